@@ -1,0 +1,200 @@
+use serde::Serialize;
+
+use crate::model::{AccountId, Arn, OrgId, Usd};
+use crate::service::cloudformation::{Amount, ConcurrencyMode, Preferences};
+
+/// What config.toml says, checked as far as it can be without asking AWS.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The organisation that this config is for: a guard against the wrong credentials.
+    pub organization: Option<OrgId>,
+    /// As whom StackSets are called.
+    pub call_as: CallAs,
+    /// The alarm that every account gets.
+    pub alarm: AlarmConfig,
+    /// Thresholds of OUs and accounts.
+    pub thresholds: Vec<ThresholdRule>,
+    /// Where and how the alarm is rolled out.
+    pub deploy: DeployConfig,
+    /// OUs in order, when a rollout goes in waves.
+    pub waves: Vec<Wave>,
+    /// The mail.
+    pub mail: MailConfig,
+    /// What billctl's things are called.
+    pub names: Names,
+}
+
+/// As whom the StackSet calls are made (`CallAs`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CallAs {
+    /// `SELF`: the management account.
+    #[default]
+    Own,
+    /// `DELEGATED_ADMIN`: a member account registered for StackSets.
+    DelegatedAdmin,
+}
+
+/// `[alarm]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlarmConfig {
+    /// Its name in every account.
+    pub name: String,
+    /// The threshold where no rule says otherwise.
+    pub threshold: Usd,
+    /// What is compared with the threshold.
+    pub measure: Measure,
+    /// Whether the owner also hears when it is over.
+    pub notify_ok: bool,
+}
+
+/// What is compared with the threshold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Measure {
+    /// What was spent in the last 24 hours.
+    #[default]
+    Daily,
+    /// What was spent in the last 6 hours.
+    SixHourly,
+    /// What was spent since the month began.
+    MonthToDate,
+}
+
+/// One `[[threshold]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ThresholdRule {
+    /// Whose threshold.
+    pub target: ThresholdTarget,
+    /// How much.
+    pub usd: Usd,
+    /// The line in config.toml, for messages that need the organisation to find the fault.
+    pub line: usize,
+}
+
+/// Whose threshold a rule sets.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ThresholdTarget {
+    /// An OU by id, path or unique name, and all below it.
+    Ou(String),
+    /// An account.
+    Account(AccountId),
+}
+
+/// `[deploy]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeployConfig {
+    /// The StackSet's name.
+    pub stack_set: String,
+    /// The OUs to cover, by id, path or unique name; waves add theirs.
+    pub ous: Vec<String>,
+    /// Accounts that get no alarm.
+    pub exclude_accounts: Vec<AccountId>,
+    /// Whether accounts that come to a covered OU get the alarm by themselves.
+    pub auto_deploy: bool,
+    /// How carefully operations go.
+    pub preferences: Preferences,
+}
+
+/// One `[[wave]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wave {
+    /// Its name in messages.
+    pub name: String,
+    /// Its OUs, by id, path or unique name.
+    pub ous: Vec<String>,
+    /// Its own tolerance, if it has one.
+    pub tolerance: Option<Amount>,
+}
+
+/// `[mail]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MailConfig {
+    /// The From address.
+    pub from: String,
+    /// The SES identity that sends: an address or a domain. By default the address in `from`.
+    pub identity: String,
+    /// An identity in another account (a shared core account) to send with.
+    pub identity_arn: Option<Arn>,
+    /// The custom MAIL FROM domain of a domain identity.
+    pub mail_from_domain: Option<String>,
+    /// Where answers go.
+    pub reply_to: Option<String>,
+    /// The account tag that holds the owner's addresses.
+    pub owner_tag: String,
+    /// Who gets the mail when the account's owner can't be found.
+    pub fallback: Option<String>,
+    /// Who gets a copy of every mail.
+    pub cc: Vec<String>,
+}
+
+/// `[names]`: what billctl's things are called in the billing account and in the members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// The custom bus that receives the members' alarms, or `default`.
+    pub event_bus: String,
+    /// The rule on that bus.
+    pub member_rule: String,
+    /// The rule on the default bus, for the management account's own alarm.
+    pub own_rule: String,
+    /// The role that both rules start the notifier with.
+    pub rule_role: String,
+    /// The state machine.
+    pub notifier: String,
+    /// The role that the state machine runs with.
+    pub notifier_role: String,
+    /// The dead-letter queue.
+    pub queue: String,
+    /// The SES template.
+    pub template: String,
+    /// The SES configuration set.
+    pub configuration_set: String,
+    /// The dashboard.
+    pub dashboard: String,
+    /// The role in each member that forwards the alarm.
+    pub member_role: String,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            event_bus: "billctl".into(),
+            member_rule: "billctl-member-alarms".into(),
+            own_rule: "billctl-own-alarm".into(),
+            rule_role: "billctl-start-notifier".into(),
+            notifier: "billctl-notifier".into(),
+            notifier_role: "billctl-notifier".into(),
+            queue: "billctl-undelivered".into(),
+            template: "billctl-spend-alarm".into(),
+            configuration_set: "billctl".into(),
+            dashboard: "billctl".into(),
+            member_role: "EventBridge-InvokeEventBus-Role".into(),
+        }
+    }
+}
+
+impl Default for AlarmConfig {
+    fn default() -> Self {
+        Self {
+            name: "Billing-Alarm".into(),
+            threshold: Usd::dollars(100),
+            measure: Measure::Daily,
+            notify_ok: false,
+        }
+    }
+}
+
+impl Default for DeployConfig {
+    fn default() -> Self {
+        Self {
+            stack_set: "billctl".into(),
+            ous: Vec::new(),
+            exclude_accounts: Vec::new(),
+            auto_deploy: true,
+            preferences: Preferences {
+                tolerance: Amount::Percent(10),
+                concurrency: Amount::Percent(25),
+                mode: ConcurrencyMode::Soft,
+            },
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! billctl: a daily-spend alarm for every account of an AWS Organization.
+//!
+//! Data flows one way: `cli -> config -> observe -> plan -> apply`, with `render` listening; see
+//! `docs/architecture.md`.
+
+pub mod apply;
+pub mod aws;
+pub mod cli;
+pub mod config;
+pub mod error;
+pub mod event;
+pub mod model;
+pub mod observe;
+pub mod plan;
+pub mod render;
+pub mod resource;
+pub mod sandbox;
+pub mod service;
+pub mod spend;

@@ -1,0 +1,70 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AccountId, OuId};
+
+/// An account as Organizations describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// Its name: free text chosen by whoever made it, so untrusted.
+    pub name: String,
+    /// The root user's mail address, often a group mailbox.
+    pub email: String,
+    /// Where it is in its life.
+    pub state: AccountState,
+}
+
+/// An account's place in its life: Organizations' `State`, which replaces `Status` (AWS-FACTS 7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AccountState {
+    /// Created, not yet usable.
+    PendingActivation,
+    /// In use.
+    Active,
+    /// Suspended by AWS: StackSets skip it.
+    Suspended,
+    /// On its way to be closed.
+    PendingClosure,
+    /// Closed.
+    Closed,
+}
+
+impl AccountState {
+    /// The state of this name, as `State` or the older `Status` gives it; `None` for a name not known yet.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "PENDING_ACTIVATION" => Self::PendingActivation,
+            "ACTIVE" => Self::Active,
+            "SUSPENDED" => Self::Suspended,
+            "PENDING_CLOSURE" => Self::PendingClosure,
+            "CLOSED" => Self::Closed,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for AccountState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::PendingActivation => "PENDING_ACTIVATION",
+            Self::Active => "ACTIVE",
+            Self::Suspended => "SUSPENDED",
+            Self::PendingClosure => "PENDING_CLOSURE",
+            Self::Closed => "CLOSED",
+        })
+    }
+}
+
+/// An account and the root or OU directly above it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlacedAccount {
+    /// The account.
+    #[serde(flatten)]
+    pub account: Account,
+    /// Its parent.
+    pub parent: OuId,
+}

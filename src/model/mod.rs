@@ -1,0 +1,16 @@
+//! Newtypes for what has rules, and the organisation as a tree. Parsed at the edge, trusted inside.
+
+mod account;
+mod arn;
+mod ids;
+mod organization;
+mod usd;
+
+pub use account::{Account, AccountState, PlacedAccount};
+pub use arn::Arn;
+pub use ids::{AccountId, OrgId, OuId, ParseIdError};
+pub use organization::{Organization, OrganizationalUnit, SelectorError};
+pub use usd::{ParseUsdError, Usd};
+
+/// The only Region that holds `AWS/Billing` metrics (AWS-FACTS 1), and so the only one billctl works in.
+pub const REGION: &str = "us-east-1";

@@ -1,0 +1,71 @@
+//! The seam to AWS: one trait per service, with only the operations that billctl uses, in billctl's own types.
+//! One method is one API call (a page is a page); the implementations are in `aws` and in `sandbox`.
+
+pub mod billing;
+pub mod clock;
+pub mod cloudformation;
+pub mod cloudwatch;
+mod error;
+pub mod eventbridge;
+mod gate;
+pub mod iam;
+mod operation;
+pub mod organizations;
+mod page;
+pub mod sesv2;
+pub mod sfn;
+pub mod sqs;
+pub mod sts;
+
+use std::sync::Arc;
+
+pub use billing::Billing;
+pub use clock::Clock;
+pub use cloudformation::CloudFormation;
+pub use cloudwatch::CloudWatch;
+pub use error::{Kind, OrAbsent, ServiceError};
+pub use eventbridge::EventBridge;
+pub use gate::{CallCount, Gate, GateSettings};
+pub use iam::Iam;
+pub use operation::{Access, Operation, Service};
+pub use organizations::Organizations;
+pub use page::{Page, all_pages};
+pub use sesv2::SesV2;
+pub use sfn::StepFunctions;
+pub use sqs::Sqs;
+pub use sts::Sts;
+
+/// What a call answers.
+pub type Result<T> = std::result::Result<T, ServiceError>;
+
+/// Tags, as every service takes them in the end.
+pub type Tags = std::collections::BTreeMap<String, String>;
+
+/// Every service behind its trait: what a command is handed, whichever world it works in.
+#[derive(Clone)]
+pub struct Services {
+    /// Billing preferences.
+    pub billing: Arc<dyn Billing>,
+    /// StackSets.
+    pub cloudformation: Arc<dyn CloudFormation>,
+    /// Metrics, alarms, dashboards.
+    pub cloudwatch: Arc<dyn CloudWatch>,
+    /// Buses, rules, targets.
+    pub eventbridge: Arc<dyn EventBridge>,
+    /// Roles.
+    pub iam: Arc<dyn Iam>,
+    /// The organisation.
+    pub organizations: Arc<dyn Organizations>,
+    /// Mail.
+    pub sesv2: Arc<dyn SesV2>,
+    /// State machines.
+    pub sfn: Arc<dyn StepFunctions>,
+    /// Queues.
+    pub sqs: Arc<dyn Sqs>,
+    /// Who is calling.
+    pub sts: Arc<dyn Sts>,
+    /// Time: real on AWS, simulated in the sandbox.
+    pub clock: Arc<dyn Clock>,
+    /// What paces, retries and counts the calls of all of the above.
+    pub gate: Arc<Gate>,
+}

@@ -1,0 +1,40 @@
+//! SQS: the dead-letter queue.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use super::operation::operations;
+use super::{Result, Tags};
+
+operations!(Sqs:
+    CREATE_QUEUE = write "CreateQueue";
+    DELETE_QUEUE = write "DeleteQueue";
+    GET_QUEUE_ATTRIBUTES = read "GetQueueAttributes";
+    GET_QUEUE_URL = read "GetQueueUrl";
+    SET_QUEUE_ATTRIBUTES = write "SetQueueAttributes";
+);
+
+/// Attributes by AWS's names (`Policy`, `MessageRetentionPeriod`, ...), as texts.
+pub type Attributes = BTreeMap<String, String>;
+
+/// The operations of SQS that billctl uses.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait Sqs: Send + Sync {
+    /// `GetQueueUrl`.
+    async fn get_queue_url(&self, name: &str) -> Result<String>;
+    /// `GetQueueAttributes`, all of them.
+    async fn get_queue_attributes(&self, url: &str) -> Result<Attributes>;
+    /// `CreateQueue`: answers its URL.
+    async fn create_queue(
+        &self,
+        name: &str,
+        attributes: &Attributes,
+        tags: &Tags,
+    ) -> Result<String>;
+    /// `SetQueueAttributes`: only those given change.
+    async fn set_queue_attributes(&self, url: &str, attributes: &Attributes) -> Result<()>;
+    /// `DeleteQueue`.
+    async fn delete_queue(&self, url: &str) -> Result<()>;
+}
