@@ -2,6 +2,7 @@
 
 pub mod operation_id;
 pub mod rollout;
+pub mod status;
 mod threshold;
 
 pub use threshold::Thresholds;
