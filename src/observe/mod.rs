@@ -1,6 +1,7 @@
 //! Reads what is there, through the traits; writes nothing.
 
 mod organization;
+pub mod spend;
 pub mod stack_set;
 
 pub use organization::organization;
