@@ -1,16 +1,20 @@
 //! What people and programs see. Answers go to stdout, what happens meanwhile to stderr.
 
 mod calls;
+mod csv;
 mod error;
 mod progress;
 mod rollout;
+mod spend;
 mod status;
 mod table;
 
 pub use calls::calls;
+pub use csv::spend_csv;
 pub use error::error;
 pub use progress::Progress;
 pub use rollout::{failures, rollout};
+pub use spend::spend;
 pub use status::status;
 pub use table::{Table, plural};
 
