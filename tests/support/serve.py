@@ -17,6 +17,8 @@ import re
 import sys
 import threading
 
+import cbor2
+
 GRANITE = "GraniteServiceVersion20100801"
 
 
@@ -97,8 +99,6 @@ class CloudWatchCbor:
         if not path.startswith(prefix):
             return self.app(environ, start_response)
 
-        import cbor2
-
         operation = path[len(prefix) :]
         length = int(environ.get("CONTENT_LENGTH") or 0)
         request = cbor2.loads(environ["wsgi.input"].read(length)) if length else {}
@@ -131,7 +131,7 @@ class CloudWatchCbor:
             return [payload]
         if status.startswith("2"):
             value = to_shape(value, self.model.operation_model(operation).output_shape)
-        payload = cbor2.dumps(value, datetime_as_timestamp=True, timezone=datetime.timezone.utc)
+        payload = cbor2.dumps(value)
         kept = [(k, v) for k, v in headers if k.lower() not in ("content-type", "content-length")]
         start_response(
             status,
@@ -169,7 +169,8 @@ def to_shape(value, shape):
     if shape.type_name == "map":
         return {k: to_shape(v, shape.value) for k, v in value.items()}
     if shape.type_name == "timestamp":
-        return datetime.datetime.fromtimestamp(float(value), datetime.timezone.utc)
+        # Tag 1 is the epoch; the protocol wants it as a floating-point number.
+        return cbor2.CBORTag(1, float(value))
     if shape.type_name in ("double", "float"):
         return float(value)
     return value
