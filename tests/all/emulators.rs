@@ -150,3 +150,93 @@ result = [key['AccessKeyId'], key['SecretAccessKey']]
     );
     assert_eq!(seen, json!([null, "AccessDenied", "AccessDenied"]));
 }
+
+/// The gaps around which other tests are built. Where a newer emulator closes one, the test
+/// fails, and `docs/emulators.md` and the detours can go.
+#[test]
+fn ministack_has_the_gaps_that_the_docs_name() {
+    let Some(emulators) = shared("the gaps of ministack") else {
+        return;
+    };
+    let seen = emulators.tenant().boto3(
+        Endpoints::Ministack,
+        r#"
+events, ses, cw = client('events'), client('sesv2'), client('cloudwatch')
+events.create_event_bus(Name='b')
+statement = {'Sid': 's', 'Effect': 'Allow', 'Principal': '*', 'Action': 'events:PutEvents',
+             'Resource': '*', 'Condition': {'StringEquals': {'aws:PrincipalOrgID': 'o-1'}}}
+events.put_permission(EventBusName='b', Policy=json.dumps(
+    {'Version': '2012-10-17', 'Statement': [statement]}))
+policy = json.loads(events.describe_event_bus(Name='b')['Policy'])
+ses.create_email_template(TemplateName='t', TemplateContent={'Subject': 's', 'Text': 't'})
+cw.put_metric_alarm(AlarmName='a', EvaluationPeriods=1, Threshold=1.0,
+    ComparisonOperator='GreaterThanThreshold',
+    Metrics=[{'Id': 'e1', 'Expression': 'TIME_SERIES(1)', 'ReturnData': True}])
+result = {
+    'bus policy condition': policy['Statement'][0].get('Condition'),
+    'render': code_of(ses.test_render_email_template, TemplateName='t', TemplateData='{}'),
+    'alarm metrics': cw.describe_alarms(AlarmNames=['a'])['MetricAlarms'][0].get('Metrics'),
+    'stack sets': code_of(client('cloudformation').describe_stack_set, StackSetName='s'),
+}
+"#,
+    );
+    assert_eq!(
+        seen,
+        json!({
+            "bus policy condition": null,
+            "render": "NotFoundException",
+            "alarm metrics": null,
+            "stack sets": "InvalidAction",
+        })
+    );
+}
+
+#[test]
+fn moto_has_the_gaps_that_the_docs_name() {
+    let Some(emulators) = shared("the gaps of moto") else {
+        return;
+    };
+    let seen = emulators.tenant().boto3(
+        Endpoints::Moto,
+        r#"
+org, cfn = client('organizations'), client('cloudformation')
+org.create_organization(FeatureSet='ALL')
+root = org.list_roots()['Roots'][0]['Id']
+parent, ous = root, []
+for name in ['one', 'two', 'three']:
+    ous.append(org.create_organizational_unit(ParentId=parent, Name=name)['OrganizationalUnit']['Id'])
+    parent = ous[-1]
+ids = []
+for number, ou in enumerate([ous[0], ous[0], ous[1], ous[2]]):
+    status = org.create_account(AccountName=f'a{number}', Email=f'a{number}@example.org')
+    ids.append(status['CreateAccountStatus']['AccountId'])
+    org.move_account(AccountId=ids[-1], SourceParentId=root, DestinationParentId=ou)
+cfn.create_stack_set(StackSetName='s', PermissionModel='SERVICE_MANAGED', TemplateBody=json.dumps({
+    'Parameters': {'T': {'Type': 'Number', 'Default': 1}},
+    'Resources': {'Q': {'Type': 'AWS::SQS::Queue'}}}))
+one = {'OrganizationalUnitIds': [ous[0]], 'Accounts': [ids[0]], 'AccountFilterType': 'INTERSECTION'}
+def overrides(value):
+    return [{'ParameterKey': 'T', 'ParameterValue': value}]
+operation = cfn.create_stack_instances(StackSetName='s', DeploymentTargets=one, Regions=['us-east-1'],
+    ParameterOverrides=overrides('5'), OperationId='mine')['OperationId']
+cfn.update_stack_instances(StackSetName='s', DeploymentTargets=one, Regions=['us-east-1'],
+    ParameterOverrides=overrides('7'))
+instance = cfn.describe_stack_instance(StackSetName='s', StackInstanceAccount=ids[0],
+    StackInstanceRegion='us-east-1')['StackInstance']
+covered = {i['Account'] for i in cfn.list_stack_instances(StackSetName='s')['Summaries']}
+result = {
+    'covered': [account in covered for account in ids],
+    'kept our operation id': operation == 'mine',
+    'override after update': instance['ParameterOverrides'][0]['ParameterValue'],
+}
+"#,
+    );
+    assert_eq!(
+        seen,
+        json!({
+            "covered": [true, true, true, false],
+            "kept our operation id": false,
+            "override after update": "5",
+        })
+    );
+}
