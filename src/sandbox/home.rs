@@ -4,11 +4,6 @@ use super::World;
 use crate::model::{AccountId, AccountState, OrgId};
 
 impl World {
-    /// The account that pays: the billing side lives there.
-    pub(super) fn management_account(&self) -> AccountId {
-        self.organizations.management_account
-    }
-
     /// The organisation's id.
     pub(super) fn organization_id(&self) -> &OrgId {
         &self.organizations.id
@@ -16,14 +11,13 @@ impl World {
 
     /// Whether the account belongs to the organisation, the management account included.
     pub(super) fn is_member(&self, account: AccountId) -> bool {
-        self.organizations.accounts.contains_key(&account)
+        self.organizations.has_account(account)
     }
 
     /// Every account that can have charges, by id.
     pub(super) fn charged_accounts(&self) -> impl Iterator<Item = AccountId> {
         self.organizations
-            .accounts
-            .values()
+            .accounts()
             .filter(|(account, _)| {
                 !matches!(
                     account.state,

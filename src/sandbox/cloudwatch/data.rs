@@ -51,7 +51,7 @@ pub(in crate::sandbox) fn source(
     let dimension = |name: &str| metric.dimensions.get(name).cloned();
     match (metric.namespace.as_str(), metric.name.as_str()) {
         (BILLING, CHARGES) => {
-            if !world.cloudwatch.billing_alerts
+            if !world.billing_alerts
                 || dimension("Currency").as_deref() != Some("USD")
                 || !has(&["Currency", "LinkedAccount", "ServiceName"])
             {
@@ -439,7 +439,7 @@ pub(super) fn list_metrics(
             "Too many dimensions",
         ));
     }
-    if namespace != BILLING || name != CHARGES || !world.cloudwatch.billing_alerts {
+    if namespace != BILLING || name != CHARGES || !world.billing_alerts {
         return Ok(Page::last(Vec::new()));
     }
     let matches = |metric: &Metric| {

@@ -29,28 +29,14 @@ const LONGEST_LOOK_BACK: u32 = 7 * 86_400;
 const SHORT_LOOK_BACK: u32 = 86_400;
 
 /// The payer's alarms and dashboards, and what every account spends.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct State {
-    /// Whether "receive billing alerts" is on: without it nobody gets a series (AWS-FACTS 1).
-    pub billing_alerts: bool,
     pub(super) ledger: Ledger,
     pub(super) alarms: BTreeMap<String, StoredAlarm>,
     dashboards: BTreeMap<String, Value>,
     /// What metering knows of each alarm: see `metering`.
     #[serde(default)]
     pub(super) metering: super::metering::State,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self {
-            billing_alerts: true,
-            ledger: Ledger::default(),
-            alarms: BTreeMap::new(),
-            dashboards: BTreeMap::new(),
-            metering: super::metering::State::default(),
-        }
-    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
