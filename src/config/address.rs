@@ -27,17 +27,28 @@ pub fn fault(text: &str) -> Option<Fault> {
     let hint = "write a bare address such as billing@example.com";
     let shown = super::structure::printable(text);
     if let Err(error) = EmailAddress::parse_with_options(text, options) {
-        return fault_of(format!("`{shown}` is not a mail address: {error}"), hint);
+        let error = error.to_string().to_lowercase();
+        let why = error.trim_end_matches('.');
+        return fault_of(format!("`{shown}` is not a mail address: {why}"), hint);
     }
     let (local, domain) = text.rsplit_once('@')?;
     let usable = |byte: u8| byte.is_ascii_alphanumeric() || b"._%+=-".contains(&byte);
     if !local.bytes().all(usable) {
         let message = format!("the notifier can't write to `{shown}`");
-        return fault_of(message, "use an address of letters, digits and ._%+=- before the @");
+        return fault_of(
+            message,
+            "use an address of letters, digits and ._%+=- before the @",
+        );
     }
     if !is_domain(domain) {
-        let message = format!("`{}` is not a domain that mail can go to", super::structure::printable(domain));
-        return fault_of(message, "write an internationalised domain in its xn-- form");
+        let message = format!(
+            "`{}` is not a domain that mail can go to",
+            super::structure::printable(domain)
+        );
+        return fault_of(
+            message,
+            "write an internationalised domain in its xn-- form",
+        );
     }
     None
 }
@@ -68,7 +79,9 @@ fn is_at_or_below(domain: &str, parent: &str) -> bool {
 }
 
 fn domain_of(identity: &str) -> &str {
-    identity.rsplit_once('@').map_or(identity, |(_, domain)| domain)
+    identity
+        .rsplit_once('@')
+        .map_or(identity, |(_, domain)| domain)
 }
 
 /// What is wrong with an identity that is to send as `from`: SES wants the address itself, its domain, or a
@@ -117,13 +130,22 @@ pub fn identity_arn_fault(text: &str) -> Option<Fault> {
         Err(_) => return fault_of(format!("`{shown}` is not an ARN"), hint),
     };
     if arn.partition() != "aws" {
-        let message = format!("billctl doesn't work in partition {}", super::structure::printable(arn.partition()));
-        return fault_of(message, "only partition aws has the metrics that billctl needs");
+        let message = format!(
+            "billctl doesn't work in partition {}",
+            super::structure::printable(arn.partition())
+        );
+        return fault_of(
+            message,
+            "only partition aws has the metrics that billctl needs",
+        );
     }
     let in_region = text.starts_with(&format!("arn:aws:ses:{REGION}:"));
     let identity = arn.resource().strip_prefix("identity/").unwrap_or_default();
     if !in_region || arn.account().is_none() || identity.is_empty() {
-        return fault_of(format!("`{shown}` is not the ARN of an SES identity in {REGION}"), hint);
+        return fault_of(
+            format!("`{shown}` is not the ARN of an SES identity in {REGION}"),
+            hint,
+        );
     }
     None
 }

@@ -20,10 +20,10 @@ pub struct RawConfig {
     /// account that is registered as a delegated administrator for StackSets (`delegated-admin`).
     #[schemars(extend("default" = "self"))]
     pub call_as: Key<RawCallAs>,
-    /// The Region. Only `us-east-1` has billing metrics, so it is the only value; the key may be left out.
+    /// The Region: only `us-east-1` has billing metrics. The key may be left out.
     #[schemars(extend("enum" = ["us-east-1"], "default" = "us-east-1"))]
     pub region: Key<String>,
-    /// The AWS partition. Only `aws` has the metrics and StackSets that billctl needs; the key may be left out.
+    /// The AWS partition: only `aws` has the metrics that billctl needs. The key may be left out.
     #[schemars(extend("enum" = ["aws"], "default" = "aws"))]
     pub partition: Key<String>,
     /// The alarm that every account gets.

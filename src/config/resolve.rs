@@ -108,8 +108,11 @@ impl Resolve {
         match amount {
             Some(amount) if amount.is_positive() => return Some(amount),
             Some(_) => {
-                let problem =
-                    Problem::at(usd.span, "a threshold has to be more than $0", "not more than 0");
+                let problem = Problem::at(
+                    usd.span,
+                    "a threshold has to be more than $0",
+                    "not more than 0",
+                );
                 self.report(problem.hint(
                     "to leave an account without an alarm, list it in `[deploy] exclude-accounts`",
                 ));
@@ -145,7 +148,8 @@ impl Resolve {
                     ThresholdTarget::Ou(ou) => format!("OU `{ou}` has two thresholds"),
                     ThresholdTarget::Account(id) => format!("account {id} has two thresholds"),
                 };
-                let problem = Problem::at(span, message, "again here").and(first.clone(), "first here");
+                let problem =
+                    Problem::at(span, message, "again here").and(first.clone(), "first here");
                 self.report(problem.hint("keep one of them"));
                 continue;
             }
@@ -216,7 +220,9 @@ impl Resolve {
         let mut seen = HashMap::new();
         for ou in raw.ous {
             let span = ou.span.clone();
-            let Some(selector) = self.selector(ou) else { continue };
+            let Some(selector) = self.selector(ou) else {
+                continue;
+            };
             if self.is_first(&mut seen, &selector, &span, "OU") {
                 self.source.remember(Place::DeployOu(ous.len()), span);
                 ous.push(selector);
@@ -226,7 +232,9 @@ impl Resolve {
         let mut seen = HashMap::new();
         for account in raw.exclude_accounts {
             let span = account.span.clone();
-            let Some(id) = self.account(account) else { continue };
+            let Some(id) = self.account(account) else {
+                continue;
+            };
             if self.is_first(&mut seen, &id.to_string(), &span, "account") {
                 self.source
                     .remember(Place::ExcludedAccount(exclude_accounts.len()), span);
@@ -264,8 +272,8 @@ impl Resolve {
         match seen.get(value) {
             Some(first) => {
                 let message = format!("{what} {} is listed twice", printable(value));
-                let problem =
-                    Problem::at(span.clone(), message, "again here").and(first.clone(), "first here");
+                let problem = Problem::at(span.clone(), message, "again here")
+                    .and(first.clone(), "first here");
                 self.report(problem.hint("keep one of them"));
                 false
             }
@@ -331,7 +339,9 @@ impl Resolve {
             let mut ous = Vec::new();
             for ou in entry.value.ous {
                 let span = ou.span.clone();
-                let Some(selector) = self.selector(ou) else { continue };
+                let Some(selector) = self.selector(ou) else {
+                    continue;
+                };
                 if self.is_first(&mut seen, &selector, &span, "OU") {
                     self.source
                         .remember(Place::WaveOu(waves.len(), ous.len()), span);
@@ -462,7 +472,11 @@ impl Resolve {
             return default;
         };
         if !rule.allows(&value) {
-            let message = format!("`{}` can't be the name of {}", printable(&value), rule.what);
+            let message = if value.is_empty() {
+                format!("the name of {} can't be empty", rule.what)
+            } else {
+                format!("`{}` can't be the name of {}", printable(&value), rule.what)
+            };
             let hint = format!("use 1 to {} characters: {}", rule.longest, rule.described);
             self.report(Problem::at(span, message, "").hint(hint));
         }

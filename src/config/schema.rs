@@ -9,7 +9,8 @@ use super::raw::RawConfig;
 
 /// The JSON schema of config.toml: what editors use, and what the structure is checked against.
 pub fn schema() -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let settings =
+        SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings
         .into_generator()
         .into_root_schema_for::<RawConfig>()
@@ -33,7 +34,9 @@ pub fn reference() -> String {
         describe(&mut text, key, property, false);
     }
     for (key, property) in tables {
-        let Some(table) = table_of(property) else { continue };
+        let Some(table) = table_of(property) else {
+            continue;
+        };
         let heading = if property["type"] == "array" {
             format!("[[{key}]]")
         } else {
@@ -42,7 +45,12 @@ pub fn reference() -> String {
         let _ = write!(text, "\n## `{heading}`\n\n{}\n", paragraph(property));
         let required: Vec<&Value> = table["required"].as_array().into_iter().flatten().collect();
         for (key, property) in properties(table) {
-            describe(&mut text, key, property, required.contains(&&Value::from(key)));
+            describe(
+                &mut text,
+                key,
+                property,
+                required.contains(&&Value::from(key)),
+            );
         }
     }
     text
@@ -94,7 +102,12 @@ fn describe(text: &mut String, key: &str, property: &Value, required: bool) {
         text.push('\n');
     }
     for choice in choices {
-        let _ = writeln!(text, "- `{}`: {}", toml_text(&choice["const"]), paragraph(choice));
+        let _ = writeln!(
+            text,
+            "- `{}`: {}",
+            toml_text(&choice["const"]),
+            paragraph(choice)
+        );
     }
     let mut facts = vec![format!("Type: {}", type_of(property))];
     if required {

@@ -118,7 +118,7 @@ impl Check<'_> {
         let listed = choices.join("` or `");
         match there.as_slice() {
             [] if !choices.is_empty() => self.problems.push(Problem {
-                message: format!("{} says for nothing what it is", room.name()),
+                message: format!("{} is for nobody", room.name()),
                 at: span.map(|span| (span, format!("needs `{listed}`"))),
                 and: None,
                 hint: Some(format!("add `{listed}`")),
@@ -168,7 +168,8 @@ impl Check<'_> {
                 if i64::from_str_radix(number.as_str(), number.radix()).is_err() =>
             {
                 let message = format!("{} is too large", room.key(key));
-                self.problems.push(Problem::at(span, message, ""));
+                self.problems
+                    .push(Problem::at(span, message, "").hint("write a smaller number"));
                 false
             }
             DeValue::Float(number) if number.as_str().parse::<f64>().is_err() => {
@@ -185,8 +186,9 @@ impl Check<'_> {
                 if array.is_empty() && schema["minItems"].as_u64().unwrap_or(0) > 0 =>
             {
                 let message = format!("{} is empty", room.key(key));
-                self.problems
-                    .push(Problem::at(span, message, "").hint("put something in, or take the entry out"));
+                self.problems.push(
+                    Problem::at(span, message, "").hint("put something in, or take the entry out"),
+                );
                 false
             }
             DeValue::Array(array) => {
@@ -239,15 +241,14 @@ impl Check<'_> {
         let hint = match (listed.as_slice(), nearest(text, listed.iter().copied())) {
             ([only], _) => {
                 let description = schema["description"].as_str().unwrap_or_default();
-                format!("use `{only}`. {description}")
+                format!("use `{only}`: {description}")
             }
             (_, Some(near)) => format!("did you mean `{near}`?"),
             _ => format!("use one of `{}`", listed.join("`, `")),
         };
         let message = format!("{} can't be `{}`", room.key(key), printable(text));
-        self.problems.push(
-            Problem::at(span, message, format!("not one of {}", listed.join(", "))).hint(hint),
-        );
+        self.problems
+            .push(Problem::at(span, message, format!("not {}", listed.join(" or "))).hint(hint));
         false
     }
 
@@ -259,7 +260,8 @@ impl Check<'_> {
         }
         let top = self.schema;
         if !matches!(room, Room::Top) && properties(top).any(|other| other == key) {
-            let hint = format!("`{key}` belongs at the top of the file, before the first `[table]`");
+            let hint =
+                format!("`{key}` belongs at the top of the file, before the first `[table]`");
             return (hint, None);
         }
         let elsewhere = properties(top).find(|table| {
@@ -390,8 +392,8 @@ fn mismatch_hint(key: &str, value: &DeValue<'_>, schema: &Value) -> Option<Strin
         DeValue::String(text) if is == ["boolean"] && matches!(text.as_ref(), "true" | "false") => {
             format!("write `{key} = {text}`, without quotes")
         }
-        DeValue::Float(number) if is.contains(&"integer") => {
-            format!("for a share write it in quotes with a percent sign: \"{}%\"", number.as_str())
+        DeValue::Float(_) if is.contains(&"integer") => {
+            "write a whole number of accounts, or a share in quotes: \"10%\"".to_owned()
         }
         _ => return None,
     })

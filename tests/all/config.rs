@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use billctl::config::{
-    self, CallAs, Config, Measure, Names, OWNER_TAG, Place, ThresholdTarget,
-};
+use billctl::config::{self, CallAs, Config, Measure, Names, OWNER_TAG, Place, ThresholdTarget};
 use billctl::error::{Cause, Error, ErrorKind};
 use billctl::model::Usd;
 use billctl::service::cloudformation::{Amount, ConcurrencyMode};
@@ -26,7 +24,9 @@ fn shown(error: &Error) -> String {
             let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
                 .with_width(100);
             let mut text = String::new();
-            handler.render_report(&mut text, report.as_ref().as_ref()).unwrap();
+            handler
+                .render_report(&mut text, report.as_ref().as_ref())
+                .unwrap();
             text
         }
         _ => format!("{error}\n"),
@@ -71,7 +71,10 @@ fn the_smallest_config_is_one_address_and_gets_every_default() {
 #[test]
 fn every_key_is_read() {
     let config = parse(EVERY_KEY);
-    assert_eq!(config.organization.as_ref().unwrap().as_str(), "o-a1b2c3d4e5");
+    assert_eq!(
+        config.organization.as_ref().unwrap().as_str(),
+        "o-a1b2c3d4e5"
+    );
     assert_eq!(config.call_as, CallAs::DelegatedAdmin);
     assert_eq!(config.alarm.measure, Measure::SixHourly);
     assert!(config.alarm.notify_ok);
@@ -96,7 +99,10 @@ fn every_key_is_read() {
     assert_eq!(config.waves[1].name, "wave 2");
     assert_eq!(config.waves[1].tolerance, Some(Amount::Count(0)));
     assert_eq!(config.mail.identity, "example.com");
-    assert_eq!(config.mail.mail_from_domain.as_deref(), Some("bounce.example.com"));
+    assert_eq!(
+        config.mail.mail_from_domain.as_deref(),
+        Some("bounce.example.com")
+    );
     assert_eq!(config.mail.cc, ["finops@example.com"]);
     assert_eq!(config.names.dashboard, "n-dashboard");
 }
@@ -167,16 +173,29 @@ fn the_schema_and_the_reader_know_the_same_keys() {
     let written: toml::Table = EVERY_KEY.parse().unwrap();
     let schema = config::schema();
     let keys = |schema: &Value| -> Vec<String> {
-        schema["properties"].as_object().unwrap().keys().cloned().collect()
+        schema["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect()
     };
     for key in keys(&schema) {
-        let value = written.get(&key).unwrap_or_else(|| panic!("{key} isn't set"));
+        let value = written
+            .get(&key)
+            .unwrap_or_else(|| panic!("{key} isn't set"));
         let property = &schema["properties"][&key];
-        let elements = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
+        let elements = value
+            .as_array()
+            .cloned()
+            .unwrap_or_else(|| vec![value.clone()]);
         for inner in [property, &property["items"]] {
             if inner["properties"].is_object() {
                 for key in keys(inner) {
-                    assert!(elements.iter().any(|table| table.get(&key).is_some()), "{key} isn't set");
+                    assert!(
+                        elements.iter().any(|table| table.get(&key).is_some()),
+                        "{key} isn't set"
+                    );
                 }
             }
         }
@@ -192,7 +211,9 @@ fn the_defaults_in_the_schema_are_those_of_the_reader() {
         if let Some(default) = property.get("default") {
             text += &format!("{key} = {default}\n");
         }
-        let Some(inner) = property["properties"].as_object() else { continue };
+        let Some(inner) = property["properties"].as_object() else {
+            continue;
+        };
         tables += &format!("[{key}]\n");
         for (key, property) in inner {
             if let Some(default) = property.get("default") {
@@ -217,7 +238,10 @@ fn the_smallest_config_the_full_one_and_the_sample_fit_the_schema() {
     parse(&sample);
     for text in [SMALLEST, EVERY_KEY, &sample] {
         let instance = serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap();
-        let faults: Vec<String> = validator.iter_errors(&instance).map(|fault| fault.to_string()).collect();
+        let faults: Vec<String> = validator
+            .iter_errors(&instance)
+            .map(|fault| fault.to_string())
+            .collect();
         assert!(faults.is_empty(), "{faults:?}");
     }
 }
@@ -384,11 +408,17 @@ fn what_only_aws_can_tell_is_underlined_too() {
     let source = &config.source;
     let error = source.error(vec![
         source
-            .problem(Place::ThresholdTarget(0), "there is no OU `Production/Payments`")
+            .problem(
+                Place::ThresholdTarget(0),
+                "there is no OU `Production/Payments`",
+            )
             .hint("did you mean Root/Production/Payment?"),
         source.problem(Place::WaveOu(1, 0), "there is no OU `Production`"),
         source.problem(Place::DeployOu(1), "there is no OU of this id"),
-        source.problem(Place::Organization, "the credentials are for another organisation"),
+        source.problem(
+            Place::Organization,
+            "the credentials are for another organisation",
+        ),
         source.problem_on_line(config.thresholds[1].line, "there is no such account"),
         source.problem(Place::ExcludedAccount(7), "nowhere to be found"),
     ]);
@@ -398,9 +428,24 @@ fn what_only_aws_can_tell_is_underlined_too() {
 /// TOML-like text, so that the reader gets past the parser more often than with any text.
 fn toml_like() -> impl Strategy<Value = String> {
     let key = prop_oneof![
-        Just("threshold"), Just("from"), Just("ous"), Just("ou"), Just("account"), Just("usd"), Just("name"),
-        Just("measure"), Just("failure-tolerance"), Just("identity"), Just("region"), Just("exclude-accounts"),
-        Just("mail-from-domain"), Just("cc"), Just("queue"), Just("identity-arn"), Just("x"), Just("alarm"),
+        Just("threshold"),
+        Just("from"),
+        Just("ous"),
+        Just("ou"),
+        Just("account"),
+        Just("usd"),
+        Just("name"),
+        Just("measure"),
+        Just("failure-tolerance"),
+        Just("identity"),
+        Just("region"),
+        Just("exclude-accounts"),
+        Just("mail-from-domain"),
+        Just("cc"),
+        Just("queue"),
+        Just("identity-arn"),
+        Just("x"),
+        Just("alarm"),
     ];
     let value = prop_oneof![
         any::<i64>().prop_map(|number| number.to_string()),
@@ -410,15 +455,29 @@ fn toml_like() -> impl Strategy<Value = String> {
         "[0-9]{0,4}%".prop_map(|share| format!("\"{share}\"")),
         "[a-z@.]{0,20}".prop_map(|text| format!("\"{text}\"")),
         any::<String>().prop_map(|text| toml::Value::String(text).to_string()),
-        Just("[]".to_owned()), Just("[\"a\", 1, {}]".to_owned()), Just("{ a = 1 }".to_owned()),
-        Just("1979-05-27T07:32:00Z".to_owned()), Just("0xffffffffffffffffff".to_owned()),
+        Just("[]".to_owned()),
+        Just("[\"a\", 1, {}]".to_owned()),
+        Just("{ a = 1 }".to_owned()),
+        Just("1979-05-27T07:32:00Z".to_owned()),
+        Just("0xffffffffffffffffff".to_owned()),
     ];
     let header = prop_oneof![
-        Just(""), Just("[alarm]"), Just("[[threshold]]"), Just("[deploy]"), Just("[[wave]]"), Just("[mail]"),
-        Just("[names]"), Just("[[mail]]"), Just("[threshold]"), Just("[x.y]"),
+        Just(""),
+        Just("[alarm]"),
+        Just("[[threshold]]"),
+        Just("[deploy]"),
+        Just("[[wave]]"),
+        Just("[mail]"),
+        Just("[names]"),
+        Just("[[mail]]"),
+        Just("[threshold]"),
+        Just("[x.y]"),
     ];
     let line = (header, prop::collection::vec((key, value), 0..4)).prop_map(|(header, pairs)| {
-        let pairs: Vec<String> = pairs.into_iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        let pairs: Vec<String> = pairs
+            .into_iter()
+            .map(|(key, value)| format!("{key} = {value}"))
+            .collect();
         format!("{header}\n{}\n", pairs.join("\n"))
     });
     prop::collection::vec(line, 0..6).prop_map(|lines| lines.concat())
