@@ -1,1 +1,4 @@
-//! apply
+//! Carries out plans: writes through the traits, waits, and tells what happens.
+
+pub mod operation;
+pub mod rollout;

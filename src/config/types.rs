@@ -203,3 +203,8 @@ impl Default for DeployConfig {
         }
     }
 }
+impl Config {
+    pub fn load(_: &std::path::Path) -> crate::error::Result<Self> {
+        Err(crate::error::Error::usage(""))
+    }
+}

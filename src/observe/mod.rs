@@ -1,1 +1,6 @@
-//! observe
+//! Reads what is there, through the traits; writes nothing.
+
+mod organization;
+pub mod stack_set;
+
+pub use organization::organization;

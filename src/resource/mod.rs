@@ -1,1 +1,3 @@
-//! resource
+//! Pure: what every managed thing should be, and how what is there differs.
+
+pub mod stack_set;

@@ -18,3 +18,11 @@ impl Sandbox {
         unimplemented!("replaced by the sandbox's core")
     }
 }
+impl Sandbox {
+    pub fn open(_: &std::path::Path, _: crate::config::CallAs) -> crate::error::Result<Self> {
+        Ok(Self {})
+    }
+    pub fn services(&self) -> crate::service::Services {
+        unimplemented!()
+    }
+}
