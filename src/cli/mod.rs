@@ -3,6 +3,7 @@
 mod context;
 mod deploy;
 mod precheck;
+mod spend;
 mod status;
 
 use std::process::ExitCode;
@@ -34,6 +35,8 @@ pub struct Cli {
 enum Command {
     /// Create or update the alarm in the accounts of OUs.
     Deploy(deploy::DeployArgs),
+    /// Show what every account spends a day, against its threshold, its month and what is usual for it.
+    Spend(spend::SpendArgs),
     /// Show what is true everywhere: coverage, thresholds, instances, drift, and the billing side.
     Status(status::StatusArgs),
 }
@@ -74,6 +77,12 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Deploy(args) => {
             let context = Context::open(global).await?;
             let result = deploy::run(args, &context).await;
+            context.report_calls(started);
+            result
+        }
+        Command::Spend(args) => {
+            let context = spend::open(global).await?;
+            let result = spend::run(args, &context).await;
             context.report_calls(started);
             result
         }

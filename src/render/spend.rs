@@ -200,7 +200,7 @@ fn painted(format: Format, style: anstyle::Style, text: String) -> String {
 }
 
 /// A name as a terminal may see it: names are free text, and an escape sequence in one could do anything.
-fn clean(name: &str) -> String {
+pub(super) fn clean(name: &str) -> String {
     name.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()
