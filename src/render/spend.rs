@@ -206,7 +206,7 @@ pub(super) fn clean(name: &str) -> String {
         .collect()
 }
 
-fn amount(amount: Option<Amount>) -> String {
+pub(super) fn amount(amount: Option<Amount>) -> String {
     match amount {
         Some(amount) if amount.estimated => format!("~{}", amount.usd),
         Some(amount) => amount.usd.to_string(),
@@ -214,11 +214,11 @@ fn amount(amount: Option<Amount>) -> String {
     }
 }
 
-fn plain(usd: Option<Usd>) -> String {
+pub(super) fn plain(usd: Option<Usd>) -> String {
     usd.map_or_else(|| "-".to_owned(), |usd| usd.to_string())
 }
 
-fn forecast(usd: Option<Usd>) -> String {
+pub(super) fn forecast(usd: Option<Usd>) -> String {
     usd.map_or_else(|| "-".to_owned(), |usd| format!("~{usd}"))
 }
 
