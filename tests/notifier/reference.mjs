@@ -294,16 +294,20 @@ async function check(files) {
   for (const file of files) {
     const test = JSON.parse(fs.readFileSync(file, 'utf8'));
     const got = await runCase(test);
-    const { calls, never, ...expected } = test.expect;
+    const { calls, never, serviceQueries, hostile, ...expected } = test.expect;
     const problems = differences(expected, got, 'got');
     if (calls) problems.push(...differences(calls, got.calls.map((c) => c.call), 'calls'));
+    if (serviceQueries !== undefined) {
+      const asked = got.calls.filter((c) => c.call === 'cloudwatch:getMetricData').pop().arguments.MetricDataQueries.length;
+      if (asked !== serviceQueries) problems.push(`${asked} services were asked for, expected ${serviceQueries}`);
+    }
     let seen = JSON.stringify(got.send ?? {}) + JSON.stringify(got.output ?? {});
     if (got.mail && renders) {
       const mail = render(got.mail);
       seen += mail.subject + mail.html + mail.text;
       const size = Buffer.byteLength(mail.html) + Buffer.byteLength(mail.text);
       if (size > 60_000) problems.push(`the mail has ${size} bytes`);
-      if (/undefined|NaN|\[object|\{\{|null/.test(mail.subject + mail.html + mail.text)) problems.push('a value is missing in the rendered mail');
+      if (!hostile && /undefined|NaN|\[object|\{\{|null/.test(mail.subject + mail.html + mail.text)) problems.push('a value is missing in the rendered mail');
       if (/[\r\n]/.test(mail.subject)) problems.push('the subject has more than one line');
       const tags = [...mail.html.matchAll(/<\/?([a-zA-Z!][^\s>]*)/g)].map((m) => m[1].toLowerCase());
       const known = new Set(['!doctype', '!--', '!--[if', '![endif]--', 'html', 'head', 'meta', 'title', 'style', 'body', 'div', 'table', 'tr', 'td', 'p', 'a', 'span', 'strong', 'h1', 'h2', 'bdi', 'br', 'xml', 'o:officedocumentsettings', 'o:pixelsperinch']);
