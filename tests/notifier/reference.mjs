@@ -202,9 +202,7 @@ export async function interpret(machine, input, executionName, task, trace) {
 /** The mocked world of a case: explicit answers first, then what its series imply. */
 function world(test, calls) {
   const used = new Map();
-  return async (resource, args) => {
-    const call = resource.replace('arn:aws:states:::aws-sdk:', '').replace('arn:aws:states:::', '');
-    calls.push({ call, arguments: args });
+  const answerTo = (call, args) => {
     let answer = test.answers?.[call];
     if (Array.isArray(answer)) {
       const at = used.get(call) ?? 0;
@@ -249,6 +247,18 @@ function world(test, calls) {
         return { ExecutionArn: 'arn:started', StartDate: '2026-11-23T00:00:00Z' };
       default:
         throw new Failure('States.TaskFailed', `no answer for ${call}`);
+    }
+  };
+  return async (resource, args) => {
+    const entry = { call: resource.replace('arn:aws:states:::aws-sdk:', '').replace('arn:aws:states:::', ''), arguments: args };
+    calls.push(entry);
+    try {
+      entry.result = answerTo(entry.call, args);
+      return entry.result;
+    } catch (failure) {
+      entry.error = failure.error;
+      entry.cause = failure.cause;
+      throw failure;
     }
   };
 }
