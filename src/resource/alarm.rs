@@ -138,13 +138,23 @@ impl Alarm {
         let metrics = match alarm.metrics.as_slice() {
             [
                 MetricQuery {
-                    source: QuerySource::Stat { metric, period, stat },
+                    source:
+                        QuerySource::Stat {
+                            metric,
+                            period,
+                            stat,
+                        },
                     ..
                 },
             ] => stat_fields(metric, *period, stat),
             queries => queries
                 .iter()
-                .map(|query| (format!("[{}]", query.id), Value::Object(query_fields(query))))
+                .map(|query| {
+                    (
+                        format!("[{}]", query.id),
+                        Value::Object(query_fields(query)),
+                    )
+                })
                 .collect(),
         };
         json!({

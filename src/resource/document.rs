@@ -326,7 +326,8 @@ mod tests {
     #[test]
     fn a_condition_value_is_its_text() {
         let text = json!({"Statement": {"Condition": {"Bool": {"aws:SecureTransport": "true"}}}});
-        let boolean = json!({"Statement": {"Condition": {"Bool": {"aws:SecureTransport": [true]}}}});
+        let boolean =
+            json!({"Statement": {"Condition": {"Bool": {"aws:SecureTransport": [true]}}}});
         assert_eq!(policy_diff(&text, &boolean), Vec::<String>::new());
     }
 
@@ -336,7 +337,11 @@ mod tests {
         let after = json!({"Statement": [{"Effect": "Deny"}, {"Effect": "Allow"}]});
         assert_eq!(policy_diff(&before, &after), Vec::<String>::new());
         let fewer = json!({"Statement": [{"Effect": "Deny"}]});
-        assert_eq!(policy_diff(&before, &fewer).len(), 2, "both numbered ones move");
+        assert_eq!(
+            policy_diff(&before, &fewer).len(),
+            2,
+            "both numbered ones move"
+        );
     }
 
     #[test]
@@ -350,7 +355,9 @@ mod tests {
     /// A policy, and the same one written differently: shuffled, wrapped or unwrapped.
     fn written_differently(policy: &Value, seed: u64) -> Value {
         fn next(state: &mut u64) -> u64 {
-            *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            *state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             *state >> 33
         }
         fn shuffle(items: &mut [Value], state: &mut u64) {
@@ -384,8 +391,10 @@ mod tests {
                     return Value::Object(entries.into_iter().collect());
                 }
                 Value::Array(items) => {
-                    let mut items: Vec<Value> =
-                        items.iter().map(|item| rewrite(item, false, state)).collect();
+                    let mut items: Vec<Value> = items
+                        .iter()
+                        .map(|item| rewrite(item, false, state))
+                        .collect();
                     shuffle(&mut items, state);
                     Value::Array(items)
                 }

@@ -36,6 +36,14 @@ impl Identity {
         names::are_ours(&self.tags)
     }
 
+    /// The MAIL FROM domain of an identity that somebody else made stays unless the config names one.
+    pub(super) fn beside(mut self, observed: &Self) -> Self {
+        if self.mail_from_domain.is_none() && !observed.is_ours() {
+            self.mail_from_domain.clone_from(&observed.mail_from_domain);
+        }
+        self
+    }
+
     pub(super) fn document(&self) -> Value {
         match &self.mail_from_domain {
             Some(domain) => json!({"mailFromDomain": domain}),
@@ -116,4 +124,40 @@ impl Template {
             "text": plain(&self.0.text),
         })
     }
+}
+
+/// Data with which every part of a template is rendered: each variable it names, each list with one entry. For
+/// TestRenderEmailTemplate, which fails on a template that doesn't render as a send would do silently (AWS-FACTS 6).
+pub fn sample_data(template: &EmailTemplate) -> Value {
+    let mut data = Map::new();
+    for text in [&template.subject, &template.html, &template.text] {
+        let mut lists: Vec<&str> = Vec::new();
+        for tag in text
+            .split("{{")
+            .skip(1)
+            .filter_map(|rest| rest.split_once("}}"))
+        {
+            let tag = tag.0.trim();
+            if let Some(list) = tag.strip_prefix("#each ") {
+                lists.push(list.trim());
+                data.entry(list.trim())
+                    .or_insert_with(|| json!([Map::new()]));
+            } else if tag == "/each" {
+                lists.pop();
+            } else if !tag.starts_with('/') && tag != "else" && !tag.starts_with('!') {
+                let name = tag.strip_prefix("#if ").unwrap_or(tag).trim();
+                let place = match lists.last() {
+                    Some(list) => data
+                        .get_mut(*list)
+                        .and_then(|list| list.get_mut(0))
+                        .and_then(Value::as_object_mut),
+                    None => Some(&mut data),
+                };
+                if let Some(place) = place {
+                    place.entry(name).or_insert_with(|| json!("1"));
+                }
+            }
+        }
+    }
+    Value::Object(data)
 }

@@ -84,7 +84,10 @@ impl MailSetup {
             in_ses_sandbox: !account.production_access,
             sending_paused: !account.sending_enabled,
             daily_quota: (account.max_24_hour_send >= 0.0).then_some(account.max_24_hour_send),
-            core_policy: mail.identity_arn.clone().map(|identity| core_policy(scope, identity)),
+            core_policy: mail
+                .identity_arn
+                .clone()
+                .map(|identity| core_policy(scope, identity)),
         }
     }
 

@@ -1,5 +1,5 @@
-//! What billctl manages in the billing account: what each thing should be, and how it differs from what is there.
-//! Pure: no calls, no printing. One file per managed thing.
+//! What every managed thing should be, and how what is there differs: here the billing account's things, in
+//! `stack_set` the members'. Pure: no calls, no printing. One file per managed thing.
 
 mod access;
 mod alarm;
@@ -13,6 +13,7 @@ mod notifier;
 mod queue;
 mod role;
 mod rule;
+pub mod stack_set;
 
 use std::fmt;
 
@@ -23,7 +24,7 @@ pub use access::Access;
 pub use alarm::{Alarm, SPEND_EXPRESSION};
 pub use bus::{BUS_STATEMENT, Bus};
 pub use dashboard::Dashboard;
-pub use mail::{ConfigurationSet, DESTINATION, Identity, Template};
+pub use mail::{ConfigurationSet, DESTINATION, Identity, Template, sample_data};
 pub use names::{
     ALARM_DETAIL_TYPE, ALARM_SOURCE, DEFAULT_BUS, Facts, NOTIFIER_TARGET, QUEUE_TARGET, Scope,
     TEST_DETAIL_TYPE, TEST_SOURCE, bare_address, tags,
@@ -134,10 +135,7 @@ impl Resource {
             Self::Template(template) => (Kind::Template, template.0.name.clone()),
             Self::Role(role) => (Kind::Role, role.name.clone()),
             Self::Notifier(machine) => (Kind::StateMachine, machine.name.clone()),
-            Self::Rule(rule) => (
-                Kind::Rule,
-                format!("{}/{}", rule.rule.bus, rule.rule.name),
-            ),
+            Self::Rule(rule) => (Kind::Rule, format!("{}/{}", rule.rule.bus, rule.rule.name)),
             Self::Alarm(alarm) => (Kind::Alarm, alarm.0.name.clone()),
             Self::Dashboard(dashboard) => (Kind::Dashboard, dashboard.name.clone()),
         };
@@ -177,11 +175,14 @@ impl Resource {
         }
     }
 
-    /// What it should be given what is there: on a bus that others use too, their statements stay.
+    /// What it should be given what is there: what others set on things that they share with billctl stays.
     #[must_use]
     pub fn beside(self, observed: &Self) -> Self {
         match (self, observed) {
             (Self::Bus(bus), Self::Bus(observed)) => Self::Bus(bus.beside(observed)),
+            (Self::Identity(identity), Self::Identity(observed)) => {
+                Self::Identity(identity.beside(observed))
+            }
             (desired, _) => desired,
         }
     }

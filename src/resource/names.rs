@@ -6,10 +6,10 @@ use crate::config::Config;
 use crate::model::{AccountId, Arn, OrgId, REGION, Usd};
 use crate::service::Tags;
 
+use super::stack_set::MANAGED_BY;
+
 /// The name of the bus that every account has.
 pub const DEFAULT_BUS: &str = "default";
-/// The tag on everything that billctl makes.
-pub const MANAGED_BY: (&str, &str) = ("managed-by", "billctl");
 /// How every description that billctl writes begins: the mark of ownership where a service shows no tags.
 pub const DESCRIPTION_MARK: &str = "billctl: ";
 /// The id of a rule's target that is the notifier.
@@ -107,8 +107,7 @@ impl Scope<'_> {
     /// The rule for the management account's own alarm. With the default bus as the members' bus there is none:
     /// the members' rule already sees that alarm.
     pub fn own_rule_arn(&self) -> Option<Arn> {
-        (!self.uses_default_bus())
-            .then(|| self.rule_arn(DEFAULT_BUS, &self.config.names.own_rule))
+        (!self.uses_default_bus()).then(|| self.rule_arn(DEFAULT_BUS, &self.config.names.own_rule))
     }
 
     /// The rule that keeps what SES reports about mails that failed.
@@ -153,19 +152,18 @@ impl Scope<'_> {
 
     /// The identity that sends: in this account, or in the shared core account.
     pub fn identity_arn(&self) -> Arn {
-        self.config.mail.identity_arn.clone().unwrap_or_else(|| {
-            self.arn("ses", &format!("identity/{}", self.config.mail.identity))
-        })
+        self.config
+            .mail
+            .identity_arn
+            .clone()
+            .unwrap_or_else(|| self.arn("ses", &format!("identity/{}", self.config.mail.identity)))
     }
 
     /// The configuration set.
     pub fn configuration_set_arn(&self) -> Arn {
         self.arn(
             "ses",
-            &format!(
-                "configuration-set/{}",
-                self.config.names.configuration_set
-            ),
+            &format!("configuration-set/{}", self.config.names.configuration_set),
         )
     }
 
@@ -176,10 +174,7 @@ impl Scope<'_> {
 
     /// The management account's own alarm.
     pub fn own_alarm_arn(&self) -> Arn {
-        self.arn(
-            "cloudwatch",
-            &format!("alarm:{}", self.config.alarm.name),
-        )
+        self.arn("cloudwatch", &format!("alarm:{}", self.config.alarm.name))
     }
 
     /// The alarm on executions that failed.
