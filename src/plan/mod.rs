@@ -3,6 +3,7 @@
 pub mod billing;
 pub mod operation_id;
 pub mod rollout;
+pub mod status;
 mod threshold;
 
 pub use threshold::Thresholds;
