@@ -3,29 +3,18 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::{AlarmConfig, CallAs, Config, DeployConfig, MailConfig, Measure, Names};
+use crate::config::{Config, Measure};
 use crate::model::Usd;
 
 pub(crate) fn config() -> Config {
-    Config {
-        organization: None,
-        call_as: CallAs::Own,
-        alarm: AlarmConfig::default(),
-        thresholds: Vec::new(),
-        deploy: DeployConfig::default(),
-        waves: Vec::new(),
-        mail: MailConfig {
-            from: "Billing <billing@example.com>".into(),
-            identity: "example.com".into(),
-            identity_arn: None,
-            mail_from_domain: Some("bounce.example.com".into()),
-            reply_to: None,
-            owner_tag: "owner".into(),
-            fallback: None,
-            cc: vec!["a@example.com".into(), "b@example.com".into()],
-        },
-        names: Names::default(),
-    }
+    let text = r#"
+        [mail]
+        from = "Billing <billing@example.com>"
+        identity = "example.com"
+        mail-from-domain = "bounce.example.com"
+        cc = ["a@example.com", "b@example.com"]
+    "#;
+    Config::parse("test.toml", text).unwrap()
 }
 
 pub(crate) fn facts() -> Facts {
