@@ -1,5 +1,6 @@
 //! What people and programs see. Answers go to stdout, what happens meanwhile to stderr.
 
+mod billing;
 mod calls;
 mod csv;
 mod error;
@@ -11,6 +12,7 @@ mod status;
 mod suggestion;
 mod table;
 
+pub use billing::{billing_json, billing_plan, mail_setup};
 pub use calls::calls;
 pub use csv::spend_csv;
 pub use error::error;

@@ -3,9 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{
-    AlarmConfig, CallAs, Config, DeployConfig, MailConfig, Names, ThresholdRule, ThresholdTarget,
-};
+use crate::config::{Config, ThresholdRule, ThresholdTarget};
 use crate::model::{Account, AccountState, OrganizationalUnit};
 use crate::plan::Thresholds;
 use crate::service::cloudformation::{
@@ -323,35 +321,16 @@ impl Case {
             }
         }
         let targets: BTreeSet<usize> = self.targets.iter().map(|number| number % ous).collect();
-        Config {
-            organization: None,
-            call_as: CallAs::Own,
-            alarm: AlarmConfig {
-                threshold: usd(self.default),
-                ..AlarmConfig::default()
-            },
-            thresholds,
-            deploy: DeployConfig {
-                ous: targets
-                    .iter()
-                    .map(|number| ou(*number).to_string())
-                    .collect(),
-                exclude_accounts: self.excluded.iter().map(|number| id(*number)).collect(),
-                ..DeployConfig::default()
-            },
-            waves: Vec::new(),
-            mail: MailConfig {
-                from: "billing@example.com".into(),
-                identity: "example.com".into(),
-                identity_arn: None,
-                mail_from_domain: None,
-                reply_to: None,
-                owner_tag: "owner".into(),
-                fallback: None,
-                cc: Vec::new(),
-            },
-            names: Names::default(),
-        }
+        let mut config =
+            Config::parse("config.toml", "[mail]\nfrom = \"billing@example.com\"\n").unwrap();
+        config.alarm.threshold = usd(self.default);
+        config.thresholds = thresholds;
+        config.deploy.ous = targets
+            .iter()
+            .map(|number| ou(*number).to_string())
+            .collect();
+        config.deploy.exclude_accounts = self.excluded.iter().map(|number| id(*number)).collect();
+        config
     }
 
     fn engine(&self) -> Engine {
@@ -439,13 +418,13 @@ proptest! {
 
     #[test]
     fn no_account_outside_the_difference_is_in_any_operation(case in case()) {
+        // A change of the StackSet itself touches every instance, and the plan says so: not the question here.
+        let case = Case { live_default: case.live_default.map(|_| case.default), ..case };
         let organization = case.organization();
         let config = case.config();
         let desired = case.desired(&config, &organization);
         let mut engine = case.engine();
         let observed = engine.observed(&desired);
-        // A change of the StackSet itself touches every instance, and the plan says so.
-        prop_assume!(!changes_stack_set(&desired.spec, &observed));
         let options = Options { prune: case.prune, recreate: BTreeSet::new() };
 
         let rollout = plan(&desired, &observed, &organization, &options);
