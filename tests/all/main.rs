@@ -1,0 +1,5 @@
+//! The integration tests, in one binary: it links once.
+
+mod config;
+mod emulators;
+mod support;
