@@ -33,7 +33,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make or repair the billing account's side: bus, rules, notifier, mail, alarms, dashboard.
+    /// Make or repair the billing account's side: bus, queue, roles, rules, notifier, mail, own alarm, dashboard.
     Bootstrap(bootstrap::BootstrapArgs),
     /// Create or update the alarm in the accounts of OUs.
     Deploy(deploy::DeployArgs),
@@ -72,27 +72,14 @@ pub fn main() -> ExitCode {
 
 async fn run(cli: &Cli) -> Result<()> {
     let started = Instant::now();
-    let global = &cli.global;
-    match &cli.command {
-        Command::Bootstrap(args) => {
-            let context = Context::open(global).await?;
-            let result = bootstrap::run(args, &context).await;
-            context.report_calls(started);
-            result
-        }
-        Command::Deploy(args) => {
-            let context = Context::open(global).await?;
-            let result = deploy::run(args, &context).await;
-            context.report_calls(started);
-            result
-        }
-        Command::Status(args) => {
-            let context = Context::open(global).await?;
-            let result = status::run(args, &context).await;
-            context.report_calls(started);
-            result
-        }
-    }
+    let context = Context::open(&cli.global).await?;
+    let result = match &cli.command {
+        Command::Bootstrap(args) => bootstrap::run(args, &context).await,
+        Command::Deploy(args) => deploy::run(args, &context).await,
+        Command::Status(args) => status::run(args, &context).await,
+    };
+    context.report_calls(started);
+    result
 }
 
 /// `-vv` shows what the SDK does, on stderr. Headers and bodies, which can hold secrets, are never logged.
