@@ -16,6 +16,8 @@ pub const DESCRIPTION_MARK: &str = "billctl: ";
 pub const NOTIFIER_TARGET: &str = "notifier";
 /// The id of a rule's target that is the queue.
 pub const QUEUE_TARGET: &str = "undelivered";
+/// How the name of an execution begins that mails; the event's id follows (docs/notifier.md).
+pub const MAIL_EXECUTION_PREFIX: &str = "mail_";
 /// The `source` of a test event.
 pub const TEST_SOURCE: &str = "billctl.test";
 /// The `detail-type` of a test event.
@@ -185,6 +187,15 @@ impl Scope<'_> {
     /// The alarm on what lies in the queue.
     pub fn queue_alarm(&self) -> String {
         format!("{}-waiting", self.config.names.queue)
+    }
+
+    /// billctl's alarms in this account.
+    pub fn alarm_names(&self) -> [String; 3] {
+        [
+            self.config.alarm.name.clone(),
+            self.failure_alarm(),
+            self.queue_alarm(),
+        ]
     }
 
     /// The StackSet, whose ARN ends in an id that only AWS knows.
