@@ -24,6 +24,7 @@ pub mod sesv2;
 pub mod sfn;
 pub mod sqs;
 mod sts;
+pub mod template;
 mod world;
 
 pub use clock::SimulatedClock;

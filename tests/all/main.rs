@@ -1,10 +1,5 @@
-<<<<<<< HEAD
-//! The integration tests, in one binary.
-
-mod emulators;
-mod support;
-=======
-//! All integration tests in one binary: it links once.
+//! The integration tests, in one binary: it links once.
 
 mod config;
->>>>>>> conf
+mod emulators;
+mod support;

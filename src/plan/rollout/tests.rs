@@ -3,9 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{
-    AlarmConfig, CallAs, Config, DeployConfig, MailConfig, Names, ThresholdRule, ThresholdTarget,
-};
+use crate::config::{Config, ThresholdRule, ThresholdTarget};
 use crate::model::{Account, AccountState, OrganizationalUnit};
 use crate::plan::Thresholds;
 use crate::service::cloudformation::{
@@ -76,12 +74,16 @@ impl Engine {
             AccountFilter::None => below,
             AccountFilter::Intersection(named) => {
                 assert!(!named.is_empty() && named.len() <= operations::MAX_NAMED_ACCOUNTS);
-                assert!(named.iter().all(|account| below.contains(account)), "named outside its OUs");
+                assert!(
+                    named.iter().all(|account| below.contains(account)),
+                    "named outside its OUs"
+                );
                 named.iter().copied().collect()
             }
-            AccountFilter::Difference(left_out) => {
-                below.into_iter().filter(|account| !left_out.contains(account)).collect()
-            }
+            AccountFilter::Difference(left_out) => below
+                .into_iter()
+                .filter(|account| !left_out.contains(account))
+                .collect(),
         };
         let threshold = step.overrides.as_ref().map(stack_set::threshold);
         let id = Some(step.mark.operation_id(unique));
@@ -96,7 +98,8 @@ impl Engine {
                         let mut listed = instance(account, InstanceStatus::Current);
                         listed.last_operation = id.clone();
                         listed.ou = ous.first().cloned();
-                        self.instances.insert(account, (listed, threshold.flatten()));
+                        self.instances
+                            .insert(account, (listed, threshold.flatten()));
                         self.touched.insert(account);
                     } else if let Some((listed, _)) = self.instances.get_mut(&account) {
                         // A create retries what failed and leaves the override.
@@ -109,7 +112,10 @@ impl Engine {
                     }
                 }
                 StepAction::Update => {
-                    let (listed, kept) = self.instances.get_mut(&account).expect("StackInstanceNotFoundException");
+                    let (listed, kept) = self
+                        .instances
+                        .get_mut(&account)
+                        .expect("StackInstanceNotFoundException");
                     assert_ne!(listed.status, InstanceStatus::Inoperable);
                     listed.status = InstanceStatus::Current;
                     listed.last_operation = id.clone();
@@ -117,8 +123,14 @@ impl Engine {
                     self.touched.insert(account);
                 }
                 StepAction::Delete { retain } => {
-                    let (listed, _) = self.instances.remove(&account).expect("StackInstanceNotFoundException");
-                    assert_eq!(retain, listed.status == InstanceStatus::Inoperable || retain);
+                    let (listed, _) = self
+                        .instances
+                        .remove(&account)
+                        .expect("StackInstanceNotFoundException");
+                    assert_eq!(
+                        retain,
+                        listed.status == InstanceStatus::Inoperable || retain
+                    );
                     self.touched.insert(account);
                 }
             }
@@ -212,7 +224,10 @@ fn case() -> impl Strategy<Value = Case> {
             (proptest::option::of(threshold), 0..10u8, 0..4u8),
             0..15,
         ),
-        (any::<bool>(), proptest::collection::btree_set(0..20usize, 0..2)),
+        (
+            any::<bool>(),
+            proptest::collection::btree_set(0..20usize, 0..2),
+        ),
     )
         .prop_map(
             |(
@@ -250,7 +265,11 @@ impl Case {
     fn organization(&self) -> Organization {
         let unit = |number: usize, parent: Option<usize>| OrganizationalUnit {
             id: ou(number),
-            name: if number == 0 { "Root".into() } else { format!("ou{number}") },
+            name: if number == 0 {
+                "Root".into()
+            } else {
+                format!("ou{number}")
+            },
             parent: parent.map(ou),
         };
         let ous = std::iter::once(unit(0, None)).chain(
@@ -260,15 +279,23 @@ impl Case {
                 // Each OU hangs below one made before it, so there is no cycle.
                 .map(|(index, parent)| unit(index + 1, Some(parent % (index + 1)))),
         );
-        let accounts = self.accounts.iter().enumerate().map(|(index, (parent, state))| {
-            let account = Account {
-                id: id(index),
-                name: format!("account{index}"),
-                email: String::new(),
-                state: if *state == 0 && index > 0 { AccountState::Suspended } else { AccountState::Active },
-            };
-            (account, ou(parent % (self.parents.len() + 1)))
-        });
+        let accounts = self
+            .accounts
+            .iter()
+            .enumerate()
+            .map(|(index, (parent, state))| {
+                let account = Account {
+                    id: id(index),
+                    name: format!("account{index}"),
+                    email: String::new(),
+                    state: if *state == 0 && index > 0 {
+                        AccountState::Suspended
+                    } else {
+                        AccountState::Active
+                    },
+                };
+                (account, ou(parent % (self.parents.len() + 1)))
+            });
         Organization::new("o-a1b2c3d4e5".parse().unwrap(), id(0), ous, accounts)
     }
 
@@ -282,7 +309,10 @@ impl Case {
         let mut thresholds: Vec<ThresholdRule> = Vec::new();
         for (number, threshold) in &self.ou_rules {
             if *number < ous {
-                thresholds.push(rule(ThresholdTarget::Ou(ou(*number).to_string()), *threshold));
+                thresholds.push(rule(
+                    ThresholdTarget::Ou(ou(*number).to_string()),
+                    *threshold,
+                ));
             }
         }
         for (number, threshold) in &self.account_rules {
@@ -291,36 +321,22 @@ impl Case {
             }
         }
         let targets: BTreeSet<usize> = self.targets.iter().map(|number| number % ous).collect();
-        Config {
-            organization: None,
-            call_as: CallAs::Own,
-            alarm: AlarmConfig {
-                threshold: usd(self.default),
-                ..AlarmConfig::default()
-            },
-            thresholds,
-            deploy: DeployConfig {
-                ous: targets.iter().map(|number| ou(*number).to_string()).collect(),
-                exclude_accounts: self.excluded.iter().map(|number| id(*number)).collect(),
-                ..DeployConfig::default()
-            },
-            waves: Vec::new(),
-            mail: MailConfig {
-                from: "billing@example.com".into(),
-                identity: "example.com".into(),
-                identity_arn: None,
-                mail_from_domain: None,
-                reply_to: None,
-                owner_tag: "owner".into(),
-                fallback: None,
-                cc: Vec::new(),
-            },
-            names: Names::default(),
-        }
+        let mut config =
+            Config::parse("config.toml", "[mail]\nfrom = \"billing@example.com\"\n").unwrap();
+        config.alarm.threshold = usd(self.default);
+        config.thresholds = thresholds;
+        config.deploy.ous = targets
+            .iter()
+            .map(|number| ou(*number).to_string())
+            .collect();
+        config.deploy.exclude_accounts = self.excluded.iter().map(|number| id(*number)).collect();
+        config
     }
 
     fn engine(&self) -> Engine {
-        let Some(default) = self.live_default else { return Engine::default() };
+        let Some(default) = self.live_default else {
+            return Engine::default();
+        };
         let mut engine = Engine {
             stack_set: Some(live(&spec(usd(default)))),
             ..Engine::default()
@@ -359,7 +375,14 @@ impl Case {
             ous: Vec::new(),
             accounts: self.named.iter().map(|number| id(*number)).collect(),
         };
-        Desired::new(config, spec(config.alarm.threshold), organization, &thresholds, &scope).unwrap()
+        Desired::new(
+            config,
+            spec(config.alarm.threshold),
+            organization,
+            &thresholds,
+            &scope,
+        )
+        .unwrap()
     }
 }
 
@@ -395,13 +418,13 @@ proptest! {
 
     #[test]
     fn no_account_outside_the_difference_is_in_any_operation(case in case()) {
+        // A change of the StackSet itself touches every instance, and the plan says so: not the question here.
+        let case = Case { live_default: case.live_default.map(|_| case.default), ..case };
         let organization = case.organization();
         let config = case.config();
         let desired = case.desired(&config, &organization);
         let mut engine = case.engine();
         let observed = engine.observed(&desired);
-        // A change of the StackSet itself touches every instance, and the plan says so.
-        prop_assume!(!changes_stack_set(&desired.spec, &observed));
         let options = Options { prune: case.prune, recreate: BTreeSet::new() };
 
         let rollout = plan(&desired, &observed, &organization, &options);
@@ -435,8 +458,17 @@ fn overrides_come_before_the_rest_of_their_ou() {
     let organization = case.organization();
     let config = case.config();
     let desired = case.desired(&config, &organization);
-    let rollout = plan(&desired, &Observed::default(), &organization, &Options::default());
-    let titles: Vec<String> = rollout.steps.iter().map(|step| step.title("billctl")).collect();
+    let rollout = plan(
+        &desired,
+        &Observed::default(),
+        &organization,
+        &Options::default(),
+    );
+    let titles: Vec<String> = rollout
+        .steps
+        .iter()
+        .map(|step| step.title("billctl"))
+        .collect();
     assert_eq!(
         titles,
         [
@@ -445,15 +477,22 @@ fn overrides_come_before_the_rest_of_their_ou() {
             "create the alarm in 2 accounts with the default threshold",
         ]
     );
-    let Step::Instances(rest) = &rollout.steps[2] else { panic!("not an operation") };
-    assert_eq!(rest.targets.accounts, AccountFilter::Difference(vec![id(2)]));
+    let Step::Instances(rest) = &rollout.steps[2] else {
+        panic!("not an operation")
+    };
+    assert_eq!(
+        rest.targets.accounts,
+        AccountFilter::Difference(vec![id(2)])
+    );
 }
 
 #[test]
 fn more_than_fifty_ous_go_in_several_operations() {
     let case = Case {
         parents: vec![0; 60],
-        accounts: std::iter::once((0, 1)).chain((1..=60).map(|ou| (ou, 1))).collect(),
+        accounts: std::iter::once((0, 1))
+            .chain((1..=60).map(|ou| (ou, 1)))
+            .collect(),
         default: 1,
         live_default: None,
         ou_rules: BTreeMap::new(),
@@ -467,7 +506,12 @@ fn more_than_fifty_ous_go_in_several_operations() {
     let organization = case.organization();
     let config = case.config();
     let desired = case.desired(&config, &organization);
-    let rollout = plan(&desired, &Observed::default(), &organization, &Options::default());
+    let rollout = plan(
+        &desired,
+        &Observed::default(),
+        &organization,
+        &Options::default(),
+    );
     let sizes: Vec<usize> = rollout
         .steps
         .iter()

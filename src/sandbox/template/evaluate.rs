@@ -61,7 +61,9 @@ pub(super) fn references(value: &Value) -> Vec<String> {
 
 fn collect_references(value: &Value, found: &mut Vec<String>) {
     match value {
-        Value::Array(items) => items.iter().for_each(|item| collect_references(item, found)),
+        Value::Array(items) => items
+            .iter()
+            .for_each(|item| collect_references(item, found)),
         Value::Object(fields) => {
             for (name, argument) in fields {
                 match (name.as_str(), argument) {
@@ -306,7 +308,13 @@ impl<'a> Scope<'a> {
             if let Some(literal) = name.strip_prefix('!') {
                 done.push_str(&format!("${{{literal}}}"));
             } else if let Some(expression) = own.and_then(|own| own.get(name)) {
-                done.push_str(&self.value(expression)?.as_ref().map(as_text).unwrap_or_default());
+                done.push_str(
+                    &self
+                        .value(expression)?
+                        .as_ref()
+                        .map(as_text)
+                        .unwrap_or_default(),
+                );
             } else if let Some((target, attribute)) = name.split_once('.') {
                 done.push_str(&as_text(&self.attribute(target, attribute)?));
             } else {
@@ -321,7 +329,11 @@ impl<'a> Scope<'a> {
 
     fn find_in_map(&self, map: &Value, first: &Value, second: &Value) -> Result<Value> {
         let key = |expression: &Value| -> Result<String> {
-            Ok(self.value(expression)?.as_ref().map(as_text).unwrap_or_default())
+            Ok(self
+                .value(expression)?
+                .as_ref()
+                .map(as_text)
+                .unwrap_or_default())
         };
         let (map, first, second) = (key(map)?, key(first)?, key(second)?);
         self.template
@@ -359,12 +371,12 @@ impl<'a> Scope<'a> {
                 [condition] => Ok(!self.holds(condition)?),
                 _ => Err(malformed("Fn::Not")),
             },
-            Some(("Fn::And", Value::Array(all))) => {
-                all.iter().try_fold(true, |so_far, each| Ok(so_far && self.holds(each)?))
-            }
-            Some(("Fn::Or", Value::Array(any))) => {
-                any.iter().try_fold(false, |so_far, each| Ok(so_far || self.holds(each)?))
-            }
+            Some(("Fn::And", Value::Array(all))) => all
+                .iter()
+                .try_fold(true, |so_far, each| Ok(so_far && self.holds(each)?)),
+            Some(("Fn::Or", Value::Array(any))) => any
+                .iter()
+                .try_fold(false, |so_far, each| Ok(so_far || self.holds(each)?)),
             Some(("Condition", Value::String(name))) => self.condition(name),
             _ => Err(TemplateError::new(
                 "Template format error: a condition must be an intrinsic function that is true or false",
@@ -378,12 +390,13 @@ impl<'a> Scope<'a> {
 /// `Condition` is one in conditions only: elsewhere (policy documents) it is a plain key.
 fn function(fields: &Map<String, Value>) -> Option<(&str, &Value)> {
     let (name, argument) = fields.iter().next()?;
-    let is_function = name == "Ref"
-        || name.starts_with("Fn::")
-        || (name == "Condition" && argument.is_string());
+    let is_function =
+        name == "Ref" || name.starts_with("Fn::") || (name == "Condition" && argument.is_string());
     (fields.len() == 1 && is_function).then_some((name.as_str(), argument))
 }
 
 fn malformed(name: &str) -> TemplateError {
-    TemplateError::new(format!("Template error: the argument of {name} is malformed"))
+    TemplateError::new(format!(
+        "Template error: the argument of {name} is malformed"
+    ))
 }

@@ -85,7 +85,12 @@ impl Parameter {
         {
             format!(
                 "must be one of AllowedValues [{}]",
-                self.allowed.iter().flatten().cloned().collect::<Vec<_>>().join(", ")
+                self.allowed
+                    .iter()
+                    .flatten()
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join(", ")
             )
         } else if !self
             .pattern

@@ -64,7 +64,9 @@ pub(super) fn coerce(resource_type: &str, properties: &mut Value) {
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| coerce(resource_type, item)),
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|item| coerce(resource_type, item)),
         _ => {}
     }
 }
