@@ -102,8 +102,12 @@ fn described(set: &SetRecord, revision: Option<&Revision>) -> StackSet {
     StackSet {
         name: set.name.clone(),
         description: set.description.clone(),
-        template: revision.map(|revision| revision.template.clone()).unwrap_or_default(),
-        parameters: revision.map(|revision| revision.parameters.clone()).unwrap_or_default(),
+        template: revision
+            .map(|revision| revision.template.clone())
+            .unwrap_or_default(),
+        parameters: revision
+            .map(|revision| revision.parameters.clone())
+            .unwrap_or_default(),
         tags: set.tags.clone(),
         auto_deployment: Some(set.auto_deployment),
         managed_execution: set.managed_execution,
@@ -150,7 +154,10 @@ impl CloudFormation for Sandbox {
     async fn describe_stack_set(&self, name: &str) -> Result<StackSet> {
         self.read(DESCRIBE_STACK_SET, |world| {
             let set = checks::set(world, DESCRIBE_STACK_SET, self.call_as(), name)?;
-            Ok(described(set, world.cloudformation.revisions.get(&set.revision)))
+            Ok(described(
+                set,
+                world.cloudformation.revisions.get(&set.revision),
+            ))
         })
         .await
     }
@@ -170,7 +177,9 @@ impl CloudFormation for Sandbox {
                     format!("StackSet {} already exists", spec.name),
                 ));
             }
-            let revision = world.cloudformation.revision(&spec.template, &spec.parameters);
+            let revision = world
+                .cloudformation
+                .revision(&spec.template, &spec.parameters);
             world.cloudformation.sets.insert(
                 spec.name.clone(),
                 SetRecord {
@@ -410,17 +419,18 @@ impl CloudFormation for Sandbox {
             let operation = checks::set(world, OPERATION, self.call_as(), stack_set)?
                 .operation(id)
                 .ok_or_else(|| operation_not_found(OPERATION, id))?;
-            let items = operation
-                .outcomes
-                .range((from, Bound::Unbounded))
-                .map(|(account, outcome)| {
-                    let result = OperationResult {
-                        account: *account,
-                        status: outcome.status,
-                        reason: outcome.reason.clone(),
-                    };
-                    (*account, result)
-                });
+            let items =
+                operation
+                    .outcomes
+                    .range((from, Bound::Unbounded))
+                    .map(|(account, outcome)| {
+                        let result = OperationResult {
+                            account: *account,
+                            status: outcome.status,
+                            reason: outcome.reason.clone(),
+                        };
+                        (*account, result)
+                    });
             Ok(page(items))
         })
         .await
@@ -456,7 +466,11 @@ impl CloudFormation for Sandbox {
                         operation.ended = Some(now.max(operation.created));
                     } else {
                         operation.status = OperationStatus::Stopping;
-                        cancel(instances, operation, "Cancelled since the operation was stopped");
+                        cancel(
+                            instances,
+                            operation,
+                            "Cancelled since the operation was stopped",
+                        );
                     }
                 }
                 run(world, set, now);
