@@ -3,6 +3,7 @@
 pub mod billing;
 pub mod billing_health;
 mod organization;
+pub mod spend;
 pub mod stack_set;
 
 pub use organization::organization;
