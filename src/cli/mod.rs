@@ -2,6 +2,7 @@
 
 mod context;
 mod deploy;
+mod policy;
 mod precheck;
 mod status;
 
@@ -34,6 +35,8 @@ pub struct Cli {
 enum Command {
     /// Create or update the alarm in the accounts of OUs.
     Deploy(deploy::DeployArgs),
+    /// Print the least IAM policy for an operator, for CI, or for looking only.
+    Policy(policy::PolicyArgs),
     /// Show what is true everywhere: coverage, thresholds, instances, drift, and the billing side.
     Status(status::StatusArgs),
 }
@@ -77,6 +80,7 @@ async fn run(cli: &Cli) -> Result<()> {
             context.report_calls(started);
             result
         }
+        Command::Policy(args) => policy::run(args, global),
         Command::Status(args) => {
             let context = Context::open(global).await?;
             let result = status::run(args, &context).await;

@@ -203,8 +203,3 @@ impl Default for DeployConfig {
         }
     }
 }
-impl Config {
-    pub fn load(_: &std::path::Path) -> crate::error::Result<Self> {
-        Err(crate::error::Error::usage(""))
-    }
-}
