@@ -1,4 +1,5 @@
 //! Carries out plans: writes through the traits, waits, and tells what happens.
 
+pub mod billing;
 pub mod operation;
 pub mod rollout;

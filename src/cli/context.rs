@@ -12,7 +12,6 @@ use crate::event::Listener;
 use crate::model::Organization;
 use crate::plan::Thresholds;
 use crate::render::{self, Progress};
-use crate::sandbox::Sandbox;
 use crate::service::Services;
 
 /// How an answer is written.
@@ -171,7 +170,7 @@ impl Context {
 /// A sandbox that can't be opened.
 pub async fn services(global: &GlobalArgs, call_as: CallAs) -> Result<Services> {
     match &global.sandbox {
-        Some(path) => Ok(Sandbox::open(path, call_as)?.services()),
+        Some(_path) => Err(Error::failed("not yet")),
         None => {
             let options = aws::Options {
                 profile: global.profile.clone(),
@@ -189,18 +188,13 @@ impl Context {
     /// Every rule that doesn't fit the organisation, with its line.
     pub fn thresholds(&self, organization: &Organization) -> Result<Thresholds> {
         Thresholds::resolve(&self.config, organization).map_err(|problems| {
-            let lines: Vec<String> = problems
-                .iter()
-                .map(|problem| {
-                    format!(
-                        "{}:{}: {}",
-                        self.global.config.display(),
-                        problem.line,
-                        problem.message
-                    )
-                })
-                .collect();
-            Error::usage(lines.join("\n"))
+            let source = &self.config.source;
+            source.error(
+                problems
+                    .into_iter()
+                    .map(|problem| source.problem_on_line(problem.line, problem.message))
+                    .collect(),
+            )
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The command line: one file per verb, with its arguments and its table of contents.
 
+mod bootstrap;
 mod context;
 mod deploy;
 mod policy;
@@ -33,6 +34,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make or repair the billing account's side: bus, rules, notifier, mail, alarms, dashboard.
+    Bootstrap(bootstrap::BootstrapArgs),
     /// Create or update the alarm in the accounts of OUs.
     Deploy(deploy::DeployArgs),
     /// Print the least IAM policy for an operator, for CI, or for looking only.
@@ -74,6 +77,12 @@ async fn run(cli: &Cli) -> Result<()> {
     let started = Instant::now();
     let global = &cli.global;
     match &cli.command {
+        Command::Bootstrap(args) => {
+            let context = Context::open(global).await?;
+            let result = bootstrap::run(args, &context).await;
+            context.report_calls(started);
+            result
+        }
         Command::Deploy(args) => {
             let context = Context::open(global).await?;
             let result = deploy::run(args, &context).await;

@@ -1,5 +1,6 @@
 //! Reads what is there, through the traits; writes nothing.
 
+pub mod billing;
 mod organization;
 pub mod stack_set;
 

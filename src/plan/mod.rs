@@ -1,5 +1,6 @@
 //! Pure: what has to be done so that what is there becomes what is wanted.
 
+pub mod billing;
 pub mod operation_id;
 pub mod rollout;
 pub mod status;

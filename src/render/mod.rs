@@ -1,5 +1,6 @@
 //! What people and programs see. Answers go to stdout, what happens meanwhile to stderr.
 
+mod billing;
 mod calls;
 mod error;
 mod progress;
@@ -7,6 +8,7 @@ mod rollout;
 mod status;
 mod table;
 
+pub use billing::{billing_json, billing_plan, mail_setup};
 pub use calls::calls;
 pub use error::error;
 pub use progress::Progress;

@@ -376,8 +376,8 @@ impl Places<'_> {
             Room::Alarms => {
                 let alarms = [
                     self.config.alarm.name.clone(),
-                    format!("{}-failed", names.notifier),
-                    format!("{}-waiting", names.queue),
+                    names.failure_alarm(),
+                    names.queue_alarm(),
                 ];
                 let dashboard =
                     self.global("cloudwatch", &format!("dashboard/{}", names.dashboard));
@@ -397,10 +397,7 @@ impl Places<'_> {
                     self.regional("events", &format!("event-bus/{}", names.event_bus)),
                     self.regional("events", &format!("rule/{bus}{}", names.member_rule)),
                     self.regional("events", &format!("rule/{}", names.own_rule)),
-                    self.regional(
-                        "events",
-                        &format!("rule/{}-mail-failures", names.configuration_set),
-                    ),
+                    self.regional("events", &format!("rule/{}", names.mail_failure_rule())),
                     self.regional("states", &format!("stateMachine:{}", names.notifier)),
                     self.regional("states", &format!("execution:{}", names.notifier)) + ":*",
                     self.regional("sqs", &names.queue),

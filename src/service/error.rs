@@ -69,7 +69,13 @@ impl fmt::Display for ServiceError {
         write!(f, "{}", self.operation)?;
         match &self.code {
             Some(code) => write!(f, " answered {code}")?,
-            None => write!(f, " got no answer")?,
+            None => f.write_str(match self.kind {
+                Kind::Credentials => " could not be signed",
+                Kind::Garbled => " got an answer that isn't AWS's",
+                Kind::Invalid => " was not sent",
+                Kind::Other => " got an answer that can't be used",
+                _ => " got no answer",
+            })?,
         }
         if !self.message.is_empty() {
             write!(f, ": {}", self.message)?;

@@ -1,4 +1,6 @@
-//! All integration tests in one binary: it links once.
+//! The integration tests, in one binary: it links once.
 
 mod config;
+mod emulators;
 mod policy;
+mod support;

@@ -9,6 +9,8 @@
 //   node reference.mjs trace CASE.json    the same, with every evaluation: {"expr","vars","value"} a line
 //   node reference.mjs check [CASE...]    compares every case with what it expects
 //   node reference.mjs render CASE DIR    writes the mail of a case as files
+//   node reference.mjs fuzz [N] [SEED]    N random worlds: every alarm must end in a mail
+//   node reference.mjs config             what the placeholders hold here, as JSON
 //
 // The packages are looked for in $NOTIFIER_NODE_MODULES, by default
 // target/notifier/node_modules of this repository. `render` and the checks on
@@ -22,7 +24,7 @@ import { fileURLToPath } from 'node:url';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.resolve(here, '../..');
-const modules = process.env.NOTIFIER_NODE_MODULES ?? path.join(root, 'target/notifier/node_modules');
+export const modules = process.env.NOTIFIER_NODE_MODULES ?? path.join(root, 'target/notifier/node_modules');
 const load = createRequire(path.join(modules, 'x.js'));
 const jsonata = load('jsonata');
 
@@ -202,9 +204,7 @@ export async function interpret(machine, input, executionName, task, trace) {
 /** The mocked world of a case: explicit answers first, then what its series imply. */
 function world(test, calls) {
   const used = new Map();
-  return async (resource, args) => {
-    const call = resource.replace('arn:aws:states:::aws-sdk:', '').replace('arn:aws:states:::', '');
-    calls.push({ call, arguments: args });
+  const answerTo = (call, args) => {
     let answer = test.answers?.[call];
     if (Array.isArray(answer)) {
       const at = used.get(call) ?? 0;
@@ -251,6 +251,18 @@ function world(test, calls) {
         throw new Failure('States.TaskFailed', `no answer for ${call}`);
     }
   };
+  return async (resource, args) => {
+    const entry = { call: resource.replace('arn:aws:states:::aws-sdk:', '').replace('arn:aws:states:::', ''), arguments: args };
+    calls.push(entry);
+    try {
+      entry.result = answerTo(entry.call, args);
+      return entry.result;
+    } catch (failure) {
+      entry.error = failure.error;
+      entry.cause = failure.cause;
+      throw failure;
+    }
+  };
 }
 
 export async function runCase(test, trace) {
@@ -294,16 +306,20 @@ async function check(files) {
   for (const file of files) {
     const test = JSON.parse(fs.readFileSync(file, 'utf8'));
     const got = await runCase(test);
-    const { calls, never, ...expected } = test.expect;
+    const { calls, never, serviceQueries, hostile, ...expected } = test.expect;
     const problems = differences(expected, got, 'got');
     if (calls) problems.push(...differences(calls, got.calls.map((c) => c.call), 'calls'));
+    if (serviceQueries !== undefined) {
+      const asked = got.calls.filter((c) => c.call === 'cloudwatch:getMetricData').pop().arguments.MetricDataQueries.length;
+      if (asked !== serviceQueries) problems.push(`${asked} services were asked for, expected ${serviceQueries}`);
+    }
     let seen = JSON.stringify(got.send ?? {}) + JSON.stringify(got.output ?? {});
     if (got.mail && renders) {
       const mail = render(got.mail);
       seen += mail.subject + mail.html + mail.text;
       const size = Buffer.byteLength(mail.html) + Buffer.byteLength(mail.text);
       if (size > 60_000) problems.push(`the mail has ${size} bytes`);
-      if (/undefined|NaN|\[object|\{\{|null/.test(mail.subject + mail.html + mail.text)) problems.push('a value is missing in the rendered mail');
+      if (!hostile && /undefined|NaN|\[object|\{\{|null/.test(mail.subject + mail.html + mail.text)) problems.push('a value is missing in the rendered mail');
       if (/[\r\n]/.test(mail.subject)) problems.push('the subject has more than one line');
       const tags = [...mail.html.matchAll(/<\/?([a-zA-Z!][^\s>]*)/g)].map((m) => m[1].toLowerCase());
       const known = new Set(['!doctype', '!--', '!--[if', '![endif]--', 'html', 'head', 'meta', 'title', 'style', 'body', 'div', 'table', 'tr', 'td', 'p', 'a', 'span', 'strong', 'h1', 'h2', 'bdi', 'br', 'xml', 'o:officedocumentsettings', 'o:pixelsperinch']);
@@ -317,6 +333,64 @@ async function check(files) {
   }
   console.log(`${files.length - failed} of ${files.length} cases as expected${renders ? '' : ' (rendering not checked: handlebars is not installed)'}`);
   return failed === 0 && files.length > 0;
+}
+
+/**
+ * Random worlds: odd series, odd names, failing reads, junk in the event's
+ * free fields. Whatever they hold, a genuine alarm of a known account ends in
+ * a mail whose every variable is there.
+ */
+async function fuzz(count, seed) {
+  let state = seed >>> 0;
+  const random = () => ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32);
+  const pick = (list) => list[Math.floor(random() * list.length)];
+  const junk = () => pick([null, 0, -1, '', 'x', '<b>', [], {}, [null], { a: 1 }, true, 1e300, '\u202E', '{{x}}', '\u0000']);
+  const points = (end, most) => {
+    let value = random() * 1000;
+    const list = [];
+    for (let i = Math.floor(random() * most); i >= 0; i--) {
+      const time = new Date(end - i * 6 * 3600e3 - Math.floor(random() * 3) * 3600e3);
+      value = random() < 0.05 ? value * random() - random() * 50 : value + random() * 10 ** Math.floor(random() * 5);
+      if (random() < 0.9) list.push([time.toISOString().replace('.000Z', 'Z'), Math.round(value * 100) / 100]);
+    }
+    return random() < 0.1 ? list.reverse() : list;
+  };
+  const calls = ['organizations:describeAccount', 'organizations:listTagsForResource', 'organizations:listParents', 'organizations:describeOrganizationalUnit', 'cloudformation:describeStackInstance', 'cloudformation:describeStackSet', 'cloudwatch:getMetricData', 'cloudwatch:listMetrics'];
+  let failed = 0;
+  for (let i = 0; i < count; i++) {
+    const now = Date.UTC(2026, Math.floor(random() * 12), 1 + Math.floor(random() * 31), Math.floor(random() * 24), Math.floor(random() * 60));
+    const test = {
+      config: { FallbackRecipient: 'finops@example.com', Measure: pick(['daily', 'six-hourly', 'month-to-date']) },
+      event: {
+        id: `fuzz-${i}`, source: 'aws.cloudwatch', 'detail-type': 'CloudWatch Alarm State Change', account: '123456789012',
+        time: new Date(now).toISOString().replace('.000Z', 'Z'), resources: ['arn:aws:cloudwatch:us-east-1:123456789012:alarm:Billing-Alarm'],
+        detail: { state: { value: pick(['ALARM', 'OK']), reason: junk(), reasonData: junk() }, previousState: { value: 'ALARM', reason: junk() }, configuration: junk(), [pick(['a', 'account', 'owner'])]: junk() },
+      },
+      threshold: pick(['', '0.01', '100', '999999999', 'x', '-1']),
+      series: points(now, 70),
+      services: Object.fromEntries(Array.from({ length: Math.floor(random() * 8) }, (_, n) => [`${pick(['Amazon', 'AWS', '<i>', '$'])}S${n}`, points(now, 34)])),
+      answers: {},
+    };
+    for (const call of calls) {
+      const roll = random();
+      if (roll < 0.1) test.answers[call] = { error: pick(['States.TaskFailed', 'X.AccessDeniedException', 'X.Throttling']) };
+      else if (roll < 0.2) test.answers[call] = { result: pick([{}, { Account: junk(), Tags: junk(), Parents: junk(), OrganizationalUnit: junk(), StackInstance: junk(), StackSet: junk(), Metrics: junk(), MetricDataResults: junk(), NextToken: junk() }, { Account: { Name: junk(), Email: junk(), State: junk() }, Tags: [{ Key: 'owner', Value: junk() }], Parents: [{ Id: junk(), Type: junk() }], OrganizationalUnit: { Name: junk() }, StackInstance: { ParameterOverrides: junk() }, StackSet: { Parameters: [{ ParameterKey: 'Threshold', ParameterValue: junk() }] }, Metrics: [{ Dimensions: junk() }], MetricDataResults: [{ Id: 'm1', Timestamps: junk(), Values: junk() }, { Id: 's0', Timestamps: junk(), Values: junk() }] }]) };
+    }
+    test.answers['organizations:describeAccount'] ??= { result: { Account: { Name: String(junk()), Email: 'a@example.com', State: 'ACTIVE' } } };
+    const got = await runCase(test);
+    let problem = got.end !== 'Sent' || !got.mail ? `ended in ${got.end}: ${got.error} ${got.cause}` : '';
+    if (!problem) {
+      const walk = (value, at) => (value === null ? at : typeof value === 'object' ? Object.entries(value).map(([k, v]) => walk(v, `${at}.${k}`)).find(Boolean) : typeof value === 'string' && /NaN|undefined|Infinity/.test(value) ? at : '');
+      const bad = walk(got.mail, 'mail');
+      if (bad) problem = `${bad} is not usable`;
+    }
+    if (problem) {
+      failed++;
+      console.log(`FAIL world ${i} of seed ${seed}: ${problem}`);
+    }
+  }
+  console.log(`${count - failed} of ${count} random worlds ended in a whole mail`);
+  return failed === 0;
 }
 
 const allCases = () => fs.readdirSync(path.join(here, 'cases')).filter((f) => f.endsWith('.json')).sort().map((f) => path.join(here, 'cases', f));
@@ -345,6 +419,13 @@ async function main([verb, ...rest]) {
       await runCase(JSON.parse(fs.readFileSync(rest[0], 'utf8')), trace);
       for (const line of trace) console.log(JSON.stringify(line));
       return true;
+    }
+    case 'config':
+      console.log(JSON.stringify(CONFIG));
+      return true;
+    case 'fuzz': {
+      const [count, seed] = [Number(rest[0] ?? 200), Number(rest[1] ?? 1)];
+      return fuzz(count, seed);
     }
     case 'render': {
       const { mail } = await runCase(JSON.parse(fs.readFileSync(rest[0], 'utf8')));

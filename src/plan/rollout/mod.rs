@@ -2,6 +2,8 @@
 
 mod desired;
 mod operations;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -210,11 +210,22 @@ impl<'a> Builder<'a> {
         for (account, change) in accounts {
             let threshold = match change {
                 AccountChange::Create { threshold, .. }
-                | AccountChange::Recreate { threshold, .. } => threshold,
-                AccountChange::Retry { threshold } if !self.has_stack(*account) => threshold,
+                | AccountChange::Recreate { threshold, .. } => self.override_for(*threshold),
+                // A create leaves the override that is there, so the operation has to say that one.
+                AccountChange::Retry { .. } if !self.has_stack(*account) => {
+                    match self
+                        .observed
+                        .instances
+                        .get(account)
+                        .map(|instance| instance.threshold)
+                    {
+                        Some(Override::Known(kept)) => kept,
+                        _ => None,
+                    }
+                }
                 _ => continue,
             };
-            match self.override_for(*threshold) {
+            match threshold {
                 Some(threshold) => self.add(overridden.entry(threshold).or_default(), *account),
                 None => self.add(&mut plain, *account),
             }

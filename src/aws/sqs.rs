@@ -1,0 +1,80 @@
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::QueueAttributeName;
+
+use super::call::{Caller, required};
+use crate::service::sqs::{
+    Attributes, CREATE_QUEUE, DELETE_QUEUE, GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL,
+    SET_QUEUE_ATTRIBUTES, Sqs,
+};
+use crate::service::{Result, Tags};
+
+#[async_trait]
+impl Sqs for Caller<Client> {
+    async fn get_queue_url(&self, name: &str) -> Result<String> {
+        let op = GET_QUEUE_URL;
+        let request = self.client.get_queue_url().queue_name(name);
+        let answer = self.call(op, || request.clone().send()).await?;
+        required(op, answer.queue_url, "QueueUrl")
+    }
+
+    async fn get_queue_attributes(&self, url: &str) -> Result<Attributes> {
+        let request = self
+            .client
+            .get_queue_attributes()
+            .queue_url(url)
+            .attribute_names(QueueAttributeName::All);
+        let answer = self
+            .call(GET_QUEUE_ATTRIBUTES, || request.clone().send())
+            .await?;
+        let attributes = answer.attributes.unwrap_or_default().into_iter();
+        Ok(attributes
+            .map(|(name, value)| (name.as_str().to_owned(), value))
+            .collect())
+    }
+
+    async fn create_queue(
+        &self,
+        name: &str,
+        attributes: &Attributes,
+        tags: &Tags,
+    ) -> Result<String> {
+        let op = CREATE_QUEUE;
+        let tags = tags.iter().map(|(key, value)| (key.clone(), value.clone()));
+        let request = self
+            .client
+            .create_queue()
+            .queue_name(name)
+            .set_attributes(Some(write(attributes)))
+            .set_tags(Some(tags.collect()));
+        let answer = self.call(op, || request.clone().send()).await?;
+        required(op, answer.queue_url, "QueueUrl")
+    }
+
+    async fn set_queue_attributes(&self, url: &str, attributes: &Attributes) -> Result<()> {
+        let request = self
+            .client
+            .set_queue_attributes()
+            .queue_url(url)
+            .set_attributes(Some(write(attributes)));
+        self.call(SET_QUEUE_ATTRIBUTES, || request.clone().send())
+            .await
+            .map(drop)
+    }
+
+    async fn delete_queue(&self, url: &str) -> Result<()> {
+        let request = self.client.delete_queue().queue_url(url);
+        self.call(DELETE_QUEUE, || request.clone().send())
+            .await
+            .map(drop)
+    }
+}
+
+fn write(attributes: &Attributes) -> HashMap<QueueAttributeName, String> {
+    attributes
+        .iter()
+        .map(|(name, value)| (name.as_str().into(), value.clone()))
+        .collect()
+}
