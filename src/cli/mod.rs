@@ -1,8 +1,12 @@
 //! The command line: one file per verb, with its arguments and its table of contents.
 
 mod bootstrap;
+mod completions;
 mod context;
 mod deploy;
+mod doctor;
+mod init;
+mod man;
 mod policy;
 mod precheck;
 mod status;
@@ -10,7 +14,7 @@ mod status;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub use context::{Color, Context, Format, GlobalArgs, services};
 
@@ -38,10 +42,18 @@ enum Command {
     Bootstrap(bootstrap::BootstrapArgs),
     /// Create or update the alarm in the accounts of OUs.
     Deploy(deploy::DeployArgs),
+    /// Check every precondition; each that isn't met comes with its cure.
+    Doctor(doctor::DoctorArgs),
+    /// Write a commented config.toml from the organisation; never overwrites one.
+    Init(init::InitArgs),
     /// Print the least IAM policy for an operator, for CI, or for looking only.
     Policy(policy::PolicyArgs),
     /// Show what is true everywhere: coverage, thresholds, instances, drift, and the billing side.
     Status(status::StatusArgs),
+    /// Print completions for a shell.
+    Completions(completions::CompletionsArgs),
+    /// Print the man page, or write those of all commands.
+    Man(man::ManArgs),
 }
 
 /// Runs the command line of this process.
@@ -89,6 +101,15 @@ async fn run(cli: &Cli) -> Result<()> {
             context.report_calls(started);
             result
         }
+        Command::Doctor(args) => {
+            let context = Context::open(global).await?;
+            let result = doctor::run(args, &context).await;
+            context.report_calls(started);
+            result
+        }
+        Command::Init(args) => init::run(args, global).await,
+        Command::Completions(args) => completions::run(args, Cli::command()),
+        Command::Man(args) => man::run(args, Cli::command()),
         Command::Policy(args) => policy::run(args, global),
         Command::Status(args) => {
             let context = Context::open(global).await?;

@@ -2,6 +2,7 @@
 
 mod billing;
 mod calls;
+mod doctor;
 mod error;
 mod progress;
 mod rollout;
@@ -10,6 +11,7 @@ mod table;
 
 pub use billing::{billing_json, billing_plan, mail_setup};
 pub use calls::calls;
+pub use doctor::doctor;
 pub use error::error;
 pub use progress::Progress;
 pub use rollout::{failures, rollout};
