@@ -2,6 +2,7 @@
 
 pub mod billing;
 pub mod billing_health;
+pub mod doctor;
 mod organization;
 pub mod spend;
 pub mod stack_set;

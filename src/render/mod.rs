@@ -3,6 +3,7 @@
 mod billing;
 mod calls;
 mod csv;
+mod doctor;
 mod error;
 mod html;
 mod progress;
@@ -15,6 +16,7 @@ mod table;
 pub use billing::{billing_json, billing_plan, mail_setup};
 pub use calls::calls;
 pub use csv::spend_csv;
+pub use doctor::doctor;
 pub use error::error;
 pub use html::spend_html;
 pub use progress::Progress;

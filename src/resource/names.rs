@@ -115,7 +115,7 @@ impl Scope<'_> {
 
     /// The rule that keeps what SES reports about mails that failed.
     pub fn mail_failure_rule(&self) -> String {
-        format!("{}-mail-failures", self.config.names.configuration_set)
+        self.config.names.mail_failure_rule()
     }
 
     /// That rule's ARN.
@@ -169,12 +169,12 @@ impl Scope<'_> {
 
     /// The alarm on executions that failed.
     pub fn failure_alarm(&self) -> String {
-        format!("{}-failed", self.config.names.notifier)
+        self.config.names.failure_alarm()
     }
 
     /// The alarm on what lies in the queue.
     pub fn queue_alarm(&self) -> String {
-        format!("{}-waiting", self.config.names.queue)
+        self.config.names.queue_alarm()
     }
 
     /// billctl's alarms in this account.

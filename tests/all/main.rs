@@ -2,4 +2,5 @@
 
 mod config;
 mod emulators;
+mod policy;
 mod support;
