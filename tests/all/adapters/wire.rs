@@ -165,20 +165,16 @@ impl Wire {
         self.http.actual_requests().count()
     }
 
+    /// The bodies of all requests.
+    pub fn bodies(&self) -> impl Iterator<Item = String> {
+        let sent = self.http.actual_requests();
+        sent.map(|sent| String::from_utf8(sent.body().bytes().unwrap().to_vec()).unwrap())
+    }
+
     /// That a form was sent for this action, with these fields and no others.
     #[track_caller]
     pub fn sent_form(&self, action: &str, fields: &[(&str, &str)]) {
         check_form(self.sent(), action, fields);
-    }
-
-    /// The same of the request of this number.
-    #[track_caller]
-    pub fn sent_form_at(&self, number: usize, action: &str, fields: &[(&str, &str)]) {
-        check_form(
-            self.http.actual_requests().nth(number).unwrap(),
-            action,
-            fields,
-        );
     }
 
     /// That this JSON was sent to this `X-Amz-Target`.
