@@ -58,18 +58,27 @@ fn operation_not_found(operation: Operation, id: &OperationId) -> ServiceError {
     )
 }
 
+/// What a call asks for.
+struct Asked<'a> {
+    operation: Operation,
+    stack_set: &'a str,
+    id: &'a OperationId,
+    preferences: &'a Preferences,
+    reach: Reach,
+    work: Work,
+}
+
 impl Sandbox {
     /// Checks an operation and puts it in line.
-    fn start(
-        &self,
-        world: &mut World,
-        operation: Operation,
-        name: &str,
-        id: &OperationId,
-        preferences: &Preferences,
-        reach: Reach,
-        work: Work,
-    ) -> Result<OperationId> {
+    fn start(&self, world: &mut World, asked: Asked<'_>) -> Result<OperationId> {
+        let Asked {
+            operation,
+            stack_set: name,
+            id,
+            preferences,
+            reach,
+            work,
+        } = asked;
         let set = checks::set(world, operation, self.call_as(), name)?;
         checks::may_manage(world, operation, self.call_as())?;
         if let Reach::Targets(targets) = &reach {
@@ -209,13 +218,15 @@ impl CloudFormation for Sandbox {
         self.call(UPDATE_STACK_SET, |world| {
             self.start(
                 world,
-                UPDATE_STACK_SET,
-                &spec.name,
-                operation_id,
-                preferences,
-                Reach::All,
-                Work::UpdateSet {
-                    change: Box::new(SetChange::from(spec)),
+                Asked {
+                    operation: UPDATE_STACK_SET,
+                    stack_set: &spec.name,
+                    id: operation_id,
+                    preferences,
+                    reach: Reach::All,
+                    work: Work::UpdateSet {
+                        change: Box::new(SetChange::from(spec)),
+                    },
                 },
             )
         })
@@ -308,13 +319,15 @@ impl CloudFormation for Sandbox {
         self.call(CREATE_STACK_INSTANCES, |world| {
             self.start(
                 world,
-                CREATE_STACK_INSTANCES,
-                &request.stack_set,
-                &request.operation_id,
-                &request.preferences,
-                Reach::Targets(request.targets.clone()),
-                Work::Create {
-                    overrides: request.overrides.clone(),
+                Asked {
+                    operation: CREATE_STACK_INSTANCES,
+                    stack_set: &request.stack_set,
+                    id: &request.operation_id,
+                    preferences: &request.preferences,
+                    reach: Reach::Targets(request.targets.clone()),
+                    work: Work::Create {
+                        overrides: request.overrides.clone(),
+                    },
                 },
             )
         })
@@ -325,13 +338,15 @@ impl CloudFormation for Sandbox {
         self.call(UPDATE_STACK_INSTANCES, |world| {
             self.start(
                 world,
-                UPDATE_STACK_INSTANCES,
-                &request.stack_set,
-                &request.operation_id,
-                &request.preferences,
-                Reach::Targets(request.targets.clone()),
-                Work::Update {
-                    overrides: request.overrides.clone(),
+                Asked {
+                    operation: UPDATE_STACK_INSTANCES,
+                    stack_set: &request.stack_set,
+                    id: &request.operation_id,
+                    preferences: &request.preferences,
+                    reach: Reach::Targets(request.targets.clone()),
+                    work: Work::Update {
+                        overrides: request.overrides.clone(),
+                    },
                 },
             )
         })
@@ -349,12 +364,14 @@ impl CloudFormation for Sandbox {
         self.call(DELETE_STACK_INSTANCES, |world| {
             self.start(
                 world,
-                DELETE_STACK_INSTANCES,
-                stack_set,
-                operation_id,
-                preferences,
-                Reach::Targets(targets.clone()),
-                Work::Delete { retain },
+                Asked {
+                    operation: DELETE_STACK_INSTANCES,
+                    stack_set,
+                    id: operation_id,
+                    preferences,
+                    reach: Reach::Targets(targets.clone()),
+                    work: Work::Delete { retain },
+                },
             )
         })
         .await
@@ -489,12 +506,14 @@ impl CloudFormation for Sandbox {
         self.call(DETECT_STACK_SET_DRIFT, |world| {
             self.start(
                 world,
-                DETECT_STACK_SET_DRIFT,
-                stack_set,
-                operation_id,
-                preferences,
-                Reach::All,
-                Work::Drift,
+                Asked {
+                    operation: DETECT_STACK_SET_DRIFT,
+                    stack_set,
+                    id: operation_id,
+                    preferences,
+                    reach: Reach::All,
+                    work: Work::Drift,
+                },
             )
         })
         .await
