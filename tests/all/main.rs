@@ -5,3 +5,4 @@ mod config;
 mod emulators;
 mod policy;
 mod support;
+mod wire;
