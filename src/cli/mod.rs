@@ -3,6 +3,7 @@
 mod bootstrap;
 mod context;
 mod deploy;
+mod destroy;
 mod precheck;
 mod status;
 
@@ -37,6 +38,8 @@ enum Command {
     Bootstrap(bootstrap::BootstrapArgs),
     /// Create or update the alarm in the accounts of OUs.
     Deploy(deploy::DeployArgs),
+    /// Remove what billctl made; asks for the organisation's id.
+    Destroy(destroy::DestroyArgs),
     /// Show what is true everywhere: coverage, thresholds, instances, drift, and the billing side.
     Status(status::StatusArgs),
 }
@@ -83,6 +86,12 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Deploy(args) => {
             let context = Context::open(global).await?;
             let result = deploy::run(args, &context).await;
+            context.report_calls(started);
+            result
+        }
+        Command::Destroy(args) => {
+            let context = Context::open(global).await?;
+            let result = destroy::run(args, &context).await;
             context.report_calls(started);
             result
         }

@@ -1,5 +1,6 @@
 //! The integration tests, in one binary: it links once.
 
+mod bootstrap;
 mod config;
 mod emulators;
 mod support;
