@@ -2,7 +2,9 @@
 
 pub mod billing;
 pub mod billing_health;
+pub mod doctor;
 mod organization;
+pub mod spend;
 pub mod stack_set;
 
 pub use organization::organization;

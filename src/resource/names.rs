@@ -49,6 +49,14 @@ pub fn are_ours(tags: &Tags) -> bool {
     tags.get(MANAGED_BY.0).map(String::as_str) == Some(MANAGED_BY.1)
 }
 
+/// The mail address in a From text: `Billing <billing@example.com>` or the address alone.
+pub fn bare_address(from: &str) -> &str {
+    from.rsplit_once('<')
+        .and_then(|(_, rest)| rest.split_once('>'))
+        .map_or(from, |(address, _)| address)
+        .trim()
+}
+
 /// Names and ARNs, from config and facts.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'a> {
@@ -107,7 +115,7 @@ impl Scope<'_> {
 
     /// The rule that keeps what SES reports about mails that failed.
     pub fn mail_failure_rule(&self) -> String {
-        format!("{}-mail-failures", self.config.names.configuration_set)
+        self.config.names.mail_failure_rule()
     }
 
     /// That rule's ARN.
@@ -161,12 +169,12 @@ impl Scope<'_> {
 
     /// The alarm on executions that failed.
     pub fn failure_alarm(&self) -> String {
-        format!("{}-failed", self.config.names.notifier)
+        self.config.names.failure_alarm()
     }
 
     /// The alarm on what lies in the queue.
     pub fn queue_alarm(&self) -> String {
-        format!("{}-waiting", self.config.names.queue)
+        self.config.names.queue_alarm()
     }
 
     /// billctl's alarms in this account.
