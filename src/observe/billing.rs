@@ -315,7 +315,10 @@ pub(super) async fn rule(services: &Services, bus: String, name: String) -> serv
 }
 
 async fn alarms(services: &Services, scope: &Scope<'_>) -> service::Result<Vec<Resource>> {
-    let alarms = services.cloudwatch.describe_alarms(&scope.alarm_names()).await?;
+    let alarms = services
+        .cloudwatch
+        .describe_alarms(&scope.alarm_names())
+        .await?;
     Ok(alarms
         .into_iter()
         .map(|status| Resource::Alarm(Alarm(status.alarm)))
