@@ -142,7 +142,7 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
     };
     let payer = [
         billing_alerts(&readings.billing_alerts, &readings.series),
-        account_series(&readings.series),
+        account_series(&readings.series, &readings.billing_alerts),
         own_series(&readings.series, &readings.organization),
         member_series(&readings.series, &readings.tree),
         ses_account(&readings.ses),
@@ -290,9 +290,12 @@ fn billing_alerts(alerts: &Result<Option<bool>>, series: &Result<BTreeSet<Accoun
     }
 }
 
-fn account_series(series: &Result<BTreeSet<AccountId>>) -> Check {
+fn account_series(series: &Result<BTreeSet<AccountId>>, alerts: &Result<Option<bool>>) -> Check {
     const NAME: &str = "account-charges";
     match series {
+        Ok(series) if series.is_empty() && matches!(alerts, Ok(Some(false))) => {
+            Check::skipped(NAME, "needs billing alerts")
+        }
         Ok(series) if series.is_empty() => {
             Check::failed(NAME, "no account's charges are in AWS/Billing").cure(SWITCH_ON)
         }
@@ -313,6 +316,7 @@ fn own_series(
 ) -> Check {
     const NAME: &str = "own-charges";
     match (series, organization) {
+        (Ok(series), _) if series.is_empty() => Check::skipped(NAME, "needs the accounts' charges"),
         (Ok(series), Ok(found)) if series.contains(&found.management_account) => {
             Check::ok(NAME, "the management account's own charges are there")
         }
@@ -340,6 +344,9 @@ fn member_series(
             return Check::skipped(NAME, format!("needs the list of accounts: {error}"));
         }
     };
+    if series.is_empty() {
+        return Check::skipped(NAME, "needs the accounts' charges");
+    }
     let active: Vec<_> = active_members(tree).collect();
     let missing: Vec<String> = active
         .iter()

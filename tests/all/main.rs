@@ -1,6 +1,8 @@
 //! The integration tests, in one binary: it links once.
 
 mod config;
+mod doctor;
 mod emulators;
+mod init;
 mod policy;
 mod support;
