@@ -2,20 +2,28 @@
 
 mod billing;
 mod calls;
+mod csv;
 mod doctor;
 mod error;
+mod html;
 mod progress;
 mod rollout;
+mod spend;
 mod status;
+mod suggestion;
 mod table;
 
 pub use billing::{billing_json, billing_plan, mail_setup};
 pub use calls::calls;
+pub use csv::spend_csv;
 pub use doctor::doctor;
 pub use error::error;
+pub use html::spend_html;
 pub use progress::Progress;
 pub use rollout::{failures, rollout};
+pub use spend::spend;
 pub use status::status;
+pub use suggestion::suggestion;
 pub use table::{Table, plural};
 
 /// The version of every JSON answer; it grows when a field changes its meaning or goes away (docs/json.md).

@@ -2,6 +2,7 @@
 
 use super::World;
 use crate::model::{AccountId, AccountState, OrgId};
+use crate::service::cloudformation::Parameters;
 
 impl World {
     /// The organisation's id.
@@ -25,5 +26,25 @@ impl World {
                 )
             })
             .map(|(account, _)| account.id)
+    }
+
+    pub(super) fn stack_set_parameters(&self, _name: &str) -> Option<Parameters> {
+        None
+    }
+
+    pub(super) fn stack_instance_overrides(
+        &self,
+        _name: &str,
+        _account: AccountId,
+    ) -> Option<Parameters> {
+        None
+    }
+
+    pub fn member_rule(&self, _account: AccountId) -> Option<super::member::MemberRule> {
+        None
+    }
+
+    pub fn member_role(&self, _account: AccountId) -> Option<super::member::MemberRole> {
+        None
     }
 }

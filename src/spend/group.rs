@@ -15,37 +15,41 @@ pub enum Rule {
 /// still wakes somebody).
 const SLACK: i64 = 2;
 
-/// The fewest rules that serve every account, and the default that goes with them. Of equally few, the tightest.
+/// The fewest rules that serve every account, and the default that goes with them. Of equally few, the tightest. With
+/// `fixed`, that is the default whatever it costs.
 ///
 /// Accounts without a suggestion are served by anything. The most specific rule wins, as in
 /// [`Thresholds`](crate::plan::Thresholds): an account's own, then the deepest OU's, then the default.
 pub fn group(
     organization: &Organization,
     own: &BTreeMap<AccountId, Usd>,
+    fixed: Option<Usd>,
 ) -> Option<(Usd, Vec<Rule>)> {
-    let values: Vec<Usd> = own
-        .values()
-        .copied()
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
+    if own.is_empty() {
+        return None;
+    }
+    let values: BTreeSet<Usd> = own.values().copied().chain(fixed).collect();
+    let values: Vec<Usd> = values.into_iter().collect();
     let tree = Tree::new(organization, own);
-    let mut costs = HashMap::new();
+    let mut costs: HashMap<OuId, Vec<Choice>> = HashMap::new();
     for root in &tree.roots {
         tree.cost(root, &values, &mut costs);
     }
     let total = |index: usize| {
-        tree.roots.iter().fold(Cost::default(), |sum, root| {
-            sum + costs
-                .get(root)
-                .and_then(|node: &Vec<Choice>| node.get(index))
-                .map_or_else(Cost::default, |c| c.inherit)
-        })
+        tree.roots
+            .iter()
+            .filter_map(|root| costs.get(root)?.get(index))
+            .fold(Cost::default(), |sum, choice| sum + choice.inherit)
     };
-    let default = (0..values.len()).min_by_key(|index| total(*index))?;
+    let default = match fixed {
+        Some(fixed) => values.iter().position(|value| *value == fixed)?,
+        None => (0..values.len()).min_by_key(|index| total(*index))?,
+    };
     let mut rules = Vec::new();
     for root in &tree.roots {
-        tree.rules(root, default, false, &values, &costs, &mut rules);
+        // Where the default is free to choose, a root needs no rule.
+        let may_set = fixed.is_some() && organization.ou(root).is_some();
+        tree.rules(root, default, may_set, &values, &costs, &mut rules);
     }
     Some((*values.get(default)?, rules))
 }
@@ -185,7 +189,6 @@ impl<'a> Tree<'a> {
         let Some(choice) = costs.get(ou).and_then(|choices| choices.get(inherited)) else {
             return;
         };
-        // A root needs no rule: the default is its value already.
         let index = if may_set && choice.takes_own() {
             choice.own
         } else {

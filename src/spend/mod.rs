@@ -26,7 +26,7 @@ pub use increments::{Increment, LATE, Publication, increments};
 pub use missing::{Evidence, Missing, missing};
 pub use month::Month;
 pub use outlier::{MIN_BASELINE, StandsOut, Usual};
-pub use report::{Band, By, Key, Material, NEAR, Note, Report, Row, Subject, report};
+pub use report::{Band, By, Key, Material, MonthSoFar, NEAR, Note, Report, Row, Subject, report};
 pub use slots::{Amount, slots};
 pub use suggest::{MINIMUM, Suggestion, nice, suggest};
 pub use sum::sum;

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Amount, Figures, Grid, Ledger, Missing, StandsOut, Usual, sum};
+use super::{Amount, Figures, Grid, Ledger, Missing, Month, StandsOut, Usual, sum};
 use crate::config::Measure;
 use crate::model::{AccountId, AccountState, Organization, OuId, Usd};
 
@@ -154,6 +154,15 @@ pub enum Note {
     WholeOrganization,
 }
 
+/// How this month has gone so far, all rows together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MonthSoFar {
+    /// How many days the month has.
+    pub days: usize,
+    /// What each day up to today cost.
+    pub spent: Vec<Option<Amount>>,
+}
+
 /// What `billctl spend` shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -175,6 +184,8 @@ pub struct Report {
     pub total: Row,
     /// The bands of the stacked chart, largest first.
     pub bands: Vec<Band>,
+    /// This month, day by day.
+    pub month: MonthSoFar,
     /// What else there is to say.
     pub notes: Vec<Note>,
     /// How many metrics were asked for.
@@ -191,6 +202,8 @@ pub struct Material<'a> {
     pub now: Timestamp,
     /// What rows are about.
     pub by: By,
+    /// The days that the ledgers hold.
+    pub days: Grid,
     /// The slots to show; their interval decides whether days or quarters are shown.
     pub shown: Grid,
     /// What thresholds are compared with.
@@ -244,6 +257,7 @@ pub fn report(material: Material<'_>) -> Report {
         left_out,
         total,
         bands,
+        month: material.month(&total_ledger),
         notes,
         metrics: material.metrics,
         published: total_ledger.published,
@@ -451,6 +465,15 @@ impl Material<'_> {
             });
         }
         bands
+    }
+
+    fn month(&self, total: &Ledger) -> MonthSoFar {
+        let month = Month::of(self.now);
+        let from = usize::try_from(self.days.slot(month.start())).unwrap_or_default();
+        MonthSoFar {
+            days: usize::try_from(month.days()).unwrap_or_default(),
+            spent: total.days.get(from..).unwrap_or_default().to_vec(),
+        }
     }
 
     fn ou_name(&self, ou: &OuId) -> String {

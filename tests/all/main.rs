@@ -1,5 +1,6 @@
 //! The integration tests, in one binary: it links once.
 
+mod adapters;
 mod config;
 mod doctor;
 mod emulators;
