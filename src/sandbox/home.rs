@@ -28,23 +28,17 @@ impl World {
             .map(|(account, _)| account.id)
     }
 
-    pub(super) fn stack_set_parameters(&self, _name: &str) -> Option<Parameters> {
-        None
+    /// The parameters of a StackSet, as the notifier reads them.
+    pub(super) fn stack_set_parameters(&self, name: &str) -> Option<Parameters> {
+        self.cloudformation.parameters(name).cloned()
     }
 
+    /// The overrides of a stack instance, as the notifier reads them.
     pub(super) fn stack_instance_overrides(
         &self,
-        _name: &str,
-        _account: AccountId,
+        name: &str,
+        account: AccountId,
     ) -> Option<Parameters> {
-        None
-    }
-
-    pub fn member_rule(&self, _account: AccountId) -> Option<super::member::MemberRule> {
-        None
-    }
-
-    pub fn member_role(&self, _account: AccountId) -> Option<super::member::MemberRole> {
-        None
+        self.cloudformation.overrides(name, account).cloned()
     }
 }
