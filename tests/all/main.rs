@@ -3,7 +3,9 @@
 mod adapters;
 mod bootstrap;
 mod config;
+mod doctor;
 mod emulators;
+mod init;
 mod policy;
 mod support;
 mod wire;
