@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use aws_config::imds::client::error::ImdsError;
 use aws_credential_types::provider::error::{CredentialsError, TokenError};
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::RequestId;
@@ -44,7 +45,10 @@ where
             found(kind, Some(code), message.to_owned())
         }
         None => {
-            let body = response.body().bytes().unwrap_or_default();
+            // Not read to its end: the connection broke off.
+            let Some(body) = response.body().bytes() else {
+                return found(Kind::Unavailable, None, chain(error));
+            };
             let kind = match status {
                 _ if !body.trim_ascii().is_empty() => Kind::Garbled,
                 429 => Kind::Throttled,
@@ -242,32 +246,36 @@ fn common(code: &str) -> Option<Kind> {
 
 /// What the credentials chain says, if it is what failed.
 fn credentials_problem(error: &(dyn Error + 'static)) -> Option<String> {
-    let mut source = Some(error);
-    while let Some(current) = source {
+    for current in causes(error) {
         if let Some(problem) = current.downcast_ref::<CredentialsError>() {
-            return Some(match problem {
-                CredentialsError::CredentialsNotLoaded(_) => "no credentials found".to_owned(),
-                other => chain(other),
+            let absent = matches!(problem, CredentialsError::CredentialsNotLoaded(_))
+                // The chain's last resort: outside EC2 its error says nothing to anybody.
+                || causes(problem).any(|cause| cause.is::<ImdsError>());
+            return Some(match absent {
+                true => "no credentials found".to_owned(),
+                false => chain(problem),
             });
         }
         if let Some(problem) = current.downcast_ref::<TokenError>() {
             return Some(chain(problem));
         }
-        source = current.source();
     }
     None
 }
 
-/// An error and its causes, outermost first, each said once.
+/// An error and its causes, outermost first.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&current| current.source())
+}
+
+/// What an error and its causes say, each once.
 fn chain(error: &(dyn Error + 'static)) -> String {
     let mut said: Vec<String> = Vec::new();
-    let mut source = Some(error);
-    while let Some(current) = source {
+    for current in causes(error) {
         let text = current.to_string();
         if !text.is_empty() && !said.iter().any(|earlier| earlier.contains(&text)) {
             said.push(text);
         }
-        source = current.source();
     }
     said.join(": ")
 }

@@ -7,6 +7,7 @@ mod cloudformation;
 mod cloudwatch;
 mod convert;
 mod eventbridge;
+mod html;
 mod iam;
 mod organizations;
 mod sesv2;
@@ -39,6 +40,7 @@ use crate::model::REGION;
 use crate::service::clock::SystemClock;
 use crate::service::{Gate, Services};
 use call::Caller;
+use html::RefuseHtml;
 
 /// How to reach AWS.
 #[derive(Debug, Clone, Default)]
@@ -81,37 +83,41 @@ pub async fn connect(options: &Options) -> Result<Services> {
     if let Some(profile) = &options.profile {
         loader = loader.profile_name(profile);
     }
-    Ok(connect_with(&loader.load().await, options))
+    let config = loader.load().await;
+    Ok(connect_with(&config, options, Gate::default()))
 }
 
 /// The same clients on a configuration made elsewhere, which says Region, credentials, endpoint and HTTP client.
-/// Its retries are switched off: the [`Gate`] retries.
-pub fn connect_with(config: &SdkConfig, options: &Options) -> Services {
+/// Its retries are switched off: the `gate` retries.
+pub fn connect_with(config: &SdkConfig, options: &Options, gate: Gate) -> Services {
     let config = config
         .to_builder()
         .retry_config(RetryConfig::disabled())
         .build();
-    let gate = Arc::new(Gate::default());
-    /// Puts an SDK client behind its trait.
-    macro_rules! adapter {
-        ($client:ident) => {
-            Arc::new(Caller::new($client::Client::new(&config), gate.clone()))
-        };
+    let gate = Arc::new(gate);
+    /// An SDK client that calls through the gate.
+    macro_rules! caller {
+        ($sdk:ident) => {{
+            let config = $sdk::config::Builder::from(&config)
+                .interceptor(RefuseHtml)
+                .build();
+            Caller::new($sdk::Client::from_conf(config), gate.clone())
+        }};
     }
     Services {
-        billing: adapter!(aws_sdk_billing),
+        billing: Arc::new(caller!(aws_sdk_billing)),
         cloudformation: Arc::new(cloudformation::StackSets::new(
-            Caller::new(aws_sdk_cloudformation::Client::new(&config), gate.clone()),
+            caller!(aws_sdk_cloudformation),
             options.call_as,
         )),
-        cloudwatch: adapter!(aws_sdk_cloudwatch),
-        eventbridge: adapter!(aws_sdk_eventbridge),
-        iam: adapter!(aws_sdk_iam),
-        organizations: adapter!(aws_sdk_organizations),
-        sesv2: adapter!(aws_sdk_sesv2),
-        sfn: adapter!(aws_sdk_sfn),
-        sqs: adapter!(aws_sdk_sqs),
-        sts: adapter!(aws_sdk_sts),
+        cloudwatch: Arc::new(caller!(aws_sdk_cloudwatch)),
+        eventbridge: Arc::new(caller!(aws_sdk_eventbridge)),
+        iam: Arc::new(caller!(aws_sdk_iam)),
+        organizations: Arc::new(caller!(aws_sdk_organizations)),
+        sesv2: Arc::new(caller!(aws_sdk_sesv2)),
+        sfn: Arc::new(caller!(aws_sdk_sfn)),
+        sqs: Arc::new(caller!(aws_sdk_sqs)),
+        sts: Arc::new(caller!(aws_sdk_sts)),
         clock: Arc::new(SystemClock),
         gate,
     }

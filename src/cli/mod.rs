@@ -1,8 +1,14 @@
 //! The command line: one file per verb, with its arguments and its table of contents.
 
 mod bootstrap;
+mod completions;
 mod context;
 mod deploy;
+mod destroy;
+mod doctor;
+mod init;
+mod man;
+mod policy;
 mod precheck;
 mod spend;
 mod status;
@@ -10,7 +16,7 @@ mod status;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub use context::{Color, Context, Format, GlobalArgs, services};
 
@@ -34,14 +40,26 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a commented config.toml from the organisation; never overwrites one.
+    Init(init::InitArgs),
+    /// Check every precondition; each that isn't met comes with its cure.
+    Doctor(doctor::DoctorArgs),
     /// Make or repair the billing account's side: bus, rules, notifier, mail, alarms, dashboard.
     Bootstrap(bootstrap::BootstrapArgs),
     /// Create or update the alarm in the accounts of OUs.
     Deploy(deploy::DeployArgs),
-    /// Show what every account spends a day, against its threshold, its month and what is usual for it.
-    Spend(spend::SpendArgs),
     /// Show what is true everywhere: coverage, thresholds, instances, drift, and the billing side.
     Status(status::StatusArgs),
+    /// Show what every account spends a day, against its threshold, its month and what is usual for it.
+    Spend(spend::SpendArgs),
+    /// Remove everything that billctl made: instances, StackSet, billing side.
+    Destroy(destroy::DestroyArgs),
+    /// Print the least IAM policy for an operator, for CI, or for looking only.
+    Policy(policy::PolicyArgs),
+    /// Print completions for a shell.
+    Completions(completions::CompletionsArgs),
+    /// Print the man page, or write those of all commands.
+    Man(man::ManArgs),
 }
 
 /// Runs the command line of this process.
@@ -76,32 +94,26 @@ pub fn main() -> ExitCode {
 async fn run(cli: &Cli) -> Result<()> {
     let started = Instant::now();
     let global = &cli.global;
-    match &cli.command {
-        Command::Bootstrap(args) => {
-            let context = Context::open(global).await?;
-            let result = bootstrap::run(args, &context).await;
-            context.report_calls(started);
-            result
-        }
-        Command::Deploy(args) => {
-            let context = Context::open(global).await?;
-            let result = deploy::run(args, &context).await;
-            context.report_calls(started);
-            result
-        }
-        Command::Spend(args) => {
-            let context = spend::open(global).await?;
-            let result = spend::run(args, &context).await;
-            context.report_calls(started);
-            result
-        }
-        Command::Status(args) => {
-            let context = Context::open(global).await?;
-            let result = status::run(args, &context).await;
-            context.report_calls(started);
-            result
-        }
-    }
+    let context = match &cli.command {
+        // What needs neither a config nor AWS.
+        Command::Completions(args) => return completions::run(args, Cli::command()),
+        Command::Man(args) => return man::run(args, Cli::command()),
+        Command::Init(args) => return init::run(args, global).await,
+        Command::Policy(args) => return policy::run(args, global),
+        Command::Spend(_) => spend::open(global).await?,
+        _ => Context::open(global).await?,
+    };
+    let result = match &cli.command {
+        Command::Bootstrap(args) => bootstrap::run(args, &context).await,
+        Command::Deploy(args) => deploy::run(args, &context).await,
+        Command::Destroy(args) => destroy::run(args, &context).await,
+        Command::Doctor(args) => doctor::run(args, &context).await,
+        Command::Spend(args) => spend::run(args, &context).await,
+        Command::Status(args) => status::run(args, &context).await,
+        Command::Completions(_) | Command::Init(_) | Command::Man(_) | Command::Policy(_) => Ok(()),
+    };
+    context.report_calls(started);
+    result
 }
 
 /// `-vv` shows what the SDK does, on stderr. Headers and bodies, which can hold secrets, are never logged.

@@ -8,6 +8,7 @@ mod problem;
 mod raw;
 mod resolve;
 mod schema;
+pub mod starter;
 mod structure;
 mod types;
 

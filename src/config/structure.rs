@@ -239,10 +239,10 @@ impl Check<'_> {
             return true;
         }
         let hint = match (listed.as_slice(), nearest(text, listed.iter().copied())) {
-            ([only], _) => {
-                let description = schema["description"].as_str().unwrap_or_default();
-                format!("use `{only}`: {description}")
-            }
+            ([_], _) => schema["description"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
             (_, Some(near)) => format!("did you mean `{near}`?"),
             _ => format!("use one of `{}`", listed.join("`, `")),
         };

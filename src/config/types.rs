@@ -159,6 +159,23 @@ pub struct Names {
     pub member_role: String,
 }
 
+impl Names {
+    /// The rule that keeps what SES reports about mails that failed.
+    pub fn mail_failure_rule(&self) -> String {
+        format!("{}-mail-failures", self.configuration_set)
+    }
+
+    /// The alarm on executions that failed.
+    pub fn failure_alarm(&self) -> String {
+        format!("{}-failed", self.notifier)
+    }
+
+    /// The alarm on what lies in the queue.
+    pub fn queue_alarm(&self) -> String {
+        format!("{}-waiting", self.queue)
+    }
+}
+
 impl Default for Names {
     fn default() -> Self {
         Self {

@@ -20,7 +20,7 @@ use crate::service::{self, Kind, OrAbsent, Services};
 /// The billing side as it is.
 #[derive(Debug, Clone)]
 pub struct Observed {
-    /// What is there.
+    /// What is there, and what couldn't be read.
     pub present: Present,
     /// What SES lets the account send.
     pub ses: SesAccount,
@@ -149,7 +149,6 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<Observed> {
         ));
     }
     let mut reads: Vec<Read> = vec![
-        access(services).boxed(),
         queue(services, &names.queue).boxed(),
         bus(services, &names.event_bus).boxed(),
         configuration_set(services, &names.configuration_set).boxed(),
@@ -164,7 +163,8 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<Observed> {
             .into_iter()
             .map(|(bus, name)| rule(services, bus, name).boxed()),
     );
-    let (found, alarms, ses, identity) = try_join!(
+    let (access, found, alarms, ses, identity) = try_join!(
+        access(services).map(Ok),
         try_join_all(reads),
         alarms(services, scope),
         services.sesv2.get_account(),
@@ -178,13 +178,19 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<Observed> {
             tags: identity.tags.clone(),
         })
     });
-    let present = found
+    let mut present: Present = found
         .into_iter()
         .flatten()
         .chain(alarms)
         .chain(known_identity)
-        .map(|resource| (resource.id(), resource))
         .collect();
+    match access {
+        Ok(access) => present.extend(access),
+        Err(error) if !matches!(error.kind, Kind::Other | Kind::Invalid) => {
+            return Err(error).while_trying("read the billing side");
+        }
+        Err(error) => present.set_unreadable(Access::id(), error.to_string()),
+    }
     Ok(Observed {
         present,
         ses,
@@ -192,6 +198,7 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<Observed> {
     })
 }
 
+/// Not every engine that speaks AWS's language has this call, so the billing side can be seen to without it.
 async fn access(services: &Services) -> service::Result<Option<Resource>> {
     let state = services
         .cloudformation
@@ -228,7 +235,7 @@ async fn bus(services: &Services, name: &str) -> service::Result<Option<Resource
     }))
 }
 
-async fn configuration_set(services: &Services, name: &str) -> service::Result<Option<Resource>> {
+pub(super) async fn configuration_set(services: &Services, name: &str) -> service::Result<Option<Resource>> {
     let (set, destinations) = futures::join!(
         services.sesv2.get_configuration_set(name),
         services.sesv2.get_event_destinations(name),
@@ -253,7 +260,7 @@ async fn template(services: &Services, name: &str) -> service::Result<Option<Res
     Ok(template.map(|template| Resource::Template(Template(template))))
 }
 
-async fn role(services: &Services, name: &str) -> service::Result<Option<Resource>> {
+pub(super) async fn role(services: &Services, name: &str) -> service::Result<Option<Resource>> {
     let iam = &services.iam;
     let Some(role) = iam.get_role(name).await.or_absent()? else {
         return Ok(None);
@@ -293,7 +300,7 @@ async fn notifier(services: &Services, scope: &Scope<'_>) -> service::Result<Opt
     }))
 }
 
-async fn rule(services: &Services, bus: String, name: String) -> service::Result<Option<Resource>> {
+pub(super) async fn rule(services: &Services, bus: String, name: String) -> service::Result<Option<Resource>> {
     let (rule, targets) = futures::join!(
         services.eventbridge.describe_rule(&bus, &name),
         services.eventbridge.list_targets(&bus, &name),
@@ -308,19 +315,17 @@ async fn rule(services: &Services, bus: String, name: String) -> service::Result
 }
 
 async fn alarms(services: &Services, scope: &Scope<'_>) -> service::Result<Vec<Resource>> {
-    let names = [
-        scope.config.alarm.name.clone(),
-        scope.failure_alarm(),
-        scope.queue_alarm(),
-    ];
-    let alarms = services.cloudwatch.describe_alarms(&names).await?;
+    let alarms = services
+        .cloudwatch
+        .describe_alarms(&scope.alarm_names())
+        .await?;
     Ok(alarms
         .into_iter()
         .map(|status| Resource::Alarm(Alarm(status.alarm)))
         .collect())
 }
 
-async fn dashboard(services: &Services, name: &str) -> service::Result<Option<Resource>> {
+pub(super) async fn dashboard(services: &Services, name: &str) -> service::Result<Option<Resource>> {
     let body = services.cloudwatch.get_dashboard(name).await.or_absent()?;
     Ok(body.map(|body| {
         Resource::Dashboard(Dashboard {

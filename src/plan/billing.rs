@@ -7,8 +7,46 @@ use serde::Serialize;
 use crate::resource::document::{FieldChange, all_fields, diff};
 use crate::resource::{self, Kind, Resource, ResourceId, Scope};
 
-/// What is there, by id.
-pub type Present = BTreeMap<ResourceId, Resource>;
+/// What is there, by id, and what couldn't be read.
+#[derive(Debug, Clone, Default)]
+pub struct Present {
+    resources: BTreeMap<ResourceId, Resource>,
+    unreadable: BTreeMap<ResourceId, String>,
+}
+
+impl Present {
+    /// The thing of this id, if it is there.
+    pub fn get(&self, id: &ResourceId) -> Option<&Resource> {
+        self.resources.get(id)
+    }
+
+    /// That it isn't known whether this is there, and why: it is then left alone.
+    pub fn set_unreadable(&mut self, id: ResourceId, why: String) {
+        self.unreadable.insert(id, why);
+    }
+
+    /// Everything that is there.
+    pub fn resources(&self) -> impl Iterator<Item = &Resource> {
+        self.resources.values()
+    }
+}
+
+impl Extend<Resource> for Present {
+    fn extend<T: IntoIterator<Item = Resource>>(&mut self, resources: T) {
+        let keyed = resources
+            .into_iter()
+            .map(|resource| (resource.id(), resource));
+        self.resources.extend(keyed);
+    }
+}
+
+impl FromIterator<Resource> for Present {
+    fn from_iter<T: IntoIterator<Item = Resource>>(resources: T) -> Self {
+        let mut present = Self::default();
+        present.extend(resources);
+        present
+    }
+}
 
 /// What a step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -97,6 +135,13 @@ pub fn plan(desired: Vec<Resource>, present: &Present) -> Plan {
     let mut plan = Plan::default();
     for wanted in desired {
         let id = wanted.id();
+        if let Some(why) = present.unreadable.get(&id) {
+            plan.kept.push(Kept {
+                id,
+                reason: format!("it couldn't be read: {why}"),
+            });
+            continue;
+        }
         let Some(observed) = present.get(&id) else {
             plan.steps.push(Step {
                 action: Action::Create,

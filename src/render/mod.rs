@@ -3,6 +3,8 @@
 mod billing;
 mod calls;
 mod csv;
+mod doctor;
+mod demo;
 mod error;
 mod html;
 mod progress;
@@ -15,6 +17,8 @@ mod table;
 pub use billing::{billing_json, billing_plan, mail_setup};
 pub use calls::calls;
 pub use csv::spend_csv;
+pub use doctor::doctor;
+pub use demo::{narration, prompt};
 pub use error::error;
 pub use html::spend_html;
 pub use progress::Progress;

@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use super::{Kind, ResourceId};
 use crate::service::cloudformation::OrganizationsAccess;
 
 /// Trusted access of StackSets in the organisation: without it no service-managed StackSet (AWS-FACTS 8).
@@ -13,6 +14,14 @@ impl Access {
     pub(super) const fn desired() -> Self {
         Self {
             state: OrganizationsAccess::Enabled,
+        }
+    }
+
+    /// There is one.
+    pub fn id() -> ResourceId {
+        ResourceId {
+            kind: Kind::TrustedAccess,
+            name: "StackSets".to_owned(),
         }
     }
 

@@ -1,10 +1,11 @@
 use serde_json::{Value, json};
 
 use super::document;
-use super::names::{ALARM_DETAIL_TYPE, ALARM_SOURCE, DEFAULT_BUS, Scope};
+use super::names::{DEFAULT_BUS, Scope};
+use super::policies;
 
 /// The statement of the bus policy that is billctl's; on the default bus others may stand beside it.
-pub const BUS_STATEMENT: &str = "BillctlAlarmsOfThisOrganization";
+pub const BUS_STATEMENT: &str = "BillctlAlarmsOfThisOrganisation";
 
 /// The event bus that receives the members' alarms, with its policy.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,27 +20,9 @@ impl Bus {
     /// Only accounts of this organisation, only alarm state changes, only forwarded by a rule (AWS-FACTS 4). No
     /// statement for the billing account itself: its own identities need no bus policy.
     pub(super) fn desired(scope: &Scope) -> Self {
-        let policy = json!({
-            "Version": "2012-10-17",
-            "Statement": [{
-                "Sid": BUS_STATEMENT,
-                "Effect": "Allow",
-                "Principal": "*",
-                "Action": "events:PutEvents",
-                "Resource": scope.bus_arn(),
-                "Condition": {
-                    "StringEquals": {
-                        "aws:PrincipalOrgID": scope.facts.organization,
-                        "events:source": ALARM_SOURCE,
-                        "events:detail-type": ALARM_DETAIL_TYPE,
-                    },
-                    "Bool": {"events:eventBusInvocation": "true"},
-                },
-            }],
-        });
         Self {
             name: scope.config.names.event_bus.clone(),
-            policy: Some(policy),
+            policy: Some(policies::bus(scope)),
         }
     }
 

@@ -2,9 +2,10 @@
 //! account's policy.
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::names::{Scope, bare_address};
+use super::names::Scope;
+use super::policies;
 use crate::model::{Arn, REGION};
 use crate::service::sesv2::{EmailIdentity, SesAccount};
 
@@ -131,20 +132,9 @@ pub fn dns_records(identity: &EmailIdentity) -> Vec<DnsRecord> {
 
 /// Lets the notifier's role alone send from the core account's identity, as the configured From alone.
 fn core_policy(scope: &Scope, identity: Arn) -> CorePolicy {
-    let policy = json!({
-        "Version": "2012-10-17",
-        "Statement": [{
-            "Sid": "BillctlNotifierSendsMail",
-            "Effect": "Allow",
-            "Principal": {"AWS": scope.notifier_role_arn()},
-            "Action": "ses:SendEmail",
-            "Resource": identity,
-            "Condition": {"StringEquals": {"ses:FromAddress": bare_address(&scope.config.mail.from)}},
-        }],
-    });
     CorePolicy {
         identity,
         name: "billctl".to_owned(),
-        policy,
+        policy: policies::core_identity(scope),
     }
 }

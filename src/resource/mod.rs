@@ -6,10 +6,13 @@ mod alarm;
 mod bus;
 mod dashboard;
 pub mod document;
+mod fill;
 mod mail;
 pub mod mail_setup;
 mod names;
 mod notifier;
+mod policies;
+pub mod permissions;
 mod queue;
 mod role;
 mod rule;
@@ -26,8 +29,9 @@ pub use bus::{BUS_STATEMENT, Bus};
 pub use dashboard::Dashboard;
 pub use mail::{ConfigurationSet, DESTINATION, Identity, Template, sample_data};
 pub use names::{
-    ALARM_DETAIL_TYPE, ALARM_SOURCE, DEFAULT_BUS, Facts, NOTIFIER_TARGET, QUEUE_TARGET, Scope,
-    TEST_DETAIL_TYPE, TEST_SOURCE, bare_address, tags,
+    ALARM_DETAIL_TYPE, ALARM_SOURCE, DEFAULT_BUS, Facts, MAIL_EXECUTION_PREFIX, NOTIFIER_TARGET,
+    QUEUE_TARGET, Scope, TEST_DETAIL_TYPE, TEST_SOURCE, are_ours, bare_address,
+    tags,
 };
 pub use notifier::{Notifier, definition};
 pub use queue::Queue;
@@ -127,7 +131,7 @@ impl Resource {
     /// Which thing it is.
     pub fn id(&self) -> ResourceId {
         let (kind, name) = match self {
-            Self::Access(_) => (Kind::TrustedAccess, "StackSets".to_owned()),
+            Self::Access(_) => return Access::id(),
             Self::Queue(queue) => (Kind::Queue, queue.name.clone()),
             Self::Bus(bus) => (Kind::EventBus, bus.name.clone()),
             Self::Identity(identity) => (Kind::Identity, identity.name.clone()),

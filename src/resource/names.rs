@@ -1,7 +1,8 @@
 //! Every name and ARN of the billing account's side, derived in one place.
 
-use std::collections::BTreeMap;
+use serde_json::{Value, json};
 
+use super::fill::Values;
 use crate::config::Config;
 use crate::model::{AccountId, Arn, OrgId, REGION, Usd};
 use crate::service::Tags;
@@ -16,6 +17,8 @@ pub const DESCRIPTION_MARK: &str = "billctl: ";
 pub const NOTIFIER_TARGET: &str = "notifier";
 /// The id of a rule's target that is the queue.
 pub const QUEUE_TARGET: &str = "undelivered";
+/// How the name of an execution begins that mails; the event's id follows (docs/notifier.md).
+pub const MAIL_EXECUTION_PREFIX: &str = "mail_";
 /// The `source` of a test event.
 pub const TEST_SOURCE: &str = "billctl.test";
 /// The `detail-type` of a test event.
@@ -112,7 +115,7 @@ impl Scope<'_> {
 
     /// The rule that keeps what SES reports about mails that failed.
     pub fn mail_failure_rule(&self) -> String {
-        format!("{}-mail-failures", self.config.names.configuration_set)
+        self.config.names.mail_failure_rule()
     }
 
     /// That rule's ARN.
@@ -159,19 +162,6 @@ impl Scope<'_> {
             .unwrap_or_else(|| self.arn("ses", &format!("identity/{}", self.config.mail.identity)))
     }
 
-    /// The configuration set.
-    pub fn configuration_set_arn(&self) -> Arn {
-        self.arn(
-            "ses",
-            &format!("configuration-set/{}", self.config.names.configuration_set),
-        )
-    }
-
-    /// The mail template.
-    pub fn template_arn(&self) -> Arn {
-        self.arn("ses", &format!("template/{}", self.config.names.template))
-    }
-
     /// The management account's own alarm.
     pub fn own_alarm_arn(&self) -> Arn {
         self.arn("cloudwatch", &format!("alarm:{}", self.config.alarm.name))
@@ -179,63 +169,87 @@ impl Scope<'_> {
 
     /// The alarm on executions that failed.
     pub fn failure_alarm(&self) -> String {
-        format!("{}-failed", self.config.names.notifier)
+        self.config.names.failure_alarm()
     }
 
     /// The alarm on what lies in the queue.
     pub fn queue_alarm(&self) -> String {
-        format!("{}-waiting", self.config.names.queue)
+        self.config.names.queue_alarm()
     }
 
-    /// The StackSet, whose ARN ends in an id that only AWS knows.
-    pub fn stack_set_arn_pattern(&self) -> Arn {
-        self.arn(
-            "cloudformation",
-            &format!("stackset/{}:*", self.config.deploy.stack_set),
-        )
-    }
-
-    /// All accounts, or all OUs, of this organisation: `kind` is `account` or `ou`.
-    pub fn organization_arn_pattern(&self, kind: &str) -> Arn {
-        self.global_arn(
-            "organizations",
-            &format!("{kind}/{}/*", self.facts.organization),
-        )
+    /// billctl's alarms in this account.
+    pub fn alarm_names(&self) -> [String; 3] {
+        [
+            self.config.alarm.name.clone(),
+            self.failure_alarm(),
+            self.queue_alarm(),
+        ]
     }
 
     /// The values of the state machine's placeholders (docs/notifier.md).
-    pub fn notifier_values(&self) -> BTreeMap<&'static str, String> {
+    pub fn notifier_values(&self) -> Values {
         let mail = &self.config.mail;
+        let names = &self.config.names;
         let measure = match self.config.alarm.measure {
             crate::config::Measure::Daily => "daily",
             crate::config::Measure::SixHourly => "six-hourly",
             crate::config::Measure::MonthToDate => "month-to-date",
         };
-        BTreeMap::from([
-            ("FromAddress", mail.from.clone()),
-            (
-                "IdentityArn",
-                mail.identity_arn
-                    .as_ref()
-                    .map(Arn::to_string)
-                    .unwrap_or_default(),
-            ),
-            (
-                "ConfigurationSet",
-                self.config.names.configuration_set.clone(),
-            ),
-            ("TemplateName", self.config.names.template.clone()),
-            ("ReplyTo", mail.reply_to.clone().unwrap_or_default()),
-            ("Cc", mail.cc.join(" ")),
+        let identity_arn = mail.identity_arn.as_ref().map(Arn::to_string);
+        let notify_ok = if self.config.alarm.notify_ok {
+            "true"
+        } else {
+            "false"
+        };
+        values([
+            ("FromAddress", mail.from.as_str()),
+            ("IdentityArn", identity_arn.as_deref().unwrap_or_default()),
+            ("ConfigurationSet", &names.configuration_set),
+            ("TemplateName", &names.template),
+            ("ReplyTo", mail.reply_to.as_deref().unwrap_or_default()),
+            ("Cc", &mail.cc.join(" ")),
             (
                 "FallbackRecipient",
-                mail.fallback.clone().unwrap_or_default(),
+                mail.fallback.as_deref().unwrap_or_default(),
             ),
-            ("OwnerTag", mail.owner_tag.clone()),
-            ("AlarmName", self.config.alarm.name.clone()),
-            ("Measure", measure.to_owned()),
-            ("NotifyOk", self.config.alarm.notify_ok.to_string()),
-            ("StackSetName", self.config.deploy.stack_set.clone()),
+            ("OwnerTag", &mail.owner_tag),
+            ("AlarmName", &self.config.alarm.name),
+            ("Measure", measure),
+            ("NotifyOk", notify_ok),
+            ("StackSetName", &self.config.deploy.stack_set),
         ])
     }
+
+    /// The values of the policies' placeholders (docs/notifier.md).
+    pub fn policy_values(&self) -> Values {
+        let names = &self.config.names;
+        let mut filled = values([
+            (
+                "AccountId",
+                self.facts.management_account.to_string().as_str(),
+            ),
+            ("OrganizationId", self.facts.organization.as_str()),
+            ("EventBusName", &names.event_bus),
+            ("QueueName", &names.queue),
+            ("StateMachineName", &names.notifier),
+            ("NotifierRoleName", &names.notifier_role),
+            ("StackSetName", &self.config.deploy.stack_set),
+            ("SendingIdentityArn", self.identity_arn().as_str()),
+            ("ConfigurationSet", &names.configuration_set),
+            ("TemplateName", &names.template),
+            ("FromAddress", &self.config.mail.from),
+        ]);
+        let mut rules = self.notifier_rule_arns();
+        filled.insert("NotifierRuleArns", json!(rules));
+        rules.push(self.mail_failure_rule_arn());
+        filled.insert("QueueRuleArns", json!(rules));
+        filled
+    }
+}
+
+fn values<const N: usize>(pairs: [(&'static str, &str); N]) -> Values {
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name, Value::from(value)))
+        .collect()
 }

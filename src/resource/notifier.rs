@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use super::fill::fill;
 use super::names::Scope;
 use crate::model::Arn;
 
@@ -41,28 +42,7 @@ impl Notifier {
     }
 }
 
-/// The shipped definition with this installation's values: a placeholder is always a whole string, so a value can
-/// never become part of an expression.
+/// The shipped definition with this installation's values.
 pub fn definition(scope: &Scope) -> Value {
-    // The asset is part of the program and a test parses it; Null can't happen in a build that passed.
-    let mut definition = serde_json::from_str(DEFINITION).unwrap_or(Value::Null);
-    let values = scope.notifier_values();
-    fill(&mut definition, &|name| values.get(name).cloned());
-    definition
-}
-
-fn fill(value: &mut Value, known: &impl Fn(&str) -> Option<String>) {
-    match value {
-        Value::String(text) => {
-            let name = text
-                .strip_prefix("${")
-                .and_then(|rest| rest.strip_suffix('}'));
-            if let Some(filled) = name.and_then(known) {
-                *text = filled;
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| fill(item, known)),
-        Value::Object(fields) => fields.values_mut().for_each(|field| fill(field, known)),
-        _ => {}
-    }
+    fill(DEFINITION, &scope.notifier_values())
 }

@@ -1,7 +1,8 @@
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::document;
 use super::names::Scope;
+use super::policies;
 use crate::service::sqs::Attributes;
 
 /// Fourteen days, SQS's longest (SQS API reference, `MessageRetentionPeriod`): what failed on a Friday must still
@@ -19,22 +20,6 @@ pub struct Queue {
 
 impl Queue {
     pub(super) fn desired(scope: &Scope) -> Self {
-        let mut rules = scope.notifier_rule_arns();
-        rules.push(scope.mail_failure_rule_arn());
-        let policy = json!({
-            "Version": "2012-10-17",
-            "Statement": [{
-                "Sid": "RulesOfBillctl",
-                "Effect": "Allow",
-                "Principal": {"Service": "events.amazonaws.com"},
-                "Action": "sqs:SendMessage",
-                "Resource": scope.queue_arn(),
-                "Condition": {
-                    "ArnEquals": {"aws:SourceArn": rules},
-                    "StringEquals": {"aws:SourceAccount": scope.facts.management_account},
-                },
-            }],
-        });
         Self {
             name: scope.config.names.queue.clone(),
             attributes: Attributes::from([
@@ -43,7 +28,7 @@ impl Queue {
                     RETENTION_SECONDS.to_string(),
                 ),
                 ("SqsManagedSseEnabled".into(), "true".into()),
-                ("Policy".into(), policy.to_string()),
+                ("Policy".into(), policies::queue(scope).to_string()),
             ]),
         }
     }

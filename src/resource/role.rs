@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::document;
-use super::names::{self, DESCRIPTION_MARK, Scope, bare_address};
+use super::names::{self, DESCRIPTION_MARK, Scope};
+use super::policies;
 use crate::model::Arn;
 use crate::service::Tags;
 
@@ -30,128 +31,25 @@ pub struct Role {
 impl Role {
     /// The role with which the rules start the notifier.
     pub(super) fn rules(scope: &Scope) -> Self {
-        let policy = json!({
-            "Version": "2012-10-17",
-            "Statement": [{
-                "Sid": "StartNotifier",
-                "Effect": "Allow",
-                "Action": "states:StartExecution",
-                "Resource": scope.notifier_arn(),
-            }],
-        });
-        let callers: Vec<Arn> = scope.notifier_rule_arns();
         Self::new(
-            scope,
             &scope.config.names.rule_role,
             "lets the alarm rules start the notifier",
-            "events.amazonaws.com",
-            &json!(callers),
-            policy,
+            policies::rule_role_trust(scope),
+            policies::rule_role(scope),
         )
     }
 
     /// The role with which the notifier runs: exactly what the state machine calls.
     pub(super) fn notifier(scope: &Scope) -> Self {
-        let policy = json!({
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Sid": "ReadAccount",
-                    "Effect": "Allow",
-                    "Action": [
-                        "organizations:DescribeAccount",
-                        "organizations:ListParents",
-                        "organizations:ListTagsForResource",
-                    ],
-                    "Resource": scope.organization_arn_pattern("account"),
-                },
-                {
-                    "Sid": "ReadUnit",
-                    "Effect": "Allow",
-                    "Action": [
-                        "organizations:DescribeOrganizationalUnit",
-                        "organizations:ListParents",
-                    ],
-                    "Resource": scope.organization_arn_pattern("ou"),
-                },
-                {
-                    // Neither action knows resources (Service Authorization Reference).
-                    "Sid": "ReadCharges",
-                    "Effect": "Allow",
-                    "Action": ["cloudwatch:GetMetricData", "cloudwatch:ListMetrics"],
-                    "Resource": "*",
-                },
-                {
-                    "Sid": "ReadOwnAlarm",
-                    "Effect": "Allow",
-                    "Action": "cloudwatch:DescribeAlarms",
-                    "Resource": scope.own_alarm_arn(),
-                },
-                {
-                    "Sid": "ReadThreshold",
-                    "Effect": "Allow",
-                    "Action": [
-                        "cloudformation:DescribeStackInstance",
-                        "cloudformation:DescribeStackSet",
-                    ],
-                    "Resource": scope.stack_set_arn_pattern(),
-                },
-                {
-                    // SES checks the identity, the configuration set and the template (AWS-FACTS 6).
-                    "Sid": "SendMail",
-                    "Effect": "Allow",
-                    "Action": "ses:SendEmail",
-                    "Resource": [
-                        scope.identity_arn(),
-                        scope.configuration_set_arn(),
-                        scope.template_arn(),
-                    ],
-                    "Condition": {
-                        "StringEquals": {"ses:FromAddress": bare_address(&scope.config.mail.from)},
-                    },
-                },
-                {
-                    // The notifier hands each event to an execution named after it, so that one delivered twice
-                    // mails once.
-                    "Sid": "ClaimEvent",
-                    "Effect": "Allow",
-                    "Action": "states:StartExecution",
-                    "Resource": scope.notifier_arn(),
-                },
-            ],
-        });
         Self::new(
-            scope,
             &scope.config.names.notifier_role,
             "what the notifier may do: read accounts and charges, send the mail",
-            "states.amazonaws.com",
-            &json!(scope.notifier_arn()),
-            policy,
+            policies::notifier_role_trust(scope),
+            policies::notifier_role(scope),
         )
     }
 
-    /// The service may assume it for these callers of this account alone: against the confused deputy.
-    fn new(
-        scope: &Scope,
-        name: &str,
-        purpose: &str,
-        service: &str,
-        callers: &Value,
-        policy: Value,
-    ) -> Self {
-        let trust = json!({
-            "Version": "2012-10-17",
-            "Statement": [{
-                "Sid": "OnlyForBillctl",
-                "Effect": "Allow",
-                "Principal": {"Service": service},
-                "Action": "sts:AssumeRole",
-                "Condition": {
-                    "StringEquals": {"aws:SourceAccount": scope.facts.management_account},
-                    "ArnEquals": {"aws:SourceArn": callers},
-                },
-            }],
-        });
+    fn new(name: &str, purpose: &str, trust: Value, policy: Value) -> Self {
         Self {
             name: name.to_owned(),
             description: format!("{DESCRIPTION_MARK}{purpose}"),

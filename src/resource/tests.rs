@@ -9,7 +9,7 @@ use crate::model::Usd;
 pub(crate) fn config() -> Config {
     let text = r#"
         [mail]
-        from = "Billing <billing@example.com>"
+        from = "billing@example.com"
         identity = "example.com"
         mail-from-domain = "bounce.example.com"
         cc = ["a@example.com", "b@example.com"]
@@ -98,6 +98,10 @@ fn the_notifier_may_call_exactly_what_the_state_machine_calls() {
     walk(&shipped, &mut |text| {
         if let Some(call) = text.strip_prefix("arn:aws:states:::aws-sdk:") {
             called.insert(call.replace("sesv2", "ses").to_lowercase());
+            // SES checks the older API's action as well when a stored template is sent.
+            if call == "sesv2:sendEmail" {
+                called.insert("ses:sendtemplatedemail".to_owned());
+            }
         } else if text == "arn:aws:states:::states:startExecution" {
             called.insert("states:startexecution".to_owned());
         }
@@ -119,7 +123,7 @@ fn no_policy_has_a_wildcard_action_or_an_open_resource_that_could_be_closed() {
             let open = statement["Resource"] == json!("*");
             assert_eq!(
                 open,
-                statement["Sid"] == json!("ReadCharges"),
+                statement["Sid"] == json!("WhatWasSpent"),
                 "{statement}"
             );
         }
@@ -134,7 +138,7 @@ fn mail_is_sent_as_the_configured_address_alone_from_its_identity_alone() {
         let policy = &role(&all, "billctl-notifier").policies["billctl"];
         let list = policy["Statement"].as_array().unwrap();
         list.iter()
-            .find(|statement| statement["Sid"] == "SendMail")
+            .find(|statement| statement["Sid"] == "WriteToTheOwner")
             .unwrap()
             .clone()
     };
@@ -280,4 +284,19 @@ fn dns_records_are_what_ses_asks_for() {
             "bounce.example.com TXT \"v=spf1 include:amazonses.com ~all\"",
         ]
     );
+}
+
+#[test]
+fn no_policy_has_a_placeholder_left() {
+    let (config, facts) = (config(), facts());
+    let scope = Scope {
+        config: &config,
+        facts: &facts,
+    };
+    for (file, policy) in policies::all(&scope) {
+        assert!(policy.is_object(), "{file}");
+        walk(&policy, &mut |text| {
+            assert!(!text.contains("${"), "{file}: {text}")
+        });
+    }
 }

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -17,6 +18,9 @@ pub struct GateSettings {
     pub max_concurrency: f64,
     /// Retries of a call that was throttled or got no answer.
     pub max_retries: usize,
+    /// Retries of a call that got no answer from a service that has never answered: a wrong endpoint or a network
+    /// that is down should be said in seconds, not after minutes.
+    pub max_first_retries: usize,
     /// The first pause before a retry; it doubles, with jitter.
     pub first_pause: Duration,
     /// The longest pause before a retry.
@@ -29,6 +33,7 @@ impl Default for GateSettings {
             initial_concurrency: 20.0,
             max_concurrency: 64.0,
             max_retries: 12,
+            max_first_retries: 3,
             first_pause: Duration::from_millis(50),
             longest_pause: Duration::from_secs(8),
         }
@@ -62,6 +67,8 @@ pub struct Gate {
 struct Lane {
     state: Mutex<LaneState>,
     freed: Notify,
+    /// Whether this service ever answered, if only with an error.
+    answered: AtomicBool,
 }
 
 struct LaneState {
@@ -89,6 +96,7 @@ impl Gate {
                     cuts: 0,
                 }),
                 freed: Notify::new(),
+                answered: AtomicBool::new(false),
             }),
             counts: Mutex::default(),
         }
@@ -115,17 +123,21 @@ impl Gate {
             .with_max_times(self.settings.max_retries)
             .with_jitter()
             .build();
-        let mut retry = false;
+        let mut retries = 0;
         loop {
-            let answer = self.attempt(operation, retry, &mut attempt).await;
+            let answer = self.attempt(operation, retries > 0, &mut attempt).await;
             match answer {
-                Err(error) if error.kind.is_transient() => match pauses.next() {
-                    Some(pause) => tokio::time::sleep(pause).await,
-                    None => return Err(error),
-                },
+                Err(error) if error.kind.is_transient() => {
+                    let given_up = retries >= self.settings.max_first_retries
+                        && !self.lane(operation).answered.load(Ordering::Relaxed);
+                    match pauses.next() {
+                        Some(pause) if !given_up => tokio::time::sleep(pause).await,
+                        _ => return Err(error),
+                    }
+                }
                 answer => return answer,
             }
-            retry = true;
+            retries += 1;
         }
     }
 
@@ -138,7 +150,7 @@ impl Gate {
     where
         F: Future<Output = Result<T>>,
     {
-        let lane = &self.lanes[operation.service as usize];
+        let lane = self.lane(operation);
         let pass = lane.enter().await;
         self.count(operation, |count| {
             count.calls += 1;
@@ -152,6 +164,13 @@ impl Gate {
                 ..
             })
         );
+        // An error code is an answer; an error without one is the lack of it.
+        if answer
+            .as_ref()
+            .map_or_else(|error| error.code.is_some(), |_| true)
+        {
+            lane.answered.store(true, Ordering::Relaxed);
+        }
         if throttled {
             self.count(operation, |count| count.throttled += 1);
             pass.cut();
@@ -159,6 +178,11 @@ impl Gate {
             pass.widen(self.settings.max_concurrency);
         }
         answer
+    }
+
+    fn lane(&self, operation: Operation) -> &Lane {
+        // In bounds: there is a lane for every service.
+        &self.lanes[operation.service as usize]
     }
 
     fn count(&self, operation: Operation, change: impl FnOnce(&mut CallCount)) {
@@ -236,7 +260,7 @@ impl Drop for Pass<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
     use crate::service::sts::GET_CALLER_IDENTITY;
@@ -273,6 +297,33 @@ mod tests {
         assert_eq!(answer, Ok("done"));
         let count = gate.counts()[&GET_CALLER_IDENTITY];
         assert_eq!((count.calls, count.retries, count.throttled), (3, 2, 2));
+    }
+
+    fn unanswered() -> ServiceError {
+        ServiceError {
+            code: None,
+            ..ServiceError::new(GET_CALLER_IDENTITY, Kind::Unavailable, "", "refused")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_service_that_never_answered_is_given_up_soon() {
+        let gate = quick();
+        let answer: Result<()> = gate
+            .call(GET_CALLER_IDENTITY, || async { Err(unanswered()) })
+            .await;
+        assert_eq!(answer, Err(unanswered()));
+        assert_eq!(gate.counts()[&GET_CALLER_IDENTITY].calls, 4);
+    }
+
+    #[tokio::test]
+    async fn a_service_that_answered_before_is_waited_for() {
+        let gate = quick();
+        let _ = gate.call(GET_CALLER_IDENTITY, || async { Ok(()) }).await;
+        let _: Result<()> = gate
+            .call(GET_CALLER_IDENTITY, || async { Err(unanswered()) })
+            .await;
+        assert_eq!(gate.counts()[&GET_CALLER_IDENTITY].calls, 1 + 13);
     }
 
     #[tokio::test]

@@ -1,6 +1,12 @@
 //! The integration tests, in one binary: it links once.
 
+mod adapters;
+mod bootstrap;
 mod config;
+mod doctor;
 mod emulators;
 mod spend;
+mod init;
+mod policy;
 mod support;
+mod wire;

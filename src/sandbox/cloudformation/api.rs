@@ -58,18 +58,27 @@ fn operation_not_found(operation: Operation, id: &OperationId) -> ServiceError {
     )
 }
 
+/// What a call asks for.
+struct Asked<'a> {
+    operation: Operation,
+    stack_set: &'a str,
+    id: &'a OperationId,
+    preferences: &'a Preferences,
+    reach: Reach,
+    work: Work,
+}
+
 impl Sandbox {
     /// Checks an operation and puts it in line.
-    fn start(
-        &self,
-        world: &mut World,
-        operation: Operation,
-        name: &str,
-        id: &OperationId,
-        preferences: &Preferences,
-        reach: Reach,
-        work: Work,
-    ) -> Result<OperationId> {
+    fn start(&self, world: &mut World, asked: Asked<'_>) -> Result<OperationId> {
+        let Asked {
+            operation,
+            stack_set: name,
+            id,
+            preferences,
+            reach,
+            work,
+        } = asked;
         let set = checks::set(world, operation, self.call_as(), name)?;
         checks::may_manage(world, operation, self.call_as())?;
         if let Reach::Targets(targets) = &reach {
@@ -102,8 +111,12 @@ fn described(set: &SetRecord, revision: Option<&Revision>) -> StackSet {
     StackSet {
         name: set.name.clone(),
         description: set.description.clone(),
-        template: revision.map(|revision| revision.template.clone()).unwrap_or_default(),
-        parameters: revision.map(|revision| revision.parameters.clone()).unwrap_or_default(),
+        template: revision
+            .map(|revision| revision.template.clone())
+            .unwrap_or_default(),
+        parameters: revision
+            .map(|revision| revision.parameters.clone())
+            .unwrap_or_default(),
         tags: set.tags.clone(),
         auto_deployment: Some(set.auto_deployment),
         managed_execution: set.managed_execution,
@@ -150,7 +163,10 @@ impl CloudFormation for Sandbox {
     async fn describe_stack_set(&self, name: &str) -> Result<StackSet> {
         self.read(DESCRIBE_STACK_SET, |world| {
             let set = checks::set(world, DESCRIBE_STACK_SET, self.call_as(), name)?;
-            Ok(described(set, world.cloudformation.revisions.get(&set.revision)))
+            Ok(described(
+                set,
+                world.cloudformation.revisions.get(&set.revision),
+            ))
         })
         .await
     }
@@ -170,7 +186,9 @@ impl CloudFormation for Sandbox {
                     format!("StackSet {} already exists", spec.name),
                 ));
             }
-            let revision = world.cloudformation.revision(&spec.template, &spec.parameters);
+            let revision = world
+                .cloudformation
+                .revision(&spec.template, &spec.parameters);
             world.cloudformation.sets.insert(
                 spec.name.clone(),
                 SetRecord {
@@ -200,13 +218,15 @@ impl CloudFormation for Sandbox {
         self.call(UPDATE_STACK_SET, |world| {
             self.start(
                 world,
-                UPDATE_STACK_SET,
-                &spec.name,
-                operation_id,
-                preferences,
-                Reach::All,
-                Work::UpdateSet {
-                    change: Box::new(SetChange::from(spec)),
+                Asked {
+                    operation: UPDATE_STACK_SET,
+                    stack_set: &spec.name,
+                    id: operation_id,
+                    preferences,
+                    reach: Reach::All,
+                    work: Work::UpdateSet {
+                        change: Box::new(SetChange::from(spec)),
+                    },
                 },
             )
         })
@@ -299,13 +319,15 @@ impl CloudFormation for Sandbox {
         self.call(CREATE_STACK_INSTANCES, |world| {
             self.start(
                 world,
-                CREATE_STACK_INSTANCES,
-                &request.stack_set,
-                &request.operation_id,
-                &request.preferences,
-                Reach::Targets(request.targets.clone()),
-                Work::Create {
-                    overrides: request.overrides.clone(),
+                Asked {
+                    operation: CREATE_STACK_INSTANCES,
+                    stack_set: &request.stack_set,
+                    id: &request.operation_id,
+                    preferences: &request.preferences,
+                    reach: Reach::Targets(request.targets.clone()),
+                    work: Work::Create {
+                        overrides: request.overrides.clone(),
+                    },
                 },
             )
         })
@@ -316,13 +338,15 @@ impl CloudFormation for Sandbox {
         self.call(UPDATE_STACK_INSTANCES, |world| {
             self.start(
                 world,
-                UPDATE_STACK_INSTANCES,
-                &request.stack_set,
-                &request.operation_id,
-                &request.preferences,
-                Reach::Targets(request.targets.clone()),
-                Work::Update {
-                    overrides: request.overrides.clone(),
+                Asked {
+                    operation: UPDATE_STACK_INSTANCES,
+                    stack_set: &request.stack_set,
+                    id: &request.operation_id,
+                    preferences: &request.preferences,
+                    reach: Reach::Targets(request.targets.clone()),
+                    work: Work::Update {
+                        overrides: request.overrides.clone(),
+                    },
                 },
             )
         })
@@ -340,12 +364,14 @@ impl CloudFormation for Sandbox {
         self.call(DELETE_STACK_INSTANCES, |world| {
             self.start(
                 world,
-                DELETE_STACK_INSTANCES,
-                stack_set,
-                operation_id,
-                preferences,
-                Reach::Targets(targets.clone()),
-                Work::Delete { retain },
+                Asked {
+                    operation: DELETE_STACK_INSTANCES,
+                    stack_set,
+                    id: operation_id,
+                    preferences,
+                    reach: Reach::Targets(targets.clone()),
+                    work: Work::Delete { retain },
+                },
             )
         })
         .await
@@ -410,17 +436,18 @@ impl CloudFormation for Sandbox {
             let operation = checks::set(world, OPERATION, self.call_as(), stack_set)?
                 .operation(id)
                 .ok_or_else(|| operation_not_found(OPERATION, id))?;
-            let items = operation
-                .outcomes
-                .range((from, Bound::Unbounded))
-                .map(|(account, outcome)| {
-                    let result = OperationResult {
-                        account: *account,
-                        status: outcome.status,
-                        reason: outcome.reason.clone(),
-                    };
-                    (*account, result)
-                });
+            let items =
+                operation
+                    .outcomes
+                    .range((from, Bound::Unbounded))
+                    .map(|(account, outcome)| {
+                        let result = OperationResult {
+                            account: *account,
+                            status: outcome.status,
+                            reason: outcome.reason.clone(),
+                        };
+                        (*account, result)
+                    });
             Ok(page(items))
         })
         .await
@@ -456,7 +483,11 @@ impl CloudFormation for Sandbox {
                         operation.ended = Some(now.max(operation.created));
                     } else {
                         operation.status = OperationStatus::Stopping;
-                        cancel(instances, operation, "Cancelled since the operation was stopped");
+                        cancel(
+                            instances,
+                            operation,
+                            "Cancelled since the operation was stopped",
+                        );
                     }
                 }
                 run(world, set, now);
@@ -475,12 +506,14 @@ impl CloudFormation for Sandbox {
         self.call(DETECT_STACK_SET_DRIFT, |world| {
             self.start(
                 world,
-                DETECT_STACK_SET_DRIFT,
-                stack_set,
-                operation_id,
-                preferences,
-                Reach::All,
-                Work::Drift,
+                Asked {
+                    operation: DETECT_STACK_SET_DRIFT,
+                    stack_set,
+                    id: operation_id,
+                    preferences,
+                    reach: Reach::All,
+                    work: Work::Drift,
+                },
             )
         })
         .await

@@ -38,13 +38,7 @@ fn follow(world: &mut World, set: &mut SetRecord, account: AccountId) {
         .cloned();
     match (target, set.instances.get_mut(&account)) {
         // Account filters are ignored, and so are overrides: it gets the StackSet's defaults.
-        (Some(ou), None) => start(
-            world,
-            set,
-            account,
-            ou,
-            Work::Create { overrides: None },
-        ),
+        (Some(ou), None) => start(world, set, account, ou, Work::Create { overrides: None }),
         // Between targeted OUs the stack stays, as it is.
         (Some(ou), Some(instance)) => instance.ou = ou,
         (None, Some(instance)) => {

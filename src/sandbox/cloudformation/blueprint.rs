@@ -62,12 +62,7 @@ impl State {
     }
 
     /// The StackSet's parameters with an instance's overrides; those that the template no longer has are dropped.
-    fn effective(
-        &self,
-        revision: u32,
-        overrides: &Parameters,
-        template: &Template,
-    ) -> Parameters {
+    fn effective(&self, revision: u32, overrides: &Parameters, template: &Template) -> Parameters {
         let mut effective = self
             .revisions
             .get(&revision)

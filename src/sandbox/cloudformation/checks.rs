@@ -200,7 +200,9 @@ pub(super) fn preferences(operation: Operation, preferences: &Preferences) -> Re
 pub(super) fn operation_id(operation: Operation, set: &SetRecord, id: &OperationId) -> Result<()> {
     let mut bytes = id.0.bytes();
     let well_formed = (1..=128).contains(&id.0.len())
-        && bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric())
+        && bytes
+            .next()
+            .is_some_and(|byte| byte.is_ascii_alphanumeric())
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if !well_formed {
         return Err(invalid(
@@ -230,7 +232,10 @@ pub(super) fn in_progress(operation: Operation, set: &SetRecord) -> ServiceError
         operation,
         Kind::Busy,
         "OperationInProgressException",
-        format!("Another Operation on StackSet {} is in progress: {running}", set.name),
+        format!(
+            "Another Operation on StackSet {} is in progress: {running}",
+            set.name
+        ),
     )
 }
 

@@ -162,18 +162,20 @@ fn accounts(world: &World, set: &SetRecord, operation: &OperationRecord) -> Vec<
     };
     reached
         .into_iter()
-        .filter(|account| match (&operation.work, set.instances.get(account)) {
-            // Creates only what is missing, and tries again what is behind.
-            (Work::Create { .. }, None) => true,
-            (Work::Create { .. }, Some(instance)) => {
-                instance.status == InstanceStatus::Outdated
-            }
-            // What is broken is left out of updates of the whole set (AWS-FACTS 8).
-            (Work::UpdateSet { .. }, Some(instance)) => {
-                instance.status != InstanceStatus::Inoperable
-            }
-            (_, instance) => instance.is_some(),
-        })
+        .filter(
+            |account| match (&operation.work, set.instances.get(account)) {
+                // Creates only what is missing, and tries again what is behind.
+                (Work::Create { .. }, None) => true,
+                (Work::Create { .. }, Some(instance)) => {
+                    instance.status == InstanceStatus::Outdated
+                }
+                // What is broken is left out of updates of the whole set (AWS-FACTS 8).
+                (Work::UpdateSet { .. }, Some(instance)) => {
+                    instance.status != InstanceStatus::Inoperable
+                }
+                (_, instance) => instance.is_some(),
+            },
+        )
         .collect()
 }
 

@@ -10,9 +10,7 @@ use crate::error::Error;
 use crate::model::AccountId;
 use crate::sandbox::World;
 use crate::sandbox::faults::hash;
-use crate::sandbox::member::{
-    Edit, Member, MemberAlarmState, MemberRole, MemberRule, Stack,
-};
+use crate::sandbox::member::{Edit, Member, MemberAlarmState, MemberRole, MemberRule, Stack};
 use crate::sandbox::template::{self, Resource};
 use crate::service::cloudformation::{Parameters, PropertyDifference, ResourceDrift};
 use crate::service::cloudwatch::Alarm;
@@ -66,7 +64,14 @@ pub(super) fn put_stack(
         .blueprint(revision, &instance.overrides, account)
         .map_err(|error| error.0)?;
     match instance.stack {
-        Some(serial) => update_stack(world, stack_set, revision, account, serial, &instance.overrides),
+        Some(serial) => update_stack(
+            world,
+            stack_set,
+            revision,
+            account,
+            serial,
+            &instance.overrides,
+        ),
         None => {
             if let Some(taken) = collision(world, account, &blueprint.resources) {
                 return Err(taken);
@@ -102,7 +107,10 @@ fn collision(world: &World, account: AccountId, resources: &[Resource]) -> Optio
             return Some(handler_message(
                 taken,
                 account,
-                &format!("Resource of type '{}' with identifier '{}' already exists.", taken.resource_type, taken.name),
+                &format!(
+                    "Resource of type '{}' with identifier '{}' already exists.",
+                    taken.resource_type, taken.name
+                ),
                 "AlreadyExists",
             ));
         }
@@ -217,11 +225,7 @@ fn forget_empty(world: &mut World, account: AccountId) {
 }
 
 /// How each resource of a stack compares with its template; `None` if there is no such stack.
-pub(super) fn drifts(
-    world: &World,
-    account: AccountId,
-    serial: u64,
-) -> Option<Vec<ResourceDrift>> {
+pub(super) fn drifts(world: &World, account: AccountId, serial: u64) -> Option<Vec<ResourceDrift>> {
     let stack = world
         .members
         .get(&account)?
@@ -237,7 +241,12 @@ pub(super) fn drifts(
                 let status = match live(stack, resource) {
                     None => "DELETED",
                     Some(actual) => {
-                        compare("", &resource.properties, &actual.properties, &mut differences);
+                        compare(
+                            "",
+                            &resource.properties,
+                            &actual.properties,
+                            &mut differences,
+                        );
                         if differences.is_empty() {
                             "IN_SYNC"
                         } else {
@@ -341,7 +350,11 @@ impl World {
     /// The role that the rule sends with in a member account, as it is now.
     pub fn member_role(&self, account: AccountId) -> Option<MemberRole> {
         self.live_stacks(account).find_map(|stack| {
-            template::role(&self.live_resource(account, stack, template::ROLE)?, account).ok()
+            template::role(
+                &self.live_resource(account, stack, template::ROLE)?,
+                account,
+            )
+            .ok()
         })
     }
 
@@ -381,7 +394,9 @@ impl World {
         }
         let (resource_type, change) = match edit {
             HandEdit::DeleteAlarm => (template::ALARM, None),
-            HandEdit::AlarmThreshold(usd) => (template::ALARM, Some(("Threshold", Value::from(*usd)))),
+            HandEdit::AlarmThreshold(usd) => {
+                (template::ALARM, Some(("Threshold", Value::from(*usd))))
+            }
             HandEdit::DeleteRole => (template::ROLE, None),
             HandEdit::DisableRule => (template::RULE, Some(("State", Value::from("DISABLED")))),
             HandEdit::DeleteRetainedStacks => return Ok(()),

@@ -1,0 +1,79 @@
+use billctl::service::sqs::Attributes;
+use serde_json::json;
+
+use super::wire::json;
+
+const URL: &str = "https://sqs.us-east-1.amazonaws.com/111111111111/billctl-undelivered";
+
+#[tokio::test]
+async fn get_queue_url() {
+    let wire = json(json!({"QueueUrl": URL}));
+    let url = wire.services.sqs.get_queue_url("billctl-undelivered").await;
+    wire.sent_json(
+        "AmazonSQS.GetQueueUrl",
+        json!({"QueueName": "billctl-undelivered"}),
+    );
+    assert_eq!(url, Ok(URL.into()));
+}
+
+#[tokio::test]
+async fn get_queue_attributes() {
+    let wire = json(
+        json!({"Attributes": {"Policy": "{}", "ApproximateNumberOfMessages": "2", "New": "x"}}),
+    );
+    let found = wire.services.sqs.get_queue_attributes(URL).await;
+    wire.sent_json(
+        "AmazonSQS.GetQueueAttributes",
+        json!({"QueueUrl": URL, "AttributeNames": ["All"]}),
+    );
+    let expected: Attributes = [
+        ("ApproximateNumberOfMessages".into(), "2".into()),
+        ("New".into(), "x".into()),
+        ("Policy".into(), "{}".into()),
+    ]
+    .into();
+    assert_eq!(found, Ok(expected));
+}
+
+#[tokio::test]
+async fn create_queue() {
+    let wire = json(json!({"QueueUrl": URL}));
+    let attributes = [("MessageRetentionPeriod".into(), "1209600".into())].into();
+    let tags = [("made-by".into(), "billctl".into())].into();
+    let url = wire
+        .services
+        .sqs
+        .create_queue("q", &attributes, &tags)
+        .await;
+    wire.sent_json(
+        "AmazonSQS.CreateQueue",
+        json!({
+            "QueueName": "q",
+            "Attributes": {"MessageRetentionPeriod": "1209600"},
+            "tags": {"made-by": "billctl"},
+        }),
+    );
+    assert_eq!(url, Ok(URL.into()));
+}
+
+#[tokio::test]
+async fn set_queue_attributes() {
+    let wire = json(json!({}));
+    let attributes = [("Policy".into(), "{}".into())].into();
+    wire.services
+        .sqs
+        .set_queue_attributes(URL, &attributes)
+        .await
+        .unwrap();
+    wire.sent_json(
+        "AmazonSQS.SetQueueAttributes",
+        json!({"QueueUrl": URL, "Attributes": {"Policy": "{}"}}),
+    );
+}
+
+#[tokio::test]
+async fn delete_queue() {
+    let wire = json(json!({}));
+    wire.services.sqs.delete_queue(URL).await.unwrap();
+    wire.sent_json("AmazonSQS.DeleteQueue", json!({"QueueUrl": URL}));
+}
