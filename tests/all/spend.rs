@@ -2,6 +2,8 @@
 
 mod browser;
 mod fixture;
+mod scenario;
+mod wire;
 
 use billctl::cli::Format;
 use billctl::config::{Config, Measure};
