@@ -1,1 +1,5 @@
-//! apply
+//! Carries out plans: writes through the traits, waits, and tells what happens.
+
+pub mod billing;
+pub mod operation;
+pub mod rollout;

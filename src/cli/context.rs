@@ -1,10 +1,17 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use clap::{ArgAction, Args, ValueEnum};
 
+use crate::aws;
+use crate::config::{CallAs, Config};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::Listener;
+use crate::model::Organization;
+use crate::plan::Thresholds;
+use crate::render::{self, Progress};
 use crate::service::Services;
 
 /// How an answer is written.
@@ -77,6 +84,8 @@ pub enum Color {
 pub struct Context {
     /// The arguments that every command takes.
     pub global: GlobalArgs,
+    /// The config.
+    pub config: Config,
     /// AWS, or the sandbox.
     pub services: Services,
     /// Who is told what happens.
@@ -84,8 +93,108 @@ pub struct Context {
 }
 
 impl Context {
+    /// Reads the config and opens AWS or the sandbox. No call is made yet.
+    ///
+    /// # Errors
+    /// A config that is missing or wrong; a sandbox that can't be opened.
+    pub async fn open(global: &GlobalArgs) -> Result<Self> {
+        let config = Config::load(&global.config)?;
+        Self::with_config(global, config).await
+    }
+
+    /// The same with a config from elsewhere.
+    ///
+    /// # Errors
+    /// A sandbox that can't be opened.
+    pub async fn with_config(global: &GlobalArgs, config: Config) -> Result<Self> {
+        let services = services(global, config.call_as).await?;
+        Ok(Self {
+            listener: Arc::new(Progress::new(global.quiet)),
+            global: global.clone(),
+            config,
+            services,
+        })
+    }
+
     /// Whether a person can be asked.
     pub fn interactive(&self) -> bool {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// Asks a yes-or-no question. Without a terminal nobody can be asked: what adds goes ahead, what destroys
+    /// needs `--yes`.
+    ///
+    /// # Errors
+    /// The answer was no, or `destructive` without `--yes` and without a terminal.
+    pub fn confirm(&self, question: &str, destructive: bool) -> Result<()> {
+        if self.global.yes {
+            return Ok(());
+        }
+        if !self.interactive() {
+            return if destructive {
+                Err(Error::usage(format!(
+                    "{question} needs an answer, and there is no terminal to ask on"
+                ))
+                .hint("pass --yes to agree"))
+            } else {
+                Ok(())
+            };
+        }
+        eprint!("{question} [y/N] ");
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
+            Ok(())
+        } else {
+            Err(Error::new(
+                ErrorKind::Interrupted,
+                "not confirmed: nothing was changed",
+            ))
+        }
+    }
+
+    /// With `-v`, the API calls that were made, on stderr.
+    pub fn report_calls(&self, started: Instant) {
+        if self.global.verbose > 0 {
+            anstream::eprintln!(
+                "{}",
+                render::calls(&self.services.gate.counts(), started.elapsed())
+            );
+        }
+    }
+}
+
+/// AWS, or the sandbox: the one place that chooses.
+///
+/// # Errors
+/// A sandbox that can't be opened.
+pub async fn services(global: &GlobalArgs, call_as: CallAs) -> Result<Services> {
+    match &global.sandbox {
+        Some(_path) => Err(Error::failed("not yet")),
+        None => {
+            let options = aws::Options {
+                profile: global.profile.clone(),
+                call_as,
+            };
+            aws::connect(&options).await
+        }
+    }
+}
+
+impl Context {
+    /// The config's thresholds in this organisation.
+    ///
+    /// # Errors
+    /// Every rule that doesn't fit the organisation, with its line.
+    pub fn thresholds(&self, organization: &Organization) -> Result<Thresholds> {
+        Thresholds::resolve(&self.config, organization).map_err(|problems| {
+            let source = &self.config.source;
+            source.error(
+                problems
+                    .into_iter()
+                    .map(|problem| source.problem_on_line(problem.line, problem.message))
+                    .collect(),
+            )
+        })
     }
 }

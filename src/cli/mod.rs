@@ -1,5 +1,127 @@
 //! The command line: one file per verb, with its arguments and its table of contents.
 
+mod bootstrap;
+mod completions;
 mod context;
+mod deploy;
+mod destroy;
+mod doctor;
+mod init;
+mod man;
+mod policy;
+mod precheck;
+mod spend;
+mod status;
 
-pub use context::{Context, Format, GlobalArgs};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+pub use context::{Color, Context, Format, GlobalArgs, services};
+
+use crate::error::Result;
+use crate::render;
+
+/// A daily-spend alarm for every account of an AWS Organization, and a mail worth reading for its owner.
+#[derive(Debug, Parser)]
+#[command(
+    name = "billctl",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a commented config.toml from the organisation; never overwrites one.
+    Init(init::InitArgs),
+    /// Check every precondition; each that isn't met comes with its cure.
+    Doctor(doctor::DoctorArgs),
+    /// Make or repair the billing account's side: bus, rules, notifier, mail, alarms, dashboard.
+    Bootstrap(bootstrap::BootstrapArgs),
+    /// Create or update the alarm in the accounts of OUs.
+    Deploy(deploy::DeployArgs),
+    /// Show what is true everywhere: coverage, thresholds, instances, drift, and the billing side.
+    Status(status::StatusArgs),
+    /// Show what every account spends a day, against its threshold, its month and what is usual for it.
+    Spend(spend::SpendArgs),
+    /// Remove everything that billctl made: instances, StackSet, billing side.
+    Destroy(destroy::DestroyArgs),
+    /// Print the least IAM policy for an operator, for CI, or for looking only.
+    Policy(policy::PolicyArgs),
+    /// Print completions for a shell.
+    Completions(completions::CompletionsArgs),
+    /// Print the man page, or write those of all commands.
+    Man(man::ManArgs),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.global.color {
+        Color::Auto => {}
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    trace(cli.global.verbose);
+    // One thread: the work is waiting for answers, and a pool costs start-up time.
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            anstream::eprintln!("{}", render::error(&error.into()));
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(&cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("{}", render::error(&error));
+            ExitCode::from(error.kind.exit_code())
+        }
+    }
+}
+
+async fn run(cli: &Cli) -> Result<()> {
+    let started = Instant::now();
+    let global = &cli.global;
+    let context = match &cli.command {
+        // What needs neither a config nor AWS.
+        Command::Completions(args) => return completions::run(args, Cli::command()),
+        Command::Man(args) => return man::run(args, Cli::command()),
+        Command::Init(args) => return init::run(args, global).await,
+        Command::Policy(args) => return policy::run(args, global),
+        Command::Spend(_) => spend::open(global).await?,
+        _ => Context::open(global).await?,
+    };
+    let result = match &cli.command {
+        Command::Bootstrap(args) => bootstrap::run(args, &context).await,
+        Command::Deploy(args) => deploy::run(args, &context).await,
+        Command::Destroy(args) => destroy::run(args, &context).await,
+        Command::Doctor(args) => doctor::run(args, &context).await,
+        Command::Spend(args) => spend::run(args, &context).await,
+        Command::Status(args) => status::run(args, &context).await,
+        Command::Completions(_) | Command::Init(_) | Command::Man(_) | Command::Policy(_) => Ok(()),
+    };
+    context.report_calls(started);
+    result
+}
+
+/// `-vv` shows what the SDK does, on stderr. Headers and bodies, which can hold secrets, are never logged.
+fn trace(verbose: u8) {
+    if verbose >= 2 {
+        tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_max_level(tracing::Level::DEBUG)
+            .init();
+    }
+}

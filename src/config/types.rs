@@ -1,5 +1,7 @@
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+use super::problem::Source;
 use crate::model::{AccountId, Arn, OrgId, Usd};
 use crate::service::cloudformation::{Amount, ConcurrencyMode, Preferences};
 
@@ -22,6 +24,8 @@ pub struct Config {
     pub mail: MailConfig,
     /// What billctl's things are called.
     pub names: Names,
+    /// The file that it was read from, to underline in it what only AWS can tell to be wrong.
+    pub source: Source,
 }
 
 /// As whom the StackSet calls are made (`CallAs`).
@@ -48,8 +52,9 @@ pub struct AlarmConfig {
 }
 
 /// What is compared with the threshold.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum Measure {
     /// What was spent in the last 24 hours.
     #[default]
@@ -152,6 +157,23 @@ pub struct Names {
     pub dashboard: String,
     /// The role in each member that forwards the alarm.
     pub member_role: String,
+}
+
+impl Names {
+    /// The rule that keeps what SES reports about mails that failed.
+    pub fn mail_failure_rule(&self) -> String {
+        format!("{}-mail-failures", self.configuration_set)
+    }
+
+    /// The alarm on executions that failed.
+    pub fn failure_alarm(&self) -> String {
+        format!("{}-failed", self.notifier)
+    }
+
+    /// The alarm on what lies in the queue.
+    pub fn queue_alarm(&self) -> String {
+        format!("{}-waiting", self.queue)
+    }
 }
 
 impl Default for Names {

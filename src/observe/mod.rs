@@ -1,1 +1,10 @@
-//! observe
+//! Reads what is there, through the traits; writes nothing.
+
+pub mod billing;
+pub mod billing_health;
+pub mod doctor;
+mod organization;
+pub mod spend;
+pub mod stack_set;
+
+pub use organization::organization;

@@ -1,1 +1,10 @@
-//! plan
+//! Pure: what has to be done so that what is there becomes what is wanted.
+
+pub mod billing;
+pub mod doctor;
+pub mod operation_id;
+pub mod rollout;
+pub mod status;
+mod threshold;
+
+pub use threshold::Thresholds;

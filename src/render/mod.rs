@@ -1,1 +1,74 @@
-//! render
+//! What people and programs see. Answers go to stdout, what happens meanwhile to stderr.
+
+mod billing;
+mod calls;
+mod csv;
+mod doctor;
+mod error;
+mod html;
+mod progress;
+mod rollout;
+mod spend;
+mod status;
+mod suggestion;
+mod table;
+
+pub use billing::{billing_json, billing_plan, mail_setup};
+pub use calls::calls;
+pub use csv::spend_csv;
+pub use doctor::doctor;
+pub use error::error;
+pub use html::spend_html;
+pub use progress::Progress;
+pub use rollout::{failures, rollout};
+pub use spend::spend;
+pub use status::status;
+pub use suggestion::suggestion;
+pub use table::{Table, plural};
+
+/// The version of every JSON answer; it grows when a field changes its meaning or goes away (docs/json.md).
+pub const JSON_VERSION: u32 = 1;
+
+/// A JSON answer: its version and kind, then its fields.
+pub fn json(kind: &str, body: &impl serde::Serialize) -> String {
+    #[derive(serde::Serialize)]
+    struct Answer<'a, T> {
+        version: u32,
+        kind: &'a str,
+        #[serde(flatten)]
+        body: &'a T,
+    }
+    let answer = Answer {
+        version: JSON_VERSION,
+        kind,
+        body,
+    };
+    // Only maps with keys that aren't texts can't be written; billctl's answers have none.
+    serde_json::to_string_pretty(&answer)
+        .unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+}
+
+/// Styles, one meaning each.
+pub(crate) mod style {
+    use anstyle::{AnsiColor, Color, Style};
+
+    const fn color(color: AnsiColor) -> Style {
+        Style::new().fg_color(Some(Color::Ansi(color)))
+    }
+
+    /// Well.
+    pub const GOOD: Style = color(AnsiColor::Green);
+    /// To look at.
+    pub const WARN: Style = color(AnsiColor::Yellow);
+    /// Wrong.
+    pub const BAD: Style = color(AnsiColor::Red);
+    /// Less important.
+    pub const FAINT: Style = Style::new().dimmed();
+    /// Most important.
+    pub const STRONG: Style = Style::new().bold();
+
+    /// `text` in `style`.
+    pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
+        format!("{style}{text}{style:#}")
+    }
+}

@@ -1,16 +1,33 @@
 //! The traits of `service` on an organisation in memory, kept in one file between commands.
+//!
+//! It follows AWS's documented behaviour, also where that is inconvenient: where AWS refuses, it refuses with the
+//! same error code.
 
+mod asl;
+mod billing;
+pub mod clock;
 pub mod cloudformation;
 pub mod cloudwatch;
 pub mod eventbridge;
+pub mod faults;
+mod file;
 mod handle;
+mod home;
 pub mod iam;
 pub mod member;
+pub mod metering;
+pub mod metrics;
 pub mod organizations;
+mod policy;
+pub mod seed;
+mod services;
 pub mod sesv2;
 pub mod sfn;
 pub mod sqs;
+mod sts;
+pub mod template;
 mod world;
 
+pub use clock::SimulatedClock;
 pub use handle::Sandbox;
 pub use world::World;

@@ -1,10 +1,14 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::faults::Faults;
 use super::member::Member;
-use super::{cloudformation, cloudwatch, eventbridge, iam, organizations, sesv2, sfn, sqs};
+use super::{
+    cloudformation, cloudwatch, eventbridge, iam, metering, organizations, sesv2, sfn, sqs,
+};
 use crate::model::AccountId;
 
 /// Everything that the sandbox knows: one serialisable value.
@@ -14,6 +18,12 @@ use crate::model::AccountId;
 pub struct World {
     /// The simulated time.
     pub now: Timestamp,
+    /// The account whose credentials the caller has; the management account unless a test says otherwise.
+    pub caller: AccountId,
+    /// How long each API call takes, in real time.
+    pub latency: Duration,
+    /// What goes wrong.
+    pub faults: Faults,
     /// OUs and accounts.
     pub organizations: organizations::State,
     /// StackSets, their instances and operations.
@@ -30,6 +40,55 @@ pub struct World {
     pub sfn: sfn::State,
     /// Queues and their messages.
     pub sqs: sqs::State,
-    /// What the StackSet's stacks made in the members.
+    /// Whether the payer shares its metrics with the members ("receive billing alerts").
+    pub billing_alerts: bool,
+    /// What the StackSets' stacks made in the members.
     pub members: BTreeMap<AccountId, Member>,
+}
+
+impl World {
+    /// An organisation in which nothing has been set up yet, called by its management account.
+    pub fn new(organizations: organizations::State, now: Timestamp) -> Self {
+        Self {
+            now,
+            caller: organizations.management_account,
+            latency: Duration::ZERO,
+            faults: Faults::default(),
+            organizations,
+            cloudformation: cloudformation::State::default(),
+            cloudwatch: cloudwatch::State::default(),
+            eventbridge: eventbridge::State::default(),
+            iam: iam::State::default(),
+            sesv2: sesv2::State::default(),
+            sfn: sfn::State::default(),
+            sqs: sqs::State::default(),
+            billing_alerts: true,
+            members: BTreeMap::new(),
+        }
+    }
+
+    /// The account that pays.
+    pub fn management_account(&self) -> AccountId {
+        self.organizations.management_account
+    }
+
+    /// Lets time pass until `to`: StackSet operations go on, then metrics, alarms and events follow.
+    pub fn advance_to(&mut self, to: Timestamp) {
+        let from = self.now;
+        if to <= from {
+            return;
+        }
+        cloudformation::advance(self, to);
+        self.now = to;
+        metering::tick(self, from, to);
+    }
+
+    /// Lets this much time pass.
+    pub fn advance(&mut self, by: Duration) {
+        let to = SignedDuration::try_from(by)
+            .ok()
+            .and_then(|by| self.now.checked_add(by).ok())
+            .unwrap_or(Timestamp::MAX);
+        self.advance_to(to);
+    }
 }

@@ -1,3 +1,7 @@
-//! The integration tests, in one binary.
+//! The integration tests, in one binary: it links once.
 
 mod adapters;
+mod config;
+mod emulators;
+mod policy;
+mod support;

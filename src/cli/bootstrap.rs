@@ -1,0 +1,149 @@
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{Context, Format};
+use crate::apply::billing as apply;
+use crate::error::{Context as _, Error, Result};
+use crate::event::Event;
+use crate::observe::billing::{self as observe, Observed};
+use crate::plan::billing::{self as plan, Plan};
+use crate::render;
+use crate::resource::mail_setup::MailSetup;
+use crate::resource::{self, Scope};
+use crate::service::OrAbsent;
+
+/// Between two looks at whether the identity is verified.
+const VERIFY_PAUSE: Duration = Duration::from_secs(15);
+
+/// Arguments of `bootstrap`.
+#[derive(Debug, Args)]
+pub struct BootstrapArgs {
+    /// Show what would be done, field by field, and do nothing.
+    #[arg(long)]
+    pub plan: bool,
+    /// Wait until SES has verified the identity; at most MINUTES.
+    #[arg(
+        long,
+        value_name = "MINUTES",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "60",
+        conflicts_with = "plan"
+    )]
+    pub wait_verified: Option<u64>,
+}
+
+/// Makes or repairs the billing account's side.
+///
+/// # Errors
+/// The wrong account; a step that failed; something that still differs afterwards.
+pub async fn run(args: &BootstrapArgs, context: &Context) -> Result<()> {
+    let services = &context.services;
+    let listener = &*context.listener;
+    listener.on(Event::Phase("reading the billing side ...".to_owned()));
+    let facts = observe::facts(services, &context.config).await?;
+    let scope = Scope {
+        config: &context.config,
+        facts: &facts,
+    };
+    let mut observed = observe::read(services, &scope).await?;
+    let plan = plan::plan(resource::desired(&scope), &observed.present);
+    if args.plan {
+        show(context, &plan, false, &scope, &observed);
+        return Ok(());
+    }
+    if context.global.format != Format::Json {
+        anstream::println!("{}", render::billing_plan(context.global.format, "bootstrap", &plan));
+    }
+    if !plan.is_empty() {
+        context.confirm("apply this plan?", plan.is_destructive())?;
+        apply::run(&plan, services, listener).await?;
+        observed = observe::read(services, &scope).await?;
+        verify(&scope, &observed)?;
+    }
+    if let Some(minutes) = args.wait_verified {
+        wait_verified(context, &scope, &mut observed, minutes).await?;
+    }
+    conclude(context, &plan, &scope, &observed);
+    Ok(())
+}
+
+/// The plan alone: with `--plan`.
+fn show(context: &Context, plan: &Plan, applied: bool, scope: &Scope, observed: &Observed) {
+    let setup = MailSetup::new(scope, &observed.ses, observed.identity.as_ref());
+    let format = context.global.format;
+    let text = if format == Format::Json {
+        render::billing_json("bootstrap", plan, applied, Some(&setup))
+    } else {
+        render::billing_plan(format, "bootstrap", plan)
+    };
+    anstream::println!("{text}");
+}
+
+/// What is left to do by hand, or everything for a program.
+fn conclude(context: &Context, plan: &Plan, scope: &Scope, observed: &Observed) {
+    if context.global.format == Format::Json {
+        show(context, plan, !plan.is_empty(), scope, observed);
+        return;
+    }
+    let setup = MailSetup::new(scope, &observed.ses, observed.identity.as_ref());
+    anstream::println!("\n{}", render::mail_setup(context.global.format, &setup));
+}
+
+/// That what was applied is there: AWS's own words, not the plan's.
+fn verify(scope: &Scope, observed: &Observed) -> Result<()> {
+    let left = plan::plan(resource::desired(scope), &observed.present);
+    let Some(step) = left.steps.first() else {
+        return Ok(());
+    };
+    let fields: Vec<String> = step.fields.iter().map(|field| field.path.clone()).collect();
+    Err(Error::failed(format!(
+        "{} still differs after it was written ({})",
+        step.id,
+        fields.join(", ")
+    ))
+    .hint("somebody else may be changing it, or AWS needs a moment: run `billctl bootstrap --plan`"))
+}
+
+/// Waits until the identity may send.
+async fn wait_verified(
+    context: &Context,
+    scope: &Scope<'_>,
+    observed: &mut Observed,
+    minutes: u64,
+) -> Result<()> {
+    let services = &context.services;
+    let setup = MailSetup::new(scope, &observed.ses, observed.identity.as_ref());
+    if setup.verified != Some(false) {
+        return Ok(());
+    }
+    // What to do has to be read before it can be waited for.
+    if context.global.format != Format::Json {
+        anstream::println!("\n{}", render::mail_setup(context.global.format, &setup));
+    }
+    context.listener.on(Event::Phase(format!(
+        "waiting until SES has verified {} ...",
+        setup.identity
+    )));
+    let deadline = services.clock.now() + Duration::from_secs(minutes.saturating_mul(60));
+    while services.clock.now() < deadline {
+        services.clock.sleep(VERIFY_PAUSE).await;
+        let identity = services
+            .sesv2
+            .get_email_identity(&context.config.mail.identity)
+            .await
+            .or_absent()
+            .while_trying("ask SES about the identity")?;
+        let verified = identity.as_ref().is_some_and(|identity| identity.verified);
+        observed.identity = identity;
+        if verified {
+            return Ok(());
+        }
+    }
+    Err(Error::failed(format!(
+        "SES hasn't verified {} within {minutes} minutes",
+        setup.identity
+    ))
+    .hint("check the DNS records, or the mail with the link; then run `billctl bootstrap --wait-verified` again"))
+}

@@ -1,0 +1,25 @@
+use clap::{Args, Command};
+use clap_complete::Shell;
+
+use crate::error::Result;
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// Prints completions of `command` for a shell.
+///
+/// # Errors
+/// The output can't be written.
+pub fn run(args: &CompletionsArgs, mut command: Command) -> Result<()> {
+    let name = command.get_name().to_owned();
+    // Into memory first: the generator panics where the output is closed early.
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut command, name, &mut script);
+    std::io::Write::write_all(&mut std::io::stdout(), &script)?;
+    Ok(())
+}

@@ -1,0 +1,195 @@
+use std::fs::OpenOptions;
+use std::io::{ErrorKind as IoError, IsTerminal, Write};
+
+use clap::Args;
+use futures::try_join;
+
+use super::{GlobalArgs, services};
+use crate::config::starter::{Answers, choices, starter, suggested};
+use crate::config::{CallAs, Config};
+use crate::error::{Context as _, Error, Result};
+use crate::model::{Organization, Usd};
+use crate::observe;
+
+/// Arguments of `init`. What isn't given is asked for on a terminal.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Where the mails come from.
+    #[arg(long, value_name = "ADDRESS")]
+    pub from: Option<String>,
+    /// The threshold of accounts that get none of their own, in US dollars a day [default: 100].
+    #[arg(long, value_name = "USD")]
+    pub threshold: Option<Usd>,
+    /// An OU to cover, by path, id or unique name; repeatable [default: those right below the root].
+    #[arg(long = "ou", value_name = "OU")]
+    pub ous: Vec<String>,
+}
+
+/// Writes a config from the organisation. Never overwrites one.
+///
+/// # Errors
+/// There is a config already; the organisation can't be read; an answer is missing and nobody can be asked.
+pub async fn run(args: &InitArgs, global: &GlobalArgs) -> Result<()> {
+    let path = &global.config;
+    let name = path.display().to_string();
+    if path.exists() {
+        return Err(already(&name));
+    }
+    let services = services(global, CallAs::Own).await?;
+    let (caller, organization) = try_join!(
+        async {
+            let caller = services.sts.get_caller_identity().await;
+            caller.while_trying("find out whose credentials these are")
+        },
+        observe::organization(&services),
+    )?;
+    let call_as = if caller.account == organization.management_account {
+        CallAs::Own
+    } else {
+        CallAs::DelegatedAdmin
+    };
+    let answers = answers(args, &organization, call_as)?;
+    let text = starter(&name, &organization, &answers)?;
+    // Made anew or not at all, even if somebody else made it meanwhile.
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(|error| match error.kind() {
+            IoError::AlreadyExists => already(&name),
+            _ => Error::failed(format!("{name} can't be written: {error}")),
+        })?;
+    file.write_all(text.as_bytes())
+        .while_trying(format!("write {name}"))?;
+    anstream::println!("wrote {name} for organisation {}", organization.id);
+    if !global.quiet {
+        anstream::eprintln!(
+            "next: look it over, then `billctl doctor`, then `billctl bootstrap --plan`"
+        );
+    }
+    Ok(())
+}
+
+fn already(name: &str) -> Error {
+    Error::usage(format!(
+        "{name} is there already, and init never overwrites"
+    ))
+    .hint("write another file with --config FILE, or check this one with `billctl doctor`")
+}
+
+/// The flags' answers, and a person's for what they leave open.
+fn answers(args: &InitArgs, organization: &Organization, call_as: CallAs) -> Result<Answers> {
+    let person = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let from = match &args.from {
+        Some(from) => from.clone(),
+        None if person => ask_until(
+            "Where do the mails come from (an address of yours)?",
+            "",
+            from_fault,
+        )?,
+        None => {
+            return Err(Error::usage("where do the mails come from?")
+                .hint("pass --from billing@example.com: there is no terminal to ask on"));
+        }
+    };
+    if let Some(fault) = from_fault(&from) {
+        return Err(fault);
+    }
+    let threshold = match args.threshold {
+        Some(threshold) => threshold,
+        None if person => {
+            let text = ask_until(
+                "From how many US dollars a day on should a mail go out?",
+                "100",
+                usd_fault,
+            )?;
+            text.parse()
+                .map_err(|error| Error::usage(format!("{error}")))?
+        }
+        None => Usd::dollars(100),
+    };
+    if !threshold.is_positive() {
+        return Err(Error::usage("a threshold has to be more than $0"));
+    }
+    let ous = if !args.ous.is_empty() {
+        args.ous.clone()
+    } else if person {
+        for choice in choices(organization) {
+            let indent = "  ".repeat(choice.depth + 1);
+            eprintln!(
+                "{indent}{} ({})",
+                choice.selector.escape_debug(),
+                choice.accounts
+            );
+        }
+        let suggestion = suggested(organization).join(", ");
+        let text = ask_until(
+            "Which OUs get the alarm (separated by commas)?",
+            &suggestion,
+            |text| split(text).find_map(|ou| organization.select(ou).err().map(Error::from)),
+        )?;
+        split(&text).map(str::to_owned).collect()
+    } else {
+        suggested(organization)
+    };
+    // Before anything is written: a config that deploy would refuse helps nobody.
+    for ou in &ous {
+        organization.select(ou)?;
+    }
+    Ok(Answers {
+        from,
+        threshold,
+        ous,
+        call_as,
+    })
+}
+
+fn split(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|ou| !ou.is_empty())
+}
+
+/// What the config would say of this From address.
+fn from_fault(from: &str) -> Option<Error> {
+    let mail = toml::Table::from_iter([("from".to_owned(), toml::Value::from(from))]);
+    let text = toml::Table::from_iter([("mail".to_owned(), toml::Value::from(mail))]);
+    Config::parse("--from", &text.to_string()).err().map(|_| {
+        Error::usage(format!(
+            "{from:?} is not an address that mails can come from"
+        ))
+    })
+}
+
+fn usd_fault(text: &str) -> Option<Error> {
+    match text.parse::<Usd>() {
+        Ok(usd) if usd.is_positive() => None,
+        Ok(_) => Some(Error::usage("a threshold has to be more than $0")),
+        Err(error) => Some(Error::usage(error.to_string())),
+    }
+}
+
+/// Asks until the answer will do; an empty one is the default.
+fn ask_until(
+    question: &str,
+    default: &str,
+    fault: impl Fn(&str) -> Option<Error>,
+) -> Result<String> {
+    loop {
+        if default.is_empty() {
+            eprint!("{question} ");
+        } else {
+            eprint!("{question} [{default}] ");
+        }
+        let mut line = String::new();
+        if std::io::stdin().read_line(&mut line)? == 0 {
+            return Err(Error::usage("no answer: nothing was written"));
+        }
+        let answer = match line.trim() {
+            "" => default,
+            text => text,
+        };
+        match fault(answer) {
+            None => return Ok(answer.to_owned()),
+            Some(error) => eprintln!("{error}"),
+        }
+    }
+}

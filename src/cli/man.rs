@@ -1,0 +1,34 @@
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Args, Command};
+
+use crate::error::{Context, Result};
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Write the pages of all commands into this directory, which is made if need be.
+    #[arg(long, value_name = "DIRECTORY")]
+    pub dir: Option<PathBuf>,
+}
+
+/// Prints the man page of `command`, or writes those of all its commands.
+///
+/// # Errors
+/// The output can't be written.
+pub fn run(args: &ManArgs, command: Command) -> Result<()> {
+    match &args.dir {
+        Some(dir) => {
+            let what = format!("write man pages to {}", dir.display());
+            std::fs::create_dir_all(dir).while_trying(&what)?;
+            clap_mangen::generate_to(command, dir).while_trying(&what)
+        }
+        None => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(command).render(&mut page)?;
+            std::io::stdout().write_all(&page)?;
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,64 @@
+use clap::{Args, ValueEnum};
+
+use super::GlobalArgs;
+use crate::config::Config;
+use crate::error::Result;
+use crate::model::AccountId;
+use crate::resource::permissions;
+
+/// The template that StackSets deploys to the members.
+const MEMBER_TEMPLATE: &str = include_str!("../../assets/member-template.yaml");
+
+/// Who is to get a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Job {
+    /// For a person who does everything: sets up, rolls out, tests and takes away.
+    Operator,
+    /// For CI: `deploy`, with `--plan` and `--prune`.
+    Deploy,
+    /// For looking only: `status` (with `--drift`), `spend` and `doctor`.
+    Status,
+}
+
+impl From<Job> for permissions::Job {
+    fn from(job: Job) -> Self {
+        match job {
+            Job::Operator => Self::Operator,
+            Job::Deploy => Self::Deploy,
+            Job::Status => Self::Status,
+        }
+    }
+}
+
+/// Arguments of `policy`.
+#[derive(Debug, Args)]
+pub struct PolicyArgs {
+    /// Who is to get the policy.
+    #[arg(value_enum)]
+    pub job: Job,
+    /// The account that it is for: the management account, or the delegated administrator. Without it, the ARNs
+    /// leave the account open.
+    #[arg(long, value_name = "ID")]
+    pub account: Option<AccountId>,
+}
+
+/// Prints the least IAM policy for a job, with the names of the config. Calls nothing: it is what one needs before
+/// one may call anything.
+///
+/// # Errors
+/// A config that is missing or wrong.
+pub fn run(args: &PolicyArgs, global: &GlobalArgs) -> Result<()> {
+    let config = Config::load(&global.config)?;
+    let types = permissions::resource_types(MEMBER_TEMPLATE);
+    let policy = permissions::policy(args.job.into(), &config, args.account, &types);
+    anstream::println!("{policy:#}");
+    let size = permissions::size(&policy);
+    if size > permissions::MANAGED_POLICY_LIMIT && !global.quiet {
+        anstream::eprintln!(
+            "note: {size} characters are more than a managed policy may have ({}); put it into the role as an \
+             inline policy (aws iam put-role-policy), which may have 10,240",
+            permissions::MANAGED_POLICY_LIMIT
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,296 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::{Context, Format, GlobalArgs};
+use crate::config::{Config, Measure};
+use crate::error::{Context as _, Error, Result};
+use crate::event::Event;
+use crate::model::{AccountId, Organization, OuId, Usd};
+use crate::observe::organization;
+use crate::observe::spend::{self as observe, Series, Window};
+use crate::plan::Thresholds;
+use crate::render;
+use crate::spend::{
+    By, Grid, Interval, Ledger, Material, Missing, Note, Report, Subject, missing, report,
+};
+
+/// Days read at least: what is usual is said by the four weeks before a day, and the month so far can have 31, with
+/// one more before the first difference.
+const MIN_HISTORY: usize = 32;
+/// Days that can be shown: CloudWatch keeps 455 days by the hour (AWS-FACTS 9), and some are read on top.
+const MAX_DAYS: i64 = 400;
+
+/// Arguments of `spend`.
+#[derive(Debug, Args)]
+pub struct SpendArgs {
+    /// What a row is about.
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    by: ByArg,
+    /// Only the accounts of this OU and those below it: an id, a path or a unique name. May be repeated.
+    #[arg(long = "ou", value_name = "OU")]
+    ous: Vec<String>,
+    /// Only this account. May be repeated.
+    #[arg(long = "account", value_name = "ID")]
+    accounts: Vec<AccountId>,
+    /// Days to show, today among them.
+    #[arg(long, value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(u16).range(1..=MAX_DAYS))]
+    days: u16,
+    /// Only the N most interesting rows; the total is of all.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    top: Option<u32>,
+    /// Days, or quarters of days: as fine as the metric allows.
+    #[arg(long, value_enum, default_value_t, value_name = "LENGTH")]
+    interval: IntervalArg,
+    /// Write a report to FILE: one self-contained page for any browser.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write a line per row and day as CSV to FILE, or to standard output.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    csv: Option<PathBuf>,
+    /// Write JSON to FILE, or to standard output as --format json does.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    json: Option<PathBuf>,
+    /// Propose thresholds from each account's own history, as a snippet for config.toml.
+    #[arg(long, conflicts_with_all = ["by", "top", "interval", "html", "csv", "json"])]
+    suggest: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum ByArg {
+    #[default]
+    Account,
+    Ou,
+    Service,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum IntervalArg {
+    #[default]
+    #[value(name = "1d")]
+    Day,
+    #[value(name = "6h")]
+    SixHours,
+}
+
+/// Opens what `spend` works with. Spend can be seen before there is a config.toml: only thresholds need it.
+///
+/// # Errors
+/// A config that is wrong or was named and isn't there; a sandbox that can't be opened.
+pub async fn open(global: &GlobalArgs) -> Result<Context> {
+    let default = Path::new(DEFAULT_CONFIG);
+    if global.config == default && !default.exists() {
+        Context::with_config(global, without_config()?).await
+    } else {
+        Context::open(global).await
+    }
+}
+
+const DEFAULT_CONFIG: &str = "config.toml";
+
+/// The defaults, as if config.toml held only what it must.
+fn without_config() -> Result<Config> {
+    Config::parse("the defaults", "[mail]\nfrom = \"nobody@example.com\"\n")
+}
+
+/// Shows what every account spends a day.
+///
+/// # Errors
+/// AWS's answers, an OU or account that isn't there, a file that can't be written.
+pub async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
+    context
+        .listener
+        .on(Event::Phase("reading the organisation".to_owned()));
+    let organization = organization(&context.services).await?;
+    let scope = Scope::of(args, &organization)?;
+    let has_config =
+        context.global.config != Path::new(DEFAULT_CONFIG) || context.global.config.exists();
+    let thresholds = has_config
+        .then(|| context.thresholds(&organization))
+        .transpose()?;
+    let window = window(args, context);
+    context
+        .listener
+        .on(Event::Phase("reading the accounts' charges".to_owned()));
+    let series = scope.series(args, context, &organization).await?;
+    let ledgers = observe::ledgers(&context.services, &series, &window).await?;
+    if args.suggest {
+        let default = (!scope.everything).then_some(context.config.alarm.threshold);
+        let suggestion = render::suggestion(
+            &organization,
+            &ledgers,
+            context.config.alarm.measure,
+            default,
+            window.now,
+        );
+        anstream::println!("{suggestion}");
+        return Ok(());
+    }
+    let report = assemble(
+        args,
+        context,
+        &organization,
+        thresholds.as_ref(),
+        ledgers,
+        &window,
+        series.len(),
+    )
+    .await?;
+    write(args, context, &report)
+}
+
+/// Which accounts are asked about.
+struct Scope {
+    accounts: BTreeSet<AccountId>,
+    everything: bool,
+}
+
+impl Scope {
+    fn of(args: &SpendArgs, organization: &Organization) -> Result<Self> {
+        if args.ous.is_empty() && args.accounts.is_empty() {
+            return Ok(Self {
+                accounts: organization
+                    .accounts()
+                    .map(|(account, _)| account.id)
+                    .collect(),
+                everything: true,
+            });
+        }
+        let mut ous = Vec::new();
+        for selector in &args.ous {
+            ous.push(organization.select(selector)?.id.clone());
+        }
+        let mut accounts = organization.accounts_below(&ous);
+        for id in &args.accounts {
+            if organization.account(*id).is_none() {
+                return Err(Error::usage(format!(
+                    "account {id} is not in the organisation"
+                )));
+            }
+            accounts.insert(*id);
+        }
+        Ok(Self {
+            accounts,
+            everything: false,
+        })
+    }
+
+    async fn series(
+        &self,
+        args: &SpendArgs,
+        context: &Context,
+        organization: &Organization,
+    ) -> Result<Vec<Series>> {
+        match args.by {
+            ByArg::Account | ByArg::Ou => {
+                Ok(self.accounts.iter().copied().map(Series::Account).collect())
+            }
+            ByArg::Service => {
+                let accounts = (!self.everything).then_some(&self.accounts);
+                observe::service_series(&context.services, accounts).await
+            }
+        }
+    }
+}
+
+fn window(args: &SpendArgs, context: &Context) -> Window {
+    let now = context.services.clock.now();
+    // One day on top: the first difference needs a publication before it.
+    let days = (usize::from(args.days) + 1).max(MIN_HISTORY);
+    let quarters = matches!(args.interval, IntervalArg::SixHours)
+        || context.config.alarm.measure == Measure::SixHourly;
+    Window {
+        days: Grid::until(now, days, Interval::Day),
+        quarters: quarters.then(|| Grid::until(now, days, Interval::SixHours)),
+        now,
+    }
+}
+
+async fn assemble(
+    args: &SpendArgs,
+    context: &Context,
+    organization: &Organization,
+    thresholds: Option<&Thresholds>,
+    ledgers: Vec<(Subject, Ledger)>,
+    window: &Window,
+    metrics: usize,
+) -> Result<Report> {
+    let evidence = observe::evidence(&context.services, organization, &ledgers).await?;
+    let missing: BTreeMap<AccountId, Missing> = ledgers
+        .iter()
+        .filter(|(_, ledger)| ledger.is_empty())
+        .filter_map(|(subject, _)| match subject {
+            Subject::Account(id) => organization.account(*id),
+            Subject::Service(_) => None,
+        })
+        .map(|(account, _)| {
+            (
+                account.id,
+                missing(account.state, None, window.now, evidence),
+            )
+        })
+        .collect();
+    let shown = match args.interval {
+        IntervalArg::Day => window.days,
+        IntervalArg::SixHours => window.quarters.unwrap_or(window.days),
+    };
+    let threshold = |account: AccountId, parent: &OuId| -> Option<Usd> {
+        thresholds.map(|thresholds| thresholds.of(account, parent, organization))
+    };
+    let mut report = report(Material {
+        organization,
+        now: window.now,
+        by: match args.by {
+            ByArg::Account => By::Account,
+            ByArg::Ou => By::Ou,
+            ByArg::Service => By::Service,
+        },
+        days: window.days,
+        shown: shown.last_days(usize::from(args.days)),
+        measure: context.config.alarm.measure,
+        ledgers,
+        threshold: &threshold,
+        missing,
+        top: args.top.and_then(|top| usize::try_from(top).ok()),
+        metrics,
+    });
+    if thresholds.is_none() {
+        report.notes.push(Note::NoConfig);
+    }
+    if matches!(args.by, ByArg::Service) && args.ous.is_empty() && args.accounts.is_empty() {
+        report.notes.push(Note::WholeOrganization);
+    }
+    Ok(report)
+}
+
+/// Files first, then the answer: the table, unless standard output was asked for something else.
+fn write(args: &SpendArgs, context: &Context, report: &Report) -> Result<()> {
+    let stdout = Path::new("-");
+    let mut answered = false;
+    let mut put = |path: &Path, text: String| -> Result<()> {
+        if path == stdout {
+            answered = true;
+            anstream::print!("{text}");
+            return Ok(());
+        }
+        std::fs::write(path, text).while_trying(format!("write {}", path.display()))?;
+        context
+            .listener
+            .on(Event::Note(format!("wrote {}", path.display())));
+        Ok(())
+    };
+    if let Some(path) = &args.html {
+        put(path, render::spend_html(report)?)?;
+    }
+    if let Some(path) = &args.csv {
+        put(path, render::spend_csv(report)?)?;
+    }
+    if let Some(path) = &args.json {
+        put(path, render::spend(Format::Json, report) + "\n")?;
+    }
+    if !answered {
+        anstream::println!("{}", render::spend(context.global.format, report));
+    }
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! Mail addresses, domains and identities, as far as their text tells.
+
+use email_address::{EmailAddress, Options};
+
+use crate::model::{Arn, REGION};
+
+/// What is wrong with a text, and what to do about it.
+pub struct Fault {
+    pub message: String,
+    pub hint: String,
+}
+
+fn fault_of(message: String, hint: &str) -> Option<Fault> {
+    Some(Fault {
+        message,
+        hint: hint.to_owned(),
+    })
+}
+
+/// What is wrong with an address, if anything. Only letters, digits and `._%+=-` before the `@`: the notifier
+/// drops other addresses, because it has to tell them from hostile text.
+pub fn fault(text: &str) -> Option<Fault> {
+    let options = Options::default()
+        .with_required_tld()
+        .without_domain_literal()
+        .without_display_text();
+    let hint = "write a bare address such as billing@example.com";
+    let shown = super::structure::printable(text);
+    if let Err(error) = EmailAddress::parse_with_options(text, options) {
+        let error = error.to_string().to_lowercase();
+        let why = error.trim_end_matches('.');
+        return fault_of(format!("`{shown}` is not a mail address: {why}"), hint);
+    }
+    let (local, domain) = text.rsplit_once('@')?;
+    let usable = |byte: u8| byte.is_ascii_alphanumeric() || b"._%+=-".contains(&byte);
+    if !local.bytes().all(usable) {
+        let message = format!("the notifier can't write to `{shown}`");
+        return fault_of(
+            message,
+            "use an address of letters, digits and ._%+=- before the @",
+        );
+    }
+    if !is_domain(domain) {
+        let message = format!(
+            "`{}` is not a domain that mail can go to",
+            super::structure::printable(domain)
+        );
+        return fault_of(
+            message,
+            "write an internationalised domain in its xn-- form",
+        );
+    }
+    None
+}
+
+/// A domain of at least two labels, the last of letters (RFC 1035, as SES takes it).
+fn is_domain(text: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 253
+        && text.split('.').all(label)
+        && text
+            .rsplit_once('.')
+            .is_some_and(|(_, top)| top.bytes().any(|byte| byte.is_ascii_alphabetic()))
+}
+
+fn is_at_or_below(domain: &str, parent: &str) -> bool {
+    let (domain, parent) = (domain.to_ascii_lowercase(), parent.to_ascii_lowercase());
+    domain == parent
+        || domain
+            .strip_suffix(&parent)
+            .is_some_and(|rest| rest.ends_with('.'))
+}
+
+fn domain_of(identity: &str) -> &str {
+    identity
+        .rsplit_once('@')
+        .map_or(identity, |(_, domain)| domain)
+}
+
+/// What is wrong with an identity that is to send as `from`: SES wants the address itself, its domain, or a
+/// domain above that one.
+pub fn identity_fault(identity: &str, from: &str) -> Option<Fault> {
+    let shown = super::structure::printable(identity);
+    if identity.contains('@') {
+        if let Some(fault) = fault(identity) {
+            return Some(fault);
+        }
+        if !from.is_empty() && !identity.eq_ignore_ascii_case(from) {
+            return fault_of(
+                format!("identity `{shown}` can't send mails from `{from}`"),
+                "leave `identity` out to use the address in `from`, or name its domain",
+            );
+        }
+        return None;
+    }
+    if identity.starts_with("arn:") {
+        return fault_of(
+            "an identity is an address or a domain, not an ARN".to_owned(),
+            "an identity of another account goes into `identity-arn`",
+        );
+    }
+    if !is_domain(identity) {
+        return fault_of(
+            format!("`{shown}` is neither an address nor a domain"),
+            "write an address such as billing@example.com or a domain such as example.com",
+        );
+    }
+    if !from.is_empty() && !is_at_or_below(domain_of(from), identity) {
+        return fault_of(
+            format!("identity `{shown}` can't send mails from `{from}`"),
+            "name the domain of `from`, or one above it",
+        );
+    }
+    None
+}
+
+/// What is wrong with the ARN of an identity in another account.
+pub fn identity_arn_fault(text: &str) -> Option<Fault> {
+    let shown = super::structure::printable(text);
+    let hint = "write it as arn:aws:ses:us-east-1:123456789012:identity/example.com";
+    let arn: Arn = match text.parse() {
+        Ok(arn) => arn,
+        Err(_) => return fault_of(format!("`{shown}` is not an ARN"), hint),
+    };
+    if arn.partition() != "aws" {
+        let message = format!(
+            "billctl doesn't work in partition {}",
+            super::structure::printable(arn.partition())
+        );
+        return fault_of(
+            message,
+            "only partition aws has the metrics that billctl needs",
+        );
+    }
+    let in_region = text.starts_with(&format!("arn:aws:ses:{REGION}:"));
+    let identity = arn.resource().strip_prefix("identity/").unwrap_or_default();
+    if !in_region || arn.account().is_none() || identity.is_empty() {
+        return fault_of(
+            format!("`{shown}` is not the ARN of an SES identity in {REGION}"),
+            hint,
+        );
+    }
+    None
+}
+
+/// What is wrong with a MAIL FROM domain: SES wants a subdomain of the identity's domain.
+pub fn mail_from_fault(domain: &str, identity: &str) -> Option<Fault> {
+    let shown = super::structure::printable(domain);
+    if !is_domain(domain) {
+        return fault_of(
+            format!("`{shown}` is not a domain"),
+            "write a subdomain such as bounce.example.com",
+        );
+    }
+    let parent = domain_of(identity);
+    if parent.is_empty() {
+        return None;
+    }
+    if domain.eq_ignore_ascii_case(parent) || !is_at_or_below(domain, parent) {
+        return fault_of(
+            format!("the MAIL FROM domain `{shown}` is not a subdomain of {parent}"),
+            &format!("write a subdomain such as bounce.{parent}"),
+        );
+    }
+    None
+}

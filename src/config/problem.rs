@@ -1,0 +1,227 @@
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use miette::{Diagnostic, LabeledSpan, NamedSource, Report, SourceCode};
+
+use crate::error::{Cause, Error, ErrorKind};
+
+/// The file that a config was read from, kept so that what only AWS can tell to be wrong is underlined too.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Source {
+    name: String,
+    text: Arc<str>,
+    places: BTreeMap<Place, Range<usize>>,
+}
+
+/// What in a config a problem is about. Numbers are indices into the lists of [`Config`](super::Config).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Place {
+    /// `organization`.
+    Organization,
+    /// `call-as`.
+    CallAs,
+    /// An element of `[deploy] ous`.
+    DeployOu(usize),
+    /// An element of `[deploy] exclude-accounts`.
+    ExcludedAccount(usize),
+    /// The `ou` or `account` of a `[[threshold]]`.
+    ThresholdTarget(usize),
+    /// An element of the `ous` of a `[[wave]]`: the wave, then the OU.
+    WaveOu(usize, usize),
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    /// What is wrong, as a fragment.
+    pub message: String,
+    /// Where, in bytes, and a few words beside it. `None` for what isn't there.
+    pub at: Option<(Range<usize>, String)>,
+    /// Another place that it has to do with.
+    pub and: Option<(Range<usize>, String)>,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    /// A problem at this place of the file.
+    pub fn at(span: Range<usize>, message: impl Into<String>, label: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            at: Some((span, label.into())),
+            and: None,
+            hint: None,
+        }
+    }
+
+    /// A problem with what isn't there.
+    pub fn nowhere(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            at: None,
+            and: None,
+            hint: None,
+        }
+    }
+
+    /// The same problem with another place that it has to do with.
+    #[must_use]
+    pub fn and(mut self, span: Range<usize>, label: impl Into<String>) -> Self {
+        self.and = Some((span, label.into()));
+        self
+    }
+
+    /// The same problem with what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl Source {
+    /// The text of the file of this name.
+    pub fn new(name: &str, text: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            text: text.into(),
+            places: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn remember(&mut self, place: Place, span: Range<usize>) {
+        self.places.insert(place, span);
+    }
+
+    /// The file's name as it was given.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The number, from one, of the line that holds this byte.
+    pub(super) fn line_of(&self, byte: usize) -> usize {
+        1 + self
+            .text
+            .bytes()
+            .take(byte)
+            .filter(|byte| *byte == b'\n')
+            .count()
+    }
+
+    /// What is written on the line that holds this byte.
+    pub(super) fn line_text(&self, byte: usize) -> &str {
+        self.text
+            .lines()
+            .nth(self.line_of(byte) - 1)
+            .unwrap_or_default()
+    }
+
+    /// A problem at a place of the config; without an underlined place where the config names none.
+    pub fn problem(&self, place: Place, message: impl Into<String>) -> Problem {
+        match self.places.get(&place) {
+            Some(span) => Problem::at(span.clone(), message, ""),
+            None => Problem::nowhere(message),
+        }
+    }
+
+    /// A problem on a line (from one), all of which is underlined.
+    pub fn problem_on_line(&self, line: usize, message: impl Into<String>) -> Problem {
+        let found = line
+            .checked_sub(1)
+            .and_then(|index| self.text.split_inclusive('\n').nth(index));
+        match found {
+            Some(text) => {
+                let before: usize = self
+                    .text
+                    .split_inclusive('\n')
+                    .take(line - 1)
+                    .map(str::len)
+                    .sum();
+                let start = before + (text.len() - text.trim_start().len());
+                let end = before + text.trim_end().len();
+                Problem::at(start..end.max(start), message, "")
+            }
+            None => Problem::nowhere(message),
+        }
+    }
+
+    /// All problems as one error, in the order of their places.
+    pub fn error(&self, mut problems: Vec<Problem>) -> Error {
+        problems.sort_by_key(|problem| {
+            problem
+                .at
+                .as_ref()
+                .map_or(usize::MAX, |(span, _)| span.start)
+        });
+        let report = Problems {
+            count: problems.len(),
+            name: self.name.clone(),
+            file: NamedSource::new(&self.name, self.text.to_string()),
+            problems: problems.into_iter().map(Shown).collect(),
+        };
+        Error {
+            kind: ErrorKind::Usage,
+            context: Vec::new(),
+            cause: Cause::Report(Box::new(Report::new(report))),
+            hint: None,
+        }
+    }
+}
+
+/// The report: a headline, and every problem beneath.
+#[derive(Debug, thiserror::Error)]
+#[error("{name} has {}", counted(*count))]
+struct Problems {
+    count: usize,
+    name: String,
+    file: NamedSource<String>,
+    problems: Vec<Shown>,
+}
+
+fn counted(count: usize) -> String {
+    if count == 1 {
+        "a problem".to_owned()
+    } else {
+        format!("{count} problems")
+    }
+}
+
+impl Diagnostic for Problems {
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.file)
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        Some(Box::new(
+            self.problems
+                .iter()
+                .map(|problem| problem as &dyn Diagnostic),
+        ))
+    }
+}
+
+/// A problem as miette shows it.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.message)]
+struct Shown(Problem);
+
+impl Diagnostic for Shown {
+    fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+        self.0
+            .hint
+            .as_ref()
+            .map(|hint| Box::new(hint) as Box<dyn std::fmt::Display>)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let label = |(span, text): &(Range<usize>, String)| {
+            let text = (!text.is_empty()).then(|| text.clone());
+            LabeledSpan::new(text, span.start, span.len())
+        };
+        let first = self.0.at.as_ref().map(label)?;
+        Some(Box::new(
+            std::iter::once(first).chain(self.0.and.as_ref().map(label)),
+        ))
+    }
+}

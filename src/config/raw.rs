@@ -1,0 +1,286 @@
+//! The file as it is written: every key optional and with its place. The schema and docs/configuration.md come
+//! from these types and their comments.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer};
+
+use super::key::{At, Key};
+use super::names;
+use super::types::Measure;
+
+/// What billctl sets up and where. Only `[mail] from` is required.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawConfig {
+    /// The id of the organisation that this file is for. billctl refuses to work in another one: a guard against
+    /// the wrong credentials.
+    #[schemars(regex(pattern = "^o-[a-z0-9]{10,32}$"), extend("examples" = ["o-a1b2c3d4e5"]))]
+    pub organization: Key<String>,
+    /// As whom StackSets are called: from the organisation's management account (`self`), or from a member
+    /// account that is registered as a delegated administrator for StackSets (`delegated-admin`).
+    #[schemars(extend("default" = "self"))]
+    pub call_as: Key<RawCallAs>,
+    /// The Region: only `us-east-1` has billing metrics. The key may be left out.
+    #[schemars(extend("enum" = ["us-east-1"], "default" = "us-east-1"))]
+    pub region: Key<String>,
+    /// The AWS partition: only `aws` has the metrics that billctl needs. The key may be left out.
+    #[schemars(extend("enum" = ["aws"], "default" = "aws"))]
+    pub partition: Key<String>,
+    /// The alarm that every account gets.
+    pub alarm: Key<RawAlarm>,
+    /// Thresholds that differ from `[alarm] threshold`, one `[[threshold]]` for each OU or account. The most
+    /// specific wins: the account's own, then the deepest OU's, then the default.
+    pub threshold: Vec<At<RawThreshold>>,
+    /// Where the alarm is rolled out, and how carefully.
+    pub deploy: Key<RawDeploy>,
+    /// A rollout in steps, one `[[wave]]` after the other: the next one starts when all accounts of the one
+    /// before are done.
+    pub wave: Vec<At<RawWave>>,
+    /// The mail that an account's owner gets.
+    pub mail: Key<RawMail>,
+    /// What billctl's things are called in the billing account and in the members. Change a name only if it
+    /// collides with one you have: things of an old name stay behind.
+    pub names: Key<RawNames>,
+}
+
+/// As whom StackSets are called.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum RawCallAs {
+    /// From the management account.
+    #[serde(rename = "self")]
+    Own,
+    /// From a delegated administrator.
+    DelegatedAdmin,
+}
+
+/// `[alarm]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(inline)]
+pub struct RawAlarm {
+    /// The alarm's name in every account.
+    #[schemars(regex(pattern = names::ALARM.pattern), extend("default" = "Billing-Alarm"))]
+    pub name: Key<String>,
+    /// The threshold in US dollars where no `[[threshold]]` says otherwise.
+    #[schemars(schema_with = "usd", extend("default" = 100, "examples" = [100, 12.5]))]
+    pub threshold: Key<f64>,
+    /// What is compared with the threshold.
+    #[schemars(extend("default" = "daily"))]
+    pub measure: Key<Measure>,
+    /// Whether the owner also gets a mail when the alarm is over.
+    #[schemars(extend("default" = false))]
+    pub notify_ok: Key<bool>,
+}
+
+/// `[[threshold]]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(inline, extend("required" = ["usd"], "oneOf" = [{"required": ["ou"]}, {"required": ["account"]}]))]
+pub struct RawThreshold {
+    /// The OU, with all accounts anywhere below it: its id, its path from the root (`Production/Payments`), or
+    /// its name if only one OU has it. Either this or `account`.
+    #[schemars(length(min = 1), extend("examples" = ["Production/Payments", "ou-ab12-c3d4e5f6"]))]
+    pub ou: Key<String>,
+    /// The account. Either this or `ou`.
+    #[schemars(schema_with = "account_id")]
+    pub account: Key<String>,
+    /// The threshold in US dollars.
+    #[schemars(schema_with = "usd", extend("examples" = [250]))]
+    pub usd: Key<f64>,
+}
+
+/// `[deploy]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(inline)]
+pub struct RawDeploy {
+    /// The StackSet's name.
+    #[schemars(regex(pattern = names::STACK_SET.pattern), extend("default" = "billctl"))]
+    pub stack_set: Key<String>,
+    /// The OUs whose accounts get the alarm, by id, path or unique name; an OU includes the OUs below it, and
+    /// `Root` is everything. The OUs of `[[wave]]` are covered too and needn't be repeated.
+    #[schemars(length(max = 1000), extend("default" = [], "examples" = [["Production", "Sandbox"]]))]
+    pub ous: Vec<At<String>>,
+    /// Accounts that get no alarm. With `auto-deploy`, StackSets still adds an account that joins a covered OU
+    /// later: AWS ignores this list there.
+    #[schemars(schema_with = "account_ids", extend("default" = []))]
+    pub exclude_accounts: Vec<At<String>>,
+    /// Whether accounts that come to a covered OU get the alarm by themselves, with the default threshold; the
+    /// next `billctl deploy` gives them their own.
+    #[schemars(extend("default" = true))]
+    pub auto_deploy: Key<bool>,
+    /// Failures after which an operation stops: a number of accounts, or a share in percent (AWS rounds down).
+    #[schemars(extend("default" = "10%"))]
+    pub failure_tolerance: Key<RawAmount>,
+    /// Accounts worked on at once: a number, at least 1, or a share in percent.
+    #[schemars(extend("default" = "25%"))]
+    pub max_concurrent: Key<RawAmount>,
+    /// Whether failures slow an operation down.
+    #[schemars(extend("default" = "soft"))]
+    pub concurrency_mode: Key<RawConcurrencyMode>,
+}
+
+/// How concurrency and tolerance go together.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum RawConcurrencyMode {
+    /// Never more accounts under way than the tolerance and one.
+    Strict,
+    /// Always `max-concurrent`, even if more may fail than the tolerance before the operation stops.
+    Soft,
+}
+
+/// `[[wave]]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(inline, extend("required" = ["ous"]))]
+pub struct RawWave {
+    /// Its name in messages; by default its number.
+    #[schemars(length(min = 1))]
+    pub name: Key<String>,
+    /// Its OUs, by id, path or unique name. An OU is in one wave only.
+    #[schemars(length(min = 1), extend("examples" = [["Sandbox"]]))]
+    pub ous: Vec<At<String>>,
+    /// Its own failure tolerance; by default `[deploy] failure-tolerance`.
+    pub failure_tolerance: Key<RawAmount>,
+}
+
+/// `[mail]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(inline, extend("required" = ["from"]))]
+pub struct RawMail {
+    /// The address that the mail comes from. Required.
+    #[schemars(extend("format" = "email", "examples" = ["billing@example.com"]))]
+    pub from: Key<String>,
+    /// The SES identity that sends: an address, or the domain of `from` or one above it. By default the address
+    /// in `from`.
+    #[schemars(length(min = 1), extend("examples" = ["example.com"]))]
+    pub identity: Key<String>,
+    /// An SES identity in another account, such as a shared core account, to send with. That account's identity
+    /// policy has to allow it.
+    #[schemars(
+        regex(pattern = "^arn:aws:ses:us-east-1:[0-9]{12}:identity/.+$"),
+        extend("examples" = ["arn:aws:ses:us-east-1:123456789012:identity/example.com"])
+    )]
+    pub identity_arn: Key<String>,
+    /// The custom MAIL FROM domain: a subdomain of a domain identity.
+    #[schemars(length(min = 1), extend("examples" = ["bounce.example.com"]))]
+    pub mail_from_domain: Key<String>,
+    /// Where answers go.
+    #[schemars(extend("format" = "email"))]
+    pub reply_to: Key<String>,
+    /// The account tag that holds its owner's addresses, separated by spaces. Without the tag, the mail goes to
+    /// the account's own address.
+    #[schemars(regex(pattern = names::TAG_KEY.pattern), extend("default" = "billing-contact"))]
+    pub owner_tag: Key<String>,
+    /// Who gets the mail when the account's owner can't be found out.
+    #[schemars(extend("format" = "email"))]
+    pub fallback: Key<String>,
+    /// Who gets a copy of every mail.
+    #[schemars(schema_with = "addresses", extend("default" = []))]
+    pub cc: Vec<At<String>>,
+}
+
+/// `[names]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(inline)]
+pub struct RawNames {
+    /// The custom event bus that receives the members' alarms, or `default`.
+    #[schemars(regex(pattern = names::EVENT_BUS.pattern), extend("default" = "billctl"))]
+    pub event_bus: Key<String>,
+    /// The rule on that bus.
+    #[schemars(regex(pattern = names::RULE.pattern), extend("default" = "billctl-member-alarms"))]
+    pub member_rule: Key<String>,
+    /// The rule on the default bus, for the management account's own alarm.
+    #[schemars(regex(pattern = names::RULE.pattern), extend("default" = "billctl-own-alarm"))]
+    pub own_rule: Key<String>,
+    /// The IAM role that both rules start the notifier with.
+    #[schemars(regex(pattern = names::ROLE.pattern), extend("default" = "billctl-start-notifier"))]
+    pub rule_role: Key<String>,
+    /// The state machine that sends the mail.
+    #[schemars(regex(pattern = names::STATE_MACHINE.pattern), extend("default" = "billctl-notifier"))]
+    pub notifier: Key<String>,
+    /// The IAM role that the state machine runs with.
+    #[schemars(regex(pattern = names::ROLE.pattern), extend("default" = "billctl-notifier"))]
+    pub notifier_role: Key<String>,
+    /// The SQS queue for events that could not be delivered.
+    #[schemars(regex(pattern = names::QUEUE.pattern), extend("default" = "billctl-undelivered"))]
+    pub queue: Key<String>,
+    /// The SES template.
+    #[schemars(regex(pattern = names::SES_TEMPLATE.pattern), extend("default" = "billctl-spend-alarm"))]
+    pub template: Key<String>,
+    /// The SES configuration set.
+    #[schemars(regex(pattern = names::CONFIGURATION_SET.pattern), extend("default" = "billctl"))]
+    pub configuration_set: Key<String>,
+    /// The CloudWatch dashboard.
+    #[schemars(regex(pattern = names::DASHBOARD.pattern), extend("default" = "billctl"))]
+    pub dashboard: Key<String>,
+    /// The IAM role in each member account that forwards the alarm.
+    #[schemars(regex(pattern = names::ROLE.pattern), extend("default" = "EventBridge-InvokeEventBus-Role"))]
+    pub member_role: Key<String>,
+}
+
+/// A number of accounts or a share of them, as written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RawAmount {
+    /// `5`.
+    Count(i64),
+    /// `"10%"`.
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for RawAmount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match toml::Value::deserialize(deserializer)? {
+            toml::Value::Integer(count) => Ok(Self::Count(count)),
+            toml::Value::String(text) => Ok(Self::Text(text)),
+            _ => Err(serde::de::Error::custom("not a number or a share")),
+        }
+    }
+}
+
+impl JsonSchema for RawAmount {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Amount".into()
+    }
+
+    fn json_schema(_generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["integer", "string"],
+            "minimum": 0,
+            "maximum": u32::MAX,
+            "pattern": "^(100|[0-9]{1,2})%$",
+            "examples": [5, "10%"],
+        })
+    }
+}
+
+fn usd(_generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "number", "format": "usd", "exclusiveMinimum": 0, "maximum": 1_000_000_000})
+}
+
+fn account_id(_generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "format": "account-id",
+        "pattern": "^[0-9]{12}$",
+        "examples": ["123456789012"],
+    })
+}
+
+fn account_ids(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "array", "items": account_id(generator)})
+}
+
+fn addresses(_generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "array", "items": {"type": "string", "format": "email"}})
+}

@@ -1,0 +1,440 @@
+//! Checks the shape of the file against its own schema: every unknown key, wrong type and missing key at once,
+//! where serde would stop at the first. What is wrong is taken out, so that the values of the rest are checked
+//! too.
+
+use std::ops::Range;
+
+use serde_json::Value;
+use toml::Spanned;
+use toml::de::{DeArray, DeString, DeTable, DeValue};
+
+use super::problem::Problem;
+
+/// Below this likeness (of 0 to 1) another key helps nobody.
+const ALIKE: f64 = 0.6;
+
+/// Reports what doesn't fit `schema`, and takes it out of `root`.
+pub fn check(root: &mut DeTable<'_>, schema: &Value) -> Vec<Problem> {
+    let mut check = Check {
+        schema,
+        problems: Vec::new(),
+    };
+    check.table(&Room::Top, root, None, schema);
+    check.problems
+}
+
+/// Where in the file a key is.
+#[derive(Clone)]
+enum Room {
+    Top,
+    Table(String),
+    Element(String),
+}
+
+impl Room {
+    fn name(&self) -> String {
+        match self {
+            Self::Top => "the top level".to_owned(),
+            Self::Table(name) => format!("`[{name}]`"),
+            Self::Element(name) => format!("`[[{name}]]`"),
+        }
+    }
+
+    /// `[mail] from`, or `region`.
+    fn key(&self, key: &str) -> String {
+        match self {
+            Self::Top => format!("`{key}`"),
+            Self::Table(name) => format!("`[{name}] {key}`"),
+            Self::Element(name) => format!("`[[{name}]] {key}`"),
+        }
+    }
+}
+
+struct Check<'s> {
+    schema: &'s Value,
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn table<'i>(
+        &mut self,
+        room: &Room,
+        table: &mut DeTable<'i>,
+        span: Option<Range<usize>>,
+        schema: &Value,
+    ) {
+        let mut meant: Vec<String> = Vec::new();
+        let keep = |(key, mut value): (Spanned<DeString<'i>>, Spanned<DeValue<'i>>)| {
+            let name = key.get_ref().as_ref();
+            if let Some(property) = schema["properties"].get(name) {
+                if self.value(room, name, &mut value, property) {
+                    return Some((key, value));
+                }
+                meant.push(name.to_owned());
+                return None;
+            }
+            let (hint, near) = self.unknown_hint(room, name, schema);
+            let message = format!("unknown key `{}`", printable(name));
+            let label = format!("not a key of {}", room.name());
+            self.problems
+                .push(Problem::at(key.span(), message, label).hint(hint));
+            meant.extend(near);
+            None
+        };
+        *table = std::mem::take(table).into_iter().filter_map(keep).collect();
+        let is_there = |key: &str| table.contains_key(key) || meant.iter().any(|near| near == key);
+        for key in strings(&schema["required"]).filter(|key| !is_there(key)) {
+            let problem = Problem {
+                message: format!("{} is missing", room.key(key)),
+                at: span.clone().map(|span| (span, format!("needs `{key}`"))),
+                and: None,
+                hint: Some(missing_hint(room, key)),
+            };
+            self.problems.push(problem);
+        }
+        self.choice(room, table, span, schema, &is_there);
+    }
+
+    /// `oneOf` of required keys: exactly one of them has to be there.
+    fn choice(
+        &mut self,
+        room: &Room,
+        table: &DeTable<'_>,
+        span: Option<Range<usize>>,
+        schema: &Value,
+        is_there: &dyn Fn(&str) -> bool,
+    ) {
+        let choices: Vec<&str> = schema["oneOf"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .flat_map(|choice| strings(&choice["required"]))
+            .collect();
+        let there: Vec<&str> = choices
+            .iter()
+            .copied()
+            .filter(|key| is_there(key))
+            .collect();
+        let listed = choices.join("` or `");
+        match there.as_slice() {
+            [] if !choices.is_empty() => self.problems.push(Problem {
+                message: format!("{} is for nobody", room.name()),
+                at: span.map(|span| (span, format!("needs `{listed}`"))),
+                and: None,
+                hint: Some(format!("add `{listed}`")),
+            }),
+            [first, second, ..] => {
+                let place = |key: &str| table.get(key).map(Spanned::span);
+                let mut problem = Problem {
+                    message: format!("{} has both `{first}` and `{second}`", room.name()),
+                    at: place(second).or(span).map(|span| (span, String::new())),
+                    and: None,
+                    hint: Some("write one entry for each".to_owned()),
+                };
+                problem.and = place(first).map(|span| (span, String::new()));
+                self.problems.push(problem);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the value fits; its own parts that don't are taken out.
+    fn value<'i>(
+        &mut self,
+        room: &Room,
+        key: &str,
+        value: &mut Spanned<DeValue<'i>>,
+        schema: &Value,
+    ) -> bool {
+        let span = value.span();
+        if !fits(value.get_ref(), schema) {
+            let expected = expectation(schema);
+            let message = format!(
+                "{} is {expected}, not {}",
+                room.key(key),
+                article(value.get_ref().type_str())
+            );
+            let problem = Problem::at(span, message, format!("not {expected}"));
+            let problem = match mismatch_hint(key, value.get_ref(), schema) {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            };
+            self.problems.push(problem);
+            return false;
+        }
+        match value.get_mut() {
+            DeValue::String(text) => self.choice_of(room, key, text, span, schema),
+            DeValue::Integer(number)
+                if i64::from_str_radix(number.as_str(), number.radix()).is_err() =>
+            {
+                let message = format!("{} is too large", room.key(key));
+                self.problems
+                    .push(Problem::at(span, message, "").hint("write a smaller number"));
+                false
+            }
+            DeValue::Float(number) if number.as_str().parse::<f64>().is_err() => {
+                let message = format!("{} is no number", room.key(key));
+                self.problems.push(Problem::at(span, message, ""));
+                false
+            }
+            DeValue::Table(table) => {
+                let inner = Room::Table(key.to_owned());
+                self.table(&inner, table, Some(span), schema);
+                true
+            }
+            DeValue::Array(array)
+                if array.is_empty() && schema["minItems"].as_u64().unwrap_or(0) > 0 =>
+            {
+                let message = format!("{} is empty", room.key(key));
+                self.problems.push(
+                    Problem::at(span, message, "").hint("put something in, or take the entry out"),
+                );
+                false
+            }
+            DeValue::Array(array) => {
+                let all = std::mem::replace(array, DeArray::new());
+                *array = self.array(room, key, all, &schema["items"]);
+                true
+            }
+            _ => true,
+        }
+    }
+
+    fn array<'i>(
+        &mut self,
+        room: &Room,
+        key: &str,
+        array: DeArray<'i>,
+        schema: &Value,
+    ) -> DeArray<'i> {
+        array
+            .into_iter()
+            .filter_map(|mut element| {
+                let span = element.span();
+                let keep = if let (DeValue::Table(table), true) =
+                    (element.get_mut(), schema["type"] == "object")
+                {
+                    let inner = Room::Element(key.to_owned());
+                    self.table(&inner, table, Some(span), schema);
+                    true
+                } else {
+                    self.value(room, key, &mut element, schema)
+                };
+                keep.then_some(element)
+            })
+            .collect()
+    }
+
+    /// Whether the text is one of those that the schema lists, if it lists any.
+    fn choice_of(
+        &mut self,
+        room: &Room,
+        key: &str,
+        text: &str,
+        span: Range<usize>,
+        schema: &Value,
+    ) -> bool {
+        let listed: Vec<&str> = choices(schema).collect();
+        if listed.is_empty() || listed.contains(&text) {
+            return true;
+        }
+        let hint = match (listed.as_slice(), nearest(text, listed.iter().copied())) {
+            ([_], _) => schema["description"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+            (_, Some(near)) => format!("did you mean `{near}`?"),
+            _ => format!("use one of `{}`", listed.join("`, `")),
+        };
+        let message = format!("{} can't be `{}`", room.key(key), printable(text));
+        self.problems
+            .push(Problem::at(span, message, format!("not {}", listed.join(" or "))).hint(hint));
+        false
+    }
+
+    /// What to do about an unknown key, and the key of this table that was probably meant.
+    fn unknown_hint(&self, room: &Room, key: &str, schema: &Value) -> (String, Option<String>) {
+        let own: Vec<&str> = properties(schema).collect();
+        if let Some(near) = nearest(key, own.iter().copied()) {
+            return (format!("did you mean `{near}`?"), Some(near.to_owned()));
+        }
+        let top = self.schema;
+        if !matches!(room, Room::Top) && properties(top).any(|other| other == key) {
+            let hint =
+                format!("`{key}` belongs at the top of the file, before the first `[table]`");
+            return (hint, None);
+        }
+        let elsewhere = properties(top).find(|table| {
+            let schema = &top["properties"][*table];
+            properties(schema).any(|other| other == key)
+        });
+        match elsewhere {
+            Some(table) => (format!("`{key}` belongs in `[{table}]`"), None),
+            None => (
+                format!("the keys of {} are `{}`", room.name(), own.join("`, `")),
+                None,
+            ),
+        }
+    }
+}
+
+fn properties(schema: &Value) -> impl Iterator<Item = &str> {
+    schema["properties"]
+        .as_object()
+        .into_iter()
+        .flat_map(|properties| properties.keys().map(String::as_str))
+}
+
+fn strings(list: &Value) -> impl Iterator<Item = &str> {
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+}
+
+/// The texts that a schema allows, if it lists them.
+fn choices(schema: &Value) -> impl Iterator<Item = &str> {
+    let constants = schema["oneOf"].as_array().into_iter().flatten();
+    strings(&schema["enum"]).chain(constants.filter_map(|choice| choice["const"].as_str()))
+}
+
+/// The candidate most like `text`, if one is alike: underscores, case and a plural `s` count little.
+fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let text = text.to_lowercase().replace(['_', ' '], "-");
+    candidates
+        .map(|candidate| {
+            let likeness = strsim::normalized_damerau_levenshtein(&text, candidate);
+            (likeness, candidate)
+        })
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+fn types(schema: &Value) -> Vec<&str> {
+    match &schema["type"] {
+        Value::String(only) => vec![only.as_str()],
+        Value::Array(_) => strings(&schema["type"]).collect(),
+        // An enum whose variants are described is a `oneOf` of constants.
+        _ if choices(schema).next().is_some() => vec!["string"],
+        _ => Vec::new(),
+    }
+}
+
+fn fits(value: &DeValue<'_>, schema: &Value) -> bool {
+    types(schema).iter().any(|kind| match value {
+        DeValue::String(_) => *kind == "string",
+        DeValue::Integer(_) => matches!(*kind, "integer" | "number"),
+        DeValue::Float(_) => *kind == "number",
+        DeValue::Boolean(_) => *kind == "boolean",
+        DeValue::Array(_) => *kind == "array",
+        DeValue::Table(_) => *kind == "object",
+        DeValue::Datetime(_) => false,
+    })
+}
+
+/// What a schema takes, in words.
+fn expectation(schema: &Value) -> String {
+    if let Some(format) = schema["format"].as_str() {
+        match format {
+            "usd" => return "a number of US dollars".to_owned(),
+            "account-id" => return "an account id in quotes".to_owned(),
+            "email" => return "a mail address in quotes".to_owned(),
+            _ => {}
+        }
+    }
+    match types(schema).as_slice() {
+        ["integer", "string"] => "a number of accounts or a share such as \"10%\"".to_owned(),
+        ["string"] => "a text in quotes".to_owned(),
+        ["boolean"] => "`true` or `false`".to_owned(),
+        ["number"] => "a number".to_owned(),
+        ["integer"] => "a whole number".to_owned(),
+        ["array"] if schema["items"]["type"] == "object" => "a list of tables".to_owned(),
+        ["array"] => "a list in square brackets".to_owned(),
+        ["object"] => "a table".to_owned(),
+        other => other.join(" or "),
+    }
+}
+
+fn article(kind: &str) -> String {
+    match kind {
+        "string" => "a text".to_owned(),
+        "integer" => "a whole number".to_owned(),
+        "float" => "a number".to_owned(),
+        "boolean" => "a truth value".to_owned(),
+        "datetime" => "a date".to_owned(),
+        "array" => "a list".to_owned(),
+        other => format!("a {other}"),
+    }
+}
+
+fn mismatch_hint(key: &str, value: &DeValue<'_>, schema: &Value) -> Option<String> {
+    let format = schema["format"].as_str();
+    let is = types(schema);
+    Some(match value {
+        DeValue::String(text) if format == Some("usd") => match plain_amount(text) {
+            Some(amount) => format!("write {amount}: no quotes, no currency sign, no separators"),
+            None => "write a plain number such as 100 or 12.5".to_owned(),
+        },
+        DeValue::Integer(number) if format == Some("account-id") => match number.as_str() {
+            digits if digits.len() == 12 => format!("write it in quotes: \"{digits}\""),
+            _ => "write all twelve digits in quotes, leading zeros included".to_owned(),
+        },
+        DeValue::Table(_) if schema["items"]["type"] == "object" => {
+            format!("write `[[{key}]]`, with double brackets: there can be several")
+        }
+        DeValue::Array(_) if is == ["object"] => {
+            format!("write `[{key}]`, with single brackets: there is only one")
+        }
+        DeValue::String(text) if is == ["array"] => {
+            format!("write `{key} = [\"{}\"]`", printable(text))
+        }
+        DeValue::String(text) if is == ["boolean"] && matches!(text.as_ref(), "true" | "false") => {
+            format!("write `{key} = {text}`, without quotes")
+        }
+        DeValue::Float(_) if is.contains(&"integer") => {
+            "write a whole number of accounts, or a share in quotes: \"10%\"".to_owned()
+        }
+        _ => return None,
+    })
+}
+
+/// The number in a text that was meant as an amount: `$1,000.00` or `100 USD`.
+fn plain_amount(text: &str) -> Option<&str> {
+    let number = text
+        .trim()
+        .trim_start_matches(['$', '€'])
+        .trim_start_matches("USD")
+        .trim_end_matches("USD")
+        .trim_end_matches('$')
+        .trim();
+    let plain = !number.is_empty()
+        && number
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    (plain && number.parse::<f64>().is_ok()).then_some(number)
+}
+
+fn missing_hint(room: &Room, key: &str) -> String {
+    match (room, key) {
+        (Room::Top, "mail") => {
+            "say where mails come from:\n[mail]\nfrom = \"billing@example.com\"".to_owned()
+        }
+        (Room::Table(_), "from") => "add `from = \"billing@example.com\"`".to_owned(),
+        (_, "usd") => "add `usd = 250`".to_owned(),
+        (_, "ous") => "add `ous = [\"Production\"]`".to_owned(),
+        _ => format!("add `{key}`"),
+    }
+}
+
+/// Text from the file, with control characters made visible.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .flat_map(|character| {
+            let control = character.is_control();
+            let escaped = control.then(|| character.escape_default());
+            let plain = (!control).then_some(character);
+            escaped.into_iter().flatten().chain(plain)
+        })
+        .collect()
+}

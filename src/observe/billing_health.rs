@@ -1,0 +1,197 @@
+//! How the billing side does: what waits in the queue, which executions failed, which alarms are on.
+
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use futures::try_join;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::error::{Context, Result};
+use crate::resource::{MAIL_EXECUTION_PREFIX, Scope};
+use crate::service::cloudwatch::AlarmState;
+use crate::service::sfn::{Execution, ExecutionStatus};
+use crate::service::{self, OrAbsent, Services};
+
+/// How far back executions are counted.
+const LOOK_BACK: Duration = Duration::from_secs(7 * 86_400);
+/// How many failed executions are looked into for their cause.
+const MOST_CAUSES: usize = 5;
+/// How many pages of executions are read at most: 1,000 executions in a week are more mails than anyone reads.
+const MOST_PAGES: usize = 10;
+
+/// How the billing side does.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BillingHealth {
+    /// What waits in the queue: events that reached nobody, SES's reports of failed mails. None where there is no
+    /// queue.
+    pub waiting: Option<u64>,
+    /// Mails that SES took in the last seven days.
+    pub sent: usize,
+    /// Executions that failed in the last seven days.
+    pub failed: usize,
+    /// Whether there were more executions than were read, so that the counts are low.
+    pub more: bool,
+    /// The latest failed executions, newest first.
+    pub failures: Vec<FailedExecution>,
+    /// billctl's alarms in this account that are in ALARM.
+    pub alarms: Vec<AlarmOn>,
+    /// Mails in the last 24 hours, of all senders of the account.
+    pub sent_last_24_hours: f64,
+    /// How many there may be; None where unlimited.
+    pub daily_quota: Option<f64>,
+    /// Whether SES still holds the account in its sandbox.
+    pub in_ses_sandbox: bool,
+}
+
+/// An execution of the notifier that failed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FailedExecution {
+    /// Its name; `mail_` and the event's id.
+    pub name: String,
+    /// When it began.
+    pub started: Timestamp,
+    /// The error's name.
+    pub error: String,
+    /// Its cause, in the notifier's or AWS's words.
+    pub cause: String,
+}
+
+/// An alarm in ALARM.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AlarmOn {
+    /// Its name.
+    pub name: String,
+    /// Why, in CloudWatch's words.
+    pub reason: String,
+    /// Since when.
+    pub since: Option<Timestamp>,
+}
+
+impl BillingHealth {
+    /// Whether nothing asks for attention. The management account's own alarm is about spend, not about health, but
+    /// it is worth a look all the same.
+    pub fn is_well(&self) -> bool {
+        self.waiting.unwrap_or(0) == 0 && self.failed == 0 && self.alarms.is_empty()
+    }
+}
+
+/// Reads it, all at once.
+///
+/// # Errors
+/// AWS's answer to any of the reads; what isn't there counts as nothing.
+pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<BillingHealth> {
+    let (waiting, executions, alarms, ses) = try_join!(
+        waiting(services, scope),
+        executions(services, scope),
+        alarms(services, scope),
+        services.sesv2.get_account(),
+    )
+    .while_trying("read how the billing side does")?;
+    Ok(BillingHealth {
+        waiting,
+        sent: executions.sent,
+        failed: executions.failed,
+        more: executions.more,
+        failures: executions.failures,
+        alarms,
+        sent_last_24_hours: ses.sent_last_24_hours,
+        daily_quota: (ses.max_24_hour_send >= 0.0).then_some(ses.max_24_hour_send),
+        in_ses_sandbox: !ses.production_access,
+    })
+}
+
+async fn waiting(services: &Services, scope: &Scope<'_>) -> service::Result<Option<u64>> {
+    let name = &scope.config.names.queue;
+    let Some(url) = services.sqs.get_queue_url(name).await.or_absent()? else {
+        return Ok(None);
+    };
+    let attributes = services.sqs.get_queue_attributes(&url).await.or_absent()?;
+    Ok(attributes.and_then(|attributes| {
+        attributes
+            .get("ApproximateNumberOfMessages")
+            .and_then(|count| count.parse().ok())
+    }))
+}
+
+#[derive(Default)]
+struct Executions {
+    sent: usize,
+    failed: usize,
+    more: bool,
+    failures: Vec<FailedExecution>,
+}
+
+/// An event starts one execution, which hands it to a second one named after it (docs/notifier.md): the second
+/// one's success is a mail.
+async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<Executions> {
+    let machine = scope.notifier_arn();
+    let since = services.clock.now() - LOOK_BACK;
+    let mut found = Executions::default();
+    let mut failed: Vec<Execution> = Vec::new();
+    let mut token = None;
+    for page_number in 1..=MOST_PAGES {
+        let page = services.sfn.list_executions(&machine, None, token).await;
+        let Some(page) = page.or_absent()? else {
+            return Ok(found);
+        };
+        // Newest first.
+        let reached_the_end = page.items.iter().any(|execution| execution.started < since);
+        for execution in page.items {
+            if execution.started < since {
+                continue;
+            }
+            match execution.status {
+                ExecutionStatus::Succeeded if execution.name.starts_with(MAIL_EXECUTION_PREFIX) => {
+                    found.sent += 1;
+                }
+                ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted => {
+                    failed.push(execution);
+                }
+                ExecutionStatus::Running | ExecutionStatus::Succeeded => {}
+            }
+        }
+        token = page.next;
+        if reached_the_end || token.is_none() {
+            break;
+        }
+        found.more = page_number == MOST_PAGES;
+    }
+    found.failed = failed.len();
+    let latest = failed.iter().take(MOST_CAUSES);
+    found.failures = try_join_all(latest.map(|execution| cause(services, execution))).await?;
+    Ok(found)
+}
+
+async fn cause(services: &Services, execution: &Execution) -> service::Result<FailedExecution> {
+    let described = services.sfn.describe_execution(&execution.arn).await.or_absent()?;
+    let (error, cause) = described.map_or((None, None), |execution| (execution.error, execution.cause));
+    let status = match execution.status {
+        ExecutionStatus::TimedOut => "States.Timeout",
+        ExecutionStatus::Aborted => "aborted",
+        _ => "unknown",
+    };
+    Ok(FailedExecution {
+        name: execution.name.clone(),
+        started: execution.started,
+        error: error.unwrap_or_else(|| status.to_owned()),
+        cause: cause.unwrap_or_default(),
+    })
+}
+
+async fn alarms(services: &Services, scope: &Scope<'_>) -> service::Result<Vec<AlarmOn>> {
+    let alarms = services
+        .cloudwatch
+        .describe_alarms(&scope.alarm_names())
+        .await?;
+    Ok(alarms
+        .into_iter()
+        .filter(|status| status.state == AlarmState::Alarm)
+        .map(|status| AlarmOn {
+            name: status.alarm.name,
+            reason: status.reason,
+            since: status.since,
+        })
+        .collect())
+}

@@ -1,0 +1,170 @@
+//! Reads what `doctor` judges: everything at once, and nothing that fails keeps anything else from being read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
+
+use super::billing::{configuration_set, dashboard, role, rule};
+use crate::config::Config;
+use crate::model::{AccountId, Arn};
+use crate::observe;
+use crate::plan::doctor::{Readings, actions};
+use crate::resource::permissions::Job;
+use crate::resource::{Alarm, DEFAULT_BUS, Resource};
+use crate::service::sts::CallerIdentity;
+use crate::service::{OrAbsent, Result, Services, all_pages};
+
+/// The namespace and metric of charges (AWS-FACTS 1).
+const CHARGES: (&str, &str) = ("AWS/Billing", "EstimatedCharges");
+
+/// Reads everything that `doctor` looks at.
+pub async fn readings(services: &Services, config: &Config) -> Readings {
+    let organizations = &services.organizations;
+    let caller = async { services.sts.get_caller_identity().await }
+        .boxed()
+        .shared();
+    let (
+        caller,
+        organization,
+        tree,
+        administrators,
+        access,
+        billing_alerts,
+        series,
+        ses,
+        identity,
+        stack_set,
+        things,
+        denied,
+    ) = futures::join!(
+        caller.clone(),
+        organizations.describe_organization(),
+        observe::organization(services),
+        all_pages(|token| organizations.list_stacksets_administrators(token)),
+        services.cloudformation.describe_organizations_access(),
+        services.billing.billing_alerts_enabled(),
+        series(services),
+        services.sesv2.get_account(),
+        services.sesv2.get_email_identity(&config.mail.identity),
+        services
+            .cloudformation
+            .describe_stack_set(&config.deploy.stack_set),
+        things(services, config),
+        denied(services, caller),
+    );
+    Readings {
+        caller,
+        organization,
+        tree: tree.map_err(|error| error.to_string()),
+        administrators,
+        access,
+        billing_alerts,
+        series,
+        ses,
+        identity: identity.or_absent(),
+        stack_set: stack_set.or_absent(),
+        things,
+        denied,
+    }
+}
+
+/// The accounts that have a series of their own in the payer's metrics.
+async fn series(services: &Services) -> Result<BTreeSet<AccountId>> {
+    let dimensions = BTreeMap::from([
+        ("Currency".to_owned(), Some("USD".to_owned())),
+        ("LinkedAccount".to_owned(), None),
+    ]);
+    let metrics = all_pages(|token| {
+        services
+            .cloudwatch
+            .list_metrics(CHARGES.0, CHARGES.1, &dimensions, token)
+    })
+    .await?;
+    Ok(metrics
+        .iter()
+        .filter_map(|metric| metric.dimensions.get("LinkedAccount")?.parse().ok())
+        .collect())
+}
+
+type Thing<'a> = BoxFuture<'a, (String, Result<Option<Resource>>)>;
+
+/// What is there under the names that bootstrap would use, of the things that tell who made them.
+async fn things(services: &Services, config: &Config) -> Vec<(String, Result<Option<Resource>>)> {
+    let names = &config.names;
+    let mut reads: Vec<Thing> = Vec::new();
+    for name in [&names.notifier_role, &names.rule_role] {
+        reads.push(async move { (format!("role {name}"), role(services, name).await) }.boxed());
+    }
+    let on_default = [names.own_rule.clone(), names.mail_failure_rule()];
+    let rules = on_default
+        .into_iter()
+        .map(|name| (DEFAULT_BUS.to_owned(), name))
+        .chain([(names.event_bus.clone(), names.member_rule.clone())]);
+    for (bus, name) in rules {
+        reads.push(
+            async move {
+                (
+                    format!("rule {name} on bus {bus}"),
+                    rule(services, bus.clone(), name).await,
+                )
+            }
+            .boxed(),
+        );
+    }
+    for name in [
+        config.alarm.name.clone(),
+        names.failure_alarm(),
+        names.queue_alarm(),
+    ] {
+        reads.push(async move { (format!("alarm {name}"), alarm(services, name).await) }.boxed());
+    }
+    reads.push(
+        async move {
+            let set = configuration_set(services, &names.configuration_set).await;
+            (
+                format!("configuration set {}", names.configuration_set),
+                set,
+            )
+        }
+        .boxed(),
+    );
+    reads.push(
+        async move {
+            let board = dashboard(services, &names.dashboard).await;
+            (format!("dashboard {}", names.dashboard), board)
+        }
+        .boxed(),
+    );
+    join_all(reads).await
+}
+
+async fn alarm(services: &Services, name: String) -> Result<Option<Resource>> {
+    let found = services.cloudwatch.describe_alarms(&[name]).await?;
+    Ok(found
+        .into_iter()
+        .next()
+        .map(|status| Resource::Alarm(Alarm(status.alarm))))
+}
+
+/// Which of the actions that billctl needs the caller may not do. None where its kind of identity can't be
+/// simulated: a root user, a federated one.
+async fn denied(
+    services: &Services,
+    caller: impl Future<Output = Result<CallerIdentity>>,
+) -> Result<Option<Vec<String>>> {
+    let caller = caller.await?;
+    let resource = caller.arn.resource();
+    let principal: Arn = match resource.split('/').collect::<Vec<_>>().as_slice() {
+        ["user", ..] => caller.arn.clone(),
+        // The session's ARN leaves out the role's path, which the simulator wants.
+        ["assumed-role", name, ..] => services.iam.get_role(name).await?.arn,
+        _ => return Ok(None),
+    };
+    let wanted = actions(Job::Operator.operations());
+    services
+        .iam
+        .denied_actions(&principal, &wanted)
+        .await
+        .map(Some)
+}

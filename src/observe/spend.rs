@@ -1,0 +1,314 @@
+//! Reads `EstimatedCharges` from the payer: every account's series lies there (AWS-FACTS 1), so no account is asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use jiff::Timestamp;
+
+use crate::error::{Context, Result};
+use crate::model::{AccountId, Organization, Usd};
+use crate::service::cloudwatch::{
+    DataRequest, MAX_DATAPOINTS, MAX_QUERIES, Metric, MetricQuery, QuerySource,
+};
+use crate::service::{self, Kind, Services};
+use crate::spend::{DAY, Evidence, Grid, Ledger, Publication, Subject};
+
+const NAMESPACE: &str = "AWS/Billing";
+const METRIC: &str = "EstimatedCharges";
+/// Hourly buckets hold at most one publication each and keep its time; empty ones return nothing.
+const PERIOD: u32 = 3_600;
+/// Publications of a series in a day: four, and room for two more (AWS-FACTS 1: about every six hours).
+const PUBLICATIONS_A_DAY: usize = 6;
+/// Batches asked for before the gate paces them: it lets fewer through.
+const PARALLEL: usize = 64;
+
+/// One series of charges.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Series {
+    /// All charges of an account.
+    Account(AccountId),
+    /// All charges for a service, whoever made them.
+    Service(String),
+    /// An account's charges for a service.
+    AccountService(AccountId, String),
+}
+
+impl Series {
+    /// Whose ledger it goes into.
+    fn subject(&self) -> Subject {
+        match self {
+            Self::Account(account) => Subject::Account(*account),
+            Self::Service(service) | Self::AccountService(_, service) => {
+                Subject::Service(service.clone())
+            }
+        }
+    }
+
+    fn metric(&self) -> Metric {
+        let (account, service) = match self {
+            Self::Account(account) => (Some(account), None),
+            Self::Service(service) => (None, Some(service)),
+            Self::AccountService(account, service) => (Some(account), Some(service)),
+        };
+        let mut dimensions = BTreeMap::from([("Currency".to_owned(), "USD".to_owned())]);
+        if let Some(account) = account {
+            dimensions.insert("LinkedAccount".to_owned(), account.to_string());
+        }
+        if let Some(service) = service {
+            dimensions.insert("ServiceName".to_owned(), service.clone());
+        }
+        Metric {
+            namespace: NAMESPACE.to_owned(),
+            name: METRIC.to_owned(),
+            dimensions,
+        }
+    }
+}
+
+/// The time to read.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    /// Its days, today last.
+    pub days: Grid,
+    /// The same time in quarters of days, where they are wanted too.
+    pub quarters: Option<Grid>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl Window {
+    /// Whole hours from the first day to the end of this hour, so that the newest publication is in.
+    fn request(&self, queries: Vec<MetricQuery>) -> DataRequest {
+        let hour = i64::from(PERIOD);
+        let end = (self.now.as_second().div_euclid(hour) + 1) * hour;
+        // Both are moments that jiff has named before, or an hour after one.
+        let moment = |second| Timestamp::from_second(second).unwrap_or(self.now);
+        DataRequest {
+            queries,
+            start: moment(self.days.start()),
+            end: moment(end),
+        }
+    }
+
+    /// Series in one call: at most [`MAX_QUERIES`], and no more than fit into one answer.
+    fn batch(&self) -> usize {
+        let days = usize::try_from((self.now.as_second() - self.days.start()) / DAY + 1);
+        let points = days.unwrap_or(1).max(1) * PUBLICATIONS_A_DAY;
+        (MAX_DATAPOINTS / points).clamp(1, MAX_QUERIES)
+    }
+}
+
+/// Reads the series and keeps their ledgers, one for each subject. Each asked series is one metric on AWS's bill.
+///
+/// Batches are read at the same time, and each is made into ledgers before the next pages come, so that an
+/// organisation of ten thousand accounts never has all of its publications in memory.
+///
+/// # Errors
+/// AWS's answer to any of the calls.
+pub async fn ledgers(
+    services: &Services,
+    series: &[Series],
+    window: &Window,
+) -> Result<Vec<(Subject, Ledger)>> {
+    let batches = stream::iter(series.chunks(window.batch()))
+        .map(|batch| read(services, batch, window))
+        .buffered(PARALLEL);
+    let read: Vec<Vec<(Subject, Ledger)>> = batches
+        .try_collect()
+        .await
+        .while_trying("read the accounts' charges")?;
+    let mut found: BTreeMap<Subject, Vec<Ledger>> = BTreeMap::new();
+    for (subject, ledger) in read.into_iter().flatten() {
+        found.entry(subject).or_default().push(ledger);
+    }
+    Ok(found
+        .into_iter()
+        .map(|(subject, mut ledgers)| {
+            let ledger = match (ledgers.pop(), ledgers.is_empty()) {
+                (Some(only), true) => only,
+                (last, _) => {
+                    ledgers.extend(last);
+                    Ledger::sum(ledgers.iter())
+                }
+            };
+            (subject, ledger)
+        })
+        .collect())
+}
+
+async fn read(
+    services: &Services,
+    batch: &[Series],
+    window: &Window,
+) -> service::Result<Vec<(Subject, Ledger)>> {
+    let queries = batch.iter().enumerate().map(query).collect();
+    let request = window.request(queries);
+    let mut publications: Vec<Vec<Publication>> = vec![Vec::new(); batch.len()];
+    let mut token = None;
+    loop {
+        let page = services.cloudwatch.get_metric_data(&request, token).await?;
+        for series in page.items {
+            // An id that wasn't asked for is nothing of ours.
+            let index = series.id.strip_prefix('m').and_then(|id| id.parse().ok());
+            let Some(place) = index.and_then(|index: usize| publications.get_mut(index)) else {
+                continue;
+            };
+            place.extend(series.points.into_iter().filter_map(|(at, value)| {
+                Some(Publication {
+                    at,
+                    month_to_date: Usd::from_f64(value)?,
+                })
+            }));
+        }
+        token = page.next;
+        if token.is_none() {
+            break;
+        }
+    }
+    Ok(batch
+        .iter()
+        .zip(publications)
+        .map(|(series, mut publications)| {
+            // Oldest first already, as the trait promises for a page; pages may come in any order.
+            publications.sort_by_key(|publication| publication.at);
+            let ledger = Ledger::read(
+                &publications,
+                &window.days,
+                window.quarters.as_ref(),
+                window.now,
+            );
+            (series.subject(), ledger)
+        })
+        .collect())
+}
+
+fn query((index, series): (usize, &Series)) -> MetricQuery {
+    MetricQuery {
+        id: format!("m{index}"),
+        source: QuerySource::Stat {
+            metric: series.metric(),
+            period: PERIOD,
+            stat: "Maximum".to_owned(),
+        },
+        return_data: true,
+        label: None,
+    }
+}
+
+/// The services that anything was charged for in the last two weeks (ListMetrics lists no older ones): over the whole
+/// organisation with `accounts` empty, else of these accounts.
+///
+/// # Errors
+/// AWS's answer to any of the calls.
+pub async fn service_series(
+    services: &Services,
+    accounts: Option<&BTreeSet<AccountId>>,
+) -> Result<Vec<Series>> {
+    let found: Vec<Series> = match accounts {
+        None => {
+            let names = service_names(services, None).await;
+            let names = names.while_trying("list the services that were charged for")?;
+            names.into_iter().map(Series::Service).collect()
+        }
+        Some(accounts) => {
+            let lists: Vec<Vec<Series>> = stream::iter(accounts)
+                .map(|account| async move {
+                    let names = service_names(services, Some(*account)).await?;
+                    let series = names
+                        .into_iter()
+                        .map(|name| Series::AccountService(*account, name));
+                    service::Result::Ok(series.collect())
+                })
+                .buffered(PARALLEL)
+                .try_collect()
+                .await
+                .while_trying("list the services that were charged for")?;
+            lists.into_iter().flatten().collect()
+        }
+    };
+    Ok(found)
+}
+
+async fn service_names(
+    services: &Services,
+    account: Option<AccountId>,
+) -> service::Result<BTreeSet<String>> {
+    let mut filter = BTreeMap::from([
+        ("Currency".to_owned(), Some("USD".to_owned())),
+        ("ServiceName".to_owned(), None),
+    ]);
+    if let Some(account) = account {
+        filter.insert("LinkedAccount".to_owned(), Some(account.to_string()));
+    }
+    let mut names = BTreeSet::new();
+    let mut token = None;
+    loop {
+        let page = services
+            .cloudwatch
+            .list_metrics(NAMESPACE, METRIC, &filter, token)
+            .await?;
+        // The filter also lets through metrics with more dimensions: the same service once for each account.
+        for mut metric in page.items {
+            names.extend(metric.dimensions.remove("ServiceName"));
+        }
+        token = page.next;
+        if token.is_none() {
+            return Ok(names);
+        }
+    }
+}
+
+/// What the billing account says about why accounts have no data. Where there is data at all, nothing is asked; what
+/// may not be asked stays unknown.
+///
+/// # Errors
+/// AWS's answers, but for a missing permission.
+pub async fn evidence(
+    services: &Services,
+    organization: &Organization,
+    ledgers: &[(Subject, Ledger)],
+) -> Result<Evidence> {
+    if ledgers.iter().any(|(_, ledger)| !ledger.is_empty()) {
+        return Ok(Evidence {
+            some_account_has_data: true,
+            ..Evidence::default()
+        });
+    }
+    let any_currency = BTreeMap::from([("Currency".to_owned(), Some("USD".to_owned()))]);
+    let (caller, alerts, metrics) = futures::join!(
+        services.sts.get_caller_identity(),
+        services.billing.billing_alerts_enabled(),
+        services
+            .cloudwatch
+            .list_metrics(NAMESPACE, METRIC, &any_currency, None),
+    );
+    let caller = caller.while_trying("find out whose credentials are in use")?;
+    Ok(Evidence {
+        some_account_has_data: false,
+        payer: caller.account == organization.management_account,
+        alerts: unless_denied(alerts)
+            .while_trying("read the billing preferences")?
+            .flatten(),
+        any_metric: unless_denied(metrics)
+            .while_trying("list the billing metrics")?
+            .map(|page| !page.items.is_empty() || page.next.is_some()),
+    })
+}
+
+fn unless_denied<T>(answer: service::Result<T>) -> service::Result<Option<T>> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind == Kind::Denied => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// How many metrics a run asked for, and about what AWS charges for them: $0.01 per 1,000 (AWS-FACTS 9).
+pub fn cost(metrics: usize) -> Usd {
+    const MICROS_PER_METRIC: i64 = 10;
+    Usd::from_micros(
+        i64::try_from(metrics)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(MICROS_PER_METRIC),
+    )
+}

@@ -1,0 +1,105 @@
+//! Reads the StackSet, its instances and its operations.
+
+use std::collections::BTreeMap;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::try_join;
+
+use crate::error::{Context, Result};
+use crate::model::AccountId;
+use crate::plan::rollout::{Instance, Observed, Override};
+use crate::resource::stack_set::threshold;
+use crate::service::cloudformation::{OperationStatus, StackSetOperation};
+use crate::service::{self, OrAbsent, Services, all_pages};
+
+/// What is there, with every override known that the listing can tell (see [`Instance::from_listing`]).
+///
+/// # Errors
+/// AWS's answer; an absent StackSet is not an error.
+pub async fn observe(services: &Services, name: &str) -> Result<Observed> {
+    let cloudformation = &services.cloudformation;
+    let instances = all_pages(|token| cloudformation.list_stack_instances(name, None, token));
+    // Both at once: an absent StackSet is found out by either.
+    let (stack_set, instances) = try_join!(
+        async { cloudformation.describe_stack_set(name).await.or_absent() },
+        async { instances.await.or_absent() },
+    )
+    .while_trying(format!("read StackSet {name}"))?;
+    let instances: BTreeMap<AccountId, Instance> = instances
+        .unwrap_or_default()
+        .into_iter()
+        .map(|listed| (listed.account, Instance::from_listing(listed)))
+        .collect();
+    Ok(Observed {
+        stack_set,
+        instances,
+    })
+}
+
+/// Asks for the overrides of those of `accounts` whose instance doesn't tell them.
+///
+/// # Errors
+/// AWS's answer; an instance that has gone meanwhile is taken out.
+pub async fn read_overrides(
+    services: &Services,
+    name: &str,
+    observed: &mut Observed,
+    wanted: impl Fn(AccountId) -> bool,
+) -> Result<()> {
+    let unknown: Vec<AccountId> = observed
+        .instances
+        .iter()
+        .filter(|(account, instance)| instance.threshold == Override::Unknown && wanted(**account))
+        .map(|(account, _)| *account)
+        .collect();
+    let answers: Vec<_> = stream::iter(unknown)
+        .map(|account| async move {
+            let answer = services
+                .cloudformation
+                .describe_overrides(name, account)
+                .await;
+            answer.or_absent().map(|overrides| (account, overrides))
+        })
+        // How many are really under way is the gate's business.
+        .buffer_unordered(64)
+        .try_collect()
+        .await
+        .while_trying(format!("read the overrides of StackSet {name}"))?;
+    for (account, overrides) in answers {
+        match overrides {
+            Some(overrides) => {
+                if let Some(instance) = observed.instances.get_mut(&account) {
+                    instance.threshold = Override::Known(threshold(&overrides));
+                }
+            }
+            None => {
+                observed.instances.remove(&account);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The operations that hold the StackSet now, oldest first.
+///
+/// # Errors
+/// AWS's answer; an absent StackSet has none.
+pub async fn running(services: &Services, name: &str) -> service::Result<Vec<StackSetOperation>> {
+    // Running operations are recent, and AWS's own example lists the newest first; but the order isn't promised,
+    // so all pages are read. Operations are kept for 90 days.
+    let operations = all_pages(|token| services.cloudformation.list_operations(name, token))
+        .await
+        .or_absent()?
+        .unwrap_or_default();
+    let mut running: Vec<_> = operations
+        .into_iter()
+        .filter(|operation| {
+            matches!(
+                operation.status,
+                OperationStatus::Running | OperationStatus::Queued | OperationStatus::Stopping
+            )
+        })
+        .collect();
+    running.sort_by_key(|operation| operation.created);
+    Ok(running)
+}

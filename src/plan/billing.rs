@@ -1,0 +1,213 @@
+//! The billing side's plan: what to make, change or remove, field by field. Pure.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::resource::document::{FieldChange, all_fields, diff};
+use crate::resource::{self, Kind, Resource, ResourceId, Scope};
+
+/// What is there, by id, and what couldn't be read.
+#[derive(Debug, Clone, Default)]
+pub struct Present {
+    resources: BTreeMap<ResourceId, Resource>,
+    unreadable: BTreeMap<ResourceId, String>,
+}
+
+impl Present {
+    /// The thing of this id, if it is there.
+    pub fn get(&self, id: &ResourceId) -> Option<&Resource> {
+        self.resources.get(id)
+    }
+
+    /// That it isn't known whether this is there, and why: it is then left alone.
+    pub fn set_unreadable(&mut self, id: ResourceId, why: String) {
+        self.unreadable.insert(id, why);
+    }
+
+    /// Everything that is there.
+    pub fn resources(&self) -> impl Iterator<Item = &Resource> {
+        self.resources.values()
+    }
+}
+
+impl Extend<Resource> for Present {
+    fn extend<T: IntoIterator<Item = Resource>>(&mut self, resources: T) {
+        let keyed = resources.into_iter().map(|resource| (resource.id(), resource));
+        self.resources.extend(keyed);
+    }
+}
+
+impl FromIterator<Resource> for Present {
+    fn from_iter<T: IntoIterator<Item = Resource>>(resources: T) -> Self {
+        let mut present = Self::default();
+        present.extend(resources);
+        present
+    }
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Makes it.
+    Create,
+    /// Changes fields.
+    Update,
+    /// Removes it.
+    Delete,
+}
+
+/// One thing to make, change or remove.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Step {
+    /// What to do.
+    pub action: Action,
+    /// To what.
+    #[serde(flatten)]
+    pub id: ResourceId,
+    /// The fields that change.
+    pub fields: Vec<FieldChange>,
+    /// Whether it bears no mark of billctl: somebody else may have made it.
+    pub foreign: bool,
+    /// How it should be, or, when it is removed, how it is.
+    #[serde(skip)]
+    pub resource: Resource,
+}
+
+/// Steps in the order in which they can be carried out.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Plan {
+    /// What to do; empty when everything is as it should be.
+    pub steps: Vec<Step>,
+    /// What is as it should be.
+    pub unchanged: Vec<ResourceId>,
+    /// What is left as it is on purpose, and why.
+    pub kept: Vec<Kept>,
+}
+
+/// Something left as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// Which thing.
+    #[serde(flatten)]
+    pub id: ResourceId,
+    /// Why.
+    pub reason: String,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Steps of this action.
+    pub fn count(&self, action: Action) -> usize {
+        self.steps
+            .iter()
+            .filter(|step| step.action == action)
+            .count()
+    }
+
+    /// What would be taken over although billctl's mark is missing.
+    pub fn takeovers(&self) -> impl Iterator<Item = &Step> {
+        self.steps
+            .iter()
+            .filter(|step| step.action == Action::Update && step.foreign)
+    }
+
+    /// Whether something is removed or taken over: without a terminal it needs `--yes`.
+    pub fn is_destructive(&self) -> bool {
+        self.count(Action::Delete) > 0 || self.takeovers().next().is_some()
+    }
+
+    /// The step for this kind of thing, if there is one.
+    pub fn touches(&self, kind: Kind) -> bool {
+        self.steps.iter().any(|step| step.id.kind == kind)
+    }
+}
+
+/// What it takes to get from what is there to what should be.
+pub fn plan(desired: Vec<Resource>, present: &Present) -> Plan {
+    let mut plan = Plan::default();
+    for wanted in desired {
+        let id = wanted.id();
+        if let Some(why) = present.unreadable.get(&id) {
+            plan.kept.push(Kept {
+                id,
+                reason: format!("it couldn't be read: {why}"),
+            });
+            continue;
+        }
+        let Some(observed) = present.get(&id) else {
+            plan.steps.push(Step {
+                action: Action::Create,
+                fields: all_fields(&wanted.document()),
+                id,
+                foreign: false,
+                resource: wanted,
+            });
+            continue;
+        };
+        let wanted = wanted.beside(observed);
+        let fields = diff(&observed.document(), &wanted.document());
+        if fields.is_empty() {
+            plan.unchanged.push(id);
+            continue;
+        }
+        plan.steps.push(Step {
+            action: Action::Update,
+            id,
+            fields,
+            // Trusted access and the default bus belong to the account: nobody's to take over.
+            foreign: !observed.is_ours() && !is_shared(observed),
+            resource: wanted,
+        });
+    }
+    plan
+}
+
+/// What it takes to remove billctl from the billing account: last made, first removed. What bears no mark of
+/// billctl stays, and so does trusted access, which other StackSets may use.
+pub fn removal(scope: &Scope, present: &Present) -> Plan {
+    let mut plan = Plan::default();
+    for wanted in resource::desired(scope).into_iter().rev() {
+        let id = wanted.id();
+        let Some(observed) = present.get(&id) else {
+            continue;
+        };
+        let reason = match observed {
+            Resource::Access(_) => Some("other StackSets may use it"),
+            Resource::Bus(bus) if bus.is_default() && !bus.has_our_statement() => {
+                Some("billctl's statement isn't in its policy")
+            }
+            Resource::Bus(_) => None,
+            other if !other.is_ours() => Some("billctl didn't make it"),
+            _ => None,
+        };
+        if let Some(reason) = reason {
+            plan.kept.push(Kept {
+                id,
+                reason: reason.to_owned(),
+            });
+        } else {
+            plan.steps.push(Step {
+                action: Action::Delete,
+                id,
+                fields: Vec::new(),
+                foreign: false,
+                resource: observed.clone(),
+            });
+        }
+    }
+    plan
+}
+
+fn is_shared(resource: &Resource) -> bool {
+    match resource {
+        Resource::Access(_) => true,
+        Resource::Bus(bus) => bus.is_default(),
+        _ => false,
+    }
+}

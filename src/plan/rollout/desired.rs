@@ -1,0 +1,180 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::model::{AccountId, AccountState, Organization, OuId, SelectorError, Usd};
+use crate::plan::Thresholds;
+use crate::plan::rollout::target_of;
+use crate::service::cloudformation::{Preferences, StackSetSpec};
+
+/// What the config wants, in the accounts that a run is about.
+#[derive(Debug, Clone)]
+pub struct Desired {
+    /// The StackSet.
+    pub spec: StackSetSpec,
+    /// Whether managed execution should be on. Off where it can't be told (a delegated administrator's run is
+    /// like any other; only tests switch it off).
+    pub manage_execution: bool,
+    /// The OUs of this run, none inside another.
+    pub targets: BTreeSet<OuId>,
+    /// The accounts that should have an instance, with what they should have.
+    pub accounts: BTreeMap<AccountId, Wanted>,
+    /// The accounts in scope that can't or shouldn't have one.
+    pub skipped: BTreeMap<AccountId, Skip>,
+    /// Every account that config targets, in this run's scope or not: what prune spares.
+    pub covered: BTreeSet<AccountId>,
+    /// Whether the run names single accounts, so that an OU as a whole is never a target.
+    pub only_named: bool,
+    /// How carefully operations go.
+    pub preferences: Preferences,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+/// What an account should have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The threshold.
+    pub threshold: Usd,
+    /// The target OU through which it is reached.
+    pub target: OuId,
+}
+
+/// Why an account gets no instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Skip {
+    /// StackSets never reach the management account; `bootstrap` makes its alarm.
+    ManagementAccount,
+    /// It isn't active.
+    NotActive(AccountState),
+    /// Config excludes it.
+    Excluded,
+}
+
+impl std::fmt::Display for Skip {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::ManagementAccount => f.write_str("management account: its alarm is bootstrap's"),
+            Self::NotActive(state) => write!(f, "{state}"),
+            Self::Excluded => f.write_str("excluded by config"),
+        }
+    }
+}
+
+/// Which part of the organisation a run is about.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    /// OU selectors; empty for everything that config targets.
+    pub ous: Vec<String>,
+    /// Accounts; empty for all of those OUs.
+    pub accounts: BTreeSet<AccountId>,
+}
+
+/// The OUs that selectors name; an OU inside another of them is left out, since a parent includes its children.
+///
+/// # Errors
+/// The first selector that doesn't name exactly one OU.
+pub fn targets<'a>(
+    selectors: impl IntoIterator<Item = &'a String>,
+    organization: &Organization,
+) -> Result<BTreeSet<OuId>, SelectorError> {
+    let all: BTreeSet<OuId> = selectors
+        .into_iter()
+        .map(|selector| organization.select(selector).map(|ou| ou.id.clone()))
+        .collect::<Result<_, _>>()?;
+    Ok(all
+        .iter()
+        .filter(|ou| {
+            !organization
+                .ancestry(ou)
+                .skip(1)
+                .any(|above| all.contains(above))
+        })
+        .cloned()
+        .collect())
+}
+
+impl Desired {
+    /// What `config` wants for `scope`.
+    ///
+    /// # Errors
+    /// A selector that doesn't name exactly one OU.
+    pub fn new(
+        config: &Config,
+        spec: StackSetSpec,
+        organization: &Organization,
+        thresholds: &Thresholds,
+        scope: &Scope,
+    ) -> Result<Self, SelectorError> {
+        let configured = config
+            .deploy
+            .ous
+            .iter()
+            .chain(config.waves.iter().flat_map(|wave| &wave.ous));
+        let configured = targets(configured, organization)?;
+        let targets = if scope.ous.is_empty() {
+            configured.clone()
+        } else {
+            targets(&scope.ous, organization)?
+        };
+        let mut desired = Self {
+            spec,
+            manage_execution: true,
+            targets,
+            accounts: BTreeMap::new(),
+            skipped: BTreeMap::new(),
+            covered: BTreeSet::new(),
+            only_named: !scope.accounts.is_empty(),
+            preferences: config.deploy.preferences,
+            notes: Vec::new(),
+        };
+        let mut populated = BTreeSet::new();
+        for (account, parent) in organization.accounts() {
+            let excluded = config.deploy.exclude_accounts.contains(&account.id);
+            let target = target_of(organization, parent, &desired.targets);
+            if !excluded
+                && (target.is_some() || target_of(organization, parent, &configured).is_some())
+            {
+                desired.covered.insert(account.id);
+            }
+            let Some(target) = target else { continue };
+            let target = target.clone();
+            let named = scope.accounts.is_empty() || scope.accounts.contains(&account.id);
+            if !named {
+                continue;
+            }
+            let skip = if account.id == organization.management_account {
+                Some(Skip::ManagementAccount)
+            } else if excluded {
+                Some(Skip::Excluded)
+            } else if account.state != AccountState::Active {
+                Some(Skip::NotActive(account.state))
+            } else {
+                None
+            };
+            match skip {
+                Some(reason) => {
+                    desired.skipped.insert(account.id, reason);
+                }
+                None => {
+                    populated.insert(target.clone());
+                    let threshold = thresholds.of(account.id, parent, organization);
+                    desired
+                        .accounts
+                        .insert(account.id, Wanted { threshold, target });
+                }
+            }
+        }
+        if scope.accounts.is_empty() {
+            for ou in desired.targets.difference(&populated) {
+                desired.notes.push(format!(
+                    "{} holds no active account yet: run deploy again when it does",
+                    organization.path(ou)
+                ));
+            }
+        }
+        Ok(desired)
+    }
+}

@@ -1,0 +1,389 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{AccountChange, Desired, Observed, Override, Step, chunks};
+use crate::model::{AccountId, Organization, OuId, Usd};
+use crate::plan::operation_id::Mark;
+use crate::resource::stack_set;
+use crate::service::cloudformation::{AccountFilter, InstanceStatus, MAX_OUS, Parameters, Targets};
+
+/// Most accounts that billctl names in one request. AWS documents no limit for `Accounts`; this keeps a request
+/// near 100 KB (unverified: change it here if AWS turns out to take fewer).
+pub const MAX_NAMED_ACCOUNTS: usize = 2_000;
+
+/// An operation on instances.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceStep {
+    /// What it does.
+    pub action: StepAction,
+    /// Where.
+    pub targets: Targets,
+    /// The overrides to send: `None` leaves them as they are.
+    pub overrides: Option<Parameters>,
+    /// What its id says.
+    pub mark: Mark,
+    /// The accounts that it is meant for.
+    pub accounts: Vec<AccountId>,
+}
+
+/// What an operation on instances does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepAction {
+    /// Make those that are missing.
+    Create,
+    /// Change those that are there.
+    Update,
+    /// Remove them; `retain` keeps their stacks.
+    Delete {
+        /// Whether the stacks stay.
+        retain: bool,
+    },
+}
+
+/// Accounts with the target OU of each.
+type Reached = BTreeMap<AccountId, OuId>;
+
+/// Turns account changes into operations: equal overrides together, sizes respected.
+pub(super) struct Builder<'a> {
+    desired: &'a Desired,
+    observed: &'a Observed,
+    organization: &'a Organization,
+    default: Option<Usd>,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(
+        desired: &'a Desired,
+        observed: &'a Observed,
+        organization: &'a Organization,
+        default: Option<Usd>,
+    ) -> Self {
+        Self {
+            desired,
+            observed,
+            organization,
+            default,
+        }
+    }
+
+    /// Overrides that existing instances don't have yet.
+    pub(super) fn new_overrides(
+        &self,
+        accounts: &BTreeMap<AccountId, AccountChange>,
+        steps: &mut Vec<Step>,
+    ) {
+        let mut groups: BTreeMap<Usd, Reached> = BTreeMap::new();
+        for (account, change) in accounts {
+            if let AccountChange::Change { to, .. } = change {
+                self.add(groups.entry(*to).or_default(), *account);
+            }
+        }
+        self.updates(groups, steps);
+    }
+
+    /// Every override that existing instances keep or get, out of the run's scope too: after an update of the
+    /// StackSet, so that each such instance's last operation tells its override.
+    pub(super) fn all_overrides(
+        &self,
+        accounts: &BTreeMap<AccountId, AccountChange>,
+        steps: &mut Vec<Step>,
+    ) {
+        let mut groups: BTreeMap<Usd, Reached> = BTreeMap::new();
+        for (account, instance) in &self.observed.instances {
+            let threshold = match (accounts.get(account), instance.threshold) {
+                (Some(AccountChange::Change { to, .. }), _) => Some(*to),
+                (
+                    Some(AccountChange::Leave { .. } | AccountChange::Skip { .. }) | None,
+                    Override::Known(kept),
+                ) => kept,
+                _ => None,
+            };
+            if instance.listed.status == InstanceStatus::Inoperable {
+                continue;
+            }
+            if let (Some(threshold), Some(ou)) = (threshold, self.reached_through(*account)) {
+                groups.entry(threshold).or_default().insert(*account, ou);
+            }
+        }
+        self.updates(groups, steps);
+    }
+
+    /// The OU that an update of this account's instance names.
+    fn reached_through(&self, account: AccountId) -> Option<OuId> {
+        match self.desired.accounts.get(&account) {
+            Some(wanted) => Some(wanted.target.clone()),
+            None => self.placed_in(account),
+        }
+    }
+
+    fn updates(&self, groups: BTreeMap<Usd, Reached>, steps: &mut Vec<Step>) {
+        for (threshold, reached) in groups {
+            let overrides = self.overrides(Some(threshold));
+            self.named(
+                StepAction::Update,
+                &reached,
+                Some(overrides),
+                Mark::Override(Some(threshold)),
+                steps,
+            );
+        }
+    }
+
+    /// Overrides to take away (an empty list resets), and updates that failed, to be tried again.
+    pub(super) fn resets_and_retries(
+        &self,
+        accounts: &BTreeMap<AccountId, AccountChange>,
+        steps: &mut Vec<Step>,
+    ) {
+        let mut groups: BTreeMap<Option<Usd>, Reached> = BTreeMap::new();
+        for (account, change) in accounts {
+            match change {
+                AccountChange::Reset { .. } => self.add(groups.entry(None).or_default(), *account),
+                AccountChange::Retry { threshold } if self.has_stack(*account) => {
+                    self.add(
+                        groups.entry(self.override_for(*threshold)).or_default(),
+                        *account,
+                    );
+                }
+                _ => {}
+            }
+        }
+        for (threshold, reached) in groups {
+            let overrides = self.overrides(threshold);
+            self.named(
+                StepAction::Update,
+                &reached,
+                Some(overrides),
+                Mark::Override(threshold),
+                steps,
+            );
+        }
+    }
+
+    /// Instances to remove, and those to remove before they are made anew.
+    pub(super) fn removals(
+        &self,
+        accounts: &BTreeMap<AccountId, AccountChange>,
+        steps: &mut Vec<Step>,
+    ) {
+        let mut groups: BTreeMap<bool, Reached> = BTreeMap::new();
+        for (account, change) in accounts {
+            match change {
+                AccountChange::Remove => {
+                    let inoperable = self
+                        .observed
+                        .instances
+                        .get(account)
+                        .is_some_and(|instance| {
+                            instance.listed.status == InstanceStatus::Inoperable
+                        });
+                    if let Some(ou) = self.placed_in(*account) {
+                        groups.entry(inoperable).or_default().insert(*account, ou);
+                    }
+                }
+                AccountChange::Recreate { retain, .. } => {
+                    if let Some(ou) = self.placed_in(*account) {
+                        groups.entry(*retain).or_default().insert(*account, ou);
+                    }
+                }
+                _ => {}
+            }
+        }
+        for (retain, reached) in groups {
+            self.named(
+                StepAction::Delete { retain },
+                &reached,
+                None,
+                Mark::Delete,
+                steps,
+            );
+        }
+    }
+
+    /// Instances to make: those with an override first, then the rest.
+    pub(super) fn creations(
+        &self,
+        accounts: &BTreeMap<AccountId, AccountChange>,
+        steps: &mut Vec<Step>,
+    ) {
+        let mut overridden: BTreeMap<Usd, Reached> = BTreeMap::new();
+        let mut plain = Reached::new();
+        for (account, change) in accounts {
+            let threshold = match change {
+                AccountChange::Create { threshold, .. }
+                | AccountChange::Recreate { threshold, .. } => self.override_for(*threshold),
+                // A create leaves the override that is there, so the operation has to say that one.
+                AccountChange::Retry { .. } if !self.has_stack(*account) => {
+                    match self
+                        .observed
+                        .instances
+                        .get(account)
+                        .map(|instance| instance.threshold)
+                    {
+                        Some(Override::Known(kept)) => kept,
+                        _ => None,
+                    }
+                }
+                _ => continue,
+            };
+            match threshold {
+                Some(threshold) => self.add(overridden.entry(threshold).or_default(), *account),
+                None => self.add(&mut plain, *account),
+            }
+        }
+        for (threshold, reached) in &overridden {
+            let overrides = self.overrides(Some(*threshold));
+            let mark = Mark::Override(Some(*threshold));
+            self.named(StepAction::Create, reached, Some(overrides), mark, steps);
+        }
+        self.plain_creations(plain, steps);
+    }
+
+    /// Instances without an override. OUs that hold none yet are targeted as a whole, so that AWS knows them as
+    /// targets; in the others exactly the accounts that lack one are named.
+    fn plain_creations(&self, mut plain: Reached, steps: &mut Vec<Step>) {
+        if !self.desired.only_named {
+            let started: BTreeSet<&OuId> = self
+                .desired
+                .accounts
+                .iter()
+                .filter(|(account, _)| self.observed.instances.contains_key(account))
+                .map(|(_, wanted)| &wanted.target)
+                .collect();
+            let fresh: Vec<OuId> = plain
+                .values()
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .filter(|ou| !started.contains(ou))
+                .cloned()
+                .collect();
+            for ous in chunks(&fresh, MAX_OUS) {
+                let inside: BTreeSet<AccountId> = plain
+                    .iter()
+                    .filter(|(_, ou)| ous.contains(ou))
+                    .map(|(account, _)| *account)
+                    .collect();
+                let others = self.others(&ous, &inside);
+                if others.len() > MAX_NAMED_ACCOUNTS {
+                    // Too many to leave out by name: these accounts are named instead, below.
+                    continue;
+                }
+                plain.retain(|account, _| !inside.contains(account));
+                let accounts = if others.is_empty() {
+                    AccountFilter::None
+                } else {
+                    AccountFilter::Difference(others)
+                };
+                steps.push(Step::Instances(InstanceStep {
+                    action: StepAction::Create,
+                    targets: Targets { ous, accounts },
+                    overrides: None,
+                    mark: Mark::Override(None),
+                    accounts: inside.into_iter().collect(),
+                }));
+            }
+        }
+        self.named(
+            StepAction::Create,
+            &plain,
+            None,
+            Mark::Override(None),
+            steps,
+        );
+    }
+
+    /// The accounts below `ous` that an operation on `inside` must leave out: those placed by another operation,
+    /// and those that config excludes. Accounts that StackSets itself skips don't have to be named.
+    fn others(&self, ous: &[OuId], inside: &BTreeSet<AccountId>) -> Vec<AccountId> {
+        self.organization
+            .accounts_below(ous)
+            .into_iter()
+            .filter(|account| !inside.contains(account))
+            .filter(|account| {
+                self.desired.accounts.contains_key(account)
+                    || self.desired.skipped.get(account) == Some(&super::Skip::Excluded)
+            })
+            .collect()
+    }
+
+    /// Operations on exactly these accounts (INTERSECTION).
+    fn named(
+        &self,
+        action: StepAction,
+        reached: &Reached,
+        overrides: Option<Parameters>,
+        mark: Mark,
+        steps: &mut Vec<Step>,
+    ) {
+        let ous: Vec<OuId> = reached
+            .values()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .cloned()
+            .collect();
+        for ous in chunks(&ous, MAX_OUS) {
+            let accounts: Vec<AccountId> = reached
+                .iter()
+                .filter(|(_, ou)| ous.contains(ou))
+                .map(|(account, _)| *account)
+                .collect();
+            for accounts in chunks(&accounts, MAX_NAMED_ACCOUNTS) {
+                let named: BTreeSet<&OuId> = accounts
+                    .iter()
+                    .filter_map(|account| reached.get(account))
+                    .collect();
+                steps.push(Step::Instances(InstanceStep {
+                    action,
+                    targets: Targets {
+                        ous: named.into_iter().cloned().collect(),
+                        accounts: AccountFilter::Intersection(accounts.clone()),
+                    },
+                    overrides: overrides.clone(),
+                    mark,
+                    accounts,
+                }));
+            }
+        }
+    }
+
+    fn add(&self, reached: &mut Reached, account: AccountId) {
+        if let Some(wanted) = self.desired.accounts.get(&account) {
+            reached.insert(account, wanted.target.clone());
+        }
+    }
+
+    fn has_stack(&self, account: AccountId) -> bool {
+        self.observed
+            .instances
+            .get(&account)
+            .is_some_and(|instance| instance.listed.stack_id.is_some())
+    }
+
+    /// The override that gives this threshold: none if it is the StackSet's own.
+    fn override_for(&self, threshold: Usd) -> Option<Usd> {
+        (Some(threshold) != self.default).then_some(threshold)
+    }
+
+    fn overrides(&self, threshold: Option<Usd>) -> Parameters {
+        threshold
+            .map(|threshold| (stack_set::THRESHOLD.to_owned(), threshold.to_decimal()))
+            .into_iter()
+            .collect()
+    }
+
+    /// The OU through which an instance is removed: the one that it was made through if the account is still
+    /// below it, else the account's own parent.
+    fn placed_in(&self, account: AccountId) -> Option<OuId> {
+        let made_through = self.observed.instances.get(&account)?.listed.ou.clone();
+        let parent = self.organization.account(account).map(|(_, parent)| parent);
+        match (made_through, parent) {
+            (Some(ou), Some(parent))
+                if !self.organization.ancestry(parent).any(|above| *above == ou) =>
+            {
+                Some(parent.clone())
+            }
+            (Some(ou), _) => Some(ou),
+            (None, Some(parent)) => Some(parent.clone()),
+            (None, None) => self.organization.root().map(|root| root.id.clone()),
+        }
+    }
+}

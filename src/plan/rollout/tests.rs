@@ -1,0 +1,524 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::{Config, ThresholdRule, ThresholdTarget};
+use crate::model::{Account, AccountState, OrganizationalUnit};
+use crate::plan::Thresholds;
+use crate::service::cloudformation::{
+    AccountFilter, AutoDeployment, DriftStatus, OperationId, Parameters, Targets,
+};
+
+/// A StackSet engine reduced to what the plan relies on (AWS-FACTS 8), with the overrides that only it knows.
+#[derive(Clone, Default, Debug)]
+struct Engine {
+    stack_set: Option<StackSet>,
+    instances: BTreeMap<AccountId, (StackInstance, Option<Usd>)>,
+    touched: BTreeSet<AccountId>,
+}
+
+impl Engine {
+    fn listed(&self) -> Observed {
+        Observed {
+            stack_set: self.stack_set.clone(),
+            instances: self
+                .instances
+                .iter()
+                .map(|(account, (listed, _))| (*account, Instance::from_listing(listed.clone())))
+                .collect(),
+        }
+    }
+
+    /// As `deploy` observes it: DescribeStackInstance for what the listing doesn't tell.
+    fn observed(&self, desired: &Desired) -> Observed {
+        let mut observed = self.listed();
+        let everywhere = changes_stack_set(&desired.spec, &observed);
+        for (account, instance) in &mut observed.instances {
+            if instance.threshold == Override::Unknown
+                && (everywhere || desired.accounts.contains_key(account))
+            {
+                instance.threshold = Override::Known(self.instances[account].1);
+            }
+        }
+        observed
+    }
+
+    fn apply(&mut self, rollout: &Rollout, organization: &Organization) {
+        for (index, step) in rollout.steps.iter().enumerate() {
+            let unique = format!("{index}");
+            match step {
+                Step::CreateStackSet => self.stack_set = Some(live(&rollout.spec)),
+                Step::EnableManagedExecution => {
+                    self.stack_set.as_mut().unwrap().managed_execution = true;
+                }
+                Step::UpdateStackSet => {
+                    self.stack_set = Some(live(&rollout.spec));
+                    for (listed, _) in self.instances.values_mut() {
+                        if listed.status != InstanceStatus::Inoperable {
+                            listed.status = InstanceStatus::Current;
+                            listed.last_operation = Some(Mark::StackSet.operation_id(&unique));
+                        }
+                    }
+                }
+                Step::Instances(step) => self.instances(step, &unique, organization),
+            }
+        }
+    }
+
+    fn instances(&mut self, step: &InstanceStep, unique: &str, organization: &Organization) {
+        let Targets { ous, accounts } = &step.targets;
+        assert!(!ous.is_empty() && ous.len() <= 50);
+        let below = organization.accounts_below(ous);
+        let reached: BTreeSet<AccountId> = match accounts {
+            AccountFilter::None => below,
+            AccountFilter::Intersection(named) => {
+                assert!(!named.is_empty() && named.len() <= operations::MAX_NAMED_ACCOUNTS);
+                assert!(
+                    named.iter().all(|account| below.contains(account)),
+                    "named outside its OUs"
+                );
+                named.iter().copied().collect()
+            }
+            AccountFilter::Difference(left_out) => below
+                .into_iter()
+                .filter(|account| !left_out.contains(account))
+                .collect(),
+        };
+        let threshold = step.overrides.as_ref().map(stack_set::threshold);
+        let id = Some(step.mark.operation_id(unique));
+        for account in reached {
+            let active = organization.account(account).unwrap().0.state == AccountState::Active;
+            match step.action {
+                StepAction::Create => {
+                    if account == organization.management_account || !active {
+                        continue;
+                    }
+                    if !self.instances.contains_key(&account) {
+                        let mut listed = instance(account, InstanceStatus::Current);
+                        listed.last_operation = id.clone();
+                        listed.ou = ous.first().cloned();
+                        self.instances
+                            .insert(account, (listed, threshold.flatten()));
+                        self.touched.insert(account);
+                    } else if let Some((listed, _)) = self.instances.get_mut(&account) {
+                        // A create retries what failed and leaves the override.
+                        if listed.status == InstanceStatus::Outdated {
+                            listed.status = InstanceStatus::Current;
+                            listed.stack_id = Some("stack".into());
+                            listed.last_operation = id.clone();
+                            self.touched.insert(account);
+                        }
+                    }
+                }
+                StepAction::Update => {
+                    let (listed, kept) = self
+                        .instances
+                        .get_mut(&account)
+                        .expect("StackInstanceNotFoundException");
+                    assert_ne!(listed.status, InstanceStatus::Inoperable);
+                    listed.status = InstanceStatus::Current;
+                    listed.last_operation = id.clone();
+                    *kept = threshold.unwrap_or(*kept);
+                    self.touched.insert(account);
+                }
+                StepAction::Delete { retain } => {
+                    let (listed, _) = self
+                        .instances
+                        .remove(&account)
+                        .expect("StackInstanceNotFoundException");
+                    assert_eq!(
+                        retain,
+                        listed.status == InstanceStatus::Inoperable || retain
+                    );
+                    self.touched.insert(account);
+                }
+            }
+        }
+    }
+}
+
+fn live(spec: &StackSetSpec) -> StackSet {
+    StackSet {
+        name: spec.name.clone(),
+        description: spec.description.clone(),
+        template: spec.template.clone(),
+        parameters: spec.parameters.clone(),
+        tags: spec.tags.clone(),
+        auto_deployment: Some(spec.auto_deployment),
+        managed_execution: true,
+        service_managed: true,
+        organizational_units: Vec::new(),
+    }
+}
+
+fn instance(account: AccountId, status: InstanceStatus) -> StackInstance {
+    StackInstance {
+        account,
+        ou: None,
+        stack_id: Some("stack".into()),
+        status,
+        detailed_status: None,
+        reason: String::new(),
+        drift: DriftStatus::NotChecked,
+        drift_checked: None,
+        last_operation: None,
+    }
+}
+
+fn spec(default: Usd) -> StackSetSpec {
+    StackSetSpec {
+        name: "billctl".into(),
+        description: String::new(),
+        template: "Resources: {}".into(),
+        parameters: Parameters::from([(stack_set::THRESHOLD.into(), default.to_decimal())]),
+        tags: Default::default(),
+        auto_deployment: AutoDeployment {
+            enabled: true,
+            retain_stacks: false,
+        },
+    }
+}
+
+fn id(number: usize) -> AccountId {
+    AccountId::from_number(100_000_000_000 + number as u64).unwrap()
+}
+
+fn ou(number: usize) -> OuId {
+    if number == 0 {
+        "r-ab12".parse().unwrap()
+    } else {
+        format!("ou-ab12-{number:08}").parse().unwrap()
+    }
+}
+
+/// Everything that a case is made of, as numbers that proptest can shrink.
+#[derive(Debug, Clone)]
+struct Case {
+    parents: Vec<usize>,
+    accounts: Vec<(usize, u8)>,
+    default: u8,
+    live_default: Option<u8>,
+    ou_rules: BTreeMap<usize, u8>,
+    account_rules: BTreeMap<usize, u8>,
+    excluded: BTreeSet<usize>,
+    targets: BTreeSet<usize>,
+    instances: BTreeMap<usize, (Option<u8>, u8, u8)>,
+    prune: bool,
+    named: BTreeSet<usize>,
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let threshold = 1..4u8;
+    (
+        proptest::collection::vec(0..8usize, 1..8),
+        proptest::collection::vec((0..8usize, 0..10u8), 1..20),
+        threshold.clone(),
+        proptest::option::of(threshold.clone()),
+        proptest::collection::btree_map(0..8usize, threshold.clone(), 0..3),
+        proptest::collection::btree_map(0..20usize, threshold.clone(), 0..4),
+        proptest::collection::btree_set(0..20usize, 0..3),
+        proptest::collection::btree_set(0..8usize, 1..3),
+        proptest::collection::btree_map(
+            0..20usize,
+            (proptest::option::of(threshold), 0..10u8, 0..4u8),
+            0..15,
+        ),
+        (
+            any::<bool>(),
+            proptest::collection::btree_set(0..20usize, 0..2),
+        ),
+    )
+        .prop_map(
+            |(
+                parents,
+                accounts,
+                default,
+                live_default,
+                ou_rules,
+                account_rules,
+                excluded,
+                targets,
+                instances,
+                (prune, named),
+            )| Case {
+                parents,
+                accounts,
+                default,
+                live_default,
+                ou_rules,
+                account_rules,
+                excluded,
+                targets,
+                instances,
+                prune,
+                named,
+            },
+        )
+}
+
+fn usd(number: u8) -> Usd {
+    Usd::dollars(i32::from(number) * 100)
+}
+
+impl Case {
+    fn organization(&self) -> Organization {
+        let unit = |number: usize, parent: Option<usize>| OrganizationalUnit {
+            id: ou(number),
+            name: if number == 0 {
+                "Root".into()
+            } else {
+                format!("ou{number}")
+            },
+            parent: parent.map(ou),
+        };
+        let ous = std::iter::once(unit(0, None)).chain(
+            self.parents
+                .iter()
+                .enumerate()
+                // Each OU hangs below one made before it, so there is no cycle.
+                .map(|(index, parent)| unit(index + 1, Some(parent % (index + 1)))),
+        );
+        let accounts = self
+            .accounts
+            .iter()
+            .enumerate()
+            .map(|(index, (parent, state))| {
+                let account = Account {
+                    id: id(index),
+                    name: format!("account{index}"),
+                    email: String::new(),
+                    state: if *state == 0 && index > 0 {
+                        AccountState::Suspended
+                    } else {
+                        AccountState::Active
+                    },
+                };
+                (account, ou(parent % (self.parents.len() + 1)))
+            });
+        Organization::new("o-a1b2c3d4e5".parse().unwrap(), id(0), ous, accounts)
+    }
+
+    fn config(&self) -> Config {
+        let ous = self.parents.len() + 1;
+        let rule = |target, number: u8| ThresholdRule {
+            target,
+            usd: usd(number),
+            line: 1,
+        };
+        let mut thresholds: Vec<ThresholdRule> = Vec::new();
+        for (number, threshold) in &self.ou_rules {
+            if *number < ous {
+                thresholds.push(rule(
+                    ThresholdTarget::Ou(ou(*number).to_string()),
+                    *threshold,
+                ));
+            }
+        }
+        for (number, threshold) in &self.account_rules {
+            if *number < self.accounts.len() {
+                thresholds.push(rule(ThresholdTarget::Account(id(*number)), *threshold));
+            }
+        }
+        let targets: BTreeSet<usize> = self.targets.iter().map(|number| number % ous).collect();
+        let mut config =
+            Config::parse("config.toml", "[mail]\nfrom = \"billing@example.com\"\n").unwrap();
+        config.alarm.threshold = usd(self.default);
+        config.thresholds = thresholds;
+        config.deploy.ous = targets
+            .iter()
+            .map(|number| ou(*number).to_string())
+            .collect();
+        config.deploy.exclude_accounts = self.excluded.iter().map(|number| id(*number)).collect();
+        config
+    }
+
+    fn engine(&self) -> Engine {
+        let Some(default) = self.live_default else {
+            return Engine::default();
+        };
+        let mut engine = Engine {
+            stack_set: Some(live(&spec(usd(default)))),
+            ..Engine::default()
+        };
+        for (number, (threshold, status, last)) in &self.instances {
+            if *number == 0 || *number >= self.accounts.len() {
+                continue;
+            }
+            let threshold = threshold.map(usd);
+            let mut listed = instance(
+                id(*number),
+                match status {
+                    0 => InstanceStatus::Outdated,
+                    1 => InstanceStatus::Inoperable,
+                    _ => InstanceStatus::Current,
+                },
+            );
+            // What billctl's own operations leave behind is true; anything else says nothing.
+            listed.last_operation = match last {
+                0 => None,
+                1 => Some(OperationId("3f1c0b2e-foreign".into())),
+                2 => Some(Mark::Drift.operation_id("before")),
+                _ => Some(Mark::Override(threshold).operation_id("before")),
+            };
+            if listed.status == InstanceStatus::Outdated && *last == 0 {
+                listed.stack_id = None;
+            }
+            engine.instances.insert(id(*number), (listed, threshold));
+        }
+        engine
+    }
+
+    fn desired(&self, config: &Config, organization: &Organization) -> Desired {
+        let thresholds = Thresholds::resolve(config, organization).unwrap();
+        let scope = Scope {
+            ous: Vec::new(),
+            accounts: self.named.iter().map(|number| id(*number)).collect(),
+        };
+        Desired::new(
+            config,
+            spec(config.alarm.threshold),
+            organization,
+            &thresholds,
+            &scope,
+        )
+        .unwrap()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_plan_reaches_what_is_wanted_and_then_there_is_nothing_left(case in case()) {
+        let organization = case.organization();
+        let config = case.config();
+        let desired = case.desired(&config, &organization);
+        let options = Options { prune: case.prune, recreate: BTreeSet::new() };
+        let mut engine = case.engine();
+
+        let rollout = plan(&desired, &engine.observed(&desired), &organization, &options);
+        engine.apply(&rollout, &organization);
+
+        let default = engine.stack_set.as_ref().and_then(|live| stack_set::threshold(&live.parameters));
+        for (account, wanted) in &desired.accounts {
+            let (listed, threshold) = engine.instances.get(account).expect("every wanted account has an instance");
+            prop_assert_eq!(threshold.or(default), Some(wanted.threshold), "account {}", account);
+            prop_assert_eq!(listed.status, InstanceStatus::Current);
+        }
+        // What an operation's id tells is always true.
+        for (account, instance) in engine.listed().instances {
+            if let Override::Known(told) = instance.threshold {
+                prop_assert_eq!(told, engine.instances[&account].1, "account {}", account);
+            }
+        }
+        let again = plan(&desired, &engine.observed(&desired), &organization, &options);
+        prop_assert!(again.is_empty(), "left over: {:?}", again.steps);
+    }
+
+    #[test]
+    fn no_account_outside_the_difference_is_in_any_operation(case in case()) {
+        // A change of the StackSet itself touches every instance, and the plan says so: not the question here.
+        let case = Case { live_default: case.live_default.map(|_| case.default), ..case };
+        let organization = case.organization();
+        let config = case.config();
+        let desired = case.desired(&config, &organization);
+        let mut engine = case.engine();
+        let observed = engine.observed(&desired);
+        let options = Options { prune: case.prune, recreate: BTreeSet::new() };
+
+        let rollout = plan(&desired, &observed, &organization, &options);
+        engine.apply(&rollout, &organization);
+
+        let differing: BTreeSet<AccountId> = rollout
+            .accounts
+            .iter()
+            .filter(|(_, change)| !matches!(change, AccountChange::Leave { .. } | AccountChange::Skip { .. }))
+            .map(|(account, _)| *account)
+            .collect();
+        prop_assert_eq!(engine.touched, differing);
+    }
+}
+
+#[test]
+fn overrides_come_before_the_rest_of_their_ou() {
+    let case = Case {
+        parents: vec![0],
+        accounts: vec![(0, 1), (1, 1), (1, 1), (1, 1)],
+        default: 1,
+        live_default: None,
+        ou_rules: BTreeMap::new(),
+        account_rules: BTreeMap::from([(2, 3)]),
+        excluded: BTreeSet::new(),
+        targets: BTreeSet::from([1]),
+        instances: BTreeMap::new(),
+        prune: false,
+        named: BTreeSet::new(),
+    };
+    let organization = case.organization();
+    let config = case.config();
+    let desired = case.desired(&config, &organization);
+    let rollout = plan(
+        &desired,
+        &Observed::default(),
+        &organization,
+        &Options::default(),
+    );
+    let titles: Vec<String> = rollout
+        .steps
+        .iter()
+        .map(|step| step.title("billctl"))
+        .collect();
+    assert_eq!(
+        titles,
+        [
+            "create StackSet billctl",
+            "create the alarm in 1 account with threshold $300.00",
+            "create the alarm in 2 accounts with the default threshold",
+        ]
+    );
+    let Step::Instances(rest) = &rollout.steps[2] else {
+        panic!("not an operation")
+    };
+    assert_eq!(
+        rest.targets.accounts,
+        AccountFilter::Difference(vec![id(2)])
+    );
+}
+
+#[test]
+fn more_than_fifty_ous_go_in_several_operations() {
+    let case = Case {
+        parents: vec![0; 60],
+        accounts: std::iter::once((0, 1))
+            .chain((1..=60).map(|ou| (ou, 1)))
+            .collect(),
+        default: 1,
+        live_default: None,
+        ou_rules: BTreeMap::new(),
+        account_rules: BTreeMap::new(),
+        excluded: BTreeSet::new(),
+        targets: (1..=60).collect(),
+        instances: BTreeMap::new(),
+        prune: false,
+        named: BTreeSet::new(),
+    };
+    let organization = case.organization();
+    let config = case.config();
+    let desired = case.desired(&config, &organization);
+    let rollout = plan(
+        &desired,
+        &Observed::default(),
+        &organization,
+        &Options::default(),
+    );
+    let sizes: Vec<usize> = rollout
+        .steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::Instances(step) => Some(step.targets.ous.len()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(sizes, [50, 10]);
+}

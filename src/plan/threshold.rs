@@ -1,0 +1,92 @@
+use std::collections::BTreeMap;
+
+use crate::config::{Config, ThresholdTarget};
+use crate::model::{AccountId, Organization, OuId, SelectorError, Usd};
+
+/// The thresholds of an organisation, resolved: the most specific rule wins (account, then deepest OU, then default).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thresholds {
+    /// Where no rule says otherwise.
+    pub default: Usd,
+    ous: BTreeMap<OuId, Usd>,
+    accounts: BTreeMap<AccountId, Usd>,
+}
+
+/// A rule that doesn't fit the organisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleProblem {
+    /// The line in config.toml.
+    pub line: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl Thresholds {
+    /// Resolves the rules of `config` in `organization`.
+    ///
+    /// # Errors
+    /// Every rule whose OU doesn't exist or is ambiguous, whose account isn't in the organisation, or that names
+    /// an OU which another rule has named in other words.
+    pub fn resolve(config: &Config, organization: &Organization) -> Result<Self, Vec<RuleProblem>> {
+        let mut thresholds = Self {
+            default: config.alarm.threshold,
+            ous: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+        };
+        let mut problems = Vec::new();
+        for rule in &config.thresholds {
+            let mut problem = |message: String| {
+                problems.push(RuleProblem {
+                    line: rule.line,
+                    message,
+                });
+            };
+            match &rule.target {
+                ThresholdTarget::Ou(selector) => match organization.select(selector) {
+                    Ok(ou) => {
+                        if thresholds.ous.insert(ou.id.clone(), rule.usd).is_some() {
+                            problem(format!(
+                                "`{selector}` is {}, which another rule names too",
+                                organization.path(&ou.id)
+                            ));
+                        }
+                    }
+                    Err(
+                        error @ (SelectorError::Unknown { .. } | SelectorError::Ambiguous { .. }),
+                    ) => {
+                        problem(error.to_string());
+                    }
+                },
+                ThresholdTarget::Account(account) => {
+                    if organization.account(*account).is_none() {
+                        problem(format!("account {account} is not in the organisation"));
+                    }
+                    thresholds.accounts.insert(*account, rule.usd);
+                }
+            }
+        }
+        if problems.is_empty() {
+            Ok(thresholds)
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// The threshold of an account whose parent is `parent`.
+    pub fn of(&self, account: AccountId, parent: &OuId, organization: &Organization) -> Usd {
+        self.accounts
+            .get(&account)
+            .copied()
+            .or_else(|| {
+                // Most configs have few OU rules: without any there is no ancestry to walk.
+                if self.ous.is_empty() {
+                    return None;
+                }
+                organization
+                    .ancestry(parent)
+                    .find_map(|ou| self.ous.get(ou))
+                    .copied()
+            })
+            .unwrap_or(self.default)
+    }
+}

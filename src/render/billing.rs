@@ -1,0 +1,284 @@
+use serde::Serialize;
+use serde_json::Value;
+
+use super::style::{self, paint};
+use super::{Table, json, plural};
+use crate::cli::Format;
+use crate::plan::billing::{Action, Plan, Step};
+use crate::resource::document::FieldChange;
+use crate::resource::mail_setup::MailSetup;
+
+/// Longest value that is shown whole; the rest is in the JSON answer.
+const WIDEST: usize = 110;
+/// Most lines of a text's difference; more help nobody decide.
+const MOST_LINES: usize = 16;
+
+/// A plan for the billing side before it happens, or after, for programs.
+#[derive(Serialize)]
+struct Answer<'a> {
+    applied: bool,
+    plan: &'a Plan,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mail: Option<&'a MailSetup>,
+}
+
+/// The one JSON answer of `bootstrap` and `destroy`.
+pub fn billing_json(kind: &str, plan: &Plan, applied: bool, mail: Option<&MailSetup>) -> String {
+    json(
+        kind,
+        &Answer {
+            applied,
+            plan,
+            mail,
+        },
+    )
+}
+
+/// A plan for the billing side, field by field: for people, or for a pull request.
+pub fn billing_plan(format: Format, command: &str, plan: &Plan) -> String {
+    let markdown = format == Format::Markdown;
+    let mut lines = Vec::new();
+    let summary = summary(plan);
+    if markdown {
+        lines.push(format!("### billctl {command}\n\n**{summary}**"));
+        if !plan.is_empty() {
+            lines.push("\n```diff".to_owned());
+        }
+    } else {
+        lines.push(paint(style::STRONG, summary));
+    }
+    for step in &plan.steps {
+        lines.push(head(step, markdown));
+        for field in &step.fields {
+            lines.push(field_text(step.action, field));
+        }
+    }
+    if markdown && !plan.is_empty() {
+        lines.push("```".to_owned());
+    }
+    for kept in &plan.kept {
+        let line = format!("= {} stays: {}", kept.id, kept.reason);
+        lines.push(if markdown {
+            format!("- {} stays: {}", kept.id, kept.reason)
+        } else {
+            paint(style::FAINT, line)
+        });
+    }
+    lines.join("\n")
+}
+
+fn summary(plan: &Plan) -> String {
+    let counts = [
+        (plan.count(Action::Create), "to create"),
+        (plan.count(Action::Update), "to change"),
+        (plan.count(Action::Delete), "to remove"),
+    ];
+    let mut parts: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    if parts.is_empty() {
+        parts.push("nothing to change".to_owned());
+    }
+    if !plan.unchanged.is_empty() {
+        parts.push(format!("{} as they should be", plan.unchanged.len()));
+    }
+    parts.join(", ")
+}
+
+fn head(step: &Step, markdown: bool) -> String {
+    let (symbol, style) = match step.action {
+        Action::Create => ("+", style::GOOD),
+        Action::Update => ("~", style::WARN),
+        Action::Delete => ("-", style::BAD),
+    };
+    let mut line = format!("{symbol} {}", step.id);
+    if step.foreign {
+        line.push_str(" (billctl didn't make it: this takes it over)");
+    }
+    if markdown { line } else { paint(style, line) }
+}
+
+fn field_text(action: Action, field: &FieldChange) -> String {
+    if action == Action::Create {
+        let after = field.after.as_ref().map(brief).unwrap_or_default();
+        return format!("    {}: {after}", field.path);
+    }
+    if let (Some(Value::String(before)), Some(Value::String(after))) = (&field.before, &field.after)
+    {
+        if before.contains('\n') || after.contains('\n') {
+            return lines_text(&field.path, before, after);
+        }
+    }
+    let side = |value: &Option<Value>| value.as_ref().map_or_else(|| "(none)".to_owned(), whole);
+    format!(
+        "    {}: {} -> {}",
+        field.path,
+        side(&field.before),
+        side(&field.after)
+    )
+}
+
+/// The lines of two texts that differ.
+fn lines_text(path: &str, before: &str, after: &str) -> String {
+    let diff = similar::TextDiff::from_lines(before, after);
+    let changed: Vec<String> = diff
+        .iter_all_changes()
+        .filter(|change| change.tag() != similar::ChangeTag::Equal)
+        .map(|change| {
+            let text = cut(change.value().trim_end(), WIDEST);
+            format!("      {}{text}", change.tag())
+        })
+        .collect();
+    let mut lines = vec![format!("    {path}:")];
+    let more = changed.len().saturating_sub(MOST_LINES);
+    lines.extend(changed.into_iter().take(MOST_LINES));
+    if more > 0 {
+        lines.push(format!("      ... {} more", plural(more, "line")));
+    }
+    lines.join("\n")
+}
+
+/// A value in full, unless it is a document of its own.
+fn whole(value: &Value) -> String {
+    cut(&safe(&value.to_string()), 4 * WIDEST)
+}
+
+/// A value as far as it fits on a line; a long text by its length.
+fn brief(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.contains('\n') => {
+            plural(text.lines().count(), "line")
+        }
+        other => cut(&safe(&other.to_string()), WIDEST),
+    }
+}
+
+/// What comes from AWS can hold anything; JSON escapes most control characters, this the rest.
+fn safe(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(most).collect();
+    format!("{kept} ...")
+}
+
+/// How far the mail side is, and what is left to do by hand.
+pub fn mail_setup(format: Format, setup: &MailSetup) -> String {
+    let mut parts = Vec::new();
+    match setup.verified {
+        Some(true) => parts.push(good(format, &format!("{} is verified and may send.", setup.identity))),
+        Some(false) if setup.is_domain => {
+            parts.push(warn(
+                format,
+                &format!(
+                    "{} isn't verified yet. Add these records to its DNS; SES looks for them for 72 hours:",
+                    setup.identity
+                ),
+            ));
+        }
+        Some(false) => parts.push(warn(
+            format,
+            &format!(
+                "{} isn't verified yet. AWS has mailed it a link: open that mail and click. The link is good for \
+                 24 hours; `billctl bootstrap --wait-verified` waits for it.",
+                setup.identity
+            ),
+        )),
+        None => {}
+    }
+    if !setup.dns.is_empty() && setup.verified == Some(false) {
+        parts.push(dns_table(format, setup));
+        parts.push(zone_snippet(format, setup));
+    }
+    if let Some(core) = &setup.core_policy {
+        // A Value is always writable as text.
+        let policy = serde_json::to_string_pretty(&core.policy).unwrap_or_default();
+        parts.push(warn(
+            format,
+            &format!(
+                "Mail goes out with {}, which is in another account. There, attach this identity policy (SES \
+                 console, Identities, Authorization; or `aws sesv2 create-email-identity-policy --policy-name {}`), \
+                 and keep the identity in us-east-1:",
+                core.identity, core.name
+            ),
+        ));
+        parts.push(block(format, "json", &policy));
+    }
+    if setup.in_ses_sandbox {
+        let quota = setup
+            .daily_quota
+            .map_or(String::new(), |quota| format!(", {quota:.0} mails a day"));
+        parts.push(warn(
+            format,
+            &format!(
+                "SES still holds this account in its sandbox: only verified addresses get mail{quota}. Ask for \
+                 production access (SES console, Account dashboard, Request production access; or `aws sesv2 \
+                 put-account-details --production-access-enabled --mail-type TRANSACTIONAL --website-url ...`). \
+                 Say that owners of your own AWS accounts get spend alarms; AWS usually answers within a day."
+            ),
+        ));
+    }
+    if setup.sending_paused {
+        parts.push(warn(
+            format,
+            "Sending is switched off for this account: look into the SES console's Account dashboard.",
+        ));
+    }
+    parts.join("\n\n")
+}
+
+fn good(format: Format, text: &str) -> String {
+    mark(format, style::GOOD, "mail:", text)
+}
+
+fn warn(format: Format, text: &str) -> String {
+    mark(format, style::WARN, "to do:", text)
+}
+
+fn mark(format: Format, style: anstyle::Style, word: &str, text: &str) -> String {
+    if format == Format::Markdown {
+        format!("**{word}** {text}")
+    } else {
+        format!("{} {text}", paint(style, word))
+    }
+}
+
+fn dns_table(format: Format, setup: &MailSetup) -> String {
+    let mut table = Table::new(format, &["for", "name", "type", "value"]);
+    for record in &setup.dns {
+        table.row([
+            record.purpose.to_owned(),
+            record.name.clone(),
+            record.kind.to_owned(),
+            record.value.trim_end_matches('.').to_owned(),
+        ]);
+    }
+    table.render()
+}
+
+/// The same for a zone file (RFC 1035), names written out in full.
+fn zone_snippet(format: Format, setup: &MailSetup) -> String {
+    let lines: Vec<String> = setup
+        .dns
+        .iter()
+        .map(|record| format!("{}. 300 IN {} {}", record.name, record.kind, record.value))
+        .collect();
+    let head = "As a zone file:";
+    format!("{head}\n{}", block(format, "", &lines.join("\n")))
+}
+
+fn block(format: Format, language: &str, text: &str) -> String {
+    if format == Format::Markdown {
+        format!("\n```{language}\n{text}\n```")
+    } else {
+        text.to_owned()
+    }
+}

@@ -1,0 +1,40 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Table;
+use crate::cli::Format;
+use crate::service::{Access, CallCount, Operation};
+
+/// The API calls of a command by operation, with retries, and the time they took together.
+pub fn calls(counts: &BTreeMap<Operation, CallCount>, elapsed: Duration) -> String {
+    let mut table = Table::new(
+        Format::Table,
+        &["call", "", "count", "retries", "throttled"],
+    )
+    .right(&[2, 3, 4]);
+    let mut total = CallCount::default();
+    for (operation, count) in counts {
+        let access = match operation.access {
+            Access::Read => "read",
+            Access::Write => "write",
+        };
+        table.row([
+            operation.to_string(),
+            access.to_owned(),
+            count.calls.to_string(),
+            count.retries.to_string(),
+            count.throttled.to_string(),
+        ]);
+        total.calls += count.calls;
+        total.retries += count.retries;
+        total.throttled += count.throttled;
+    }
+    format!(
+        "{}\n{} API calls ({} retries, {} throttled) in {:.1} s",
+        table.render(),
+        total.calls,
+        total.retries,
+        total.throttled,
+        elapsed.as_secs_f64()
+    )
+}

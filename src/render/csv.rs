@@ -1,0 +1,94 @@
+use crate::error::{Error, Result};
+use crate::model::Usd;
+use crate::spend::{Key, Report, Row};
+
+/// The columns, in this order for good; new ones come at the end (docs/spend.md).
+const COLUMNS: [&str; 10] = [
+    "slot_start",
+    "interval",
+    "key",
+    "name",
+    "ou",
+    "spend_usd",
+    "quality",
+    "stands_out",
+    "threshold_usd",
+    "missing",
+];
+
+/// A line for each row and slot: what spreadsheets and databases take best. Unknown spend is an empty field.
+///
+/// # Errors
+/// None that can happen in memory; the writer's type asks for them.
+pub fn spend_csv(report: &Report) -> Result<String> {
+    let failed = |error: csv::Error| Error::failed(error.to_string());
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(COLUMNS).map_err(failed)?;
+    let starts: Vec<String> = report.grid.starts().map(|at| at.to_string()).collect();
+    let newest = starts.len().saturating_sub(1);
+    for row in &report.rows {
+        for (slot, start) in starts.iter().enumerate() {
+            let amount = row.slots.get(slot).copied().flatten();
+            let quality = match amount {
+                None => "unknown",
+                Some(_) if slot == newest => "so-far",
+                Some(amount) if amount.estimated => "estimated",
+                Some(_) => "published",
+            };
+            let usd = |usd: Option<Usd>| usd.map_or_else(String::new, Usd::to_decimal);
+            writer
+                .write_record([
+                    start.as_str(),
+                    report.grid.interval().name(),
+                    &key(row),
+                    &harmless(&row.name),
+                    &harmless(row.ou.as_deref().unwrap_or_default()),
+                    &usd(amount.map(|amount| amount.usd)),
+                    quality,
+                    if row.outliers.iter().any(|found| found.slot == slot) {
+                        "true"
+                    } else {
+                        "false"
+                    },
+                    &usd(row.threshold),
+                    row.missing.map_or("", crate::spend::Missing::code),
+                ])
+                .map_err(failed)?;
+        }
+    }
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| Error::failed(error.to_string()))?;
+    // Every field was a String.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn key(row: &Row) -> String {
+    match &row.key {
+        Key::Account(id) => id.to_string(),
+        Key::Ou(id) => id.to_string(),
+        Key::Service(name) => harmless(name),
+        Key::Total => String::new(),
+    }
+}
+
+/// A spreadsheet takes a field that begins so for a formula, and names are free text: an apostrophe keeps it a text
+/// (OWASP, CSV injection).
+fn harmless(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_no_formula() {
+        assert_eq!(harmless("=HYPERLINK(\"x\")"), "'=HYPERLINK(\"x\")");
+        assert_eq!(harmless("payments-prod"), "payments-prod");
+    }
+}

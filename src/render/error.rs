@@ -1,0 +1,16 @@
+use super::style::{self, paint};
+use crate::error::{Cause, Error};
+
+/// An error as the user sees it: what was tried, why it failed, what to do.
+pub fn error(error: &Error) -> String {
+    let head = paint(style::BAD.bold(), "error:");
+    let mut text = match &error.cause {
+        // Has its own layout, with the config's lines underlined.
+        Cause::Report(report) => format!("{head} {report:?}"),
+        _ => format!("{head} {error}"),
+    };
+    if let Some(hint) = &error.hint {
+        text.push_str(&format!("\n{} {hint}", paint(style::STRONG, "hint:")));
+    }
+    text
+}

@@ -1,0 +1,468 @@
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::super::spend::{amount, clean, forecast, plain};
+use super::dash;
+use crate::model::Usd;
+use crate::spend::{Amount, Interval, Report, Row};
+
+/// The height of the large charts in their own units; CSS stretches them.
+const HEIGHT: i128 = 1_000;
+/// The width of a slot, bar and gap, in the large chart.
+const SLOT: usize = 10;
+/// Slots in a row's small chart at most: two weeks of quarters.
+const MAX_SMALL: usize = 56;
+/// The height of a row's small chart.
+const SMALL: i128 = 30;
+/// A threshold this many times the highest bar would flatten the bars: it is drawn dashed at the top instead.
+const FAR: i64 = 4;
+
+/// Spend per slot, stacked.
+#[derive(Serialize)]
+pub struct DayChart {
+    title: String,
+    slot_name: &'static str,
+    width: usize,
+    lines: Vec<Line>,
+    bands: Vec<BandPath>,
+    /// Where bars are faded: estimated, or not over.
+    veils: Vec<usize>,
+    hits: Vec<Hit>,
+    labels: Vec<Label>,
+    numbers: Vec<Numbers>,
+}
+
+/// A line across a chart, with its amount.
+#[derive(Serialize)]
+struct Line {
+    at: String,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct BandPath {
+    index: usize,
+    name: String,
+    path: String,
+}
+
+#[derive(Serialize)]
+struct Hit {
+    x: usize,
+    title: String,
+}
+
+#[derive(Serialize)]
+struct Label {
+    text: String,
+    thin: bool,
+}
+
+#[derive(Serialize)]
+struct Numbers {
+    slot: String,
+    cells: Vec<String>,
+}
+
+impl DayChart {
+    pub fn of(report: &Report) -> Self {
+        let count = report.grid.count();
+        // Credits have no height: a stack can't go down. The numbers say them.
+        let height = |slot: usize| -> i64 {
+            report
+                .bands
+                .iter()
+                .filter_map(|band| band.slots.get(slot).copied().flatten())
+                .fold(0, |sum: i64, amount| {
+                    sum.saturating_add(amount.usd.micros().max(0))
+                })
+        };
+        let highest = (0..count).map(height).max().unwrap_or_default();
+        let scale = Scale::of(highest);
+        let mut tops = vec![0_i64; count];
+        let bands = report
+            .bands
+            .iter()
+            .enumerate()
+            .map(|(index, band)| {
+                let mut path = String::new();
+                for (slot, (amount, top)) in band.slots.iter().zip(&mut tops).enumerate() {
+                    let usd = amount.map_or(0, |amount| amount.usd.micros().max(0));
+                    let from = scale.y(*top);
+                    *top = top.saturating_add(usd);
+                    let to = scale.y(*top);
+                    if from > to {
+                        let x = slot * SLOT + 1;
+                        let _ = write!(path, "M{x} {from}V{to}h8V{from}z");
+                    }
+                }
+                BandPath {
+                    index,
+                    name: clean(&band.name),
+                    path,
+                }
+            })
+            .collect();
+        let total = |slot: usize| report.total.slots.get(slot).copied().flatten();
+        let numbers = (0..count)
+            .map(|slot| Numbers {
+                slot: on(report, slot),
+                cells: report
+                    .bands
+                    .iter()
+                    .map(|band| band.slots.get(slot).copied().flatten())
+                    .chain([total(slot)])
+                    .map(|cell| dash(amount(cell)))
+                    .collect(),
+            })
+            .collect();
+        // About seven labels, the newest always.
+        let step = count.div_ceil(7).max(1);
+        Self {
+            title: match report.grid.interval() {
+                Interval::Day => "Total per day".to_owned(),
+                Interval::SixHours => "Total per six hours".to_owned(),
+            },
+            slot_name: match report.grid.interval() {
+                Interval::Day => "Day (UTC)",
+                Interval::SixHours => "From (UTC)",
+            },
+            width: (count * SLOT).max(SLOT),
+            lines: scale.lines(),
+            bands,
+            veils: (0..count)
+                .filter(|slot| {
+                    slot + 1 == count || total(*slot).is_some_and(|amount| amount.estimated)
+                })
+                .map(|slot| slot * SLOT)
+                .collect(),
+            hits: (0..count)
+                .map(|slot| Hit {
+                    x: slot * SLOT,
+                    title: match total(slot) {
+                        Some(spent) => format!("{}: {}", on(report, slot), amount(Some(spent))),
+                        None => format!("{}: nothing published", on(report, slot)),
+                    },
+                })
+                .collect(),
+            labels: (0..count)
+                .map(|slot| {
+                    let back = count - 1 - slot;
+                    Label {
+                        text: if back.is_multiple_of(step) {
+                            short(report, slot)
+                        } else {
+                            String::new()
+                        },
+                        thin: !back.is_multiple_of(step * 2),
+                    }
+                })
+                .collect(),
+            numbers,
+        }
+    }
+}
+
+/// The month so far against its forecast.
+#[derive(Serialize)]
+pub struct MonthChart {
+    title: String,
+    known: bool,
+    summary: String,
+    width: usize,
+    lines: Vec<Line>,
+    area: String,
+    line: String,
+    dash: String,
+    end_at: String,
+    forecast: String,
+    middle: usize,
+    last: usize,
+}
+
+impl MonthChart {
+    pub fn of(report: &Report) -> Self {
+        let figures = &report.total.figures;
+        let days = report.month.days.max(1);
+        let mut sum = Usd::ZERO;
+        let mut points: Vec<(usize, Usd)> = vec![(0, Usd::ZERO)];
+        for (day, spent) in report.month.spent.iter().enumerate() {
+            if let Some(spent) = spent {
+                sum += spent.usd;
+                // Today is as far along as the clock is.
+                let now = report.now.as_second().rem_euclid(crate::spend::DAY) * SLOT as i64
+                    / crate::spend::DAY;
+                let part = if day + 1 == report.month.spent.len() {
+                    usize::try_from(now).unwrap_or_default()
+                } else {
+                    SLOT
+                };
+                points.push((day * SLOT + part, sum));
+            }
+        }
+        let highest = points
+            .iter()
+            .map(|(_, usd)| usd.micros())
+            .chain(figures.forecast.map(Usd::micros))
+            .max()
+            .unwrap_or_default();
+        let scale = Scale::of(highest);
+        let mut line = String::new();
+        for (x, usd) in &points {
+            let letter = if line.is_empty() { 'M' } else { 'L' };
+            let _ = write!(line, "{letter}{x} {}", scale.y(usd.micros().max(0)));
+        }
+        let (last_x, last) = points.last().copied().unwrap_or_default();
+        let area = format!("{line}V{HEIGHT}H0z");
+        let month = report.now.strftime("%B %Y");
+        let known = figures.month_to_date.is_some();
+        let end = figures
+            .forecast
+            .filter(|_| known)
+            .map(|usd| usd.micros().max(0));
+        Self {
+            title: format!("{month} against its forecast"),
+            known,
+            summary: match (figures.month_to_date, figures.forecast) {
+                (Some(month_to_date), Some(usd)) => format!(
+                    "{} so far on day {} of {days}; about {usd} by the end of the month if each day left costs the average of the last seven, {}.",
+                    month_to_date,
+                    report.month.spent.len(),
+                    plain(figures.average)
+                ),
+                (Some(month_to_date), None) => format!(
+                    "{month_to_date} so far on day {} of {days}; too few days are known for a forecast.",
+                    report.month.spent.len()
+                ),
+                (None, _) => "Nothing is published for this month yet.".to_owned(),
+            },
+            width: days * SLOT,
+            lines: scale.lines(),
+            area,
+            line,
+            dash: end.map_or_else(String::new, |end| {
+                format!(
+                    "M{last_x} {}L{} {}",
+                    scale.y(last.micros().max(0)),
+                    days * SLOT,
+                    scale.y(end)
+                )
+            }),
+            end_at: end.map_or_else(String::new, |end| scale.percent(end)),
+            forecast: forecast(figures.forecast),
+            middle: days.div_ceil(2),
+            last: days,
+        }
+    }
+}
+
+/// A row's small bars, with its threshold.
+#[derive(Serialize)]
+pub struct RowChart {
+    width: usize,
+    alt: String,
+    bars: String,
+    hot_bars: String,
+    odd_bars: String,
+    limit: String,
+    limit_class: &'static str,
+}
+
+impl RowChart {
+    pub fn of(row: &Row) -> Self {
+        let cut = row.slots.len().saturating_sub(MAX_SMALL);
+        let slots: Vec<Option<Amount>> = row.slots.iter().skip(cut).copied().collect();
+        let highest = slots
+            .iter()
+            .flatten()
+            .map(|amount| amount.usd.micros())
+            .max()
+            .unwrap_or_default()
+            .max(1);
+        // Only a daily amount can be compared with a threshold by eye.
+        let threshold = row.threshold.map(Usd::micros).filter(|usd| *usd > 0);
+        let far = threshold.is_some_and(|threshold| threshold > highest.saturating_mul(FAR));
+        let top = if far {
+            highest
+        } else {
+            threshold.map_or(highest, |threshold| threshold.max(highest))
+        };
+        let height = |micros: i64| {
+            (i128::from(micros.max(0)) * SMALL + i128::from(top) / 2) / i128::from(top)
+        };
+        let (mut bars, mut hot_bars, mut odd_bars) = (String::new(), String::new(), String::new());
+        for (slot, spent) in slots.iter().enumerate() {
+            let Some(spent) = spent else { continue };
+            // What isn't nothing is at least a line.
+            let tall = height(spent.usd.micros()).max(i128::from(spent.usd.is_positive()));
+            if tall == 0 {
+                continue;
+            }
+            let path = if threshold.is_some_and(|threshold| spent.usd.micros() > threshold) {
+                &mut hot_bars
+            } else if row.outliers.iter().any(|found| found.slot == slot + cut) {
+                &mut odd_bars
+            } else {
+                &mut bars
+            };
+            let _ = write!(path, "M{} {SMALL}v-{tall}h3v{tall}z", slot * 4);
+        }
+        let width = (slots.len() * 4).max(4);
+        Self {
+            alt: alt(row, &slots),
+            width,
+            bars,
+            hot_bars,
+            odd_bars,
+            limit: threshold.map_or_else(String::new, |threshold| {
+                let y = if far { 0 } else { SMALL - height(threshold) };
+                format!("M0 {y}h{width}")
+            }),
+            limit_class: if far { "f" } else { "l" },
+        }
+    }
+}
+
+/// The chart in words.
+fn alt(row: &Row, slots: &[Option<Amount>]) -> String {
+    let known = || slots.iter().flatten().map(|amount| amount.usd);
+    match (known().min(), known().max()) {
+        (Some(low), Some(high)) => match row.threshold {
+            Some(threshold) => format!("{low} to {high}, threshold {threshold}"),
+            None => format!("{low} to {high}"),
+        },
+        _ => "nothing published".to_owned(),
+    }
+}
+
+/// What the small charts cover.
+pub fn span(report: &Report) -> String {
+    let per_day = report.grid.interval().per_day();
+    let days = report.grid.count().min(MAX_SMALL).div_ceil(per_day);
+    format!("Last {days} days")
+}
+
+/// A slot's time in full: `22 Nov`, or `22 Nov, 06:00`.
+pub fn on(report: &Report, slot: usize) -> String {
+    let pattern = match report.grid.interval() {
+        Interval::Day => "%-d %b",
+        Interval::SixHours => "%-d %b, %H:%M",
+    };
+    start(report, slot).strftime(pattern).to_string()
+}
+
+fn short(report: &Report, slot: usize) -> String {
+    if slot + 1 == report.grid.count() {
+        match report.grid.interval() {
+            Interval::Day => "today".to_owned(),
+            Interval::SixHours => "now".to_owned(),
+        }
+    } else {
+        start(report, slot).strftime("%-d %b").to_string()
+    }
+}
+
+fn start(report: &Report, slot: usize) -> Timestamp {
+    report.grid.starts().nth(slot).unwrap_or(report.now)
+}
+
+/// From nothing to a round amount at or above the highest, with lines at round amounts.
+struct Scale {
+    top: i64,
+    step: i64,
+}
+
+impl Scale {
+    fn of(highest: i64) -> Self {
+        const CENT: i64 = 10_000;
+        let highest = highest.max(CENT);
+        // At most five lines above zero.
+        let wanted = highest / 5 + 1;
+        let mut decade = CENT;
+        while decade.saturating_mul(10) <= wanted {
+            decade *= 10;
+        }
+        let step = [1, 2, 5, 10]
+            .into_iter()
+            .map(|times| decade.saturating_mul(times))
+            .find(|step| *step >= wanted)
+            .unwrap_or(wanted);
+        Self {
+            top: (highest / step + i64::from(highest % step != 0)).saturating_mul(step),
+            step,
+        }
+    }
+
+    fn y(&self, micros: i64) -> i128 {
+        HEIGHT - i128::from(micros) * HEIGHT / i128::from(self.top)
+    }
+
+    fn percent(&self, micros: i64) -> String {
+        format!("{:.1}", micros as f64 * 100.0 / self.top as f64)
+    }
+
+    fn lines(&self) -> Vec<Line> {
+        let count = self.top / self.step;
+        (0..=count)
+            .map(|line| Line {
+                at: self.percent(line * self.step),
+                text: axis(Usd::from_micros(line * self.step)),
+            })
+            .collect()
+    }
+}
+
+/// An amount on an axis, as short as it can be: `$0`, `$0.50`, `$250`, `$1.5k`, `$20M`.
+fn axis(usd: Usd) -> String {
+    const DOLLAR: i64 = 1_000_000;
+    let micros = usd.micros();
+    for (unit, letter) in [(DOLLAR * 1_000_000, "M"), (DOLLAR * 1_000, "k")] {
+        if micros >= unit {
+            let tenths = micros / (unit / 10);
+            return if tenths % 10 == 0 {
+                format!("${}{letter}", tenths / 10)
+            } else {
+                format!("${}.{}{letter}", tenths / 10, tenths % 10)
+            };
+        }
+    }
+    if micros % DOLLAR == 0 {
+        format!("${}", micros / DOLLAR)
+    } else {
+        usd.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_axis_ends_at_a_round_amount_in_few_steps() {
+        for (highest, top, step) in [
+            (97, 100, 20),
+            (101, 150, 50),
+            (1_234, 1_500, 500),
+            (4, 4, 1),
+        ] {
+            let scale = Scale::of(highest * 1_000_000);
+            assert_eq!(
+                (scale.top / 1_000_000, scale.step / 1_000_000),
+                (top, step),
+                "{highest}"
+            );
+        }
+    }
+
+    #[test]
+    fn amounts_on_an_axis_are_short() {
+        let shown = |dollars: f64| axis(Usd::from_f64(dollars).unwrap());
+        assert_eq!(shown(0.0), "$0");
+        assert_eq!(shown(0.5), "$0.50");
+        assert_eq!(shown(250.0), "$250");
+        assert_eq!(shown(1_500.0), "$1.5k");
+        assert_eq!(shown(20_000_000.0), "$20M");
+    }
+}

@@ -1,0 +1,129 @@
+use std::io::IsTerminal;
+use std::sync::Mutex;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::style::{self, paint};
+use crate::event::{Event, Listener};
+use crate::service::cloudformation::OperationStatus;
+
+/// Shows what happens: a bar on a terminal, plain lines elsewhere, nothing but warnings with `--quiet`.
+pub struct Progress {
+    quiet: bool,
+    bar: Mutex<Option<ProgressBar>>,
+}
+
+impl Progress {
+    /// Shows on stderr.
+    pub const fn new(quiet: bool) -> Self {
+        Self {
+            quiet,
+            bar: Mutex::new(None),
+        }
+    }
+
+    fn line(&self, text: &str) {
+        let bar = self
+            .bar
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        match bar.as_ref().filter(|bar| !bar.is_hidden()) {
+            Some(bar) => bar.suspend(|| anstream::eprintln!("{text}")),
+            None => anstream::eprintln!("{text}"),
+        }
+    }
+
+    fn start_bar(&self, length: Option<usize>) {
+        if self.quiet || !std::io::stderr().is_terminal() {
+            return;
+        }
+        let bar =
+            ProgressBar::with_draw_target(length.map(|n| n as u64), ProgressDrawTarget::stderr());
+        // The template is constant and valid; were it not, the default style would do.
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {elapsed}") {
+            bar.set_style(style);
+        }
+        *self
+            .bar
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(bar);
+    }
+
+    fn with_bar(&self, act: impl FnOnce(&ProgressBar)) {
+        if let Some(bar) = &*self
+            .bar
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        {
+            act(bar);
+        }
+    }
+
+    fn end_bar(&self) {
+        if let Some(bar) = self
+            .bar
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take()
+        {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Listener for Progress {
+    fn on(&self, event: Event) {
+        if let Event::Warning(text) = &event {
+            self.line(&format!("{} {text}", paint(style::WARN, "warning:")));
+            return;
+        }
+        if self.quiet {
+            return;
+        }
+        match event {
+            Event::Phase(text) | Event::Note(text) => self.line(&text),
+            Event::StepStarted {
+                number,
+                total,
+                title,
+            } => self.line(&format!(
+                "{} {title} ...",
+                paint(style::FAINT, format!("[{number}/{total}]"))
+            )),
+            // Its start has said what it does.
+            Event::StepDone { .. } | Event::Warning(_) => {}
+            Event::OperationFollowed { id, accounts, .. } => {
+                self.line(&paint(style::FAINT, format!("      operation {id}")));
+                self.start_bar(accounts);
+            }
+            Event::OperationProgress {
+                done,
+                failed,
+                total,
+                ..
+            } => self.with_bar(|bar| {
+                if let Some(total) = total {
+                    bar.set_length(total as u64);
+                }
+                bar.set_position((done + failed) as u64);
+                bar.set_message(format!("{failed} failed"));
+            }),
+            Event::OperationEnded { status, failed, .. } => {
+                self.end_bar();
+                let text = match (status, failed) {
+                    (OperationStatus::Succeeded, 0) => paint(style::GOOD, "      done"),
+                    (OperationStatus::Succeeded, failed) => paint(
+                        style::WARN,
+                        format!("      done, but {failed} failed within the tolerance"),
+                    ),
+                    (OperationStatus::Stopped, _) => paint(style::BAD, "      stopped"),
+                    (_, failed) => paint(style::BAD, format!("      failed in {failed} accounts")),
+                };
+                self.line(&text);
+            }
+            Event::AccountFailed { account, reason } => {
+                self.line(&format!("      {account}: {reason}"))
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+use comfy_table::presets::{ASCII_MARKDOWN, NOTHING};
+use comfy_table::{Cell, CellAlignment, ContentArrangement};
+
+use crate::cli::Format;
+
+/// A table for a terminal or for Markdown.
+pub struct Table {
+    inner: comfy_table::Table,
+    markdown: bool,
+}
+
+impl Table {
+    /// A table with these headings.
+    pub fn new(format: Format, headings: &[&str]) -> Self {
+        let mut inner = comfy_table::Table::new();
+        let markdown = format == Format::Markdown;
+        inner.load_style(if markdown { ASCII_MARKDOWN } else { NOTHING });
+        // Lines longer than the terminal wrap by themselves; cells that wrap can't be searched or copied.
+        inner.set_content_arrangement(ContentArrangement::Disabled);
+        inner.set_header(headings.iter().map(|heading| {
+            if markdown {
+                (*heading).to_owned()
+            } else {
+                heading.to_uppercase()
+            }
+        }));
+        Self { inner, markdown }
+    }
+
+    /// Numbers stand at the right.
+    #[must_use]
+    pub fn right(mut self, columns: &[usize]) -> Self {
+        for column in columns {
+            if let Some(column) = self.inner.column_mut(*column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        self
+    }
+
+    /// Adds a row.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        let markdown = self.markdown;
+        self.inner.add_row(cells.into_iter().map(|cell| {
+            // A name can hold what would end the cell, the row, or change the terminal.
+            let safe: String = cell
+                .chars()
+                .map(|c| {
+                    if c.is_control() && c != '\u{1b}' {
+                        ' '
+                    } else {
+                        c
+                    }
+                })
+                .collect();
+            Cell::new(if markdown {
+                safe.replace('|', "\\|")
+            } else {
+                safe
+            })
+        }));
+    }
+
+    /// The text, without trailing spaces.
+    pub fn render(&self) -> String {
+        let text = self.inner.to_string();
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        lines.join("\n")
+    }
+}
+
+/// `1 account`, `2 accounts`.
+pub fn plural(count: usize, noun: &str) -> String {
+    if count == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{count} {noun}s")
+    }
+}

@@ -1,0 +1,77 @@
+use serde_json::{Value, json};
+
+use super::document;
+use super::names::{DEFAULT_BUS, Scope};
+use super::policies;
+
+/// The statement of the bus policy that is billctl's; on the default bus others may stand beside it.
+pub const BUS_STATEMENT: &str = "BillctlAlarmsOfThisOrganisation";
+
+/// The event bus that receives the members' alarms, with its policy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bus {
+    /// Its name.
+    pub name: String,
+    /// Who may put events on it.
+    pub policy: Option<Value>,
+}
+
+impl Bus {
+    /// Only accounts of this organisation, only alarm state changes, only forwarded by a rule (AWS-FACTS 4). No
+    /// statement for the billing account itself: its own identities need no bus policy.
+    pub(super) fn desired(scope: &Scope) -> Self {
+        Self {
+            name: scope.config.names.event_bus.clone(),
+            policy: Some(policies::bus(scope)),
+        }
+    }
+
+    /// Whether this is the bus that every account has, and that billctl shares with others.
+    pub fn is_default(&self) -> bool {
+        self.name == DEFAULT_BUS
+    }
+
+    /// The same, with the statements of others that are on the default bus: they are not billctl's to remove.
+    pub(super) fn beside(mut self, observed: &Self) -> Self {
+        if !self.is_default() {
+            return self;
+        }
+        let others: Vec<Value> = statements(observed.policy.as_ref())
+            .into_iter()
+            .filter(|statement| !is_ours(statement))
+            .collect();
+        if let Some(list) = self
+            .policy
+            .as_mut()
+            .and_then(|policy| policy.get_mut("Statement"))
+            .and_then(Value::as_array_mut)
+        {
+            list.extend(others);
+        }
+        self
+    }
+
+    /// Whether the policy has billctl's statement.
+    pub fn has_our_statement(&self) -> bool {
+        statements(self.policy.as_ref()).iter().any(is_ours)
+    }
+
+    pub(super) fn document(&self) -> Value {
+        match &self.policy {
+            Some(policy) => json!({"policy": document::policy(policy)}),
+            None => json!({}),
+        }
+    }
+}
+
+fn is_ours(statement: &Value) -> bool {
+    statement.get("Sid").and_then(Value::as_str) == Some(BUS_STATEMENT)
+}
+
+fn statements(policy: Option<&Value>) -> Vec<Value> {
+    match policy.and_then(|policy| policy.get("Statement")) {
+        Some(Value::Array(list)) => list.clone(),
+        Some(one) => vec![one.clone()],
+        None => Vec::new(),
+    }
+}

@@ -1,0 +1,101 @@
+use serde_json::{Value, json};
+
+use super::alarm::SPEND_EXPRESSION;
+use super::names::Scope;
+use crate::model::REGION;
+
+/// Most lines in the graph of accounts: more can't be told apart. CloudWatch would take 500.
+const MOST_ACCOUNTS: u32 = 20;
+
+/// The dashboard.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dashboard {
+    /// Its name.
+    pub name: String,
+    /// Its body, as CloudWatch keeps it.
+    pub body: Value,
+}
+
+impl Dashboard {
+    /// Daily spend in all and of the accounts that spend most, from the payer's series, and how the notifier does.
+    pub(super) fn desired(scope: &Scope) -> Self {
+        let names = &scope.config.names;
+        let body = json!({"widgets": [
+            {
+                "type": "text", "x": 0, "y": 0, "width": 24, "height": 2,
+                "properties": {"markdown": format!(
+                    "# Daily spend of {}\nMade by billctl. Estimated charges in US dollars, published by AWS about \
+                     every 6 hours; days in UTC.",
+                    scope.facts.organization
+                )},
+            },
+            {
+                "type": "metric", "x": 0, "y": 2, "width": 16, "height": 7,
+                "properties": {
+                    "title": "Daily spend of the organisation (USD)",
+                    "view": "timeSeries", "region": REGION, "period": 86_400, "start": "-P30D",
+                    "yAxis": {"left": {"min": 0}},
+                    "metrics": [
+                        [{"id": "spend", "expression": SPEND_EXPRESSION, "label": "All accounts"}],
+                        ["AWS/Billing", "EstimatedCharges", "Currency", "USD",
+                            {"id": "m1", "stat": "Maximum", "visible": false}],
+                    ],
+                },
+            },
+            {
+                "type": "metric", "x": 16, "y": 2, "width": 8, "height": 7,
+                "properties": {
+                    "title": "Month to date (USD)",
+                    "view": "singleValue", "sparkline": true, "region": REGION, "period": 21_600, "start": "-P30D",
+                    "metrics": [["AWS/Billing", "EstimatedCharges", "Currency", "USD",
+                        {"stat": "Maximum", "label": "All accounts"}]],
+                },
+            },
+            {
+                "type": "metric", "x": 0, "y": 9, "width": 24, "height": 9,
+                "properties": {
+                    "title": format!("Daily spend of the {MOST_ACCOUNTS} accounts that spend most (USD)"),
+                    "view": "timeSeries", "region": REGION, "period": 86_400, "start": "-P30D",
+                    // IF can't choose within the many series of a SEARCH, so the fall at the month's reset is a
+                    // negative rate: the axis leaves it out.
+                    "yAxis": {"left": {"min": 0}},
+                    "metrics": [[{"id": "accounts", "label": "${PROP('Dim.LinkedAccount')}", "expression": format!(
+                        "SORT(RATE(SEARCH('{{AWS/Billing,Currency,LinkedAccount}} MetricName=\"EstimatedCharges\" \
+                         Currency=\"USD\"', 'Maximum', 86400)) * 86400, MAX, DESC, {MOST_ACCOUNTS})"
+                    )}]],
+                },
+            },
+            {
+                "type": "metric", "x": 0, "y": 18, "width": 12, "height": 5,
+                "properties": {
+                    "title": "Notifier: executions",
+                    "view": "timeSeries", "region": REGION, "period": 86_400, "start": "-P30D", "stat": "Sum",
+                    "metrics": [
+                        ["AWS/States", "ExecutionsSucceeded", "StateMachineArn", scope.notifier_arn()],
+                        ["AWS/States", "ExecutionsFailed", "StateMachineArn", scope.notifier_arn()],
+                    ],
+                },
+            },
+            {
+                "type": "metric", "x": 12, "y": 18, "width": 12, "height": 5,
+                "properties": {
+                    "title": "Undelivered events and failed mails in the queue",
+                    "view": "timeSeries", "region": REGION, "period": 3_600, "start": "-P30D", "stat": "Maximum",
+                    "metrics": [["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", names.queue]],
+                },
+            },
+        ]});
+        Self {
+            name: names.dashboard.clone(),
+            body,
+        }
+    }
+
+    pub(super) fn is_ours(&self) -> bool {
+        self.body.to_string().contains("Made by billctl.")
+    }
+
+    pub(super) fn document(&self) -> Value {
+        json!({"body": self.body})
+    }
+}

@@ -1,0 +1,140 @@
+//! What is left to do by hand before the mail can go out: DNS records, a link to click, the SES sandbox, the core
+//! account's policy.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::names::Scope;
+use super::policies;
+use crate::model::{Arn, REGION};
+use crate::service::sesv2::{EmailIdentity, SesAccount};
+
+/// The zone of Easy DKIM's names where SES doesn't name another (SES Developer Guide, "Easy DKIM in Amazon SES").
+const DKIM_ZONE: &str = "dkim.amazonses.com";
+
+/// How far the mail side is, and what is left to do.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MailSetup {
+    /// The From address.
+    pub from: String,
+    /// The identity that sends.
+    pub identity: String,
+    /// Whether it may send; None where it is another account's, which can't be asked.
+    pub verified: Option<bool>,
+    /// An address is verified by a link, a domain by DNS.
+    pub is_domain: bool,
+    /// The records that the domain needs.
+    pub dns: Vec<DnsRecord>,
+    /// Whether SES still holds the account in its sandbox.
+    pub in_ses_sandbox: bool,
+    /// Whether sending is switched off for the account.
+    pub sending_paused: bool,
+    /// Mails in 24 hours at most; None where unlimited.
+    pub daily_quota: Option<f64>,
+    /// The identity policy that another account has to attach.
+    pub core_policy: Option<CorePolicy>,
+}
+
+/// A DNS record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DnsRecord {
+    /// What it is for.
+    pub purpose: &'static str,
+    /// Its name, without a final dot.
+    pub name: String,
+    /// `CNAME`, `MX` or `TXT`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Its value, as a zone file takes it.
+    pub value: String,
+}
+
+/// A policy for an identity in a shared core account.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CorePolicy {
+    /// The identity.
+    pub identity: Arn,
+    /// The name to give the policy.
+    pub name: String,
+    /// The policy.
+    pub policy: Value,
+}
+
+impl MailSetup {
+    /// How far it is, from what SES says.
+    pub fn new(scope: &Scope, account: &SesAccount, identity: Option<&EmailIdentity>) -> Self {
+        let mail = &scope.config.mail;
+        let is_domain = !mail.identity.contains('@');
+        Self {
+            from: mail.from.clone(),
+            identity: mail
+                .identity_arn
+                .as_ref()
+                .map_or_else(|| mail.identity.clone(), Arn::to_string),
+            verified: mail
+                .identity_arn
+                .is_none()
+                .then(|| identity.is_some_and(|identity| identity.verified)),
+            is_domain,
+            dns: identity
+                .filter(|_| is_domain)
+                .map(dns_records)
+                .unwrap_or_default(),
+            in_ses_sandbox: !account.production_access,
+            sending_paused: !account.sending_enabled,
+            daily_quota: (account.max_24_hour_send >= 0.0).then_some(account.max_24_hour_send),
+            core_policy: mail
+                .identity_arn
+                .clone()
+                .map(|identity| core_policy(scope, identity)),
+        }
+    }
+
+    /// Whether a mail to anybody would go out now, as far as can be told.
+    pub fn is_ready(&self) -> bool {
+        self.verified != Some(false) && !self.in_ses_sandbox && !self.sending_paused
+    }
+}
+
+/// Three CNAMEs for DKIM; with a custom MAIL FROM domain exactly one MX, and SPF (AWS-FACTS 6).
+pub fn dns_records(identity: &EmailIdentity) -> Vec<DnsRecord> {
+    let zone = identity
+        .signing_hosted_zone
+        .as_deref()
+        .unwrap_or(DKIM_ZONE)
+        .trim_end_matches('.');
+    let dkim = identity.dkim_tokens.iter().map(|token| DnsRecord {
+        purpose: "DKIM",
+        name: format!("{token}._domainkey.{}", identity.name),
+        kind: "CNAME",
+        value: format!("{token}.{zone}."),
+    });
+    let mail_from = identity.mail_from_domain.iter().flat_map(|domain| {
+        [
+            DnsRecord {
+                purpose: "MAIL FROM",
+                name: domain.clone(),
+                kind: "MX",
+                value: format!("10 feedback-smtp.{REGION}.amazonses.com."),
+            },
+            DnsRecord {
+                purpose: "SPF",
+                name: domain.clone(),
+                kind: "TXT",
+                value: "\"v=spf1 include:amazonses.com ~all\"".to_owned(),
+            },
+        ]
+    });
+    dkim.chain(mail_from).collect()
+}
+
+/// Lets the notifier's role alone send from the core account's identity, as the configured From alone.
+fn core_policy(scope: &Scope, identity: Arn) -> CorePolicy {
+    CorePolicy {
+        identity,
+        name: "billctl".to_owned(),
+        policy: policies::core_identity(scope),
+    }
+}

@@ -1,0 +1,245 @@
+//! Every name and ARN of the billing account's side, derived in one place.
+
+use serde_json::{Value, json};
+
+use super::fill::Values;
+use crate::config::Config;
+use crate::model::{AccountId, Arn, OrgId, REGION, Usd};
+use crate::service::Tags;
+
+use super::stack_set::MANAGED_BY;
+
+/// The name of the bus that every account has.
+pub const DEFAULT_BUS: &str = "default";
+/// How every description that billctl writes begins: the mark of ownership where a service shows no tags.
+pub const DESCRIPTION_MARK: &str = "billctl: ";
+/// The id of a rule's target that is the notifier.
+pub const NOTIFIER_TARGET: &str = "notifier";
+/// The id of a rule's target that is the queue.
+pub const QUEUE_TARGET: &str = "undelivered";
+/// How the name of an execution begins that mails; the event's id follows (docs/notifier.md).
+pub const MAIL_EXECUTION_PREFIX: &str = "mail_";
+/// The `source` of a test event.
+pub const TEST_SOURCE: &str = "billctl.test";
+/// The `detail-type` of a test event.
+pub const TEST_DETAIL_TYPE: &str = "billctl Test Alarm";
+/// The `source` of an alarm's state change (AWS-FACTS 3).
+pub const ALARM_SOURCE: &str = "aws.cloudwatch";
+/// The `detail-type` of an alarm's state change (AWS-FACTS 3).
+pub const ALARM_DETAIL_TYPE: &str = "CloudWatch Alarm State Change";
+
+/// What has to be known of AWS to say what the billing side should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// The organisation.
+    pub organization: OrgId,
+    /// Its management account, which is the billing account.
+    pub management_account: AccountId,
+    /// The threshold of the management account's own alarm.
+    pub own_threshold: Usd,
+}
+
+/// The tags of everything that billctl makes.
+pub fn tags() -> Tags {
+    Tags::from([(MANAGED_BY.0.to_owned(), MANAGED_BY.1.to_owned())])
+}
+
+/// Whether these are tags that billctl gave.
+pub fn are_ours(tags: &Tags) -> bool {
+    tags.get(MANAGED_BY.0).map(String::as_str) == Some(MANAGED_BY.1)
+}
+
+/// The mail address in a From text: `Billing <billing@example.com>` or the address alone.
+pub fn bare_address(from: &str) -> &str {
+    from.rsplit_once('<')
+        .and_then(|(_, rest)| rest.split_once('>'))
+        .map_or(from, |(address, _)| address)
+        .trim()
+}
+
+/// Names and ARNs, from config and facts.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// What the user wants.
+    pub config: &'a Config,
+    /// What AWS says.
+    pub facts: &'a Facts,
+}
+
+impl Scope<'_> {
+    fn arn(&self, service: &str, resource: &str) -> Arn {
+        Arn::new(service, REGION, self.facts.management_account, resource)
+    }
+
+    fn global_arn(&self, service: &str, resource: &str) -> Arn {
+        Arn::new(service, "", self.facts.management_account, resource)
+    }
+
+    /// Whether the members' events arrive on the default bus, where a custom one is wiser (AWS-FACTS 4).
+    pub fn uses_default_bus(&self) -> bool {
+        self.config.names.event_bus == DEFAULT_BUS
+    }
+
+    /// The bus that receives the members' alarms.
+    pub fn bus_arn(&self) -> Arn {
+        self.arn(
+            "events",
+            &format!("event-bus/{}", self.config.names.event_bus),
+        )
+    }
+
+    /// The default bus.
+    pub fn default_bus_arn(&self) -> Arn {
+        self.arn("events", &format!("event-bus/{DEFAULT_BUS}"))
+    }
+
+    /// A rule: on the default bus its ARN doesn't name the bus.
+    pub fn rule_arn(&self, bus: &str, rule: &str) -> Arn {
+        if bus == DEFAULT_BUS {
+            self.arn("events", &format!("rule/{rule}"))
+        } else {
+            self.arn("events", &format!("rule/{bus}/{rule}"))
+        }
+    }
+
+    /// The rule on the members' bus.
+    pub fn member_rule_arn(&self) -> Arn {
+        self.rule_arn(&self.config.names.event_bus, &self.config.names.member_rule)
+    }
+
+    /// The rule for the management account's own alarm. With the default bus as the members' bus there is none:
+    /// the members' rule already sees that alarm.
+    pub fn own_rule_arn(&self) -> Option<Arn> {
+        (!self.uses_default_bus()).then(|| self.rule_arn(DEFAULT_BUS, &self.config.names.own_rule))
+    }
+
+    /// The rule that keeps what SES reports about mails that failed.
+    pub fn mail_failure_rule(&self) -> String {
+        self.config.names.mail_failure_rule()
+    }
+
+    /// That rule's ARN.
+    pub fn mail_failure_rule_arn(&self) -> Arn {
+        self.rule_arn(DEFAULT_BUS, &self.mail_failure_rule())
+    }
+
+    /// The rules that start the notifier.
+    pub fn notifier_rule_arns(&self) -> Vec<Arn> {
+        std::iter::once(self.member_rule_arn())
+            .chain(self.own_rule_arn())
+            .collect()
+    }
+
+    /// The dead-letter queue.
+    pub fn queue_arn(&self) -> Arn {
+        self.arn("sqs", &self.config.names.queue)
+    }
+
+    /// The state machine.
+    pub fn notifier_arn(&self) -> Arn {
+        self.arn(
+            "states",
+            &format!("stateMachine:{}", self.config.names.notifier),
+        )
+    }
+
+    /// The state machine's role.
+    pub fn notifier_role_arn(&self) -> Arn {
+        self.global_arn("iam", &format!("role/{}", self.config.names.notifier_role))
+    }
+
+    /// The rules' role.
+    pub fn rule_role_arn(&self) -> Arn {
+        self.global_arn("iam", &format!("role/{}", self.config.names.rule_role))
+    }
+
+    /// The identity that sends: in this account, or in the shared core account.
+    pub fn identity_arn(&self) -> Arn {
+        self.config
+            .mail
+            .identity_arn
+            .clone()
+            .unwrap_or_else(|| self.arn("ses", &format!("identity/{}", self.config.mail.identity)))
+    }
+
+    /// The management account's own alarm.
+    pub fn own_alarm_arn(&self) -> Arn {
+        self.arn("cloudwatch", &format!("alarm:{}", self.config.alarm.name))
+    }
+
+    /// The alarm on executions that failed.
+    pub fn failure_alarm(&self) -> String {
+        self.config.names.failure_alarm()
+    }
+
+    /// The alarm on what lies in the queue.
+    pub fn queue_alarm(&self) -> String {
+        self.config.names.queue_alarm()
+    }
+
+    /// billctl's alarms in this account.
+    pub fn alarm_names(&self) -> [String; 3] {
+        [
+            self.config.alarm.name.clone(),
+            self.failure_alarm(),
+            self.queue_alarm(),
+        ]
+    }
+
+    /// The values of the state machine's placeholders (docs/notifier.md).
+    pub fn notifier_values(&self) -> Values {
+        let mail = &self.config.mail;
+        let names = &self.config.names;
+        let measure = match self.config.alarm.measure {
+            crate::config::Measure::Daily => "daily",
+            crate::config::Measure::SixHourly => "six-hourly",
+            crate::config::Measure::MonthToDate => "month-to-date",
+        };
+        let identity_arn = mail.identity_arn.as_ref().map(Arn::to_string);
+        let notify_ok = if self.config.alarm.notify_ok { "true" } else { "false" };
+        values([
+            ("FromAddress", mail.from.as_str()),
+            ("IdentityArn", identity_arn.as_deref().unwrap_or_default()),
+            ("ConfigurationSet", &names.configuration_set),
+            ("TemplateName", &names.template),
+            ("ReplyTo", mail.reply_to.as_deref().unwrap_or_default()),
+            ("Cc", &mail.cc.join(" ")),
+            ("FallbackRecipient", mail.fallback.as_deref().unwrap_or_default()),
+            ("OwnerTag", &mail.owner_tag),
+            ("AlarmName", &self.config.alarm.name),
+            ("Measure", measure),
+            ("NotifyOk", notify_ok),
+            ("StackSetName", &self.config.deploy.stack_set),
+        ])
+    }
+
+    /// The values of the policies' placeholders (docs/notifier.md).
+    pub fn policy_values(&self) -> Values {
+        let names = &self.config.names;
+        let mut filled = values([
+            ("AccountId", self.facts.management_account.to_string().as_str()),
+            ("OrganizationId", self.facts.organization.as_str()),
+            ("EventBusName", &names.event_bus),
+            ("QueueName", &names.queue),
+            ("StateMachineName", &names.notifier),
+            ("NotifierRoleName", &names.notifier_role),
+            ("StackSetName", &self.config.deploy.stack_set),
+            ("SendingIdentityArn", self.identity_arn().as_str()),
+            ("ConfigurationSet", &names.configuration_set),
+            ("TemplateName", &names.template),
+            ("FromAddress", bare_address(&self.config.mail.from)),
+        ]);
+        let mut rules = self.notifier_rule_arns();
+        filled.insert("NotifierRuleArns", json!(rules));
+        rules.push(self.mail_failure_rule_arn());
+        filled.insert("QueueRuleArns", json!(rules));
+        filled
+    }
+}
+
+fn values<const N: usize>(pairs: [(&'static str, &str); N]) -> Values {
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name, Value::from(value)))
+        .collect()
+}

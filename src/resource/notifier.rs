@@ -1,0 +1,48 @@
+use serde_json::{Value, json};
+
+use super::fill::fill;
+use super::names::Scope;
+use crate::model::Arn;
+
+/// The state machine as shipped, with placeholders (docs/notifier.md).
+const DEFINITION: &str = include_str!("../../assets/notifier.asl.json");
+
+/// The state machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Notifier {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: Arn,
+    /// Its definition.
+    pub definition: Value,
+    /// The role it runs with.
+    pub role: Arn,
+}
+
+impl Notifier {
+    pub(super) fn desired(scope: &Scope) -> Self {
+        Self {
+            name: scope.config.names.notifier.clone(),
+            arn: scope.notifier_arn(),
+            definition: definition(scope),
+            role: scope.notifier_role_arn(),
+        }
+    }
+
+    pub(super) fn is_ours(&self) -> bool {
+        self.definition
+            .get("Comment")
+            .and_then(Value::as_str)
+            .is_some_and(|comment| comment.starts_with("billctl:"))
+    }
+
+    pub(super) fn document(&self) -> Value {
+        json!({"role": self.role, "definition": self.definition})
+    }
+}
+
+/// The shipped definition with this installation's values.
+pub fn definition(scope: &Scope) -> Value {
+    fill(DEFINITION, &scope.notifier_values())
+}

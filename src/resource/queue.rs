@@ -1,0 +1,53 @@
+use serde_json::{Map, Value};
+
+use super::document;
+use super::names::Scope;
+use super::policies;
+use crate::service::sqs::Attributes;
+
+/// Fourteen days, SQS's longest (SQS API reference, `MessageRetentionPeriod`): what failed on a Friday must still
+/// be there after a holiday.
+const RETENTION_SECONDS: u32 = 14 * 86_400;
+
+/// The queue for what reached nobody: events that couldn't be delivered, and SES's reports of failed mails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    /// Its name.
+    pub name: String,
+    /// Its attributes, by SQS's names: only those that billctl sets are compared.
+    pub attributes: Attributes,
+}
+
+impl Queue {
+    pub(super) fn desired(scope: &Scope) -> Self {
+        Self {
+            name: scope.config.names.queue.clone(),
+            attributes: Attributes::from([
+                (
+                    "MessageRetentionPeriod".into(),
+                    RETENTION_SECONDS.to_string(),
+                ),
+                ("SqsManagedSseEnabled".into(), "true".into()),
+                ("Policy".into(), policies::queue(scope).to_string()),
+            ]),
+        }
+    }
+
+    /// The attributes that billctl sets; the policy as a document, numbers as numbers.
+    pub(super) fn document(&self) -> Value {
+        let mut fields = Map::new();
+        for name in ["MessageRetentionPeriod", "SqsManagedSseEnabled", "Policy"] {
+            let Some(text) = self.attributes.get(name).filter(|text| !text.is_empty()) else {
+                continue;
+            };
+            let value = match serde_json::from_str::<Value>(text) {
+                Ok(parsed) if name == "Policy" => document::policy(&parsed),
+                Ok(parsed) => parsed,
+                Err(_) => Value::String(text.clone()),
+            };
+            let field = if name == "Policy" { "policy" } else { name };
+            fields.insert(field.to_owned(), value);
+        }
+        Value::Object(fields)
+    }
+}

@@ -1,0 +1,83 @@
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::document;
+use super::names::{self, DESCRIPTION_MARK, Scope};
+use super::policies;
+use crate::model::Arn;
+use crate::service::Tags;
+
+/// The one inline policy of each role.
+const POLICY_NAME: &str = "billctl";
+
+/// A role with one purpose, its trust policy and its inline policy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Role {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Its tags.
+    pub tags: Tags,
+    /// Who may assume it.
+    pub trust: Value,
+    /// Its inline policies by name.
+    pub policies: BTreeMap<String, Value>,
+    /// Managed policies attached to it: billctl attaches none.
+    pub attached: Vec<Arn>,
+}
+
+impl Role {
+    /// The role with which the rules start the notifier.
+    pub(super) fn rules(scope: &Scope) -> Self {
+        Self::new(
+            &scope.config.names.rule_role,
+            "lets the alarm rules start the notifier",
+            policies::rule_role_trust(scope),
+            policies::rule_role(scope),
+        )
+    }
+
+    /// The role with which the notifier runs: exactly what the state machine calls.
+    pub(super) fn notifier(scope: &Scope) -> Self {
+        Self::new(
+            &scope.config.names.notifier_role,
+            "what the notifier may do: read accounts and charges, send the mail",
+            policies::notifier_role_trust(scope),
+            policies::notifier_role(scope),
+        )
+    }
+
+    fn new(name: &str, purpose: &str, trust: Value, policy: Value) -> Self {
+        Self {
+            name: name.to_owned(),
+            description: format!("{DESCRIPTION_MARK}{purpose}"),
+            tags: names::tags(),
+            trust,
+            policies: BTreeMap::from([(POLICY_NAME.to_owned(), policy)]),
+            attached: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_ours(&self) -> bool {
+        names::are_ours(&self.tags) || self.description.starts_with(DESCRIPTION_MARK)
+    }
+
+    /// Trust and inline policies. The description isn't compared: it decides nothing.
+    pub(super) fn document(&self) -> Value {
+        let mut fields = Map::from_iter([("trust".to_owned(), document::policy(&self.trust))]);
+        for (name, policy) in &self.policies {
+            let field = if name == POLICY_NAME {
+                "policy".to_owned()
+            } else {
+                format!("policies[{name}]")
+            };
+            fields.insert(field, document::policy(policy));
+        }
+        if !self.attached.is_empty() {
+            fields.insert("attached".into(), json!(self.attached));
+        }
+        Value::Object(fields)
+    }
+}

@@ -1,0 +1,146 @@
+//! The StackSet that gives every member its alarm, rule and role.
+
+use serde::Serialize;
+
+use crate::config::{Config, Measure};
+use crate::model::{AccountId, Arn, REGION, Usd};
+use crate::service::Tags;
+use crate::service::cloudformation::{AutoDeployment, Parameters, StackSet, StackSetSpec};
+
+/// The member template, as it is deployed.
+pub const TEMPLATE: &str = include_str!("../../assets/member-template.yaml");
+
+/// The template's parameter that holds the threshold: the only one that instances override.
+pub const THRESHOLD: &str = "Threshold";
+
+/// The tag that says who made something.
+pub const MANAGED_BY: (&str, &str) = ("managed-by", "billctl");
+
+/// One field of the StackSet that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldChange {
+    /// Which field, such as `Parameters.Threshold`.
+    pub field: String,
+    /// What it is.
+    pub before: Option<String>,
+    /// What it should be.
+    pub after: Option<String>,
+}
+
+/// The StackSet that `config` asks for, forwarding to the bus of the account `billing`.
+pub fn desired(config: &Config, billing: AccountId) -> StackSetSpec {
+    let bus = Arn::new(
+        "events",
+        REGION,
+        billing,
+        &format!("event-bus/{}", config.names.event_bus),
+    );
+    let measure = match config.alarm.measure {
+        Measure::Daily => "daily",
+        Measure::SixHourly => "six-hourly",
+        Measure::MonthToDate => "month-to-date",
+    };
+    StackSetSpec {
+        name: config.deploy.stack_set.clone(),
+        description: "Daily-spend alarm, forwarded to the billing account (made by billctl)"
+            .to_owned(),
+        template: TEMPLATE.to_owned(),
+        parameters: Parameters::from([
+            ("AlarmName".to_owned(), config.alarm.name.clone()),
+            ("EventBusArn".to_owned(), bus.to_string()),
+            ("Measure".to_owned(), measure.to_owned()),
+            ("RoleName".to_owned(), config.names.member_role.clone()),
+            ("RuleName".to_owned(), "billctl-forward-alarm".to_owned()),
+            (THRESHOLD.to_owned(), config.alarm.threshold.to_decimal()),
+        ]),
+        tags: Tags::from([(MANAGED_BY.0.to_owned(), MANAGED_BY.1.to_owned())]),
+        auto_deployment: AutoDeployment {
+            enabled: config.deploy.auto_deploy,
+            retain_stacks: false,
+        },
+    }
+}
+
+/// The threshold in a set of parameters or overrides, if it is there and is an amount.
+pub fn threshold(parameters: &Parameters) -> Option<Usd> {
+    parameters.get(THRESHOLD)?.parse().ok()
+}
+
+/// The fields in which the StackSet differs from what is wanted. Amounts compare as numbers, templates without
+/// their trailing white space.
+pub fn diff(spec: &StackSetSpec, live: &StackSet) -> Vec<FieldChange> {
+    let mut changes = Vec::new();
+    let mut compare = |field: &str, before: Option<&str>, after: Option<&str>, equal: bool| {
+        if !equal {
+            changes.push(FieldChange {
+                field: field.to_owned(),
+                before: before.map(str::to_owned),
+                after: after.map(str::to_owned),
+            });
+        }
+    };
+    let body = |text: &str| {
+        text.lines()
+            .map(str::trim_end)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let (before, after) = (body(&live.template), body(&spec.template));
+    let same_template = before.trim_end() == after.trim_end();
+    compare(
+        "Template",
+        Some(&live.template),
+        Some(&spec.template),
+        same_template,
+    );
+    compare(
+        "Description",
+        Some(&live.description),
+        Some(&spec.description),
+        live.description == spec.description,
+    );
+    maps(&live.parameters, &spec.parameters, |name, before, after| {
+        let equal = before == after
+            || (name == THRESHOLD
+                && before.and_then(|text| text.parse::<Usd>().ok())
+                    == after.and_then(|text| text.parse::<Usd>().ok())
+                && before.is_some());
+        compare(&format!("Parameters.{name}"), before, after, equal);
+    });
+    maps(&live.tags, &spec.tags, |name, before, after| {
+        compare(&format!("Tags.{name}"), before, after, before == after);
+    });
+    // Where the answer doesn't tell (an emulator may leave it out), there is nothing to compare.
+    if let Some(live) = live.auto_deployment {
+        let text = |auto: AutoDeployment| {
+            format!(
+                "enabled={} retain-stacks={}",
+                auto.enabled, auto.retain_stacks
+            )
+        };
+        let (before, after) = (text(live), text(spec.auto_deployment));
+        compare(
+            "AutoDeployment",
+            Some(&before),
+            Some(&after),
+            before == after,
+        );
+    }
+    changes
+}
+
+/// Calls `visit` for every key of either map.
+fn maps(
+    live: &Parameters,
+    wanted: &Parameters,
+    mut visit: impl FnMut(&str, Option<&str>, Option<&str>),
+) {
+    for (name, after) in wanted {
+        visit(name, live.get(name).map(String::as_str), Some(after));
+    }
+    for (name, before) in live {
+        if !wanted.contains_key(name) {
+            visit(name, Some(before), None);
+        }
+    }
+}

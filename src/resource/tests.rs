@@ -1,0 +1,300 @@
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::config::{Config, Measure};
+use crate::model::Usd;
+
+pub(crate) fn config() -> Config {
+    let text = r#"
+        [mail]
+        from = "Billing <billing@example.com>"
+        identity = "example.com"
+        mail-from-domain = "bounce.example.com"
+        cc = ["a@example.com", "b@example.com"]
+    "#;
+    Config::parse("test.toml", text).unwrap()
+}
+
+pub(crate) fn facts() -> Facts {
+    Facts {
+        organization: "o-a1b2c3d4e5".parse().unwrap(),
+        management_account: "111111111111".parse().unwrap(),
+        own_threshold: Usd::dollars(250),
+    }
+}
+
+fn all(config: &Config) -> Vec<Resource> {
+    desired(&Scope {
+        config,
+        facts: &facts(),
+    })
+}
+
+fn role<'a>(all: &'a [Resource], name: &str) -> &'a Role {
+    all.iter()
+        .find_map(|resource| match resource {
+            Resource::Role(role) if role.name == name => Some(role),
+            _ => None,
+        })
+        .unwrap()
+}
+
+fn walk(value: &Value, see: &mut impl FnMut(&str)) {
+    match value {
+        Value::String(text) => see(text),
+        Value::Array(items) => items.iter().for_each(|item| walk(item, see)),
+        Value::Object(fields) => fields.values().for_each(|field| walk(field, see)),
+        _ => {}
+    }
+}
+
+#[test]
+fn no_placeholder_is_left_in_the_state_machine_and_none_is_unused() {
+    let (config, facts) = (config(), facts());
+    let scope = Scope {
+        config: &config,
+        facts: &facts,
+    };
+    let shipped: Value =
+        serde_json::from_str(include_str!("../../assets/notifier.asl.json")).unwrap();
+    let mut wanted = BTreeSet::new();
+    walk(&shipped, &mut |text| {
+        if let Some(name) = text
+            .strip_prefix("${")
+            .and_then(|rest| rest.strip_suffix('}'))
+        {
+            wanted.insert(name.to_owned());
+        }
+    });
+    let given: BTreeSet<String> = scope
+        .notifier_values()
+        .into_keys()
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(given, wanted);
+    walk(&definition(&scope), &mut |text| {
+        assert!(!text.contains("${"), "{text}")
+    });
+}
+
+#[test]
+fn the_notifier_may_call_exactly_what_the_state_machine_calls() {
+    let config = config();
+    let all = all(&config);
+    let mut allowed = BTreeSet::new();
+    for statement in role(&all, "billctl-notifier").policies["billctl"]["Statement"]
+        .as_array()
+        .unwrap()
+    {
+        walk(&statement["Action"], &mut |action| {
+            allowed.insert(action.to_lowercase());
+        });
+    }
+    let shipped: Value =
+        serde_json::from_str(include_str!("../../assets/notifier.asl.json")).unwrap();
+    let mut called = BTreeSet::new();
+    walk(&shipped, &mut |text| {
+        if let Some(call) = text.strip_prefix("arn:aws:states:::aws-sdk:") {
+            called.insert(call.replace("sesv2", "ses").to_lowercase());
+            // SES checks the older API's action as well when a stored template is sent.
+            if call == "sesv2:sendEmail" {
+                called.insert("ses:sendtemplatedemail".to_owned());
+            }
+        } else if text == "arn:aws:states:::states:startExecution" {
+            called.insert("states:startexecution".to_owned());
+        }
+    });
+    assert_eq!(allowed, called);
+}
+
+#[test]
+fn no_policy_has_a_wildcard_action_or_an_open_resource_that_could_be_closed() {
+    let config = config();
+    for resource in all(&config) {
+        let Resource::Role(role) = resource else {
+            continue;
+        };
+        for statement in role.policies["billctl"]["Statement"].as_array().unwrap() {
+            walk(&statement["Action"], &mut |action| {
+                assert!(!action.contains('*'), "{action}")
+            });
+            let open = statement["Resource"] == json!("*");
+            assert_eq!(
+                open,
+                statement["Sid"] == json!("WhatWasSpent"),
+                "{statement}"
+            );
+        }
+    }
+}
+
+#[test]
+fn mail_is_sent_as_the_configured_address_alone_from_its_identity_alone() {
+    let mut config = config();
+    let statement = |config: &Config| {
+        let all = all(config);
+        let policy = &role(&all, "billctl-notifier").policies["billctl"];
+        let list = policy["Statement"].as_array().unwrap();
+        list.iter()
+            .find(|statement| statement["Sid"] == "WriteToTheOwner")
+            .unwrap()
+            .clone()
+    };
+    let here = statement(&config);
+    assert_eq!(
+        here["Condition"]["StringEquals"]["ses:FromAddress"],
+        "billing@example.com"
+    );
+    assert_eq!(
+        here["Resource"][0],
+        "arn:aws:ses:us-east-1:111111111111:identity/example.com"
+    );
+    config.mail.identity_arn = Some(
+        "arn:aws:ses:us-east-1:222222222222:identity/core.example.com"
+            .parse()
+            .unwrap(),
+    );
+    assert_eq!(
+        statement(&config)["Resource"][0],
+        "arn:aws:ses:us-east-1:222222222222:identity/core.example.com"
+    );
+    assert!(
+        !all(&config)
+            .iter()
+            .any(|resource| matches!(resource, Resource::Identity(_)))
+    );
+}
+
+#[test]
+fn a_rule_comes_after_what_it_starts_and_before_the_alarm_that_fires_it() {
+    let config = config();
+    let order: Vec<String> = all(&config)
+        .iter()
+        .map(|resource| resource.id().to_string())
+        .collect();
+    let place = |id: &str| {
+        order
+            .iter()
+            .position(|other| other == id)
+            .unwrap_or_else(|| panic!("{id} in {order:?}"))
+    };
+    assert!(place("role billctl-notifier") < place("state machine billctl-notifier"));
+    assert!(place("state machine billctl-notifier") < place("rule billctl/billctl-member-alarms"));
+    assert!(place("rule default/billctl-own-alarm") < place("alarm Billing-Alarm"));
+    assert!(place("event bus billctl") < place("rule billctl/billctl-member-alarms"));
+    let unique: BTreeSet<&String> = order.iter().collect();
+    assert_eq!(unique.len(), order.len());
+}
+
+#[test]
+fn the_default_bus_has_one_rule_and_keeps_the_statements_of_others() {
+    let mut config = config();
+    config.names.event_bus = "default".into();
+    let all = all(&config);
+    let rules = all
+        .iter()
+        .filter(|resource| matches!(resource, Resource::Rule(_)))
+        .count();
+    assert_eq!(rules, 2, "the members' rule and the one for failed mails");
+    let others = json!({"Sid": "Theirs", "Effect": "Allow", "Principal": {"AWS": "333333333333"},
+        "Action": "events:PutEvents", "Resource": "*"});
+    let observed = Resource::Bus(Bus {
+        name: "default".into(),
+        policy: Some(json!({"Version": "2012-10-17", "Statement": [others]})),
+    });
+    let bus = all
+        .into_iter()
+        .find(|resource| matches!(resource, Resource::Bus(_)))
+        .unwrap();
+    let changes = document::diff(&observed.document(), &bus.beside(&observed).document());
+    let paths: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
+    assert_eq!(paths, [format!("policy.Statement[{BUS_STATEMENT}]")]);
+}
+
+#[test]
+fn only_this_organisations_forwarded_alarms_may_enter_the_bus() {
+    let config = config();
+    let all = all(&config);
+    let policy = all
+        .iter()
+        .find_map(|resource| match resource {
+            Resource::Bus(bus) => bus.policy.clone(),
+            _ => None,
+        })
+        .unwrap();
+    insta::assert_json_snapshot!(policy);
+}
+
+#[test]
+fn the_own_alarm_watches_the_management_accounts_own_series() {
+    for (measure, period, queries) in [
+        (Measure::Daily, 86_400, 2),
+        (Measure::SixHourly, 21_600, 2),
+        (Measure::MonthToDate, 21_600, 1),
+    ] {
+        let mut config = config();
+        config.alarm.measure = measure;
+        let alarm = all(&config)
+            .into_iter()
+            .find_map(|resource| match resource {
+                Resource::Alarm(alarm) if alarm.0.name == "Billing-Alarm" => Some(alarm.0),
+                _ => None,
+            })
+            .unwrap();
+        assert_eq!(alarm.metrics.len(), queries);
+        let text = serde_json::to_string(&alarm.metrics).unwrap();
+        assert!(text.contains(r#""LinkedAccount":"111111111111""#), "{text}");
+        assert!(text.contains(&format!(r#""period":{period}"#)), "{text}");
+        assert_eq!(alarm.threshold, 250.0);
+    }
+}
+
+#[test]
+fn the_members_and_the_own_alarm_compute_spend_the_same_way() {
+    let template = include_str!("../../assets/member-template.yaml");
+    assert!(template.contains(&format!("Expression: {SPEND_EXPRESSION}")));
+}
+
+#[test]
+fn dns_records_are_what_ses_asks_for() {
+    let identity = crate::service::sesv2::EmailIdentity {
+        name: "example.com".into(),
+        verified: false,
+        verification_status: "PENDING".into(),
+        dkim_tokens: vec!["aaa".into(), "bbb".into(), "ccc".into()],
+        dkim_status: Some("PENDING".into()),
+        signing_hosted_zone: None,
+        mail_from_domain: Some("bounce.example.com".into()),
+        mail_from_status: Some("PENDING".into()),
+        tags: tags(),
+    };
+    let lines: Vec<String> = mail_setup::dns_records(&identity)
+        .into_iter()
+        .map(|record| format!("{} {} {}", record.name, record.kind, record.value))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "aaa._domainkey.example.com CNAME aaa.dkim.amazonses.com.",
+            "bbb._domainkey.example.com CNAME bbb.dkim.amazonses.com.",
+            "ccc._domainkey.example.com CNAME ccc.dkim.amazonses.com.",
+            "bounce.example.com MX 10 feedback-smtp.us-east-1.amazonses.com.",
+            "bounce.example.com TXT \"v=spf1 include:amazonses.com ~all\"",
+        ]
+    );
+}
+
+#[test]
+fn no_policy_has_a_placeholder_left() {
+    let (config, facts) = (config(), facts());
+    let scope = Scope {
+        config: &config,
+        facts: &facts,
+    };
+    for (file, policy) in policies::all(&scope) {
+        assert!(policy.is_object(), "{file}");
+        walk(&policy, &mut |text| assert!(!text.contains("${"), "{file}: {text}"));
+    }
+}

@@ -1,0 +1,12 @@
+//! Amazon States Language with JSONata: what Step Functions checks when a state machine is put, and how it runs.
+//!
+//! Task, Choice, Pass, Wait, Succeed, Fail and Parallel; Map, activities, callbacks and JSONPath are refused when
+//! the state machine is put, because a half-run one would be worse than none.
+
+mod definition;
+mod query;
+mod run;
+mod tasks;
+
+pub(super) use definition::check;
+pub(super) use run::{Ended, Machine, Start, run};

@@ -1,0 +1,50 @@
+//! What the billing side asks the core about the organisation.
+
+use super::World;
+use crate::model::{AccountId, AccountState, OrgId};
+use crate::service::cloudformation::Parameters;
+
+impl World {
+    /// The organisation's id.
+    pub(super) fn organization_id(&self) -> &OrgId {
+        &self.organizations.id
+    }
+
+    /// Whether the account belongs to the organisation, the management account included.
+    pub(super) fn is_member(&self, account: AccountId) -> bool {
+        self.organizations.has_account(account)
+    }
+
+    /// Every account that can have charges, by id.
+    pub(super) fn charged_accounts(&self) -> impl Iterator<Item = AccountId> {
+        self.organizations
+            .accounts()
+            .filter(|(account, _)| {
+                !matches!(
+                    account.state,
+                    AccountState::Closed | AccountState::PendingActivation
+                )
+            })
+            .map(|(account, _)| account.id)
+    }
+
+    pub(super) fn stack_set_parameters(&self, _name: &str) -> Option<Parameters> {
+        None
+    }
+
+    pub(super) fn stack_instance_overrides(
+        &self,
+        _name: &str,
+        _account: AccountId,
+    ) -> Option<Parameters> {
+        None
+    }
+
+    pub fn member_rule(&self, _account: AccountId) -> Option<super::member::MemberRule> {
+        None
+    }
+
+    pub fn member_role(&self, _account: AccountId) -> Option<super::member::MemberRole> {
+        None
+    }
+}

@@ -1,0 +1,356 @@
+//! What accounts spend, and when AWS publishes it as `AWS/Billing EstimatedCharges` (AWS-FACTS 1).
+//!
+//! Nothing is stored per datapoint. An account's spend is a function of its id: services with a daily amount each, a
+//! weekly rhythm and some noise. Only what a user adds to it (`set_daily`, `add_once`) is kept, so ten thousand
+//! accounts cost nothing, and the past is as long as CloudWatch would keep it.
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::World;
+use crate::model::{AccountId, Usd};
+
+/// How long CloudWatch keeps what it has by the hour (AWS-FACTS 9).
+pub(super) const RETENTION: SignedDuration = SignedDuration::from_hours(455 * 24);
+
+const DAY: i64 = 86_400;
+/// Publications come about every six hours (AWS-FACTS 1).
+const SLOT: i64 = 21_600;
+/// An account's usual offset in its slot, and by how much a publication differs from it, in minutes.
+const OFFSET_MINUTES: u64 = 90;
+const JITTER_MINUTES: u64 = 40;
+
+/// Services by the names that the `ServiceName` dimension has; the first is where injected spend goes.
+const SERVICES: [&str; 14] = [
+    "AmazonEC2",
+    "AmazonRDS",
+    "AmazonS3",
+    "AmazonCloudWatch",
+    "AWSLambda",
+    "AWSDataTransfer",
+    "AmazonDynamoDB",
+    "AmazonVPC",
+    "awskms",
+    "AmazonECS",
+    "AmazonEKS",
+    "AmazonElastiCache",
+    "AmazonGuardDuty",
+    "AWSSecretsManager",
+];
+
+/// What differs from the accounts' own profiles.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Ledger {
+    changes: BTreeMap<AccountId, Changes>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Changes {
+    /// No spend before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    opened: Option<Timestamp>,
+    /// From then on so many dollars a day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    daily: Vec<(Timestamp, f64)>,
+    /// At that time so many dollars, at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    once: Vec<(Timestamp, f64)>,
+}
+
+/// From now on the account spends `usd` a day, evenly, in the shares that its services have.
+pub fn set_daily(world: &mut World, account: AccountId, usd: Usd) {
+    let now = world.now;
+    let changes = world.cloudwatch.ledger.changes.entry(account).or_default();
+    changes.daily.retain(|(at, _)| *at < now);
+    changes.daily.push((now, usd.to_f64()));
+}
+
+/// The account spends `usd` now, at once; less than nothing is a credit.
+pub fn add_once(world: &mut World, account: AccountId, usd: Usd) {
+    let now = world.now;
+    let changes = world.cloudwatch.ledger.changes.entry(account).or_default();
+    changes.once.push((now, usd.to_f64()));
+}
+
+/// The account is new: it spends from now on only.
+pub fn open(world: &mut World, account: AccountId) {
+    let now = world.now;
+    world
+        .cloudwatch
+        .ledger
+        .changes
+        .entry(account)
+        .or_default()
+        .opened = Some(now);
+}
+
+/// A well-mixed number from an account and two more (splitmix64): the same on every machine.
+fn mix(account: AccountId, purpose: u64, number: i64) -> u64 {
+    let id: u64 = account.to_string().parse().unwrap_or_default();
+    let mut state = id
+        .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        .wrapping_add(purpose.wrapping_mul(0xD1B5_4A32_D192_ED03))
+        .wrapping_add((number as u64).wrapping_mul(0xA24B_AED4_963E_E407));
+    state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    state = (state ^ (state >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    state ^ (state >> 31)
+}
+
+/// A number from 0 up to 1.
+fn unit(bits: u64) -> f64 {
+    (bits >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// The times in `[start, end)` when the account's charges are published, oldest first, on whole minutes.
+pub(super) fn publications(
+    account: AccountId,
+    start: Timestamp,
+    end: Timestamp,
+) -> impl Iterator<Item = Timestamp> {
+    let offset = mix(account, 1, 0) % OFFSET_MINUTES;
+    let (first, last) = (
+        start.as_second().div_euclid(SLOT) - 1,
+        end.as_second().div_euclid(SLOT),
+    );
+    (first..=last)
+        .filter_map(move |slot| {
+            let minutes = offset + mix(account, 2, slot) % JITTER_MINUTES;
+            Timestamp::from_second(slot * SLOT + minutes as i64 * 60).ok()
+        })
+        .filter(move |at| *at >= start && *at < end)
+}
+
+/// How an account spends.
+pub(super) struct Spender<'a> {
+    account: AccountId,
+    services: Vec<(&'static str, f64)>,
+    daily: f64,
+    changes: Option<&'a Changes>,
+}
+
+impl<'a> Spender<'a> {
+    pub(super) fn new(ledger: &'a Ledger, account: AccountId) -> Self {
+        let count = 3 + (mix(account, 3, 0) % 5) as usize;
+        let first = (mix(account, 4, 0) % (SERVICES.len() as u64 - 1)) as usize;
+        let mut services = vec![(SERVICES[0], 1.0)];
+        for index in 0..count {
+            let at = 1 + (first + index) % (SERVICES.len() - 1);
+            let share =
+                0.62_f64.powi(index as i32 + 1) * (0.6 + 0.8 * unit(mix(account, 5, index as i64)));
+            services.push((SERVICES[at], share));
+        }
+        let whole: f64 = services.iter().map(|(_, share)| share).sum();
+        for (_, share) in &mut services {
+            *share /= whole;
+        }
+        Self {
+            account,
+            services,
+            // From 2.5 to about 34 dollars a day, more accounts at the lower end.
+            daily: 2.5 * (2.6 * unit(mix(account, 6, 0))).exp(),
+            changes: ledger.changes.get(&account),
+        }
+    }
+
+    /// The services that the account uses.
+    pub(super) fn services(&self) -> impl Iterator<Item = &'static str> {
+        self.services.iter().map(|(name, _)| *name)
+    }
+
+    fn opened(&self) -> Option<Timestamp> {
+        self.changes.and_then(|changes| changes.opened)
+    }
+
+    /// Month to date at each of `times` (oldest first), of one service or of all: dollars, rounded to cents. `None`
+    /// before the account existed, and for a service that it doesn't use.
+    pub(super) fn month_to_date(
+        &self,
+        service: Option<&str>,
+        times: &[Timestamp],
+    ) -> Vec<Option<f64>> {
+        let used: Vec<usize> = (0..self.services.len())
+            .filter(|index| service.is_none_or(|wanted| self.services[*index].0 == wanted))
+            .collect();
+        let mut answer = Vec::with_capacity(times.len());
+        // How far has been added up, and what it makes since its month began, per service: an account's total is
+        // the sum of its services' published cents.
+        let mut reached: Option<i64> = None;
+        let mut sums = vec![0.0; used.len()];
+        for at in times {
+            if used.is_empty() || self.opened().is_some_and(|opened| *at < opened) {
+                answer.push(None);
+                continue;
+            }
+            let now = at.as_second();
+            let month = month_start(*at);
+            let from = match reached {
+                Some(reached) if reached >= month => reached,
+                _ => {
+                    sums.fill(0.0);
+                    month
+                }
+            };
+            for (sum, index) in sums.iter_mut().zip(&used) {
+                *sum += self.between(*index, from, now);
+            }
+            reached = Some(now);
+            let cents: f64 = sums.iter().map(|sum| (sum * 100.0).round()).sum();
+            answer.push(Some(cents / 100.0));
+        }
+        answer
+    }
+
+    /// What a service costs from one second up to another.
+    fn between(&self, index: usize, from: i64, to: i64) -> f64 {
+        let mut sum = 0.0;
+        let mut at = self
+            .opened()
+            .map_or(from, |opened| from.max(opened.as_second()));
+        while at < to {
+            let day = at.div_euclid(DAY);
+            let mut end = to.min((day + 1) * DAY);
+            let mut set = None;
+            for (since, usd) in self.changes.iter().flat_map(|changes| &changes.daily) {
+                let since = since.as_second();
+                if since <= at {
+                    set = Some(*usd);
+                } else {
+                    end = end.min(since);
+                }
+            }
+            let share = self.services[index].1;
+            let daily = match set {
+                Some(usd) => usd * share,
+                None => self.daily * share * rhythm(day) * self.noise(index, day),
+            };
+            sum += daily * (end - at) as f64 / DAY as f64;
+            at = end;
+        }
+        if index == 0 {
+            // Counted from the second it happened in, so that a publication in that second has it.
+            sum += self
+                .changes
+                .iter()
+                .flat_map(|changes| &changes.once)
+                .filter(|(at, _)| (from..to).contains(&at.as_second()))
+                .map(|(_, usd)| usd)
+                .sum::<f64>();
+        }
+        sum
+    }
+
+    fn noise(&self, index: usize, day: i64) -> f64 {
+        0.92 + 0.16 * unit(mix(self.account, 10 + index as u64, day))
+    }
+}
+
+/// Weekends are quieter; the first day of the epoch was a Thursday.
+fn rhythm(day: i64) -> f64 {
+    match (day + 3).rem_euclid(7) {
+        5 => 0.84,
+        6 => 0.78,
+        _ => 1.0,
+    }
+}
+
+/// The first second of the month, UTC.
+fn month_start(at: Timestamp) -> i64 {
+    let first = at.to_zoned(TimeZone::UTC).date().first_of_month();
+    first
+        .to_zoned(TimeZone::UTC)
+        .map_or(i64::MIN, |zoned| zoned.timestamp().as_second())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account() -> AccountId {
+        "111122223333".parse().unwrap()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn charges_are_published_about_every_six_hours() {
+        let times: Vec<_> = publications(
+            account(),
+            at("2026-03-01T00:00:00Z"),
+            at("2026-03-11T00:00:00Z"),
+        )
+        .collect();
+        assert!((39..=41).contains(&times.len()), "{}", times.len());
+        for pair in times.windows(2) {
+            let minutes = pair[1].duration_since(pair[0]).as_mins();
+            assert!((320..=400).contains(&minutes), "{minutes}");
+        }
+    }
+
+    #[test]
+    fn a_month_starts_again_at_nothing_and_only_grows() {
+        let ledger = Ledger::default();
+        let spender = Spender::new(&ledger, account());
+        let times: Vec<_> = publications(
+            account(),
+            at("2026-02-20T00:00:00Z"),
+            at("2026-03-10T00:00:00Z"),
+        )
+        .collect();
+        let values = spender.month_to_date(None, &times);
+        let mut falls = 0;
+        for (pair, values) in times.windows(2).zip(values.windows(2)) {
+            if values[1] < values[0] {
+                falls += 1;
+                assert_eq!(month_start(pair[1]), at("2026-03-01T00:00:00Z").as_second());
+            }
+        }
+        assert_eq!(falls, 1);
+    }
+
+    #[test]
+    fn the_total_is_the_sum_of_the_services_to_the_cent() {
+        let ledger = Ledger::default();
+        let spender = Spender::new(&ledger, account());
+        let times = [at("2026-03-17T12:34:00Z")];
+        let total = spender.month_to_date(None, &times)[0].unwrap();
+        let services: f64 = spender
+            .services()
+            .map(|service| spender.month_to_date(Some(service), &times)[0].unwrap())
+            .sum();
+        assert!((total - services).abs() < 0.001, "{total} {services}");
+        assert!(total > 10.0);
+    }
+
+    #[test]
+    fn the_same_time_has_the_same_value_however_it_is_asked_for() {
+        let ledger = Ledger::default();
+        let spender = Spender::new(&ledger, account());
+        let times: Vec<_> = publications(
+            account(),
+            at("2026-03-01T00:00:00Z"),
+            at("2026-03-20T00:00:00Z"),
+        )
+        .collect();
+        let all = spender.month_to_date(None, &times);
+        let alone = spender.month_to_date(None, &times[times.len() - 1..]);
+        assert!((all.last().unwrap().unwrap() - alone[0].unwrap()).abs() < 0.011);
+    }
+
+    #[test]
+    fn an_account_spends_nothing_before_it_exists() {
+        let mut ledger = Ledger::default();
+        ledger.changes.entry(account()).or_default().opened = Some(at("2026-03-05T00:00:00Z"));
+        let spender = Spender::new(&ledger, account());
+        let values = spender.month_to_date(
+            None,
+            &[at("2026-03-04T00:00:00Z"), at("2026-03-05T06:00:00Z")],
+        );
+        assert_eq!(values[0], None);
+        assert!(values[1].unwrap() < 20.0);
+    }
+}

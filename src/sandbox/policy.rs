@@ -1,0 +1,545 @@
+//! A small IAM policy evaluator: enough for the policies that billctl writes, and for what may break them.
+//!
+//! Follows the evaluation logic of the IAM user guide for one policy: an explicit deny wins, then an allow, else the
+//! request is not allowed. A condition operator that isn't known here is never met, so nothing is let through by
+//! mistake.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// Who makes a request.
+#[derive(Debug, Clone, Copy)]
+pub enum Caller<'a> {
+    /// An AWS service, such as `events.amazonaws.com`.
+    Service(&'a str),
+    /// A role, by its ARN.
+    Role(&'a str),
+}
+
+/// The values that conditions are about: key in lower case (IAM ignores case) to values.
+#[derive(Debug, Clone, Default)]
+pub struct RequestContext(BTreeMap<String, Vec<String>>);
+
+impl RequestContext {
+    /// The same context with one more key.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl ToString) -> Self {
+        self.0
+            .entry(key.to_ascii_lowercase())
+            .or_default()
+            .push(value.to_string());
+        self
+    }
+
+    fn get(&self, key: &str) -> &[String] {
+        self.0
+            .get(&key.to_ascii_lowercase())
+            .map_or(&[], Vec::as_slice)
+    }
+}
+
+/// A request to be judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Who asks.
+    pub caller: Caller<'a>,
+    /// The IAM action, such as `states:StartExecution`.
+    pub action: &'a str,
+    /// The resource's ARN, or `*`.
+    pub resource: &'a str,
+    /// What conditions look at.
+    pub context: &'a RequestContext,
+}
+
+/// What one policy says about a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// A statement allows it and none denies it.
+    Allowed,
+    /// A statement denies it.
+    Denied,
+    /// No statement is about it.
+    Silent,
+}
+
+/// What kind of policy a document is: decides which elements it must and must not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PolicyKind {
+    /// A role's trust policy: a principal, no resource.
+    Trust,
+    /// A role's inline policy: a resource, no principal.
+    Identity,
+    /// A bus's or queue's policy: both.
+    Resource,
+}
+
+fn texts(value: Option<&Value>) -> Vec<&str> {
+    match value {
+        Some(Value::String(text)) => vec![text],
+        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn statements(policy: &Value) -> Vec<&Value> {
+    match policy.get("Statement") {
+        Some(Value::Array(items)) => items.iter().collect(),
+        Some(one @ Value::Object(_)) => vec![one],
+        _ => Vec::new(),
+    }
+}
+
+/// What the policy says about the request.
+pub fn evaluate(policy: &Value, request: Request<'_>) -> Decision {
+    let mut decision = Decision::Silent;
+    for statement in statements(policy) {
+        if !concerns(statement, request) {
+            continue;
+        }
+        match statement.get("Effect").and_then(Value::as_str) {
+            Some("Deny") => return Decision::Denied,
+            Some("Allow") => decision = Decision::Allowed,
+            _ => {}
+        }
+    }
+    decision
+}
+
+/// What several policies of one identity say together.
+pub fn evaluate_all<'p>(
+    policies: impl IntoIterator<Item = &'p Value>,
+    request: Request<'_>,
+) -> Decision {
+    let mut decision = Decision::Silent;
+    for policy in policies {
+        match evaluate(policy, request) {
+            Decision::Denied => return Decision::Denied,
+            Decision::Allowed => decision = Decision::Allowed,
+            Decision::Silent => {}
+        }
+    }
+    decision
+}
+
+fn concerns(statement: &Value, request: Request<'_>) -> bool {
+    let principal = match (statement.get("Principal"), statement.get("NotPrincipal")) {
+        (Some(principal), _) => names_caller(principal, request.caller),
+        (None, Some(others)) => !names_caller(others, request.caller),
+        (None, None) => true,
+    };
+    let action = match (statement.get("Action"), statement.get("NotAction")) {
+        (Some(_), _) => texts(statement.get("Action"))
+            .iter()
+            .any(|pattern| like_ignoring_case(pattern, request.action)),
+        (None, Some(_)) => !texts(statement.get("NotAction"))
+            .iter()
+            .any(|pattern| like_ignoring_case(pattern, request.action)),
+        (None, None) => false,
+    };
+    let resource = match (statement.get("Resource"), statement.get("NotResource")) {
+        (Some(_), _) => names_resource(texts(statement.get("Resource")), request),
+        (None, Some(_)) => !names_resource(texts(statement.get("NotResource")), request),
+        // A trust policy has no resource: it is about its role.
+        (None, None) => true,
+    };
+    principal && action && resource && conditions_met(statement.get("Condition"), request.context)
+}
+
+fn names_resource(patterns: Vec<&str>, request: Request<'_>) -> bool {
+    patterns
+        .iter()
+        .any(|pattern| like(&fill_variables(pattern, request.context), request.resource))
+}
+
+fn names_caller(principal: &Value, caller: Caller<'_>) -> bool {
+    if principal.as_str() == Some("*") || texts(principal.get("AWS")).contains(&"*") {
+        return true;
+    }
+    match caller {
+        Caller::Service(service) => texts(principal.get("Service")).contains(&service),
+        Caller::Role(arn) => {
+            let account = arn.split(':').nth(4).unwrap_or_default();
+            texts(principal.get("AWS")).iter().any(|named| {
+                *named == arn
+                    || *named == account
+                    || *named == format!("arn:aws:iam::{account}:root")
+            })
+        }
+    }
+}
+
+fn conditions_met(condition: Option<&Value>, context: &RequestContext) -> bool {
+    let Some(Value::Object(operators)) = condition else {
+        return true;
+    };
+    operators.iter().all(|(operator, keys)| {
+        keys.as_object().is_some_and(|keys| {
+            keys.iter()
+                .all(|(key, wanted)| condition_met(operator, key, wanted, context))
+        })
+    })
+}
+
+fn condition_met(operator: &str, key: &str, wanted: &Value, context: &RequestContext) -> bool {
+    let (for_all, operator) = match operator.split_once(':') {
+        Some(("ForAllValues", rest)) => (true, rest),
+        Some((_, rest)) => (false, rest),
+        None => (false, operator),
+    };
+    let (if_exists, operator) = match operator.strip_suffix("IfExists") {
+        Some(rest) => (true, rest),
+        None => (false, operator),
+    };
+    let actual = context.get(key);
+    let wanted: Vec<String> = match wanted {
+        Value::Array(items) => items.iter().map(plain).collect(),
+        one => vec![plain(one)],
+    };
+    let wanted: Vec<String> = wanted
+        .iter()
+        .map(|value| fill_variables(value, context))
+        .collect();
+    if operator == "Null" {
+        return wanted
+            .iter()
+            .any(|value| (value == "true") == actual.is_empty());
+    }
+    let Some((compare, negated)) = comparison(operator) else {
+        return false;
+    };
+    if actual.is_empty() {
+        // A missing key meets a negated operator, an `IfExists` one, and `ForAllValues`.
+        return if_exists || negated || for_all;
+    }
+    let meets = |value: &String| {
+        let any = wanted.iter().any(|pattern| compare(pattern, value));
+        any != negated
+    };
+    if for_all || negated {
+        actual.iter().all(meets)
+    } else {
+        actual.iter().any(meets)
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+type Compare = fn(&str, &str) -> bool;
+
+/// How an operator compares the policy's value with the request's, and whether it is the negated form.
+fn comparison(operator: &str) -> Option<(Compare, bool)> {
+    fn number(text: &str) -> f64 {
+        text.parse().unwrap_or(f64::NAN)
+    }
+    let compare: (Compare, bool) = match operator {
+        "StringEquals" => (|wanted, actual| wanted == actual, false),
+        "StringNotEquals" => (|wanted, actual| wanted == actual, true),
+        "StringEqualsIgnoreCase" => (|wanted, actual| wanted.eq_ignore_ascii_case(actual), false),
+        "StringNotEqualsIgnoreCase" => (|wanted, actual| wanted.eq_ignore_ascii_case(actual), true),
+        "StringLike" => (like, false),
+        "StringNotLike" => (like, true),
+        // ArnEquals and ArnLike behave identically (IAM user guide).
+        "ArnEquals" | "ArnLike" => (like, false),
+        "ArnNotEquals" | "ArnNotLike" => (like, true),
+        "Bool" => (|wanted, actual| wanted.eq_ignore_ascii_case(actual), false),
+        "NumericEquals" => (|wanted, actual| number(wanted) == number(actual), false),
+        "NumericNotEquals" => (|wanted, actual| number(wanted) == number(actual), true),
+        "NumericLessThan" => (|wanted, actual| number(actual) < number(wanted), false),
+        "NumericLessThanEquals" => (|wanted, actual| number(actual) <= number(wanted), false),
+        "NumericGreaterThan" => (|wanted, actual| number(actual) > number(wanted), false),
+        "NumericGreaterThanEquals" => (|wanted, actual| number(actual) >= number(wanted), false),
+        _ => return None,
+    };
+    Some(compare)
+}
+
+/// Replaces `${key}` by the request's value; an unknown variable stays and so matches nothing.
+fn fill_variables(pattern: &str, context: &RequestContext) -> String {
+    let mut filled = String::with_capacity(pattern.len());
+    let mut rest = pattern;
+    while let Some((before, after)) = rest.split_once("${") {
+        let Some((key, tail)) = after.split_once('}') else {
+            break;
+        };
+        filled.push_str(before);
+        match context.get(key).first() {
+            Some(value) => filled.push_str(value),
+            None => {
+                filled.push_str("${");
+                filled.push_str(key);
+                filled.push('}');
+            }
+        }
+        rest = tail;
+    }
+    filled.push_str(rest);
+    filled
+}
+
+fn like_ignoring_case(pattern: &str, text: &str) -> bool {
+    like(&pattern.to_ascii_lowercase(), &text.to_ascii_lowercase())
+}
+
+/// Whether `text` matches `pattern`, in which `*` is any run of characters and `?` any one.
+fn like(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while let Some(&here) = text.get(t) {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(&wanted) if wanted == '?' || wanted == here => {
+                p += 1;
+                t += 1;
+            }
+            _ => match star {
+                // Let the last star take one character more.
+                Some((at, taken)) => {
+                    star = Some((at, taken + 1));
+                    p = at + 1;
+                    t = taken + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern.iter().skip(p).all(|rest| *rest == '*')
+}
+
+/// Whether the document is a policy of that kind, as far as AWS checks it when it is put.
+///
+/// # Errors
+/// What is wrong, in AWS's manner.
+pub fn check(policy: &Value, kind: PolicyKind) -> Result<(), String> {
+    if let Some(version) = policy.get("Version") {
+        if !matches!(version.as_str(), Some("2012-10-17" | "2008-10-17")) {
+            return Err("The policy must contain a valid version string".to_owned());
+        }
+    }
+    let statements = statements(policy);
+    if statements.is_empty() {
+        return Err("Syntax errors in policy: it has no statement".to_owned());
+    }
+    for statement in statements {
+        check_statement(statement, kind)?;
+    }
+    Ok(())
+}
+
+fn check_statement(statement: &Value, kind: PolicyKind) -> Result<(), String> {
+    const KNOWN: [&str; 10] = [
+        "Sid",
+        "Effect",
+        "Principal",
+        "NotPrincipal",
+        "Action",
+        "NotAction",
+        "Resource",
+        "NotResource",
+        "Condition",
+        "Id",
+    ];
+    let Some(fields) = statement.as_object() else {
+        return Err("Syntax errors in policy: a statement is not an object".to_owned());
+    };
+    if let Some(field) = fields.keys().find(|key| !KNOWN.contains(&key.as_str())) {
+        return Err(format!("Syntax errors in policy: unknown field {field}"));
+    }
+    if !matches!(
+        statement.get("Effect").and_then(Value::as_str),
+        Some("Allow" | "Deny")
+    ) {
+        return Err("Missing required field Effect".to_owned());
+    }
+    let has = |one: &str, other: &str| fields.contains_key(one) || fields.contains_key(other);
+    let actions: Vec<&str> = texts(statement.get("Action"))
+        .into_iter()
+        .chain(texts(statement.get("NotAction")))
+        .collect();
+    if actions.is_empty() {
+        return Err("Missing required field Action".to_owned());
+    }
+    if let Some(action) = actions
+        .iter()
+        .find(|action| **action != "*" && !action.contains(':'))
+    {
+        return Err(format!(
+            "Actions/Conditions must be prefaced by a vendor: {action}"
+        ));
+    }
+    let (principal, resource) = (
+        has("Principal", "NotPrincipal"),
+        has("Resource", "NotResource"),
+    );
+    match kind {
+        PolicyKind::Trust if resource => Err("Has prohibited field Resource".to_owned()),
+        PolicyKind::Identity if principal => {
+            Err("Policy document should not specify a principal.".to_owned())
+        }
+        PolicyKind::Identity | PolicyKind::Resource if !resource => {
+            Err("Policy statement must contain resources.".to_owned())
+        }
+        PolicyKind::Trust | PolicyKind::Resource if !principal => {
+            Err("Missing required field Principal".to_owned())
+        }
+        PolicyKind::Trust
+            if actions
+                .iter()
+                .any(|action| !action.starts_with("sts:") && *action != "*") =>
+        {
+            Err("AssumeRole policy may only specify STS AssumeRole actions.".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The role ARNs that a resource policy names as principals: services refuse ones that don't exist.
+pub fn named_roles(policy: &Value) -> Vec<&str> {
+    statements(policy)
+        .into_iter()
+        .flat_map(|statement| texts(statement.get("Principal").and_then(|who| who.get("AWS"))))
+        .filter(|arn| arn.contains(":role/"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const BUS: &str = "arn:aws:events:us-east-1:111122223333:event-bus/billctl";
+
+    fn bus_policy() -> Value {
+        json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Sid": "members", "Effect": "Allow", "Principal": "*",
+                "Action": "events:PutEvents", "Resource": BUS,
+                "Condition": {
+                    "StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5", "events:source": "aws.cloudwatch"},
+                    "Bool": {"events:eventBusInvocation": "true"}
+                }
+            }]
+        })
+    }
+
+    fn ask(policy: &Value, context: &RequestContext) -> Decision {
+        evaluate(
+            policy,
+            Request {
+                caller: Caller::Role("arn:aws:iam::444455556666:role/r"),
+                action: "events:PutEvents",
+                resource: BUS,
+                context,
+            },
+        )
+    }
+
+    fn member() -> RequestContext {
+        RequestContext::default()
+            .with("events:source", "aws.cloudwatch")
+            .with("events:eventBusInvocation", true)
+    }
+
+    #[test]
+    fn a_member_of_the_organisation_is_allowed() {
+        let context = member().with("aws:PrincipalOrgID", "o-a1b2c3d4e5");
+        assert_eq!(ask(&bus_policy(), &context), Decision::Allowed);
+    }
+
+    #[test]
+    fn an_account_of_no_or_another_organisation_is_not() {
+        assert_eq!(ask(&bus_policy(), &member()), Decision::Silent);
+        let other = member().with("aws:PrincipalOrgID", "o-zzzzzzzzzz");
+        assert_eq!(ask(&bus_policy(), &other), Decision::Silent);
+    }
+
+    #[test]
+    fn a_deny_wins_over_an_allow() {
+        let mut policy = bus_policy();
+        policy["Statement"].as_array_mut().unwrap().push(json!({
+            "Effect": "Deny", "Principal": {"AWS": "444455556666"}, "Action": "events:*", "Resource": "*"
+        }));
+        let context = member().with("aws:PrincipalOrgID", "o-a1b2c3d4e5");
+        assert_eq!(ask(&policy, &context), Decision::Denied);
+    }
+
+    #[test]
+    fn a_service_is_meant_by_its_name() {
+        let trust = json!({"Statement": {
+            "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole",
+            "Condition": {"ArnEquals": {"aws:SourceArn": "arn:aws:events:us-east-1:111122223333:rule/b*"}}
+        }});
+        let assume = |service, rule: &str| {
+            let context = RequestContext::default().with("aws:SourceArn", rule);
+            evaluate(
+                &trust,
+                Request {
+                    caller: Caller::Service(service),
+                    action: "sts:AssumeRole",
+                    resource: "*",
+                    context: &context,
+                },
+            )
+        };
+        let rule = "arn:aws:events:us-east-1:111122223333:rule/billctl";
+        assert_eq!(assume("events.amazonaws.com", rule), Decision::Allowed);
+        assert_eq!(assume("states.amazonaws.com", rule), Decision::Silent);
+        assert_eq!(
+            assume(
+                "events.amazonaws.com",
+                "arn:aws:events:us-east-1:111122223333:rule/x"
+            ),
+            Decision::Silent
+        );
+    }
+
+    #[test]
+    fn an_operator_that_is_not_known_lets_nothing_through() {
+        let policy = json!({"Statement": {
+            "Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*",
+            "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
+        }});
+        assert_eq!(ask(&policy, &member()), Decision::Silent);
+    }
+
+    #[test]
+    fn stars_and_question_marks_match_as_in_iam() {
+        assert!(like(
+            "arn:aws:ses:*:1:template/b*",
+            "arn:aws:ses:us-east-1:1:template/billctl"
+        ));
+        assert!(like("a?c*", "abc"));
+        assert!(!like("a?c", "ac"));
+        assert!(!like("*x", "xy"));
+    }
+
+    #[test]
+    fn a_policy_of_the_wrong_kind_is_malformed() {
+        let trust = json!({"Statement": [{
+            "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole"
+        }]});
+        assert!(check(&trust, PolicyKind::Trust).is_ok());
+        assert!(check(&trust, PolicyKind::Identity).is_err());
+        assert!(check(&trust, PolicyKind::Resource).is_err());
+        assert!(
+            check(
+                &json!({"Version": "2020-01-01", "Statement": []}),
+                PolicyKind::Trust
+            )
+            .is_err()
+        );
+        assert!(check(&json!("text"), PolicyKind::Identity).is_err());
+    }
+}

@@ -1,0 +1,198 @@
+use jiff::Timestamp;
+
+use super::increments::{Publication, months};
+use super::{Amount, DAY, Grid, Month, slots};
+use crate::model::Usd;
+
+/// How many whole days the average is of.
+const AVERAGE_DAYS: usize = 7;
+/// Fewest known days of those for an average; the mail asks for as many.
+const MIN_AVERAGE_DAYS: usize = 3;
+/// A publication's time is the start of its hour: this much later it was certainly out.
+const BUCKET: i64 = 3_600;
+
+/// What one series of publications comes to; the publications themselves are not kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// UTC days, today last.
+    pub days: Vec<Option<Amount>>,
+    /// Quarters of days, where they were asked for.
+    pub quarters: Vec<Option<Amount>>,
+    /// The newest publication's time.
+    pub published: Option<Timestamp>,
+    /// What this month has cost so far, once its first publication is out.
+    pub month_to_date: Option<Usd>,
+}
+
+impl Ledger {
+    /// Reads publications, oldest first.
+    pub fn read(
+        publications: &[Publication],
+        days: &Grid,
+        quarters: Option<&Grid>,
+        now: Timestamp,
+    ) -> Self {
+        let this_month = Month::of(now);
+        let newest = publications
+            .last()
+            .zip(months(publications, days.start()).last().copied());
+        Self {
+            days: slots(publications, days),
+            quarters: quarters.map_or_else(Vec::new, |grid| slots(publications, grid)),
+            published: newest.map(|(publication, _)| publication.at),
+            month_to_date: newest
+                .filter(|(_, month)| *month == this_month)
+                .map(|(publication, _)| publication.month_to_date),
+        }
+    }
+
+    /// Whether anything was published at all.
+    pub const fn is_empty(&self) -> bool {
+        self.published.is_none()
+    }
+
+    /// Several ledgers as one: an OU, a service, the organisation.
+    pub fn sum<'a>(ledgers: impl Iterator<Item = &'a Self> + Clone) -> Self {
+        Self {
+            days: super::sum(ledgers.clone().map(|ledger| &ledger.days[..])),
+            quarters: super::sum(ledgers.clone().map(|ledger| &ledger.quarters[..])),
+            published: ledgers.clone().filter_map(|ledger| ledger.published).max(),
+            month_to_date: ledgers
+                .filter_map(|ledger| ledger.month_to_date)
+                .reduce(|sum, month| sum + month),
+        }
+    }
+}
+
+/// The numbers that a row shows beside its chart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Yesterday (UTC).
+    pub yesterday: Option<Amount>,
+    /// Today, as far as it has been published.
+    pub today: Option<Amount>,
+    /// The mean of the known days among the last seven whole ones, of which three must be known.
+    pub average: Option<Usd>,
+    /// What this month has cost so far.
+    pub month_to_date: Option<Usd>,
+    /// What this month will cost if every day left costs the average.
+    pub forecast: Option<Usd>,
+}
+
+impl Figures {
+    /// The figures of a ledger.
+    pub fn of(ledger: &Ledger, now: Timestamp) -> Self {
+        let mut newest_first = ledger.days.iter().rev().copied();
+        let today = newest_first.next().flatten();
+        let yesterday = newest_first.clone().next().flatten();
+        let week: Vec<Usd> = newest_first
+            .take(AVERAGE_DAYS)
+            .flatten()
+            .map(|amount| amount.usd)
+            .collect();
+        let average = (week.len() >= MIN_AVERAGE_DAYS).then(|| mean(&week));
+        let forecast = ledger.published.zip(ledger.month_to_date).zip(average).map(
+            |((published, month), average)| {
+                let known_until = (published.as_second() + BUCKET).min(now.as_second());
+                forecast(month, average, Month::of(now).end() - known_until)
+            },
+        );
+        Self {
+            yesterday,
+            today,
+            average,
+            month_to_date: ledger.month_to_date,
+            forecast,
+        }
+    }
+
+    /// The sum of rows' figures, except that the average is that of `ledger`: rows know their days differently well.
+    /// The forecast is the sum of theirs, because each was published at another time.
+    #[must_use]
+    pub fn with_forecasts_of<'a>(self, rows: impl Iterator<Item = &'a Self>) -> Self {
+        Self {
+            forecast: rows
+                .filter_map(|figures| figures.forecast.or(figures.month_to_date))
+                .reduce(|sum, forecast| sum + forecast),
+            ..self
+        }
+    }
+}
+
+/// The month so far, and an average day for each day left. Credits don't go on: an average below zero counts as zero.
+fn forecast(month_to_date: Usd, average: Usd, seconds_left: i64) -> Usd {
+    let micros =
+        i128::from(average.micros().max(0)) * i128::from(seconds_left.max(0)) / i128::from(DAY);
+    month_to_date + Usd::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
+}
+
+fn mean(amounts: &[Usd]) -> Usd {
+    let sum: i128 = amounts
+        .iter()
+        .map(|amount| i128::from(amount.micros()))
+        .sum();
+    // A mean lies between its amounts, so it fits.
+    let mean = sum / (amounts.len().max(1) as i128);
+    Usd::from_micros(i64::try_from(mean).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spend::Interval;
+
+    /// A publication of `per_day / 4` more every six hours, from the month's first day.
+    fn steady(month: &str, days: i64, per_day: i32) -> Vec<Publication> {
+        let start: Timestamp = format!("{month}-01T00:00:00Z").parse().unwrap();
+        (1..=days * 4)
+            .map(|quarter| Publication {
+                at: Timestamp::from_second(start.as_second() + quarter * 21_600 - 3_600).unwrap(),
+                month_to_date: Usd::from_micros(quarter * i64::from(per_day) * 250_000),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_steady_account_is_forecast_to_the_cent() {
+        let now = "2026-11-23T00:30:00Z".parse().unwrap();
+        let grid = Grid::until(now, 30, Interval::Day);
+        let mut points = steady("2026-10", 31, 10);
+        points.extend(steady("2026-11", 22, 10));
+        points.retain(|point| point.at.as_second() >= grid.start());
+        let ledger = Ledger::read(&points, &grid, None, now);
+        let figures = Figures::of(&ledger, now);
+        assert_eq!(figures.yesterday.unwrap().usd, Usd::dollars(10));
+        assert_eq!(figures.today, None, "nothing is published for today yet");
+        assert_eq!(figures.average, Some(Usd::dollars(10)));
+        assert_eq!(figures.month_to_date, Some(Usd::dollars(220)));
+        assert_eq!(figures.forecast, Some(Usd::dollars(300)));
+    }
+
+    #[test]
+    fn before_the_months_first_publication_there_is_no_month_to_date() {
+        let now = "2026-11-01T01:00:00Z".parse().unwrap();
+        let grid = Grid::until(now, 30, Interval::Day);
+        let ledger = Ledger::read(&steady("2026-10", 31, 10), &grid, None, now);
+        assert_eq!(ledger.month_to_date, None);
+        assert_eq!(Figures::of(&ledger, now).forecast, None);
+        assert_eq!(Figures::of(&ledger, now).average, Some(Usd::dollars(10)));
+    }
+
+    #[test]
+    fn two_known_days_are_no_average() {
+        let now = "2026-11-03T00:30:00Z".parse().unwrap();
+        let grid = Grid::until(now, 30, Interval::Day);
+        let ledger = Ledger::read(&steady("2026-11", 2, 10), &grid, None, now);
+        let figures = Figures::of(&ledger, now);
+        assert_eq!(figures.average, None);
+        assert_eq!(figures.month_to_date, Some(Usd::dollars(20)));
+    }
+
+    #[test]
+    fn a_credit_lowers_no_forecast_below_the_month_so_far() {
+        assert_eq!(
+            forecast(Usd::dollars(50), Usd::dollars(-3), 10 * DAY),
+            Usd::dollars(50)
+        );
+    }
+}

@@ -1,0 +1,131 @@
+use std::ops::Range;
+
+use jiff::Timestamp;
+
+use super::DAY;
+
+/// How long a slot is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Interval {
+    /// A UTC day.
+    #[default]
+    Day,
+    /// A quarter of a UTC day: as fine as the metric allows, and already noisy.
+    SixHours,
+}
+
+impl Interval {
+    /// Its length in seconds.
+    pub const fn seconds(self) -> i64 {
+        match self {
+            Self::Day => DAY,
+            Self::SixHours => DAY / 4,
+        }
+    }
+
+    /// How many make a day.
+    pub const fn per_day(self) -> usize {
+        match self {
+            Self::Day => 1,
+            Self::SixHours => 4,
+        }
+    }
+
+    /// As the command line and JSON name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Day => "1d",
+            Self::SixHours => "6h",
+        }
+    }
+}
+
+/// A row of equal slots of time, the last of which holds now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grid {
+    start: i64,
+    interval: Interval,
+    count: usize,
+}
+
+impl Grid {
+    /// Whole UTC days, `days` of them with today's as far as it has come.
+    pub fn until(now: Timestamp, days: usize, interval: Interval) -> Self {
+        let now = now.as_second();
+        let midnight = now.div_euclid(DAY) * DAY;
+        let days = days.max(1);
+        // Days are at most a few hundred: the command line sees to it.
+        let start = midnight - (days as i64 - 1) * DAY;
+        let seen = (now - start).div_euclid(interval.seconds()) + 1;
+        Self {
+            start,
+            interval,
+            count: usize::try_from(seen).unwrap_or_default(),
+        }
+    }
+
+    /// The first second, since 1970.
+    pub const fn start(&self) -> i64 {
+        self.start
+    }
+
+    /// The length of a slot.
+    pub const fn interval(&self) -> Interval {
+        self.interval
+    }
+
+    /// How many slots there are.
+    pub const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The slot that holds this second, which may lie outside the grid.
+    pub const fn slot(&self, second: i64) -> i64 {
+        (second - self.start).div_euclid(self.interval.seconds())
+    }
+
+    /// A slot's seconds.
+    pub const fn span(&self, slot: i64) -> Range<i64> {
+        let start = self.start + slot * self.interval.seconds();
+        start..start + self.interval.seconds()
+    }
+
+    /// The moments at which the slots begin.
+    pub fn starts(&self) -> impl Iterator<Item = Timestamp> {
+        let grid = *self;
+        (0..self.count as i64)
+            .filter_map(move |slot| Timestamp::from_second(grid.span(slot).start).ok())
+    }
+
+    /// The same grid without its first days: what is shown of what was read.
+    #[must_use]
+    pub fn last_days(self, days: usize) -> Self {
+        let all = self.count.div_ceil(self.interval.per_day());
+        let cut = all.saturating_sub(days) * self.interval.per_day();
+        Self {
+            start: self.start + cut as i64 * self.interval.seconds(),
+            count: self.count - cut,
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grid_ends_with_the_slot_that_holds_now() {
+        let now = "2026-11-23T13:00:00Z".parse().unwrap();
+        let days = Grid::until(now, 3, Interval::Day);
+        assert_eq!(days.count(), 3);
+        let first = days.starts().next().unwrap();
+        assert_eq!(first.to_string(), "2026-11-21T00:00:00Z");
+
+        let quarters = Grid::until(now, 2, Interval::SixHours);
+        assert_eq!(quarters.count(), 4 + 3);
+        let last = quarters.starts().last().unwrap();
+        assert_eq!(last.to_string(), "2026-11-23T12:00:00Z");
+        assert_eq!(quarters.last_days(1).count(), 3);
+    }
+}

@@ -1,0 +1,218 @@
+use jiff::Timestamp;
+
+use super::{DAY, Month};
+use crate::model::Usd;
+
+/// A publication of `EstimatedCharges`: what the month has cost so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Publication {
+    /// When, to the hour: the start of the hourly bucket that CloudWatch returns it in.
+    pub at: Timestamp,
+    /// Charges since the month began.
+    pub month_to_date: Usd,
+}
+
+/// Publications further apart than this leave a gap: two of them are missing (AWS publishes about every six hours,
+/// AWS-FACTS 1).
+pub const LATE: i64 = 12 * 3_600;
+
+/// How long into a month its reset can be late. The alarm's expression makes the same allowance (`DATE(m1) <= 2`).
+const RESET_GRACE: i64 = 2 * DAY;
+
+/// What was spent from one publication to the next of the same month.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Increment {
+    /// The second after which it was spent: the publication before, or the month's beginning.
+    pub from: i64,
+    /// The second by which it was spent: this publication, or the month's last second if it came later.
+    pub to: i64,
+    /// How much; below zero for a credit.
+    pub amount: Usd,
+    /// The month that it belongs to.
+    pub month: Month,
+    /// Whether the series begins here, so that how long the amount took to gather isn't known.
+    pub begins: bool,
+}
+
+/// What the publications of one series say was spent between them.
+///
+/// `read_from` is the second from which on publications were read: a month that began before it has a first
+/// publication that only serves as the base of the next one. A month that began after it adds up exactly to its last
+/// publication. Publications come oldest first; of two with the same time the later one counts.
+pub fn increments(publications: &[Publication], read_from: i64) -> Vec<Increment> {
+    let months = months(publications, read_from);
+    let mut found = Vec::with_capacity(publications.len());
+    let mut before: Option<(&Publication, Month)> = None;
+    for (publication, month) in publications.iter().zip(months) {
+        let at = publication.at.as_second();
+        let to = at.min(month.end() - 1);
+        match before {
+            Some((base, same)) if same == month => found.push(Increment {
+                from: base.at.as_second().min(to),
+                to,
+                amount: publication.month_to_date - base.month_to_date,
+                month,
+                begins: false,
+            }),
+            _ if month.start() >= read_from => {
+                let begins = before.is_none() && at - month.start() > LATE;
+                found.push(Increment {
+                    from: if begins { to } else { month.start() },
+                    to,
+                    amount: publication.month_to_date,
+                    month,
+                    begins,
+                });
+            }
+            _ => {}
+        }
+        before = Some((publication, month));
+    }
+    found
+}
+
+/// The month that each publication is about.
+///
+/// That is the month in which it was published, unless the metric hasn't been reset yet: then the first values of a
+/// month go on from the last one of the month before, until they fall. Such a fall is looked for in the first two
+/// days; where none has come so far, values at or above the last month's are taken for a late reset, because hardly
+/// an account spends as much in hours as in the month before. Once those two days have passed without a fall, the
+/// last month was just that small. Where reading began with a month, the month before wasn't read and any fall in the
+/// first two days is taken for the reset.
+pub(super) fn months(publications: &[Publication], read_from: i64) -> Vec<Month> {
+    let mut months: Vec<Month> = Vec::with_capacity(publications.len());
+    let mut rest = publications;
+    let mut before: Option<(Usd, Month)> = None;
+    while let Some(first) = rest.first() {
+        let month = Month::of(first.at);
+        let length = rest
+            .iter()
+            .take_while(|publication| publication.at.as_second() < month.end())
+            .count();
+        let (of_month, later) = rest.split_at(length);
+        let late = match before {
+            // Only the month just before can be late.
+            Some((last, previous)) if previous.end() == month.start() => {
+                late_publications(of_month, last, month, later.is_empty())
+            }
+            None if month.start() - read_from < DAY => fall(of_month, month).unwrap_or_default(),
+            _ => 0,
+        };
+        months.extend(std::iter::repeat_n(month.previous(), late));
+        months.extend(std::iter::repeat_n(month, of_month.len() - late));
+        // A month whose reset hasn't been seen is no month to compare the next one with.
+        if let Some(last) = of_month.last().filter(|_| late < of_month.len()) {
+            before = Some((last.month_to_date, month));
+        }
+        rest = later;
+    }
+    months
+}
+
+/// How many of a month's first publications still belong to the month before, whose last value was `last`.
+fn late_publications(of_month: &[Publication], last: Usd, month: Month, newest: bool) -> usize {
+    // A month that cost nothing, or ended with a credit, can't be told from its reset; nor need it.
+    let grows = of_month
+        .first()
+        .is_some_and(|first| first.month_to_date >= last);
+    if !last.is_positive() || !grows {
+        return 0;
+    }
+    match fall(of_month, month) {
+        Some(late) => late,
+        None if newest && of_month.iter().all(|p| in_grace(p, month)) => of_month.len(),
+        None => 0,
+    }
+}
+
+/// How many publications came before the first fall in a month's first days.
+fn fall(of_month: &[Publication], month: Month) -> Option<usize> {
+    let fall = of_month.windows(2).position(|pair| match pair {
+        [base, next] => in_grace(base, month) && next.month_to_date < base.month_to_date,
+        _ => false,
+    });
+    fall.map(|index| index + 1)
+}
+
+fn in_grace(publication: &Publication, month: Month) -> bool {
+    publication.at.as_second() < month.start() + RESET_GRACE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(points: &[(&str, f64)]) -> Vec<Publication> {
+        points
+            .iter()
+            .map(|(at, usd)| Publication {
+                at: format!("2026-{at}:00:00Z").parse().unwrap(),
+                month_to_date: Usd::from_f64(*usd).unwrap(),
+            })
+            .collect()
+    }
+
+    fn amounts(points: &[(&str, f64)]) -> Vec<f64> {
+        increments(&series(points), 0)
+            .iter()
+            .map(|increment| increment.amount.to_f64())
+            .collect()
+    }
+
+    #[test]
+    fn a_reset_is_new_spend_and_never_negative() {
+        let spent = amounts(&[("10-31T18", 310.0), ("11-01T00", 2.0), ("11-01T06", 5.0)]);
+        assert_eq!(spent[1..], [2.0, 3.0]);
+    }
+
+    #[test]
+    fn a_late_reset_leaves_the_last_month_its_last_publication() {
+        let points = series(&[
+            ("10-31T18", 310.0),
+            ("11-01T00", 313.0),
+            ("11-01T06", 4.0),
+            ("11-01T12", 6.0),
+        ]);
+        let found = increments(&points, 0);
+        assert_eq!(found[1].amount, Usd::dollars(3));
+        assert_eq!(
+            found[1].to,
+            found[1].month.end() - 1,
+            "it is spend of October"
+        );
+        assert_eq!(found[2].amount, Usd::dollars(4));
+        assert_eq!(found[3].amount, Usd::dollars(2));
+    }
+
+    #[test]
+    fn a_reset_not_seen_yet_is_not_taken_for_a_month_of_spend() {
+        let spent = amounts(&[("10-31T18", 310.0), ("11-01T00", 312.0)]);
+        assert_eq!(spent[1..], [2.0]);
+    }
+
+    #[test]
+    fn a_last_month_that_was_tiny_is_passed_without_a_fall() {
+        let spent = amounts(&[("10-31T18", 0.5), ("11-01T00", 1.0), ("11-04T00", 9.0)]);
+        assert_eq!(spent[1..], [1.0, 8.0]);
+    }
+
+    #[test]
+    fn a_credit_in_mid_month_is_negative_spend() {
+        let spent = amounts(&[("11-10T00", 90.0), ("11-10T06", 50.0)]);
+        assert_eq!(spent[1..], [-40.0]);
+    }
+
+    #[test]
+    fn a_credit_after_the_reset_is_not_a_second_reset() {
+        let spent = amounts(&[("10-31T18", 300.0), ("11-01T00", 9.0), ("11-01T06", 4.0)]);
+        assert_eq!(spent[1..], [9.0, -5.0]);
+    }
+
+    #[test]
+    fn what_was_spent_before_reading_began_is_only_a_base() {
+        let points = series(&[("11-10T00", 90.0), ("11-10T06", 95.0)]);
+        let found = increments(&points, points[0].at.as_second() - 3_600);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].amount, Usd::dollars(5));
+    }
+}

@@ -1,0 +1,162 @@
+use super::Amount;
+use crate::model::Usd;
+
+/// Fewest days of history before anything can stand out.
+pub const MIN_BASELINE: usize = 7;
+/// Most days of history that say what is usual: four weeks, so that each weekday counts the same.
+pub(super) const MAX_BASELINE: usize = 28;
+
+/// What an account usually spends in a slot, by measures that a few odd days don't move: the median, and the median
+/// absolute deviation from it (MAD).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usual {
+    /// The median.
+    pub median: Usd,
+    /// The spread, comparable to a standard deviation: 1.4826 x MAD, but at least a tenth of the median and 50 cents,
+    /// or an account that spends the same every day would stand out by a cent.
+    pub spread: Usd,
+}
+
+/// A slot well above what is usual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StandsOut {
+    /// The slot's number in the grid.
+    pub slot: usize,
+    /// What was spent.
+    pub spent: Usd,
+    /// The median before.
+    pub usual: Usd,
+}
+
+impl Usual {
+    /// What is usual, given what was spent before; `None` with fewer than `fewest` amounts.
+    pub fn of(amounts: impl IntoIterator<Item = Usd>, fewest: usize) -> Option<Self> {
+        let mut micros: Vec<i64> = amounts.into_iter().map(Usd::micros).collect();
+        if micros.len() < fewest {
+            return None;
+        }
+        let middle = median(&mut micros)?;
+        for value in &mut micros {
+            *value = value.saturating_sub(middle).saturating_abs();
+        }
+        let mad = median(&mut micros)?;
+        // 1.4826 makes the MAD of normally distributed values their standard deviation.
+        let scaled = i128::from(mad) * 14_826 / 10_000;
+        let scaled = i64::try_from(scaled).unwrap_or(i64::MAX);
+        let floor = (middle / 10).max(500_000);
+        Some(Self {
+            median: Usd::from_micros(middle),
+            spread: Usd::from_micros(scaled.max(floor)),
+        })
+    }
+
+    /// The most that is still usual: the median and 3.5 times the spread (the cut that Iglewicz and Hoaglin recommend
+    /// for the modified z-score).
+    pub fn limit(self) -> Usd {
+        let margin = i128::from(self.spread.micros()) * 7 / 2;
+        self.median + Usd::from_micros(i64::try_from(margin).unwrap_or(i64::MAX))
+    }
+
+    /// Each slot that stands out against the slots before it. The newest slot may be incomplete: it stands out once
+    /// it is above the limit already.
+    pub fn outliers(slots: &[Option<Amount>], per_day: usize) -> Vec<StandsOut> {
+        let mut found = Vec::new();
+        for (slot, amount) in slots.iter().enumerate() {
+            let Some(amount) = amount else { continue };
+            let from = slot.saturating_sub(MAX_BASELINE * per_day);
+            let before = slots.get(from..slot).unwrap_or_default();
+            let usual = Self::of(
+                before.iter().flatten().map(|amount| amount.usd),
+                MIN_BASELINE * per_day,
+            );
+            if let Some(usual) = usual.filter(|usual| amount.usd > usual.limit()) {
+                found.push(StandsOut {
+                    slot,
+                    spent: amount.usd,
+                    usual: usual.median,
+                });
+            }
+        }
+        found
+    }
+}
+
+/// The middle value, or the mean of the two in the middle.
+fn median(values: &mut [i64]) -> Option<i64> {
+    let middle = values.len() / 2;
+    let even = values.len().is_multiple_of(2);
+    if values.is_empty() {
+        return None;
+    }
+    let (below, upper, _) = values.select_nth_unstable(middle);
+    let upper = *upper;
+    match below.iter().max() {
+        Some(&lower) if even => {
+            i64::try_from((i128::from(lower) + i128::from(upper)).div_euclid(2)).ok()
+        }
+        _ => Some(upper),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn days(dollars: &[f64]) -> Vec<Option<Amount>> {
+        dollars
+            .iter()
+            .map(|dollars| {
+                Some(Amount {
+                    usd: Usd::from_f64(*dollars).unwrap(),
+                    estimated: false,
+                })
+            })
+            .collect()
+    }
+
+    #[test]
+    fn one_bad_day_doesnt_hide_the_next() {
+        let mut history = vec![10.0; 10];
+        history.extend([500.0, 10.0, 30.0]);
+        let slots: Vec<usize> = Usual::outliers(&days(&history), 1)
+            .iter()
+            .map(|found| found.slot)
+            .collect();
+        assert_eq!(slots, [10, 12]);
+    }
+
+    #[test]
+    fn a_steady_account_has_room_for_a_third_more() {
+        let mut history = vec![100.0; 14];
+        history.push(134.0);
+        assert!(Usual::outliers(&days(&history), 1).is_empty());
+        history.push(136.0);
+        assert_eq!(Usual::outliers(&days(&history), 1).len(), 1);
+    }
+
+    #[test]
+    fn cents_never_stand_out() {
+        let mut history = vec![0.01; 14];
+        history.push(1.5);
+        assert!(Usual::outliers(&days(&history), 1).is_empty());
+    }
+
+    #[test]
+    fn weekends_are_no_outliers_and_neither_are_the_mondays_after() {
+        let week = [100.0, 104.0, 98.0, 103.0, 97.0, 20.0, 22.0];
+        let history = week.repeat(4);
+        assert!(Usual::outliers(&days(&history), 1).is_empty());
+    }
+
+    #[test]
+    fn too_little_history_tells_nothing() {
+        assert!(Usual::outliers(&days(&[1.0, 1.0, 1.0, 500.0]), 1).is_empty());
+    }
+
+    #[test]
+    fn the_median_of_an_even_number_is_the_mean_of_the_middle_two() {
+        assert_eq!(median(&mut [4, 1, 3, 2]), Some(2));
+        assert_eq!(median(&mut [10, 20, 30, 40]), Some(25));
+        assert_eq!(median(&mut []), None);
+    }
+}

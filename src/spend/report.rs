@@ -1,0 +1,507 @@
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{Amount, Figures, Grid, Ledger, Missing, Month, StandsOut, Usual, sum};
+use crate::config::Measure;
+use crate::model::{AccountId, AccountState, Organization, OuId, Usd};
+
+/// What a row of the report is about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum By {
+    /// An account.
+    #[default]
+    Account,
+    /// An OU's own accounts.
+    Ou,
+    /// An AWS service.
+    Service,
+}
+
+impl By {
+    /// As the command line and JSON name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Ou => "ou",
+            Self::Service => "service",
+        }
+    }
+}
+
+/// Whose a ledger is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Subject {
+    /// An account's.
+    Account(AccountId),
+    /// A service's, by the name in the metric's dimension, such as `AmazonEC2`.
+    Service(String),
+}
+
+/// Which row.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Key {
+    /// An account's.
+    Account(AccountId),
+    /// An OU's.
+    Ou(OuId),
+    /// A service's.
+    Service(String),
+    /// Everything.
+    Total,
+}
+
+/// A row: an account, an OU, a service, or the total.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Which.
+    pub key: Key,
+    /// Its name: free text from AWS, so untrusted.
+    pub name: String,
+    /// The path of an account's OU.
+    pub ou: Option<String>,
+    /// An account's state.
+    pub state: Option<AccountState>,
+    /// How many accounts (or services) it sums up.
+    pub members: usize,
+    /// How many of those are above their threshold.
+    pub members_over: usize,
+    /// Yesterday, today, average, month, forecast.
+    pub figures: Figures,
+    /// The shown slots.
+    pub slots: Vec<Option<Amount>>,
+    /// Which of the shown slots stand out.
+    pub outliers: Vec<StandsOut>,
+    /// Whether yesterday or today stands out: the more so of both.
+    pub stands_out: Option<StandsOut>,
+    /// The account's threshold.
+    pub threshold: Option<Usd>,
+    /// What the threshold is compared with: the higher of yesterday and today, the highest of their quarters, or the
+    /// month to date, as the alarm's measure says.
+    pub compared: Option<Usd>,
+    /// Why there is nothing to show.
+    pub missing: Option<Missing>,
+}
+
+impl Row {
+    /// Whether the threshold is crossed.
+    pub fn over(&self) -> bool {
+        matches!((self.compared, self.threshold), (Some(spent), Some(threshold)) if spent > threshold)
+    }
+
+    /// How much of the threshold is used, in percent, rounded down so that 100 means reached.
+    pub fn percent(&self) -> Option<i64> {
+        let (spent, threshold) = self.compared.zip(self.threshold)?;
+        let threshold = threshold.micros();
+        (threshold > 0).then(|| {
+            let percent = i128::from(spent.micros().max(0)) * 100 / i128::from(threshold);
+            i64::try_from(percent).unwrap_or(i64::MAX)
+        })
+    }
+
+    /// The most interesting first: above the threshold, then what stands out, then what comes near its threshold,
+    /// then by what it costs; what has no data last.
+    fn rank(&self) -> (u8, Reverse<i64>) {
+        let spent = self.figures.average.or(self.figures.month_to_date);
+        let spent = spent.map_or(i64::MIN, Usd::micros);
+        if self.missing.is_some() {
+            return (4, Reverse(spent));
+        }
+        if self.over() {
+            let excess = self
+                .compared
+                .zip(self.threshold)
+                .map_or(0, |(spent, threshold)| (spent - threshold).micros());
+            return (0, Reverse(excess));
+        }
+        if let Some(found) = self.stands_out {
+            return (1, Reverse((found.spent - found.usual).micros()));
+        }
+        match self.percent() {
+            Some(percent) if percent >= NEAR => (2, Reverse(percent)),
+            _ => (3, Reverse(spent)),
+        }
+    }
+}
+
+/// From this percentage on a threshold counts as near.
+pub const NEAR: i64 = 80;
+
+/// A band of the stacked chart: an OU near the root, or a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Band {
+    /// Its name.
+    pub name: String,
+    /// The shown slots.
+    pub slots: Vec<Option<Amount>>,
+}
+
+/// Something about the report as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// So many accounts have no data, for this reason.
+    Missing(Missing, usize),
+    /// The newest publication of any account is older than publications should be.
+    Stale(Timestamp),
+    /// The month's first publication isn't out.
+    NoMonthYet,
+    /// config.toml wasn't found, so there are no thresholds.
+    NoConfig,
+    /// The alarm measures something else than days.
+    Measure(Measure),
+    /// Services are summed over the whole organisation, accounts that left it this month included.
+    WholeOrganization,
+}
+
+/// How this month has gone so far, all rows together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MonthSoFar {
+    /// How many days the month has.
+    pub days: usize,
+    /// What each day up to today cost.
+    pub spent: Vec<Option<Amount>>,
+}
+
+/// What `billctl spend` shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// When it was made.
+    pub now: Timestamp,
+    /// The organisation's id.
+    pub organization: String,
+    /// What rows are about.
+    pub by: By,
+    /// The shown slots' times.
+    pub grid: Grid,
+    /// What thresholds are compared with.
+    pub measure: Measure,
+    /// The rows, most interesting first.
+    pub rows: Vec<Row>,
+    /// How many rows `--top` left out.
+    pub left_out: usize,
+    /// Everything together, rows left out included.
+    pub total: Row,
+    /// The bands of the stacked chart, largest first.
+    pub bands: Vec<Band>,
+    /// This month, day by day.
+    pub month: MonthSoFar,
+    /// What else there is to say.
+    pub notes: Vec<Note>,
+    /// How many metrics were asked for.
+    pub metrics: usize,
+    /// The newest publication.
+    pub published: Option<Timestamp>,
+}
+
+/// What a report is made of.
+pub struct Material<'a> {
+    /// The organisation.
+    pub organization: &'a Organization,
+    /// Now.
+    pub now: Timestamp,
+    /// What rows are about.
+    pub by: By,
+    /// The days that the ledgers hold.
+    pub days: Grid,
+    /// The slots to show; their interval decides whether days or quarters are shown.
+    pub shown: Grid,
+    /// What thresholds are compared with.
+    pub measure: Measure,
+    /// Every ledger.
+    pub ledgers: Vec<(Subject, Ledger)>,
+    /// An account's threshold, where config.toml was found.
+    pub threshold: &'a dyn Fn(AccountId, &OuId) -> Option<Usd>,
+    /// Why accounts have no data.
+    pub missing: BTreeMap<AccountId, Missing>,
+    /// How many rows to show.
+    pub top: Option<usize>,
+    /// How many metrics were asked for.
+    pub metrics: usize,
+}
+
+/// Most bands of the stacked chart; the rest is one more.
+const MAX_BANDS: usize = 6;
+/// Without a publication for this long something is wrong: four are missing.
+const STALE: i64 = super::DAY;
+
+/// Makes the report.
+pub fn report(material: Material<'_>) -> Report {
+    let rows: Vec<Row> = material
+        .ledgers
+        .iter()
+        .map(|(subject, ledger)| material.row(subject, ledger))
+        .collect();
+    let total_ledger = Ledger::sum(material.ledgers.iter().map(|(_, ledger)| ledger));
+    let total = Row {
+        members: rows.len(),
+        members_over: rows.iter().filter(|row| row.over()).count(),
+        ..material.sum_row(Key::Total, "Total".to_owned(), &total_ledger, rows.iter())
+    };
+    let bands = material.bands();
+    let notes = material.notes(&total_ledger);
+    let mut rows = match material.by {
+        By::Ou => material.by_ou(&rows),
+        By::Account | By::Service => rows,
+    };
+    rows.sort_by(|a, b| (a.rank(), &a.name, &a.key).cmp(&(b.rank(), &b.name, &b.key)));
+    let left_out = material.top.map_or(0, |top| rows.len().saturating_sub(top));
+    rows.truncate(rows.len() - left_out);
+    Report {
+        now: material.now,
+        organization: material.organization.id.to_string(),
+        by: material.by,
+        grid: material.shown,
+        measure: material.measure,
+        rows,
+        left_out,
+        total,
+        bands,
+        month: material.month(&total_ledger),
+        notes,
+        metrics: material.metrics,
+        published: total_ledger.published,
+    }
+}
+
+impl Material<'_> {
+    fn row(&self, subject: &Subject, ledger: &Ledger) -> Row {
+        let figures = Figures::of(ledger, self.now);
+        let (key, name, ou, state, threshold, missing) = match subject {
+            Subject::Account(id) => {
+                let known = self.organization.account(*id);
+                (
+                    Key::Account(*id),
+                    known.map_or_else(|| id.to_string(), |(account, _)| account.name.clone()),
+                    known.map(|(_, parent)| self.organization.path(parent)),
+                    known.map(|(account, _)| account.state),
+                    known.and_then(|(_, parent)| (self.threshold)(*id, parent)),
+                    self.missing.get(id).copied(),
+                )
+            }
+            Subject::Service(name) => (
+                Key::Service(name.clone()),
+                name.clone(),
+                None,
+                None,
+                None,
+                None,
+            ),
+        };
+        let compared = match self.measure {
+            Measure::Daily => [figures.yesterday, figures.today]
+                .into_iter()
+                .flatten()
+                .map(|amount| amount.usd)
+                .max(),
+            Measure::SixHourly => {
+                // Today's quarters, and yesterday's four.
+                let two_days = ledger.quarters.iter().rev().take(8);
+                two_days.flatten().map(|amount| amount.usd).max()
+            }
+            Measure::MonthToDate => figures.month_to_date,
+        };
+        let row = self.plain_row(key, name, ledger, figures);
+        Row {
+            ou,
+            state,
+            threshold,
+            compared,
+            missing,
+            ..row
+        }
+    }
+
+    /// What every row has.
+    fn plain_row(&self, key: Key, name: String, ledger: &Ledger, figures: Figures) -> Row {
+        let per_day = self.shown.interval().per_day();
+        let all = if per_day == 1 {
+            &ledger.days
+        } else {
+            &ledger.quarters
+        };
+        let cut = all.len().saturating_sub(self.shown.count());
+        let shown = all.get(cut..).unwrap_or_default().to_vec();
+        let outliers: Vec<StandsOut> = Usual::outliers(all, per_day)
+            .into_iter()
+            .filter_map(|found| {
+                let slot = found.slot.checked_sub(cut)?;
+                Some(StandsOut { slot, ..found })
+            })
+            .collect();
+        // Today's slots so far, and yesterday's.
+        let today = (self.shown.count() + per_day - 1) % per_day + 1;
+        let recent = shown.len().saturating_sub(today + per_day);
+        let stands_out = outliers
+            .iter()
+            .filter(|found| found.slot >= recent)
+            .max_by_key(|found| (found.spent - found.usual, found.slot))
+            .copied();
+        Row {
+            key,
+            name,
+            ou: None,
+            state: None,
+            members: 1,
+            members_over: 0,
+            figures,
+            slots: shown,
+            outliers,
+            stands_out,
+            threshold: None,
+            compared: None,
+            missing: None,
+        }
+    }
+
+    fn sum_row<'b>(
+        &self,
+        key: Key,
+        name: String,
+        ledger: &Ledger,
+        rows: impl Iterator<Item = &'b Row>,
+    ) -> Row {
+        let figures = Figures::of(ledger, self.now).with_forecasts_of(rows.map(|row| &row.figures));
+        self.plain_row(key, name, ledger, figures)
+    }
+
+    /// Rows summed up by the OU directly above each account.
+    fn by_ou(&self, rows: &[Row]) -> Vec<Row> {
+        let mut members: BTreeMap<&OuId, Vec<usize>> = BTreeMap::new();
+        for (index, (subject, _)) in self.ledgers.iter().enumerate() {
+            if let Some(parent) = self.parent(subject) {
+                members.entry(parent).or_default().push(index);
+            }
+        }
+        members
+            .into_iter()
+            .map(|(ou, indexes)| {
+                let rows: Vec<&Row> = indexes
+                    .iter()
+                    .filter_map(|index| rows.get(*index))
+                    .collect();
+                let ledgers = indexes
+                    .iter()
+                    .filter_map(|index| self.ledgers.get(*index))
+                    .map(|(_, ledger)| ledger);
+                let ledger = Ledger::sum(ledgers);
+                let name = self.organization.path(ou);
+                let row = self.sum_row(Key::Ou(ou.clone()), name, &ledger, rows.iter().copied());
+                Row {
+                    members: rows.len(),
+                    members_over: rows.iter().filter(|row| row.over()).count(),
+                    // An OU has no data only for a reason that all of its accounts share.
+                    missing: rows
+                        .iter()
+                        .map(|row| row.missing)
+                        .reduce(|a, b| if a == b { a } else { None })
+                        .flatten(),
+                    ..row
+                }
+            })
+            .collect()
+    }
+
+    fn parent(&self, subject: &Subject) -> Option<&OuId> {
+        match subject {
+            Subject::Account(id) => self.organization.account(*id).map(|(_, parent)| parent),
+            Subject::Service(_) => None,
+        }
+    }
+
+    /// Bands by service, or by the OUs at the first level below the root at which the accounts part.
+    fn bands(&self) -> Vec<Band> {
+        let mut members: BTreeMap<String, Vec<&Ledger>> = BTreeMap::new();
+        let paths: Vec<Vec<&OuId>> = self
+            .ledgers
+            .iter()
+            .map(|(subject, _)| {
+                let parent = self.parent(subject);
+                let mut path: Vec<&OuId> = parent
+                    .into_iter()
+                    .flat_map(|parent| self.organization.ancestry(parent))
+                    .collect();
+                path.reverse();
+                path
+            })
+            .collect();
+        let deepest = paths.iter().map(Vec::len).max().unwrap_or_default();
+        let level = (0..deepest)
+            .find(|level| {
+                let first = paths.first().and_then(|path| path.get(*level));
+                paths.iter().any(|path| path.get(*level) != first)
+            })
+            .unwrap_or_else(|| deepest.saturating_sub(1));
+        for ((subject, ledger), path) in self.ledgers.iter().zip(&paths) {
+            let name = match subject {
+                Subject::Service(name) => name.clone(),
+                Subject::Account(_) => path
+                    .get(level)
+                    .or(path.last())
+                    .map_or_else(|| "unknown OU".to_owned(), |ou| self.ou_name(ou)),
+            };
+            members.entry(name).or_default().push(ledger);
+        }
+        let mut bands: Vec<(Usd, Band)> = members
+            .into_iter()
+            .map(|(name, ledgers)| {
+                let ledger = Ledger::sum(ledgers.into_iter());
+                let row = self.plain_row(Key::Total, name, &ledger, Figures::default());
+                let total = row.slots.iter().flatten().map(|amount| amount.usd).sum();
+                let band = Band {
+                    name: row.name,
+                    slots: row.slots,
+                };
+                (total, band)
+            })
+            .collect();
+        bands.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.name.cmp(&b.1.name)));
+        let mut bands: Vec<Band> = bands.into_iter().map(|(_, band)| band).collect();
+        if bands.len() > MAX_BANDS + 1 {
+            let rest = bands.split_off(MAX_BANDS);
+            bands.push(Band {
+                name: format!("{} others", rest.len()),
+                slots: sum(rest.iter().map(|band| &band.slots[..])),
+            });
+        }
+        bands
+    }
+
+    fn month(&self, total: &Ledger) -> MonthSoFar {
+        let month = Month::of(self.now);
+        let from = usize::try_from(self.days.slot(month.start())).unwrap_or_default();
+        MonthSoFar {
+            days: usize::try_from(month.days()).unwrap_or_default(),
+            spent: total.days.get(from..).unwrap_or_default().to_vec(),
+        }
+    }
+
+    fn ou_name(&self, ou: &OuId) -> String {
+        self.organization
+            .ou(ou)
+            .map_or_else(|| ou.to_string(), |ou| ou.name.clone())
+    }
+
+    fn notes(&self, total: &Ledger) -> Vec<Note> {
+        let mut counts: BTreeMap<Missing, usize> = BTreeMap::new();
+        for missing in self.missing.values() {
+            *counts.entry(*missing).or_default() += 1;
+        }
+        let mut notes: Vec<Note> = counts
+            .into_iter()
+            .map(|(missing, count)| Note::Missing(missing, count))
+            .collect();
+        if let Some(published) = total.published {
+            if self.now.as_second() - published.as_second() > STALE {
+                notes.push(Note::Stale(published));
+            }
+            if total.month_to_date.is_none() {
+                notes.push(Note::NoMonthYet);
+            }
+        }
+        if self.measure != Measure::Daily {
+            notes.push(Note::Measure(self.measure));
+        }
+        notes
+    }
+}

@@ -1,0 +1,208 @@
+//! The IAM policies that `billctl policy` prints: enough for each job, and no more.
+
+use std::collections::BTreeSet;
+
+use billctl::config::Config;
+use billctl::resource::permissions::{self, Job, MANAGED_POLICY_LIMIT};
+use billctl::service::{Access, Service};
+use serde_json::Value;
+
+const CONFIG: &str = r#"
+organization = "o-a1b2c3d4e5"
+[mail]
+from = "billing@example.com"
+identity = "example.com"
+"#;
+
+const JOBS: [Job; 3] = [Job::Operator, Job::Deploy, Job::Status];
+
+fn policy_of(job: Job, config: &str, account: Option<&str>) -> Value {
+    let config = Config::parse("config.toml", config).unwrap();
+    let template = include_str!("../../assets/member-template.yaml");
+    let types = permissions::resource_types(template);
+    permissions::policy(job, &config, account.map(|id| id.parse().unwrap()), &types)
+}
+
+fn policy(job: Job) -> Value {
+    policy_of(job, CONFIG, Some("111122223333"))
+}
+
+fn statements(policy: &Value) -> impl Iterator<Item = &Value> {
+    policy["Statement"].as_array().unwrap().iter()
+}
+
+fn texts(value: &Value) -> BTreeSet<&str> {
+    match value {
+        Value::String(one) => [one.as_str()].into(),
+        several => several
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|text| text.as_str().unwrap())
+            .collect(),
+    }
+}
+
+fn actions(policy: &Value) -> BTreeSet<&str> {
+    statements(policy)
+        .flat_map(|statement| texts(&statement["Action"]))
+        .collect()
+}
+
+#[test]
+fn the_policies_are_these() {
+    for job in JOBS {
+        insta::assert_json_snapshot!(format!("policy_{job:?}").to_lowercase(), policy(job));
+    }
+}
+
+#[test]
+fn every_operation_of_a_job_is_allowed_by_its_policy() {
+    for job in JOBS {
+        let policy = policy(job);
+        let allowed = actions(&policy);
+        for operation in job.operations() {
+            if operation.service != Service::Sts {
+                assert!(
+                    allowed.contains(operation.iam_action().as_str()),
+                    "{job:?} lacks {operation}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_allowed_action_is_an_operation_of_the_job_or_comes_with_one() {
+    let beside = [
+        "iam:PassRole",
+        "iam:TagRole",
+        "iam:CreateServiceLinkedRole",
+        "events:TagResource",
+        "states:TagResource",
+        "sqs:TagQueue",
+        "cloudwatch:TagResource",
+        "ses:TagResource",
+        "cloudformation:TagResource",
+        "organizations:EnableAWSServiceAccess",
+    ];
+    for job in JOBS {
+        let own: BTreeSet<String> = job
+            .operations()
+            .iter()
+            .map(|operation| operation.iam_action())
+            .collect();
+        let policy = policy(job);
+        for action in actions(&policy) {
+            assert!(
+                own.contains(action) || beside.contains(&action),
+                "{job:?} has {action}"
+            );
+        }
+    }
+}
+
+#[test]
+fn status_only_reads_but_for_the_detection_of_drift() {
+    let writes: Vec<_> = Job::Status
+        .operations()
+        .into_iter()
+        .filter(|operation| operation.access == Access::Write)
+        .map(|operation| operation.name)
+        .collect();
+    assert_eq!(writes, ["DetectStackSetDrift"]);
+}
+
+#[test]
+fn no_action_has_a_wildcard_and_only_actions_without_resources_go_everywhere() {
+    for job in JOBS {
+        let policy = policy(job);
+        assert!(actions(&policy).iter().all(|action| !action.contains('*')));
+        let everywhere: BTreeSet<&str> = statements(&policy)
+            .filter(|statement| texts(&statement["Resource"]).contains("*"))
+            .flat_map(|statement| texts(&statement["Action"]))
+            .collect();
+        // The Service Authorization Reference lists no resource types for these.
+        let without_resources = [
+            "billing:GetBillingPreferences",
+            "cloudformation:ActivateOrganizationsAccess",
+            "cloudformation:CreateStackSet",
+            "cloudformation:DescribeOrganizationsAccess",
+            "cloudwatch:GetMetricData",
+            "cloudwatch:ListMetrics",
+            "events:PutPermission",
+            "events:RemovePermission",
+            "organizations:DescribeOrganization",
+            "organizations:EnableAWSServiceAccess",
+            "organizations:ListDelegatedAdministrators",
+            "organizations:ListRoots",
+            "ses:GetAccount",
+        ];
+        for action in everywhere {
+            assert!(without_resources.contains(&action), "{job:?}: {action}");
+        }
+    }
+}
+
+#[test]
+fn every_policy_fits_into_a_managed_policy() {
+    for job in JOBS {
+        let size = permissions::size(&policy(job));
+        assert!(
+            size <= MANAGED_POLICY_LIMIT,
+            "{job:?} has {size} characters"
+        );
+    }
+}
+
+#[test]
+fn without_an_account_the_arns_leave_it_open() {
+    let policy = policy_of(Job::Deploy, CONFIG, None);
+    let stack_set = statements(&policy)
+        .find(|statement| statement["Sid"] == "StackSet")
+        .unwrap();
+    assert_eq!(
+        texts(&stack_set["Resource"]),
+        ["arn:aws:cloudformation:us-east-1:*:stackset/billctl:*"].into()
+    );
+}
+
+#[test]
+fn a_delegated_administrator_reads_an_organisation_of_another_account() {
+    let config = format!("call-as = \"delegated-admin\"\n{CONFIG}");
+    let policy = policy_of(Job::Deploy, &config, Some("111122223333"));
+    let tree = statements(&policy)
+        .find(|statement| statement["Sid"] == "Organization")
+        .unwrap();
+    assert_eq!(
+        texts(&tree["Resource"]),
+        [
+            "arn:aws:organizations::*:account/o-a1b2c3d4e5/*",
+            "arn:aws:organizations::*:ou/o-a1b2c3d4e5/*",
+            "arn:aws:organizations::*:root/o-a1b2c3d4e5/*"
+        ]
+        .into()
+    );
+}
+
+#[test]
+fn wildcards_in_names_are_taken_literally() {
+    let config = format!("{CONFIG}\n[alarm]\nname = \"what*is?this\"");
+    let policy = policy_of(Job::Status, &config, Some("111122223333"));
+    let alarms = statements(&policy)
+        .find(|statement| statement["Sid"] == "Alarms")
+        .unwrap();
+    assert!(
+        texts(&alarms["Resource"])
+            .contains("arn:aws:cloudwatch:us-east-1:111122223333:alarm:what${*}is${?}this")
+    );
+}
+
+#[test]
+fn the_types_of_the_member_template_are_found_and_its_parameters_are_not() {
+    let template = include_str!("../../assets/member-template.yaml");
+    let types = permissions::resource_types(template);
+    let resources = template.split("\nResources:").nth(1).unwrap();
+    assert_eq!(types.len(), resources.matches("Type: AWS::").count());
+    assert!(types.contains("AWS::CloudWatch::Alarm") && types.contains("AWS::IAM::Role"));
+}

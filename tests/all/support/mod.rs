@@ -1,0 +1,5 @@
+//! What the tests stand on.
+
+pub mod emulator;
+pub mod server;
+pub mod venv;

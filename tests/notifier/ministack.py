@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Runs every case on ministack's Step Functions interpreter as well.
+
+A third JSONata engine (jsonata-python, which ministack uses) and a second
+interpreter must make the same calls with the same arguments, and end in the
+same way, as reference.mjs. The calls themselves are answered from what
+reference.mjs recorded, because ministack knows neither Organizations nor SES
+v2 as a Step Functions integration.
+
+    MINISTACK_ACCOUNT_ID=999999999999 python ministack.py [CASE...]
+
+Needs node, the packages of package.json, and PyPI's `ministack` and `cbor2`.
+"""
+
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+# A sibling of this file must not shadow the package of the same name.
+sys.path = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
+os.environ.setdefault("MINISTACK_ACCOUNT_ID", "999999999999")
+
+import ministack.services.stepfunctions as sfn  # noqa: E402
+
+logging.disable(logging.CRITICAL)
+sfn._scaled_sleep = lambda seconds: None
+
+
+def configure(node, config):
+    if isinstance(node, str):
+        return re.sub(r"\$\{([A-Za-z]+)\}", lambda m: config.get(m[1], m[0]), node)
+    if isinstance(node, list):
+        return [configure(item, config) for item in node]
+    if isinstance(node, dict):
+        return {key: configure(value, config) for key, value in node.items()}
+    return node
+
+
+def comparable(arguments):
+    """Arguments with the template's data parsed and the machine's own name left out."""
+    text = re.sub(r":stateMachine:[\w-]+", ":stateMachine:x", json.dumps(arguments))
+    value = json.loads(text)
+    template = value.get("Content", {}).get("Template") if isinstance(value, dict) else None
+    if template:
+        template["TemplateData"] = json.loads(template["TemplateData"])
+    return value
+
+
+def run(machine, name, execution, event, recorded):
+    made = []
+
+    def answer(resource, data):
+        made.append(data)
+        if len(made) > len(recorded):
+            raise sfn._ExecutionError("States.TaskFailed", "more calls than the reference made")
+        call = recorded[len(made) - 1]
+        if call.get("error"):
+            raise sfn._ExecutionError(call["error"], call.get("cause") or "")
+        return call["result"]
+
+    sfn._invoke_resource = answer
+    created = json.loads(sfn._create_state_machine({
+        "name": name,
+        "definition": json.dumps(machine),
+        "roleArn": "arn:aws:iam::999999999999:role/x",
+    })[2])
+    started = json.loads(sfn._start_execution({
+        "stateMachineArn": created["stateMachineArn"],
+        "name": execution,
+        "input": json.dumps(event),
+    })[2])
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        seen = json.loads(sfn._describe_execution({"executionArn": started["executionArn"]})[2])
+        if seen["status"] != "RUNNING":
+            break
+        time.sleep(0.02)
+    output = json.loads(seen["output"]) if seen["status"] == "SUCCEEDED" else None
+    return {"error": seen.get("error"), "cause": seen.get("cause"), "output": output}, made
+
+
+def main(files):
+    asset = json.loads((ROOT / "assets/notifier.asl.json").read_text())
+    config = json.loads(subprocess.check_output(["node", HERE / "reference.mjs", "config"]))
+    different = 0
+    for file in files:
+        case = json.loads(file.read_text())
+        reference = json.loads(subprocess.check_output(["node", HERE / "reference.mjs", "run", file]))
+        event = case["event"]
+        execution = case.get("execution") or "mail_" + str(event.get("id"))
+        end, made = run(configure(asset, {**config, **case.get("config", {})}), file.stem, execution, event, reference["calls"])
+        wanted = {key: reference.get(key) for key in ("error", "cause", "output")}
+        same = end == wanted and [comparable(m) for m in made] == [comparable(c["arguments"]) for c in reference["calls"]]
+        if "clock" in case:  # The only case whose mail depends on the time of day.
+            same = end == wanted
+        if not same:
+            different += 1
+            print(f"DIFFERENT {file.stem}\n  ministack: {json.dumps(end)}\n  reference: {json.dumps(wanted)}")
+    print(f"{len(files) - different} of {len(files)} cases the same on ministack")
+    return 1 if different or not files else 0
+
+
+if __name__ == "__main__":
+    chosen = [Path(name) for name in sys.argv[1:]] or sorted((HERE / "cases").glob("*.json"))
+    sys.exit(main(chosen))

@@ -1,0 +1,450 @@
+#!/usr/bin/env node
+// The reference for the notifier's expressions: the JSONata engine that AWS
+// names (npm `jsonata` 2.0.6), and an interpreter for the part of the Amazon
+// States Language that assets/notifier.asl.json uses, with mocked answers.
+//
+//   node reference.mjs eval               one {"expr","vars"} a line on stdin,
+//                                         one {"value"|"undefined"|"error"} a line out
+//   node reference.mjs run CASE.json      runs the state machine; prints the calls and the end
+//   node reference.mjs trace CASE.json    the same, with every evaluation: {"expr","vars","value"} a line
+//   node reference.mjs check [CASE...]    compares every case with what it expects
+//   node reference.mjs render CASE DIR    writes the mail of a case as files
+//   node reference.mjs fuzz [N] [SEED]    N random worlds: every alarm must end in a mail
+//   node reference.mjs config             what the placeholders hold here, as JSON
+//
+// The packages are looked for in $NOTIFIER_NODE_MODULES, by default
+// target/notifier/node_modules of this repository. `render` and the checks on
+// rendered mails need `handlebars` there; without it `check` says that it
+// skipped them.
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const root = path.resolve(here, '../..');
+export const modules = process.env.NOTIFIER_NODE_MODULES ?? path.join(root, 'target/notifier/node_modules');
+const load = createRequire(path.join(modules, 'x.js'));
+const jsonata = load('jsonata');
+
+const MACHINE_ARN = 'arn:aws:states:us-east-1:999999999999:stateMachine:billctl-notifier';
+const PAYLOAD_LIMIT = 262144; // 256 KiB a state's input or output, in bytes.
+
+/** What the placeholders hold unless a case says otherwise. */
+const CONFIG = {
+  FromAddress: 'billing@example.com',
+  IdentityArn: '',
+  ConfigurationSet: 'billctl',
+  TemplateName: 'billctl-alert',
+  ReplyTo: '',
+  Cc: '',
+  FallbackRecipient: '',
+  OwnerTag: 'owner',
+  AlarmName: 'Billing-Alarm',
+  Measure: 'daily',
+  NotifyOk: 'true',
+  StackSetName: 'billctl-member',
+};
+
+class Failure extends Error {
+  constructor(error, cause) {
+    super(`${error}: ${cause}`);
+    this.error = error;
+    this.cause = cause;
+  }
+}
+
+const plain = (value) => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)));
+
+async function evaluate(expr, vars) {
+  const program = jsonata(expr);
+  // Step Functions' own functions; $eval does not exist there.
+  program.registerFunction('parse', (text) => JSON.parse(text), '<s:x>');
+  program.registerFunction('eval', () => { throw new Error('$eval is not available'); });
+  return plain(await program.evaluate(undefined, vars));
+}
+
+/** Replaces the placeholders, which are whole strings, by walking the JSON. */
+export function configure(node, config) {
+  if (typeof node === 'string') {
+    return node.replace(/\$\{([A-Za-z]+)\}/g, (whole, key) => (key in config ? config[key] : whole));
+  }
+  if (Array.isArray(node)) return node.map((item) => configure(item, config));
+  if (node && typeof node === 'object') {
+    return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, configure(value, config)]));
+  }
+  return node;
+}
+
+/** Evaluates every expression inside a value; an undefined result fails as it does on AWS. */
+async function resolve(node, vars, trace) {
+  if (typeof node === 'string') {
+    const match = /^\{%([\s\S]*)%\}$/.exec(node);
+    if (!match) return node;
+    let value;
+    try {
+      value = await evaluate(match[1], vars);
+    } catch (cause) {
+      throw new Failure('States.QueryEvaluationError', `${cause.code ?? ''} ${cause.message} in ${match[1].slice(0, 120)}`);
+    }
+    trace?.push({ expr: match[1].trim(), vars, value });
+    if (value === undefined) throw new Failure('States.QueryEvaluationError', `undefined: ${match[1].slice(0, 200)}`);
+    return value;
+  }
+  if (Array.isArray(node)) return Promise.all(node.map((item) => resolve(item, vars, trace)));
+  if (node && typeof node === 'object') {
+    const out = {};
+    for (const [key, value] of Object.entries(node)) out[key] = await resolve(value, vars, trace);
+    return out;
+  }
+  return node;
+}
+
+const matches = (names, error) => names.includes(error) || (names.includes('States.ALL') && error !== 'States.DataLimitExceeded');
+
+/** Runs a state machine until it ends. `task(resource, args)` answers or throws a Failure. */
+export async function interpret(machine, input, executionName, task, trace) {
+  const vars = {};
+  const context = {
+    Execution: { Name: executionName, Id: MACHINE_ARN.replace(':stateMachine:', ':execution:') + ':' + executionName, Input: input },
+    StateMachine: { Id: MACHINE_ARN, Name: 'billctl-notifier' },
+  };
+  const visited = [];
+  let name = machine.StartAt;
+  for (let steps = 0; steps < 1000; steps++) {
+    const state = machine.States[name];
+    if (!state) throw new Error(`no state ${name}`);
+    visited.push(name);
+    const scope = (extra) => ({ ...vars, states: { input, context: { ...context, State: { Name: name } }, ...extra } });
+    const assign = async (block, extra) => {
+      if (!block) return;
+      const values = await resolve(block, scope(extra), trace);
+      Object.assign(vars, values);
+    };
+    const sized = (value) => {
+      if (Buffer.byteLength(JSON.stringify(value ?? null)) > PAYLOAD_LIMIT) throw new Failure('States.DataLimitExceeded', name);
+      return value;
+    };
+    try {
+      switch (state.Type) {
+        case 'Pass': {
+          const output = state.Output === undefined ? input : await resolve(state.Output, scope(), trace);
+          await assign(state.Assign);
+          input = sized(output);
+          if (state.End) return { end: name, output: input, visited, vars };
+          name = state.Next;
+          break;
+        }
+        case 'Choice': {
+          let next = state.Default;
+          for (const rule of state.Choices) {
+            const verdict = await resolve(rule.Condition, scope(), trace);
+            if (typeof verdict !== 'boolean') throw new Failure('States.QueryEvaluationError', `condition is not a boolean: ${rule.Condition}`);
+            if (verdict) {
+              await assign(rule.Assign);
+              next = rule.Next;
+              break;
+            }
+          }
+          if (!next) throw new Failure('States.NoChoiceMatched', name);
+          name = next;
+          break;
+        }
+        case 'Succeed':
+          return { end: name, output: state.Output === undefined ? input : await resolve(state.Output, scope(), trace), visited, vars };
+        case 'Fail': {
+          const error = await resolve(state.Error, scope(), trace);
+          const cause = await resolve(state.Cause, scope(), trace);
+          return { end: name, error, cause, visited, vars };
+        }
+        case 'Task': {
+          const tries = new Map();
+          for (;;) {
+            try {
+              const args = await resolve(state.Arguments ?? input, scope(), trace);
+              sized(args);
+              const result = sized(await task(state.Resource, args, name));
+              const output = state.Output === undefined ? result : await resolve(state.Output, scope({ result }), trace);
+              await assign(state.Assign, { result });
+              input = sized(output);
+              name = state.Next;
+              break;
+            } catch (failure) {
+              if (!(failure instanceof Failure)) throw failure;
+              const retry = (state.Retry ?? []).find((rule) => matches(rule.ErrorEquals, failure.error));
+              const used = tries.get(retry) ?? 0;
+              if (retry && used < (retry.MaxAttempts ?? 3)) {
+                tries.set(retry, used + 1);
+                continue;
+              }
+              const handler = (state.Catch ?? []).find((rule) => matches(rule.ErrorEquals, failure.error));
+              if (!handler) throw failure;
+              const errorOutput = { Error: failure.error, Cause: failure.cause };
+              const output = handler.Output === undefined ? errorOutput : await resolve(handler.Output, scope({ errorOutput }), trace);
+              await assign(handler.Assign, { errorOutput });
+              input = output;
+              name = handler.Next;
+              break;
+            }
+          }
+          break;
+        }
+        default:
+          throw new Error(`state type ${state.Type} is not used by the notifier`);
+      }
+    } catch (failure) {
+      if (!(failure instanceof Failure)) throw failure;
+      return { end: name, error: failure.error, cause: failure.cause, visited, vars };
+    }
+  }
+  throw new Error('the state machine does not end');
+}
+
+/** The mocked world of a case: explicit answers first, then what its series imply. */
+function world(test, calls) {
+  const used = new Map();
+  const answerTo = (call, args) => {
+    let answer = test.answers?.[call];
+    if (Array.isArray(answer)) {
+      const at = used.get(call) ?? 0;
+      used.set(call, at + 1);
+      answer = answer[Math.min(at, answer.length - 1)];
+    }
+    if (answer?.error) throw new Failure(answer.error, answer.cause ?? '');
+    if (answer?.result) return answer.result;
+    switch (call) {
+      case 'organizations:listTagsForResource':
+        return { Tags: [] };
+      case 'organizations:listParents':
+        return { Parents: [{ Id: 'r-root', Type: 'ROOT' }] };
+      case 'cloudformation:describeStackInstance':
+        return { StackInstance: { ParameterOverrides: test.threshold ? [{ ParameterKey: 'Threshold', ParameterValue: test.threshold }] : [] } };
+      case 'cloudformation:describeStackSet':
+        return { StackSet: { Parameters: [{ ParameterKey: 'AlarmName', ParameterValue: 'Billing-Alarm' }, { ParameterKey: 'Threshold', ParameterValue: '100' }] } };
+      case 'cloudwatch:describeAlarms':
+        return { MetricAlarms: [] };
+      case 'cloudwatch:listMetrics': {
+        const account = args.Dimensions.find((d) => d.Name === 'LinkedAccount').Value;
+        return {
+          Metrics: Object.keys(test.services ?? {}).map((service) => ({
+            Namespace: 'AWS/Billing',
+            MetricName: 'EstimatedCharges',
+            Dimensions: [{ Name: 'Currency', Value: 'USD' }, { Name: 'LinkedAccount', Value: account }, { Name: 'ServiceName', Value: service }],
+          })),
+        };
+      }
+      case 'cloudwatch:getMetricData':
+        return {
+          MetricDataResults: args.MetricDataQueries.map((query) => {
+            const service = query.MetricStat.Metric.Dimensions.find((d) => d.Name === 'ServiceName')?.Value;
+            const series = (service === undefined ? test.series : test.services[service]) ?? [];
+            const inside = series.filter(([time]) => Date.parse(time) >= Date.parse(args.StartTime) && Date.parse(time) < Date.parse(args.EndTime));
+            return { Id: query.Id, Label: query.Id, StatusCode: 'Complete', Timestamps: inside.map((p) => p[0]), Values: inside.map((p) => p[1]) };
+          }),
+        };
+      case 'sesv2:sendEmail':
+        return { MessageId: '0100-message' };
+      case 'states:startExecution':
+        return { ExecutionArn: 'arn:started', StartDate: '2026-11-23T00:00:00Z' };
+      default:
+        throw new Failure('States.TaskFailed', `no answer for ${call}`);
+    }
+  };
+  return async (resource, args) => {
+    const entry = { call: resource.replace('arn:aws:states:::aws-sdk:', '').replace('arn:aws:states:::', ''), arguments: args };
+    calls.push(entry);
+    try {
+      entry.result = answerTo(entry.call, args);
+      return entry.result;
+    } catch (failure) {
+      entry.error = failure.error;
+      entry.cause = failure.cause;
+      throw failure;
+    }
+  };
+}
+
+export async function runCase(test, trace) {
+  const asset = JSON.parse(fs.readFileSync(path.join(root, 'assets/notifier.asl.json'), 'utf8'));
+  const machine = configure(asset, { ...CONFIG, ...test.config });
+  const calls = [];
+  const executionName = test.execution ?? `mail_${test.event?.id}`;
+  const run = await interpret(machine, test.event, executionName, world(test, calls), trace);
+  const sent = calls.filter((c) => c.call === 'sesv2:sendEmail').pop()?.arguments;
+  const data = sent?.Content?.Template?.TemplateData;
+  return { end: run.end, error: run.error, cause: run.cause, output: run.output, calls, mail: data ? JSON.parse(data) : undefined, send: sent, visited: run.visited };
+}
+
+/** Renders the three parts as SES does: Handlebars without HTML escaping, and every variable must exist. */
+export function render(mail) {
+  const handlebars = load('handlebars');
+  const part = (file) => handlebars.compile(fs.readFileSync(path.join(root, 'assets/mail', file), 'utf8'), { noEscape: true, strict: true })(mail);
+  return { subject: part('subject.txt').trim(), html: part('body.html'), text: part('body.txt') };
+}
+
+/** Where `actual` lacks something of `expected`: objects by subset, everything else exactly. */
+function differences(expected, actual, at) {
+  if (expected && typeof expected === 'object' && !Array.isArray(expected)) {
+    return Object.entries(expected).flatMap(([key, value]) => differences(value, actual?.[key], `${at}.${key}`));
+  }
+  if (Array.isArray(expected) && expected.some((item) => item && typeof item === 'object')) {
+    const length = expected.length === actual?.length ? [] : [`${at} has ${actual?.length} items, expected ${expected.length}`];
+    return [...length, ...expected.flatMap((item, i) => differences(item, actual?.[i], `${at}[${i}]`))];
+  }
+  return JSON.stringify(expected) === JSON.stringify(actual) ? [] : [`${at} is ${JSON.stringify(actual)}, expected ${JSON.stringify(expected)}`];
+}
+
+async function check(files) {
+  let renders = true;
+  try {
+    load.resolve('handlebars');
+  } catch {
+    renders = false;
+  }
+  let failed = 0;
+  for (const file of files) {
+    const test = JSON.parse(fs.readFileSync(file, 'utf8'));
+    const got = await runCase(test);
+    const { calls, never, serviceQueries, hostile, ...expected } = test.expect;
+    const problems = differences(expected, got, 'got');
+    if (calls) problems.push(...differences(calls, got.calls.map((c) => c.call), 'calls'));
+    if (serviceQueries !== undefined) {
+      const asked = got.calls.filter((c) => c.call === 'cloudwatch:getMetricData').pop().arguments.MetricDataQueries.length;
+      if (asked !== serviceQueries) problems.push(`${asked} services were asked for, expected ${serviceQueries}`);
+    }
+    let seen = JSON.stringify(got.send ?? {}) + JSON.stringify(got.output ?? {});
+    if (got.mail && renders) {
+      const mail = render(got.mail);
+      seen += mail.subject + mail.html + mail.text;
+      const size = Buffer.byteLength(mail.html) + Buffer.byteLength(mail.text);
+      if (size > 60_000) problems.push(`the mail has ${size} bytes`);
+      if (!hostile && /undefined|NaN|\[object|\{\{|null/.test(mail.subject + mail.html + mail.text)) problems.push('a value is missing in the rendered mail');
+      if (/[\r\n]/.test(mail.subject)) problems.push('the subject has more than one line');
+      const tags = [...mail.html.matchAll(/<\/?([a-zA-Z!][^\s>]*)/g)].map((m) => m[1].toLowerCase());
+      const known = new Set(['!doctype', '!--', '!--[if', '![endif]--', 'html', 'head', 'meta', 'title', 'style', 'body', 'div', 'table', 'tr', 'td', 'p', 'a', 'span', 'strong', 'h1', 'h2', 'bdi', 'br', 'xml', 'o:officedocumentsettings', 'o:pixelsperinch']);
+      const strange = tags.filter((tag) => !known.has(tag));
+      if (strange.length) problems.push(`foreign markup in the mail: ${strange.join(', ')}`);
+    }
+    for (const text of never ?? []) if (seen.includes(text)) problems.push(`${JSON.stringify(text)} got into the mail`);
+    console.log(`${problems.length ? 'FAIL' : 'ok  '} ${path.basename(file, '.json')}`);
+    for (const problem of problems) console.log(`     ${problem}`);
+    failed += problems.length ? 1 : 0;
+  }
+  console.log(`${files.length - failed} of ${files.length} cases as expected${renders ? '' : ' (rendering not checked: handlebars is not installed)'}`);
+  return failed === 0 && files.length > 0;
+}
+
+/**
+ * Random worlds: odd series, odd names, failing reads, junk in the event's
+ * free fields. Whatever they hold, a genuine alarm of a known account ends in
+ * a mail whose every variable is there.
+ */
+async function fuzz(count, seed) {
+  let state = seed >>> 0;
+  const random = () => ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32);
+  const pick = (list) => list[Math.floor(random() * list.length)];
+  const junk = () => pick([null, 0, -1, '', 'x', '<b>', [], {}, [null], { a: 1 }, true, 1e300, '\u202E', '{{x}}', '\u0000']);
+  const points = (end, most) => {
+    let value = random() * 1000;
+    const list = [];
+    for (let i = Math.floor(random() * most); i >= 0; i--) {
+      const time = new Date(end - i * 6 * 3600e3 - Math.floor(random() * 3) * 3600e3);
+      value = random() < 0.05 ? value * random() - random() * 50 : value + random() * 10 ** Math.floor(random() * 5);
+      if (random() < 0.9) list.push([time.toISOString().replace('.000Z', 'Z'), Math.round(value * 100) / 100]);
+    }
+    return random() < 0.1 ? list.reverse() : list;
+  };
+  const calls = ['organizations:describeAccount', 'organizations:listTagsForResource', 'organizations:listParents', 'organizations:describeOrganizationalUnit', 'cloudformation:describeStackInstance', 'cloudformation:describeStackSet', 'cloudwatch:getMetricData', 'cloudwatch:listMetrics'];
+  let failed = 0;
+  for (let i = 0; i < count; i++) {
+    const now = Date.UTC(2026, Math.floor(random() * 12), 1 + Math.floor(random() * 31), Math.floor(random() * 24), Math.floor(random() * 60));
+    const test = {
+      config: { FallbackRecipient: 'finops@example.com', Measure: pick(['daily', 'six-hourly', 'month-to-date']) },
+      event: {
+        id: `fuzz-${i}`, source: 'aws.cloudwatch', 'detail-type': 'CloudWatch Alarm State Change', account: '123456789012',
+        time: new Date(now).toISOString().replace('.000Z', 'Z'), resources: ['arn:aws:cloudwatch:us-east-1:123456789012:alarm:Billing-Alarm'],
+        detail: { state: { value: pick(['ALARM', 'OK']), reason: junk(), reasonData: junk() }, previousState: { value: 'ALARM', reason: junk() }, configuration: junk(), [pick(['a', 'account', 'owner'])]: junk() },
+      },
+      threshold: pick(['', '0.01', '100', '999999999', 'x', '-1']),
+      series: points(now, 70),
+      services: Object.fromEntries(Array.from({ length: Math.floor(random() * 8) }, (_, n) => [`${pick(['Amazon', 'AWS', '<i>', '$'])}S${n}`, points(now, 34)])),
+      answers: {},
+    };
+    for (const call of calls) {
+      const roll = random();
+      if (roll < 0.1) test.answers[call] = { error: pick(['States.TaskFailed', 'X.AccessDeniedException', 'X.Throttling']) };
+      else if (roll < 0.2) test.answers[call] = { result: pick([{}, { Account: junk(), Tags: junk(), Parents: junk(), OrganizationalUnit: junk(), StackInstance: junk(), StackSet: junk(), Metrics: junk(), MetricDataResults: junk(), NextToken: junk() }, { Account: { Name: junk(), Email: junk(), State: junk() }, Tags: [{ Key: 'owner', Value: junk() }], Parents: [{ Id: junk(), Type: junk() }], OrganizationalUnit: { Name: junk() }, StackInstance: { ParameterOverrides: junk() }, StackSet: { Parameters: [{ ParameterKey: 'Threshold', ParameterValue: junk() }] }, Metrics: [{ Dimensions: junk() }], MetricDataResults: [{ Id: 'm1', Timestamps: junk(), Values: junk() }, { Id: 's0', Timestamps: junk(), Values: junk() }] }]) };
+    }
+    test.answers['organizations:describeAccount'] ??= { result: { Account: { Name: String(junk()), Email: 'a@example.com', State: 'ACTIVE' } } };
+    const got = await runCase(test);
+    let problem = got.end !== 'Sent' || !got.mail ? `ended in ${got.end}: ${got.error} ${got.cause}` : '';
+    if (!problem) {
+      const walk = (value, at) => (value === null ? at : typeof value === 'object' ? Object.entries(value).map(([k, v]) => walk(v, `${at}.${k}`)).find(Boolean) : typeof value === 'string' && /NaN|undefined|Infinity/.test(value) ? at : '');
+      const bad = walk(got.mail, 'mail');
+      if (bad) problem = `${bad} is not usable`;
+    }
+    if (problem) {
+      failed++;
+      console.log(`FAIL world ${i} of seed ${seed}: ${problem}`);
+    }
+  }
+  console.log(`${count - failed} of ${count} random worlds ended in a whole mail`);
+  return failed === 0;
+}
+
+const allCases = () => fs.readdirSync(path.join(here, 'cases')).filter((f) => f.endsWith('.json')).sort().map((f) => path.join(here, 'cases', f));
+
+async function main([verb, ...rest]) {
+  switch (verb) {
+    case 'eval': {
+      for (const line of fs.readFileSync(0, 'utf8').split('\n').filter(Boolean)) {
+        const { expr, vars } = JSON.parse(line);
+        let answer;
+        try {
+          const value = await evaluate(expr, vars ?? {});
+          answer = value === undefined ? { undefined: true } : { value };
+        } catch (cause) {
+          answer = { error: `${cause.code ?? ''} ${cause.message}`.trim() };
+        }
+        console.log(JSON.stringify(answer));
+      }
+      return true;
+    }
+    case 'run':
+      console.log(JSON.stringify(await runCase(JSON.parse(fs.readFileSync(rest[0], 'utf8'))), null, 2));
+      return true;
+    case 'trace': {
+      const trace = [];
+      await runCase(JSON.parse(fs.readFileSync(rest[0], 'utf8')), trace);
+      for (const line of trace) console.log(JSON.stringify(line));
+      return true;
+    }
+    case 'config':
+      console.log(JSON.stringify(CONFIG));
+      return true;
+    case 'fuzz': {
+      const [count, seed] = [Number(rest[0] ?? 200), Number(rest[1] ?? 1)];
+      return fuzz(count, seed);
+    }
+    case 'render': {
+      const { mail } = await runCase(JSON.parse(fs.readFileSync(rest[0], 'utf8')));
+      if (!mail) throw new Error('the case sends no template mail');
+      const parts = render(mail);
+      const base = path.join(rest[1], path.basename(rest[0], '.json'));
+      fs.writeFileSync(`${base}.html`, parts.html);
+      fs.writeFileSync(`${base}.txt`, `Subject: ${parts.subject}\n\n${parts.text}`);
+      console.log(`${base}.html ${Buffer.byteLength(parts.html)} bytes, text ${Buffer.byteLength(parts.text)} bytes`);
+      return true;
+    }
+    case 'check':
+      return check(rest.length ? rest : allCases());
+    default:
+      console.error('usage: reference.mjs eval | run CASE | trace CASE | render CASE DIR | check [CASE...]');
+      return false;
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1;
+}

@@ -1,0 +1,181 @@
+"""Run one emulator until standard input closes.
+
+    python serve.py ministack PORT
+    python serve.py moto PORT
+
+The tests hold the other end of standard input: however the test process ends, even
+by a kill, the pipe closes and the emulator ends with it. Both emulators take a
+12-digit access key as the account id, so every test is a tenant of its own.
+"""
+
+import base64
+import datetime
+import io
+import json
+import os
+import re
+import sys
+import threading
+
+import cbor2
+
+GRANITE = "GraniteServiceVersion20100801"
+
+
+def end_with_stdin():
+    """End this process as soon as the parent's end of the pipe is gone."""
+
+    def watch():
+        while sys.stdin.buffer.read(4096):
+            pass
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def serve_ministack(port):
+    os.environ["GATEWAY_PORT"] = port
+    os.environ["BIND_HOST"] = "127.0.0.1"
+    # Its MQTT listener would bind a fixed port on every interface.
+    os.environ["IOT_MTLS_ENABLED"] = "0"
+    os.environ["SFTP_ENABLED"] = "0"
+    from ministack.app import main
+
+    sys.argv = ["ministack"]
+    main()
+
+
+def serve_moto(port):
+    from moto.moto_server.werkzeug_app import (
+        DomainDispatcherApplication,
+        MotoRequestHandler,
+        create_backend_app,
+    )
+    from werkzeug.serving import run_simple
+
+    os.environ["MOTO_PORT"] = port
+    app = Tenants(CloudWatchCbor(DomainDispatcherApplication(create_backend_app)))
+    run_simple(
+        "127.0.0.1",
+        int(port),
+        app,
+        threaded=True,
+        use_reloader=False,
+        request_handler=MotoRequestHandler,
+    )
+
+
+class Tenants:
+    """Make a 12-digit access key the account, by moto's own header for that."""
+
+    KEY = re.compile(r"Credential=(\d{12})/")
+
+    def __init__(self, app):
+        self.app = app
+
+    def __call__(self, environ, start_response):
+        key = self.KEY.search(environ.get("HTTP_AUTHORIZATION", ""))
+        if key:
+            environ["HTTP_X_MOTO_ACCOUNT_ID"] = key.group(1)
+        return self.app(environ, start_response)
+
+
+class CloudWatchCbor:
+    """Let moto, which speaks CloudWatch in AWS JSON, be called in Smithy RPC v2 CBOR.
+
+    Today's SDKs speak only the latter. Requests and answers are translated field by
+    field after botocore's model of the service; what they say is moto's.
+    """
+
+    def __init__(self, app):
+        import botocore.session
+
+        self.app = app
+        self.model = botocore.session.get_session().get_service_model("cloudwatch")
+
+    def __call__(self, environ, start_response):
+        prefix = f"/service/{GRANITE}/operation/"
+        path = environ.get("PATH_INFO", "")
+        if not path.startswith(prefix):
+            return self.app(environ, start_response)
+
+        operation = path[len(prefix) :]
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        request = cbor2.loads(environ["wsgi.input"].read(length)) if length else {}
+        body = json.dumps(request, default=to_json).encode()
+        environ = dict(environ)
+        environ.update(
+            {
+                "PATH_INFO": "/",
+                "RAW_URI": "/",
+                "REQUEST_URI": "/",
+                "CONTENT_TYPE": "application/x-amz-json-1.0",
+                "CONTENT_LENGTH": str(len(body)),
+                "HTTP_X_AMZ_TARGET": f"{GRANITE}.{operation}",
+                "wsgi.input": io.BytesIO(body),
+            }
+        )
+        answer = {}
+
+        def remember(status, headers, exc_info=None):
+            answer.update(status=status, headers=headers)
+            return lambda data: None
+
+        chunks = self.app(environ, remember)
+        payload = b"".join(chunks)
+        status, headers = answer["status"], answer["headers"]
+        try:
+            value = json.loads(payload) if payload else {}
+        except ValueError:  # an HTML error page: leave it as it is
+            start_response(status, headers)
+            return [payload]
+        if status.startswith("2"):
+            value = to_shape(value, self.model.operation_model(operation).output_shape)
+        payload = cbor2.dumps(value)
+        kept = [(k, v) for k, v in headers if k.lower() not in ("content-type", "content-length")]
+        start_response(
+            status,
+            kept
+            + [
+                ("Content-Type", "application/cbor"),
+                ("smithy-protocol", "rpc-v2-cbor"),
+                ("Content-Length", str(len(payload))),
+            ],
+        )
+        return [payload]
+
+
+def to_json(value):
+    """What CBOR has and JSON has not."""
+    if isinstance(value, datetime.datetime):
+        return value.timestamp()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    raise TypeError(f"no JSON form of {type(value).__name__}")
+
+
+def to_shape(value, shape):
+    """The JSON value as the type that the service's model gives it."""
+    if shape is None or value is None:
+        return value
+    if shape.type_name == "structure":
+        return {
+            k: to_shape(v, shape.members[k])
+            for k, v in value.items()
+            if k in shape.members and v is not None
+        }
+    if shape.type_name == "list":
+        return [to_shape(v, shape.member) for v in value]
+    if shape.type_name == "map":
+        return {k: to_shape(v, shape.value) for k, v in value.items()}
+    if shape.type_name == "timestamp":
+        # Tag 1 is the epoch; the protocol wants it as a floating-point number.
+        return cbor2.CBORTag(1, float(value))
+    if shape.type_name in ("double", "float"):
+        return float(value)
+    return value
+
+
+if __name__ == "__main__":
+    end_with_stdin()
+    {"ministack": serve_ministack, "moto": serve_moto}[sys.argv[1]](sys.argv[2])
