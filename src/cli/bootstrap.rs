@@ -54,7 +54,10 @@ pub async fn run(args: &BootstrapArgs, context: &Context) -> Result<()> {
         return Ok(());
     }
     if context.global.format != Format::Json {
-        anstream::println!("{}", render::billing_plan(context.global.format, "bootstrap", &plan));
+        anstream::println!(
+            "{}",
+            render::billing_plan(context.global.format, "bootstrap", &plan)
+        );
     }
     if !plan.is_empty() {
         context.confirm("apply this plan?", plan.is_destructive())?;
@@ -103,7 +106,9 @@ fn verify(scope: &Scope, observed: &Observed) -> Result<()> {
         step.id,
         fields.join(", ")
     ))
-    .hint("somebody else may be changing it, or AWS needs a moment: run `billctl bootstrap --plan`"))
+    .hint(
+        "somebody else may be changing it, or AWS needs a moment: run `billctl bootstrap --plan`",
+    ))
 }
 
 /// Waits until the identity may send.

@@ -148,9 +148,7 @@ fn whole(value: &Value) -> String {
 /// A value as far as it fits on a line; a long text by its length.
 fn brief(value: &Value) -> String {
     match value {
-        Value::String(text) if text.contains('\n') => {
-            plural(text.lines().count(), "line")
-        }
+        Value::String(text) if text.contains('\n') => plural(text.lines().count(), "line"),
         other => cut(&safe(&other.to_string()), WIDEST),
     }
 }
