@@ -112,11 +112,41 @@ impl State {
         })
     }
 
+    /// A StackSet's parameters.
+    pub(super) fn parameters(&self, stack_set: &str) -> Option<&Parameters> {
+        let set = self.sets.get(stack_set)?;
+        Some(&self.revisions.get(&set.revision)?.parameters)
+    }
+
+    /// The overrides of one instance.
+    pub(super) fn overrides(&self, stack_set: &str, account: AccountId) -> Option<&Parameters> {
+        Some(&self.sets.get(stack_set)?.instances.get(&account)?.overrides)
+    }
+
     /// The accounts that have an instance of any StackSet.
     pub fn covered(&self) -> impl Iterator<Item = AccountId> + '_ {
         self.sets
             .values()
             .flat_map(|set| set.instances.keys().copied())
+    }
+}
+
+impl World {
+    /// A StackSet's parameters, as `DescribeStackSet` gives them.
+    pub(super) fn stack_set_parameters(&self, name: &str) -> Option<Parameters> {
+        let state = &self.cloudformation;
+        let revision = state.revisions.get(&state.sets.get(name)?.revision)?;
+        Some(revision.parameters.clone())
+    }
+
+    /// An instance's overrides, as `DescribeStackInstance` gives them.
+    pub(super) fn stack_instance_overrides(
+        &self,
+        name: &str,
+        account: AccountId,
+    ) -> Option<Parameters> {
+        let set = self.cloudformation.sets.get(name)?;
+        Some(set.instances.get(&account)?.overrides.clone())
     }
 }
 

@@ -3,9 +3,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::World;
 use super::faults::Fate;
-use super::file::{FileError, Store};
+use super::file::{FileError, Lock, Store};
+use super::{World, sesv2};
 use crate::config::CallAs;
 use crate::error::{Error, Result};
 use crate::service::{
@@ -244,9 +244,7 @@ impl Sandbox {
                 self.refresh(cell)
                     .map_err(|error| broken(operation, &error))?;
                 let answer = body(&mut cell.world)?;
-                cell.generation = store
-                    .save(&cell.world, &lock)
-                    .map_err(|error| broken(operation, &error))?;
+                save(cell, store, &lock).map_err(|error| broken(operation, &error))?;
                 Ok(answer)
             }
             (Some(_), Access::Read) => {
@@ -285,7 +283,7 @@ impl Sandbox {
         let lock = store.lock()?;
         self.refresh(&mut cell)?;
         let answer = change(&mut cell.world)?;
-        cell.generation = store.save(&cell.world, &lock)?;
+        save(&mut cell, store, &lock)?;
         Ok(answer)
     }
 
@@ -322,6 +320,14 @@ impl Sandbox {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Puts new mails into the outbox folder, then the world into its file.
+fn save(cell: &mut Cell, store: &Store, lock: &Lock) -> std::result::Result<(), FileError> {
+    sesv2::flush(&mut cell.world, store.path())
+        .map_err(|error| FileError::Io(store.path().to_owned(), error))?;
+    cell.generation = store.save(&cell.world, lock)?;
+    Ok(())
 }
 
 impl Cell {

@@ -2,7 +2,6 @@
 
 use super::World;
 use crate::model::{AccountId, AccountState, OrgId};
-use crate::service::cloudformation::Parameters;
 
 impl World {
     /// The organisation's id.
@@ -26,25 +25,5 @@ impl World {
                 )
             })
             .map(|(account, _)| account.id)
-    }
-
-    pub(super) fn stack_set_parameters(&self, _name: &str) -> Option<Parameters> {
-        None
-    }
-
-    pub(super) fn stack_instance_overrides(
-        &self,
-        _name: &str,
-        _account: AccountId,
-    ) -> Option<Parameters> {
-        None
-    }
-
-    pub fn member_rule(&self, _account: AccountId) -> Option<super::member::MemberRule> {
-        None
-    }
-
-    pub fn member_role(&self, _account: AccountId) -> Option<super::member::MemberRole> {
-        None
     }
 }

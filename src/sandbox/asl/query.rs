@@ -90,7 +90,6 @@ pub(super) fn fill(value: &Value, scope: &Scope<'_>) -> Result<Value, String> {
 /// It isn't JSONata, fails, or yields nothing or a function.
 pub(super) fn evaluate(text: &str, scope: &Scope<'_>) -> Result<Value, String> {
     let fail = |why: &str| format!("The JSONata expression '{}' {why}", text.trim());
-    check(text).map_err(|why| fail(&why))?;
     let tree = parser::parse(text).map_err(|why| fail(&why.to_string()))?;
     let mut context = Context::new();
     for (name, value) in scope.variables {

@@ -362,8 +362,15 @@ fn evaluate(
                 &query.id,
                 &starts,
                 period,
-                |metric, stat| {
-                    let points = source(world, viewer, metric)
+                |id, stat| {
+                    let points = request
+                        .queries
+                        .iter()
+                        .find(|query| query.id == id)
+                        .and_then(|query| match &query.source {
+                            QuerySource::Stat { metric, .. } => source(world, viewer, metric),
+                            QuerySource::Expression { .. } => None,
+                        })
                         .map(|source| source.points(world, start, end))
                         .unwrap_or_default();
                     bucket(&points, &starts, period, stat)
@@ -386,12 +393,12 @@ pub(in crate::sandbox) fn frame_values(
     wanted: &str,
     starts: &[Timestamp],
     period: u32,
-    read: impl Fn(&Metric, &str) -> std::result::Result<Vec<Option<f64>>, String>,
+    read: impl Fn(&str, &str) -> std::result::Result<Vec<Option<f64>>, String>,
 ) -> std::result::Result<Vec<Option<f64>>, String> {
     let mut values: BTreeMap<&str, Value> = BTreeMap::new();
     for query in queries {
-        if let QuerySource::Stat { metric, stat, .. } = &query.source {
-            values.insert(&query.id, Value::Series(read(metric, stat)?));
+        if let QuerySource::Stat { stat, .. } = &query.source {
+            values.insert(&query.id, Value::Series(read(&query.id, stat)?));
         }
     }
     // Expressions can name one another: as many rounds as there are, and then a cycle is left over.

@@ -139,25 +139,21 @@ impl Expr {
         found
     }
 
-    /// Whether its value changes with the calendar alone.
-    pub(in crate::sandbox) fn uses_the_calendar(&self) -> bool {
-        let mut found = false;
+    /// How often, in seconds, its value can change with the calendar alone; `None` if it can't.
+    pub(in crate::sandbox) fn calendar_step(&self) -> Option<i64> {
+        let mut step: Option<i64> = None;
         self.visit(&mut |expr| {
-            found |= matches!(
-                expr,
+            let own = match expr {
                 Self::Call(
-                    Function::Date
-                        | Function::Day
-                        | Function::Month
-                        | Function::Year
-                        | Function::Hour
-                        | Function::Minute
-                        | Function::Epoch,
-                    _
-                )
-            );
+                    Function::Date | Function::Day | Function::Month | Function::Year,
+                    _,
+                ) => 86_400,
+                Self::Call(Function::Hour | Function::Minute | Function::Epoch, _) => 3_600,
+                _ => return,
+            };
+            step = Some(step.map_or(own, |step| step.min(own)));
         });
-        found
+        step
     }
 
     fn visit<'a>(&'a self, look: &mut impl FnMut(&'a Self)) {

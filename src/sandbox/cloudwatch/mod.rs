@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub(super) use data::{Source, source};
+pub(super) use data::{Source, bucket, frame_values, source};
 
 use super::metrics::Ledger;
 use super::{Sandbox, World};

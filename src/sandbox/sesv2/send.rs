@@ -350,11 +350,15 @@ fn report(world: &mut World, request: &SendRequest, id: &str, kind: &str, detail
         "COMPLAINT" => ("Email Complaint Received", "Complaint", "complaint"),
         _ => ("Email Rendering Failed", "Rendering Failure", "failure"),
     };
-    let tags: Map<String, Value> = request
+    let mut tags: Map<String, Value> = request
         .tags
         .iter()
         .map(|(name, value)| (name.clone(), json!([value])))
         .collect();
+    // SES adds tags of its own.
+    if let Some(set) = &request.configuration_set {
+        tags.insert("ses:configuration-set".to_owned(), json!([set]));
+    }
     let event = json!({
         "version": "0",
         "id": world.fresh_event_id(),
