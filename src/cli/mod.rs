@@ -10,6 +10,7 @@ mod init;
 mod man;
 mod policy;
 mod precheck;
+mod sandbox;
 mod spend;
 mod status;
 
@@ -56,6 +57,8 @@ enum Command {
     Destroy(destroy::DestroyArgs),
     /// Print the least IAM policy for an operator, for CI, or for looking only.
     Policy(policy::PolicyArgs),
+    /// Make, show and change the sandbox that --sandbox works on.
+    Sandbox(sandbox::SandboxArgs),
     /// Print completions for a shell.
     Completions(completions::CompletionsArgs),
     /// Print the man page, or write those of all commands.
@@ -100,6 +103,7 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Man(args) => return man::run(args, Cli::command()),
         Command::Init(args) => return init::run(args, global).await,
         Command::Policy(args) => return policy::run(args, global),
+        Command::Sandbox(args) => return sandbox::run(args, global).await,
         Command::Spend(_) => spend::open(global).await?,
         _ => Context::open(global).await?,
     };
@@ -110,7 +114,11 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Doctor(args) => doctor::run(args, &context).await,
         Command::Spend(args) => spend::run(args, &context).await,
         Command::Status(args) => status::run(args, &context).await,
-        Command::Completions(_) | Command::Init(_) | Command::Man(_) | Command::Policy(_) => Ok(()),
+        Command::Completions(_)
+        | Command::Init(_)
+        | Command::Man(_)
+        | Command::Policy(_)
+        | Command::Sandbox(_) => Ok(()),
     };
     context.report_calls(started);
     result
