@@ -43,7 +43,7 @@ const STORY: &[Scene] = &[
     Type(&["deploy", "--ou", "Production", "--ou", "Staging"]),
     Say("Three quiet days pass. Then somebody leaves a large cluster running in one account."),
     Type(&["sandbox", "advance", "3d"]),
-    Type(&["sandbox", "spend", "--name", "payments-prod", "--once", "900"]),
+    Type(&["sandbox", "spend", "--account", "payments-api", "--once", "900"]),
     Say("AWS publishes charges about every six hours: half a day later the alarm has fired, its event has crossed to \
          the billing account, and the owner has mail."),
     Type(&["sandbox", "advance", "12h"]),
