@@ -4,4 +4,5 @@ mod adapters;
 mod config;
 mod emulators;
 mod policy;
+mod sandbox;
 mod support;
