@@ -35,6 +35,8 @@ const STORY: &[Scene] = &[
     Say("The config: $100 a day by default, more for Production, one account with its own threshold."),
     Say("First the billing account's side: bus, roles, queue, state machine, mail."),
     Type(&["bootstrap"]),
+    Say("Whoever owns the address clicks the link in SES's mail, and SES is taken out of its own sandbox."),
+    Type(&["sandbox", "verify", "billing@example.com"]),
     Say("A second run finds nothing to change, and writes nothing."),
     Type(&["bootstrap"]),
     Say("Now the alarms, in two OUs."),
@@ -43,7 +45,7 @@ const STORY: &[Scene] = &[
     Type(&["deploy", "--ou", "Production", "--ou", "Staging"]),
     Say("Three quiet days pass. Then somebody leaves a large cluster running in one account."),
     Type(&["sandbox", "advance", "3d"]),
-    Type(&["sandbox", "spend", "--account", "payments-api", "--once", "900"]),
+    Type(&["sandbox", "spend", "--name", "payments-prod", "--once", "900"]),
     Say("AWS publishes charges about every six hours: half a day later the alarm has fired, its event has crossed to \
          the billing account, and the owner has mail."),
     Type(&["sandbox", "advance", "12h"]),
