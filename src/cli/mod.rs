@@ -12,6 +12,7 @@ mod policy;
 mod precheck;
 mod spend;
 mod status;
+mod test_alert;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -54,6 +55,8 @@ enum Command {
     Spend(spend::SpendArgs),
     /// Remove everything that billctl made: instances, StackSet, billing side.
     Destroy(destroy::DestroyArgs),
+    /// Send a test event through bus, rule, notifier and SES, and follow it to the mail.
+    TestAlert(test_alert::TestAlertArgs),
     /// Print the least IAM policy for an operator, for CI, or for looking only.
     Policy(policy::PolicyArgs),
     /// Print completions for a shell.
@@ -110,6 +113,7 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Doctor(args) => doctor::run(args, &context).await,
         Command::Spend(args) => spend::run(args, &context).await,
         Command::Status(args) => status::run(args, &context).await,
+        Command::TestAlert(args) => test_alert::run(args, &context).await,
         Command::Completions(_) | Command::Init(_) | Command::Man(_) | Command::Policy(_) => Ok(()),
     };
     context.report_calls(started);

@@ -6,3 +6,4 @@ mod config;
 mod emulators;
 mod policy;
 mod support;
+mod test_alert;
