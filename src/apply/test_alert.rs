@@ -29,9 +29,21 @@ pub struct Hop {
     /// Which one, such as `event bus billctl`.
     pub name: String,
     /// Whether the event got past it.
-    pub ok: bool,
+    pub status: HopStatus,
     /// What happened there.
     pub detail: String,
+}
+
+/// How a hop went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HopStatus {
+    /// Well.
+    Ok,
+    /// Not well, and the notifier went on without it.
+    Missing,
+    /// The way ended here.
+    Failed,
 }
 
 /// How a test went.
@@ -119,7 +131,7 @@ impl Follow<'_> {
     fn hop(&mut self, name: &str, ok: bool, detail: impl Into<String>) {
         let hop = Hop {
             name: name.to_owned(),
-            ok,
+            status: if ok { HopStatus::Ok } else { HopStatus::Failed },
             detail: detail.into(),
         };
         (self.see)(&hop);
@@ -277,7 +289,11 @@ impl Follow<'_> {
             ExecutionStatus::Succeeded => {
                 let result = text(&output, "result");
                 let reason = text(&output, "reason");
-                self.hop("notifier", false, format!("sent no mail: {result} {reason}"));
+                self.hop(
+                    "notifier",
+                    false,
+                    format!("sent no mail: {result} {reason}"),
+                );
                 self.journey.cure = Some(REPAIR.to_owned());
             }
             ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted => {
@@ -327,9 +343,11 @@ fn calls(events: &[HistoryEvent]) -> Vec<Hop> {
         if let Some(name) = &event.state {
             state.clone_from(name);
         }
-        let ok = match event.kind.as_str() {
-            "TaskSucceeded" => true,
-            "TaskFailed" | "TaskSubmitFailed" | "TaskTimedOut" | "TaskStartFailed" => false,
+        let status = match event.kind.as_str() {
+            "TaskSucceeded" => HopStatus::Ok,
+            "TaskFailed" | "TaskSubmitFailed" | "TaskTimedOut" | "TaskStartFailed" => {
+                HopStatus::Missing
+            }
             _ => continue,
         };
         let detail = match (&event.error, &event.resource) {
@@ -339,14 +357,18 @@ fn calls(events: &[HistoryEvent]) -> Vec<Hop> {
         };
         let name = format!("notifier: {state}");
         // A retry replaces what it retries.
-        hops.retain(|hop| hop.name != name || hop.ok);
-        hops.push(Hop { name, ok, detail });
+        hops.retain(|hop| hop.name != name || hop.status == HopStatus::Ok);
+        hops.push(Hop {
+            name,
+            status,
+            detail,
+        });
     }
     hops
 }
 
 /// What to do about an execution that failed, from the error's name and, where the notifier wraps SES's answer,
-/// from the error names in its cause.
+/// from the error names in its cause. Words are looked for only where a name may be missing: a cure is advice.
 fn cure(error: &str, cause: &str, scope: &Scope) -> String {
     let mail = &scope.config.mail;
     let has = |name: &str| error.contains(name) || cause.contains(name);
@@ -358,13 +380,14 @@ fn cure(error: &str, cause: &str, scope: &Scope) -> String {
              bootstrap` prints how), and ask for production access",
             mail.identity
         )
-    } else if has("AccessDenied") {
+    } else if has("AccessDenied") || has("not authorized") {
         "the notifier's role may not do this: `billctl bootstrap` repairs the role; with identity-arn, the core \
          account has to attach the identity policy that bootstrap prints; in the SES sandbox, SES also checks \
          permissions on the recipient's identity"
             .to_owned()
     } else if has("SendingPaused") || has("AccountSuspended") {
-        "SES has switched off sending for this account: see the SES console's Account dashboard".to_owned()
+        "SES has switched off sending for this account: see the SES console's Account dashboard"
+            .to_owned()
     } else if has("NotFoundException") {
         "the template or the configuration set is gone: run `billctl bootstrap`".to_owned()
     } else if has("LimitExceeded") || has("TooManyRequests") {
@@ -406,7 +429,7 @@ mod tests {
             event("TaskStateExited", Some("Send the mail"), None),
         ]);
         assert_eq!(hops.len(), 1, "{hops:?}");
-        assert!(hops[0].ok);
+        assert_eq!(hops[0].status, HopStatus::Ok);
         assert_eq!(hops[0].name, "notifier: Send the mail");
     }
 }

@@ -2,7 +2,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Context, Format};
-use crate::apply::test_alert::{self as apply, Journey};
+use crate::apply::test_alert::{self as apply, HopStatus, Journey};
 use crate::error::{Context as _, Error, Result};
 use crate::event::Event;
 use crate::model::AccountId;
@@ -69,7 +69,11 @@ fn print(format: Format, account: AccountId, journey: &Journey) {
 
 /// A mail that was sent and not reported as failed is success; else the last hop that failed is why.
 fn conclude(journey: &Journey) -> Result<()> {
-    let failed = journey.hops.iter().rev().find(|hop| !hop.ok);
+    let failed = journey
+        .hops
+        .iter()
+        .rev()
+        .find(|hop| hop.status == HopStatus::Failed);
     match (failed, &journey.cure, &journey.message_id) {
         (_, None, Some(_)) => Ok(()),
         (failed, cure, _) => {
