@@ -3,7 +3,10 @@
 mod adapters;
 mod bootstrap;
 mod config;
+mod doctor;
 mod emulators;
+mod init;
 mod policy;
 mod support;
 mod test_alert;
+mod wire;
