@@ -8,4 +8,5 @@ mod emulators;
 mod init;
 mod policy;
 mod support;
+mod test_alert;
 mod wire;
