@@ -295,6 +295,8 @@ fn no_policy_has_a_placeholder_left() {
     };
     for (file, policy) in policies::all(&scope) {
         assert!(policy.is_object(), "{file}");
-        walk(&policy, &mut |text| assert!(!text.contains("${"), "{file}: {text}"));
+        walk(&policy, &mut |text| {
+            assert!(!text.contains("${"), "{file}: {text}")
+        });
     }
 }

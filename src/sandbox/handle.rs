@@ -3,9 +3,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::World;
 use super::faults::Fate;
-use super::file::{FileError, Store};
+use super::file::{FileError, Lock, Store};
+use super::{World, sesv2};
 use crate::config::CallAs;
 use crate::error::{Error, Result};
 use crate::service::{
@@ -244,9 +244,8 @@ impl Sandbox {
                 self.refresh(cell)
                     .map_err(|error| broken(operation, &error))?;
                 let answer = body(&mut cell.world)?;
-                cell.generation = store
-                    .save(&cell.world, &lock)
-                    .map_err(|error| broken(operation, &error))?;
+                cell.generation =
+                    Self::keep(cell, store, &lock).map_err(|error| broken(operation, &error))?;
                 Ok(answer)
             }
             (Some(_), Access::Read) => {
@@ -285,8 +284,15 @@ impl Sandbox {
         let lock = store.lock()?;
         self.refresh(&mut cell)?;
         let answer = change(&mut cell.world)?;
-        cell.generation = store.save(&cell.world, &lock)?;
+        cell.generation = Self::keep(&mut cell, store, &lock)?;
         Ok(answer)
+    }
+
+    /// Saves the world, and mails that were sent in it to the outbox beside its file.
+    fn keep(cell: &mut Cell, store: &Store, lock: &Lock) -> std::result::Result<String, FileError> {
+        sesv2::flush(&mut cell.world, store.path())
+            .map_err(|error| FileError::Io(sesv2::outbox_folder(store.path()), error))?;
+        store.save(&cell.world, lock)
     }
 
     /// Reads the file again if another process wrote it.
