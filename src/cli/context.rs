@@ -12,6 +12,7 @@ use crate::event::Listener;
 use crate::model::Organization;
 use crate::plan::Thresholds;
 use crate::render::{self, Progress};
+use crate::sandbox::Sandbox;
 use crate::service::Services;
 
 /// How an answer is written.
@@ -170,7 +171,7 @@ impl Context {
 /// A sandbox that can't be opened.
 pub async fn services(global: &GlobalArgs, call_as: CallAs) -> Result<Services> {
     match &global.sandbox {
-        Some(_path) => Err(Error::failed("not yet")),
+        Some(path) => Ok(Sandbox::open(path, call_as)?.services()),
         None => {
             let options = aws::Options {
                 profile: global.profile.clone(),

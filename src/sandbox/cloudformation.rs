@@ -131,6 +131,25 @@ impl State {
     }
 }
 
+impl World {
+    /// A StackSet's parameters, as `DescribeStackSet` gives them.
+    pub(super) fn stack_set_parameters(&self, name: &str) -> Option<Parameters> {
+        let state = &self.cloudformation;
+        let revision = state.revisions.get(&state.sets.get(name)?.revision)?;
+        Some(revision.parameters.clone())
+    }
+
+    /// An instance's overrides, as `DescribeStackInstance` gives them.
+    pub(super) fn stack_instance_overrides(
+        &self,
+        name: &str,
+        account: AccountId,
+    ) -> Option<Parameters> {
+        let set = self.cloudformation.sets.get(name)?;
+        Some(set.instances.get(&account)?.overrides.clone())
+    }
+}
+
 /// Lets StackSet operations go on until `to`.
 pub(super) fn advance(world: &mut World, to: Timestamp) {
     let names: Vec<String> = world

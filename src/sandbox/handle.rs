@@ -244,8 +244,7 @@ impl Sandbox {
                 self.refresh(cell)
                     .map_err(|error| broken(operation, &error))?;
                 let answer = body(&mut cell.world)?;
-                cell.generation =
-                    Self::keep(cell, store, &lock).map_err(|error| broken(operation, &error))?;
+                save(cell, store, &lock).map_err(|error| broken(operation, &error))?;
                 Ok(answer)
             }
             (Some(_), Access::Read) => {
@@ -284,15 +283,8 @@ impl Sandbox {
         let lock = store.lock()?;
         self.refresh(&mut cell)?;
         let answer = change(&mut cell.world)?;
-        cell.generation = Self::keep(&mut cell, store, &lock)?;
+        save(&mut cell, store, &lock)?;
         Ok(answer)
-    }
-
-    /// Saves the world, and mails that were sent in it to the outbox beside its file.
-    fn keep(cell: &mut Cell, store: &Store, lock: &Lock) -> std::result::Result<String, FileError> {
-        sesv2::flush(&mut cell.world, store.path())
-            .map_err(|error| FileError::Io(sesv2::outbox_folder(store.path()), error))?;
-        store.save(&cell.world, lock)
     }
 
     /// Reads the file again if another process wrote it.
@@ -328,6 +320,14 @@ impl Sandbox {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Puts new mails into the outbox folder, then the world into its file.
+fn save(cell: &mut Cell, store: &Store, lock: &Lock) -> std::result::Result<(), FileError> {
+    sesv2::flush(&mut cell.world, store.path())
+        .map_err(|error| FileError::Io(store.path().to_owned(), error))?;
+    cell.generation = store.save(&cell.world, lock)?;
+    Ok(())
 }
 
 impl Cell {

@@ -2,7 +2,6 @@
 
 use super::World;
 use crate::model::{AccountId, AccountState, OrgId};
-use crate::service::cloudformation::Parameters;
 
 impl World {
     /// The organisation's id.
@@ -26,19 +25,5 @@ impl World {
                 )
             })
             .map(|(account, _)| account.id)
-    }
-
-    /// The parameters of a StackSet, as the notifier reads them.
-    pub(super) fn stack_set_parameters(&self, name: &str) -> Option<Parameters> {
-        self.cloudformation.parameters(name).cloned()
-    }
-
-    /// The overrides of a stack instance, as the notifier reads them.
-    pub(super) fn stack_instance_overrides(
-        &self,
-        name: &str,
-        account: AccountId,
-    ) -> Option<Parameters> {
-        self.cloudformation.overrides(name, account).cloned()
     }
 }

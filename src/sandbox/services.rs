@@ -4,7 +4,7 @@ use super::{Sandbox, SimulatedClock};
 use crate::service::Services;
 
 impl Sandbox {
-    /// One world behind every trait.
+    /// This world behind every trait.
     pub fn services(&self) -> Services {
         let shared = Arc::new(self.clone());
         Services {

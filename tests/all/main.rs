@@ -1,7 +1,11 @@
 //! The integration tests, in one binary: it links once.
 
 mod adapters;
+mod bootstrap;
 mod config;
+mod doctor;
 mod emulators;
+mod init;
 mod policy;
 mod support;
+mod wire;
