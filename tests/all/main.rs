@@ -5,6 +5,7 @@ mod bootstrap;
 mod config;
 mod doctor;
 mod emulators;
+mod spend;
 mod init;
 mod policy;
 mod support;
