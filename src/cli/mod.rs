@@ -3,6 +3,7 @@
 mod bootstrap;
 mod completions;
 mod context;
+mod demo;
 mod deploy;
 mod destroy;
 mod doctor;
@@ -13,6 +14,7 @@ mod precheck;
 mod sandbox;
 mod spend;
 mod status;
+mod test_alert;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -55,8 +57,12 @@ enum Command {
     Spend(spend::SpendArgs),
     /// Remove everything that billctl made: instances, StackSet, billing side.
     Destroy(destroy::DestroyArgs),
+    /// Send a test event through bus, rule, notifier and SES, and follow it to the mail.
+    TestAlert(test_alert::TestAlertArgs),
     /// Print the least IAM policy for an operator, for CI, or for looking only.
     Policy(policy::PolicyArgs),
+    /// Play the whole story on the embedded sandbox: no AWS account needed.
+    Demo(demo::DemoArgs),
     /// Make, show and change the sandbox that --sandbox works on.
     Sandbox(sandbox::SandboxArgs),
     /// Print completions for a shell.
@@ -103,6 +109,7 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Man(args) => return man::run(args, Cli::command()),
         Command::Init(args) => return init::run(args, global).await,
         Command::Policy(args) => return policy::run(args, global),
+        Command::Demo(args) => return demo::run(args).await,
         Command::Sandbox(args) => return sandbox::run(args, global).await,
         Command::Spend(_) => spend::open(global).await?,
         _ => Context::open(global).await?,
@@ -114,10 +121,12 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Doctor(args) => doctor::run(args, &context).await,
         Command::Spend(args) => spend::run(args, &context).await,
         Command::Status(args) => status::run(args, &context).await,
+        Command::TestAlert(args) => test_alert::run(args, &context).await,
         Command::Completions(_)
         | Command::Init(_)
         | Command::Man(_)
         | Command::Policy(_)
+        | Command::Demo(_)
         | Command::Sandbox(_) => Ok(()),
     };
     context.report_calls(started);

@@ -1,8 +1,14 @@
 //! The integration tests, in one binary: it links once.
 
 mod adapters;
+mod bootstrap;
 mod config;
+mod doctor;
 mod emulators;
+mod spend;
+mod init;
 mod policy;
 mod sandbox;
 mod support;
+mod test_alert;
+mod wire;
