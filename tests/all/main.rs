@@ -6,4 +6,5 @@ mod doctor;
 mod emulators;
 mod init;
 mod policy;
+mod stage;
 mod support;
