@@ -1,4 +1,5 @@
 mod read;
+mod write;
 
 use async_trait::async_trait;
 use aws_sdk_cloudformation::Client;
@@ -9,13 +10,12 @@ use super::convert::token as next;
 use crate::config::CallAs;
 use crate::model::{AccountId, REGION};
 use crate::service::cloudformation::{
-    ACTIVATE_ORGANIZATIONS_ACCESS, AccountFilter, Amount, CREATE_STACK_INSTANCES, CREATE_STACK_SET,
-    CloudFormation, ConcurrencyMode, DELETE_STACK_INSTANCES, DELETE_STACK_SET,
-    DESCRIBE_ORGANIZATIONS_ACCESS, DESCRIBE_STACK_INSTANCE, DESCRIBE_STACK_SET,
-    DESCRIBE_STACK_SET_OPERATION, DETECT_STACK_SET_DRIFT, DriftStatus, InstanceFilter,
-    InstancesRequest, LIST_STACK_INSTANCE_RESOURCE_DRIFTS, LIST_STACK_INSTANCES,
-    LIST_STACK_SET_OPERATION_RESULTS, LIST_STACK_SET_OPERATIONS, OperationId, OperationResult,
-    OrganizationsAccess, PAGE_SIZE, Parameters, Preferences, ResourceDrift,
+    ACTIVATE_ORGANIZATIONS_ACCESS, CREATE_STACK_INSTANCES, CREATE_STACK_SET, CloudFormation,
+    DELETE_STACK_INSTANCES, DELETE_STACK_SET, DESCRIBE_ORGANIZATIONS_ACCESS,
+    DESCRIBE_STACK_INSTANCE, DESCRIBE_STACK_SET, DESCRIBE_STACK_SET_OPERATION,
+    DETECT_STACK_SET_DRIFT, InstanceFilter, InstancesRequest, LIST_STACK_INSTANCE_RESOURCE_DRIFTS,
+    LIST_STACK_INSTANCES, LIST_STACK_SET_OPERATION_RESULTS, LIST_STACK_SET_OPERATIONS, OperationId,
+    OperationResult, OrganizationsAccess, PAGE_SIZE, Parameters, Preferences, ResourceDrift,
     STOP_STACK_SET_OPERATION, StackInstance, StackSet, StackSetOperation, StackSetSpec, Targets,
     UPDATE_STACK_INSTANCES, UPDATE_STACK_SET,
 };
@@ -92,12 +92,12 @@ impl CloudFormation for StackSets {
             stack_set_name(&spec.name),
             description(&spec.description),
             template_body(&spec.template),
-            set_parameters(Some(parameters(&spec.parameters))),
+            set_parameters(Some(write::parameters(&spec.parameters))),
             capabilities(sdk::Capability::CapabilityNamedIam),
-            set_tags(Some(tags(spec))),
+            set_tags(Some(write::tags(spec))),
             permission_model(sdk::PermissionModels::ServiceManaged),
-            auto_deployment(auto_deployment(spec)),
-            managed_execution(managed_execution(true)),
+            auto_deployment(write::auto_deployment(spec)),
+            managed_execution(write::managed_execution(true)),
             client_request_token(token),
         )
         .map(drop)
@@ -118,12 +118,12 @@ impl CloudFormation for StackSets {
             stack_set_name(&spec.name),
             description(&spec.description),
             template_body(&spec.template),
-            set_parameters(Some(parameters(&spec.parameters))),
+            set_parameters(Some(write::parameters(&spec.parameters))),
             capabilities(sdk::Capability::CapabilityNamedIam),
-            set_tags(Some(tags(spec))),
+            set_tags(Some(write::tags(spec))),
             permission_model(sdk::PermissionModels::ServiceManaged),
-            auto_deployment(auto_deployment(spec)),
-            operation_preferences(operation_preferences(preferences)),
+            auto_deployment(write::auto_deployment(spec)),
+            operation_preferences(write::operation_preferences(preferences)),
             operation_id(&operation_id.0),
         )?;
         started(op, answer.operation_id)
@@ -139,7 +139,7 @@ impl CloudFormation for StackSets {
             use_previous_template(true),
             // Not needed for the setting itself; without it the request is refused should AWS look at the template.
             capabilities(sdk::Capability::CapabilityNamedIam),
-            managed_execution(managed_execution(active)),
+            managed_execution(write::managed_execution(active)),
         )
         .map(drop)
     }
@@ -161,7 +161,7 @@ impl CloudFormation for StackSets {
             op,
             list_stack_instances,
             stack_set_name(stack_set),
-            set_filters(filter.map(|filter| vec![instance_filter(filter)])),
+            set_filters(filter.map(|filter| vec![write::instance_filter(filter)])),
             max_results(PAGE),
             set_next_token(token),
         )?;
@@ -193,10 +193,10 @@ impl CloudFormation for StackSets {
             op,
             create_stack_instances,
             stack_set_name(&request.stack_set),
-            deployment_targets(targets(&request.targets)),
+            deployment_targets(write::targets(&request.targets)),
             regions(REGION),
-            set_parameter_overrides(request.overrides.as_ref().map(parameters)),
-            operation_preferences(operation_preferences(&request.preferences)),
+            set_parameter_overrides(request.overrides.as_ref().map(write::parameters)),
+            operation_preferences(write::operation_preferences(&request.preferences)),
             operation_id(&request.operation_id.0),
         )?;
         started(op, answer.operation_id)
@@ -210,10 +210,10 @@ impl CloudFormation for StackSets {
             op,
             update_stack_instances,
             stack_set_name(&request.stack_set),
-            deployment_targets(targets(&request.targets)),
+            deployment_targets(write::targets(&request.targets)),
             regions(REGION),
-            set_parameter_overrides(request.overrides.as_ref().map(parameters)),
-            operation_preferences(operation_preferences(&request.preferences)),
+            set_parameter_overrides(request.overrides.as_ref().map(write::parameters)),
+            operation_preferences(write::operation_preferences(&request.preferences)),
             operation_id(&request.operation_id.0),
         )?;
         started(op, answer.operation_id)
@@ -222,7 +222,7 @@ impl CloudFormation for StackSets {
     async fn delete_stack_instances(
         &self,
         stack_set: &str,
-        targets_: &Targets,
+        targets: &Targets,
         retain: bool,
         preferences: &Preferences,
         operation_id: &OperationId,
@@ -233,10 +233,10 @@ impl CloudFormation for StackSets {
             op,
             delete_stack_instances,
             stack_set_name(stack_set),
-            deployment_targets(targets(targets_)),
+            deployment_targets(write::targets(targets)),
             regions(REGION),
             retain_stacks(retain),
-            operation_preferences(operation_preferences(preferences)),
+            operation_preferences(write::operation_preferences(preferences)),
             operation_id(&operation_id.0),
         )?;
         started(op, answer.operation_id)
@@ -333,7 +333,7 @@ impl CloudFormation for StackSets {
             op,
             detect_stack_set_drift,
             stack_set_name(stack_set),
-            operation_preferences(operation_preferences(preferences)),
+            operation_preferences(write::operation_preferences(preferences)),
             operation_id(&operation_id.0),
         )?;
         started(op, answer.operation_id)
@@ -370,93 +370,4 @@ fn started(op: Operation, id: Option<String>) -> Result<OperationId> {
     id.filter(|id| !id.is_empty())
         .map(OperationId)
         .ok_or_else(|| unusable(op, "the answer lacks OperationId"))
-}
-
-fn parameters(values: &Parameters) -> Vec<sdk::Parameter> {
-    values
-        .iter()
-        .map(|(key, value)| {
-            sdk::Parameter::builder()
-                .parameter_key(key)
-                .parameter_value(value)
-                .build()
-        })
-        .collect()
-}
-
-fn tags(spec: &StackSetSpec) -> Vec<sdk::Tag> {
-    spec.tags
-        .iter()
-        .map(|(key, value)| sdk::Tag::builder().key(key).value(value).build())
-        .collect()
-}
-
-/// What happens to the stacks of accounts that leave may only be said while auto-deployment is on.
-fn auto_deployment(spec: &StackSetSpec) -> sdk::AutoDeployment {
-    let wanted = spec.auto_deployment;
-    sdk::AutoDeployment::builder()
-        .enabled(wanted.enabled)
-        .set_retain_stacks_on_account_removal(wanted.enabled.then_some(wanted.retain_stacks))
-        .build()
-}
-
-fn managed_execution(active: bool) -> sdk::ManagedExecution {
-    sdk::ManagedExecution::builder().active(active).build()
-}
-
-/// The filter is always said where accounts are given: left out it is `UNION`, which is refused on create. The
-/// request's own `Accounts` is for self-managed StackSets and never used.
-fn targets(wanted: &Targets) -> sdk::DeploymentTargets {
-    let ous = wanted.ous.iter().map(|ou| ou.as_str().to_owned()).collect();
-    let builder = sdk::DeploymentTargets::builder().set_organizational_unit_ids(Some(ous));
-    let ids = |accounts: &[AccountId]| Some(accounts.iter().map(AccountId::to_string).collect());
-    match &wanted.accounts {
-        AccountFilter::None => builder,
-        AccountFilter::Intersection(accounts) => builder
-            .account_filter_type(sdk::AccountFilterType::Intersection)
-            .set_accounts(ids(accounts)),
-        AccountFilter::Difference(accounts) => builder
-            .account_filter_type(sdk::AccountFilterType::Difference)
-            .set_accounts(ids(accounts)),
-    }
-    .build()
-}
-
-fn operation_preferences(wanted: &Preferences) -> sdk::StackSetOperationPreferences {
-    // The numbers come from config, which keeps them far below the limit.
-    let number = |amount: u32| i32::try_from(amount).unwrap_or(i32::MAX);
-    let mut builder =
-        sdk::StackSetOperationPreferences::builder().concurrency_mode(match wanted.mode {
-            ConcurrencyMode::Strict => sdk::ConcurrencyMode::StrictFailureTolerance,
-            ConcurrencyMode::Soft => sdk::ConcurrencyMode::SoftFailureTolerance,
-        });
-    builder = match wanted.tolerance {
-        Amount::Count(count) => builder.failure_tolerance_count(number(count)),
-        Amount::Percent(percent) => builder.failure_tolerance_percentage(number(percent)),
-    };
-    match wanted.concurrency {
-        Amount::Count(count) => builder.max_concurrent_count(number(count)),
-        Amount::Percent(percent) => builder.max_concurrent_percentage(number(percent)),
-    }
-    .build()
-}
-
-fn instance_filter(filter: InstanceFilter) -> sdk::StackInstanceFilter {
-    let (name, values) = match filter {
-        InstanceFilter::LastOperation(id) => (sdk::StackInstanceFilterName::LastOperationId, id.0),
-        InstanceFilter::Drift(status) => (
-            sdk::StackInstanceFilterName::DriftStatus,
-            match status {
-                DriftStatus::Drifted => "DRIFTED",
-                DriftStatus::InSync => "IN_SYNC",
-                DriftStatus::NotChecked => "NOT_CHECKED",
-                DriftStatus::Unknown => "UNKNOWN",
-            }
-            .to_owned(),
-        ),
-    };
-    sdk::StackInstanceFilter::builder()
-        .name(name)
-        .values(values)
-        .build()
 }

@@ -35,6 +35,8 @@ const STORY: &[Scene] = &[
     Say("The config: $100 a day by default, more for Production, one account with its own threshold."),
     Say("First the billing account's side: bus, roles, queue, state machine, mail."),
     Type(&["bootstrap"]),
+    Say("Whoever owns the address clicks the link in SES's mail, and SES is taken out of its own sandbox."),
+    Type(&["sandbox", "verify", "billing@example.com"]),
     Say("A second run finds nothing to change, and writes nothing."),
     Type(&["bootstrap"]),
     Say("Now the alarms, in two OUs."),

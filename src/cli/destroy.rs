@@ -73,10 +73,10 @@ fn confirm(args: &DestroyArgs, context: &Context, organization: &OrgId) -> Resul
         };
     }
     if !context.interactive() {
-        return Err(
-            Error::usage("removing everything needs the organisation's id, and there is no terminal to ask on")
-                .hint(format!("pass --organization {organization}")),
-        );
+        return Err(Error::usage(
+            "removing everything needs the organisation's id, and there is no terminal to ask on",
+        )
+        .hint(format!("pass --organization {organization}")));
     }
     anstream::eprint!("type the organisation's id ({organization}) to remove all this: ");
     std::io::stderr().flush()?;

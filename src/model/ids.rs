@@ -38,10 +38,11 @@ impl FromStr for AccountId {
     type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            if let Ok(number) = text.parse() {
-                return Ok(Self(number));
-            }
+        if text.len() == 12
+            && text.bytes().all(|byte| byte.is_ascii_digit())
+            && let Ok(number) = text.parse()
+        {
+            return Ok(Self(number));
         }
         Err(ParseIdError::new(text, "an account id of twelve digits"))
     }

@@ -235,7 +235,10 @@ async fn bus(services: &Services, name: &str) -> service::Result<Option<Resource
     }))
 }
 
-pub(super) async fn configuration_set(services: &Services, name: &str) -> service::Result<Option<Resource>> {
+pub(super) async fn configuration_set(
+    services: &Services,
+    name: &str,
+) -> service::Result<Option<Resource>> {
     let (set, destinations) = futures::join!(
         services.sesv2.get_configuration_set(name),
         services.sesv2.get_event_destinations(name),
@@ -300,7 +303,11 @@ async fn notifier(services: &Services, scope: &Scope<'_>) -> service::Result<Opt
     }))
 }
 
-pub(super) async fn rule(services: &Services, bus: String, name: String) -> service::Result<Option<Resource>> {
+pub(super) async fn rule(
+    services: &Services,
+    bus: String,
+    name: String,
+) -> service::Result<Option<Resource>> {
     let (rule, targets) = futures::join!(
         services.eventbridge.describe_rule(&bus, &name),
         services.eventbridge.list_targets(&bus, &name),
@@ -315,14 +322,20 @@ pub(super) async fn rule(services: &Services, bus: String, name: String) -> serv
 }
 
 async fn alarms(services: &Services, scope: &Scope<'_>) -> service::Result<Vec<Resource>> {
-    let alarms = services.cloudwatch.describe_alarms(&scope.alarm_names()).await?;
+    let alarms = services
+        .cloudwatch
+        .describe_alarms(&scope.alarm_names())
+        .await?;
     Ok(alarms
         .into_iter()
         .map(|status| Resource::Alarm(Alarm(status.alarm)))
         .collect())
 }
 
-pub(super) async fn dashboard(services: &Services, name: &str) -> service::Result<Option<Resource>> {
+pub(super) async fn dashboard(
+    services: &Services,
+    name: &str,
+) -> service::Result<Option<Resource>> {
     let body = services.cloudwatch.get_dashboard(name).await.or_absent()?;
     Ok(body.map(|body| {
         Resource::Dashboard(Dashboard {

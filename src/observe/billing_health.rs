@@ -165,8 +165,13 @@ async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<E
 }
 
 async fn cause(services: &Services, execution: &Execution) -> service::Result<FailedExecution> {
-    let described = services.sfn.describe_execution(&execution.arn).await.or_absent()?;
-    let (error, cause) = described.map_or((None, None), |execution| (execution.error, execution.cause));
+    let described = services
+        .sfn
+        .describe_execution(&execution.arn)
+        .await
+        .or_absent()?;
+    let (error, cause) =
+        described.map_or((None, None), |execution| (execution.error, execution.cause));
     let status = match execution.status {
         ExecutionStatus::TimedOut => "States.Timeout",
         ExecutionStatus::Aborted => "aborted",

@@ -33,7 +33,9 @@ impl Present {
 
 impl Extend<Resource> for Present {
     fn extend<T: IntoIterator<Item = Resource>>(&mut self, resources: T) {
-        let keyed = resources.into_iter().map(|resource| (resource.id(), resource));
+        let keyed = resources
+            .into_iter()
+            .map(|resource| (resource.id(), resource));
         self.resources.extend(keyed);
     }
 }

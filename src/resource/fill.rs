@@ -68,10 +68,7 @@ mod tests {
 
     #[test]
     fn placeholders_are_filled_once_whole_or_within_a_text() {
-        let values = Values::from([
-            ("Name", json!("a\"b${List}")),
-            ("List", json!(["x", "y"])),
-        ]);
+        let values = Values::from([("Name", json!("a\"b${List}")), ("List", json!(["x", "y"]))]);
         let filled = fill(
             r#"{"whole": "${Name}", "list": ["${List}"], "within": "arn:${Name}/${Other}:*"}"#,
             &values,

@@ -11,8 +11,8 @@ mod mail;
 pub mod mail_setup;
 mod names;
 mod notifier;
-mod policies;
 pub mod permissions;
+mod policies;
 mod queue;
 mod role;
 mod rule;
@@ -29,8 +29,9 @@ pub use bus::{BUS_STATEMENT, Bus};
 pub use dashboard::Dashboard;
 pub use mail::{ConfigurationSet, DESTINATION, Identity, Template, sample_data};
 pub use names::{
-    ALARM_DETAIL_TYPE, ALARM_SOURCE, DEFAULT_BUS, Facts, MAIL_EXECUTION_PREFIX, NOTIFIER_TARGET, QUEUE_TARGET, Scope,
-    TEST_DETAIL_TYPE, TEST_SOURCE, are_ours, bare_address, tags,
+    ALARM_DETAIL_TYPE, ALARM_SOURCE, DEFAULT_BUS, Facts, MAIL_EXECUTION_PREFIX, NOTIFIER_TARGET,
+    QUEUE_TARGET, Scope, TEST_DETAIL_TYPE, TEST_SOURCE, are_ours, bare_address,
+    tags,
 };
 pub use notifier::{Notifier, definition};
 pub use queue::Queue;

@@ -196,7 +196,11 @@ impl Scope<'_> {
             crate::config::Measure::MonthToDate => "month-to-date",
         };
         let identity_arn = mail.identity_arn.as_ref().map(Arn::to_string);
-        let notify_ok = if self.config.alarm.notify_ok { "true" } else { "false" };
+        let notify_ok = if self.config.alarm.notify_ok {
+            "true"
+        } else {
+            "false"
+        };
         values([
             ("FromAddress", mail.from.as_str()),
             ("IdentityArn", identity_arn.as_deref().unwrap_or_default()),
@@ -204,7 +208,10 @@ impl Scope<'_> {
             ("TemplateName", &names.template),
             ("ReplyTo", mail.reply_to.as_deref().unwrap_or_default()),
             ("Cc", &mail.cc.join(" ")),
-            ("FallbackRecipient", mail.fallback.as_deref().unwrap_or_default()),
+            (
+                "FallbackRecipient",
+                mail.fallback.as_deref().unwrap_or_default(),
+            ),
             ("OwnerTag", &mail.owner_tag),
             ("AlarmName", &self.config.alarm.name),
             ("Measure", measure),
@@ -217,7 +224,10 @@ impl Scope<'_> {
     pub fn policy_values(&self) -> Values {
         let names = &self.config.names;
         let mut filled = values([
-            ("AccountId", self.facts.management_account.to_string().as_str()),
+            (
+                "AccountId",
+                self.facts.management_account.to_string().as_str(),
+            ),
             ("OrganizationId", self.facts.organization.as_str()),
             ("EventBusName", &names.event_bus),
             ("QueueName", &names.queue),
@@ -227,7 +237,7 @@ impl Scope<'_> {
             ("SendingIdentityArn", self.identity_arn().as_str()),
             ("ConfigurationSet", &names.configuration_set),
             ("TemplateName", &names.template),
-            ("FromAddress", bare_address(&self.config.mail.from)),
+            ("FromAddress", &self.config.mail.from),
         ]);
         let mut rules = self.notifier_rule_arns();
         filled.insert("NotifierRuleArns", json!(rules));

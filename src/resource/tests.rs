@@ -9,7 +9,7 @@ use crate::model::Usd;
 pub(crate) fn config() -> Config {
     let text = r#"
         [mail]
-        from = "Billing <billing@example.com>"
+        from = "billing@example.com"
         identity = "example.com"
         mail-from-domain = "bounce.example.com"
         cc = ["a@example.com", "b@example.com"]
@@ -295,6 +295,8 @@ fn no_policy_has_a_placeholder_left() {
     };
     for (file, policy) in policies::all(&scope) {
         assert!(policy.is_object(), "{file}");
-        walk(&policy, &mut |text| assert!(!text.contains("${"), "{file}: {text}"));
+        walk(&policy, &mut |text| {
+            assert!(!text.contains("${"), "{file}: {text}")
+        });
     }
 }

@@ -1,6 +1,7 @@
 //! The integration tests, in one binary: it links once.
 
 mod adapters;
+mod bootstrap;
 mod config;
 mod doctor;
 mod emulators;
@@ -8,3 +9,4 @@ mod init;
 mod policy;
 mod stage;
 mod support;
+mod wire;

@@ -7,6 +7,7 @@ mod cloudwatch;
 mod errors;
 mod eventbridge;
 mod iam;
+mod live;
 mod organizations;
 mod reach;
 mod sesv2;
