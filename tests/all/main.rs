@@ -6,6 +6,7 @@ mod config;
 mod doctor;
 mod emulators;
 mod init;
+mod least;
 mod policy;
 mod stage;
 mod support;

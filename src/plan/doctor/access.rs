@@ -31,10 +31,11 @@ pub(super) fn organization(config: &Config, organization: &Result<OrganizationIn
     const NAME: &str = "organization";
     match organization {
         Ok(found) => match &config.organization {
-            Some(wanted) if *wanted != found.id => {
-                Check::failed(NAME, format!("{}, but the config is for {wanted}", found.id))
-                    .cure("use the right profile, or the right --config")
-            }
+            Some(wanted) if *wanted != found.id => Check::failed(
+                NAME,
+                format!("{}, but the config is for {wanted}", found.id),
+            )
+            .cure("use the right profile, or the right --config"),
             Some(_) => Check::ok(NAME, format!("{}, as the config says", found.id)),
             None => Check::ok(
                 NAME,
