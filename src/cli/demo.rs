@@ -35,7 +35,7 @@ const STORY: &[Scene] = &[
     Say("The config: $100 a day by default, more for Production, one account with its own threshold."),
     Say("First the billing account's side: bus, roles, queue, state machine, mail."),
     Type(&["bootstrap"]),
-    Say("Whoever owns the address clicks the link in SES's mail, and SES is taken out of its own sandbox."),
+    Say("Whoever owns the address clicks the link in SES's mail."),
     Type(&["sandbox", "verify", "billing@example.com"]),
     Say("A second run finds nothing to change, and writes nothing."),
     Type(&["bootstrap"]),
@@ -43,7 +43,7 @@ const STORY: &[Scene] = &[
     Type(&["deploy", "--ou", "Production", "--ou", "Staging"]),
     Say("The same again: nothing differs, so no operation is started."),
     Type(&["deploy", "--ou", "Production", "--ou", "Staging"]),
-    Say("Three quiet days pass. Then somebody leaves a large cluster running in one account."),
+    Say("Three quiet days pass. Then somebody starts something large in one account."),
     Type(&["sandbox", "advance", "3d"]),
     Type(&["sandbox", "spend", "--name", "payments-prod", "--once", "900"]),
     Say("AWS publishes charges about every six hours: half a day later the alarm has fired, its event has crossed to \
