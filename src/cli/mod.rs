@@ -14,6 +14,7 @@ mod precheck;
 mod sandbox;
 mod spend;
 mod status;
+mod test_alert;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -56,6 +57,8 @@ enum Command {
     Spend(spend::SpendArgs),
     /// Remove everything that billctl made: instances, StackSet, billing side.
     Destroy(destroy::DestroyArgs),
+    /// Send a test event through bus, rule, notifier and SES, and follow it to the mail.
+    TestAlert(test_alert::TestAlertArgs),
     /// Print the least IAM policy for an operator, for CI, or for looking only.
     Policy(policy::PolicyArgs),
     /// Play the whole story on the embedded sandbox: no AWS account needed.
@@ -118,6 +121,7 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Doctor(args) => doctor::run(args, &context).await,
         Command::Spend(args) => spend::run(args, &context).await,
         Command::Status(args) => status::run(args, &context).await,
+        Command::TestAlert(args) => test_alert::run(args, &context).await,
         Command::Completions(_)
         | Command::Init(_)
         | Command::Man(_)
