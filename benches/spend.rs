@@ -37,7 +37,7 @@ fn main() {
     let services = Sandbox::in_memory(world).services();
     let before = memory("VmRSS");
 
-    let (organization, read, took) = runtime.block_on(async {
+    let (organization, read, took, peak) = runtime.block_on(async {
         let started = Instant::now();
         let organization = observe::organization(&services)
             .await
@@ -68,6 +68,7 @@ fn main() {
             top: None,
         });
         let took = started.elapsed();
+        let peak = memory("VmHWM");
         let started = Instant::now();
         let html = spend_html(&made).expect("a page");
         let csv = spend_csv(&made).expect("lines");
@@ -78,12 +79,11 @@ fn main() {
             csv.len() / 1024,
             started.elapsed()
         );
-        (organization, read, took)
+        (organization, read, took, peak)
     });
     // The organisation's longest chain, then one answer of GetMetricData, for which nothing has to be waited but that.
     let calls = chain(&organization) + 1;
     let path = LATENCY * u32::try_from(calls).expect("few");
-    let peak = memory("VmHWM");
     let times = took.as_secs_f64() / path.as_secs_f64();
     println!(
         "organisation read in {read:.2?}, all in {took:.2?}: {times:.2} x the critical path of {calls} calls ({path:.2?})"
