@@ -112,17 +112,6 @@ impl State {
         })
     }
 
-    /// A StackSet's parameters.
-    pub(super) fn parameters(&self, stack_set: &str) -> Option<&Parameters> {
-        let set = self.sets.get(stack_set)?;
-        Some(&self.revisions.get(&set.revision)?.parameters)
-    }
-
-    /// The overrides of one instance.
-    pub(super) fn overrides(&self, stack_set: &str, account: AccountId) -> Option<&Parameters> {
-        Some(&self.sets.get(stack_set)?.instances.get(&account)?.overrides)
-    }
-
     /// The accounts that have an instance of any StackSet.
     pub fn covered(&self) -> impl Iterator<Item = AccountId> + '_ {
         self.sets
