@@ -7,5 +7,8 @@ mod doctor;
 mod emulators;
 mod init;
 mod policy;
+mod sandbox;
+mod spend;
 mod support;
+mod test_alert;
 mod wire;

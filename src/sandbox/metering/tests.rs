@@ -432,3 +432,67 @@ async fn without_billing_alerts_there_is_no_series_and_no_alarm() {
     assert_ne!(story.state(), AlarmState::Alarm);
     assert!(story.mails().is_empty());
 }
+
+/// How long a day takes in a large organisation; run by hand: `cargo test --lib a_day_of -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn a_day_of_ten_thousand_accounts() {
+    let mut world = seed::world(&seed::Shape {
+        accounts: 10_000,
+        ous: 300,
+        depth: 5,
+        seed: 1,
+    });
+    let alarm = Arc::new(crate::service::cloudwatch::Alarm {
+        name: "Billing-Alarm".into(),
+        description: String::new(),
+        metrics: Vec::new(),
+        comparison: "GreaterThanThreshold".into(),
+        threshold: 100.0,
+        evaluation_periods: 1,
+        treat_missing_data: "notBreaching".into(),
+        actions_enabled: true,
+        alarm_actions: Vec::new(),
+    });
+    let stat = crate::service::cloudwatch::MetricQuery {
+        id: "m1".into(),
+        source: crate::service::cloudwatch::QuerySource::Stat {
+            metric: crate::service::cloudwatch::Metric {
+                namespace: "AWS/Billing".into(),
+                name: "EstimatedCharges".into(),
+                dimensions: BTreeMap::from([("Currency".into(), "USD".into())]),
+            },
+            period: 86_400,
+            stat: "Maximum".into(),
+        },
+        return_data: false,
+        label: None,
+    };
+    let spend = crate::service::cloudwatch::MetricQuery {
+        id: "spend".into(),
+        source: crate::service::cloudwatch::QuerySource::Expression {
+            expression: crate::resource::SPEND_EXPRESSION.into(),
+        },
+        return_data: true,
+        label: None,
+    };
+    let mut alarm = Arc::unwrap_or_clone(alarm);
+    alarm.metrics = vec![spend, stat];
+    let watch = Watch::new(Arc::new(alarm));
+    let accounts: Vec<AccountId> = world.organizations.account_ids().collect();
+    let from = world.now;
+    for (what, to) in [
+        ("30 seconds", from + jiff::SignedDuration::from_secs(30)),
+        ("an hour", from + jiff::SignedDuration::from_hours(1)),
+        ("a day", from + jiff::SignedDuration::from_hours(24)),
+    ] {
+        let began = std::time::Instant::now();
+        world.now = to;
+        let changes: usize = accounts
+            .iter()
+            .filter_map(|account| watch.changes(&world, *account, AlarmState::Ok, false, from, to))
+            .map(|changes| changes.len())
+            .sum();
+        eprintln!("{what}: {:?}, {changes} changes", began.elapsed());
+    }
+}
