@@ -367,3 +367,6 @@ impl World {
         list::list_metrics(self, namespace, name, dimensions, token)
     }
 }
+
+#[cfg(test)]
+mod tests;

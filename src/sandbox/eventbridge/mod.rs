@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub(super) use delivery::{from_account, from_member, own_event};
+#[cfg(test)]
+pub(super) use delivery::from_account;
+pub(super) use delivery::{from_member, own_event};
 
 use super::policy::{PolicyKind, check};
 use super::{Sandbox, World};

@@ -461,3 +461,6 @@ fn configuration_set_mut<'w>(
         .get_mut(name)
         .ok_or_else(|| not_found(operation, "Configuration set", name))
 }
+
+#[cfg(test)]
+mod tests;

@@ -385,3 +385,6 @@ impl StepFunctions for Sandbox {
         .await
     }
 }
+
+#[cfg(test)]
+mod tests;
