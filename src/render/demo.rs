@@ -10,5 +10,10 @@ pub fn narration(text: &str) -> String {
 
 /// A command as a user would type it.
 pub fn prompt(global: &[String], words: &[&str]) -> String {
-    format!("{} billctl {} {}", paint(style::GOOD, "$"), global.join(" "), words.join(" "))
+    format!(
+        "{} billctl {} {}",
+        paint(style::GOOD, "$"),
+        global.join(" "),
+        words.join(" ")
+    )
 }
