@@ -20,7 +20,9 @@ use crate::service::{self, Kind, OrAbsent, ServiceError, Services};
 const ROLE_PAUSE: Duration = Duration::from_secs(3);
 /// Attempts to use a role that was just made: about a minute. IAM is eventually consistent (IAM User Guide,
 /// "Troubleshoot IAM": changes are not immediately visible); a few seconds are usual.
-const ROLE_ATTEMPTS: usize = 20;
+const FRESH_ROLE_ATTEMPTS: usize = 20;
+/// Attempts to use a role that was there already: a run before this one may have made it and died.
+const ROLE_ATTEMPTS: usize = 6;
 /// Between two calls for templates: SES takes one a second (AWS-FACTS 6).
 const TEMPLATE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -44,7 +46,10 @@ pub async fn run(plan: &Plan, services: &Services, listener: &dyn Listener) -> R
             total,
             title: title.clone(),
         });
-        run.step(step).await.while_trying(title.clone())?;
+        run.step(step)
+            .await
+            .map_err(|error| pass_role_hint(error, step))
+            .while_trying(title.clone())?;
         listener.on(Event::StepDone {
             number,
             total,
@@ -430,8 +435,8 @@ impl Run<'_> {
         eventbridge.delete_rule(bus, name).await
     }
 
-    /// Makes a call that uses a role, again for a while if the role was made in this run: the service may not see
-    /// it yet, which it says as a refusal (Step Functions: AccessDeniedException; EventBridge: ValidationException).
+    /// Makes a call that uses a role, again for a while if it is refused: the service may not see a new role yet,
+    /// which it says as a refusal (Step Functions: AccessDeniedException; EventBridge: ValidationException).
     async fn with_role<T, F>(
         &self,
         role_arn: &str,
@@ -441,17 +446,22 @@ impl Run<'_> {
         F: Future<Output = service::Result<T>>,
     {
         let name = role_arn.rsplit('/').next().unwrap_or_default();
+        let most = if self.fresh_roles.contains(name) {
+            FRESH_ROLE_ATTEMPTS
+        } else {
+            ROLE_ATTEMPTS
+        };
         let mut attempts = 1;
         loop {
             match call().await {
                 Err(error)
                     if matches!(error.kind, Kind::Denied | Kind::Invalid)
-                        && self.fresh_roles.contains(name)
-                        && attempts < ROLE_ATTEMPTS =>
+                        && !name.is_empty()
+                        && attempts < most =>
                 {
                     if attempts == 1 {
                         self.listener.on(Event::Note(format!(
-                            "waiting until AWS knows the new role {name} everywhere"
+                            "waiting until AWS knows the role {name} everywhere"
                         )));
                     }
                     attempts += 1;
@@ -460,6 +470,28 @@ impl Run<'_> {
                 answer => return answer,
             }
         }
+    }
+}
+
+/// A service that is handed a role refuses for two reasons with one code: the caller may not hand it on, or the
+/// role itself can't be used.
+fn pass_role_hint(error: Error, step: &Step) -> Error {
+    let role = match &step.resource {
+        Resource::Notifier(machine) => Some(&machine.role),
+        Resource::Rule(rule) => rule
+            .targets
+            .iter()
+            .find_map(|target| target.role_arn.as_ref()),
+        _ => None,
+    };
+    let denied = error
+        .service()
+        .is_some_and(|error| error.kind == Kind::Denied);
+    match role.filter(|_| denied) {
+        Some(role) => error.hint(format!(
+            "allow `iam:PassRole` on {role}, and what `billctl policy operator` prints, for the identity in use"
+        )),
+        None => error,
     }
 }
 

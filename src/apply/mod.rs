@@ -3,3 +3,4 @@
 pub mod billing;
 pub mod operation;
 pub mod rollout;
+pub mod test_alert;

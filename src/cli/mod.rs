@@ -3,6 +3,7 @@
 mod bootstrap;
 mod completions;
 mod context;
+mod demo;
 mod deploy;
 mod destroy;
 mod doctor;
@@ -10,8 +11,10 @@ mod init;
 mod man;
 mod policy;
 mod precheck;
+mod sandbox;
 mod spend;
 mod status;
+mod test_alert;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -54,8 +57,14 @@ enum Command {
     Spend(spend::SpendArgs),
     /// Remove everything that billctl made: instances, StackSet, billing side.
     Destroy(destroy::DestroyArgs),
+    /// Send a test event through bus, rule, notifier and SES, and follow it to the mail.
+    TestAlert(test_alert::TestAlertArgs),
     /// Print the least IAM policy for an operator, for CI, or for looking only.
     Policy(policy::PolicyArgs),
+    /// Play the whole story on the embedded sandbox: no AWS account needed.
+    Demo(demo::DemoArgs),
+    /// Make, show and change the sandbox that --sandbox works on.
+    Sandbox(sandbox::SandboxArgs),
     /// Print completions for a shell.
     Completions(completions::CompletionsArgs),
     /// Print the man page, or write those of all commands.
@@ -100,6 +109,8 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Man(args) => return man::run(args, Cli::command()),
         Command::Init(args) => return init::run(args, global).await,
         Command::Policy(args) => return policy::run(args, global),
+        Command::Demo(args) => return demo::run(args).await,
+        Command::Sandbox(args) => return sandbox::run(args, global).await,
         Command::Spend(_) => spend::open(global).await?,
         _ => Context::open(global).await?,
     };
@@ -110,7 +121,13 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Doctor(args) => doctor::run(args, &context).await,
         Command::Spend(args) => spend::run(args, &context).await,
         Command::Status(args) => status::run(args, &context).await,
-        Command::Completions(_) | Command::Init(_) | Command::Man(_) | Command::Policy(_) => Ok(()),
+        Command::TestAlert(args) => test_alert::run(args, &context).await,
+        Command::Completions(_)
+        | Command::Init(_)
+        | Command::Man(_)
+        | Command::Policy(_)
+        | Command::Demo(_)
+        | Command::Sandbox(_) => Ok(()),
     };
     context.report_calls(started);
     result

@@ -56,8 +56,9 @@ fn unambiguous(organization: &Organization, ou: &OrganizationalUnit, path: &str)
     let found = organization
         .select(path)
         .is_ok_and(|found| found.id == ou.id);
-    let clean =
-        !path.starts_with('/') && !path.ends_with('/') && path.parse::<AccountId>().is_err();
+    let clean = path.trim_matches(|c: char| c == '/' || c.is_whitespace()) == path
+        && !path.is_empty()
+        && path.parse::<AccountId>().is_err();
     if found && clean {
         path.to_owned()
     } else {
@@ -91,7 +92,7 @@ pub fn suggested(organization: &Organization) -> Vec<String> {
         return Vec::new();
     };
     if top.is_empty() || members_below(organization, &root.id) > below {
-        return vec![root.name.clone()];
+        return vec![unambiguous(organization, root, &root.name)];
     }
     top.into_iter()
         .filter(|choice| choice.accounts > 0)

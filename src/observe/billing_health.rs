@@ -102,7 +102,10 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<BillingHealt
     })
 }
 
-async fn waiting(services: &Services, scope: &Scope<'_>) -> service::Result<Option<u64>> {
+pub(crate) async fn waiting(
+    services: &Services,
+    scope: &Scope<'_>,
+) -> service::Result<Option<u64>> {
     let name = &scope.config.names.queue;
     let Some(url) = services.sqs.get_queue_url(name).await.or_absent()? else {
         return Ok(None);

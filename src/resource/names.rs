@@ -237,7 +237,7 @@ impl Scope<'_> {
             ("SendingIdentityArn", self.identity_arn().as_str()),
             ("ConfigurationSet", &names.configuration_set),
             ("TemplateName", &names.template),
-            ("FromAddress", bare_address(&self.config.mail.from)),
+            ("FromAddress", &self.config.mail.from),
         ]);
         let mut rules = self.notifier_rule_arns();
         filled.insert("NotifierRuleArns", json!(rules));

@@ -141,8 +141,7 @@ enum Room {
     /// SES's identity, template and configuration set.
     Mail,
     Roles,
-    PassRuleRole,
-    PassNotifierRole,
+    PassRoles,
     Principals,
     TrustedAccess,
     StackSetsRole,
@@ -185,6 +184,8 @@ impl Room {
             },
             Service::SesV2 => match operation {
                 sesv2::GET_ACCOUNT => Self::Everywhere,
+                // Editions of the Service Authorization Reference differ on whether these two know resources.
+                sesv2::CREATE_CONFIGURATION_SET | sesv2::CREATE_EMAIL_IDENTITY => Self::Region,
                 _ => Self::Mail,
             },
             Service::StepFunctions | Service::Sqs => Self::Delivery,
@@ -203,8 +204,7 @@ impl Room {
             Self::Delivery => "Delivery",
             Self::Mail => "Mail",
             Self::Roles => "Roles",
-            Self::PassRuleRole => "PassRuleRole",
-            Self::PassNotifierRole => "PassNotifierRole",
+            Self::PassRoles => "PassRoles",
             Self::Principals => "OwnPermissions",
             Self::TrustedAccess => "TrustedAccess",
             Self::StackSetsRole => "StackSetsRole",
@@ -220,15 +220,15 @@ fn beside(operation: Operation) -> &'static [(Room, &'static str)] {
         eventbridge::CREATE_EVENT_BUS => &[(Room::Delivery, "events:TagResource")],
         sfn::CREATE_STATE_MACHINE => &[
             (Room::Delivery, "states:TagResource"),
-            (Room::PassNotifierRole, "iam:PassRole"),
+            (Room::PassRoles, "iam:PassRole"),
         ],
         sqs::CREATE_QUEUE => &[(Room::Delivery, "sqs:TagQueue")],
         cloudwatch::PUT_METRIC_ALARM => &[(Room::Alarms, "cloudwatch:TagResource")],
         sesv2::CREATE_EMAIL_IDENTITY => &[(Room::Mail, "ses:TagResource")],
         sesv2::CREATE_CONFIGURATION_SET => &[(Room::Mail, "ses:TagResource")],
         cloudformation::CREATE_STACK_SET => &[(Room::StackSet, "cloudformation:TagResource")],
-        sfn::UPDATE_STATE_MACHINE => &[(Room::PassNotifierRole, "iam:PassRole")],
-        eventbridge::PUT_TARGETS => &[(Room::PassRuleRole, "iam:PassRole")],
+        sfn::UPDATE_STATE_MACHINE => &[(Room::PassRoles, "iam:PassRole")],
+        eventbridge::PUT_TARGETS => &[(Room::PassRoles, "iam:PassRole")],
         // AWS asks for an administrator here without naming actions; these two are what activation does: trusted
         // access in Organizations, and StackSets' own role in the management account.
         cloudformation::ACTIVATE_ORGANIZATIONS_ACCESS => &[
@@ -400,6 +400,10 @@ impl Places<'_> {
                     self.regional("events", &format!("rule/{}", names.mail_failure_rule())),
                     self.regional("states", &format!("stateMachine:{}", names.notifier)),
                     self.regional("states", &format!("execution:{}", names.notifier)) + ":*",
+                    // A standard state machine without maps has neither, but the actions on executions want
+                    // all the kinds of resource that they know.
+                    self.regional("states", &format!("express:{}", names.notifier)) + ":*:*",
+                    self.regional("states", &format!("mapRun:{}", names.notifier)) + "/*:*",
                     self.regional("sqs", &names.queue),
                 ]
             }
@@ -411,9 +415,9 @@ impl Places<'_> {
                     &format!("configuration-set/{}", names.configuration_set),
                 ),
             ],
-            Room::Roles => vec![self.role(&names.notifier_role), self.role(&names.rule_role)],
-            Room::PassRuleRole => vec![self.role(&names.rule_role)],
-            Room::PassNotifierRole => vec![self.role(&names.notifier_role)],
+            Room::Roles | Room::PassRoles => {
+                vec![self.role(&names.notifier_role), self.role(&names.rule_role)]
+            }
             Room::Principals => vec![
                 self.global("iam", "role/") + "*",
                 self.global("iam", "user/") + "*",
@@ -433,12 +437,11 @@ impl Places<'_> {
             Room::Instances => {
                 json!({"ForAllValues:StringEquals": {"cloudformation:TargetRegion": [REGION]}})
             }
-            Room::PassRuleRole => {
-                json!({"StringEquals": {"iam:PassedToService": "events.amazonaws.com"}})
-            }
-            Room::PassNotifierRole => {
-                json!({"StringEquals": {"iam:PassedToService": "states.amazonaws.com"}})
-            }
+            // Each role's trust policy lets its own service alone assume it.
+            Room::PassRoles => json!({"StringEquals": {"iam:PassedToService": [
+                "events.amazonaws.com",
+                "states.amazonaws.com",
+            ]}}),
             Room::TrustedAccess => {
                 json!({"StringEquals": {"organizations:ServicePrincipal": STACKSETS_PRINCIPALS}})
             }

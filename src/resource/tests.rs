@@ -9,7 +9,7 @@ use crate::model::Usd;
 pub(crate) fn config() -> Config {
     let text = r#"
         [mail]
-        from = "Billing <billing@example.com>"
+        from = "billing@example.com"
         identity = "example.com"
         mail-from-domain = "bounce.example.com"
         cc = ["a@example.com", "b@example.com"]

@@ -1,7 +1,18 @@
 //! The integration tests, in one binary: it links once.
 
 mod adapters;
+mod bootstrap;
 mod config;
+mod doctor;
 mod emulators;
+mod init;
+mod least;
 mod policy;
+mod rollout;
+mod sandbox;
+mod spend;
+mod stage;
+mod story;
 mod support;
+mod test_alert;
+mod wire;

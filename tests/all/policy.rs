@@ -136,6 +136,8 @@ fn no_action_has_a_wildcard_and_only_actions_without_resources_go_everywhere() {
             "organizations:EnableAWSServiceAccess",
             "organizations:ListDelegatedAdministrators",
             "organizations:ListRoots",
+            "ses:CreateConfigurationSet",
+            "ses:CreateEmailIdentity",
             "ses:GetAccount",
         ];
         for action in everywhere {

@@ -13,9 +13,6 @@ use crate::service::cloudformation::{Preferences, StackSetSpec};
 pub struct Desired {
     /// The StackSet.
     pub spec: StackSetSpec,
-    /// Whether managed execution should be on. Off where it can't be told (a delegated administrator's run is
-    /// like any other; only tests switch it off).
-    pub manage_execution: bool,
     /// The OUs of this run, none inside another.
     pub targets: BTreeSet<OuId>,
     /// The accounts that should have an instance, with what they should have.
@@ -121,7 +118,6 @@ impl Desired {
         };
         let mut desired = Self {
             spec,
-            manage_execution: true,
             targets,
             accounts: BTreeMap::new(),
             skipped: BTreeMap::new(),

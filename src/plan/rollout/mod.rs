@@ -221,8 +221,6 @@ pub fn plan(
         if !accounts.is_empty() {
             steps.push(Step::CreateStackSet);
         }
-    } else if live.is_some_and(|live| !live.managed_execution) && desired.manage_execution {
-        steps.push(Step::EnableManagedExecution);
     }
     let has_parameter = live.is_some_and(|live| live.parameters.contains_key(stack_set::THRESHOLD));
     if updates_stack_set {
@@ -237,6 +235,10 @@ pub fn plan(
     builder.resets_and_retries(&accounts, &mut steps);
     builder.removals(&accounts, &mut steps);
     builder.creations(&accounts, &mut steps);
+    // A switch for operations to come, so it waits for a run that has one: it is no reason for a write by itself.
+    if live.is_some_and(|live| !live.managed_execution) && !steps.is_empty() {
+        steps.insert(0, Step::EnableManagedExecution);
+    }
 
     let mut notes = desired.notes.clone();
     if updates_stack_set && !observed.instances.is_empty() {

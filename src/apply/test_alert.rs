@@ -1,0 +1,435 @@
+//! Sends a marked test event the way a member's alarm goes, and follows it hop by hop to SES's message id.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::error::{Context, Result};
+use crate::model::AccountId;
+use crate::observe::billing_health;
+use crate::resource::{MAIL_EXECUTION_PREFIX, Scope, TEST_DETAIL_TYPE, TEST_SOURCE};
+use crate::service::eventbridge::NewEvent;
+use crate::service::sfn::{Execution, ExecutionStatus, HistoryEvent};
+use crate::service::{OrAbsent, Services, all_pages};
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_secs(2);
+/// How long an event may take to start an execution: EventBridge usually takes about half a second.
+const START_PATIENCE: Duration = Duration::from_secs(45);
+/// How long the notifier may take: its retries of throttled reads are minutes apart at worst.
+const RUN_PATIENCE: Duration = Duration::from_secs(300);
+/// How long to look for SES's report of a mail that failed at once (a rendering failure, a reject).
+const REPORT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// One hop of the way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Hop {
+    /// Which one, such as `event bus billctl`.
+    pub name: String,
+    /// Whether the event got past it.
+    pub status: HopStatus,
+    /// What happened there.
+    pub detail: String,
+}
+
+/// How a hop went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HopStatus {
+    /// Well.
+    Ok,
+    /// Not well, and the notifier went on without it.
+    Missing,
+    /// The way ended here.
+    Failed,
+}
+
+/// How a test went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Journey {
+    /// The event's id.
+    pub event_id: String,
+    /// The hops in order; the last one failed unless a mail went out.
+    pub hops: Vec<Hop>,
+    /// SES's id of the mail, if one went out.
+    pub message_id: Option<String>,
+    /// To whom it went.
+    pub recipients: Vec<String>,
+    /// What to do about the hop that failed.
+    pub cure: Option<String>,
+}
+
+/// Sends a test event about `account` and follows it. `see` is told each hop as soon as it is known.
+///
+/// # Errors
+/// The event couldn't be sent, or a look at how it goes failed. A hop that failed is an answer, not an error.
+pub async fn run(
+    services: &Services,
+    scope: &Scope<'_>,
+    account: AccountId,
+    see: &mut (dyn FnMut(&Hop) + Send),
+) -> Result<Journey> {
+    let waiting_before = waiting(services, scope).await?;
+    let event_id = services
+        .eventbridge
+        .put_event(&event(scope, account))
+        .await
+        .while_trying("send the test event")?;
+    let mut follow = Follow {
+        services,
+        scope,
+        waiting_before,
+        see,
+        journey: Journey {
+            event_id: event_id.clone(),
+            hops: Vec::new(),
+            message_id: None,
+            recipients: Vec::new(),
+            cure: None,
+        },
+    };
+    let bus = format!("event bus {}", scope.config.names.event_bus);
+    follow.hop(&bus, true, format!("took the event {event_id}"));
+    follow.to_the_end().await?;
+    Ok(follow.journey)
+}
+
+/// The event: the notifier takes `detail.account` for the account of a test, and only from the billing account.
+fn event(scope: &Scope, account: AccountId) -> NewEvent {
+    NewEvent {
+        bus: scope.config.names.event_bus.clone(),
+        source: TEST_SOURCE.to_owned(),
+        detail_type: TEST_DETAIL_TYPE.to_owned(),
+        detail: json!({
+            "account": account,
+            "alarmName": scope.config.alarm.name,
+            "state": {"value": "ALARM"},
+        }),
+        resources: Vec::new(),
+    }
+}
+
+async fn waiting(services: &Services, scope: &Scope<'_>) -> Result<u64> {
+    let waiting = billing_health::waiting(services, scope)
+        .await
+        .while_trying("look into the queue")?;
+    Ok(waiting.unwrap_or(0))
+}
+
+struct Follow<'a> {
+    services: &'a Services,
+    scope: &'a Scope<'a>,
+    waiting_before: u64,
+    see: &'a mut (dyn FnMut(&Hop) + Send),
+    journey: Journey,
+}
+
+impl Follow<'_> {
+    fn hop(&mut self, name: &str, ok: bool, detail: impl Into<String>) {
+        let hop = Hop {
+            name: name.to_owned(),
+            status: if ok { HopStatus::Ok } else { HopStatus::Failed },
+            detail: detail.into(),
+        };
+        (self.see)(&hop);
+        self.journey.hops.push(hop);
+    }
+
+    fn deadline(&self, patience: Duration) -> Timestamp {
+        self.services.clock.now() + patience
+    }
+
+    async fn to_the_end(&mut self) -> Result<()> {
+        let Some(delivered) = self.started(&self.journey.event_id.clone()).await? else {
+            return self.not_started().await;
+        };
+        let rule = format!("rule {}", self.scope.config.names.member_rule);
+        self.hop(&rule, true, format!("started execution {}", delivered.name));
+        let delivered = self.ended(delivered).await?;
+        let output = delivered.output.clone().unwrap_or(Value::Null);
+        // The first execution hands the event to one named after it, which finds duplicates (docs/notifier.md).
+        let mailing = match text(&output, "result") {
+            "handed-on" => {
+                let name = format!("{MAIL_EXECUTION_PREFIX}{}", self.journey.event_id);
+                match self.started(&name).await? {
+                    Some(execution) => {
+                        self.hop("notifier", true, format!("handed the event to {name}"));
+                        self.ended(execution).await?
+                    }
+                    None => {
+                        self.hop("notifier", false, format!("{name} never started"));
+                        self.journey.cure = Some(REPAIR.to_owned());
+                        return Ok(());
+                    }
+                }
+            }
+            _ => delivered,
+        };
+        self.history(&mailing).await?;
+        self.conclude(&mailing).await
+    }
+
+    /// The execution whose name is `name`, or begins with it, once there is one.
+    async fn started(&self, name: &str) -> Result<Option<Execution>> {
+        let machine = self.scope.notifier_arn();
+        let deadline = self.deadline(START_PATIENCE);
+        loop {
+            let page = self
+                .services
+                .sfn
+                .list_executions(&machine, None, None)
+                .await
+                .or_absent()
+                .while_trying("list the notifier's executions")?;
+            let found = page
+                .into_iter()
+                .flat_map(|page| page.items)
+                .find(|execution| execution.name.starts_with(name));
+            if found.is_some() || self.services.clock.now() >= deadline {
+                return Ok(found);
+            }
+            self.services.clock.sleep(PAUSE).await;
+        }
+    }
+
+    /// The execution when it is over, or as it is when patience is.
+    async fn ended(&self, execution: Execution) -> Result<Execution> {
+        let deadline = self.deadline(RUN_PATIENCE);
+        loop {
+            let described = self
+                .services
+                .sfn
+                .describe_execution(&execution.arn)
+                .await
+                .while_trying("look at the execution")?;
+            if described.status != ExecutionStatus::Running || self.services.clock.now() >= deadline
+            {
+                return Ok(described);
+            }
+            self.services.clock.sleep(PAUSE).await;
+        }
+    }
+
+    /// Nothing started: which of the two things before it failed?
+    async fn not_started(&mut self) -> Result<()> {
+        let names = &self.scope.config.names;
+        let rule_name = format!("rule {}", names.member_rule);
+        let rule = self
+            .services
+            .eventbridge
+            .describe_rule(&names.event_bus, &names.member_rule)
+            .await
+            .or_absent()
+            .while_trying("look at the rule")?;
+        let waiting = waiting(self.services, self.scope).await?;
+        let (what, cure) = match rule {
+            None => ("is not there", REPAIR),
+            Some(rule) if !rule.enabled => ("is disabled", REPAIR),
+            Some(_) if waiting > self.waiting_before => (
+                "matched, but could not start the notifier: the event went to the queue",
+                "the rule's role or the notifier is wrong: `billctl bootstrap --plan` shows how it differs, \
+                 `billctl bootstrap` repairs it",
+            ),
+            Some(_) => (
+                "did not start the notifier, and nothing came to the queue: it did not match",
+                "`billctl bootstrap --plan` shows how its pattern or target differs, `billctl bootstrap` repairs it",
+            ),
+        };
+        self.hop(&rule_name, false, what);
+        self.journey.cure = Some(cure.to_owned());
+        Ok(())
+    }
+
+    /// What the notifier asked, call by call.
+    async fn history(&mut self, execution: &Execution) -> Result<()> {
+        let sfn = &self.services.sfn;
+        let events = all_pages(|token| sfn.get_execution_history(&execution.arn, token))
+            .await
+            .while_trying("read the execution's history")?;
+        for hop in calls(&events) {
+            (self.see)(&hop);
+            self.journey.hops.push(hop);
+        }
+        Ok(())
+    }
+
+    async fn conclude(&mut self, execution: &Execution) -> Result<()> {
+        let output = execution.output.clone().unwrap_or(Value::Null);
+        match execution.status {
+            ExecutionStatus::Running => {
+                self.hop("notifier", false, "is still running");
+                self.journey.cure = Some(format!(
+                    "look at execution {} in the Step Functions console",
+                    execution.name
+                ));
+            }
+            ExecutionStatus::Succeeded if text(&output, "result") == "sent" => {
+                let message = text(&output, "messageId").to_owned();
+                let recipients: Vec<String> = match output.get("recipients") {
+                    Some(Value::Array(list)) => list
+                        .iter()
+                        .filter_map(Value::as_str)
+                        .map(str::to_owned)
+                        .collect(),
+                    Some(Value::String(one)) => vec![one.clone()],
+                    _ => Vec::new(),
+                };
+                self.hop(
+                    "SES",
+                    true,
+                    format!("took mail {message} to {}", recipients.join(", ")),
+                );
+                self.journey.message_id = Some(message);
+                self.journey.recipients = recipients;
+                self.reports().await?;
+            }
+            ExecutionStatus::Succeeded => {
+                let result = text(&output, "result");
+                let reason = text(&output, "reason");
+                self.hop(
+                    "notifier",
+                    false,
+                    format!("sent no mail: {result} {reason}"),
+                );
+                self.journey.cure = Some(REPAIR.to_owned());
+            }
+            ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted => {
+                let error = execution.error.clone().unwrap_or_default();
+                let cause = execution.cause.clone().unwrap_or_default();
+                self.hop("notifier", false, format!("{error}: {cause}"));
+                self.journey.cure = Some(cure(&error, &cause, self.scope));
+            }
+        }
+        Ok(())
+    }
+
+    /// A template that doesn't render is accepted and reported a moment later (AWS-FACTS 6).
+    async fn reports(&mut self) -> Result<()> {
+        let deadline = self.deadline(REPORT_PATIENCE);
+        while self.services.clock.now() < deadline {
+            self.services.clock.sleep(PAUSE).await;
+            if waiting(self.services, self.scope).await? > self.waiting_before {
+                self.hop(
+                    "SES",
+                    false,
+                    "reported a failure of a mail; the report is in the queue",
+                );
+                self.journey.cure = Some(format!(
+                    "read the newest message of queue {}: it names the mail and why it failed",
+                    self.scope.config.names.queue
+                ));
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The cure of what isn't as bootstrap makes it.
+const REPAIR: &str = "run `billctl bootstrap`: it repairs what differs";
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The calls of an execution, each with how it went; retries are left out unless the last one failed too.
+fn calls(events: &[HistoryEvent]) -> Vec<Hop> {
+    let mut hops: Vec<Hop> = Vec::new();
+    let mut state = String::new();
+    for event in events {
+        if let Some(name) = &event.state {
+            state.clone_from(name);
+        }
+        let status = match event.kind.as_str() {
+            "TaskSucceeded" => HopStatus::Ok,
+            "TaskFailed" | "TaskSubmitFailed" | "TaskTimedOut" | "TaskStartFailed" => {
+                HopStatus::Missing
+            }
+            _ => continue,
+        };
+        let detail = match (&event.error, &event.resource) {
+            (Some((error, cause)), _) => format!("{error}: {cause}"),
+            (None, Some(resource)) => format!("{resource} answered"),
+            (None, None) => "answered".to_owned(),
+        };
+        let name = format!("notifier: {state}");
+        // A retry replaces what it retries.
+        hops.retain(|hop| hop.name != name || hop.status == HopStatus::Ok);
+        hops.push(Hop {
+            name,
+            status,
+            detail,
+        });
+    }
+    hops
+}
+
+/// What to do about an execution that failed, from the error's name and, where the notifier wraps SES's answer,
+/// from the error names in its cause. Words are looked for only where a name may be missing: a cure is advice.
+fn cure(error: &str, cause: &str, scope: &Scope) -> String {
+    let mail = &scope.config.mail;
+    let has = |name: &str| error.contains(name) || cause.contains(name);
+    if has("MailFromDomainNotVerified") {
+        "the MAIL FROM domain isn't verified: `billctl bootstrap` prints its DNS records".to_owned()
+    } else if has("MessageRejected") {
+        format!(
+            "SES refused the sender or, in the SES sandbox, a recipient that isn't verified: verify {} (`billctl \
+             bootstrap` prints how), and ask for production access",
+            mail.identity
+        )
+    } else if has("AccessDenied") || has("not authorized") {
+        "the notifier's role may not do this: `billctl bootstrap` repairs the role; with identity-arn, the core \
+         account has to attach the identity policy that bootstrap prints; in the SES sandbox, SES also checks \
+         permissions on the recipient's identity"
+            .to_owned()
+    } else if has("SendingPaused") || has("AccountSuspended") {
+        "SES has switched off sending for this account: see the SES console's Account dashboard"
+            .to_owned()
+    } else if has("NotFoundException") {
+        "the template or the configuration set is gone: run `billctl bootstrap`".to_owned()
+    } else if has("LimitExceeded") || has("TooManyRequests") {
+        "the SES quota is used up: ask for a higher one, or wait a day".to_owned()
+    } else {
+        match error {
+            "Billctl.UnknownAccount" => "name an account of this organisation".to_owned(),
+            "Billctl.NoRecipient" => format!(
+                "give the account the tag `{}` with its owner's address, or set `fallback` in [mail]",
+                mail.owner_tag
+            ),
+            "Billctl.EventRefused" => REPAIR.to_owned(),
+            _ => "look at the execution in the Step Functions console".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(kind: &str, state: Option<&str>, error: Option<&str>) -> HistoryEvent {
+        HistoryEvent {
+            kind: kind.into(),
+            at: Timestamp::UNIX_EPOCH,
+            state: state.map(str::to_owned),
+            resource: Some("sendEmail".into()),
+            output: None,
+            error: error.map(|error| (error.to_owned(), "why".to_owned())),
+        }
+    }
+
+    #[test]
+    fn a_call_that_was_retried_is_shown_once_as_it_ended() {
+        let hops = calls(&[
+            event("TaskStateEntered", Some("Send the mail"), None),
+            event("TaskFailed", None, Some("SesV2.TooManyRequestsException")),
+            event("TaskSucceeded", None, None),
+            event("TaskStateExited", Some("Send the mail"), None),
+        ]);
+        assert_eq!(hops.len(), 1, "{hops:?}");
+        assert_eq!(hops[0].status, HopStatus::Ok);
+        assert_eq!(hops[0].name, "notifier: Send the mail");
+    }
+}

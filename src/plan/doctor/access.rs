@@ -1,0 +1,132 @@
+//! Who is calling, and what they may do.
+
+use super::{Check, Readings};
+use crate::config::{CallAs, Config};
+use crate::service::cloudformation::OrganizationsAccess;
+use crate::service::organizations::OrganizationInfo;
+use crate::service::sts::CallerIdentity;
+use crate::service::{Kind, Result};
+
+pub(super) fn credentials(caller: &Result<CallerIdentity>) -> Check {
+    match caller {
+        Ok(caller) => Check::ok("credentials", caller.arn.to_string()),
+        Err(error) => Check::failed("credentials", error.to_string())
+            .cure("log in (`aws sso login`), set AWS_PROFILE or pass --profile"),
+    }
+}
+
+pub(super) fn partition(caller: &Result<CallerIdentity>) -> Check {
+    match caller.as_ref().map(|caller| caller.arn.partition()) {
+        Ok("aws") => Check::ok("partition", "aws"),
+        Ok(other) => Check::failed(
+            "partition",
+            format!("{other}: its billing metrics and StackSets differ"),
+        )
+        .cure("use credentials of an account in partition aws"),
+        Err(_) => Check::skipped("partition", "needs credentials"),
+    }
+}
+
+pub(super) fn organization(config: &Config, organization: &Result<OrganizationInfo>) -> Check {
+    const NAME: &str = "organization";
+    match organization {
+        Ok(found) => match &config.organization {
+            Some(wanted) if *wanted != found.id => Check::failed(
+                NAME,
+                format!("{}, but the config is for {wanted}", found.id),
+            )
+            .cure("use the right profile, or the right --config"),
+            Some(_) => Check::ok(NAME, format!("{}, as the config says", found.id)),
+            None => Check::ok(
+                NAME,
+                format!(
+                    "{0}; organization = \"{0}\" at the top of the config would guard against wrong credentials",
+                    found.id
+                ),
+            ),
+        },
+        Err(error) if error.kind == Kind::NotFound => {
+            Check::failed(NAME, "the account belongs to no organisation")
+                .cure("use credentials of the organisation's management account")
+        }
+        Err(error) => Check::unread(NAME, error),
+    }
+}
+
+pub(super) fn all_features(organization: &Result<OrganizationInfo>) -> Check {
+    const NAME: &str = "all-features";
+    match organization {
+        Ok(found) if found.all_features => Check::ok(NAME, "on"),
+        Ok(_) => Check::failed(NAME, "the organisation has only consolidated billing")
+            .cure("console: AWS Organizations > Settings > Begin process to enable all features"),
+        Err(error) if error.kind == Kind::NotFound => Check::skipped(NAME, "needs an organisation"),
+        Err(error) => Check::unread(NAME, error),
+    }
+}
+
+pub(super) fn account(config: &Config, readings: &Readings) -> Check {
+    const NAME: &str = "account";
+    let (Ok(caller), Ok(organization)) = (&readings.caller, &readings.organization) else {
+        return Check::skipped(NAME, "needs credentials of an account in an organisation");
+    };
+    let (account, management) = (caller.account, organization.management_account);
+    match (config.call_as, &readings.administrators) {
+        (CallAs::Own, _) if account == management => {
+            Check::ok(NAME, format!("{account} is the management account"))
+        }
+        (CallAs::Own, Ok(administrators)) if administrators.contains(&account) => {
+            Check::failed(NAME, format!("{account} is a delegated administrator, but the config says otherwise"))
+                .cure("write call-as = \"delegated-admin\" at the top of the config")
+        }
+        (CallAs::Own, _) => {
+            Check::failed(NAME, format!("{account} is not the management account ({management})"))
+                .cure("use the management account's credentials (--profile)")
+        }
+        (CallAs::DelegatedAdmin, _) if account == management => {
+            Check::failed(NAME, format!("{account} is the management account, but the config says delegated-admin"))
+                .cure("take call-as out of the config, or use the delegated administrator's credentials")
+        }
+        (CallAs::DelegatedAdmin, Ok(administrators)) if administrators.contains(&account) => {
+            Check::ok(NAME, format!("{account} is a delegated administrator for StackSets"))
+        }
+        (CallAs::DelegatedAdmin, Ok(_)) => {
+            Check::failed(NAME, format!("{account} is not a delegated administrator for StackSets")).cure(format!(
+                "in the management account: aws organizations register-delegated-administrator \
+                 --service-principal member.org.stacksets.cloudformation.amazonaws.com --account-id {account}"
+            ))
+        }
+        (CallAs::DelegatedAdmin, Err(error)) => Check::unread(NAME, error),
+    }
+}
+
+pub(super) fn trusted_access(access: &Result<OrganizationsAccess>) -> Check {
+    const NAME: &str = "trusted-access";
+    match access {
+        Ok(OrganizationsAccess::Enabled) => {
+            Check::ok(NAME, "StackSets may act in the organisation")
+        }
+        Ok(OrganizationsAccess::Disabled) => Check::failed(NAME, "off for StackSets").cure(
+            "`billctl bootstrap` switches it on (aws cloudformation activate-organizations-access)",
+        ),
+        Ok(OrganizationsAccess::DisabledPermanently) => {
+            Check::failed(NAME, "off for StackSets for good")
+                .cure("ask AWS Support to allow it again")
+        }
+        Err(error) => Check::unread(NAME, error),
+    }
+}
+
+pub(super) fn permissions(denied: &Result<Option<Vec<String>>>) -> Check {
+    const NAME: &str = "permissions";
+    match denied {
+        Ok(Some(denied)) if denied.is_empty() => Check::ok(NAME, "every action that billctl needs is allowed"),
+        Ok(Some(denied)) => Check::warning(
+            NAME,
+            format!("IAM's simulator finds no permission on all resources for {}", denied.join(", ")),
+        )
+        .cure("a policy limited to billctl's own resources looks like this too; compare it with `billctl policy operator`"),
+        Ok(None) => Check::warning(NAME, "can't be told for this kind of identity")
+            .cure("compare its policy with `billctl policy operator`"),
+        Err(error) => Check::unread(NAME, error),
+    }
+}

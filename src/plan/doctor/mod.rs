@@ -1,0 +1,185 @@
+//! Whether everything is there that billctl needs: from what was read, pure. One check each, and each with its
+//! cure; what could not be read is said and hides nothing else.
+
+mod access;
+mod charges;
+mod mail;
+mod names;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::model::{AccountId, AccountState, Organization, REGION};
+use crate::resource::Resource;
+use crate::service::cloudformation::{OrganizationsAccess, StackSet};
+use crate::service::organizations::OrganizationInfo;
+use crate::service::sesv2::{EmailIdentity, SesAccount};
+use crate::service::sts::CallerIdentity;
+use crate::service::{Kind, Operation, Result, ServiceError};
+
+/// How a check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// As it has to be.
+    Ok,
+    /// Something will be missing or can't be told.
+    Warning,
+    /// billctl can't do its work like this.
+    Failed,
+    /// Not looked at, because something that it needs failed before.
+    Skipped,
+}
+
+/// One precondition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// Its name: part of the JSON answer.
+    pub name: &'static str,
+    /// How it came out.
+    pub verdict: Verdict,
+    /// What was found.
+    pub finding: String,
+    /// What to do: a command, or a place in a console.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cure: Option<String>,
+}
+
+impl Check {
+    fn new(name: &'static str, verdict: Verdict, finding: impl Into<String>) -> Self {
+        Self {
+            name,
+            verdict,
+            finding: finding.into(),
+            cure: None,
+        }
+    }
+
+    fn ok(name: &'static str, finding: impl Into<String>) -> Self {
+        Self::new(name, Verdict::Ok, finding)
+    }
+
+    fn warning(name: &'static str, finding: impl Into<String>) -> Self {
+        Self::new(name, Verdict::Warning, finding)
+    }
+
+    fn failed(name: &'static str, finding: impl Into<String>) -> Self {
+        Self::new(name, Verdict::Failed, finding)
+    }
+
+    fn skipped(name: &'static str, finding: impl Into<String>) -> Self {
+        Self::new(name, Verdict::Skipped, finding)
+    }
+
+    fn cure(mut self, cure: impl Into<String>) -> Self {
+        self.cure = Some(cure.into());
+        self
+    }
+
+    /// What could not be read. Without credentials one check says so, and the others were not looked at.
+    fn unread(name: &'static str, error: &ServiceError) -> Self {
+        match error.kind {
+            Kind::Credentials => Self::skipped(name, "needs credentials"),
+            Kind::Denied => Self::warning(name, format!("can't be told: {error}"))
+                .cure(format!("allow {}", error.operation.iam_action())),
+            _ => Self::warning(name, format!("can't be told: {error}"))
+                .cure("run `billctl doctor` again later"),
+        }
+    }
+}
+
+/// What was read. Everything that could fail failed by itself.
+pub struct Readings {
+    /// Whose credentials these are.
+    pub caller: Result<CallerIdentity>,
+    /// The organisation.
+    pub organization: Result<OrganizationInfo>,
+    /// Its OUs and accounts, and why they could not be read.
+    pub tree: std::result::Result<Organization, String>,
+    /// Delegated administrators for StackSets.
+    pub administrators: Result<Vec<AccountId>>,
+    /// Trusted access.
+    pub access: Result<OrganizationsAccess>,
+    /// Whether "receive billing alerts" is on; None where AWS doesn't say.
+    pub billing_alerts: Result<Option<bool>>,
+    /// The accounts that have a series of charges in the payer.
+    pub series: Result<BTreeSet<AccountId>>,
+    /// What SES lets the account send.
+    pub ses: Result<SesAccount>,
+    /// The identity that is to send.
+    pub identity: Result<Option<EmailIdentity>>,
+    /// The StackSet.
+    pub stack_set: Result<Option<StackSet>>,
+    /// Things that may collide with those that bootstrap makes: what they are called, and what is there.
+    pub things: Vec<(String, Result<Option<Resource>>)>,
+    /// Actions that the caller may not do, of those that billctl needs; None where that can't be told.
+    pub denied: Result<Option<Vec<String>>>,
+}
+
+/// Every check, in the order in which cures are best applied.
+pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
+    let mut checks = vec![
+        access::credentials(&readings.caller),
+        access::partition(&readings.caller),
+        Check::ok(
+            "region",
+            format!("{REGION}, whatever the environment says: the only one with billing metrics"),
+        ),
+        access::organization(config, &readings.organization),
+        access::all_features(&readings.organization),
+        access::account(config, readings),
+        access::trusted_access(&readings.access),
+    ];
+    // Charges and mail are the management account's; a delegated administrator sees none of them.
+    let elsewhere = match (&readings.caller, &readings.organization) {
+        (Ok(caller), Ok(organization)) if caller.account != organization.management_account => {
+            Some(organization.management_account)
+        }
+        _ => None,
+    };
+    let payer = [
+        charges::billing_alerts(&readings.billing_alerts, &readings.series),
+        charges::account_series(&readings.series, &readings.billing_alerts),
+        charges::own_series(&readings.series, &readings.organization),
+        charges::member_series(&readings.series, &readings.tree),
+        mail::ses_account(&readings.ses),
+        mail::ses_quota(&readings.ses, &readings.tree),
+        mail::identity(config, &readings.identity),
+        mail::dkim(config, &readings.identity),
+        mail::mail_from(config, &readings.identity),
+        names::collisions(&readings.things),
+    ];
+    checks.extend(payer.into_iter().map(|check| match elsewhere {
+        Some(management) => Check::skipped(
+            check.name,
+            format!("to be looked at in the management account {management}"),
+        ),
+        None => check,
+    }));
+    checks.extend([
+        names::stack_set(config, &readings.stack_set),
+        names::instances_quota(&readings.tree),
+        access::permissions(&readings.denied),
+    ]);
+    checks
+}
+
+fn active_members(tree: &Organization) -> impl Iterator<Item = AccountId> {
+    tree.accounts()
+        .map(|(account, _)| account)
+        .filter(|account| {
+            account.state == AccountState::Active && account.id != tree.management_account
+        })
+        .map(|account| account.id)
+}
+
+/// The actions that billctl needs, from the operations that it calls.
+pub fn actions(operations: impl IntoIterator<Item = Operation>) -> Vec<String> {
+    let actions: BTreeSet<String> = operations
+        .into_iter()
+        .map(|operation| operation.iam_action())
+        .collect();
+    actions.into_iter().collect()
+}

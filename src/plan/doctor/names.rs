@@ -1,0 +1,70 @@
+//! Whether names are free, and quotas large enough.
+
+use super::{Check, active_members};
+use crate::config::Config;
+use crate::model::Organization;
+use crate::resource::{Resource, are_ours};
+use crate::service::Result;
+use crate::service::cloudformation::StackSet;
+
+/// Most stack instances of one StackSet (CloudFormation quotas).
+const MAX_INSTANCES: usize = 100_000;
+
+/// Share of a quota from which on it is worth a warning.
+const NEARLY: f64 = 0.8;
+
+pub(super) fn collisions(things: &[(String, Result<Option<Resource>>)]) -> Check {
+    const NAME: &str = "names";
+    let foreign: Vec<&str> = things
+        .iter()
+        .filter(|(_, thing)| matches!(thing, Ok(Some(resource)) if !resource.is_ours()))
+        .map(|(label, _)| label.as_str())
+        .collect();
+    if !foreign.is_empty() {
+        return Check::warning(NAME, format!("not made by billctl: {}", foreign.join(", "))).cure(
+            "`billctl bootstrap` would change them: choose other names under [names] or [alarm]",
+        );
+    }
+    match things.iter().find_map(|(_, thing)| thing.as_ref().err()) {
+        Some(error) => Check::unread(NAME, error),
+        None => Check::ok(NAME, "free, or billctl's own"),
+    }
+}
+
+pub(super) fn stack_set(config: &Config, stack_set: &Result<Option<StackSet>>) -> Check {
+    const NAME: &str = "stack-set";
+    let name = &config.deploy.stack_set;
+    let elsewhere = "choose another name: stack-set under [deploy]";
+    match stack_set {
+        Ok(None) => Check::ok(NAME, format!("{name} is free")),
+        Ok(Some(found)) if !found.service_managed => Check::failed(
+            NAME,
+            format!("{name} is there, with self-managed permissions"),
+        )
+        .cure(elsewhere),
+        Ok(Some(found)) if !are_ours(&found.tags) => {
+            Check::warning(NAME, format!("{name} is there, and billctl didn't make it"))
+                .cure(elsewhere)
+        }
+        Ok(Some(_)) => Check::ok(NAME, format!("{name} is billctl's own")),
+        Err(error) => Check::unread(NAME, error),
+    }
+}
+
+pub(super) fn instances_quota(tree: &std::result::Result<Organization, String>) -> Check {
+    const NAME: &str = "instances-quota";
+    let tree = match tree {
+        Ok(tree) => tree,
+        Err(error) => return Check::skipped(NAME, format!("needs the list of accounts: {error}")),
+    };
+    let members = active_members(tree).count();
+    let finding = format!("{members} active members; a StackSet holds {MAX_INSTANCES} instances");
+    if members > MAX_INSTANCES {
+        Check::failed(NAME, finding)
+            .cure("deploy to some OUs only, or raise the quota in Service Quotas > CloudFormation")
+    } else if members as f64 > NEARLY * MAX_INSTANCES as f64 {
+        Check::warning(NAME, finding).cure("raise the quota in Service Quotas > CloudFormation")
+    } else {
+        Check::ok(NAME, finding)
+    }
+}

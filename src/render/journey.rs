@@ -1,0 +1,47 @@
+use super::Table;
+use super::style::{self, paint};
+use crate::apply::test_alert::{Hop, HopStatus, Journey};
+use crate::cli::Format;
+
+/// One hop of a test event, as soon as it is known.
+pub fn hop(hop: &Hop) -> String {
+    let (mark, style) = match hop.status {
+        HopStatus::Ok => ("ok     ", style::GOOD),
+        HopStatus::Missing => ("missing", style::WARN),
+        HopStatus::Failed => ("FAILED ", style::BAD),
+    };
+    format!(
+        "{} {}: {}",
+        paint(style, mark),
+        hop.name,
+        printable(&hop.detail)
+    )
+}
+
+/// The whole way as a Markdown table.
+pub fn journey(journey: &Journey) -> String {
+    let mut table = Table::new(Format::Markdown, &["hop", "", "what happened"]);
+    for hop in &journey.hops {
+        let mark = match hop.status {
+            HopStatus::Ok => "ok",
+            HopStatus::Missing => "missing",
+            HopStatus::Failed => "**failed**",
+        };
+        table.row([hop.name.clone(), mark.to_owned(), printable(&hop.detail)]);
+    }
+    table.render()
+}
+
+/// A cause can hold anything, and be long.
+fn printable(text: &str) -> String {
+    const MOST: usize = 400;
+    let plain: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if plain.chars().count() <= MOST {
+        return plain;
+    }
+    let kept: String = plain.chars().take(MOST).collect();
+    format!("{kept} ...")
+}

@@ -1,0 +1,385 @@
+//! What `doctor` says: from readings made by hand, so that every verdict has its test.
+
+use billctl::cli::Format;
+use billctl::config::Config;
+use billctl::model::{Account, AccountState, Organization, OrganizationalUnit};
+use billctl::plan::doctor::{Check, Readings, Verdict, examine};
+use billctl::render;
+use billctl::resource::{Alarm, Resource};
+use billctl::service::cloudformation::OrganizationsAccess;
+use billctl::service::organizations::OrganizationInfo;
+use billctl::service::sesv2::{EmailIdentity, SesAccount};
+use billctl::service::sts::CallerIdentity;
+use billctl::service::{
+    Kind, Operation, ServiceError, billing, cloudformation, iam, organizations, sts,
+};
+
+use crate::stage::{Stage, texts};
+
+const CONFIG: &str = r#"
+organization = "o-a1b2c3d4e5"
+[mail]
+from = "billing@example.com"
+identity = "example.com"
+mail-from-domain = "bounce.example.com"
+"#;
+
+fn config(more: &str) -> Config {
+    Config::parse("config.toml", &format!("{more}\n{CONFIG}")).unwrap()
+}
+
+fn tree() -> Organization {
+    let account = |id: &str, state| {
+        let account = Account {
+            id: id.parse().unwrap(),
+            name: id.into(),
+            email: format!("{id}@example.com"),
+            state,
+        };
+        (account, "r-ab12".parse().unwrap())
+    };
+    let root = OrganizationalUnit {
+        id: "r-ab12".parse().unwrap(),
+        name: "Root".into(),
+        parent: None,
+    };
+    Organization::new(
+        "o-a1b2c3d4e5".parse().unwrap(),
+        "111122223333".parse().unwrap(),
+        [root],
+        [
+            account("111122223333", AccountState::Active),
+            account("222222222222", AccountState::Active),
+            account("333333333333", AccountState::Active),
+            account("444444444444", AccountState::Suspended),
+        ],
+    )
+}
+
+/// Everything as it has to be.
+fn healthy() -> Readings {
+    Readings {
+        caller: Ok(CallerIdentity {
+            account: "111122223333".parse().unwrap(),
+            arn: "arn:aws:sts::111122223333:assumed-role/admin/me"
+                .parse()
+                .unwrap(),
+        }),
+        organization: Ok(OrganizationInfo {
+            id: "o-a1b2c3d4e5".parse().unwrap(),
+            arn: "arn:aws:organizations::111122223333:organization/o-a1b2c3d4e5"
+                .parse()
+                .unwrap(),
+            management_account: "111122223333".parse().unwrap(),
+            all_features: true,
+        }),
+        tree: Ok(tree()),
+        administrators: Ok(Vec::new()),
+        access: Ok(OrganizationsAccess::Enabled),
+        billing_alerts: Ok(Some(true)),
+        series: Ok(["111122223333", "222222222222", "333333333333"]
+            .map(|id| id.parse().unwrap())
+            .into()),
+        ses: Ok(SesAccount {
+            production_access: true,
+            sending_enabled: true,
+            max_24_hour_send: 50_000.0,
+            sent_last_24_hours: 12.0,
+            max_send_rate: 14.0,
+        }),
+        identity: Ok(Some(domain())),
+        stack_set: Ok(None),
+        things: vec![("role billctl-notifier".into(), Ok(None))],
+        denied: Ok(Some(Vec::new())),
+    }
+}
+
+fn domain() -> EmailIdentity {
+    EmailIdentity {
+        name: "example.com".into(),
+        verified: true,
+        verification_status: "SUCCESS".into(),
+        dkim_tokens: vec!["one".into(), "two".into(), "three".into()],
+        dkim_status: Some("SUCCESS".into()),
+        signing_hosted_zone: None,
+        mail_from_domain: Some("bounce.example.com".into()),
+        mail_from_status: Some("SUCCESS".into()),
+        tags: Default::default(),
+    }
+}
+
+fn error(operation: Operation, kind: Kind, code: &str) -> ServiceError {
+    ServiceError::new(operation, kind, code, "the reason")
+}
+
+fn check<'a>(checks: &'a [Check], name: &str) -> &'a Check {
+    checks.iter().find(|check| check.name == name).unwrap()
+}
+
+fn shown(checks: &[Check]) -> String {
+    anstream::adapter::strip_str(&render::doctor(Format::Table, checks)).to_string()
+}
+
+#[test]
+fn a_healthy_organisation_passes_every_check() {
+    let checks = examine(&config(""), &healthy());
+    assert!(
+        checks.iter().all(|check| check.verdict == Verdict::Ok),
+        "{}",
+        shown(&checks)
+    );
+    insta::assert_snapshot!(shown(&checks));
+}
+
+#[test]
+fn a_new_organisation_gets_a_cure_for_everything() {
+    let readings = Readings {
+        access: Ok(OrganizationsAccess::Disabled),
+        billing_alerts: Ok(Some(false)),
+        series: Ok(Default::default()),
+        ses: Ok(SesAccount {
+            production_access: false,
+            sending_enabled: true,
+            max_24_hour_send: 2.0,
+            sent_last_24_hours: 0.0,
+            max_send_rate: 1.0,
+        }),
+        identity: Ok(None),
+        ..healthy()
+    };
+    insta::assert_snapshot!(shown(&examine(&config(""), &readings)));
+}
+
+#[test]
+fn an_identity_that_waits_for_dns_gets_its_records() {
+    let identity = EmailIdentity {
+        verified: false,
+        verification_status: "PENDING".into(),
+        dkim_status: Some("PENDING".into()),
+        mail_from_status: Some("PENDING".into()),
+        ..domain()
+    };
+    let readings = Readings {
+        identity: Ok(Some(identity)),
+        ..healthy()
+    };
+    let checks = examine(&config(""), &readings);
+    assert_eq!(check(&checks, "identity").verdict, Verdict::Failed);
+    let cure = check(&checks, "dkim").cure.clone().unwrap();
+    assert!(
+        cure.contains("one._domainkey.example.com CNAME one.dkim.amazonses.com."),
+        "{cure}"
+    );
+    let cure = check(&checks, "mail-from").cure.clone().unwrap();
+    assert!(
+        cure.contains("bounce.example.com MX 10 feedback-smtp.us-east-1.amazonses.com."),
+        "{cure}"
+    );
+}
+
+#[test]
+fn without_credentials_one_check_fails_and_the_others_say_why_they_were_not_looked_at() {
+    let none = |operation| error(operation, Kind::Credentials, "CredentialsNotLoaded");
+    let readings = Readings {
+        caller: Err(none(sts::GET_CALLER_IDENTITY)),
+        organization: Err(none(organizations::DESCRIBE_ORGANIZATION)),
+        tree: Err("no credentials".into()),
+        administrators: Err(none(organizations::LIST_DELEGATED_ADMINISTRATORS)),
+        access: Err(none(cloudformation::DESCRIBE_ORGANIZATIONS_ACCESS)),
+        billing_alerts: Err(none(billing::GET_BILLING_PREFERENCES)),
+        series: Err(none(billing::GET_BILLING_PREFERENCES)),
+        ses: Err(none(billing::GET_BILLING_PREFERENCES)),
+        identity: Err(none(billing::GET_BILLING_PREFERENCES)),
+        stack_set: Err(none(cloudformation::DESCRIBE_STACK_SET)),
+        things: vec![("role billctl-notifier".into(), Err(none(iam::GET_ROLE)))],
+        denied: Err(none(iam::SIMULATE_PRINCIPAL_POLICY)),
+    };
+    let checks = examine(&config(""), &readings);
+    let failed: Vec<_> = checks
+        .iter()
+        .filter(|check| check.verdict == Verdict::Failed)
+        .collect();
+    assert_eq!(failed.len(), 1);
+    assert_eq!(failed[0].name, "credentials");
+    insta::assert_snapshot!(shown(&checks));
+}
+
+#[test]
+fn a_denied_read_names_the_action_and_hides_nothing() {
+    let readings = Readings {
+        access: Err(error(
+            cloudformation::DESCRIBE_ORGANIZATIONS_ACCESS,
+            Kind::Denied,
+            "AccessDenied",
+        )),
+        ..healthy()
+    };
+    let checks = examine(&config(""), &readings);
+    let access = check(&checks, "trusted-access");
+    assert_eq!(access.verdict, Verdict::Warning);
+    assert_eq!(
+        access.cure.as_deref(),
+        Some("allow cloudformation:DescribeOrganizationsAccess")
+    );
+    assert_eq!(
+        checks
+            .iter()
+            .filter(|check| check.verdict == Verdict::Ok)
+            .count(),
+        checks.len() - 1
+    );
+}
+
+#[test]
+fn a_member_account_is_told_where_to_go_and_a_delegated_administrator_how_to_say_so() {
+    let member = || CallerIdentity {
+        account: "222222222222".parse().unwrap(),
+        arn: "arn:aws:iam::222222222222:user/me".parse().unwrap(),
+    };
+    let readings = Readings {
+        caller: Ok(member()),
+        ..healthy()
+    };
+    let checks = examine(&config(""), &readings);
+    assert_eq!(check(&checks, "account").verdict, Verdict::Failed);
+    assert_eq!(check(&checks, "ses").verdict, Verdict::Skipped);
+
+    let administrator = || Readings {
+        caller: Ok(member()),
+        administrators: Ok(vec!["222222222222".parse().unwrap()]),
+        ..healthy()
+    };
+    let checks = examine(&config(""), &administrator());
+    assert!(
+        check(&checks, "account")
+            .cure
+            .as_deref()
+            .unwrap()
+            .contains("call-as")
+    );
+    let checks = examine(&config("call-as = \"delegated-admin\""), &administrator());
+    assert_eq!(check(&checks, "account").verdict, Verdict::Ok);
+}
+
+#[test]
+fn another_organisation_or_partition_is_refused() {
+    let mut readings = healthy();
+    readings.caller.as_mut().unwrap().arn = "arn:aws-cn:iam::111122223333:user/me".parse().unwrap();
+    readings.organization.as_mut().unwrap().id = "o-zzzzzzzzzz".parse().unwrap();
+    let checks = examine(&config(""), &readings);
+    assert_eq!(check(&checks, "partition").verdict, Verdict::Failed);
+    assert_eq!(check(&checks, "organization").verdict, Verdict::Failed);
+}
+
+#[test]
+fn accounts_without_charges_are_named() {
+    let readings = Readings {
+        series: Ok(["111122223333", "222222222222"]
+            .map(|id| id.parse().unwrap())
+            .into()),
+        ..healthy()
+    };
+    let checks = examine(&config(""), &readings);
+    let members = check(&checks, "member-charges");
+    assert_eq!(members.verdict, Verdict::Warning);
+    assert_eq!(
+        members.finding,
+        "1 of 2 active members have none: 333333333333"
+    );
+}
+
+#[test]
+fn a_thing_of_somebody_else_under_one_of_our_names_is_a_collision() {
+    let alarm: billctl::service::cloudwatch::Alarm = serde_json::from_value(serde_json::json!({
+        "name": "Billing-Alarm", "description": "made by hand", "metrics": [],
+        "comparison": "GreaterThanThreshold", "threshold": 1.0, "evaluation_periods": 1,
+        "treat_missing_data": "ignore", "actions_enabled": true, "alarm_actions": [],
+    }))
+    .unwrap();
+    let readings = Readings {
+        things: vec![(
+            "alarm Billing-Alarm".into(),
+            Ok(Some(Resource::Alarm(Alarm(alarm)))),
+        )],
+        ..healthy()
+    };
+    let checks = examine(&config(""), &readings);
+    assert_eq!(
+        check(&checks, "names").finding,
+        "not made by billctl: alarm Billing-Alarm"
+    );
+}
+
+#[test]
+fn the_json_answer_has_a_version_and_every_check() {
+    let checks = examine(&config(""), &healthy());
+    let json: serde_json::Value =
+        serde_json::from_str(&render::doctor(Format::Json, &checks)).unwrap();
+    assert_eq!(json["version"], 1);
+    assert_eq!(json["kind"], "doctor");
+    assert_eq!(json["failed"], 0);
+    assert_eq!(json["checks"].as_array().unwrap().len(), checks.len());
+    assert_eq!(json["checks"][0]["verdict"], "ok");
+}
+
+const SANDBOX_CONFIG: &str = "[mail]\nfrom = \"billing@example.com\"\n";
+
+#[test]
+fn doctor_on_the_sandbox_before_and_after_bootstrap() {
+    let stage = Stage::demo();
+    stage.config(SANDBOX_CONFIG);
+    let before = stage.run(&["doctor"]);
+    assert_eq!(before.status.code(), Some(1), "{:?}", texts(&before));
+    insta::assert_snapshot!("doctor_before_bootstrap", texts(&before).0);
+
+    stage.succeeds(&["--yes", "bootstrap"]);
+    let after = texts(&stage.run(&["doctor"])).0;
+    insta::assert_snapshot!("doctor_after_bootstrap", after);
+}
+
+#[test]
+fn every_action_that_doctor_lacks_costs_it_that_check_and_no_other() {
+    let stage = Stage::demo();
+    stage.config(SANDBOX_CONFIG);
+    stage.succeeds(&["--yes", "bootstrap"]);
+    let json = |stage: &Stage| -> serde_json::Value {
+        let (out, err) = texts(&stage.run(&["--format", "json", "doctor"]));
+        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"))
+    };
+    let healthy = json(&stage);
+    for (action, lost) in [
+        (
+            "cloudformation:DescribeOrganizationsAccess",
+            "trusted-access",
+        ),
+        ("billing:GetBillingPreferences", "billing-alerts"),
+        ("ses:GetEmailIdentity", "identity"),
+        ("iam:GetRole", "names"),
+        ("cloudformation:DescribeStackSet", "stack-set"),
+        ("iam:SimulatePrincipalPolicy", "permissions"),
+    ] {
+        stage.change(|world| world.faults.deny = [action.to_owned()].into());
+        let checks = json(&stage);
+        for (check, before) in checks["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .zip(healthy["checks"].as_array().unwrap())
+        {
+            let name = check["name"].as_str().unwrap();
+            if name == lost && check["verdict"] == "warning" {
+                assert!(check["cure"].as_str().unwrap().contains(action), "{check}");
+            } else if check["finding"].as_str().unwrap().contains("can't be told") {
+                assert!(
+                    check["finding"]
+                        .as_str()
+                        .unwrap()
+                        .contains(action.split(':').nth(1).unwrap()),
+                    "{check}"
+                );
+            } else {
+                assert_eq!(check["verdict"], before["verdict"], "{action}: {check}");
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The built binary against emulators that nobody here wrote, read back by another client.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::emulator::{Endpoints, Tenant, shared};
+
+/// The built binary in an environment that reaches this tenant and nothing else.
+pub fn billctl(tenant: &Tenant, endpoints: Endpoints, dir: &Path) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("billctl"));
+    command.env_clear().envs(tenant.env(endpoints)).current_dir(dir);
+    command
+}
+
+/// A folder with this config.
+pub fn folder(config: &str) -> TempDir {
+    let dir = TempDir::new().expect("a folder");
+    std::fs::write(dir.path().join("config.toml"), config).expect("a config");
+    dir
+}
+
+/// Runs it and gives its exit code, stdout and stderr.
+pub fn run(command: &mut Command) -> (i32, String, String) {
+    let output = command.output().expect("the binary runs");
+    (
+        output.status.code().unwrap_or(-1),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+const CONFIG: &str = r#"
+[alarm]
+threshold = 120
+
+[mail]
+from = "billing@example.com"
+"#;
+
+/// An organisation on moto: Root/{Production/{Payments}, Sandboxes}, with two accounts in Production, one below it.
+const ORGANIZATION: &str = r#"
+org = client('organizations')
+org.create_organization(FeatureSet='ALL')
+root = org.list_roots()['Roots'][0]['Id']
+def ou(parent, name):
+    return org.create_organizational_unit(ParentId=parent, Name=name)['OrganizationalUnit']['Id']
+def account(parent, name):
+    id = org.create_account(AccountName=name, Email=name + '@example.com')['CreateAccountStatus']['AccountId']
+    org.move_account(AccountId=id, SourceParentId=root, DestinationParentId=parent)
+    return id
+production, sandboxes = ou(root, 'Production'), ou(root, 'Sandboxes')
+payments = ou(production, 'Payments')
+result = {
+    'production': production,
+    'accounts': sorted([account(production, 'web'), account(production, 'api'), account(payments, 'ledger')]),
+    'other': account(sandboxes, 'play'),
+}
+"#;
+
+#[test]
+fn deploy_makes_the_stack_set_and_an_instance_in_every_account_of_the_ou() {
+    let Some(emulators) = shared("deploy and status on moto") else { return };
+    let tenant = emulators.tenant();
+    let made = tenant.boto3(Endpoints::Moto, ORGANIZATION);
+    let dir = folder(CONFIG);
+    let deploy = || {
+        let mut command = billctl(&tenant, Endpoints::Moto, dir.path());
+        command.args(["deploy", "--ou", "Production"]);
+        run(&mut command)
+    };
+
+    let (code, stdout, stderr) = deploy();
+    assert_eq!(code, 0, "{stdout}\n{stderr}");
+    let set = tenant.boto3(
+        Endpoints::Moto,
+        "cfn = client('cloudformation')\n\
+         s = cfn.describe_stack_set(StackSetName='billctl')['StackSet']\n\
+         i = cfn.list_stack_instances(StackSetName='billctl')['Summaries']\n\
+         result = {'model': s['PermissionModel'],\n\
+                   'threshold': [p['ParameterValue'] for p in s['Parameters'] if p['ParameterKey'] == 'Threshold'],\n\
+                   'accounts': sorted(x['Account'] for x in i), 'regions': sorted({x['Region'] for x in i}),\n\
+                   'operations': len(cfn.list_stack_set_operations(StackSetName='billctl')['Summaries'])}",
+    );
+    assert_eq!(set["model"], "SERVICE_MANAGED");
+    assert_eq!(set["threshold"], json!(["120"]));
+    assert_eq!(set["accounts"], made["accounts"]);
+    assert_eq!(set["regions"], json!(["us-east-1"]));
+
+    // Again: nothing differs, so no operation is started.
+    let (code, stdout, stderr) = deploy();
+    assert_eq!(code, 0, "{stdout}\n{stderr}");
+    assert!(stdout.contains("nothing to change"), "{stdout}");
+    let operations = tenant.boto3(
+        Endpoints::Moto,
+        "result = len(client('cloudformation').list_stack_set_operations(StackSetName='billctl')['Summaries'])",
+    );
+    assert_eq!(operations, set["operations"]);
+
+    // Status, as a program reads it.
+    let mut command = billctl(&tenant, Endpoints::Moto, dir.path());
+    command.args(["status", "--format", "json"]);
+    let (code, stdout, stderr) = run(&mut command);
+    assert_eq!(code, 0, "{stdout}\n{stderr}");
+    let status: Value = serde_json::from_str(&stdout).expect("JSON");
+    let of = |account: &str| {
+        status["accounts"]
+            .as_array()
+            .and_then(|all| all.iter().find(|line| line["account"] == account))
+            .cloned()
+            .unwrap_or_default()
+    };
+    for account in made["accounts"].as_array().expect("accounts") {
+        let line = of(account.as_str().unwrap_or_default());
+        assert_eq!(line["coverage"], "covered", "{line}");
+        assert_eq!(line["effective"], 120.0);
+    }
+    assert_eq!(of(made["other"].as_str().unwrap_or_default())["coverage"], "not-targeted");
+}
