@@ -56,21 +56,33 @@ pub fn status(format: Format, status: &Status) -> String {
     match format {
         Format::Json => json("status", status),
         Format::Table | Format::Markdown => {
-            format!("{}\n\n{}", text(format, status), billing(format, &status.billing))
+            format!(
+                "{}\n\n{}",
+                text(format, status),
+                billing(format, &status.billing)
+            )
         }
     }
 }
 
 fn billing(format: Format, billing: &BillingStatus) -> String {
     match billing {
-        BillingStatus::NotHere => "billing side: in the management account, not seen from here".to_owned(),
+        BillingStatus::NotHere => {
+            "billing side: in the management account, not seen from here".to_owned()
+        }
         BillingStatus::Unread { error } => {
-            format!("{} billing side could not be read: {error}", paint(style::WARN, "warning:"))
+            format!(
+                "{} billing side could not be read: {error}",
+                paint(style::WARN, "warning:")
+            )
         }
         BillingStatus::Read { plan, health } => {
             let mut lines = Vec::new();
             if plan.is_empty() {
-                lines.push(format!("billing side: {} as they should be", plural(plan.unchanged.len(), "thing")));
+                lines.push(format!(
+                    "billing side: {} as they should be",
+                    plural(plan.unchanged.len(), "thing")
+                ));
             } else {
                 lines.push("billing side: bootstrap would change this".to_owned());
                 lines.push(billing_plan(format, "bootstrap", plan));
@@ -84,7 +96,10 @@ fn billing(format: Format, billing: &BillingStatus) -> String {
 /// How the billing side does: mails, what failed, what waits, which alarms are on.
 fn health_lines(health: &BillingHealth) -> Vec<String> {
     let more = if health.more { " or more" } else { "" };
-    let mut lines = vec![format!("mails lately: {} sent, {} failed{more}", health.sent, health.failed)];
+    let mut lines = vec![format!(
+        "mails lately: {} sent, {} failed{more}",
+        health.sent, health.failed
+    )];
     for failure in &health.failures {
         lines.push(format!(
             "  {} {}: {} {}",
@@ -95,10 +110,17 @@ fn health_lines(health: &BillingHealth) -> Vec<String> {
         ));
     }
     if let Some(waiting) = health.waiting.filter(|waiting| *waiting > 0) {
-        lines.push(paint(style::WARN, format!("{waiting} events reached nobody and wait in the dead-letter queue")));
+        lines.push(paint(
+            style::WARN,
+            format!("{waiting} events reached nobody and wait in the dead-letter queue"),
+        ));
     }
     for alarm in &health.alarms {
-        lines.push(format!("in ALARM: {} ({})", paint(style::WARN, &alarm.name), alarm.reason));
+        lines.push(format!(
+            "in ALARM: {} ({})",
+            paint(style::WARN, &alarm.name),
+            alarm.reason
+        ));
     }
     if health.in_ses_sandbox {
         lines.push(
@@ -113,7 +135,11 @@ fn text(format: Format, status: &Status) -> String {
     let members = &status.members;
     let mut lines = vec![verdict(format, status)];
     if !members.changes.is_empty() {
-        let fields: Vec<&str> = members.changes.iter().map(|change| change.field.as_str()).collect();
+        let fields: Vec<&str> = members
+            .changes
+            .iter()
+            .map(|change| change.field.as_str())
+            .collect();
         lines.push(format!(
             "StackSet {} differs from config in {}: run deploy",
             members.stack_set,
@@ -166,7 +192,9 @@ fn verdict(format: Format, status: &Status) -> String {
         wrong.push(format!("StackSet {} differs", members.stack_set));
     }
     match &status.billing {
-        BillingStatus::Read { plan, .. } if !plan.is_empty() => wrong.push("the billing side differs".to_owned()),
+        BillingStatus::Read { plan, .. } if !plan.is_empty() => {
+            wrong.push("the billing side differs".to_owned())
+        }
         BillingStatus::Unread { .. } => wrong.push("the billing side could not be read".to_owned()),
         BillingStatus::Read { .. } | BillingStatus::NotHere => {}
     }
