@@ -104,9 +104,10 @@ async fn run(cli: &Cli) -> Result<()> {
     let started = Instant::now();
     let global = &cli.global;
     let context = match &cli.command {
-        // What needs neither a config nor AWS.
+        // What needs no config, or opens its own context.
         Command::Completions(args) => return completions::run(args, Cli::command()),
         Command::Man(args) => return man::run(args, Cli::command()),
+        Command::Doctor(args) => return doctor::run(args, global, started).await,
         Command::Init(args) => return init::run(args, global).await,
         Command::Policy(args) => return policy::run(args, global),
         Command::Demo(args) => return demo::run(args).await,
@@ -118,11 +119,11 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Bootstrap(args) => bootstrap::run(args, &context).await,
         Command::Deploy(args) => deploy::run(args, &context).await,
         Command::Destroy(args) => destroy::run(args, &context).await,
-        Command::Doctor(args) => doctor::run(args, &context).await,
         Command::Spend(args) => spend::run(args, &context).await,
         Command::Status(args) => status::run(args, &context).await,
         Command::TestAlert(args) => test_alert::run(args, &context).await,
         Command::Completions(_)
+        | Command::Doctor(_)
         | Command::Init(_)
         | Command::Man(_)
         | Command::Policy(_)
