@@ -1,9 +1,10 @@
 use async_trait::async_trait;
 use aws_sdk_organizations::Client;
 use aws_sdk_organizations::types as sdk;
+use jiff::Timestamp;
 
 use super::call::{Caller, parsed, required};
-use super::convert::token as next;
+use super::convert::{timestamp, token as next};
 use crate::model::{Account, AccountId, AccountState, OrganizationalUnit, OuId};
 use crate::service::organizations::{
     DESCRIBE_ACCOUNT, DESCRIBE_ORGANIZATION, LIST_ACCOUNTS_FOR_PARENT,
@@ -105,6 +106,14 @@ impl Organizations for Caller<Client> {
         let request = self.client.describe_account().account_id(id);
         let answer = self.call(op, || request.clone().send()).await?;
         account(op, required(op, answer.account(), "Account")?)
+    }
+
+    async fn account_joined(&self, id: AccountId) -> Result<Option<Timestamp>> {
+        let op = DESCRIBE_ACCOUNT;
+        let request = self.client.describe_account().account_id(id);
+        let answer = self.call(op, || request.clone().send()).await?;
+        let found = required(op, answer.account(), "Account")?;
+        Ok(found.joined_timestamp().and_then(timestamp))
     }
 
     /// All pages: an account holds at most 50 tags, and what wants them wants them all.

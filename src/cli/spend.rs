@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -12,9 +12,7 @@ use crate::observe::organization;
 use crate::observe::spend::{self as observe, Series, Window};
 use crate::plan::Thresholds;
 use crate::render;
-use crate::spend::{
-    By, Grid, Interval, Ledger, Material, Missing, Note, Report, Subject, missing, report,
-};
+use crate::spend::{By, Grid, Interval, Ledger, Material, Note, Report, Subject, report};
 
 /// Days read at least: what is usual is said by the four weeks before a day, and the month so far can have 31, with
 /// one more before the first difference.
@@ -211,21 +209,7 @@ async fn assemble(
     window: &Window,
     metrics: usize,
 ) -> Result<Report> {
-    let evidence = observe::evidence(&context.services, organization, &ledgers).await?;
-    let missing: BTreeMap<AccountId, Missing> = ledgers
-        .iter()
-        .filter(|(_, ledger)| ledger.is_empty())
-        .filter_map(|(subject, _)| match subject {
-            Subject::Account(id) => organization.account(*id),
-            Subject::Service(_) => None,
-        })
-        .map(|(account, _)| {
-            (
-                account.id,
-                missing(account.state, None, window.now, evidence),
-            )
-        })
-        .collect();
+    let missing = observe::reasons(&context.services, organization, &ledgers, window.now).await?;
     let shown = match args.interval {
         IntervalArg::Day => window.days,
         IntervalArg::SixHours => window.quarters.unwrap_or(window.days),

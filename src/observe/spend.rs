@@ -6,12 +6,12 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
 use crate::error::{Context, Result};
-use crate::model::{AccountId, Organization, Usd};
+use crate::model::{AccountId, AccountState, Organization, Usd};
 use crate::service::cloudwatch::{
     DataRequest, MAX_DATAPOINTS, MAX_QUERIES, Metric, MetricQuery, QuerySource,
 };
 use crate::service::{self, Kind, Services};
-use crate::spend::{DAY, Evidence, Grid, Ledger, Publication, Subject};
+use crate::spend::{DAY, Evidence, Grid, Ledger, Missing, Publication, Subject, missing};
 
 const NAMESPACE: &str = "AWS/Billing";
 const METRIC: &str = "EstimatedCharges";
@@ -263,7 +263,7 @@ async fn service_names(
 ///
 /// # Errors
 /// AWS's answers, but for a missing permission.
-pub async fn evidence(
+async fn evidence(
     services: &Services,
     organization: &Organization,
     ledgers: &[(Subject, Ledger)],
@@ -293,6 +293,41 @@ pub async fn evidence(
             .while_trying("list the billing metrics")?
             .map(|page| !page.items.is_empty() || page.next.is_some()),
     })
+}
+
+/// Why each account without data has none. Accounts in use are asked when they joined, if that can matter.
+///
+/// # Errors
+/// AWS's answers, but for a missing permission.
+pub async fn reasons(
+    services: &Services,
+    organization: &Organization,
+    ledgers: &[(Subject, Ledger)],
+    now: Timestamp,
+) -> Result<BTreeMap<AccountId, Missing>> {
+    let evidence = evidence(services, organization, ledgers).await?;
+    let silent = ledgers
+        .iter()
+        .filter(|(_, ledger)| ledger.is_empty())
+        .filter_map(|(subject, _)| match subject {
+            Subject::Account(id) => organization.account(*id),
+            Subject::Service(_) => None,
+        })
+        .map(|(account, _)| (account.id, account.state));
+    stream::iter(silent)
+        .map(|(id, state)| async move {
+            let ask = evidence.some_account_has_data && state == AccountState::Active;
+            let joined = if ask {
+                unless_denied(services.organizations.account_joined(id).await)?.flatten()
+            } else {
+                None
+            };
+            service::Result::Ok((id, missing(state, joined, now, evidence)))
+        })
+        .buffered(PARALLEL)
+        .try_collect()
+        .await
+        .while_trying("find out when accounts without charges joined")
 }
 
 fn unless_denied<T>(answer: service::Result<T>) -> service::Result<Option<T>> {

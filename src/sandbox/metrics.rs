@@ -87,6 +87,11 @@ pub fn open(world: &mut World, account: AccountId) {
         .opened = Some(now);
 }
 
+/// When the account was opened, if that was in the sandbox's time.
+pub(super) fn opened(world: &World, account: AccountId) -> Option<Timestamp> {
+    world.cloudwatch.ledger.changes.get(&account)?.opened
+}
+
 /// A well-mixed number from an account and two more (splitmix64): the same on every machine.
 fn mix(account: AccountId, purpose: u64, number: i64) -> u64 {
     let id: u64 = account.to_string().parse().unwrap_or_default();

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::faults::hash;
-use super::{Sandbox, World, cloudformation};
+use super::{Sandbox, World, cloudformation, metrics};
 use crate::error::Error;
 use crate::model::{
     Account, AccountId, AccountState, Arn, OrgId, Organization, OrganizationalUnit, OuId,
@@ -516,6 +517,14 @@ impl Organizations for Sandbox {
             may_read(world, DESCRIBE_ACCOUNT)?
                 .account(account)
                 .ok_or_else(|| absent(DESCRIBE_ACCOUNT, "AccountNotFoundException", account))
+        })
+        .await
+    }
+
+    async fn account_joined(&self, account: AccountId) -> Result<Option<Timestamp>> {
+        self.read(DESCRIBE_ACCOUNT, |world| {
+            may_read(world, DESCRIBE_ACCOUNT)?;
+            Ok(metrics::opened(world, account))
         })
         .await
     }

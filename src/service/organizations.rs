@@ -1,6 +1,7 @@
 //! Organizations: who is in, and where.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::operation::operations;
 use super::{Page, Result, Tags};
@@ -54,6 +55,10 @@ pub trait Organizations: Send + Sync {
     ) -> Result<Page<Account>>;
     /// `DescribeAccount`.
     async fn describe_account(&self, account: AccountId) -> Result<Account>;
+    /// When an account was made or joined (`DescribeAccount`), where that is known.
+    async fn account_joined(&self, _account: AccountId) -> Result<Option<Timestamp>> {
+        Ok(None)
+    }
     /// `ListTagsForResource` of an account.
     async fn list_account_tags(&self, account: AccountId) -> Result<Tags>;
     /// `ListDelegatedAdministrators` for StackSets (`member.org.stacksets.cloudformation.amazonaws.com`).

@@ -144,6 +144,26 @@ fn billing_alerts_that_are_off_are_named() {
 }
 
 #[test]
+fn an_account_made_today_is_too_new() {
+    let mut made = None;
+    let place = Place::new(|world| {
+        let account = world.organizations.account_ids().nth(5).unwrap();
+        metrics::open(world, account);
+        made = Some(account);
+    });
+    let json = place.json(&[
+        "--account",
+        &made.unwrap().to_string(),
+        "--account",
+        &place.an_account("payments-ledger").to_string(),
+    ]);
+    let last = &json["rows"][1];
+    assert_eq!(last["account"], made.unwrap().to_string());
+    assert_eq!(last["missing"], "too-new");
+    assert_eq!(last["spend"][0], Value::Null);
+}
+
+#[test]
 fn what_isnt_there_is_a_usage_error() {
     let place = Place::new(|_| {});
     for args in [["--account", "999999999999"], ["--ou", "Prodution"]] {

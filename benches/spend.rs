@@ -1,0 +1,149 @@
+//! `spend` at scale: 10,000 accounts in 300 OUs over 30 days, on the sandbox at 50 ms a call with AWS's page sizes.
+//! Fails where it takes more than 1.3 times the critical path, the longest chain of calls that AWS forces, or more
+//! than 128 MiB.
+//!
+//! `cargo bench --bench spend`
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use billctl::model::{Organization, OuId, Usd};
+use billctl::observe::spend::{Series, Window, ledgers};
+use billctl::render::{spend_csv, spend_html};
+use billctl::sandbox::Sandbox;
+use billctl::sandbox::seed::{self, Shape};
+use billctl::service::organizations::PAGE_SIZE;
+use billctl::spend::{By, Grid, Interval, Material, report};
+use billctl::{config::Measure, observe};
+
+const LATENCY: Duration = Duration::from_millis(50);
+const DAYS: usize = 30;
+const SHAPE: Shape = Shape {
+    accounts: 10_000,
+    ous: 300,
+    depth: 5,
+    seed: 7,
+};
+/// Times the critical path, and MiB (the budgets).
+const BUDGET: (f64, usize) = (1.3, 128);
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let mut world = seed::world(&SHAPE);
+    world.latency = LATENCY;
+    let services = Sandbox::in_memory(world).services();
+    let before = memory("VmRSS");
+
+    let (organization, read, took) = runtime.block_on(async {
+        let started = Instant::now();
+        let organization = observe::organization(&services)
+            .await
+            .expect("an organisation");
+        let read = started.elapsed();
+        let now = services.clock.now();
+        let window = Window {
+            days: Grid::until(now, DAYS + 2, Interval::Day),
+            quarters: None,
+            now,
+        };
+        let series: Vec<Series> = organization
+            .accounts()
+            .map(|(account, _)| Series::Account(account.id))
+            .collect();
+        let found = ledgers(&services, &series, &window).await.expect("charges");
+        let made = report(Material {
+            organization: &organization,
+            now,
+            by: By::Account,
+            days: window.days,
+            shown: window.days.last_days(DAYS),
+            measure: Measure::Daily,
+            metrics: series.len(),
+            ledgers: found,
+            threshold: &|_, _| Some(Usd::dollars(100)),
+            missing: Default::default(),
+            top: None,
+        });
+        let took = started.elapsed();
+        let started = Instant::now();
+        let html = spend_html(&made).expect("a page");
+        let csv = spend_csv(&made).expect("lines");
+        println!(
+            "{} rows; HTML {} KiB and CSV {} KiB in {:.0?}",
+            made.rows.len(),
+            html.len() / 1024,
+            csv.len() / 1024,
+            started.elapsed()
+        );
+        (organization, read, took)
+    });
+    // The organisation's longest chain, then one answer of GetMetricData, for which nothing has to be waited but that.
+    let calls = chain(&organization) + 1;
+    let path = LATENCY * u32::try_from(calls).expect("few");
+    let peak = memory("VmHWM");
+    let times = took.as_secs_f64() / path.as_secs_f64();
+    println!(
+        "organisation read in {read:.2?}, all in {took:.2?}: {times:.2} x the critical path of {calls} calls ({path:.2?})"
+    );
+    println!(
+        "peak memory {peak} MiB, of which the simulated organisation and the runtime had {before} MiB at the start"
+    );
+    let within = times <= BUDGET.0 && peak <= BUDGET.1;
+    println!(
+        "{}",
+        if within {
+            "within the budget"
+        } else {
+            "over the budget"
+        }
+    );
+    if !within {
+        std::process::exit(1);
+    }
+}
+
+/// Calls in the longest chain of reading the organisation: the roots, then down the tree, each OU's pages of OUs
+/// before those of the OUs on its last page, and an OU's pages of accounts at the end.
+fn chain(organization: &Organization) -> usize {
+    let mut ous: HashMap<&OuId, usize> = HashMap::new();
+    let mut accounts: HashMap<&OuId, usize> = HashMap::new();
+    for ou in organization.ous() {
+        if let Some(parent) = &ou.parent {
+            *ous.entry(parent).or_default() += 1;
+        }
+    }
+    for (_, parent) in organization.accounts() {
+        *accounts.entry(parent).or_default() += 1;
+    }
+    let pages = |counts: &HashMap<&OuId, usize>, ou: &OuId| {
+        counts
+            .get(ou)
+            .map_or(1, |count| count.div_ceil(PAGE_SIZE).max(1))
+    };
+    let deepest = organization.ous().map(|ou| {
+        let above: usize = organization
+            .ancestry(&ou.id)
+            .skip(1)
+            .map(|above| pages(&ous, above))
+            .sum();
+        above + pages(&accounts, &ou.id).max(pages(&ous, &ou.id))
+    });
+    1 + deepest.max().unwrap_or_default()
+}
+
+/// A line of /proc/self/status in MiB.
+fn memory(name: &str) -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let kib = line.and_then(|rest| {
+        rest.trim_matches([':', ' ', '\t'])
+            .split_whitespace()
+            .next()?
+            .parse()
+            .ok()
+    });
+    kib.unwrap_or(0) / 1024
+}
