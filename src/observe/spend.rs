@@ -312,3 +312,6 @@ pub fn cost(metrics: usize) -> Usd {
             .saturating_mul(MICROS_PER_METRIC),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,36 +1,56 @@
 use super::Amount;
 
-/// Adds up several rows of slots. A slot is unknown only if all rows say so. It is estimated if one of them is, or if
-/// a row has a hole there: spend is known before it and none for it. The newest slot is never complete, so a hole
-/// there says nothing.
+/// A sum is estimated if this part of it is, in percent: among thousands of accounts some always are.
+const MATTERS: i128 = 1;
+
+/// Adds up several rows of slots. A slot is unknown only if all rows say so. It is estimated if estimates are at least
+/// one percent of it. A hole counts as an estimate of what that row held last: spend is known before it and none for
+/// it. The newest slot is never complete, so a hole there says nothing.
 pub fn sum<'a>(rows: impl IntoIterator<Item = &'a [Option<Amount>]>) -> Vec<Option<Amount>> {
     let mut total: Vec<Option<Amount>> = Vec::new();
-    let mut holes: Vec<bool> = Vec::new();
+    let mut guessed: Vec<i128> = Vec::new();
     for row in rows {
         if total.len() < row.len() {
             total.resize(row.len(), None);
-            holes.resize(row.len(), false);
+            guessed.resize(row.len(), 0);
         }
-        let mut begun = false;
+        let mut last: Option<Amount> = None;
         let newest = row.len().saturating_sub(1);
-        for (slot, ((sum, hole), amount)) in total.iter_mut().zip(&mut holes).zip(row).enumerate() {
-            match (amount, &mut *sum) {
-                (None, _) => *hole |= begun && slot < newest,
-                (Some(amount), None) => *sum = Some(*amount),
-                (Some(amount), Some(sum)) => {
-                    sum.usd += amount.usd;
-                    sum.estimated |= amount.estimated;
+        for (slot, ((sum, guess), amount)) in
+            total.iter_mut().zip(&mut guessed).zip(row).enumerate()
+        {
+            match amount {
+                None => {
+                    // At least something, so that a hole after days of nothing is still one.
+                    let missing = last.filter(|_| slot < newest);
+                    *guess += missing.map_or(0, |last| size(last).max(1));
+                }
+                Some(amount) => {
+                    *guess += if amount.estimated {
+                        size(*amount).max(1)
+                    } else {
+                        0
+                    };
+                    let before = sum.map_or(crate::model::Usd::ZERO, |sum| sum.usd);
+                    *sum = Some(Amount {
+                        usd: before + amount.usd,
+                        estimated: false,
+                    });
+                    last = Some(*amount);
                 }
             }
-            begun |= amount.is_some();
         }
     }
-    for (sum, hole) in total.iter_mut().zip(holes) {
+    for (sum, guess) in total.iter_mut().zip(guessed) {
         if let Some(sum) = sum {
-            sum.estimated |= hole;
+            sum.estimated = guess > 0 && guess * 100 >= size(*sum) * MATTERS;
         }
     }
     total
+}
+
+fn size(amount: Amount) -> i128 {
+    i128::from(amount.usd.micros()).abs()
 }
 
 #[cfg(test)]
@@ -48,6 +68,15 @@ mod tests {
                 })
             })
             .collect()
+    }
+
+    #[test]
+    fn a_small_estimate_in_a_large_sum_doesnt_matter() {
+        let large = row(&[Some(1_000), Some(1_000), Some(1_000)]);
+        let holed = row(&[Some(9), None, Some(9)]);
+        assert!(!sum([&large[..], &holed[..]])[1].unwrap().estimated);
+        let holed = row(&[Some(11), None, Some(11)]);
+        assert!(sum([&large[..], &holed[..]])[1].unwrap().estimated);
     }
 
     #[test]

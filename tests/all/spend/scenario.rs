@@ -116,7 +116,7 @@ fn services_are_listed_first_and_then_read() {
         .collect();
     assert!(names.contains(&"AmazonEC2"), "{names:?}");
 
-    let account = place.an_account("payments-api").to_string();
+    let account = place.an_account("payments-ledger").to_string();
     let one = place.json(&["--by", "service", "--account", &account]);
     let by_account = place.json(&["--account", &account]);
     let sum = |json: &Value| json["total"]["month_to_date"].as_f64().unwrap();
@@ -140,7 +140,7 @@ fn billing_alerts_that_are_off_are_named() {
         text.contains("\"Receive CloudWatch billing alerts\" is off"),
         "{text}"
     );
-    assert!(!text.contains("$0"), "a silent zero: {text}");
+    assert!(!text.contains("$0.00"), "a silent zero: {text}");
 }
 
 #[test]

@@ -33,12 +33,19 @@ fn publications_of_another_client_are_read_back_to_the_cent() {
         return;
     };
     let tenant = emulators.tenant();
-    let put = tenant.boto3(Endpoints::Ministack, PUT);
+    // ministack has the metrics and no way to make an organisation; moto has that.
+    let mut env = tenant.env(Endpoints::Ministack);
+    let moto = tenant.env(Endpoints::Moto);
+    env.insert(
+        "AWS_ENDPOINT_URL_ORGANIZATIONS".to_owned(),
+        moto["AWS_ENDPOINT_URL"].clone(),
+    );
+    let put = tenant.boto3_with(&env, PUT);
     let account = put["account"].as_str().unwrap().to_owned();
     let spend = |args: &[&str]| -> Value {
         let output = Command::new(assert_cmd::cargo::cargo_bin("billctl"))
             .env_clear()
-            .envs(tenant.env(Endpoints::Ministack))
+            .envs(&env)
             .current_dir(std::env::temp_dir())
             .args(["spend", "--json", "--account", &account])
             .args(args)

@@ -1,0 +1,218 @@
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::service::billing::MockBilling;
+use crate::service::clock::SystemClock;
+use crate::service::cloudformation::MockCloudFormation;
+use crate::service::cloudwatch::{LIST_METRICS, MockCloudWatch, Series as Answer};
+use crate::service::eventbridge::MockEventBridge;
+use crate::service::iam::MockIam;
+use crate::service::organizations::MockOrganizations;
+use crate::service::sesv2::MockSesV2;
+use crate::service::sfn::MockStepFunctions;
+use crate::service::sqs::MockSqs;
+use crate::service::sts::{CallerIdentity, MockSts};
+use crate::service::{Gate, Page, ServiceError};
+use crate::spend::Interval;
+
+fn services(cloudwatch: MockCloudWatch) -> Services {
+    Services {
+        billing: Arc::new(MockBilling::new()),
+        cloudformation: Arc::new(MockCloudFormation::new()),
+        cloudwatch: Arc::new(cloudwatch),
+        eventbridge: Arc::new(MockEventBridge::new()),
+        iam: Arc::new(MockIam::new()),
+        organizations: Arc::new(MockOrganizations::new()),
+        sesv2: Arc::new(MockSesV2::new()),
+        sfn: Arc::new(MockStepFunctions::new()),
+        sqs: Arc::new(MockSqs::new()),
+        sts: Arc::new(MockSts::new()),
+        clock: Arc::new(SystemClock),
+        gate: Arc::new(Gate::default()),
+    }
+}
+
+fn moment(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn window(days: usize) -> Window {
+    let now = moment("2026-11-23T13:20:00Z");
+    Window {
+        days: Grid::until(now, days, Interval::Day),
+        quarters: None,
+        now,
+    }
+}
+
+fn accounts(count: u64) -> Vec<Series> {
+    (1..=count)
+        .filter_map(AccountId::from_number)
+        .map(Series::Account)
+        .collect()
+}
+
+/// Two publications for every query: 10 dollars, then 12.5.
+fn answer(request: &DataRequest) -> Vec<Answer> {
+    request
+        .queries
+        .iter()
+        .map(|query| Answer {
+            id: query.id.clone(),
+            points: vec![
+                (moment("2026-11-22T20:00:00Z"), 10.0),
+                (moment("2026-11-23T02:00:00Z"), 12.5),
+            ],
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn accounts_are_asked_for_five_hundred_at_a_time_in_whole_hours() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = asked.clone();
+    let mut cloudwatch = MockCloudWatch::new();
+    cloudwatch
+        .expect_get_metric_data()
+        .returning(move |request, token| {
+            assert_eq!(token, None);
+            seen.lock().unwrap().push(request.clone());
+            Ok(Page::last(answer(request)))
+        });
+    let found = ledgers(&services(cloudwatch), &accounts(1_201), &window(32))
+        .await
+        .unwrap();
+    assert_eq!(found.len(), 1_201);
+    assert!(
+        found
+            .iter()
+            .all(|(_, ledger)| ledger.days[31].unwrap().usd == Usd::from_micros(2_500_000))
+    );
+    let asked = asked.lock().unwrap();
+    let mut sizes: Vec<usize> = asked.iter().map(|request| request.queries.len()).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [201, 500, 500]);
+    assert_eq!(asked[0].start, moment("2026-10-23T00:00:00Z"));
+    assert_eq!(
+        asked[0].end,
+        moment("2026-11-23T14:00:00Z"),
+        "the end is exclusive"
+    );
+}
+
+#[test]
+fn a_long_time_makes_batches_smaller_so_that_an_answer_is_one_page() {
+    assert_eq!(window(32).batch(), 500);
+    assert_eq!(window(401).batch(), 41);
+}
+
+#[tokio::test]
+async fn a_series_spread_over_pages_is_put_together() {
+    let mut cloudwatch = MockCloudWatch::new();
+    cloudwatch
+        .expect_get_metric_data()
+        .times(2)
+        .returning(|request, token| {
+            let mut series = answer(request);
+            match token.as_deref() {
+                // The newest page first: the order is put right.
+                None => {
+                    series[0].points.remove(0);
+                    Ok(Page {
+                        items: series,
+                        next: Some("more".to_owned()),
+                    })
+                }
+                Some("more") => {
+                    series[0].points.pop();
+                    series[0]
+                        .points
+                        .push((moment("2026-11-22T21:00:00Z"), f64::NAN));
+                    series.push(Answer {
+                        id: "x9".to_owned(),
+                        points: vec![],
+                    });
+                    Ok(Page::last(series))
+                }
+                Some(other) => panic!("{other}"),
+            }
+        });
+    let found = ledgers(&services(cloudwatch), &accounts(1), &window(32))
+        .await
+        .unwrap();
+    assert_eq!(
+        found[0].1.days[31].unwrap().usd,
+        Usd::from_micros(2_500_000)
+    );
+    assert_eq!(found[0].1.month_to_date, Some(Usd::from_micros(12_500_000)));
+}
+
+#[tokio::test]
+async fn an_accounts_services_are_summed_up_by_service() {
+    let mut cloudwatch = MockCloudWatch::new();
+    cloudwatch
+        .expect_list_metrics()
+        .times(4)
+        .returning(|_, _, dimensions, token| {
+            let account = dimensions["LinkedAccount"].clone().unwrap();
+            let metric = |service: &str| {
+                Series::AccountService(account.parse().unwrap(), service.to_owned()).metric()
+            };
+            Ok(match token {
+                None => Page {
+                    items: vec![metric("AmazonEC2")],
+                    next: Some("2".to_owned()),
+                },
+                Some(_) => Page::last(vec![metric("AmazonS3")]),
+            })
+        });
+    cloudwatch
+        .expect_get_metric_data()
+        .returning(|request, _| Ok(Page::last(answer(request))));
+    let services = services(cloudwatch);
+    let two: BTreeSet<AccountId> = [1, 2]
+        .into_iter()
+        .filter_map(AccountId::from_number)
+        .collect();
+    let series = service_series(&services, Some(&two)).await.unwrap();
+    assert_eq!(series.len(), 4);
+    let found = ledgers(&services, &series, &window(32)).await.unwrap();
+    assert_eq!(found.len(), 2);
+    assert_eq!(found[0].0, Subject::Service("AmazonEC2".to_owned()));
+    assert_eq!(found[0].1.month_to_date, Some(Usd::dollars(25)));
+}
+
+#[tokio::test]
+async fn what_may_not_be_asked_stays_unknown() {
+    let mut cloudwatch = MockCloudWatch::new();
+    let denied = |operation| ServiceError::new(operation, Kind::Denied, "AccessDenied", "no");
+    cloudwatch
+        .expect_list_metrics()
+        .returning(move |_, _, _, _| Err(denied(LIST_METRICS)));
+    let mut billing = MockBilling::new();
+    billing
+        .expect_billing_alerts_enabled()
+        .returning(move || Err(denied(crate::service::billing::GET_BILLING_PREFERENCES)));
+    let management = AccountId::from_number(1).unwrap();
+    let mut sts = MockSts::new();
+    sts.expect_get_caller_identity().returning(move || {
+        Ok(CallerIdentity {
+            account: management,
+            arn: crate::model::Arn::new("iam", "", management, "root"),
+        })
+    });
+    let services = Services {
+        billing: Arc::new(billing),
+        sts: Arc::new(sts),
+        ..services(cloudwatch)
+    };
+    let organization = Organization::new("o-a1b2c3d4e5".parse().unwrap(), management, [], []);
+    let evidence = evidence(&services, &organization, &[]).await.unwrap();
+    assert_eq!(
+        evidence,
+        Evidence {
+            payer: true,
+            ..Evidence::default()
+        }
+    );
+}
