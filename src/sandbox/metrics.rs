@@ -18,7 +18,7 @@ pub(super) const RETENTION: SignedDuration = SignedDuration::from_hours(455 * 24
 
 const DAY: i64 = 86_400;
 /// Publications come about every six hours (AWS-FACTS 1).
-const SLOT: i64 = 21_600;
+pub(super) const SLOT: i64 = 21_600;
 /// An account's usual offset in its slot, and by how much a publication differs from it, in minutes.
 const OFFSET_MINUTES: u64 = 90;
 const JITTER_MINUTES: u64 = 40;
@@ -109,6 +109,13 @@ fn unit(bits: u64) -> f64 {
     (bits >> 11) as f64 / (1u64 << 53) as f64
 }
 
+/// Whether nobody's charges are published in `[start, end)`: all publications are early in their slot.
+pub(super) fn is_quiet(start: Timestamp, end: Timestamp) -> bool {
+    const BUSY: i64 = (OFFSET_MINUTES + JITTER_MINUTES) as i64 * 60;
+    let into_slot = start.as_second().rem_euclid(SLOT);
+    into_slot > BUSY && end.as_second() - start.as_second() < SLOT - into_slot
+}
+
 /// The times in `[start, end)` when the account's charges are published, oldest first, on whole minutes.
 pub(super) fn publications(
     account: AccountId,
@@ -117,7 +124,7 @@ pub(super) fn publications(
 ) -> impl Iterator<Item = Timestamp> {
     let offset = mix(account, 1, 0) % OFFSET_MINUTES;
     let (first, last) = (
-        start.as_second().div_euclid(SLOT) - 1,
+        start.as_second().div_euclid(SLOT),
         end.as_second().div_euclid(SLOT),
     );
     (first..=last)

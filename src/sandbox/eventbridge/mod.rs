@@ -12,7 +12,7 @@ use serde_json::Value;
 
 #[cfg(test)]
 pub(super) use delivery::from_account;
-pub(super) use delivery::{from_member, own_event};
+pub(super) use delivery::{anybody_listens, from_member, own_event};
 
 use super::policy::{PolicyKind, check};
 use super::{Sandbox, World};
