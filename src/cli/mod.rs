@@ -10,6 +10,7 @@ mod init;
 mod man;
 mod policy;
 mod precheck;
+mod preview;
 mod spend;
 mod status;
 mod test_alert;
@@ -55,6 +56,8 @@ enum Command {
     Spend(spend::SpendArgs),
     /// Remove everything that billctl made: instances, StackSet, billing side.
     Destroy(destroy::DestroyArgs),
+    /// Write the mail as it would be sent to files, from sample data or an account's own.
+    Preview(preview::PreviewArgs),
     /// Send a test event through bus, rule, notifier and SES, and follow it to the mail.
     TestAlert(test_alert::TestAlertArgs),
     /// Print the least IAM policy for an operator, for CI, or for looking only.
@@ -103,6 +106,7 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Man(args) => return man::run(args, Cli::command()),
         Command::Init(args) => return init::run(args, global).await,
         Command::Policy(args) => return policy::run(args, global),
+        Command::Preview(args) => return preview::run(args, global).await,
         Command::Spend(_) => spend::open(global).await?,
         _ => Context::open(global).await?,
     };
@@ -114,7 +118,11 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Spend(args) => spend::run(args, &context).await,
         Command::Status(args) => status::run(args, &context).await,
         Command::TestAlert(args) => test_alert::run(args, &context).await,
-        Command::Completions(_) | Command::Init(_) | Command::Man(_) | Command::Policy(_) => Ok(()),
+        Command::Completions(_)
+        | Command::Init(_)
+        | Command::Man(_)
+        | Command::Policy(_)
+        | Command::Preview(_) => Ok(()),
     };
     context.report_calls(started);
     result

@@ -97,12 +97,21 @@ impl Source {
         end: Timestamp,
     ) -> Vec<Timestamp> {
         match self {
-            Self::Charges { account, .. } => publications(
-                account.unwrap_or_else(|| world.management_account()),
-                start,
-                end,
-            )
-            .collect(),
+            Self::Charges { account, service } => {
+                let account = account.unwrap_or_else(|| world.management_account());
+                match world
+                    .cloudwatch
+                    .ledger
+                    .published(account, service.as_deref())
+                {
+                    Some(points) => points
+                        .iter()
+                        .map(|(at, _)| *at)
+                        .filter(|at| *at >= start && *at < end)
+                        .collect(),
+                    None => publications(account, start, end).collect(),
+                }
+            }
             Self::Executions { machine, failed } => world
                 .sfn
                 .ended(machine, *failed)
@@ -134,7 +143,16 @@ impl Source {
             Self::Charges {
                 account: Some(account),
                 service,
-            } => Spender::new(ledger, *account).month_to_date(service.as_deref(), times),
+            } => match ledger.published(*account, service.as_deref()) {
+                Some(points) => times
+                    .iter()
+                    .map(|at| {
+                        let found = points.binary_search_by_key(at, |(at, _)| *at).ok()?;
+                        points.get(found).map(|(_, value)| *value)
+                    })
+                    .collect(),
+                None => Spender::new(ledger, *account).month_to_date(service.as_deref(), times),
+            },
             Self::Charges {
                 account: None,
                 service,
@@ -493,26 +511,26 @@ fn all_charges(world: &World, only: Option<AccountId>) -> impl Iterator<Item = M
             .filter(move |id| only.is_none_or(|only| only == *id))
     };
     let totals = only.is_none().then(|| {
-        let mut services: Vec<&str> = accounts()
-            .flat_map(|account| Spender::new(ledger, account).services().collect::<Vec<_>>())
+        let mut services: Vec<String> = accounts()
+            .flat_map(|account| ledger.services(account))
             .collect();
         services.sort_unstable();
         services.dedup();
         std::iter::once(metric(None, None)).chain(
             services
                 .into_iter()
-                .map(move |service| metric(None, Some(service))),
+                .map(move |service| metric(None, Some(&service))),
         )
     });
     totals
         .into_iter()
         .flatten()
         .chain(accounts().flat_map(move |account| {
-            let services: Vec<_> = Spender::new(ledger, account).services().collect();
+            let services = ledger.services(account);
             std::iter::once(metric(Some(account), None)).chain(
                 services
                     .into_iter()
-                    .map(move |service| metric(Some(account), Some(service))),
+                    .map(move |service| metric(Some(account), Some(&service))),
             )
         }))
 }

@@ -282,6 +282,15 @@ pub(super) fn start_from_rule(world: &mut World, machine: &Arn, event: &Value) -
     )
 }
 
+/// How an execution ended, once it was run, with its error and cause.
+pub(super) fn outcome(
+    world: &World,
+    execution: &Arn,
+) -> Option<(ExecutionStatus, Option<(String, String)>)> {
+    let found = world.execution(DESCRIBE_EXECUTION, execution).ok()?;
+    Some((found.status, found.error.clone()))
+}
+
 /// `StartExecution`: answers its ARN. It has run when this returns, in simulated time yet to come.
 pub(super) fn start(
     world: &mut World,
