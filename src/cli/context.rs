@@ -27,6 +27,9 @@ pub enum Format {
     Markdown,
 }
 
+/// Where the sandbox is kept unless `--sandbox=FILE` says otherwise.
+pub const SANDBOX_FILE: &str = ".billctl-sandbox.json";
+
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
 pub struct GlobalArgs {
@@ -49,7 +52,7 @@ pub struct GlobalArgs {
         value_name = "FILE",
         num_args = 0..=1,
         require_equals = true,
-        default_missing_value = ".billctl-sandbox.json"
+        default_missing_value = SANDBOX_FILE
     )]
     pub sandbox: Option<PathBuf>,
     /// How the answer is written.

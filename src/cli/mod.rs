@@ -3,6 +3,7 @@
 mod bootstrap;
 mod completions;
 mod context;
+mod demo;
 mod deploy;
 mod destroy;
 mod doctor;
@@ -11,6 +12,7 @@ mod man;
 mod policy;
 mod precheck;
 mod preview;
+mod sandbox;
 mod spend;
 mod status;
 mod test_alert;
@@ -62,6 +64,10 @@ enum Command {
     TestAlert(test_alert::TestAlertArgs),
     /// Print the least IAM policy for an operator, for CI, or for looking only.
     Policy(policy::PolicyArgs),
+    /// Play the whole story on the embedded sandbox: no AWS account needed.
+    Demo(demo::DemoArgs),
+    /// Make, show and change the sandbox that --sandbox works on.
+    Sandbox(sandbox::SandboxArgs),
     /// Print completions for a shell.
     Completions(completions::CompletionsArgs),
     /// Print the man page, or write those of all commands.
@@ -107,6 +113,8 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Init(args) => return init::run(args, global).await,
         Command::Policy(args) => return policy::run(args, global),
         Command::Preview(args) => return preview::run(args, global).await,
+        Command::Demo(args) => return demo::run(args).await,
+        Command::Sandbox(args) => return sandbox::run(args, global).await,
         Command::Spend(_) => spend::open(global).await?,
         _ => Context::open(global).await?,
     };
@@ -122,7 +130,9 @@ async fn run(cli: &Cli) -> Result<()> {
         | Command::Init(_)
         | Command::Man(_)
         | Command::Policy(_)
-        | Command::Preview(_) => Ok(()),
+        | Command::Preview(_)
+        | Command::Demo(_)
+        | Command::Sandbox(_) => Ok(()),
     };
     context.report_calls(started);
     result

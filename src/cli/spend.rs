@@ -113,7 +113,7 @@ pub async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
     context
         .listener
         .on(Event::Phase("reading the accounts' charges".to_owned()));
-    let series = scope.series(args, context, &organization).await?;
+    let series = scope.series(args, context).await?;
     let ledgers = observe::ledgers(&context.services, &series, &window).await?;
     if args.suggest {
         let default = (!scope.everything).then_some(context.config.alarm.threshold);
@@ -176,12 +176,7 @@ impl Scope {
         })
     }
 
-    async fn series(
-        &self,
-        args: &SpendArgs,
-        context: &Context,
-        organization: &Organization,
-    ) -> Result<Vec<Series>> {
+    async fn series(&self, args: &SpendArgs, context: &Context) -> Result<Vec<Series>> {
         match args.by {
             ByArg::Account | ByArg::Ou => {
                 Ok(self.accounts.iter().copied().map(Series::Account).collect())

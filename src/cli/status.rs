@@ -2,12 +2,16 @@ use clap::Args;
 use futures::try_join;
 
 use super::{Context, precheck};
+use crate::config::CallAs;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::Organization;
 use crate::observe;
+use crate::plan::Thresholds;
+use crate::plan::billing::plan;
 use crate::plan::rollout::{Override, targets};
 use crate::plan::status::members;
-use crate::render;
-use crate::resource::stack_set;
+use crate::render::{self, BillingStatus, Status};
+use crate::resource::{self, Facts, Scope, stack_set};
 
 /// Overrides that `status` reads one by one without being asked to: about half a minute at AWS's rate.
 const READ_WITHOUT_ASKING: usize = 60;
@@ -61,20 +65,62 @@ pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
         );
     }
     let spec = stack_set::desired(config, organization.management_account);
-    let report = members(
-        config,
-        &spec,
-        &organization,
-        &thresholds,
-        &covered,
-        &observed,
-    );
+    let report = Status {
+        members: members(
+            config,
+            &spec,
+            &organization,
+            &thresholds,
+            &covered,
+            &observed,
+        ),
+        billing: billing(context, &organization, &thresholds).await,
+    };
     anstream::println!("{}", render::status(context.global.format, &report));
-    if args.check && (report.has_findings() || !report.exists) {
+    if args.check && report.has_findings() {
         return Err(Error::new(
             ErrorKind::Check,
             "the check found something; see above",
         ));
     }
     Ok(())
+}
+
+/// The billing side, which only the management account can read. What can't be read doesn't hide the members.
+async fn billing(
+    context: &Context,
+    organization: &Organization,
+    thresholds: &Thresholds,
+) -> BillingStatus {
+    if context.config.call_as != CallAs::Own {
+        return BillingStatus::NotHere;
+    }
+    let management_account = organization.management_account;
+    let own_threshold = organization
+        .account(management_account)
+        .map_or(thresholds.default, |(_, parent)| {
+            thresholds.of(management_account, parent, organization)
+        });
+    let facts = Facts {
+        organization: organization.id.clone(),
+        management_account,
+        own_threshold,
+    };
+    let scope = Scope {
+        config: &context.config,
+        facts: &facts,
+    };
+    let read = try_join!(
+        observe::billing::read(&context.services, &scope),
+        observe::billing_health::read(&context.services, &scope),
+    );
+    match read {
+        Ok((observed, health)) => BillingStatus::Read {
+            plan: plan(resource::desired(&scope), &observed.present),
+            health,
+        },
+        Err(error) => BillingStatus::Unread {
+            error: error.to_string(),
+        },
+    }
 }

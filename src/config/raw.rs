@@ -175,7 +175,7 @@ pub struct RawMail {
     pub reply_to: Key<String>,
     /// The account tag that holds its owner's addresses, separated by spaces. Without the tag, the mail goes to
     /// the account's own address.
-    #[schemars(regex(pattern = names::TAG_KEY.pattern), extend("default" = "billing-contact"))]
+    #[schemars(regex(pattern = names::TAG_KEY.pattern), extend("default" = "owner"))]
     pub owner_tag: Key<String>,
     /// Who gets the mail when the account's owner can't be found out.
     #[schemars(extend("format" = "email"))]

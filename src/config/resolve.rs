@@ -20,7 +20,7 @@ use crate::model::{AccountId, Usd};
 use crate::service::cloudformation::{Amount, ConcurrencyMode, Preferences};
 
 /// The account tag that holds the owner's addresses, unless the config names another.
-pub const OWNER_TAG: &str = "billing-contact";
+pub const OWNER_TAG: &str = "owner";
 
 /// The config, and what is wrong with it: it is to be used only if nothing is.
 pub fn resolve(raw: RawConfig, source: Source) -> (Config, Source, Vec<Problem>) {

@@ -13,7 +13,7 @@ use crate::plan::doctor::{Readings, actions};
 use crate::resource::permissions::Job;
 use crate::resource::{Alarm, DEFAULT_BUS, Resource};
 use crate::service::sts::CallerIdentity;
-use crate::service::{OrAbsent, Result, Services, all_pages};
+use crate::service::{Kind, OrAbsent, Result, Services, all_pages};
 
 /// The namespace and metric of charges (AWS-FACTS 1).
 const CHARGES: (&str, &str) = ("AWS/Billing", "EstimatedCharges");
@@ -157,8 +157,15 @@ async fn denied(
     let resource = caller.arn.resource();
     let principal: Arn = match resource.split('/').collect::<Vec<_>>().as_slice() {
         ["user", ..] => caller.arn.clone(),
-        // The session's ARN leaves out the role's path, which the simulator wants.
-        ["assumed-role", name, ..] => services.iam.get_role(name).await?.arn,
+        // The session's ARN leaves out the role's path, which the simulator wants; without the right to look it
+        // up, most roles have none.
+        ["assumed-role", name, ..] => match services.iam.get_role(name).await {
+            Ok(role) => role.arn,
+            Err(error) if matches!(error.kind, Kind::Denied | Kind::NotFound) => {
+                Arn::new("iam", "", caller.account, &format!("role/{name}"))
+            }
+            Err(error) => return Err(error),
+        },
         _ => return Ok(None),
     };
     let wanted = actions(Job::Operator.operations());

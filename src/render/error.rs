@@ -6,7 +6,7 @@ pub fn error(error: &Error) -> String {
     let head = paint(style::BAD.bold(), "error:");
     let mut text = match &error.cause {
         // Has its own layout, with the config's lines underlined.
-        Cause::Report(report) => format!("{head} {report:?}"),
+        Cause::Report(report) => format!("{report:?}"),
         _ => format!("{head} {error}"),
     };
     if let Some(hint) = &error.hint {

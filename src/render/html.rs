@@ -300,7 +300,7 @@ impl PageRow {
         Self {
             class: if row.missing.is_some() {
                 ""
-            } else if row.over() {
+            } else if row.over() || row.members_over > 0 {
                 "over"
             } else if row.stands_out.is_some() {
                 "odd"

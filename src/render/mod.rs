@@ -26,7 +26,7 @@ pub use journey::{hop, journey, preview};
 pub use progress::Progress;
 pub use rollout::{failures, rollout};
 pub use spend::spend;
-pub use status::status;
+pub use status::{BillingStatus, Status, status};
 pub use suggestion::suggestion;
 pub use table::{Table, plural};
 

@@ -180,7 +180,7 @@ fn total_cells(format: Format, report: &Report) -> Vec<String> {
 fn mark(row: &Row) -> (&'static str, anstyle::Style) {
     if row.missing.is_some() {
         ("?", style::FAINT)
-    } else if row.over() {
+    } else if row.over() || row.members_over > 0 {
         ("!", style::BAD)
     } else if row.stands_out.is_some() {
         ("▲", style::WARN)
@@ -255,10 +255,10 @@ fn sparkline(format: Format, row: &Row) -> String {
 fn legend(report: &Report) -> Vec<String> {
     let mut parts = Vec::new();
     let rows = || report.rows.iter();
-    if rows().any(Row::over) {
+    if rows().any(|row| mark(row).0 == "!") {
         parts.push("! above the threshold");
     }
-    if rows().any(|row| row.stands_out.is_some() && !row.over()) {
+    if rows().any(|row| mark(row).0 == "▲") {
         parts.push("▲ well above its own usual spend");
     }
     if rows().any(|row| mark(row).0 == "·") {
@@ -288,9 +288,8 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
                 format!("No spend to show: {}.", missing.advice())
             }
             Note::Missing(missing, count) => format!(
-                "{} without data ({}): {}.",
+                "{} without data: {}.",
                 plural(*count, "account"),
-                missing.short(),
                 missing.advice()
             ),
             Note::Stale(at) => format!(
@@ -321,14 +320,14 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
 
 /// How many metrics were asked for, and about what that costs.
 pub(super) fn cost_line(report: &Report) -> String {
+    let price = if report.metrics < 1_000 {
+        "less than a cent".to_owned()
+    } else {
+        format!("about {}", cost(report.metrics))
+    };
     format!(
-        "{} read from CloudWatch, about {} at $0.01 for 1,000.",
-        plural(report.metrics, "metric"),
-        if report.metrics < 500 {
-            "a cent at most".to_owned()
-        } else {
-            cost(report.metrics).to_string()
-        }
+        "{} read from CloudWatch: {price} ($0.01 for 1,000).",
+        plural(report.metrics, "metric")
     )
 }
 

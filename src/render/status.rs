@@ -1,16 +1,134 @@
+use serde::Serialize;
+
 use super::style::{self, paint};
-use super::{Table, json, plural};
+use super::{Table, billing_plan, json, plural};
 use crate::cli::Format;
 use crate::model::Usd;
+use crate::observe::billing_health::BillingHealth;
+use crate::plan::billing::Plan;
 use crate::plan::status::{AccountStatus, Coverage, MembersStatus};
 use crate::service::cloudformation::DriftStatus;
 
-/// What is true everywhere: a verdict in one line, then what stands behind it.
-pub fn status(format: Format, members: &MembersStatus) -> String {
-    match format {
-        Format::Json => json("status", members),
-        Format::Table | Format::Markdown => text(format, members),
+/// What is true everywhere.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    /// The members.
+    #[serde(flatten)]
+    pub members: MembersStatus,
+    /// The billing side.
+    pub billing: BillingStatus,
+}
+
+/// The billing side, as far as it can be seen.
+#[derive(Debug, Serialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum BillingStatus {
+    /// What `bootstrap` would change, and how it does.
+    Read {
+        /// What `bootstrap` would change.
+        plan: Plan,
+        /// How it does.
+        health: BillingHealth,
+    },
+    /// It could not be read.
+    Unread {
+        /// Why.
+        error: String,
+    },
+    /// These credentials are a delegated administrator's: the billing side is in another account.
+    NotHere,
+}
+
+impl Status {
+    /// Whether `--check` fails.
+    pub fn has_findings(&self) -> bool {
+        let billing = match &self.billing {
+            BillingStatus::Read { plan, .. } => !plan.is_empty(),
+            BillingStatus::Unread { .. } => true,
+            BillingStatus::NotHere => false,
+        };
+        billing || self.members.has_findings() || !self.members.exists
     }
+}
+
+/// What is true everywhere: a verdict in one line, then what stands behind it.
+pub fn status(format: Format, status: &Status) -> String {
+    match format {
+        Format::Json => json("status", status),
+        Format::Table | Format::Markdown => {
+            format!(
+                "{}\n\n{}",
+                text(format, &status.members),
+                billing(format, &status.billing)
+            )
+        }
+    }
+}
+
+fn billing(format: Format, billing: &BillingStatus) -> String {
+    match billing {
+        BillingStatus::NotHere => {
+            "billing side: in the management account, not seen from here".to_owned()
+        }
+        BillingStatus::Unread { error } => {
+            format!(
+                "{} billing side could not be read: {error}",
+                paint(style::WARN, "warning:")
+            )
+        }
+        BillingStatus::Read { plan, health } => {
+            let mut lines = Vec::new();
+            if plan.is_empty() {
+                lines.push(format!(
+                    "billing side: {} as they should be",
+                    plural(plan.unchanged.len(), "thing")
+                ));
+            } else {
+                lines.push("billing side: bootstrap would change this".to_owned());
+                lines.push(billing_plan(format, "bootstrap", plan));
+            }
+            lines.extend(health_lines(health));
+            lines.join("\n")
+        }
+    }
+}
+
+/// How the billing side does: mails, what failed, what waits, which alarms are on.
+fn health_lines(health: &BillingHealth) -> Vec<String> {
+    let more = if health.more { " or more" } else { "" };
+    let mut lines = vec![format!(
+        "mails lately: {} sent, {} failed{more}",
+        health.sent, health.failed
+    )];
+    for failure in &health.failures {
+        lines.push(format!(
+            "  {} {}: {} {}",
+            failure.started.strftime("%Y-%m-%d %H:%M"),
+            failure.name,
+            paint(style::BAD, &failure.error),
+            failure.cause
+        ));
+    }
+    if let Some(waiting) = health.waiting.filter(|waiting| *waiting > 0) {
+        lines.push(paint(
+            style::WARN,
+            format!("{waiting} events reached nobody and wait in the dead-letter queue"),
+        ));
+    }
+    for alarm in &health.alarms {
+        lines.push(format!(
+            "in ALARM: {} ({})",
+            paint(style::WARN, &alarm.name),
+            alarm.reason
+        ));
+    }
+    if health.in_ses_sandbox {
+        lines.push(
+            "SES is in its sandbox: only verified recipients get mail; ask for production access in the SES console"
+                .to_owned(),
+        );
+    }
+    lines
 }
 
 fn text(format: Format, members: &MembersStatus) -> String {

@@ -113,13 +113,13 @@ impl State {
     }
 
     /// A StackSet's parameters.
-    pub(super) fn parameters(&self, stack_set: &str) -> Option<&Parameters> {
+    fn parameters(&self, stack_set: &str) -> Option<&Parameters> {
         let set = self.sets.get(stack_set)?;
         Some(&self.revisions.get(&set.revision)?.parameters)
     }
 
     /// The overrides of one instance.
-    pub(super) fn overrides(&self, stack_set: &str, account: AccountId) -> Option<&Parameters> {
+    fn overrides(&self, stack_set: &str, account: AccountId) -> Option<&Parameters> {
         Some(&self.sets.get(stack_set)?.instances.get(&account)?.overrides)
     }
 
@@ -134,9 +134,7 @@ impl State {
 impl World {
     /// A StackSet's parameters, as `DescribeStackSet` gives them.
     pub(super) fn stack_set_parameters(&self, name: &str) -> Option<Parameters> {
-        let state = &self.cloudformation;
-        let revision = state.revisions.get(&state.sets.get(name)?.revision)?;
-        Some(revision.parameters.clone())
+        self.cloudformation.parameters(name).cloned()
     }
 
     /// An instance's overrides, as `DescribeStackInstance` gives them.
@@ -145,8 +143,7 @@ impl World {
         name: &str,
         account: AccountId,
     ) -> Option<Parameters> {
-        let set = self.cloudformation.sets.get(name)?;
-        Some(set.instances.get(&account)?.overrides.clone())
+        self.cloudformation.overrides(name, account).cloned()
     }
 }
 

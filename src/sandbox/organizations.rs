@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::faults::hash;
 use super::{Sandbox, World, cloudformation};
 use crate::error::Error;
-use crate::model::{Account, AccountId, AccountState, Arn, OrgId, OrganizationalUnit, OuId};
+use crate::model::{
+    Account, AccountId, AccountState, Arn, OrgId, Organization, OrganizationalUnit, OuId,
+};
 use crate::service::organizations::{
     DESCRIBE_ACCOUNT, DESCRIBE_ORGANIZATION, LIST_ACCOUNTS_FOR_PARENT,
     LIST_DELEGATED_ADMINISTRATORS, LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, LIST_ROOTS,
@@ -78,6 +80,17 @@ impl State {
         };
         state.insert(management, root, Tags::new());
         state
+    }
+
+    /// All of it as billctl's model: what a person sees in the console.
+    pub fn organization(&self) -> Organization {
+        Organization::new(
+            self.id.clone(),
+            self.management_account,
+            self.ous(),
+            self.accounts()
+                .map(|(account, parent)| (account, parent.clone())),
+        )
     }
 
     /// The root.

@@ -4,9 +4,13 @@
 //! request is not allowed. A condition operator that isn't known here is never met, so nothing is let through by
 //! mistake.
 
+mod check;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+
+pub use check::check;
 
 /// Who makes a request.
 #[derive(Debug, Clone, Copy)]
@@ -316,93 +320,6 @@ fn like(pattern: &str, text: &str) -> bool {
     pattern.iter().skip(p).all(|rest| *rest == '*')
 }
 
-/// Whether the document is a policy of that kind, as far as AWS checks it when it is put.
-///
-/// # Errors
-/// What is wrong, in AWS's manner.
-pub fn check(policy: &Value, kind: PolicyKind) -> Result<(), String> {
-    if let Some(version) = policy.get("Version") {
-        if !matches!(version.as_str(), Some("2012-10-17" | "2008-10-17")) {
-            return Err("The policy must contain a valid version string".to_owned());
-        }
-    }
-    let statements = statements(policy);
-    if statements.is_empty() {
-        return Err("Syntax errors in policy: it has no statement".to_owned());
-    }
-    for statement in statements {
-        check_statement(statement, kind)?;
-    }
-    Ok(())
-}
-
-fn check_statement(statement: &Value, kind: PolicyKind) -> Result<(), String> {
-    const KNOWN: [&str; 10] = [
-        "Sid",
-        "Effect",
-        "Principal",
-        "NotPrincipal",
-        "Action",
-        "NotAction",
-        "Resource",
-        "NotResource",
-        "Condition",
-        "Id",
-    ];
-    let Some(fields) = statement.as_object() else {
-        return Err("Syntax errors in policy: a statement is not an object".to_owned());
-    };
-    if let Some(field) = fields.keys().find(|key| !KNOWN.contains(&key.as_str())) {
-        return Err(format!("Syntax errors in policy: unknown field {field}"));
-    }
-    if !matches!(
-        statement.get("Effect").and_then(Value::as_str),
-        Some("Allow" | "Deny")
-    ) {
-        return Err("Missing required field Effect".to_owned());
-    }
-    let has = |one: &str, other: &str| fields.contains_key(one) || fields.contains_key(other);
-    let actions: Vec<&str> = texts(statement.get("Action"))
-        .into_iter()
-        .chain(texts(statement.get("NotAction")))
-        .collect();
-    if actions.is_empty() {
-        return Err("Missing required field Action".to_owned());
-    }
-    if let Some(action) = actions
-        .iter()
-        .find(|action| **action != "*" && !action.contains(':'))
-    {
-        return Err(format!(
-            "Actions/Conditions must be prefaced by a vendor: {action}"
-        ));
-    }
-    let (principal, resource) = (
-        has("Principal", "NotPrincipal"),
-        has("Resource", "NotResource"),
-    );
-    match kind {
-        PolicyKind::Trust if resource => Err("Has prohibited field Resource".to_owned()),
-        PolicyKind::Identity if principal => {
-            Err("Policy document should not specify a principal.".to_owned())
-        }
-        PolicyKind::Identity | PolicyKind::Resource if !resource => {
-            Err("Policy statement must contain resources.".to_owned())
-        }
-        PolicyKind::Trust | PolicyKind::Resource if !principal => {
-            Err("Missing required field Principal".to_owned())
-        }
-        PolicyKind::Trust
-            if actions
-                .iter()
-                .any(|action| !action.starts_with("sts:") && *action != "*") =>
-        {
-            Err("AssumeRole policy may only specify STS AssumeRole actions.".to_owned())
-        }
-        _ => Ok(()),
-    }
-}
-
 /// The role ARNs that a resource policy names as principals: services refuse ones that don't exist.
 pub fn named_roles(policy: &Value) -> Vec<&str> {
     statements(policy)
@@ -413,133 +330,4 @@ pub fn named_roles(policy: &Value) -> Vec<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    const BUS: &str = "arn:aws:events:us-east-1:111122223333:event-bus/billctl";
-
-    fn bus_policy() -> Value {
-        json!({
-            "Version": "2012-10-17",
-            "Statement": [{
-                "Sid": "members", "Effect": "Allow", "Principal": "*",
-                "Action": "events:PutEvents", "Resource": BUS,
-                "Condition": {
-                    "StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5", "events:source": "aws.cloudwatch"},
-                    "Bool": {"events:eventBusInvocation": "true"}
-                }
-            }]
-        })
-    }
-
-    fn ask(policy: &Value, context: &RequestContext) -> Decision {
-        evaluate(
-            policy,
-            Request {
-                caller: Caller::Role("arn:aws:iam::444455556666:role/r"),
-                action: "events:PutEvents",
-                resource: BUS,
-                context,
-            },
-        )
-    }
-
-    fn member() -> RequestContext {
-        RequestContext::default()
-            .with("events:source", "aws.cloudwatch")
-            .with("events:eventBusInvocation", true)
-    }
-
-    #[test]
-    fn a_member_of_the_organisation_is_allowed() {
-        let context = member().with("aws:PrincipalOrgID", "o-a1b2c3d4e5");
-        assert_eq!(ask(&bus_policy(), &context), Decision::Allowed);
-    }
-
-    #[test]
-    fn an_account_of_no_or_another_organisation_is_not() {
-        assert_eq!(ask(&bus_policy(), &member()), Decision::Silent);
-        let other = member().with("aws:PrincipalOrgID", "o-zzzzzzzzzz");
-        assert_eq!(ask(&bus_policy(), &other), Decision::Silent);
-    }
-
-    #[test]
-    fn a_deny_wins_over_an_allow() {
-        let mut policy = bus_policy();
-        policy["Statement"].as_array_mut().unwrap().push(json!({
-            "Effect": "Deny", "Principal": {"AWS": "444455556666"}, "Action": "events:*", "Resource": "*"
-        }));
-        let context = member().with("aws:PrincipalOrgID", "o-a1b2c3d4e5");
-        assert_eq!(ask(&policy, &context), Decision::Denied);
-    }
-
-    #[test]
-    fn a_service_is_meant_by_its_name() {
-        let trust = json!({"Statement": {
-            "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole",
-            "Condition": {"ArnEquals": {"aws:SourceArn": "arn:aws:events:us-east-1:111122223333:rule/b*"}}
-        }});
-        let assume = |service, rule: &str| {
-            let context = RequestContext::default().with("aws:SourceArn", rule);
-            evaluate(
-                &trust,
-                Request {
-                    caller: Caller::Service(service),
-                    action: "sts:AssumeRole",
-                    resource: "*",
-                    context: &context,
-                },
-            )
-        };
-        let rule = "arn:aws:events:us-east-1:111122223333:rule/billctl";
-        assert_eq!(assume("events.amazonaws.com", rule), Decision::Allowed);
-        assert_eq!(assume("states.amazonaws.com", rule), Decision::Silent);
-        assert_eq!(
-            assume(
-                "events.amazonaws.com",
-                "arn:aws:events:us-east-1:111122223333:rule/x"
-            ),
-            Decision::Silent
-        );
-    }
-
-    #[test]
-    fn an_operator_that_is_not_known_lets_nothing_through() {
-        let policy = json!({"Statement": {
-            "Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*",
-            "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
-        }});
-        assert_eq!(ask(&policy, &member()), Decision::Silent);
-    }
-
-    #[test]
-    fn stars_and_question_marks_match_as_in_iam() {
-        assert!(like(
-            "arn:aws:ses:*:1:template/b*",
-            "arn:aws:ses:us-east-1:1:template/billctl"
-        ));
-        assert!(like("a?c*", "abc"));
-        assert!(!like("a?c", "ac"));
-        assert!(!like("*x", "xy"));
-    }
-
-    #[test]
-    fn a_policy_of_the_wrong_kind_is_malformed() {
-        let trust = json!({"Statement": [{
-            "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole"
-        }]});
-        assert!(check(&trust, PolicyKind::Trust).is_ok());
-        assert!(check(&trust, PolicyKind::Identity).is_err());
-        assert!(check(&trust, PolicyKind::Resource).is_err());
-        assert!(
-            check(
-                &json!({"Version": "2020-01-01", "Statement": []}),
-                PolicyKind::Trust
-            )
-            .is_err()
-        );
-        assert!(check(&json!("text"), PolicyKind::Identity).is_err());
-    }
-}
+mod tests;

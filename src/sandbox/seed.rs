@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::date;
+use serde::{Deserialize, Serialize};
 
 use super::World;
 use super::faults::hash;
@@ -9,8 +10,29 @@ use super::organizations::State;
 use crate::model::{Account, AccountId, AccountState, OuId};
 use crate::service::Tags;
 
+/// How a world was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// As the demo's.
+    #[default]
+    Demo,
+    /// Of this shape.
+    Shape(Shape),
+}
+
+impl Origin {
+    /// The world as it was made.
+    pub fn world(self) -> World {
+        match self {
+            Self::Demo => demo(),
+            Self::Shape(shape) => world(&shape),
+        }
+    }
+}
+
 /// How large an organisation is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
     /// Accounts, without the management account.
     pub accounts: usize,
@@ -31,7 +53,7 @@ const DEMO: &[(&str, &[&str])] = &[
     (
         "Production/Payments",
         &[
-            "payments-api",
+            "payments-prod",
             "payments-ledger",
             "payments-fraud",
             "payments-reports",
@@ -192,7 +214,9 @@ pub fn world(shape: &Shape) -> World {
         };
         add(&mut state, &name, &parent, tags, suspended);
     }
-    World::new(state, beginning())
+    let mut world = World::new(state, beginning());
+    world.origin = Origin::Shape(*shape);
+    world
 }
 
 /// An organisation of a root and a management account.

@@ -71,6 +71,11 @@ impl State {
             .map_or(&[], |queue| queue.messages.as_slice())
     }
 
+    /// How many messages wait in all queues.
+    pub fn waiting(&self) -> usize {
+        self.queues.values().map(|queue| queue.messages.len()).sum()
+    }
+
     /// EventBridge puts a message into a dead-letter queue for a rule: only if the queue's policy lets it.
     pub(super) fn receive_from_rule(&mut self, queue: &Arn, rule: &Arn, message: Message) -> bool {
         let Some(queue) = self.queues.values_mut().find(|one| one.arn == *queue) else {

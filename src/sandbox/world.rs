@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::faults::Faults;
 use super::member::Member;
+use super::seed::Origin;
 use super::{
     cloudformation, cloudwatch, eventbridge, iam, metering, organizations, sesv2, sfn, sqs,
 };
@@ -16,6 +17,8 @@ use crate::model::AccountId;
 /// Each service's state is a type of its own in the file of that service.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct World {
+    /// How it was made: what starting over makes again.
+    pub origin: Origin,
     /// The simulated time.
     pub now: Timestamp,
     /// The account whose credentials the caller has; the management account unless a test says otherwise.
@@ -50,6 +53,7 @@ impl World {
     /// An organisation in which nothing has been set up yet, called by its management account.
     pub fn new(organizations: organizations::State, now: Timestamp) -> Self {
         Self {
+            origin: Origin::default(),
             now,
             caller: organizations.management_account,
             latency: Duration::ZERO,

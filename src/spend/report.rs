@@ -108,11 +108,11 @@ impl Row {
         if self.missing.is_some() {
             return (4, Reverse(spent));
         }
-        if self.over() {
+        if self.over() || self.members_over > 0 {
             let excess = self
                 .compared
                 .zip(self.threshold)
-                .map_or(0, |(spent, threshold)| (spent - threshold).micros());
+                .map_or(spent, |(spent, threshold)| (spent - threshold).micros());
             return (0, Reverse(excess));
         }
         if let Some(found) = self.stands_out {

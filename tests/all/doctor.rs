@@ -14,6 +14,8 @@ use billctl::service::{
     Kind, Operation, ServiceError, billing, cloudformation, iam, organizations, sts,
 };
 
+use crate::stage::{Stage, texts};
+
 const CONFIG: &str = r#"
 organization = "o-a1b2c3d4e5"
 [mail]
@@ -318,4 +320,66 @@ fn the_json_answer_has_a_version_and_every_check() {
     assert_eq!(json["failed"], 0);
     assert_eq!(json["checks"].as_array().unwrap().len(), checks.len());
     assert_eq!(json["checks"][0]["verdict"], "ok");
+}
+
+const SANDBOX_CONFIG: &str = "[mail]\nfrom = \"billing@example.com\"\n";
+
+#[test]
+fn doctor_on_the_sandbox_before_and_after_bootstrap() {
+    let stage = Stage::demo();
+    stage.config(SANDBOX_CONFIG);
+    let before = stage.run(&["doctor"]);
+    assert_eq!(before.status.code(), Some(1), "{:?}", texts(&before));
+    insta::assert_snapshot!("doctor_before_bootstrap", texts(&before).0);
+
+    stage.succeeds(&["--yes", "bootstrap"]);
+    let after = texts(&stage.run(&["doctor"])).0;
+    insta::assert_snapshot!("doctor_after_bootstrap", after);
+}
+
+#[test]
+fn every_action_that_doctor_lacks_costs_it_that_check_and_no_other() {
+    let stage = Stage::demo();
+    stage.config(SANDBOX_CONFIG);
+    stage.succeeds(&["--yes", "bootstrap"]);
+    let json = |stage: &Stage| -> serde_json::Value {
+        let (out, err) = texts(&stage.run(&["--format", "json", "doctor"]));
+        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"))
+    };
+    let healthy = json(&stage);
+    for (action, lost) in [
+        (
+            "cloudformation:DescribeOrganizationsAccess",
+            "trusted-access",
+        ),
+        ("billing:GetBillingPreferences", "billing-alerts"),
+        ("ses:GetEmailIdentity", "identity"),
+        ("iam:GetRole", "names"),
+        ("cloudformation:DescribeStackSet", "stack-set"),
+        ("iam:SimulatePrincipalPolicy", "permissions"),
+    ] {
+        stage.change(|world| world.faults.deny = [action.to_owned()].into());
+        let checks = json(&stage);
+        for (check, before) in checks["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .zip(healthy["checks"].as_array().unwrap())
+        {
+            let name = check["name"].as_str().unwrap();
+            if name == lost && check["verdict"] == "warning" {
+                assert!(check["cure"].as_str().unwrap().contains(action), "{check}");
+            } else if check["finding"].as_str().unwrap().contains("can't be told") {
+                assert!(
+                    check["finding"]
+                        .as_str()
+                        .unwrap()
+                        .contains(action.split(':').nth(1).unwrap()),
+                    "{check}"
+                );
+            } else {
+                assert_eq!(check["verdict"], before["verdict"], "{action}: {check}");
+            }
+        }
+    }
 }

@@ -84,13 +84,12 @@ fn deploy_makes_the_stack_set_and_an_instance_in_every_account_of_the_ou() {
         "cfn = client('cloudformation')\n\
          s = cfn.describe_stack_set(StackSetName='billctl')['StackSet']\n\
          i = cfn.list_stack_instances(StackSetName='billctl')['Summaries']\n\
-         result = {'model': s['PermissionModel'], 'capabilities': s['Capabilities'],\n\
+         result = {'model': s['PermissionModel'],\n\
                    'threshold': [p['ParameterValue'] for p in s['Parameters'] if p['ParameterKey'] == 'Threshold'],\n\
                    'accounts': sorted(x['Account'] for x in i), 'regions': sorted({x['Region'] for x in i}),\n\
                    'operations': len(cfn.list_stack_set_operations(StackSetName='billctl')['Summaries'])}",
     );
     assert_eq!(set["model"], "SERVICE_MANAGED");
-    assert_eq!(set["capabilities"], json!(["CAPABILITY_NAMED_IAM"]));
     assert_eq!(set["threshold"], json!(["120"]));
     assert_eq!(set["accounts"], made["accounts"]);
     assert_eq!(set["regions"], json!(["us-east-1"]));

@@ -31,13 +31,19 @@ pub(super) fn organization(config: &Config, organization: &Result<OrganizationIn
     const NAME: &str = "organization";
     match organization {
         Ok(found) => match &config.organization {
-            Some(wanted) if *wanted != found.id => {
-                Check::failed(NAME, format!("{}, but the config is for {wanted}", found.id))
-                    .cure("use the right profile, or the right --config")
-            }
+            Some(wanted) if *wanted != found.id => Check::failed(
+                NAME,
+                format!("{}, but the config is for {wanted}", found.id),
+            )
+            .cure("use the right profile, or the right --config"),
             Some(_) => Check::ok(NAME, format!("{}, as the config says", found.id)),
-            None => Check::ok(NAME, found.id.to_string())
-                .cure(format!("to guard against wrong credentials, write organization = \"{}\" at the top of the config", found.id)),
+            None => Check::ok(
+                NAME,
+                format!(
+                    "{0}; organization = \"{0}\" at the top of the config would guard against wrong credentials",
+                    found.id
+                ),
+            ),
         },
         Err(error) if error.kind == Kind::NotFound => {
             Check::failed(NAME, "the account belongs to no organisation")

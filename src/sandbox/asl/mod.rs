@@ -7,6 +7,7 @@ mod definition;
 mod query;
 mod run;
 mod tasks;
+mod work;
 
 pub(super) use definition::check;
-pub(super) use run::{Ended, Machine, Start, run};
+pub(super) use run::{Machine, Start, run};

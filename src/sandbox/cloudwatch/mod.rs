@@ -1,7 +1,9 @@
 //! The payer's CloudWatch: alarms and dashboards are kept, metrics are worked out (see `data` and `metrics`).
 
 mod data;
+mod list;
 pub(super) mod math;
+mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +12,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub(super) use data::{Source, bucket, frame_values, source};
+pub(super) use data::frame_values;
+pub(super) use source::{Source, bucket, source};
 
 use super::metrics::Ledger;
 use super::{Sandbox, World};
@@ -269,7 +272,7 @@ impl CloudWatch for Sandbox {
         token: Option<String>,
     ) -> Result<Page<Metric>> {
         self.call(LIST_METRICS, |world| {
-            data::list_metrics(world, namespace, name, dimensions, token.as_deref())
+            list::list_metrics(world, namespace, name, dimensions, token.as_deref())
         })
         .await
     }
@@ -361,6 +364,6 @@ impl World {
         dimensions: &BTreeMap<String, Option<String>>,
         token: Option<&str>,
     ) -> Result<Page<Metric>> {
-        data::list_metrics(self, namespace, name, dimensions, token)
+        list::list_metrics(self, namespace, name, dimensions, token)
     }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use quamina::Quamina;
 use serde_json::Value;
 
-use super::{DEFAULT_BUS, StoredTarget, assume_context};
+use super::setup::assume_context;
+use super::{DEFAULT_BUS, StoredTarget};
 use crate::model::{AccountId, Arn};
 use crate::sandbox::World;
 use crate::sandbox::iam::RoleFault;

@@ -1,17 +1,18 @@
 //! The payer's event buses: what is set up is here, how an event travels in `delivery`.
 
 mod delivery;
+mod setup;
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-pub(super) use delivery::{from_member, own_event};
+pub(super) use delivery::{from_account, from_member, own_event};
 
-use super::policy::{PolicyKind, RequestContext, check};
+use super::policy::{PolicyKind, check};
 use super::{Sandbox, World};
 use crate::model::{Arn, REGION};
 use crate::service::eventbridge::{
@@ -323,7 +324,8 @@ impl EventBridge for Sandbox {
     }
 
     async fn put_rule(&self, rule: &Rule) -> Result<()> {
-        self.call(PUT_RULE, |world| put_rule(world, rule)).await
+        self.call(PUT_RULE, |world| setup::put_rule(world, rule))
+            .await
     }
 
     async fn delete_rule(&self, bus: &str, name: &str) -> Result<()> {
@@ -365,8 +367,10 @@ impl EventBridge for Sandbox {
     }
 
     async fn put_targets(&self, bus: &str, rule: &str, targets: &[Target]) -> Result<()> {
-        self.call(PUT_TARGETS, |world| put_targets(world, bus, rule, targets))
-            .await
+        self.call(PUT_TARGETS, |world| {
+            setup::put_targets(world, bus, rule, targets)
+        })
+        .await
     }
 
     async fn remove_targets(&self, bus: &str, rule: &str, ids: &[String]) -> Result<()> {
@@ -381,178 +385,15 @@ impl EventBridge for Sandbox {
     }
 
     async fn put_event(&self, event: &NewEvent) -> Result<String> {
-        self.call(PUT_EVENTS, |world| put_event(world, event)).await
+        self.call(PUT_EVENTS, |world| setup::put_event(world, event))
+            .await
     }
-}
-
-fn put_rule(world: &mut World, rule: &Rule) -> Result<()> {
-    valid_name(PUT_RULE, &rule.name, 64)?;
-    if rule.description.chars().count() > 512 {
-        return Err(invalid(PUT_RULE, "The description is too long."));
-    }
-    let bus = world.eventbridge.bus_mut(PUT_RULE, &rule.bus)?;
-    delivery::check_pattern(&rule.pattern).map_err(|why| {
-        ServiceError::new(
-            PUT_RULE,
-            Kind::Invalid,
-            "InvalidEventPatternException",
-            format!("Event pattern is not valid. Reason: {why}"),
-        )
-    })?;
-    bus.rules
-        .entry(rule.name.clone())
-        .and_modify(|stored| {
-            stored.pattern = rule.pattern.clone();
-            stored.enabled = rule.enabled;
-            stored.description.clone_from(&rule.description);
-        })
-        .or_insert_with(|| StoredRule {
-            pattern: rule.pattern.clone(),
-            enabled: rule.enabled,
-            description: rule.description.clone(),
-            targets: BTreeMap::new(),
-        });
-    Ok(())
-}
-
-fn put_targets(world: &mut World, bus: &str, rule: &str, targets: &[Target]) -> Result<()> {
-    let stored = world.eventbridge.rule(PUT_TARGETS, bus, rule)?;
-    let added = targets
-        .iter()
-        .filter(|target| !stored.targets.contains_key(&target.id))
-        .count();
-    if stored.targets.len() + added > MAX_TARGETS {
-        return Err(ServiceError::new(
-            PUT_TARGETS,
-            Kind::Quota,
-            "LimitExceededException",
-            "The requested resource exceeds the maximum number allowed.",
-        ));
-    }
-    let rule_arn = world.rule_arn(bus, rule);
-    for target in targets {
-        check_target(world, &rule_arn, target)?;
-    }
-    let stored = world.eventbridge.rule_mut(PUT_TARGETS, bus, rule)?;
-    for target in targets {
-        stored.targets.insert(
-            target.id.clone(),
-            StoredTarget {
-                arn: target.arn.clone(),
-                role: target.role_arn.clone(),
-                dead_letter: target.dead_letter_arn.clone(),
-                extras: target.extras.clone(),
-            },
-        );
-    }
-    Ok(())
-}
-
-/// What EventBridge checks of a target when it is put.
-fn check_target(world: &World, rule: &Arn, target: &Target) -> Result<()> {
-    valid_name(PUT_TARGETS, &target.id, 64)?;
-    match target.arn.service() {
-        "states" if target.role_arn.is_none() => {
-            return Err(invalid(
-                PUT_TARGETS,
-                format!("RoleArn is required for target {}.", target.arn),
-            ));
-        }
-        // Another account's state machine can't be a target; only a bus can (AWS-FACTS 4).
-        "states" if target.arn.account() != Some(world.management_account()) => {
-            return Err(invalid(
-                PUT_TARGETS,
-                format!(
-                    "Adding cross-account target is not permitted: {}.",
-                    target.arn
-                ),
-            ));
-        }
-        _ => {}
-    }
-    if let Some(queue) = &target.dead_letter_arn {
-        if queue.service() != "sqs" {
-            return Err(invalid(
-                PUT_TARGETS,
-                format!("DeadLetterConfig {queue} is not an SQS queue."),
-            ));
-        }
-    }
-    if let Some(role) = &target.role_arn {
-        let context = assume_context(world, rule);
-        if !world
-            .iam
-            .assumable(role, delivery::EVENTS_SERVICE, &context, world.now)
-        {
-            // Also what a role gets that was made a moment ago: callers wait and try again.
-            return Err(invalid(
-                PUT_TARGETS,
-                format!(
-                    "Provided role '{role}' cannot be assumed by principal '{}'.",
-                    delivery::EVENTS_SERVICE
-                ),
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// What trust policies can ask about when EventBridge assumes a role for a rule.
-fn assume_context(world: &World, rule: &Arn) -> RequestContext {
-    RequestContext::default()
-        .with("aws:SourceArn", rule)
-        .with("aws:SourceAccount", world.management_account())
-}
-
-fn put_event(world: &mut World, event: &NewEvent) -> Result<String> {
-    let refuse = |code: &str, message: &str| {
-        Err(ServiceError::new(PUT_EVENTS, Kind::Invalid, code, message))
-    };
-    if event.source.starts_with("aws.") {
-        return refuse(
-            "NotAuthorizedForSourceException",
-            "Not authorized for the source.",
-        );
-    }
-    if event.source.is_empty() || event.detail_type.is_empty() {
-        return refuse(
-            "InvalidArgument",
-            "Parameter Source or DetailType is not valid.",
-        );
-    }
-    if !event.detail.is_object() {
-        return refuse("MalformedDetail", "Detail is malformed.");
-    }
-    if event.detail.to_string().len() > MAX_EVENT_BYTES {
-        return refuse(
-            "ValidationException",
-            "Total size of the entries in the request is over the limit.",
-        );
-    }
-    world.eventbridge.bus(PUT_EVENTS, &event.bus)?;
-    let id = world.fresh_event_id();
-    let whole = json!({
-        "version": "0",
-        "id": id,
-        "detail-type": event.detail_type,
-        "source": event.source,
-        "account": world.management_account(),
-        "time": seconds(world.now),
-        "region": REGION,
-        "resources": event.resources,
-        "detail": event.detail,
-    });
-    delivery::publish(world, &event.bus, &whole, false);
-    Ok(id)
 }
 
 /// A time as EventBridge writes it: whole seconds, UTC.
 pub(super) fn seconds(at: Timestamp) -> String {
     at.round(jiff::Unit::Second).unwrap_or(at).to_string()
 }
-
-/// How long an event is on its way from one bus to what it starts.
-pub(super) const HOP: SignedDuration = SignedDuration::from_millis(400);
 
 #[cfg(test)]
 mod tests;

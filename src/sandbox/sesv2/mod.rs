@@ -1,6 +1,7 @@
 //! SES of the payer: identities, templates, configuration sets; how a mail is sent is in `send`, where it goes in
 //! `outbox`.
 
+mod checks;
 mod outbox;
 mod render;
 mod send;
@@ -13,11 +14,10 @@ use serde::{Deserialize, Serialize};
 
 pub use outbox::Mail;
 pub(super) use outbox::flush;
+pub use outbox::folder as outbox_folder;
 pub(super) use send::{SendRequest, bare_address, send};
 
-use super::faults::hash;
 use super::{Sandbox, World};
-use crate::model::{Arn, REGION};
 use crate::service::sesv2::{
     CREATE_CONFIGURATION_SET, CREATE_CONFIGURATION_SET_EVENT_DESTINATION, CREATE_EMAIL_IDENTITY,
     CREATE_EMAIL_TEMPLATE, ConfigurationSet, DELETE_CONFIGURATION_SET, DELETE_EMAIL_IDENTITY,
@@ -30,8 +30,6 @@ use crate::service::{Kind, Operation, Result, ServiceError, Tags};
 
 /// Until somebody has followed the link in the mail, or published the DNS records.
 const VERIFICATION: SignedDuration = SignedDuration::from_mins(5);
-/// Largest template, all parts together (AWS-FACTS 6).
-const MAX_TEMPLATE_BYTES: usize = 500 * 1024;
 /// What an account in the SES sandbox may send (AWS-FACTS 6), and what one outside typically may.
 const SANDBOX_QUOTA: (f64, f64) = (200.0, 1.0);
 const PRODUCTION_QUOTA: (f64, f64) = (50_000.0, 14.0);
@@ -138,7 +136,9 @@ impl State {
             verified,
             verification_status: status.to_owned(),
             dkim_tokens: if domain {
-                (0..3).map(|number| dkim_token(name, number)).collect()
+                (0..3)
+                    .map(|number| checks::dkim_token(name, number))
+                    .collect()
             } else {
                 Vec::new()
             },
@@ -158,15 +158,6 @@ impl State {
             tags: identity.tags.clone(),
         }
     }
-}
-
-/// A DKIM token: 32 lowercase letters and digits that depend on domain and number.
-fn dkim_token(domain: &str, number: u32) -> String {
-    const ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
-    let mut random = fastrand::Rng::with_seed(hash(&["dkim", domain, &number.to_string()]));
-    (0..32)
-        .filter_map(|_| random.choice(ALPHABET).map(|byte| char::from(*byte)))
-        .collect()
 }
 
 fn not_found(operation: Operation, what: &str, name: &str) -> ServiceError {
@@ -189,80 +180,6 @@ fn exists(operation: Operation, what: &str, name: &str) -> ServiceError {
 
 fn bad(operation: Operation, message: impl Into<String>) -> ServiceError {
     ServiceError::new(operation, Kind::Invalid, "BadRequestException", message)
-}
-
-/// An address or a domain, as far as SES looks at it.
-fn is_identity(name: &str) -> bool {
-    let domain = name.rsplit('@').next().unwrap_or_default();
-    domain.contains('.')
-        && domain.split('.').all(|label| {
-            !label.is_empty()
-                && label
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        })
-        && name.matches('@').count() <= 1
-        && !name.starts_with('@')
-        && !name.contains(char::is_whitespace)
-}
-
-fn check_template(operation: Operation, template: &EmailTemplate) -> Result<()> {
-    let bytes = template.subject.len() + template.html.len() + template.text.len();
-    if bytes > MAX_TEMPLATE_BYTES {
-        return Err(bad(operation, "The template is larger than 500 KB."));
-    }
-    let valid_name = (1..=64).contains(&template.name.len())
-        && template
-            .name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    if !valid_name {
-        return Err(bad(operation, "The template's name is not valid."));
-    }
-    render::check(template).map_err(|why| bad(operation, why))
-}
-
-fn check_destination(
-    world: &World,
-    operation: Operation,
-    destination: &EventDestination,
-) -> Result<()> {
-    const TYPES: [&str; 10] = [
-        "SEND",
-        "REJECT",
-        "BOUNCE",
-        "COMPLAINT",
-        "DELIVERY",
-        "OPEN",
-        "CLICK",
-        "RENDERING_FAILURE",
-        "DELIVERY_DELAY",
-        "SUBSCRIPTION",
-    ];
-    if let Some(unknown) = destination
-        .event_types
-        .iter()
-        .find(|kind| !TYPES.contains(&kind.as_str()))
-    {
-        return Err(bad(operation, format!("Unknown event type {unknown}.")));
-    }
-    if destination.event_types.is_empty() {
-        return Err(bad(operation, "Matching event types are missing."));
-    }
-    let default_bus = Arn::new(
-        "events",
-        REGION,
-        world.management_account(),
-        "event-bus/default",
-    );
-    match &destination.event_bus_arn {
-        Some(bus) if *bus != default_bus => Err(bad(
-            operation,
-            "Only the default event bus can be a destination.",
-        )),
-        None => Err(bad(operation, "A destination is missing.")),
-        Some(_) => Ok(()),
-    }
 }
 
 #[async_trait]
@@ -296,7 +213,7 @@ impl SesV2 for Sandbox {
 
     async fn create_email_identity(&self, identity: &str, tags: &Tags) -> Result<()> {
         self.call(CREATE_EMAIL_IDENTITY, |world| {
-            if !is_identity(identity) {
+            if !checks::is_identity(identity) {
                 return Err(bad(
                     CREATE_EMAIL_IDENTITY,
                     format!("Invalid email address or domain <{identity}>."),
@@ -365,7 +282,7 @@ impl SesV2 for Sandbox {
 
     async fn create_email_template(&self, template: &EmailTemplate) -> Result<()> {
         self.call(CREATE_EMAIL_TEMPLATE, |world| {
-            check_template(CREATE_EMAIL_TEMPLATE, template)?;
+            checks::template(CREATE_EMAIL_TEMPLATE, template)?;
             if world.sesv2.templates.contains_key(&template.name) {
                 return Err(exists(CREATE_EMAIL_TEMPLATE, "Template", &template.name));
             }
@@ -380,7 +297,7 @@ impl SesV2 for Sandbox {
 
     async fn update_email_template(&self, template: &EmailTemplate) -> Result<()> {
         self.call(UPDATE_EMAIL_TEMPLATE, |world| {
-            check_template(UPDATE_EMAIL_TEMPLATE, template)?;
+            checks::template(UPDATE_EMAIL_TEMPLATE, template)?;
             match world.sesv2.templates.get_mut(&template.name) {
                 Some(stored) => {
                     *stored = template.clone();
@@ -485,7 +402,7 @@ impl SesV2 for Sandbox {
     ) -> Result<()> {
         const OPERATION: Operation = CREATE_CONFIGURATION_SET_EVENT_DESTINATION;
         self.call(OPERATION, |world| {
-            check_destination(world, OPERATION, destination)?;
+            checks::destination(world, OPERATION, destination)?;
             let stored = configuration_set_mut(world, OPERATION, set)?;
             if stored
                 .destinations
@@ -507,7 +424,7 @@ impl SesV2 for Sandbox {
     ) -> Result<()> {
         const OPERATION: Operation = UPDATE_CONFIGURATION_SET_EVENT_DESTINATION;
         self.call(OPERATION, |world| {
-            check_destination(world, OPERATION, destination)?;
+            checks::destination(world, OPERATION, destination)?;
             let stored = configuration_set_mut(world, OPERATION, set)?;
             match stored
                 .destinations

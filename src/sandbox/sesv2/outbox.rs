@@ -123,7 +123,7 @@ impl State {
 }
 
 /// The outbox of the world kept at `state`: `<its name without ending>-outbox` in the same folder.
-pub(super) fn folder(state: &Path) -> PathBuf {
+pub fn folder(state: &Path) -> PathBuf {
     let stem = state.file_stem().unwrap_or_default().to_os_string();
     let mut name = stem;
     name.push("-outbox");

@@ -103,7 +103,7 @@ impl SendRequest {
         }
         if let Some(wrong) = all.iter().find(|address| {
             let bare = bare_address(address);
-            !bare.contains('@') || !super::is_identity(bare)
+            !bare.contains('@') || !super::checks::is_identity(bare)
         }) {
             return Err(format!(
                 "Missing final '@domain' or invalid address <{wrong}>."

@@ -1,5 +1,7 @@
 //! Step Functions of the payer: state machines, and executions that are run by `asl`.
 
+mod execution;
+
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
@@ -7,7 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::asl::{self, Machine, Start};
+pub(super) use execution::{start, start_from_rule};
+
+use super::asl;
 use super::policy::RequestContext;
 use super::{Sandbox, World};
 use crate::model::{Arn, REGION};
@@ -16,19 +20,11 @@ use crate::service::sfn::{
     Execution, ExecutionStatus, GET_EXECUTION_HISTORY, HistoryEvent, LIST_EXECUTIONS,
     NewStateMachine, StateMachine, StepFunctions, UPDATE_STATE_MACHINE,
 };
-use crate::service::{Kind, Operation, Page, Result, Service, ServiceError, Tags};
+use crate::service::{Kind, Operation, Page, Result, ServiceError, Tags};
 
 pub(super) const STATES_SERVICE: &str = "states.amazonaws.com";
-/// What nobody of the sandbox's callers makes, but rules and state machines do.
-const START_EXECUTION: Operation = Operation::write(Service::StepFunctions, "StartExecution");
 /// Items of a page.
 const PAGE_SIZE: usize = 100;
-/// Executions kept; AWS keeps 90 days of them. The histories of the latest are kept too.
-const MAX_EXECUTIONS: usize = 2_000;
-const MAX_HISTORIES: usize = 50;
-/// State machines that start one another end here.
-const DEEPEST_NESTING: usize = 5;
-
 /// State machines and their executions.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct State {
@@ -270,147 +266,6 @@ fn create(world: &mut World, new: &NewStateMachine) -> Result<Arn> {
     Ok(arn)
 }
 
-/// EventBridge starts an execution with an event: each delivery has a name of its own.
-pub(super) fn start_from_rule(world: &mut World, machine: &Arn, event: &Value) -> Result<Arn> {
-    let id = event.get("id").and_then(Value::as_str).unwrap_or_default();
-    let delivery = world.fresh_event_id();
-    start(
-        world,
-        machine,
-        Some(format!("{id}_{delivery}")),
-        event.clone(),
-    )
-}
-
-/// How an execution ended, once it was run, with its error and cause.
-pub(super) fn outcome(
-    world: &World,
-    execution: &Arn,
-) -> Option<(ExecutionStatus, Option<(String, String)>)> {
-    let found = world.execution(DESCRIBE_EXECUTION, execution).ok()?;
-    Some((found.status, found.error.clone()))
-}
-
-/// `StartExecution`: answers its ARN. It has run when this returns, in simulated time yet to come.
-pub(super) fn start(
-    world: &mut World,
-    machine: &Arn,
-    name: Option<String>,
-    input: Value,
-) -> Result<Arn> {
-    let refuse = |kind, code: &str, message: String| {
-        Err(ServiceError::new(START_EXECUTION, kind, code, message))
-    };
-    let (machine_name, stored) = world.sfn.machine(START_EXECUTION, machine)?;
-    let (machine_name, stored) = (machine_name.to_owned(), stored.clone());
-    let name = match name {
-        Some(name) => name,
-        None => world.fresh_event_id(),
-    };
-    valid_name(START_EXECUTION, &name)?;
-    let arn = world.execution_arn(&machine_name, &name);
-    if let Ok(there) = world.execution(START_EXECUTION, &arn) {
-        // The same name with the same input, while it runs, is the same execution (API reference).
-        return if there.stopped > world.now && there.input == input {
-            Ok(arn)
-        } else {
-            refuse(
-                Kind::Exists,
-                "ExecutionAlreadyExists",
-                format!("Execution Already Exists: '{arn}'"),
-            )
-        };
-    }
-    if world.sfn.nesting >= DEEPEST_NESTING {
-        return refuse(
-            Kind::Quota,
-            "ExecutionLimitExceeded",
-            "state machines start one another too deeply for the sandbox".to_owned(),
-        );
-    }
-    let started = world.now;
-    // Its name is taken from now on, also for the executions that it starts itself.
-    world.sfn.executions.push(StoredExecution {
-        machine: machine_name.clone(),
-        name: name.clone(),
-        status: ExecutionStatus::Running,
-        started,
-        stopped: Timestamp::MAX,
-        input: input.clone(),
-        output: None,
-        error: None,
-        history: Vec::new(),
-    });
-    world.sfn.nesting += 1;
-    let ended = asl::run(
-        world,
-        &Machine {
-            arn: stored.arn,
-            name: machine_name.clone(),
-            role: stored.role,
-            definition: stored.definition,
-        },
-        &Start {
-            arn: arn.clone(),
-            name: name.clone(),
-            at: started,
-            input,
-        },
-    );
-    world.sfn.nesting -= 1;
-    let record = world
-        .sfn
-        .executions
-        .iter_mut()
-        .rev()
-        .find(|one| one.name == name && one.machine == machine_name);
-    if let Some(record) = record {
-        record.status = ended.status;
-        record.stopped = ended.at;
-        record.output = ended.output;
-        record.error = ended.error;
-        record.history = ended.history.into_iter().map(StoredEvent::from).collect();
-    }
-    forget_old(&mut world.sfn.executions);
-    Ok(arn)
-}
-
-fn forget_old(executions: &mut Vec<StoredExecution>) {
-    if executions.len() > MAX_EXECUTIONS {
-        executions.drain(..executions.len() - MAX_EXECUTIONS);
-    }
-    let old = executions.len().saturating_sub(MAX_HISTORIES);
-    for execution in executions.iter_mut().take(old) {
-        execution.history.clear();
-    }
-}
-
-impl From<HistoryEvent> for StoredEvent {
-    fn from(event: HistoryEvent) -> Self {
-        Self {
-            kind: event.kind,
-            at: event.at,
-            state: event.state,
-            resource: event.resource,
-            output: event.output,
-            error: event.error,
-        }
-    }
-}
-
-impl From<StoredEvent> for HistoryEvent {
-    fn from(event: StoredEvent) -> Self {
-        Self {
-            kind: event.kind,
-            at: event.at,
-            state: event.state,
-            resource: event.resource,
-            output: event.output,
-            error: event.error,
-        }
-    }
-}
-
 /// A page of items, from the token on.
 fn page<T>(operation: Operation, items: Vec<T>, token: Option<&str>) -> Result<Page<T>> {
     let skip: usize = match token {
@@ -429,6 +284,15 @@ fn page<T>(operation: Operation, items: Vec<T>, token: Option<&str>) -> Result<P
         items: items.into_iter().skip(skip).take(PAGE_SIZE).collect(),
         next,
     })
+}
+
+/// How an execution ended, once it was run, with its error and cause.
+pub(super) fn outcome(
+    world: &World,
+    execution: &Arn,
+) -> Option<(ExecutionStatus, Option<(String, String)>)> {
+    let found = world.execution(DESCRIBE_EXECUTION, execution).ok()?;
+    Some((found.status, found.error.clone()))
 }
 
 #[async_trait]

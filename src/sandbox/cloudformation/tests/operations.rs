@@ -30,7 +30,7 @@ async fn an_operation_takes_time_and_goes_so_many_accounts_at_once() {
     assert_eq!(running().await, 3);
     let done = house.wait("op-1").await;
     assert!(done.ended.unwrap() > done.created.unwrap());
-    assert_eq!(house.live_threshold("payments-api"), Some(100.0));
+    assert_eq!(house.live_threshold("payments-prod"), Some(100.0));
 }
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn a_percentage_of_few_is_still_one() {
 #[tokio::test]
 async fn success_within_the_tolerance_hides_failures() {
     let house = House::new().await;
-    house.break_account("payments-api", "explicit deny");
+    house.break_account("payments-prod", "explicit deny");
     let mut request = house.request("op-1", "Production", AccountFilter::None);
     request.preferences = soft(Amount::Percent(10), Amount::Count(5));
     house

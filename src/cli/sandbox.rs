@@ -1,0 +1,223 @@
+mod arguments;
+mod edit;
+mod fail;
+mod show;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use self::arguments::{Who, duration, share};
+use super::GlobalArgs;
+use super::context::SANDBOX_FILE;
+use crate::config::CallAs;
+use crate::error::{Error, Result};
+use crate::model::Usd;
+use crate::sandbox::seed::{Origin, Shape};
+use crate::sandbox::{Sandbox, metrics};
+
+/// Arguments of `sandbox`.
+#[derive(Debug, Args)]
+pub struct SandboxArgs {
+    #[command(subcommand)]
+    command: SandboxCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum SandboxCommand {
+    /// Make an organisation: by default the demo's, or one of a given size.
+    New(NewArgs),
+    /// Show the organisation, its StackSets, its mails and what is set to go wrong.
+    Show,
+    /// Let time pass: metrics are published, alarms fire, mails are sent.
+    Advance {
+        /// How long, such as 6h or 2d.
+        #[arg(value_name = "TIME", value_parser = duration)]
+        by: Duration,
+    },
+    /// Change what an account spends.
+    Spend(SpendArgs),
+    /// Make something go wrong, or nothing any more.
+    #[command(subcommand)]
+    Fail(fail::FailCommand),
+    /// Change a member account by hand, past CloudFormation.
+    #[command(subcommand)]
+    Break(edit::BreakCommand),
+    /// Move an account to another OU.
+    Move(edit::MoveArgs),
+    /// Add an account to an OU.
+    AddAccount(edit::AddAccountArgs),
+    /// Add an OU.
+    AddOu(edit::AddOuArgs),
+    /// Suspend an account.
+    Suspend(Who),
+    /// Make a suspended account active again.
+    Reactivate(Who),
+    /// Close an account.
+    Close(Who),
+    /// Switch the payer's "receive billing alerts" on or off.
+    Alerts {
+        /// On or off.
+        #[arg(value_enum)]
+        state: edit::Switch,
+    },
+    /// Register an account as delegated administrator of StackSets.
+    Delegate(Who),
+    /// Call AWS with another account's credentials from now on.
+    Login(Who),
+    /// Verify an SES identity, as its owner would by mail or DNS.
+    Verify {
+        /// The address or domain.
+        identity: String,
+    },
+    /// Start over with the organisation that `new` made.
+    Reset,
+}
+
+#[derive(Debug, Args)]
+struct NewArgs {
+    /// Accounts, without the management account.
+    #[arg(long, value_name = "N")]
+    accounts: Option<usize>,
+    /// OUs, without the root.
+    #[arg(long, value_name = "N")]
+    ous: Option<usize>,
+    /// Levels of OUs, 1 to 5.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
+    depth: Option<u8>,
+    /// Decides names, ids, who is where, and which calls fail.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// How long every API call takes, such as 50ms.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0ms")]
+    latency: Duration,
+    /// The share of API calls that are throttled, such as 30%.
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0%")]
+    throttle: f64,
+    /// Replace a sandbox that is there.
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Debug, Args)]
+struct SpendArgs {
+    #[command(flatten)]
+    who: Who,
+    #[command(flatten)]
+    amount: Amount,
+    /// With --daily: from now on, which is the only way so far.
+    #[arg(long, requires = "daily")]
+    from_now: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Amount {
+    /// So many dollars a day, from now on.
+    #[arg(long, value_name = "USD")]
+    daily: Option<Usd>,
+    /// So many dollars at once, now; less than nothing is a credit.
+    #[arg(long, value_name = "USD", allow_hyphen_values = true)]
+    once: Option<Usd>,
+}
+
+/// Makes, shows and changes the sandbox that `--sandbox` works on.
+///
+/// # Errors
+/// There is no sandbox, or one that can't be read; arguments that don't fit it.
+#[expect(clippy::unused_async, reason = "every verb's run is async")]
+pub async fn run(args: &SandboxArgs, global: &GlobalArgs) -> Result<()> {
+    let path = global
+        .sandbox
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(SANDBOX_FILE));
+    if let SandboxCommand::New(args) = &args.command {
+        return new(args, &path);
+    }
+    let sandbox = Sandbox::open(&path, CallAs::Own)?;
+    let said = match &args.command {
+        SandboxCommand::New(_) => String::new(),
+        SandboxCommand::Show => show::show(&sandbox, global.format),
+        SandboxCommand::Advance { by } => advance(&sandbox, *by)?,
+        SandboxCommand::Spend(args) => spend(&sandbox, args)?,
+        SandboxCommand::Fail(command) => fail::run(&sandbox, command)?,
+        SandboxCommand::Break(command) => edit::hand(&sandbox, command)?,
+        SandboxCommand::Move(args) => edit::relocate(&sandbox, args)?,
+        SandboxCommand::AddAccount(args) => edit::add_account(&sandbox, args)?,
+        SandboxCommand::AddOu(args) => edit::add_ou(&sandbox, args)?,
+        SandboxCommand::Suspend(who) => edit::suspend(&sandbox, who)?,
+        SandboxCommand::Reactivate(who) => edit::reactivate(&sandbox, who)?,
+        SandboxCommand::Close(who) => edit::close(&sandbox, who)?,
+        SandboxCommand::Alerts { state } => edit::alerts(&sandbox, *state)?,
+        SandboxCommand::Delegate(who) => edit::delegate(&sandbox, who)?,
+        SandboxCommand::Login(who) => edit::login(&sandbox, who)?,
+        SandboxCommand::Verify { identity } => edit::verify(&sandbox, identity)?,
+        SandboxCommand::Reset => reset(&sandbox)?,
+    };
+    anstream::println!("{said}");
+    Ok(())
+}
+
+fn new(args: &NewArgs, path: &Path) -> Result<()> {
+    let sized = args.accounts.is_some() || args.ous.is_some() || args.depth.is_some();
+    let origin = if sized {
+        let accounts = args.accounts.unwrap_or(40);
+        Origin::Shape(Shape {
+            accounts,
+            // OUs of about 30 accounts where nothing is said.
+            ous: args.ous.unwrap_or_else(|| (accounts / 30).clamp(1, 300)),
+            depth: usize::from(args.depth.unwrap_or(3)),
+            seed: args.seed,
+        })
+    } else {
+        Origin::Demo
+    };
+    let mut world = origin.world();
+    world.latency = args.latency;
+    world.faults.seed = args.seed;
+    world.faults.throttle = args.throttle;
+    let said = show::made(path, &world);
+    Sandbox::create(path, world, args.force)?;
+    anstream::println!("{said}");
+    Ok(())
+}
+
+fn reset(sandbox: &Sandbox) -> Result<String> {
+    sandbox.change(|world| {
+        let mut fresh = world.origin.world();
+        fresh.latency = world.latency;
+        fresh.faults.seed = world.faults.seed;
+        *world = fresh;
+        Ok("The organisation is as `sandbox new` made it; nothing is set to go wrong.".to_owned())
+    })
+}
+
+fn advance(sandbox: &Sandbox, by: Duration) -> Result<String> {
+    let before = sandbox.peek(show::Standing::of);
+    sandbox.change(|world| {
+        world.advance(by);
+        Ok(())
+    })?;
+    Ok(sandbox.peek(|world| before.news(world)))
+}
+
+fn spend(sandbox: &Sandbox, args: &SpendArgs) -> Result<String> {
+    sandbox.change(|world| {
+        let (id, name) = args.who.find(world)?;
+        match (args.amount.daily, args.amount.once) {
+            (Some(usd), _) if usd < Usd::ZERO => Err(Error::usage(format!(
+                "an account can't spend {usd} a day; a credit is --once with less than nothing"
+            ))),
+            (Some(usd), _) => {
+                metrics::set_daily(world, id, usd);
+                Ok(format!("{name} ({id}) spends {usd} a day from now on."))
+            }
+            (None, Some(usd)) => {
+                metrics::add_once(world, id, usd);
+                Ok(format!("{name} ({id}) spends {usd} at once, now."))
+            }
+            (None, None) => Err(Error::usage("give --daily or --once")),
+        }
+    })
+}

@@ -1,0 +1,205 @@
+//! What people do to the organisation and to its accounts.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::arguments::Who;
+use crate::error::{Error, Result};
+use crate::model::{AccountState, Usd};
+use crate::sandbox::Sandbox;
+use crate::sandbox::cloudformation::HandEdit;
+use crate::service::Tags;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BreakCommand {
+    /// Delete an account's alarm.
+    AlarmDelete(Who),
+    /// Give an account's alarm another threshold.
+    AlarmEdit {
+        #[command(flatten)]
+        who: Who,
+        /// The threshold.
+        #[arg(long, value_name = "USD")]
+        threshold: Usd,
+    },
+    /// Delete the role with which an account forwards its alarm.
+    RoleDelete(Who),
+    /// Switch the rule off that forwards an account's alarm.
+    RuleDisable(Who),
+    /// Delete the stacks that were left behind in an account when their instances were deleted.
+    LeftoversDelete(Who),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MoveArgs {
+    #[command(flatten)]
+    who: Who,
+    /// The OU: a path, a name if it is unique, or an id.
+    #[arg(long)]
+    ou: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AddAccountArgs {
+    /// The account's name.
+    #[arg(long)]
+    name: String,
+    /// The OU: a path, a name if it is unique, or an id.
+    #[arg(long)]
+    ou: String,
+    /// Who owns it: the value of its `owner` tag.
+    #[arg(long, value_name = "ADDRESS")]
+    owner: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AddOuArgs {
+    /// The OU's name.
+    #[arg(long)]
+    name: String,
+    /// The OU above it: a path, a name if it is unique, or an id.
+    #[arg(long, default_value = "Root")]
+    parent: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Switch {
+    On,
+    Off,
+}
+
+pub(super) fn hand(sandbox: &Sandbox, command: &BreakCommand) -> Result<String> {
+    let (who, edit, done) = match command {
+        BreakCommand::AlarmDelete(who) => (who, HandEdit::DeleteAlarm, "has no alarm any more"),
+        BreakCommand::AlarmEdit { who, threshold } => (
+            who,
+            HandEdit::AlarmThreshold(threshold.to_f64()),
+            "has an alarm with another threshold",
+        ),
+        BreakCommand::RoleDelete(who) => (who, HandEdit::DeleteRole, "has no role any more"),
+        BreakCommand::RuleDisable(who) => (who, HandEdit::DisableRule, "has its rule switched off"),
+        BreakCommand::LeftoversDelete(who) => (
+            who,
+            HandEdit::DeleteRetainedStacks,
+            "has no stack left behind",
+        ),
+    };
+    sandbox.change(|world| {
+        let (id, name) = who.find(world)?;
+        world.edit_member(id, &edit)?;
+        Ok(format!("{name} ({id}) {done}."))
+    })
+}
+
+pub(super) fn relocate(sandbox: &Sandbox, args: &MoveArgs) -> Result<String> {
+    sandbox.change(|world| {
+        let (id, name) = args.who.find(world)?;
+        let organization = world.organizations.organization();
+        let ou = organization.select(&args.ou)?;
+        world.move_account(id, &ou.id)?;
+        Ok(format!(
+            "{name} ({id}) is in {} now.",
+            organization.path(&ou.id)
+        ))
+    })
+}
+
+pub(super) fn add_account(sandbox: &Sandbox, args: &AddAccountArgs) -> Result<String> {
+    sandbox.change(|world| {
+        let taken = world
+            .organizations
+            .accounts()
+            .any(|(account, _)| account.name == args.name);
+        if taken {
+            // AWS allows it, but then no name could be given here.
+            return Err(Error::usage(format!(
+                "there is an account named {} already",
+                args.name
+            )));
+        }
+        let organization = world.organizations.organization();
+        let ou = organization.select(&args.ou)?;
+        let tags: Tags = args
+            .owner
+            .iter()
+            .map(|owner| ("owner".to_owned(), owner.clone()))
+            .collect();
+        let id = world.add_account(&args.name, &ou.id, tags)?;
+        Ok(format!(
+            "{} ({id}) is in {}.",
+            args.name,
+            organization.path(&ou.id)
+        ))
+    })
+}
+
+pub(super) fn add_ou(sandbox: &Sandbox, args: &AddOuArgs) -> Result<String> {
+    sandbox.change(|world| {
+        let organization = world.organizations.organization();
+        let parent = organization.select(&args.parent)?;
+        let id = world.organizations.add_ou(&parent.id, &args.name)?;
+        Ok(format!(
+            "{}/{} is {id}.",
+            organization.path(&parent.id),
+            args.name
+        ))
+    })
+}
+
+fn set_state(sandbox: &Sandbox, who: &Who, state: AccountState) -> Result<String> {
+    sandbox.change(|world| {
+        let (id, name) = who.find(world)?;
+        world.set_account_state(id, state)?;
+        Ok(format!("{name} ({id}) is {state} now."))
+    })
+}
+
+pub(super) fn suspend(sandbox: &Sandbox, who: &Who) -> Result<String> {
+    set_state(sandbox, who, AccountState::Suspended)
+}
+
+pub(super) fn reactivate(sandbox: &Sandbox, who: &Who) -> Result<String> {
+    set_state(sandbox, who, AccountState::Active)
+}
+
+pub(super) fn close(sandbox: &Sandbox, who: &Who) -> Result<String> {
+    set_state(sandbox, who, AccountState::Closed)
+}
+
+pub(super) fn alerts(sandbox: &Sandbox, state: Switch) -> Result<String> {
+    sandbox.change(|world| {
+        world.billing_alerts = state == Switch::On;
+        Ok(match state {
+            Switch::On => "Members see their own charges from now on.".to_owned(),
+            Switch::Off => "Members don't see their own charges any more.".to_owned(),
+        })
+    })
+}
+
+pub(super) fn delegate(sandbox: &Sandbox, who: &Who) -> Result<String> {
+    sandbox.change(|world| {
+        let (id, name) = who.find(world)?;
+        if id == world.management_account() {
+            return Err(Error::usage(
+                "the management account can't be a delegated administrator",
+            ));
+        }
+        world.organizations.stacksets_administrators.insert(id);
+        Ok(format!("{name} ({id}) administers StackSets now."))
+    })
+}
+
+pub(super) fn login(sandbox: &Sandbox, who: &Who) -> Result<String> {
+    sandbox.change(|world| {
+        let (id, name) = who.find(world)?;
+        world.caller = id;
+        Ok(format!("Calls are made from {name} ({id}) now."))
+    })
+}
+
+pub(super) fn verify(sandbox: &Sandbox, identity: &str) -> Result<String> {
+    sandbox.change(|world| {
+        let now = world.now;
+        world.sesv2.verify(identity, now);
+        Ok(format!("{identity} is verified."))
+    })
+}

@@ -1,0 +1,112 @@
+//! What is set to go wrong.
+
+use clap::{Args, Subcommand};
+
+use super::arguments::{Who, share};
+use super::show::faults;
+use crate::error::Result;
+use crate::sandbox::Sandbox;
+use crate::sandbox::faults::{Die, Faults};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum FailCommand {
+    /// Throttle a share of all API calls.
+    Throttle(Share),
+    /// Answer a share of all API calls with a 5xx.
+    ServerError(Share),
+    /// Don't answer a share of all API calls; they have no effect.
+    Timeout(Share),
+    /// Lose the answers of a share of all API calls; they take effect.
+    Drop(Share),
+    /// Refuse an IAM action, such as iam:CreateRole or iam:*.
+    Deny {
+        /// The action.
+        action: String,
+    },
+    /// Let every stack operation in an account fail.
+    Account {
+        /// The account's id or name.
+        account: String,
+        /// Why, in CloudFormation's place.
+        #[arg(required = true)]
+        reason: Vec<String>,
+    },
+    /// Let stack operations in an account work again.
+    Mend {
+        /// The account's id or name.
+        account: String,
+    },
+    /// Let the next billctl die at its so many-th API call.
+    DieAt {
+        /// The call's number, from one; retries count.
+        #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+        call: u64,
+        /// After the call took effect, not before.
+        #[arg(long)]
+        after: bool,
+    },
+    /// Answer only so many DescribeStackInstance calls a second, as AWS does (about 2).
+    DescribeRate {
+        /// Calls a second.
+        #[arg(value_parser = rate)]
+        rate: f64,
+    },
+    /// Nothing goes wrong any more.
+    None,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Share {
+    /// Such as 30%.
+    #[arg(value_name = "SHARE", value_parser = share)]
+    share: f64,
+}
+
+fn rate(text: &str) -> std::result::Result<f64, String> {
+    text.parse::<f64>()
+        .ok()
+        .filter(|rate| *rate > 0.0 && rate.is_finite())
+        .ok_or_else(|| "give calls a second, above zero".to_owned())
+}
+
+/// Sets it, and says what goes wrong now.
+pub(super) fn run(sandbox: &Sandbox, command: &FailCommand) -> Result<String> {
+    sandbox.change(|world| {
+        let who = match command {
+            FailCommand::Account { account, .. } | FailCommand::Mend { account } => {
+                Some(Who::of(account).find(world)?.0)
+            }
+            _ => None,
+        };
+        let set = &mut world.faults;
+        match command {
+            FailCommand::Throttle(Share { share }) => set.throttle = *share,
+            FailCommand::ServerError(Share { share }) => set.server_error = *share,
+            FailCommand::Timeout(Share { share }) => set.timeout = *share,
+            FailCommand::Drop(Share { share }) => set.drop = *share,
+            FailCommand::Deny { action } => {
+                set.deny.insert(action.clone());
+            }
+            FailCommand::Account { reason, .. } => {
+                set.accounts.extend(who.map(|id| (id, reason.join(" "))));
+            }
+            FailCommand::Mend { .. } => {
+                set.accounts.retain(|id, _| Some(*id) != who);
+            }
+            FailCommand::DieAt { call, after } => {
+                set.die = Some(Die {
+                    at: *call,
+                    after: *after,
+                });
+            }
+            FailCommand::DescribeRate { rate } => set.describe_instance_rate = Some(*rate),
+            FailCommand::None => {
+                *set = Faults {
+                    seed: set.seed,
+                    ..Faults::default()
+                };
+            }
+        }
+        Ok(faults(&world.faults))
+    })
+}

@@ -1,0 +1,324 @@
+//! What the sandbox looks like, and what is new in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::cli::Format;
+use crate::model::{AccountId, AccountState, Organization, OuId, Usd};
+use crate::render;
+use crate::sandbox::faults::Faults;
+use crate::sandbox::{Sandbox, World};
+use crate::service::cloudwatch::AlarmState;
+
+/// Above this many accounts a tree shows numbers instead.
+const MANY: usize = 120;
+
+/// What `sandbox show --format json` prints.
+#[derive(Debug, Serialize)]
+struct Picture {
+    now: Timestamp,
+    organization: String,
+    management_account: AccountId,
+    caller: AccountId,
+    accounts: Vec<AccountPicture>,
+    stack_sets: Vec<StackSetPicture>,
+    mails: usize,
+    undelivered: usize,
+    billing_alerts: bool,
+    latency_ms: u128,
+    faults: Faults,
+}
+
+#[derive(Debug, Serialize)]
+struct AccountPicture {
+    id: AccountId,
+    name: String,
+    ou: String,
+    state: AccountState,
+    /// The threshold of the alarm that is in the account.
+    threshold: Option<f64>,
+    alarm: Option<AlarmState>,
+}
+
+#[derive(Debug, Serialize)]
+struct StackSetPicture {
+    name: String,
+    instances: usize,
+    unfinished_operations: usize,
+}
+
+fn picture(world: &World, organization: &Organization) -> Picture {
+    Picture {
+        now: world.now,
+        organization: organization.id.to_string(),
+        management_account: organization.management_account,
+        caller: world.caller,
+        accounts: organization
+            .accounts()
+            .map(|(account, parent)| {
+                let alarm = world.member_alarm(account.id);
+                AccountPicture {
+                    id: account.id,
+                    name: account.name.clone(),
+                    ou: organization.path(parent),
+                    state: account.state,
+                    threshold: alarm.as_ref().map(|(alarm, _)| alarm.threshold),
+                    alarm: alarm.map(|(_, state)| state.state),
+                }
+            })
+            .collect(),
+        stack_sets: world
+            .cloudformation
+            .summary()
+            .map(|(name, instances, unfinished_operations)| StackSetPicture {
+                name: name.to_owned(),
+                instances,
+                unfinished_operations,
+            })
+            .collect(),
+        mails: world.sesv2.mails().len(),
+        undelivered: world.sqs.waiting(),
+        billing_alerts: world.billing_alerts,
+        latency_ms: world.latency.as_millis(),
+        faults: world.faults.clone(),
+    }
+}
+
+/// The whole sandbox.
+pub(super) fn show(sandbox: &Sandbox, format: Format) -> String {
+    sandbox.peek(|world| {
+        let organization = world.organizations.organization();
+        let picture = picture(world, &organization);
+        match format {
+            Format::Json => render::json("sandbox", &picture),
+            Format::Table | Format::Markdown => drawn(&organization, &picture),
+        }
+    })
+}
+
+fn drawn(organization: &Organization, picture: &Picture) -> String {
+    let mut lines = vec![
+        format!(
+            "{}, {}; management account {}",
+            picture.organization,
+            time(picture.now),
+            picture.management_account
+        ),
+        String::new(),
+    ];
+    let accounts: BTreeMap<AccountId, &AccountPicture> = picture
+        .accounts
+        .iter()
+        .map(|account| (account.id, account))
+        .collect();
+    let mut inside: BTreeMap<&OuId, Vec<AccountId>> = BTreeMap::new();
+    for (account, parent) in organization.accounts() {
+        inside.entry(parent).or_default().push(account.id);
+    }
+    if let Some(root) = organization.root() {
+        branch(organization, &root.id, 0, &accounts, &inside, &mut lines);
+    }
+    lines.push(String::new());
+    for set in &picture.stack_sets {
+        lines.push(format!(
+            "StackSet {}: {}, {} unfinished",
+            set.name,
+            render::plural(set.instances, "instance"),
+            render::plural(set.unfinished_operations, "operation")
+        ));
+    }
+    lines.push(format!(
+        "{} sent, {} undelivered",
+        render::plural(picture.mails, "mail"),
+        render::plural(picture.undelivered, "event")
+    ));
+    if picture.caller != picture.management_account {
+        lines.push(format!("Calls are made from {}.", picture.caller));
+    }
+    if !picture.billing_alerts {
+        lines.push("Members don't see their own charges (billing alerts are off).".into());
+    }
+    if picture.latency_ms > 0 {
+        lines.push(format!("Every API call takes {} ms.", picture.latency_ms));
+    }
+    lines.push(faults(&picture.faults));
+    lines.join("\n")
+}
+
+fn branch(
+    organization: &Organization,
+    ou: &OuId,
+    depth: usize,
+    accounts: &BTreeMap<AccountId, &AccountPicture>,
+    inside: &BTreeMap<&OuId, Vec<AccountId>>,
+    lines: &mut Vec<String>,
+) {
+    let indent = "  ".repeat(depth);
+    let name = organization
+        .ou(ou)
+        .map_or(ou.as_str(), |ou| ou.name.as_str());
+    let direct = inside.get(ou).map(Vec::as_slice).unwrap_or_default();
+    let counted = if accounts.len() > MANY && !direct.is_empty() {
+        format!(", {}", render::plural(direct.len(), "account"))
+    } else {
+        String::new()
+    };
+    lines.push(format!("{indent}{name} ({ou}{counted})"));
+    if accounts.len() <= MANY {
+        for account in direct.iter().filter_map(|id| accounts.get(id)) {
+            lines.push(format!("{indent}  {}", leaf(account)));
+        }
+    }
+    let below: BTreeSet<(&str, &OuId)> = organization
+        .ous()
+        .filter(|child| child.parent.as_ref() == Some(ou))
+        .map(|child| (child.name.as_str(), &child.id))
+        .collect();
+    for (_, child) in below {
+        branch(organization, child, depth + 1, accounts, inside, lines);
+    }
+}
+
+fn leaf(account: &AccountPicture) -> String {
+    let mut text = format!("{}  {}", account.id, account.name);
+    if account.state != AccountState::Active {
+        let _ = write!(text, "  {}", account.state);
+    }
+    if let Some(usd) = account.threshold.and_then(Usd::from_f64) {
+        let _ = write!(text, "  alarm above {usd}");
+    }
+    if account.alarm == Some(AlarmState::Alarm) {
+        text.push_str("  IN ALARM");
+    }
+    text
+}
+
+/// What is set to go wrong.
+pub(super) fn faults(faults: &Faults) -> String {
+    if faults.is_none() && faults.describe_instance_rate.is_none() {
+        return "Nothing is set to go wrong.".into();
+    }
+    let mut lines = Vec::new();
+    let mut share = |share: f64, what: &str| {
+        if share > 0.0 {
+            lines.push(format!("{}% of the API calls {what}.", share * 100.0));
+        }
+    };
+    share(faults.throttle, "are throttled");
+    share(faults.server_error, "get a 5xx");
+    share(faults.timeout, "get no answer");
+    share(faults.drop, "take effect, but their answer is lost");
+    lines.extend(
+        faults
+            .deny
+            .iter()
+            .map(|action| format!("{action} is denied.")),
+    );
+    lines.extend(
+        faults
+            .accounts
+            .iter()
+            .map(|(id, reason)| format!("Stack operations in {id} fail: {reason}.")),
+    );
+    lines.extend(faults.die.map(|die| {
+        format!(
+            "The next billctl dies {} its API call number {}.",
+            if die.after { "after" } else { "at" },
+            die.at
+        )
+    }));
+    lines.extend(
+        faults
+            .describe_instance_rate
+            .map(|rate| format!("DescribeStackInstance answers {rate} calls a second.")),
+    );
+    lines.join("\n")
+}
+
+/// What `new` says.
+pub(super) fn made(path: &Path, world: &World) -> String {
+    let accounts = world.organizations.account_ids().count();
+    let ous = world.organizations.ous().count() - 1;
+    format!(
+        "{}: {} in {}, and the management account {}; it is {}.",
+        path.display(),
+        render::plural(accounts - 1, "account"),
+        render::plural(ous, "OU"),
+        world.management_account(),
+        time(world.now)
+    )
+}
+
+fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// What is compared to tell what time brought.
+pub(super) struct Standing {
+    alarms: BTreeMap<AccountId, AlarmState>,
+    last_mail: u64,
+    undelivered: usize,
+}
+
+impl Standing {
+    pub(super) fn of(world: &World) -> Self {
+        Self {
+            alarms: world
+                .members
+                .keys()
+                .filter_map(|id| Some((*id, world.member_alarm(*id)?.1.state)))
+                .collect(),
+            last_mail: world.sesv2.mails().last().map_or(0, |mail| mail.number),
+            undelivered: world.sqs.waiting(),
+        }
+    }
+
+    /// What has happened since.
+    pub(super) fn news(&self, world: &World) -> String {
+        let now = Self::of(world);
+        let mut lines = vec![format!("It is {}.", time(world.now))];
+        for (id, state) in &now.alarms {
+            if self.alarms.get(id) == Some(state) {
+                continue;
+            }
+            let name = world
+                .organizations
+                .account(*id)
+                .map(|account| account.name)
+                .unwrap_or_default();
+            match state {
+                AlarmState::Alarm => lines.push(format!("The alarm of {name} ({id}) fired.")),
+                AlarmState::Ok if self.alarms.get(id) == Some(&AlarmState::Alarm) => {
+                    lines.push(format!("{name} ({id}) is below its threshold again."));
+                }
+                // From "not known yet" to OK is nothing to speak of.
+                AlarmState::Ok | AlarmState::InsufficientData => {}
+            }
+        }
+        for mail in world.sesv2.mails() {
+            if mail.number > self.last_mail {
+                let file = mail
+                    .file
+                    .as_ref()
+                    .map(|file| format!(": {}", file.with_extension("html").display()));
+                lines.push(format!(
+                    "Mail to {}, \"{}\"{}",
+                    mail.to.join(", "),
+                    mail.subject,
+                    file.unwrap_or_default()
+                ));
+            }
+        }
+        if now.undelivered > self.undelivered {
+            lines.push(format!(
+                "{} could not be delivered and went to the dead-letter queue.",
+                render::plural(now.undelivered - self.undelivered, "event")
+            ));
+        }
+        lines.join("\n")
+    }
+}

@@ -1,0 +1,166 @@
+//! States that do something: a Task makes a call, a Parallel runs its branches; both are tried again and caught.
+
+use jiff::SignedDuration;
+use serde_json::{Map, Value, json};
+
+use super::run::{CALL, Failure, MAX_BYTES, Run, Variables, next};
+use super::tasks;
+
+impl Run<'_> {
+    /// A Task or Parallel state: tried, tried again as its retriers say, and caught as its catchers say.
+    pub(super) fn work(
+        &mut self,
+        kind: &str,
+        name: &str,
+        state: &Map<String, Value>,
+        input: &Value,
+        variables: &mut Variables,
+    ) -> Result<(Value, Option<String>), Failure> {
+        let mut retries = vec![0u32; list(state, "Retry").count()];
+        loop {
+            let tried = self
+                .attempt(kind, name, state, input, variables)
+                .and_then(|result| {
+                    let states = self.states(name, input, &[("result", &result)]);
+                    self.leave(state, result.clone(), variables, &states)
+                });
+            let failure = match tried {
+                Ok(output) => return Ok((output, next(state))),
+                Err(failure) => failure,
+            };
+            if self.is_late() {
+                return Err(failure);
+            }
+            if let Some(pause) = self.pause_before_retry(state, &failure, &mut retries) {
+                self.pass_time(pause);
+                continue;
+            }
+            let error = json!({"Error": failure.error, "Cause": failure.cause});
+            let states = self.states(name, input, &[("errorOutput", &error)]);
+            for catcher in list(state, "Catch") {
+                if names(catcher, &failure.error) {
+                    let output = self.leave(catcher, error, variables, &states)?;
+                    return Ok((output, next(catcher)));
+                }
+            }
+            return Err(failure);
+        }
+    }
+
+    fn attempt(
+        &mut self,
+        kind: &str,
+        name: &str,
+        state: &Map<String, Value>,
+        input: &Value,
+        variables: &Variables,
+    ) -> Result<Value, Failure> {
+        let states = self.states(name, input, &[]);
+        let arguments = match state.get("Arguments") {
+            Some(arguments) => Some(self.fill(arguments, variables, &states)?),
+            None => None,
+        };
+        if kind == "Parallel" {
+            let branches = state.get("Branches").and_then(Value::as_array);
+            let input = arguments.unwrap_or_else(|| input.clone());
+            let outputs: Result<Vec<Value>, Failure> = branches
+                .into_iter()
+                .flatten()
+                // What a branch assigns stays in it.
+                .map(|branch| self.machine(branch, input.clone(), &mut variables.clone()))
+                .collect();
+            return outputs.map(Value::Array);
+        }
+        let resource = state
+            .get("Resource")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let action = resource.rsplit(':').next().unwrap_or_default().to_owned();
+        self.record("TaskScheduled", Some(name), |event| {
+            event.resource = Some(action.clone());
+        });
+        self.pass_time(CALL);
+        let answer = tasks::call(
+            self.world,
+            self.machine,
+            resource,
+            &arguments.unwrap_or_else(|| json!({})),
+        );
+        match answer {
+            Ok(result) => {
+                if result.to_string().len() > MAX_BYTES {
+                    return Err(Failure::new(
+                        "States.DataLimitExceeded",
+                        format!("The task '{name}' returned more than {MAX_BYTES} bytes."),
+                    ));
+                }
+                self.record("TaskSucceeded", Some(name), |event| {
+                    event.resource = Some(action);
+                    event.output = Some(result.clone());
+                });
+                Ok(result)
+            }
+            Err(failure) => {
+                self.record("TaskFailed", Some(name), |event| {
+                    event.resource = Some(action);
+                    event.error = Some((failure.error.clone(), failure.cause.clone()));
+                });
+                Err(failure)
+            }
+        }
+    }
+
+    /// How long to wait before the next try, if a retrier is for this error and has tries left. Jitter isn't drawn:
+    /// the longest pause is what a test should reckon with.
+    fn pause_before_retry(
+        &self,
+        state: &Map<String, Value>,
+        failure: &Failure,
+        retries: &mut [u32],
+    ) -> Option<SignedDuration> {
+        let (retrier, count) = list(state, "Retry")
+            .zip(retries)
+            .find(|(retrier, _)| names(retrier, &failure.error))?;
+        let number = |field: &str, default: f64| {
+            retrier
+                .get(field)
+                .and_then(Value::as_f64)
+                .unwrap_or(default)
+        };
+        if f64::from(*count) >= number("MaxAttempts", 3.0) {
+            return None;
+        }
+        let pause =
+            number("IntervalSeconds", 1.0) * number("BackoffRate", 2.0).powf(f64::from(*count));
+        *count += 1;
+        let pause = pause.min(number("MaxDelaySeconds", 31_622_400.0));
+        SignedDuration::try_from_secs_f64(pause).ok()
+    }
+}
+
+fn list<'a>(
+    state: &'a Map<String, Value>,
+    field: &str,
+) -> impl Iterator<Item = &'a Map<String, Value>> {
+    state
+        .get(field)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object)
+}
+
+/// Whether a retrier or catcher is for this error.
+fn names(rule: &Map<String, Value>, error: &str) -> bool {
+    rule.get("ErrorEquals")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .any(|name| match name {
+            // These two end an execution whatever it catches (developer guide, "Handling errors").
+            "States.ALL" => !matches!(error, "States.DataLimitExceeded" | "States.Runtime"),
+            "States.TaskFailed" => error != "States.Timeout" && !error.starts_with("States."),
+            name => name == error,
+        })
+}

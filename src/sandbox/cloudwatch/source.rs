@@ -1,0 +1,234 @@
+//! Where metrics' datapoints come from.
+
+use jiff::Timestamp;
+
+use crate::model::AccountId;
+use crate::sandbox::World;
+use crate::sandbox::metrics::{Spender, publications};
+use crate::service::cloudwatch::Metric;
+
+pub(super) const BILLING: &str = "AWS/Billing";
+pub(super) const CHARGES: &str = "EstimatedCharges";
+
+/// Where a metric's datapoints come from.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::sandbox) enum Source {
+    /// Charges of one account, or of the whole organisation; of one service, or of all.
+    Charges {
+        account: Option<AccountId>,
+        service: Option<String>,
+    },
+    /// Executions of a state machine that ended so: failed, or well.
+    Executions { machine: String, failed: bool },
+    /// The number of messages in a queue.
+    Messages { queue: String },
+}
+
+/// The source of a metric as `viewer` sees it; `None` where there is no such metric.
+///
+/// A member sees its own charges without a `LinkedAccount` dimension; the payer sees everybody's with one, and the
+/// organisation's total without (AWS-FACTS 1).
+pub(in crate::sandbox) fn source(
+    world: &World,
+    viewer: AccountId,
+    metric: &Metric,
+) -> Option<Source> {
+    let payer = world.management_account();
+    let has = |names: &[&str]| {
+        metric
+            .dimensions
+            .keys()
+            .all(|key| names.contains(&key.as_str()))
+    };
+    let dimension = |name: &str| metric.dimensions.get(name).cloned();
+    match (metric.namespace.as_str(), metric.name.as_str()) {
+        (BILLING, CHARGES) => {
+            if !world.billing_alerts
+                || dimension("Currency").as_deref() != Some("USD")
+                || !has(&["Currency", "LinkedAccount", "ServiceName"])
+            {
+                return None;
+            }
+            let account = match dimension("LinkedAccount") {
+                Some(text) if viewer == payer => Some(text.parse().ok()?),
+                Some(_) => return None,
+                None if viewer == payer => None,
+                None => Some(viewer),
+            };
+            if account.is_some_and(|id| !world.is_member(id)) {
+                return None;
+            }
+            Some(Source::Charges {
+                account,
+                service: dimension("ServiceName"),
+            })
+        }
+        ("AWS/States", name) if viewer == payer => Some(Source::Executions {
+            machine: dimension("StateMachineArn").filter(|_| has(&["StateMachineArn"]))?,
+            failed: match name {
+                "ExecutionsFailed" => true,
+                "ExecutionsSucceeded" => false,
+                _ => return None,
+            },
+        }),
+        ("AWS/SQS", "ApproximateNumberOfMessagesVisible") if viewer == payer => {
+            Some(Source::Messages {
+                queue: dimension("QueueName").filter(|_| has(&["QueueName"]))?,
+            })
+        }
+        _ => None,
+    }
+}
+
+impl Source {
+    /// When it has datapoints in `[start, end)`, oldest first.
+    pub(in crate::sandbox) fn times(
+        &self,
+        world: &World,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> Vec<Timestamp> {
+        match self {
+            Self::Charges { account, service } => {
+                let account = account.unwrap_or_else(|| world.management_account());
+                let ledger = &world.cloudwatch.ledger;
+                match ledger.published(account, service.as_deref()) {
+                    Some(points) => points
+                        .iter()
+                        .map(|(at, _)| *at)
+                        .filter(|at| *at >= start && *at < end)
+                        .collect(),
+                    None => publications(account, start, end).collect(),
+                }
+            }
+            Self::Executions { machine, failed } => world
+                .sfn
+                .ended(machine, *failed)
+                .filter(|at| *at >= start && *at < end)
+                .collect(),
+            Self::Messages { queue } => {
+                // Published every minute in AWS; here whenever the number changes, which is all that matters.
+                let mut times: Vec<Timestamp> = world
+                    .sqs
+                    .messages(queue)
+                    .iter()
+                    .map(|message| message.at)
+                    .filter(|at| *at >= start && *at < end)
+                    .collect();
+                times.dedup();
+                times
+            }
+        }
+    }
+
+    /// Its values at these times.
+    pub(in crate::sandbox) fn values(
+        &self,
+        world: &World,
+        times: &[Timestamp],
+    ) -> Vec<Option<f64>> {
+        let ledger = &world.cloudwatch.ledger;
+        match self {
+            Self::Charges {
+                account: Some(account),
+                service,
+            } => match ledger.published(*account, service.as_deref()) {
+                Some(points) => times
+                    .iter()
+                    .map(|at| {
+                        let found = points.binary_search_by_key(at, |(at, _)| *at).ok()?;
+                        points.get(found).map(|(_, value)| *value)
+                    })
+                    .collect(),
+                None => Spender::new(ledger, *account).month_to_date(service.as_deref(), times),
+            },
+            Self::Charges {
+                account: None,
+                service,
+            } => {
+                let mut sums: Vec<Option<f64>> = vec![None; times.len()];
+                for account in world.charged_accounts() {
+                    let own =
+                        Spender::new(ledger, account).month_to_date(service.as_deref(), times);
+                    for (sum, value) in sums.iter_mut().zip(own) {
+                        if let Some(value) = value {
+                            *sum = Some(((sum.unwrap_or(0.0) + value) * 100.0).round() / 100.0);
+                        }
+                    }
+                }
+                sums
+            }
+            Self::Executions { .. } => vec![Some(1.0); times.len()],
+            Self::Messages { queue } => {
+                let messages = world.sqs.messages(queue);
+                times
+                    .iter()
+                    .map(|at| {
+                        Some(messages.iter().filter(|message| message.at <= *at).count() as f64)
+                    })
+                    .collect()
+            }
+        }
+    }
+
+    /// Its datapoints in `[start, end)`, oldest first.
+    pub(in crate::sandbox) fn points(
+        &self,
+        world: &World,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> Vec<(Timestamp, f64)> {
+        let times = self.times(world, start, end);
+        let values = self.values(world, &times);
+        times
+            .into_iter()
+            .zip(values)
+            .filter_map(|(at, value)| Some((at, value?)))
+            .collect()
+    }
+}
+
+/// The statistic of some values; `None` for no values.
+///
+/// # Errors
+/// The name of a statistic that isn't known.
+pub(in crate::sandbox) fn statistic(
+    name: &str,
+    values: &[f64],
+) -> std::result::Result<Option<f64>, String> {
+    let sum: f64 = values.iter().sum();
+    let count = values.len() as f64;
+    let value = match name {
+        "Maximum" => values.iter().copied().reduce(f64::max),
+        "Minimum" => values.iter().copied().reduce(f64::min),
+        "Average" => (count > 0.0).then(|| sum / count),
+        "Sum" => (count > 0.0).then_some(sum),
+        "SampleCount" => (count > 0.0).then_some(count),
+        _ => return Err(format!("the statistic `{name}` is not supported")),
+    };
+    Ok(value)
+}
+
+/// One value per period from points that are sorted by time.
+pub(in crate::sandbox) fn bucket(
+    points: &[(Timestamp, f64)],
+    starts: &[Timestamp],
+    period: u32,
+    stat: &str,
+) -> std::result::Result<Vec<Option<f64>>, String> {
+    starts
+        .iter()
+        .map(|start| {
+            let end = start.as_second() + i64::from(period);
+            let from = points.partition_point(|(at, _)| at < start);
+            let to = points.partition_point(|(at, _)| at.as_second() < end);
+            let values: Vec<f64> = points
+                .get(from..to)
+                .unwrap_or_default()
+                .iter()
+                .map(|(_, value)| *value)
+                .collect();
+            statistic(stat, &values)
+        })
+        .collect()
+}

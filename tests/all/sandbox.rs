@@ -1,0 +1,213 @@
+//! `billctl sandbox`, as a user types it. Each test has a folder and a world of its own.
+
+use assert_cmd::Command;
+use serde_json::Value;
+use tempfile::TempDir;
+
+struct Box {
+    folder: TempDir,
+}
+
+impl Box {
+    fn new(arguments: &[&str]) -> Self {
+        let made = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        made.run(&[&["sandbox", "new"], arguments].concat())
+            .success();
+        made
+    }
+
+    fn run(&self, arguments: &[&str]) -> assert_cmd::assert::Assert {
+        Command::cargo_bin("billctl")
+            .unwrap()
+            .current_dir(self.folder.path())
+            .env_clear()
+            .args(arguments)
+            .assert()
+    }
+
+    fn show(&self) -> Value {
+        let output = self.run(&["--format", "json", "sandbox", "show"]).success();
+        serde_json::from_slice(&output.get_output().stdout).unwrap()
+    }
+
+    fn account(&self, name: &str) -> Value {
+        self.show()["accounts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|account| account["name"] == name)
+            .unwrap_or_else(|| panic!("no {name}"))
+            .clone()
+    }
+}
+
+fn stderr(assert: &assert_cmd::assert::Assert) -> String {
+    String::from_utf8_lossy(&assert.get_output().stderr).into_owned()
+}
+
+#[test]
+fn without_a_sandbox_every_command_says_how_to_make_one() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [&["sandbox", "show"][..], &["sandbox", "advance", "6h"]] {
+        let failed = Command::cargo_bin("billctl")
+            .unwrap()
+            .current_dir(folder.path())
+            .args(arguments)
+            .assert()
+            .failure();
+        assert!(stderr(&failed).contains("billctl sandbox new"));
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_sandbox_is_not_replaced_unless_that_is_said() {
+    let sandbox = Box::new(&["--accounts", "5"]);
+    let failed = sandbox.run(&["sandbox", "new"]).failure();
+    assert!(stderr(&failed).contains("already"));
+    assert_eq!(sandbox.show()["accounts"].as_array().unwrap().len(), 6);
+    sandbox.run(&["sandbox", "new", "--force"]).success();
+    assert!(sandbox.show()["accounts"].as_array().unwrap().len() > 30);
+}
+
+#[test]
+fn a_damaged_file_is_said_to_be_and_left() {
+    let sandbox = Box::new(&[]);
+    let path = sandbox.folder.path().join(".billctl-sandbox.json");
+    std::fs::write(&path, "oops").unwrap();
+    for arguments in [&["sandbox", "show"][..], &["sandbox", "new", "--force"]] {
+        let failed = sandbox.run(arguments).failure();
+        assert!(
+            stderr(&failed).contains("not a sandbox"),
+            "{}",
+            stderr(&failed)
+        );
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "oops");
+}
+
+#[test]
+fn the_clock_goes_forward_and_resetting_starts_over() {
+    let sandbox = Box::new(&[]);
+    let before = sandbox.show();
+    sandbox.run(&["sandbox", "advance", "1d 6h"]).success();
+    assert_ne!(sandbox.show()["now"], before["now"]);
+    sandbox.run(&["sandbox", "reset"]).success();
+    assert_eq!(sandbox.show(), before);
+    sandbox
+        .run(&["sandbox", "advance", "-1d"])
+        .failure()
+        .code(2);
+}
+
+#[test]
+fn accounts_are_added_moved_and_suspended() {
+    let sandbox = Box::new(&[]);
+    sandbox
+        .run(&[
+            "sandbox",
+            "add-account",
+            "--name",
+            "late",
+            "--ou",
+            "Security",
+        ])
+        .success();
+    assert_eq!(sandbox.account("late")["ou"], "Root/Security");
+    sandbox
+        .run(&[
+            "sandbox",
+            "move",
+            "--name",
+            "late",
+            "--ou",
+            "Production/Data",
+        ])
+        .success();
+    assert_eq!(sandbox.account("late")["ou"], "Root/Production/Data");
+    sandbox
+        .run(&["sandbox", "suspend", "--name", "late"])
+        .success();
+    assert_eq!(sandbox.account("late")["state"], "SUSPENDED");
+    // Two OUs bear this name.
+    let failed = sandbox
+        .run(&["sandbox", "move", "--name", "late", "--ou", "Payments"])
+        .failure()
+        .code(2);
+    assert!(stderr(&failed).contains("several OUs"));
+    let failed = sandbox
+        .run(&["sandbox", "suspend", "--name", "payments-prd"])
+        .failure()
+        .code(2);
+    assert!(stderr(&failed).contains("payments-prod"));
+}
+
+#[test]
+fn faults_are_set_shown_and_taken_away() {
+    let sandbox = Box::new(&["--throttle", "30%"]);
+    sandbox
+        .run(&["sandbox", "fail", "deny", "iam:CreateRole"])
+        .success();
+    sandbox
+        .run(&[
+            "sandbox",
+            "fail",
+            "account",
+            "data-lake",
+            "explicit",
+            "deny",
+        ])
+        .success();
+    let faults = sandbox.show()["faults"].clone();
+    assert_eq!(faults["throttle"], 0.3);
+    assert_eq!(faults["deny"][0], "iam:CreateRole");
+    let id = sandbox.account("data-lake")["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(faults["accounts"][&id], "explicit deny");
+    let shown = sandbox.run(&["sandbox", "show"]).success();
+    let shown = String::from_utf8_lossy(&shown.get_output().stdout).into_owned();
+    assert!(
+        shown.contains("30% of the API calls are throttled"),
+        "{shown}"
+    );
+    sandbox.run(&["sandbox", "fail", "none"]).success();
+    assert_eq!(sandbox.show()["faults"]["throttle"], 0.0);
+    for wrong in ["130%", "many"] {
+        sandbox
+            .run(&["sandbox", "fail", "throttle", wrong])
+            .failure()
+            .code(2);
+    }
+}
+
+#[test]
+fn a_process_told_to_die_dies_once_and_the_world_stays_readable() {
+    let sandbox = Box::new(&[]);
+    let config = sandbox.folder.path().join("config.toml");
+    std::fs::write(
+        &config,
+        "[deploy]\nous = [\"Security\"]\n[mail]\nfrom = \"billing@example.com\"\n",
+    )
+    .unwrap();
+    sandbox.run(&["sandbox", "fail", "die-at", "2"]).success();
+    sandbox.run(&["--sandbox", "status"]).code(137);
+    let second = sandbox.run(&["--sandbox", "status"]);
+    assert_ne!(second.get_output().status.code(), Some(137));
+    sandbox.show();
+}
+
+#[test]
+fn a_large_organisation_is_made_and_shown_by_numbers() {
+    let sandbox = Box::new(&["--accounts", "2000", "--ous", "60", "--depth", "4"]);
+    let shown = sandbox.run(&["sandbox", "show"]).success();
+    let lines = shown
+        .get_output()
+        .stdout
+        .iter()
+        .filter(|byte| **byte == b'\n');
+    assert!(lines.count() < 100);
+}

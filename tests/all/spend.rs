@@ -1,0 +1,163 @@
+//! `billctl spend`: from publications to what people and programs see.
+
+mod browser;
+mod fixture;
+mod scenario;
+mod wire;
+
+use billctl::cli::Format;
+use billctl::config::{Config, Measure};
+use billctl::model::{AccountId, Usd};
+use billctl::plan::Thresholds;
+use billctl::render;
+use billctl::spend::{By, Interval, Missing};
+
+use fixture::{Company, dollars};
+
+#[test]
+fn the_table_has_the_most_interesting_first() {
+    insta::assert_snapshot!(table(&Company::small(), By::Account));
+}
+
+#[test]
+fn ous_are_summed_up() {
+    insta::assert_snapshot!(table(&Company::small(), By::Ou));
+}
+
+#[test]
+fn markdown_is_for_a_pull_request() {
+    let report = Company::small().report(By::Account, Interval::Day, 7, Some(3));
+    insta::assert_snapshot!(render::spend(Format::Markdown, &report));
+}
+
+#[test]
+fn json_is_stable() {
+    let report = Company::small().report(By::Account, Interval::Day, 3, Some(2));
+    insta::assert_snapshot!(render::spend(Format::Json, &report));
+}
+
+#[test]
+fn csv_has_a_line_for_each_account_and_day_and_unknown_is_empty() {
+    let report = Company::small().report(By::Account, Interval::Day, 2, None);
+    let csv = render::spend_csv(&report).unwrap();
+    insta::assert_snapshot!(csv);
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    assert_eq!(reader.records().count(), report.rows.len() * 2);
+}
+
+#[test]
+fn quarters_of_days_add_up_to_the_days() {
+    let company = Company::small();
+    let total = |interval| {
+        let report = company.report(By::Account, interval, 20, None);
+        report
+            .total
+            .slots
+            .iter()
+            .flatten()
+            .map(|amount| amount.usd)
+            .sum::<Usd>()
+    };
+    assert_eq!(total(Interval::Day), total(Interval::SixHours));
+}
+
+#[test]
+fn rows_left_out_are_in_the_total() {
+    let company = Company::small();
+    let all = company.report(By::Account, Interval::Day, 14, None);
+    let few = company.report(By::Account, Interval::Day, 14, Some(2));
+    assert_eq!(few.total, all.total);
+    assert_eq!((few.rows.len(), few.left_out), (2, all.rows.len() - 2));
+}
+
+#[test]
+fn an_organisation_without_metrics_is_told_why() {
+    let mut company = Company::small();
+    company.silence(Missing::AlertsOff);
+    let text = table(&company, By::Account);
+    assert!(text.contains("Billing preferences"), "{text}");
+    assert!(!text.contains("$0.00"), "a silent zero: {text}");
+}
+
+#[test]
+fn the_suggested_snippet_is_a_valid_config_and_serves_every_account() {
+    let company = Company::small();
+    let snippet = render::suggestion(
+        &company.organization,
+        &company.ledgers(),
+        Measure::Daily,
+        None,
+        company.now,
+    );
+    insta::assert_snapshot!(snippet);
+    let text = format!("{snippet}\n\n[mail]\nfrom = \"billing@example.com\"\n");
+    let config = Config::parse("config.toml", &text).unwrap();
+    let thresholds = Thresholds::resolve(&config, &company.organization).unwrap();
+    for (account, usd) in [("payments-api", 1_000), ("web", 60), ("idle", 9)] {
+        let (id, parent) = company.account(account);
+        assert_eq!(
+            thresholds.of(id, &parent, &company.organization),
+            Usd::dollars(usd),
+            "{account}"
+        );
+    }
+}
+
+#[test]
+fn a_name_that_is_an_attack_stays_a_name() {
+    let mut company = Company::small();
+    company.rename("web", "<script>alert(1)</script>\u{1b}[2J\n[alarm]");
+    let report = company.report(By::Account, Interval::Day, 14, None);
+    let html = render::spend_html(&report).unwrap();
+    assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    assert!(!html.contains("<script>alert"));
+    let table = render::spend(Format::Table, &report);
+    assert!(!table.contains("\u{1b}[2J"));
+    let snippet = render::suggestion(
+        &company.organization,
+        &company.ledgers(),
+        Measure::Daily,
+        Some(Usd::dollars(1)),
+        company.now,
+    );
+    assert_eq!(snippet.matches("\n[alarm]").count(), 1, "{snippet}");
+}
+
+#[test]
+fn five_hundred_accounts_fit_in_a_megabyte() {
+    let report = Company::large(500).report(By::Account, Interval::Day, 31, None);
+    let html = render::spend_html(&report).unwrap();
+    assert!(html.len() < 1_000_000, "{} bytes", html.len());
+}
+
+#[test]
+fn the_page_asks_for_nothing_from_elsewhere() {
+    let report = Company::small().report(By::Account, Interval::Day, 14, None);
+    let html = render::spend_html(&report).unwrap();
+    // Kept where one can look at it.
+    let kept = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("spend.html");
+    std::fs::write(kept, &html).unwrap();
+    for outside in ["http://", "https://", "url(", "@import", "src="] {
+        assert!(!html.contains(outside), "{outside}");
+    }
+}
+
+fn table(company: &Company, by: By) -> String {
+    let report = company.report(by, Interval::Day, 14, None);
+    anstream::adapter::strip_str(&render::spend(Format::Table, &report)).to_string()
+}
+
+#[test]
+fn a_threshold_is_compared_with_what_the_alarm_measures() {
+    let company = Company::small();
+    let report = company.report(By::Account, Interval::Day, 14, None);
+    let row = |name: &str| report.rows.iter().find(|row| row.name == name).unwrap();
+    assert!(row("payments-api").over());
+    assert_eq!(
+        row("payments-api").compared,
+        row("payments-api").figures.yesterday.map(|day| day.usd)
+    );
+    assert_eq!(row("web").threshold, Some(dollars(50.0)));
+    let id: AccountId = "000000000007".parse().unwrap();
+    assert_eq!(company.account("idle").0, id);
+}

@@ -1,0 +1,174 @@
+//! The command on the sandbox: from AWS's answers to what is printed.
+
+use assert_cmd::Command;
+use billctl::model::{AccountId, Usd};
+use billctl::sandbox::{Sandbox, World, metrics, seed};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The demo organisation in a folder of its own, with a config.
+struct Place {
+    folder: TempDir,
+    world: World,
+}
+
+impl Place {
+    fn new(change: impl FnOnce(&mut World)) -> Self {
+        let mut world = seed::demo();
+        change(&mut world);
+        let folder = tempfile::tempdir().unwrap();
+        Sandbox::create(folder.path().join("world.json"), world.clone(), false).unwrap();
+        std::fs::write(
+            folder.path().join("config.toml"),
+            "[alarm]\nthreshold = 30\n\n[[threshold]]\nou = \"Production\"\nusd = 25\n\n[mail]\nfrom = \"billing@example.com\"\n",
+        )
+        .unwrap();
+        Self { folder, world }
+    }
+
+    fn spend(&self, args: &[&str]) -> Command {
+        let mut command = Command::cargo_bin("billctl").unwrap();
+        command
+            .current_dir(self.folder.path())
+            .env_clear()
+            .args(["spend", "--sandbox=world.json"])
+            .args(args);
+        command
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let output = self.spend(args).arg("--json").output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn an_account(&self, name: &str) -> AccountId {
+        let mut accounts = self.world.organizations.accounts();
+        accounts
+            .find(|(account, _)| account.name == name)
+            .unwrap()
+            .0
+            .id
+    }
+}
+
+fn stdout(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn every_account_is_shown_with_its_spend_and_threshold() {
+    let place = Place::new(|_| {});
+    insta::assert_snapshot!(stdout(&mut place.spend(&["--top", "8"])));
+}
+
+#[test]
+fn a_sudden_cost_stands_out_and_comes_first() {
+    let place = Place::new(|world| {
+        let account = world.organizations.account_ids().nth(9).unwrap();
+        metrics::add_once(world, account, Usd::dollars(900));
+        world.advance(std::time::Duration::from_secs(7 * 3_600));
+    });
+    let json = place.json(&[]);
+    let first = &json["rows"][0];
+    assert_eq!(first["over_threshold"], true);
+    let spend = first["stands_out"]["spend"].as_f64().unwrap();
+    assert!((900.0..1_000.0).contains(&spend), "{spend}");
+}
+
+#[test]
+fn the_months_days_add_up_to_the_month_to_date_of_every_account() {
+    let place = Place::new(|_| {});
+    let json = place.json(&["--days", "31"]);
+    let month = json["generated_at"].as_str().unwrap()[..7].to_owned();
+    let slots = json["slots"].as_array().unwrap();
+    let mut compared = 0;
+    for row in json["rows"].as_array().unwrap() {
+        let Some(month_to_date) = row["month_to_date"].as_f64() else {
+            continue;
+        };
+        let days = row["spend"].as_array().unwrap().iter().zip(slots);
+        let sum: f64 = days
+            .filter(|(_, slot)| slot.as_str().unwrap().starts_with(&month))
+            .filter_map(|(spend, _)| spend.as_f64())
+            .sum();
+        assert!(
+            (sum - month_to_date).abs() < 0.000_001,
+            "{}: {sum} of {month_to_date}",
+            row["name"]
+        );
+        compared += 1;
+    }
+    assert!(compared > 30, "{compared}");
+}
+
+#[test]
+fn services_are_listed_first_and_then_read() {
+    let place = Place::new(|_| {});
+    let all = place.json(&["--by", "service"]);
+    let names: Vec<&str> = all["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["service"].as_str().unwrap())
+        .collect();
+    assert!(names.contains(&"AmazonEC2"), "{names:?}");
+
+    let account = place.an_account("payments-api").to_string();
+    let one = place.json(&["--by", "service", "--account", &account]);
+    let by_account = place.json(&["--account", &account]);
+    let sum = |json: &Value| json["total"]["month_to_date"].as_f64().unwrap();
+    assert!((sum(&one) - sum(&by_account)).abs() < 0.01);
+    assert!(one["rows"].as_array().unwrap().len() < names.len());
+}
+
+#[test]
+fn an_ou_narrows_what_is_read() {
+    let place = Place::new(|_| {});
+    let json = place.json(&["--ou", "Production/Payments"]);
+    assert_eq!(json["metrics_requested"], 4);
+    assert_eq!(json["rows"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn billing_alerts_that_are_off_are_named() {
+    let place = Place::new(|world| world.billing_alerts = false);
+    let text = stdout(&mut place.spend(&[]));
+    assert!(
+        text.contains("\"Receive CloudWatch billing alerts\" is off"),
+        "{text}"
+    );
+    assert!(!text.contains("$0"), "a silent zero: {text}");
+}
+
+#[test]
+fn what_isnt_there_is_a_usage_error() {
+    let place = Place::new(|_| {});
+    for args in [["--account", "999999999999"], ["--ou", "Prodution"]] {
+        let output = place.spend(&args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+    }
+}
+
+#[test]
+fn files_are_written_beside_the_table() {
+    let place = Place::new(|_| {});
+    let table = stdout(&mut place.spend(&["--html", "report.html", "--csv", "spend.csv"]));
+    assert!(table.contains("Total"));
+    let html = std::fs::read_to_string(place.folder.path().join("report.html")).unwrap();
+    assert!(html.starts_with("<!DOCTYPE html>") && html.contains("payments-api"));
+    let csv = std::fs::read_to_string(place.folder.path().join("spend.csv")).unwrap();
+    assert!(csv.starts_with("slot_start,interval,key"));
+}
+
+#[test]
+fn thresholds_are_suggested_before_there_is_a_config() {
+    let place = Place::new(|_| {});
+    std::fs::remove_file(place.folder.path().join("config.toml")).unwrap();
+    let snippet = stdout(&mut place.spend(&["--suggest"]));
+    let text = format!("{snippet}\n[mail]\nfrom = \"billing@example.com\"\n");
+    billctl::config::Config::parse("config.toml", &text).unwrap();
+    assert!(stdout(&mut place.spend(&[])).contains("There is no config.toml"));
+}
