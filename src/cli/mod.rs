@@ -11,6 +11,7 @@ mod init;
 mod man;
 mod policy;
 mod precheck;
+mod preview;
 mod sandbox;
 mod spend;
 mod status;
@@ -57,6 +58,8 @@ enum Command {
     Spend(spend::SpendArgs),
     /// Remove everything that billctl made: instances, StackSet, billing side.
     Destroy(destroy::DestroyArgs),
+    /// Write the mail as it would be sent to files, from sample data or an account's own.
+    Preview(preview::PreviewArgs),
     /// Send a test event through bus, rule, notifier and SES, and follow it to the mail.
     TestAlert(test_alert::TestAlertArgs),
     /// Print the least IAM policy for an operator, for CI, or for looking only.
@@ -110,6 +113,7 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Doctor(args) => return doctor::run(args, global, started).await,
         Command::Init(args) => return init::run(args, global).await,
         Command::Policy(args) => return policy::run(args, global),
+        Command::Preview(args) => return preview::run(args, global).await,
         Command::Demo(args) => return demo::run(args).await,
         Command::Sandbox(args) => return sandbox::run(args, global).await,
         Command::Spend(_) => spend::open(global).await?,
@@ -127,6 +131,7 @@ async fn run(cli: &Cli) -> Result<()> {
         | Command::Init(_)
         | Command::Man(_)
         | Command::Policy(_)
+        | Command::Preview(_)
         | Command::Demo(_)
         | Command::Sandbox(_) => Ok(()),
     };

@@ -45,6 +45,53 @@ const SERVICES: [&str; 14] = [
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Ledger {
     changes: BTreeMap<AccountId, Changes>,
+    /// What was really published for an account, instead of its own profile.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    published: BTreeMap<AccountId, Published>,
+}
+
+/// An account's month to date as AWS published it, oldest first: in all, and by service.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Published {
+    /// Of all services.
+    pub total: Vec<(Timestamp, f64)>,
+    /// Of each service, by the name that the `ServiceName` dimension has.
+    pub services: BTreeMap<String, Vec<(Timestamp, f64)>>,
+}
+
+impl Ledger {
+    /// What was really published for the account, of one service or of all, if that is what it has.
+    pub(super) fn published(
+        &self,
+        account: AccountId,
+        service: Option<&str>,
+    ) -> Option<&[(Timestamp, f64)]> {
+        let published = self.published.get(&account)?;
+        Some(match service {
+            None => &published.total,
+            Some(service) => published
+                .services
+                .get(service)
+                .map(Vec::as_slice)
+                .unwrap_or_default(),
+        })
+    }
+
+    /// The services that the account uses.
+    pub(super) fn services(&self, account: AccountId) -> Vec<String> {
+        match self.published.get(&account) {
+            Some(published) => published.services.keys().cloned().collect(),
+            None => Spender::new(self, account)
+                .services()
+                .map(str::to_owned)
+                .collect(),
+        }
+    }
+}
+
+/// The account's charges are these, as published elsewhere.
+pub fn publish(world: &mut World, account: AccountId, published: Published) {
+    world.cloudwatch.ledger.published.insert(account, published);
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
