@@ -245,13 +245,13 @@ impl EventBridge for Sandbox {
                 ));
             }
             // Deleting one that isn't there is no error: the operation declares none (API model).
-            if let Some(bus) = world.eventbridge.buses.get(name) {
-                if !bus.rules.is_empty() {
-                    return Err(invalid(
-                        DELETE_EVENT_BUS,
-                        format!("Event bus {name} can't be deleted since it has rules."),
-                    ));
-                }
+            if let Some(bus) = world.eventbridge.buses.get(name)
+                && !bus.rules.is_empty()
+            {
+                return Err(invalid(
+                    DELETE_EVENT_BUS,
+                    format!("Event bus {name} can't be deleted since it has rules."),
+                ));
             }
             world.eventbridge.buses.remove(name);
             Ok(())

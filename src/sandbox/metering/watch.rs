@@ -183,10 +183,11 @@ impl Watch {
         let mut add = |second: i64| {
             // The first whole minute after.
             let minute = (second.div_euclid(MINUTE) + 1) * MINUTE;
-            if let Ok(at) = Timestamp::from_second(minute) {
-                if at > from && at <= to {
-                    times.insert(at);
-                }
+            if let Ok(at) = Timestamp::from_second(minute)
+                && at > from
+                && at <= to
+            {
+                times.insert(at);
             }
         };
         if fresh {
