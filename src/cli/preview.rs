@@ -9,10 +9,11 @@ use super::{Context, Format, GlobalArgs};
 use crate::config::{Config, Measure};
 use crate::error::{Context as _, Error, Result};
 use crate::event::{Event, Silent};
-use crate::model::{Account, AccountId, Organization, Usd};
+use crate::model::{Account, AccountId, Organization, OuId, Usd};
 use crate::sandbox::metrics::{self, Published};
 use crate::sandbox::sesv2::Mail;
 use crate::sandbox::{Sandbox, Subject, World, seed};
+use crate::service::cloudformation::{AccountFilter, InstancesRequest, OperationId, Targets};
 use crate::service::cloudwatch::{
     AlarmState, DataRequest, MAX_QUERIES, Metric, MetricQuery, QuerySource,
 };
@@ -21,6 +22,8 @@ use crate::{apply, observe, plan, render, resource};
 
 /// How far back charges are read: the chart's fourteen days, and what the first of them is compared with.
 const LOOK_BACK: Duration = Duration::from_secs(17 * 86_400);
+/// How long the sandbox takes for one instance at most.
+const INSTANCE_PATIENCE: Duration = Duration::from_secs(600);
 /// The longest list of services that the notifier reads.
 const MOST_SERVICES: usize = 100;
 
@@ -96,15 +99,17 @@ struct Scene {
 /// Sets up the billing side and the StackSet in a sandbox of its own, and lets the alarm go off.
 async fn mail(scene: Scene) -> Result<Mail> {
     let Scene {
-        config,
+        mut config,
         mut world,
         account,
         threshold,
         state,
     } = scene;
+    config.alarm.threshold = threshold;
+    config.thresholds.clear();
     let now = world.now;
     world.sesv2.verify(&config.mail.identity, now);
-    world.sesv2.verify(&config.mail.from, now);
+    let parent = world.organizations.parent(account).cloned();
     let sandbox = Sandbox::in_memory(world);
     let services = sandbox.services();
     let facts = observe::billing::facts(&services, &config).await?;
@@ -115,18 +120,47 @@ async fn mail(scene: Scene) -> Result<Mail> {
     let observed = observe::billing::read(&services, &scope).await?;
     let plan = plan::billing::plan(resource::desired(&scope), &observed.present);
     apply::billing::run(&plan, &services, &Silent).await?;
-    let mut spec = resource::stack_set::desired(&config, facts.management_account);
-    spec.parameters.insert(
-        resource::stack_set::THRESHOLD.to_owned(),
-        threshold.to_decimal(),
-    );
-    services
-        .cloudformation
-        .create_stack_set(&spec, "preview")
+    // The management account has its own alarm instead of an instance.
+    if let Some(parent) = parent.filter(|_| account != facts.management_account) {
+        deploy(
+            &services,
+            &config,
+            facts.management_account,
+            account,
+            parent,
+        )
         .await?;
+    }
     sandbox.change(|world| {
         world.preview_mail(&scope.notifier_arn(), account, &config.alarm.name, state)
     })
+}
+
+/// The StackSet with an instance in this account, which is where the notifier reads the threshold.
+async fn deploy(
+    services: &Services,
+    config: &Config,
+    billing: AccountId,
+    account: AccountId,
+    parent: OuId,
+) -> Result<()> {
+    let spec = resource::stack_set::desired(config, billing);
+    let cloudformation = &services.cloudformation;
+    cloudformation.create_stack_set(&spec, "preview").await?;
+    cloudformation
+        .create_stack_instances(&InstancesRequest {
+            stack_set: spec.name.clone(),
+            targets: Targets {
+                ous: vec![parent],
+                accounts: AccountFilter::Intersection(vec![account]),
+            },
+            overrides: None,
+            preferences: config.deploy.preferences,
+            operation_id: OperationId("preview".to_owned()),
+        })
+        .await?;
+    services.clock.sleep(INSTANCE_PATIENCE).await;
+    Ok(())
 }
 
 /// The account as it is, and its charges, read through the services.
@@ -171,11 +205,8 @@ async fn real(account: AccountId, global: &GlobalArgs) -> Result<Scene> {
         subject,
         now,
     );
-    let mut config = context.config.clone();
-    // Resolved above; OUs of the config needn't exist in the small world.
-    config.thresholds.clear();
     Ok(Scene {
-        config,
+        config: context.config.clone(),
         world,
         account,
         threshold,
@@ -276,7 +307,6 @@ fn sample(case: Case, global: &GlobalArgs) -> Result<Scene> {
         // Enough for a sample; a mail about real data needs the real one.
         Config::parse("sample", "[mail]\nfrom = \"billing@example.com\"\n")?
     };
-    config.thresholds.clear();
     config.organization = None;
     let mut world = seed::demo();
     let account = world

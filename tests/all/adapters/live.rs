@@ -197,7 +197,7 @@ async fn buses_and_state_machines_on_ministack() {
         extras: None,
     };
     aws.eventbridge
-        .put_targets("billctl", &rule.name, &[target.clone()])
+        .put_targets("billctl", &rule.name, std::slice::from_ref(&target))
         .await
         .unwrap();
     let targets = aws.eventbridge.list_targets("billctl", &rule.name).await;
