@@ -93,7 +93,7 @@ pub async fn run(
     };
     let bus = format!("event bus {}", scope.config.names.event_bus);
     follow.hop(&bus, true, format!("took the event {event_id}"));
-    follow.to_the_end().await?;
+    follow.follow_to_the_end().await?;
     Ok(follow.journey)
 }
 
@@ -142,7 +142,7 @@ impl Follow<'_> {
         self.services.clock.now() + patience
     }
 
-    async fn to_the_end(&mut self) -> Result<()> {
+    async fn follow_to_the_end(&mut self) -> Result<()> {
         let Some(delivered) = self.started(&self.journey.event_id.clone()).await? else {
             return self.not_started().await;
         };

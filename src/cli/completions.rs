@@ -20,6 +20,5 @@ pub fn run(args: &CompletionsArgs, mut command: Command) -> Result<()> {
     // Into memory first: the generator panics where the output is closed early.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, name, &mut script);
-    std::io::Write::write_all(&mut std::io::stdout(), &script)?;
-    Ok(())
+    super::man::print(&script)
 }

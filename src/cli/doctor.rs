@@ -1,10 +1,17 @@
+use std::time::Instant;
+
 use clap::Args;
 
-use super::Context;
+use super::{Context, GlobalArgs};
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::observe;
 use crate::plan::doctor::{self, Verdict};
 use crate::render;
+
+/// What stands in for a config that can't be used, so that everything else is looked at all the same. What it says
+/// of the mail is not looked at.
+const STAND_IN: &str = "[mail]\nfrom = \"nobody@example.com\"\n";
 
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
@@ -14,10 +21,21 @@ pub struct DoctorArgs {}
 ///
 /// # Errors
 /// A check failed; they are all shown before.
-pub async fn run(_args: &DoctorArgs, context: &Context) -> Result<()> {
+pub async fn run(_args: &DoctorArgs, global: &GlobalArgs, started: Instant) -> Result<()> {
+    let (config, fault) = match Config::load(&global.config) {
+        Ok(config) => (config, None),
+        Err(fault) => (Config::parse("stand-in", STAND_IN)?, Some(fault)),
+    };
+    let context = Context::with_config(global, config).await?;
     let readings = observe::doctor::readings(&context.services, &context.config).await;
-    let checks = doctor::examine(&context.config, &readings);
-    anstream::println!("{}", render::doctor(context.global.format, &checks));
+    context.report_calls(started);
+    let mut checks = doctor::examine(&context.config, &readings);
+    if let Some(fault) = &fault {
+        // All of its problems, underlined; the check below only says that there are some.
+        anstream::eprintln!("{}", render::error(fault));
+        doctor::without_config(&mut checks, fault.to_string(), fault.hint.clone());
+    }
+    anstream::println!("{}", render::doctor(global.format, &checks));
     if checks.iter().any(|check| check.verdict == Verdict::Failed) {
         return Err(Error::failed("a precondition is missing; see above"));
     }

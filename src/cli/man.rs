@@ -27,8 +27,15 @@ pub fn run(args: &ManArgs, command: Command) -> Result<()> {
         None => {
             let mut page = Vec::new();
             clap_mangen::Man::new(command).render(&mut page)?;
-            std::io::stdout().write_all(&page)?;
-            Ok(())
+            print(&page)
         }
+    }
+}
+
+/// Writes to stdout; a reader that has seen enough (`| head`) is no error.
+pub(super) fn print(text: &[u8]) -> Result<()> {
+    match std::io::stdout().write_all(text) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
     }
 }

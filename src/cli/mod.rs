@@ -11,6 +11,7 @@ mod init;
 mod man;
 mod policy;
 mod precheck;
+mod preview;
 mod sandbox;
 mod spend;
 mod status;
@@ -57,6 +58,8 @@ enum Command {
     Spend(spend::SpendArgs),
     /// Remove everything that billctl made: instances, StackSet, billing side.
     Destroy(destroy::DestroyArgs),
+    /// Write the mail as it would be sent to files, from sample data or an account's own.
+    Preview(preview::PreviewArgs),
     /// Send a test event through bus, rule, notifier and SES, and follow it to the mail.
     TestAlert(test_alert::TestAlertArgs),
     /// Print the least IAM policy for an operator, for CI, or for looking only.
@@ -104,11 +107,13 @@ async fn run(cli: &Cli) -> Result<()> {
     let started = Instant::now();
     let global = &cli.global;
     let context = match &cli.command {
-        // What needs neither a config nor AWS.
+        // What needs no config, or opens its own context.
         Command::Completions(args) => return completions::run(args, Cli::command()),
         Command::Man(args) => return man::run(args, Cli::command()),
+        Command::Doctor(args) => return doctor::run(args, global, started).await,
         Command::Init(args) => return init::run(args, global).await,
         Command::Policy(args) => return policy::run(args, global),
+        Command::Preview(args) => return preview::run(args, global).await,
         Command::Demo(args) => return demo::run(args).await,
         Command::Sandbox(args) => return sandbox::run(args, global).await,
         Command::Spend(_) => spend::open(global).await?,
@@ -118,14 +123,15 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Bootstrap(args) => bootstrap::run(args, &context).await,
         Command::Deploy(args) => deploy::run(args, &context).await,
         Command::Destroy(args) => destroy::run(args, &context).await,
-        Command::Doctor(args) => doctor::run(args, &context).await,
         Command::Spend(args) => spend::run(args, &context).await,
         Command::Status(args) => status::run(args, &context).await,
         Command::TestAlert(args) => test_alert::run(args, &context).await,
         Command::Completions(_)
+        | Command::Doctor(_)
         | Command::Init(_)
         | Command::Man(_)
         | Command::Policy(_)
+        | Command::Preview(_)
         | Command::Demo(_)
         | Command::Sandbox(_) => Ok(()),
     };

@@ -36,14 +36,14 @@ pub async fn administrator(
     caller: &CallerIdentity,
     organization: &Organization,
 ) -> Result<()> {
-    if let Some(wanted) = &context.config.organization {
-        if *wanted != organization.id {
-            return Err(Error::failed(format!(
-                "the config is for organisation {wanted}, these credentials for {}",
-                organization.id
-            ))
-            .hint("choose other credentials with --profile, or another config with --config"));
-        }
+    if let Some(wanted) = &context.config.organization
+        && *wanted != organization.id
+    {
+        return Err(Error::failed(format!(
+            "the config is for organisation {wanted}, these credentials for {}",
+            organization.id
+        ))
+        .hint("choose other credentials with --profile, or another config with --config"));
     }
     let management = organization.management_account;
     match context.config.call_as {

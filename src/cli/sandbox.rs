@@ -106,9 +106,6 @@ struct SpendArgs {
     who: Who,
     #[command(flatten)]
     amount: Amount,
-    /// With --daily: from now on, which is the only way so far.
-    #[arg(long, requires = "daily")]
-    from_now: bool,
 }
 
 #[derive(Debug, Args)]

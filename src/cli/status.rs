@@ -66,25 +66,41 @@ pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
     }
     let spec = stack_set::desired(config, organization.management_account);
     let report = Status {
-        members: members(config, &spec, &organization, &thresholds, &covered, &observed),
+        members: members(
+            config,
+            &spec,
+            &organization,
+            &thresholds,
+            &covered,
+            &observed,
+        ),
         billing: billing(context, &organization, &thresholds).await,
     };
     anstream::println!("{}", render::status(context.global.format, &report));
     if args.check && report.has_findings() {
-        return Err(Error::new(ErrorKind::Check, "the check found something; see above"));
+        return Err(Error::new(
+            ErrorKind::Check,
+            "the check found something; see above",
+        ));
     }
     Ok(())
 }
 
 /// The billing side, which only the management account can read. What can't be read doesn't hide the members.
-async fn billing(context: &Context, organization: &Organization, thresholds: &Thresholds) -> BillingStatus {
+async fn billing(
+    context: &Context,
+    organization: &Organization,
+    thresholds: &Thresholds,
+) -> BillingStatus {
     if context.config.call_as != CallAs::Own {
         return BillingStatus::NotHere;
     }
     let management_account = organization.management_account;
     let own_threshold = organization
         .account(management_account)
-        .map_or(thresholds.default, |(_, parent)| thresholds.of(management_account, parent, organization));
+        .map_or(thresholds.default, |(_, parent)| {
+            thresholds.of(management_account, parent, organization)
+        });
     let facts = Facts {
         organization: organization.id.clone(),
         management_account,

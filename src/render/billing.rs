@@ -106,10 +106,9 @@ fn field_text(action: Action, field: &FieldChange) -> String {
         return format!("    {}: {after}", field.path);
     }
     if let (Some(Value::String(before)), Some(Value::String(after))) = (&field.before, &field.after)
+        && (before.contains('\n') || after.contains('\n'))
     {
-        if before.contains('\n') || after.contains('\n') {
-            return lines_text(&field.path, before, after);
-        }
+        return lines_text(&field.path, before, after);
     }
     let side = |value: &Option<Value>| value.as_ref().map_or_else(|| "(none)".to_owned(), whole);
     format!(

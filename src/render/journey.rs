@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use super::Table;
 use super::style::{self, paint};
 use crate::apply::test_alert::{Hop, HopStatus, Journey};
@@ -44,4 +46,18 @@ fn printable(text: &str) -> String {
     }
     let kept: String = plain.chars().take(MOST).collect();
     format!("{kept} ...")
+}
+
+/// Where a preview went.
+pub fn preview(subject: &str, to: &[String], files: &[PathBuf]) -> String {
+    let mut lines = vec![
+        format!("subject: {}", printable(subject)),
+        format!("to:      {}", printable(&to.join(", "))),
+    ];
+    lines.extend(
+        files
+            .iter()
+            .map(|file| format!("file:    {}", file.display())),
+    );
+    lines.join("\n")
 }

@@ -22,7 +22,7 @@ pub use demo::{narration, prompt};
 pub use doctor::doctor;
 pub use error::error;
 pub use html::spend_html;
-pub use journey::{hop, journey};
+pub use journey::{hop, journey, preview};
 pub use progress::Progress;
 pub use rollout::{failures, rollout};
 pub use spend::spend;

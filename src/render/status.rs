@@ -56,21 +56,33 @@ pub fn status(format: Format, status: &Status) -> String {
     match format {
         Format::Json => json("status", status),
         Format::Table | Format::Markdown => {
-            format!("{}\n\n{}", text(format, &status.members), billing(format, &status.billing))
+            format!(
+                "{}\n\n{}",
+                text(format, status),
+                billing(format, &status.billing)
+            )
         }
     }
 }
 
 fn billing(format: Format, billing: &BillingStatus) -> String {
     match billing {
-        BillingStatus::NotHere => "billing side: in the management account, not seen from here".to_owned(),
+        BillingStatus::NotHere => {
+            "billing side: in the management account, not seen from here".to_owned()
+        }
         BillingStatus::Unread { error } => {
-            format!("{} billing side could not be read: {error}", paint(style::WARN, "warning:"))
+            format!(
+                "{} billing side could not be read: {error}",
+                paint(style::WARN, "warning:")
+            )
         }
         BillingStatus::Read { plan, health } => {
             let mut lines = Vec::new();
             if plan.is_empty() {
-                lines.push(format!("billing side: {} as they should be", plural(plan.unchanged.len(), "thing")));
+                lines.push(format!(
+                    "billing side: {} as they should be",
+                    plural(plan.unchanged.len(), "thing")
+                ));
             } else {
                 lines.push("billing side: bootstrap would change this".to_owned());
                 lines.push(billing_plan(format, "bootstrap", plan));
@@ -84,7 +96,10 @@ fn billing(format: Format, billing: &BillingStatus) -> String {
 /// How the billing side does: mails, what failed, what waits, which alarms are on.
 fn health_lines(health: &BillingHealth) -> Vec<String> {
     let more = if health.more { " or more" } else { "" };
-    let mut lines = vec![format!("mails lately: {} sent, {} failed{more}", health.sent, health.failed)];
+    let mut lines = vec![format!(
+        "mails lately: {} sent, {} failed{more}",
+        health.sent, health.failed
+    )];
     for failure in &health.failures {
         lines.push(format!(
             "  {} {}: {} {}",
@@ -95,10 +110,17 @@ fn health_lines(health: &BillingHealth) -> Vec<String> {
         ));
     }
     if let Some(waiting) = health.waiting.filter(|waiting| *waiting > 0) {
-        lines.push(paint(style::WARN, format!("{waiting} events reached nobody and wait in the dead-letter queue")));
+        lines.push(paint(
+            style::WARN,
+            format!("{waiting} events reached nobody and wait in the dead-letter queue"),
+        ));
     }
     for alarm in &health.alarms {
-        lines.push(format!("in ALARM: {} ({})", paint(style::WARN, &alarm.name), alarm.reason));
+        lines.push(format!(
+            "in ALARM: {} ({})",
+            paint(style::WARN, &alarm.name),
+            alarm.reason
+        ));
     }
     if health.in_ses_sandbox {
         lines.push(
@@ -109,8 +131,9 @@ fn health_lines(health: &BillingHealth) -> Vec<String> {
     lines
 }
 
-fn text(format: Format, members: &MembersStatus) -> String {
-    let mut lines = vec![verdict(format, members)];
+fn text(format: Format, status: &Status) -> String {
+    let members = &status.members;
+    let mut lines = vec![verdict(format, status)];
     if !members.changes.is_empty() {
         let fields: Vec<&str> = members
             .changes
@@ -148,36 +171,41 @@ fn text(format: Format, members: &MembersStatus) -> String {
     lines.join("\n")
 }
 
-fn verdict(format: Format, members: &MembersStatus) -> String {
-    let count = |coverage| members.count(coverage);
-    let covered = count(Coverage::Covered);
-    let mut wrong = Vec::new();
-    for coverage in [
+fn verdict(format: Format, status: &Status) -> String {
+    let members = &status.members;
+    let covered = plural(members.count(Coverage::Covered), "account");
+    let mut wrong: Vec<String> = [
         Coverage::Missing,
         Coverage::Failed,
         Coverage::WrongThreshold,
         Coverage::Drifted,
         Coverage::Stray,
         Coverage::ThresholdUnread,
-    ] {
-        if count(coverage) > 0 {
-            wrong.push(format!("{} {}", count(coverage), coverage.word()));
-        }
+    ]
+    .into_iter()
+    .filter(|coverage| members.count(*coverage) > 0)
+    .map(|coverage| format!("{} {}", members.count(coverage), coverage.word()))
+    .collect();
+    if !members.exists {
+        wrong.push(format!("StackSet {} does not exist yet", members.stack_set));
+    } else if !members.changes.is_empty() {
+        wrong.push(format!("StackSet {} differs", members.stack_set));
     }
-    let text = if !members.exists {
-        format!(
-            "StackSet {} does not exist yet: run deploy",
-            members.stack_set
-        )
-    } else if wrong.is_empty() && members.changes.is_empty() {
-        format!("all well: {} covered", plural(covered, "account"))
+    match &status.billing {
+        BillingStatus::Read { plan, .. } if !plan.is_empty() => {
+            wrong.push("the billing side differs".to_owned())
+        }
+        BillingStatus::Unread { .. } => wrong.push("the billing side could not be read".to_owned()),
+        BillingStatus::Read { .. } | BillingStatus::NotHere => {}
+    }
+    let text = if wrong.is_empty() {
+        format!("all well: {covered} covered")
     } else {
-        wrong.insert(0, format!("{} covered", plural(covered, "account")));
-        wrong.join(", ")
+        format!("{covered} covered, but {}", wrong.join(", "))
     };
     match format {
         Format::Markdown => format!("**{text}**"),
-        _ if members.exists && !members.has_findings() => paint(style::GOOD.bold(), text),
+        _ if wrong.is_empty() => paint(style::GOOD.bold(), text),
         _ => paint(style::WARN.bold(), text),
     }
 }

@@ -385,7 +385,7 @@ mod tests {
                             (key.clone(), value)
                         })
                         .collect();
-                    if next(state) % 2 == 0 {
+                    if next(state).is_multiple_of(2) {
                         entries.reverse();
                     }
                     return Value::Object(entries.into_iter().collect());
@@ -404,9 +404,11 @@ mod tests {
                 return rewritten;
             }
             match rewritten {
-                Value::Array(items) if items.len() == 1 && next(state) % 2 == 0 => items[0].clone(),
+                Value::Array(items) if items.len() == 1 && next(state).is_multiple_of(2) => {
+                    items[0].clone()
+                }
                 Value::Array(items) => Value::Array(items),
-                plain if next(state) % 2 == 0 => json!([plain]),
+                plain if next(state).is_multiple_of(2) => json!([plain]),
                 plain => plain,
             }
         }

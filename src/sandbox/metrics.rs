@@ -18,7 +18,7 @@ pub(super) const RETENTION: SignedDuration = SignedDuration::from_hours(455 * 24
 
 const DAY: i64 = 86_400;
 /// Publications come about every six hours (AWS-FACTS 1).
-const SLOT: i64 = 21_600;
+pub(super) const SLOT: i64 = 21_600;
 /// An account's usual offset in its slot, and by how much a publication differs from it, in minutes.
 const OFFSET_MINUTES: u64 = 90;
 const JITTER_MINUTES: u64 = 40;
@@ -45,6 +45,53 @@ const SERVICES: [&str; 14] = [
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Ledger {
     changes: BTreeMap<AccountId, Changes>,
+    /// What was really published for an account, instead of its own profile.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    published: BTreeMap<AccountId, Published>,
+}
+
+/// An account's month to date as AWS published it, oldest first: in all, and by service.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Published {
+    /// Of all services.
+    pub total: Vec<(Timestamp, f64)>,
+    /// Of each service, by the name that the `ServiceName` dimension has.
+    pub services: BTreeMap<String, Vec<(Timestamp, f64)>>,
+}
+
+impl Ledger {
+    /// What was really published for the account, of one service or of all, if that is what it has.
+    pub(super) fn published(
+        &self,
+        account: AccountId,
+        service: Option<&str>,
+    ) -> Option<&[(Timestamp, f64)]> {
+        let published = self.published.get(&account)?;
+        Some(match service {
+            None => &published.total,
+            Some(service) => published
+                .services
+                .get(service)
+                .map(Vec::as_slice)
+                .unwrap_or_default(),
+        })
+    }
+
+    /// The services that the account uses.
+    pub(super) fn services(&self, account: AccountId) -> Vec<String> {
+        match self.published.get(&account) {
+            Some(published) => published.services.keys().cloned().collect(),
+            None => Spender::new(self, account)
+                .services()
+                .map(str::to_owned)
+                .collect(),
+        }
+    }
+}
+
+/// The account's charges are these, as published elsewhere.
+pub fn publish(world: &mut World, account: AccountId, published: Published) {
+    world.cloudwatch.ledger.published.insert(account, published);
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -109,6 +156,13 @@ fn unit(bits: u64) -> f64 {
     (bits >> 11) as f64 / (1u64 << 53) as f64
 }
 
+/// Whether nobody's charges are published in `[start, end)`: all publications are early in their slot.
+pub(super) fn is_quiet(start: Timestamp, end: Timestamp) -> bool {
+    const BUSY: i64 = (OFFSET_MINUTES + JITTER_MINUTES) as i64 * 60;
+    let into_slot = start.as_second().rem_euclid(SLOT);
+    into_slot > BUSY && end.as_second() - start.as_second() < SLOT - into_slot
+}
+
 /// The times in `[start, end)` when the account's charges are published, oldest first, on whole minutes.
 pub(super) fn publications(
     account: AccountId,
@@ -117,7 +171,7 @@ pub(super) fn publications(
 ) -> impl Iterator<Item = Timestamp> {
     let offset = mix(account, 1, 0) % OFFSET_MINUTES;
     let (first, last) = (
-        start.as_second().div_euclid(SLOT) - 1,
+        start.as_second().div_euclid(SLOT),
         end.as_second().div_euclid(SLOT),
     );
     (first..=last)

@@ -19,6 +19,7 @@ pub mod metering;
 pub mod metrics;
 pub mod organizations;
 mod policy;
+mod preview;
 pub mod seed;
 mod services;
 pub mod sesv2;
@@ -30,4 +31,5 @@ mod world;
 
 pub use clock::SimulatedClock;
 pub use handle::Sandbox;
+pub use preview::Subject;
 pub use world::World;

@@ -186,6 +186,13 @@ impl State {
         );
     }
 
+    /// Gives an account another name.
+    pub fn rename_account(&mut self, id: AccountId, name: &str) {
+        if let Some(entry) = self.accounts.get_mut(&id) {
+            entry.name = name.to_owned();
+        }
+    }
+
     /// Adds an OU.
     ///
     /// # Errors

@@ -297,15 +297,15 @@ fn create_queue(
             ))
         };
     }
-    if let Some(deleted) = world.sqs.deleted.get(name) {
-        if world.now.duration_since(*deleted) < NAME_REST {
-            return Err(ServiceError::new(
-                CREATE_QUEUE,
-                Kind::Busy,
-                "AWS.SimpleQueueService.QueueDeletedRecently",
-                "You must wait 60 seconds after deleting a queue before you can create another with the same name.",
-            ));
-        }
+    if let Some(deleted) = world.sqs.deleted.get(name)
+        && world.now.duration_since(*deleted) < NAME_REST
+    {
+        return Err(ServiceError::new(
+            CREATE_QUEUE,
+            Kind::Busy,
+            "AWS.SimpleQueueService.QueueDeletedRecently",
+            "You must wait 60 seconds after deleting a queue before you can create another with the same name.",
+        ));
     }
     let payer = world.management_account();
     let url = format!("https://sqs.{REGION}.amazonaws.com/{payer}/{name}");

@@ -32,10 +32,10 @@ pub fn slots(publications: &[Publication], grid: &Grid) -> Vec<Option<Amount>> {
         }
     }
     // The first publication of a month that began earlier: what its slot held before isn't known.
-    if let Some(first) = publications.first() {
-        if Month::of(first.at).start() < grid.start() {
-            found.mark(grid.slot(first.at.as_second()));
-        }
+    if let Some(first) = publications.first()
+        && Month::of(first.at).start() < grid.start()
+    {
+        found.mark(grid.slot(first.at.as_second()));
     }
     // After a month's last publication nothing tells what was spent until its end, or until now.
     for (index, increment) in increments.iter().enumerate() {

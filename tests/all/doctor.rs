@@ -383,3 +383,27 @@ fn every_action_that_doctor_lacks_costs_it_that_check_and_no_other() {
         }
     }
 }
+
+#[test]
+fn without_a_config_the_rest_is_looked_at_all_the_same() {
+    let stage = Stage::demo();
+    let output = stage.run(&["doctor"]);
+    assert_eq!(output.status.code(), Some(1));
+    let (out, _) = texts(&output);
+    assert!(
+        out.contains("failed   config") && out.contains("`billctl init` writes one"),
+        "{out}"
+    );
+    assert!(
+        out.contains("ok       credentials") && out.contains("skipped  identity"),
+        "{out}"
+    );
+
+    stage.config("[mail]\nform = \"a@example.com\"\n");
+    let (out, err) = texts(&stage.run(&["doctor"]));
+    assert!(err.contains("did you mean `from`?"), "{err}");
+    assert!(
+        out.contains("failed   config") && out.contains("ok       all-features"),
+        "{out}"
+    );
+}

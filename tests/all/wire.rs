@@ -11,7 +11,10 @@ use crate::support::emulator::{Endpoints, Tenant, shared};
 /// The built binary in an environment that reaches this tenant and nothing else.
 pub fn billctl(tenant: &Tenant, endpoints: Endpoints, dir: &Path) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("billctl"));
-    command.env_clear().envs(tenant.env(endpoints)).current_dir(dir);
+    command
+        .env_clear()
+        .envs(tenant.env(endpoints))
+        .current_dir(dir);
     command
 }
 
@@ -62,7 +65,9 @@ result = {
 
 #[test]
 fn deploy_makes_the_stack_set_and_an_instance_in_every_account_of_the_ou() {
-    let Some(emulators) = shared("deploy and status on moto") else { return };
+    let Some(emulators) = shared("deploy and status on moto") else {
+        return;
+    };
     let tenant = emulators.tenant();
     let made = tenant.boto3(Endpoints::Moto, ORGANIZATION);
     let dir = folder(CONFIG);
@@ -117,5 +122,8 @@ fn deploy_makes_the_stack_set_and_an_instance_in_every_account_of_the_ou() {
         assert_eq!(line["coverage"], "covered", "{line}");
         assert_eq!(line["effective"], 120.0);
     }
-    assert_eq!(of(made["other"].as_str().unwrap_or_default())["coverage"], "not-targeted");
+    assert_eq!(
+        of(made["other"].as_str().unwrap_or_default())["coverage"],
+        "not-targeted"
+    );
 }

@@ -166,6 +166,29 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
     checks
 }
 
+/// What is left of the checks where there is no config to use: those that depend on it were not looked at.
+pub fn without_config(checks: &mut Vec<Check>, fault: String, cure: Option<String>) {
+    /// Checks that a config's defaults can't stand in for.
+    const DEPEND: [&str; 6] = [
+        "account",
+        "identity",
+        "dkim",
+        "mail-from",
+        "names",
+        "stack-set",
+    ];
+    for check in checks.iter_mut() {
+        if DEPEND.contains(&check.name) && check.verdict != Verdict::Skipped {
+            *check = Check::skipped(check.name, "needs a config");
+        }
+    }
+    let failed = Check::failed("config", fault);
+    checks.insert(
+        0,
+        failed.cure(cure.unwrap_or_else(|| "mend what is reported above".to_owned())),
+    );
+}
+
 fn active_members(tree: &Organization) -> impl Iterator<Item = AccountId> {
     tree.accounts()
         .map(|(account, _)| account)

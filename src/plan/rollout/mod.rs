@@ -217,10 +217,8 @@ pub fn plan(
 
     let builder = operations::Builder::new(desired, observed, organization, default);
     let mut steps = Vec::new();
-    if live.is_none() {
-        if !accounts.is_empty() {
-            steps.push(Step::CreateStackSet);
-        }
+    if live.is_none() && !accounts.is_empty() {
+        steps.push(Step::CreateStackSet);
     }
     let has_parameter = live.is_some_and(|live| live.parameters.contains_key(stack_set::THRESHOLD));
     if updates_stack_set {

@@ -94,12 +94,13 @@ impl Engine {
                     if account == organization.management_account || !active {
                         continue;
                     }
-                    if !self.instances.contains_key(&account) {
+                    if let std::collections::btree_map::Entry::Vacant(e) =
+                        self.instances.entry(account)
+                    {
                         let mut listed = instance(account, InstanceStatus::Current);
                         listed.last_operation = id.clone();
                         listed.ou = ous.first().cloned();
-                        self.instances
-                            .insert(account, (listed, threshold.flatten()));
+                        e.insert((listed, threshold.flatten()));
                         self.touched.insert(account);
                     } else if let Some((listed, _)) = self.instances.get_mut(&account) {
                         // A create retries what failed and leaves the override.

@@ -145,9 +145,11 @@ fn evaluate(
                 })
                 .ok_or_else(|| refuse("no query is a statistic"))?;
             let starts = grid(start, end, period);
+            let expressions: Vec<(&str, &Expr)> =
+                expressions.iter().map(|(id, expr)| (*id, expr)).collect();
             let values = frame_values(
                 &request.queries,
-                expressions,
+                &expressions,
                 &query.id,
                 &starts,
                 period,
@@ -178,7 +180,7 @@ fn evaluate(
 /// The values, period by period, of the query `wanted`, which may be worked out from others.
 pub(in crate::sandbox) fn frame_values(
     queries: &[MetricQuery],
-    expressions: &BTreeMap<&str, Expr>,
+    expressions: &[(&str, &Expr)],
     wanted: &str,
     starts: &[Timestamp],
     period: u32,
@@ -193,8 +195,10 @@ pub(in crate::sandbox) fn frame_values(
     // Expressions can name one another: as many rounds as there are, and then a cycle is left over.
     for _ in 0..=expressions.len() {
         for (id, expr) in expressions {
-            let ready = expr.ids().iter().all(|used| values.contains_key(used));
-            if ready && !values.contains_key(id) {
+            if values.contains_key(id) {
+                continue;
+            }
+            if expr.ids().iter().all(|used| values.contains_key(used)) {
                 let value = expr.evaluate(&Frame {
                     starts,
                     values: &values,

@@ -6,7 +6,6 @@ use super::invalid;
 use super::source::{BILLING, CHARGES};
 use crate::model::AccountId;
 use crate::sandbox::World;
-use crate::sandbox::metrics::Spender;
 use crate::service::cloudwatch::{LIST_METRICS, METRICS_PAGE_SIZE, Metric};
 use crate::service::{Operation, Page, Result};
 
@@ -80,26 +79,26 @@ fn all_charges(world: &World, only: Option<AccountId>) -> impl Iterator<Item = M
             .filter(move |id| only.is_none_or(|only| only == *id))
     };
     let totals = only.is_none().then(|| {
-        let mut services: Vec<&str> = accounts()
-            .flat_map(|account| Spender::new(ledger, account).services().collect::<Vec<_>>())
+        let mut services: Vec<String> = accounts()
+            .flat_map(|account| ledger.services(account))
             .collect();
         services.sort_unstable();
         services.dedup();
         std::iter::once(metric(None, None)).chain(
             services
                 .into_iter()
-                .map(move |service| metric(None, Some(service))),
+                .map(move |service| metric(None, Some(&service))),
         )
     });
     totals
         .into_iter()
         .flatten()
         .chain(accounts().flat_map(move |account| {
-            let services: Vec<_> = Spender::new(ledger, account).services().collect();
+            let services = ledger.services(account);
             std::iter::once(metric(Some(account), None)).chain(
                 services
                     .into_iter()
-                    .map(move |service| metric(Some(account), Some(service))),
+                    .map(move |service| metric(Some(account), Some(&service))),
             )
         }))
 }

@@ -126,7 +126,8 @@ impl Expr {
         found
     }
 
-    /// How often, in seconds, its value can change with the calendar alone; `None` if it can't.
+    /// How often, in seconds, its value is looked at because the calendar turned; `None` if it doesn't matter. Hours
+    /// and minutes are looked at every six hours only: between two publications that can end an alarm, not start one.
     pub(in crate::sandbox) fn calendar_step(&self) -> Option<i64> {
         let mut step: Option<i64> = None;
         self.visit(&mut |expr| {
@@ -135,7 +136,7 @@ impl Expr {
                     Function::Date | Function::Day | Function::Month | Function::Year,
                     _,
                 ) => 86_400,
-                Self::Call(Function::Hour | Function::Minute | Function::Epoch, _) => 3_600,
+                Self::Call(Function::Hour | Function::Minute | Function::Epoch, _) => 21_600,
                 _ => return,
             };
             step = Some(step.map_or(own, |step| step.min(own)));

@@ -140,10 +140,10 @@ fn check_alarm(alarm: &Alarm) -> std::result::Result<(), String> {
         return Err("no metric of the alarm is a statistic".to_owned());
     };
     for query in &alarm.metrics {
-        if let QuerySource::Stat { period: other, .. } = query.source {
-            if other != period {
-                return Err("all metrics of an alarm must have the same period".to_owned());
-            }
+        if let QuerySource::Stat { period: other, .. } = query.source
+            && other != period
+        {
+            return Err("all metrics of an alarm must have the same period".to_owned());
         }
     }
     if period == 0 || (period % 60 != 0 && ![1, 5, 10, 20, 30].contains(&period)) {
@@ -367,3 +367,6 @@ impl World {
         list::list_metrics(self, namespace, name, dimensions, token)
     }
 }
+
+#[cfg(test)]
+mod tests;

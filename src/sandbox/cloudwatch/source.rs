@@ -89,12 +89,18 @@ impl Source {
         end: Timestamp,
     ) -> Vec<Timestamp> {
         match self {
-            Self::Charges { account, .. } => publications(
-                account.unwrap_or_else(|| world.management_account()),
-                start,
-                end,
-            )
-            .collect(),
+            Self::Charges { account, service } => {
+                let account = account.unwrap_or_else(|| world.management_account());
+                let ledger = &world.cloudwatch.ledger;
+                match ledger.published(account, service.as_deref()) {
+                    Some(points) => points
+                        .iter()
+                        .map(|(at, _)| *at)
+                        .filter(|at| *at >= start && *at < end)
+                        .collect(),
+                    None => publications(account, start, end).collect(),
+                }
+            }
             Self::Executions { machine, failed } => world
                 .sfn
                 .ended(machine, *failed)
@@ -126,7 +132,16 @@ impl Source {
             Self::Charges {
                 account: Some(account),
                 service,
-            } => Spender::new(ledger, *account).month_to_date(service.as_deref(), times),
+            } => match ledger.published(*account, service.as_deref()) {
+                Some(points) => times
+                    .iter()
+                    .map(|at| {
+                        let found = points.binary_search_by_key(at, |(at, _)| *at).ok()?;
+                        points.get(found).map(|(_, value)| *value)
+                    })
+                    .collect(),
+                None => Spender::new(ledger, *account).month_to_date(service.as_deref(), times),
+            },
             Self::Charges {
                 account: None,
                 service,

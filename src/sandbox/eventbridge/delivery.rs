@@ -1,6 +1,7 @@
 //! How an event travels: a rule matches, a role is assumed, a policy lets it in, a target takes it (AWS-FACTS 4).
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 
 use quamina::Quamina;
 use serde_json::Value;
@@ -28,13 +29,28 @@ pub(super) fn check_pattern(pattern: &Value) -> Result<(), String> {
         .map_err(|why| why.to_string())
 }
 
+/// Matchers kept: the payer's rules are few, and each event is held against all of them.
+const MATCHERS: usize = 64;
+
+thread_local! {
+    static KNOWN: RefCell<HashMap<String, Quamina<u8>>> = RefCell::default();
+}
+
 /// Whether the event matches the pattern; a pattern that isn't one matches nothing.
 pub(in crate::sandbox) fn matches(pattern: &Value, event: &Value) -> bool {
-    let mut rules = Quamina::<u8>::new();
-    rules.add_pattern(0, &pattern.to_string()).is_ok()
-        && rules
-            .has_matches(event.to_string().as_bytes())
-            .unwrap_or(false)
+    let (pattern, event) = (pattern.to_string(), event.to_string());
+    KNOWN.with_borrow_mut(|known| {
+        if known.len() >= MATCHERS && !known.contains_key(&pattern) {
+            known.clear();
+        }
+        let matcher = known.entry(pattern).or_insert_with_key(|pattern| {
+            let mut matcher = Quamina::new();
+            // Without a pattern it matches nothing.
+            let _ = matcher.add_pattern(0, pattern);
+            matcher
+        });
+        matcher.has_matches(event.as_bytes()).unwrap_or(false)
+    })
 }
 
 fn text<'a>(event: &'a Value, key: &str) -> &'a str {
@@ -183,6 +199,17 @@ fn dead_letter(
         attributes,
     };
     world.sqs.receive_from_rule(queue, rule, message)
+}
+
+/// Whether a rule on any of the payer's buses matches the event. What nobody listens to need not be sent: that
+/// spares a large organisation the way of ten thousand alarms that go to OK when they are made.
+pub(in crate::sandbox) fn anybody_listens(world: &World, event: &Value) -> bool {
+    world
+        .eventbridge
+        .buses
+        .values()
+        .flat_map(|bus| bus.rules.values())
+        .any(|rule| rule.enabled && matches(&rule.pattern, event))
 }
 
 /// An event on a member's default bus: its rule sends it to the payer's bus with its role.

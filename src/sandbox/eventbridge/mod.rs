@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub(super) use delivery::{from_account, from_member, own_event};
+#[cfg(test)]
+pub(super) use delivery::from_account;
+pub(super) use delivery::{anybody_listens, from_member, own_event};
 
 use super::policy::{PolicyKind, check};
 use super::{Sandbox, World};
@@ -243,13 +245,13 @@ impl EventBridge for Sandbox {
                 ));
             }
             // Deleting one that isn't there is no error: the operation declares none (API model).
-            if let Some(bus) = world.eventbridge.buses.get(name) {
-                if !bus.rules.is_empty() {
-                    return Err(invalid(
-                        DELETE_EVENT_BUS,
-                        format!("Event bus {name} can't be deleted since it has rules."),
-                    ));
-                }
+            if let Some(bus) = world.eventbridge.buses.get(name)
+                && !bus.rules.is_empty()
+            {
+                return Err(invalid(
+                    DELETE_EVENT_BUS,
+                    format!("Event bus {name} can't be deleted since it has rules."),
+                ));
             }
             world.eventbridge.buses.remove(name);
             Ok(())

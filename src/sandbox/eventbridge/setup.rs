@@ -103,13 +103,13 @@ fn check_target(world: &World, rule: &Arn, target: &Target) -> Result<()> {
         }
         _ => {}
     }
-    if let Some(queue) = &target.dead_letter_arn {
-        if queue.service() != "sqs" {
-            return Err(invalid(
-                PUT_TARGETS,
-                format!("DeadLetterConfig {queue} is not an SQS queue."),
-            ));
-        }
+    if let Some(queue) = &target.dead_letter_arn
+        && queue.service() != "sqs"
+    {
+        return Err(invalid(
+            PUT_TARGETS,
+            format!("DeadLetterConfig {queue} is not an SQS queue."),
+        ));
     }
     if let Some(role) = &target.role_arn {
         let context = assume_context(world, rule);

@@ -65,7 +65,7 @@ fn deliver(world: &mut World, mut transitions: Vec<Transition>) {
         );
         if transition.account == world.management_account() {
             eventbridge::own_event(world, &event);
-        } else {
+        } else if eventbridge::anybody_listens(world, &event) {
             eventbridge::from_member(world, transition.account, &event);
         }
     }

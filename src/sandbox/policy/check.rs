@@ -9,10 +9,10 @@ use super::{PolicyKind, statements, texts};
 /// # Errors
 /// What is wrong, in AWS's manner.
 pub fn check(policy: &Value, kind: PolicyKind) -> Result<(), String> {
-    if let Some(version) = policy.get("Version") {
-        if !matches!(version.as_str(), Some("2012-10-17" | "2008-10-17")) {
-            return Err("The policy must contain a valid version string".to_owned());
-        }
+    if let Some(version) = policy.get("Version")
+        && !matches!(version.as_str(), Some("2012-10-17" | "2008-10-17"))
+    {
+        return Err("The policy must contain a valid version string".to_owned());
     }
     let statements = statements(policy);
     if statements.is_empty() {

@@ -254,14 +254,13 @@ impl SesV2 for Sandbox {
                 .get_mut(identity)
                 .ok_or_else(|| not_found(OPERATION, "Email identity", identity))?;
             let own = identity.rsplit('@').next().unwrap_or(identity);
-            if let Some(domain) = &domain {
-                if !domain.ends_with(&format!(".{own}")) {
+            if let Some(domain) = &domain
+                && !domain.ends_with(&format!(".{own}")) {
                     return Err(bad(
                         OPERATION,
                         format!("Provided MAIL-FROM domain <{domain}> is not subdomain of the domain of the identity <{own}>."),
                     ));
                 }
-            }
             stored.mail_from = domain.clone().map(|domain| (domain, now));
             Ok(())
         })
@@ -461,3 +460,6 @@ fn configuration_set_mut<'w>(
         .get_mut(name)
         .ok_or_else(|| not_found(operation, "Configuration set", name))
 }
+
+#[cfg(test)]
+mod tests;

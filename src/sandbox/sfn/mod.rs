@@ -286,6 +286,15 @@ fn page<T>(operation: Operation, items: Vec<T>, token: Option<&str>) -> Result<P
     })
 }
 
+/// How an execution ended, once it was run, with its error and cause.
+pub(super) fn outcome(
+    world: &World,
+    execution: &Arn,
+) -> Option<(ExecutionStatus, Option<(String, String)>)> {
+    let found = world.execution(DESCRIBE_EXECUTION, execution).ok()?;
+    Some((found.status, found.error.clone()))
+}
+
 #[async_trait]
 impl StepFunctions for Sandbox {
     async fn describe_state_machine(&self, arn: &Arn) -> Result<StateMachine> {
@@ -385,3 +394,6 @@ impl StepFunctions for Sandbox {
         .await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,14 +20,22 @@ impl Ended {
     /// That it ended with this code.
     #[track_caller]
     pub fn code(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code, code,
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
         self
     }
 
     /// How many API calls of this kind `-v` counted: `read` or `write`.
     #[track_caller]
     pub fn calls(&self, access: &str) -> usize {
-        assert!(self.stderr.contains("API calls"), "run it with -v: {}", self.stderr);
+        assert!(
+            self.stderr.contains("API calls"),
+            "run it with -v: {}",
+            self.stderr
+        );
         self.stderr
             .lines()
             .filter_map(|line| {
@@ -49,7 +57,9 @@ pub struct Home {
 impl Home {
     /// An empty folder.
     pub fn empty() -> Self {
-        Self { dir: TempDir::new().expect("a folder") }
+        Self {
+            dir: TempDir::new().expect("a folder"),
+        }
     }
 
     /// With a config and the demo's organisation.

@@ -1,0 +1,185 @@
+use jiff::SignedDuration;
+
+use super::*;
+use crate::model::AccountId;
+use crate::sandbox::seed::{self, Shape};
+use crate::service::{Services, all_pages};
+
+fn services() -> (Sandbox, Services) {
+    let sandbox = Sandbox::in_memory(seed::demo());
+    let services = sandbox.services();
+    (sandbox, services)
+}
+
+fn series(id: &str, account: AccountId) -> MetricQuery {
+    MetricQuery {
+        id: id.into(),
+        source: QuerySource::Stat {
+            metric: Metric {
+                namespace: "AWS/Billing".into(),
+                name: "EstimatedCharges".into(),
+                dimensions: BTreeMap::from([
+                    ("Currency".into(), "USD".into()),
+                    ("LinkedAccount".into(), account.to_string()),
+                ]),
+            },
+            period: 3_600,
+            stat: "Maximum".into(),
+        },
+        return_data: true,
+        label: None,
+    }
+}
+
+fn code<T: std::fmt::Debug>(answer: Result<T>) -> String {
+    answer.unwrap_err().code.unwrap()
+}
+
+#[tokio::test]
+async fn every_account_and_service_has_a_metric_and_pages_hold_500() {
+    let sandbox = Sandbox::in_memory(seed::world(&Shape {
+        accounts: 200,
+        ous: 5,
+        depth: 2,
+        seed: 1,
+    }));
+    let services = sandbox.services();
+    let all = BTreeMap::from([("Currency".to_owned(), Some("USD".to_owned()))]);
+    let first = services
+        .cloudwatch
+        .list_metrics("AWS/Billing", "EstimatedCharges", &all, None)
+        .await
+        .unwrap();
+    assert_eq!(first.items.len(), 500);
+    let metrics = all_pages(|token| {
+        services
+            .cloudwatch
+            .list_metrics("AWS/Billing", "EstimatedCharges", &all, token)
+    })
+    .await
+    .unwrap();
+    let accounts = metrics
+        .iter()
+        .filter(|metric| {
+            metric.dimensions.contains_key("LinkedAccount")
+                && !metric.dimensions.contains_key("ServiceName")
+        })
+        .count();
+    assert_eq!(accounts, 201);
+    let distinct: BTreeSet<_> = metrics.iter().collect();
+    assert_eq!(distinct.len(), metrics.len());
+}
+
+#[tokio::test]
+async fn the_end_is_exclusive_and_the_past_is_there_from_the_start() {
+    let (sandbox, services) = services();
+    let account = sandbox.peek(World::management_account);
+    let now = services.clock.now();
+    let ask = |end| DataRequest {
+        queries: vec![series("m1", account)],
+        start: now - SignedDuration::from_hours(60 * 24),
+        end,
+    };
+    let page = services
+        .cloudwatch
+        .get_metric_data(&ask(now), None)
+        .await
+        .unwrap();
+    let points = &page.items[0].points;
+    assert!((235..=245).contains(&points.len()), "{}", points.len());
+    let last = points.last().unwrap().0;
+    // The bucket of the last publication begins at `last`: nothing of it is before its own start.
+    let page = services
+        .cloudwatch
+        .get_metric_data(&ask(last), None)
+        .await
+        .unwrap();
+    assert_eq!(page.items[0].points.len(), points.len() - 1);
+}
+
+#[tokio::test]
+async fn a_large_answer_comes_in_pages_and_loses_nothing() {
+    let (sandbox, services) = services();
+    let account = sandbox.peek(World::management_account);
+    let now = services.clock.now();
+    let queries: Vec<MetricQuery> = (0..200)
+        .map(|number| series(&format!("q{number}"), account))
+        .collect();
+    let request = DataRequest {
+        queries,
+        start: now - SignedDuration::from_hours(200 * 24),
+        end: now,
+    };
+    let first = services
+        .cloudwatch
+        .get_metric_data(&request, None)
+        .await
+        .unwrap();
+    assert!(first.next.is_some());
+    let all = all_pages(|token| services.cloudwatch.get_metric_data(&request, token))
+        .await
+        .unwrap();
+    let mut lengths: BTreeMap<&str, usize> = BTreeMap::new();
+    for part in &all {
+        *lengths.entry(&part.id).or_default() += part.points.len();
+    }
+    assert_eq!(lengths.len(), 200);
+    let distinct: BTreeSet<usize> = lengths.values().copied().collect();
+    assert_eq!(distinct.len(), 1);
+}
+
+#[tokio::test]
+async fn what_cloudwatch_refuses_is_refused() {
+    let (sandbox, services) = services();
+    let account = sandbox.peek(World::management_account);
+    let now = services.clock.now();
+    let mut request = DataRequest {
+        queries: vec![series("m1", account); 2],
+        start: now,
+        end: now,
+    };
+    for _ in 0..2 {
+        let answer = services.cloudwatch.get_metric_data(&request, None).await;
+        assert_eq!(code(answer), "ValidationError");
+        request.start = now - SignedDuration::from_hours(1);
+    }
+    let mut alarm = Alarm {
+        name: "a".into(),
+        description: String::new(),
+        metrics: vec![MetricQuery {
+            id: "e".into(),
+            source: QuerySource::Expression {
+                expression: "SEARCH('x', 'Maximum')".into(),
+            },
+            return_data: true,
+            label: None,
+        }],
+        comparison: "GreaterThanThreshold".into(),
+        threshold: 1.0,
+        evaluation_periods: 1,
+        treat_missing_data: "notBreaching".into(),
+        actions_enabled: true,
+        alarm_actions: Vec::new(),
+    };
+    let answer = services
+        .cloudwatch
+        .put_metric_alarm(&alarm, &Tags::new())
+        .await;
+    assert_eq!(code(answer), "ValidationError");
+    alarm.metrics = vec![series("m1", account)];
+    services
+        .cloudwatch
+        .put_metric_alarm(&alarm, &Tags::new())
+        .await
+        .unwrap();
+    alarm.evaluation_periods = 1_000;
+    let answer = services
+        .cloudwatch
+        .put_metric_alarm(&alarm, &Tags::new())
+        .await;
+    assert_eq!(code(answer), "ValidationError");
+    let answer = services.cloudwatch.delete_alarms(&["b".into()]).await;
+    assert_eq!(code(answer), "ResourceNotFound");
+    let answer = services.cloudwatch.get_dashboard("d").await;
+    assert_eq!(code(answer), "ResourceNotFound");
+}
