@@ -4,13 +4,16 @@ use clap::Args;
 
 use super::{Context, Format};
 use crate::apply::billing as apply;
-use crate::error::{Error, ErrorKind, Result};
+use crate::apply::rollout::{self, Wait};
+use crate::error::{Context as _, Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::model::OrgId;
-use crate::observe::billing as observe;
+use crate::observe::{billing as observe, organization, stack_set};
 use crate::plan::billing as plan;
+use crate::plan::rollout::{Desired, Options, plan as plan_rollout};
 use crate::render;
 use crate::resource::Scope;
+use crate::service::OrAbsent;
 
 /// Arguments of `destroy`.
 #[derive(Debug, Args)]
@@ -45,10 +48,16 @@ pub async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
     } else if args.plan {
         anstream::println!("{}", render::billing_json("destroy", &plan, false, None));
     }
-    if args.plan || plan.is_empty() {
+    let members = stack_set::observe(services, &context.config.deploy.stack_set).await?;
+    if let (Some(live), true) = (&members.stack_set, format != Format::Json) {
+        let instances = render::plural(members.instances.len(), "instance");
+        anstream::println!("- StackSet {} and its {instances}", live.name);
+    }
+    if args.plan || (plan.is_empty() && members.stack_set.is_none()) {
         return Ok(());
     }
     confirm(args, context, &facts.organization)?;
+    remove_members(context).await?;
     apply::run(&plan, services, listener).await?;
     let left = plan::removal(&scope, &observe::read(services, &scope).await?.present);
     if let Some(step) = left.steps.first() {
@@ -58,6 +67,37 @@ pub async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
     if format == Format::Json {
         anstream::println!("{}", render::billing_json("destroy", &plan, true, None));
     }
+    Ok(())
+}
+
+/// Removes every instance, then the StackSet: before the bus that the members forward to.
+async fn remove_members(context: &Context) -> Result<()> {
+    let services = &context.services;
+    let listener = &*context.listener;
+    let deploy = &context.config.deploy;
+    let organization = organization(services).await?;
+    rollout::wait_for_others(services, listener, &deploy.stack_set, Wait::Finish).await?;
+    let members = stack_set::observe(services, &deploy.stack_set).await?;
+    let Some(live) = &members.stack_set else { return Ok(()) };
+    let options = Options {
+        prune: true,
+        ..Options::default()
+    };
+    let nothing = Desired::nothing(live, deploy.preferences);
+    let removal = plan_rollout(&nothing, &members, &organization, &options);
+    let report = rollout::apply(services, listener, &removal, &deploy.preferences, Wait::Finish).await?;
+    if report.has_failures() || report.overtaken {
+        anstream::println!("{}", render::failures(&report.outcomes, &organization));
+        return Err(Error::failed("not every instance could be removed, so the StackSet and the billing side stay")
+            .hint("mend the accounts above and run `billctl destroy` again"));
+    }
+    listener.on(Event::Phase(format!("removing StackSet {}", live.name)));
+    services
+        .cloudformation
+        .delete_stack_set(&live.name)
+        .await
+        .or_absent()
+        .while_trying(format!("delete StackSet {}", live.name))?;
     Ok(())
 }
 

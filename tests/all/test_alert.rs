@@ -28,7 +28,7 @@ impl Billing {
             .organizations
             .accounts()
             .map(|(account, _)| account)
-            .find(|account| account.name == "payments-api")
+            .find(|account| account.name == "payments-prod")
             .unwrap()
             .id;
         let sandbox = Sandbox::in_memory(world);

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::model::{AccountId, AccountState, Organization, OuId, SelectorError, Usd};
 use crate::plan::Thresholds;
 use crate::plan::rollout::target_of;
-use crate::service::cloudformation::{Preferences, StackSetSpec};
+use crate::service::cloudformation::{AutoDeployment, Preferences, StackSet, StackSetSpec};
 
 /// What the config wants, in the accounts that a run is about.
 #[derive(Debug, Clone)]
@@ -94,6 +94,30 @@ pub fn targets<'a>(
 }
 
 impl Desired {
+    /// Nothing at all: with [`prune`](super::Options::prune), the way to remove every instance of `live`.
+    pub fn nothing(live: &StackSet, preferences: Preferences) -> Self {
+        Self {
+            spec: StackSetSpec {
+                name: live.name.clone(),
+                description: live.description.clone(),
+                template: live.template.clone(),
+                parameters: live.parameters.clone(),
+                tags: live.tags.clone(),
+                auto_deployment: live.auto_deployment.unwrap_or(AutoDeployment {
+                    enabled: false,
+                    retain_stacks: false,
+                }),
+            },
+            targets: BTreeSet::new(),
+            accounts: BTreeMap::new(),
+            skipped: BTreeMap::new(),
+            covered: BTreeSet::new(),
+            only_named: false,
+            preferences,
+            notes: Vec::new(),
+        }
+    }
+
     /// What `config` wants for `scope`.
     ///
     /// # Errors
