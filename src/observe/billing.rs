@@ -186,7 +186,7 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<Observed> {
         .collect();
     match access {
         Ok(access) => present.extend(access),
-        Err(error) if !matches!(error.kind, Kind::Other | Kind::Invalid) => {
+        Err(error) if !matches!(error.kind, Kind::Other | Kind::Invalid | Kind::Garbled) => {
             return Err(error).while_trying("read the billing side");
         }
         Err(error) => present.set_unreadable(Access::id(), error.to_string()),
