@@ -78,18 +78,29 @@ async fn remove_members(context: &Context) -> Result<()> {
     let organization = organization(services).await?;
     rollout::wait_for_others(services, listener, &deploy.stack_set, Wait::Finish).await?;
     let members = stack_set::observe(services, &deploy.stack_set).await?;
-    let Some(live) = &members.stack_set else { return Ok(()) };
+    let Some(live) = &members.stack_set else {
+        return Ok(());
+    };
     let options = Options {
         prune: true,
         ..Options::default()
     };
     let nothing = Desired::nothing(live, deploy.preferences);
     let removal = plan_rollout(&nothing, &members, &organization, &options);
-    let report = rollout::apply(services, listener, &removal, &deploy.preferences, Wait::Finish).await?;
+    let report = rollout::apply(
+        services,
+        listener,
+        &removal,
+        &deploy.preferences,
+        Wait::Finish,
+    )
+    .await?;
     if report.has_failures() || report.overtaken {
         anstream::println!("{}", render::failures(&report.outcomes, &organization));
-        return Err(Error::failed("not every instance could be removed, so the StackSet and the billing side stay")
-            .hint("mend the accounts above and run `billctl destroy` again"));
+        return Err(Error::failed(
+            "not every instance could be removed, so the StackSet and the billing side stay",
+        )
+        .hint("mend the accounts above and run `billctl destroy` again"));
     }
     listener.on(Event::Phase(format!("removing StackSet {}", live.name)));
     services

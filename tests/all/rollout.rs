@@ -248,11 +248,19 @@ fn destroying_takes_the_members_out_before_the_billing_side() {
     home.run("destroy").code(2);
     assert_eq!(account(&home, "prod-web")["coverage"], "covered");
     let doctor = home.run("sandbox show").code(0);
-    let organization = doctor.stdout.split(',').next().unwrap_or_default().to_owned();
-    home.run(&format!("destroy --organization {organization}")).code(0);
+    let organization = doctor
+        .stdout
+        .split(',')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    home.run(&format!("destroy --organization {organization}"))
+        .code(0);
     assert_eq!(account(&home, "prod-web")["coverage"], "missing");
     let shown = home.run("sandbox show").code(0);
     assert!(!shown.stdout.contains("StackSet"), "{}", shown.stdout);
-    let again = home.run(&format!("destroy -v --organization {organization}")).code(0);
+    let again = home
+        .run(&format!("destroy -v --organization {organization}"))
+        .code(0);
     assert_eq!(again.calls("write"), 0);
 }

@@ -127,3 +127,84 @@ fn deploy_makes_the_stack_set_and_an_instance_in_every_account_of_the_ou() {
         "not-targeted"
     );
 }
+
+#[test]
+fn bootstrap_makes_the_billing_side_once_and_repairs_one_field() {
+    let Some(emulators) = shared("bootstrap on ministack and moto") else {
+        return;
+    };
+    let tenant = emulators.tenant();
+    tenant.boto3(
+        Endpoints::Moto,
+        "client('organizations').create_organization(FeatureSet='ALL')\nresult = None",
+    );
+    let dir = folder(CONFIG);
+    let bootstrap = |more: &[&str]| {
+        let mut command = billctl(&tenant, Endpoints::Closest, dir.path());
+        command.arg("bootstrap").args(more);
+        run(&mut command)
+    };
+
+    let (code, stdout, stderr) = bootstrap(&[]);
+    assert_eq!(code, 0, "{stdout}\n{stderr}");
+    let read = "arn = client('sts').get_caller_identity()['Account']\n\
+         machine = f'arn:aws:states:us-east-1:{arn}:stateMachine:billctl-notifier'\n\
+         result = {\n\
+          'role': client('iam').get_role(RoleName='billctl-notifier')['Role']['AssumeRolePolicyDocument'],\n\
+          'machine': client('stepfunctions').describe_state_machine(stateMachineArn=machine)['definition'],\n\
+          'subject': client('sesv2').get_email_template(TemplateName='billctl-spend-alarm')['TemplateContent']['Subject'],\n\
+          'targets': client('events').list_targets_by_rule(Rule='billctl-member-alarms', EventBusName='billctl')['Targets'],\n\
+          'policy': client('events').describe_event_bus(Name='billctl')['Policy'],\n\
+          'queue': client('sqs').get_queue_url(QueueName='billctl-undelivered')['QueueUrl'],\n\
+          'alarm': client('cloudwatch').describe_alarms(AlarmNames=['Billing-Alarm'])['MetricAlarms'][0]['Threshold'],\n\
+          'dashboard': client('cloudwatch').get_dashboard(DashboardName='billctl')['DashboardBody'],\n\
+         }";
+    let made = tenant.boto3(Endpoints::Closest, read);
+    assert!(
+        made["role"].to_string().contains("states.amazonaws.com"),
+        "{made}"
+    );
+    assert!(
+        made["machine"]
+            .as_str()
+            .unwrap_or_default()
+            .contains("JSONata"),
+        "{made}"
+    );
+    assert!(
+        made["targets"][0]["Arn"]
+            .to_string()
+            .contains("billctl-notifier"),
+        "{made}"
+    );
+    assert!(
+        made["policy"].to_string().contains("aws:PrincipalOrgID"),
+        "{made}"
+    );
+    assert_eq!(made["alarm"], 120.0);
+
+    // Again: nothing changed, and no write call.
+    let (code, stdout, stderr) = bootstrap(&["-v"]);
+    assert_eq!(code, 0, "{stdout}\n{stderr}");
+    assert!(stdout.contains("nothing to change"), "{stdout}");
+    assert!(!stderr.contains(" write "), "{stderr}");
+
+    // One field changed by hand is shown as exactly that, and repaired.
+    tenant.boto3(
+        Endpoints::Closest,
+        "ses = client('sesv2')\n\
+         content = ses.get_email_template(TemplateName='billctl-spend-alarm')['TemplateContent']\n\
+         ses.update_email_template(TemplateName='billctl-spend-alarm', TemplateContent={**content, 'Subject': 'mine'})\n\
+         result = None",
+    );
+    let (code, stdout, stderr) = bootstrap(&["--plan"]);
+    assert_eq!(code, 0, "{stdout}\n{stderr}");
+    assert!(stdout.contains("1 to change"), "{stdout}");
+    assert!(
+        stdout.contains("subject: \"mine\" -> \"{{subject}}\""),
+        "{stdout}"
+    );
+    let (code, stdout, stderr) = bootstrap(&[]);
+    assert_eq!(code, 0, "{stdout}\n{stderr}");
+    assert_eq!(tenant.boto3(Endpoints::Closest, read), made);
+}
