@@ -10,7 +10,8 @@ use crate::service::cloudwatch::{Alarm as ServiceAlarm, Metric, MetricQuery, Que
 /// is the new month's spend; any other fall is a credit, which is no spend (AWS-FACTS 2).
 ///
 /// The period slides, so a day that ends late on the 2nd still follows one that holds the old month's charges, while
-/// the new month has nearly two days of spend by then: it is scaled to one period by how old the month is.
+/// the new month has nearly two days of spend by then: it is scaled to one period by how old the month is. That
+/// `DATE` and `HOUR` see the start of a sliding period is unverified on AWS.
 pub const SPEND_EXPRESSION: &str = "IF(RATE(m1) < 0, \
      IF(DATE(m1) <= 2, m1 * PERIOD(m1) / ((DATE(m1) - 1) * 86400 + HOUR(m1) * 3600 + PERIOD(m1)), 0), \
      RATE(m1) * PERIOD(m1))";
