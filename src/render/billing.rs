@@ -2,7 +2,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::style::{self, paint};
-use super::{Table, json, plural};
+use super::{Table, clean, json, plural};
 use crate::cli::Format;
 use crate::plan::billing::{Action, Plan, Step};
 use crate::resource::document::FieldChange;
@@ -141,22 +141,15 @@ fn lines_text(path: &str, before: &str, after: &str) -> String {
 
 /// A value in full, unless it is a document of its own.
 fn whole(value: &Value) -> String {
-    cut(&safe(&value.to_string()), 4 * WIDEST)
+    cut(&clean(&value.to_string()), 4 * WIDEST)
 }
 
 /// A value as far as it fits on a line; a long text by its length.
 fn brief(value: &Value) -> String {
     match value {
         Value::String(text) if text.contains('\n') => plural(text.lines().count(), "line"),
-        other => cut(&safe(&other.to_string()), WIDEST),
+        other => cut(&clean(&other.to_string()), WIDEST),
     }
-}
-
-/// What comes from AWS can hold anything; JSON escapes most control characters, this the rest.
-fn safe(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
 }
 
 fn cut(text: &str, most: usize) -> String {

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::style::{self, paint};
-use super::{Table, json, plural};
+use super::{Table, clean, json, plural};
 use crate::cli::Format;
 use crate::plan::doctor::{Check, Verdict};
 
@@ -52,18 +52,10 @@ pub fn doctor(format: Format, checks: &[Check]) -> String {
             let mut text = format!("{}\n", paint(style::STRONG, summary(failed, warnings)));
             for check in checks {
                 let word = paint(colour(check.verdict), format!("{:<8}", word(check.verdict)));
-                text += &format!(
-                    "\n{word} {:<width$}  {}",
-                    check.name,
-                    printable(&check.finding)
-                );
+                text += &format!("\n{word} {:<width$}  {}", check.name, clean(&check.finding));
                 if let Some(cure) = &check.cure {
                     let indent = " ".repeat(width + 11);
-                    text += &format!(
-                        "\n{indent}{} {}",
-                        paint(style::FAINT, "cure:"),
-                        printable(cure)
-                    );
+                    text += &format!("\n{indent}{} {}", paint(style::FAINT, "cure:"), clean(cure));
                 }
             }
             text
@@ -103,9 +95,4 @@ const fn colour(verdict: Verdict) -> anstyle::Style {
         Verdict::Failed => style::BAD,
         Verdict::Skipped => style::FAINT,
     }
-}
-
-/// Without control characters: AWS's messages can quote anything.
-fn printable(text: &str) -> String {
-    text.replace(char::is_control, " ")
 }

@@ -7,8 +7,9 @@ use handlebars::Handlebars;
 use serde::Serialize;
 
 use self::chart::{DayChart, MonthChart, RowChart};
+use super::clean;
 use super::plural;
-use super::spend::{amount, clean, cost_line, forecast, minute, notes, plain};
+use super::spend::{amount, cost_line, forecast, minute, notes, plain};
 use crate::error::{Error, Result};
 use crate::spend::{By, Interval, Key, Report, Row};
 

@@ -28,6 +28,7 @@ pub use rollout::{failures, rollout};
 pub use spend::spend;
 pub use status::{BillingStatus, Status, status};
 pub use suggestion::suggestion;
+use table::clean;
 pub use table::{Table, plural};
 
 /// The version of every JSON answer; it grows when a field changes its meaning or goes away (docs/json.md).

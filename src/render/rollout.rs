@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::style::{self, paint};
-use super::{Table, json, plural};
+use super::{Table, clean, json, plural};
 use crate::apply::operation::Outcome;
 use crate::cli::Format;
 use crate::model::{AccountId, Organization};
@@ -99,7 +99,13 @@ fn text(format: Format, plan: &Rollout, organization: &Organization) -> String {
         } else {
             paint(style, symbol)
         };
-        table.row([symbol, line.account.to_string(), line.name, line.ou, what]);
+        table.row([
+            symbol,
+            line.account.to_string(),
+            clean(&line.name),
+            clean(&line.ou),
+            what,
+        ]);
         rows += 1;
     }
     if rows > 0 {
@@ -151,11 +157,11 @@ pub fn failures(outcomes: &[Outcome], organization: &Organization) -> String {
         }
     }
     for (reason, accounts) in reasons {
-        let reason = if reason.is_empty() {
+        let reason = clean(if reason.is_empty() {
             "no reason given"
         } else {
             reason
-        };
+        });
         lines.push(format!(
             "{} {}: {reason}",
             paint(style::BAD, "failed"),
@@ -167,7 +173,7 @@ pub fn failures(outcomes: &[Outcome], organization: &Organization) -> String {
                 .map_or("", |(account, _)| account.name.as_str());
             lines.push(format!("    {account}  {name}"));
         }
-        if let Some(cure) = cure(reason) {
+        if let Some(cure) = cure(&reason) {
             lines.push(format!("    {} {cure}", paint(style::STRONG, "cure:")));
         }
     }

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::style::{self, paint};
-use super::{Table, json, plural};
+use super::{Table, clean, json, plural};
 use crate::cli::Format;
 use crate::config::Measure;
 use crate::model::Usd;
@@ -197,13 +197,6 @@ fn painted(format: Format, style: anstyle::Style, text: String) -> String {
     } else {
         paint(style, text)
     }
-}
-
-/// A name as a terminal may see it: names are free text, and an escape sequence in one could do anything.
-pub(super) fn clean(name: &str) -> String {
-    name.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
 }
 
 pub(super) fn amount(amount: Option<Amount>) -> String {

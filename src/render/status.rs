@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::style::{self, paint};
-use super::{Table, billing_plan, json, plural};
+use super::{Table, billing_plan, clean, json, plural};
 use crate::cli::Format;
 use crate::model::Usd;
 use crate::observe::billing_health::BillingHealth;
@@ -106,7 +106,7 @@ fn health_lines(health: &BillingHealth) -> Vec<String> {
             failure.started.strftime("%Y-%m-%d %H:%M"),
             failure.name,
             paint(style::BAD, &failure.error),
-            failure.cause
+            clean(&failure.cause)
         ));
     }
     if let Some(waiting) = health.waiting.filter(|waiting| *waiting > 0) {
@@ -246,8 +246,8 @@ fn row(format: Format, account: &AccountStatus) -> [String; 9] {
     [
         painted(symbol),
         account.account.to_string(),
-        account.name.clone(),
-        account.ou.clone(),
+        clean(&account.name),
+        clean(&account.ou),
         amount(account.wanted),
         effective,
         instance,

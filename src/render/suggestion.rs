@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::clean;
 use super::plural;
-use super::spend::clean;
 use crate::config::Measure;
 use crate::model::{AccountId, Organization, OuId, Usd};
 use crate::spend::{Interval, Ledger, Rule, Subject, Suggestion, group, suggest};

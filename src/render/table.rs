@@ -77,3 +77,8 @@ pub fn plural(count: usize, noun: &str) -> String {
         format!("{count} {noun}s")
     }
 }
+
+/// Untrusted text (a name, a reason) without what could change the terminal, end a cell or start a line.
+pub(super) fn clean(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}

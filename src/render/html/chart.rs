@@ -3,7 +3,8 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::super::spend::{amount, clean, forecast, plain};
+use super::super::clean;
+use super::super::spend::{amount, forecast, plain};
 use super::dash;
 use crate::model::Usd;
 use crate::spend::{Amount, Interval, Report, Row};
