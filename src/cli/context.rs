@@ -191,14 +191,6 @@ impl Context {
     /// # Errors
     /// Every rule that doesn't fit the organisation, with its line.
     pub fn thresholds(&self, organization: &Organization) -> Result<Thresholds> {
-        Thresholds::resolve(&self.config, organization).map_err(|problems| {
-            let source = &self.config.source;
-            source.error(
-                problems
-                    .into_iter()
-                    .map(|problem| source.problem_on_line(problem.line, problem.message))
-                    .collect(),
-            )
-        })
+        Thresholds::checked(&self.config, organization)
     }
 }

@@ -1,15 +1,14 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use futures::try_join;
 
-use super::{Context, precheck};
+use super::Context;
 use crate::apply::operation::follow;
 use crate::apply::rollout::{self as apply, Report, Wait};
 use crate::error::{Context as _, Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::model::{AccountId, Organization};
-use crate::observe;
+use crate::observe::{self, precheck};
 use crate::plan::Thresholds;
 use crate::plan::rollout::{self as plan, Desired, Observed, Options, Rollout, Scope};
 use crate::render;
@@ -109,9 +108,11 @@ async fn read(context: &Context) -> Result<(Organization, Thresholds)> {
         .listener
         .on(Event::Phase("reading the organisation ...".to_owned()));
     let services = &context.services;
-    let (caller, organization) =
-        try_join!(precheck::caller(services), observe::organization(services))?;
-    precheck::administrator(context, &caller, &organization).await?;
+    let ((), organization) = precheck::checked(
+        precheck::administrator(services, &context.config),
+        observe::organization(services),
+    )
+    .await?;
     let thresholds = context.thresholds(&organization)?;
     Ok((organization, thresholds))
 }

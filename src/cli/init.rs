@@ -2,14 +2,13 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind as IoError, IsTerminal, Write};
 
 use clap::Args;
-use futures::try_join;
 
 use super::{GlobalArgs, services};
 use crate::config::starter::{Answers, choices, starter, suggested};
 use crate::config::{CallAs, Config};
 use crate::error::{Context as _, Error, Result};
 use crate::model::{Organization, Usd};
-use crate::observe;
+use crate::observe::{self, precheck};
 
 /// Arguments of `init`. What isn't given is asked for on a terminal.
 #[derive(Debug, Args)]
@@ -36,18 +35,11 @@ pub async fn run(args: &InitArgs, global: &GlobalArgs) -> Result<()> {
         return Err(already(&name));
     }
     let services = services(global, CallAs::Own).await?;
-    let (caller, organization) = try_join!(
-        async {
-            let caller = services.sts.get_caller_identity().await;
-            caller.while_trying("find out whose credentials these are")
-        },
+    let (call_as, organization) = precheck::checked(
+        precheck::call_as(&services),
         observe::organization(&services),
-    )?;
-    let call_as = if caller.account == organization.management_account {
-        CallAs::Own
-    } else {
-        CallAs::DelegatedAdmin
-    };
+    )
+    .await?;
     let answers = answers(args, &organization, call_as)?;
     let text = starter(&name, &organization, &answers)?;
     // Made anew or not at all, even if somebody else made it meanwhile.

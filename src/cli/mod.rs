@@ -10,7 +10,6 @@ mod doctor;
 mod init;
 mod man;
 mod policy;
-mod precheck;
 mod preview;
 mod sandbox;
 mod spend;

@@ -10,6 +10,7 @@ use crate::config::{Config, Measure};
 use crate::error::{Context as _, Error, Result};
 use crate::event::{Event, Silent};
 use crate::model::{Account, AccountId, Organization, OuId, Usd};
+use crate::observe::precheck;
 use crate::sandbox::metrics::{self, Published};
 use crate::sandbox::sesv2::Mail;
 use crate::sandbox::{Sandbox, Subject, World, seed};
@@ -170,7 +171,11 @@ async fn real(account: AccountId, global: &GlobalArgs) -> Result<Scene> {
     context
         .listener
         .on(Event::Phase(format!("reading account {account} ...")));
-    let organization = observe::organization(services).await?;
+    let (_, organization) = precheck::checked(
+        precheck::billing_account(services, &context.config),
+        observe::organization(services),
+    )
+    .await?;
     let (found, parent) = organization
         .account(account)
         .ok_or_else(|| Error::usage(format!("account {account} is not in the organisation")))?;

@@ -8,8 +8,8 @@ use crate::config::{Config, Measure};
 use crate::error::{Context as _, Error, Result};
 use crate::event::Event;
 use crate::model::{AccountId, Organization, OuId, Usd};
-use crate::observe::organization;
 use crate::observe::spend::{self as observe, Series, Window};
+use crate::observe::{organization, precheck};
 use crate::plan::Thresholds;
 use crate::render;
 use crate::spend::{By, Grid, Interval, Ledger, Material, Note, Report, Subject, report};
@@ -100,7 +100,12 @@ pub async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
     context
         .listener
         .on(Event::Phase("reading the organisation".to_owned()));
-    let organization = organization(&context.services).await?;
+    let services = &context.services;
+    let (_, organization) = precheck::checked(
+        precheck::billing_account(services, &context.config),
+        organization(services),
+    )
+    .await?;
     let scope = Scope::of(args, &organization)?;
     let has_config =
         context.global.config != Path::new(DEFAULT_CONFIG) || context.global.config.exists();

@@ -1,11 +1,11 @@
 use clap::Args;
 use futures::try_join;
 
-use super::{Context, precheck};
+use super::Context;
 use crate::config::CallAs;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Organization;
-use crate::observe;
+use crate::observe::{self, precheck};
 use crate::plan::Thresholds;
 use crate::plan::billing::plan;
 use crate::plan::rollout::{Override, targets};
@@ -35,12 +35,14 @@ pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
     let services = &context.services;
     let config = &context.config;
     let name = &config.deploy.stack_set;
-    let (caller, organization, mut observed) = try_join!(
-        precheck::caller(services),
-        observe::organization(services),
-        observe::stack_set::observe(services, name),
-    )?;
-    precheck::administrator(context, &caller, &organization).await?;
+    let reads = async {
+        try_join!(
+            observe::organization(services),
+            observe::stack_set::observe(services, name),
+        )
+    };
+    let ((), (organization, mut observed)) =
+        precheck::checked(precheck::administrator(services, config), reads).await?;
     let thresholds = context.thresholds(&organization)?;
     let unknown = observed
         .instances
@@ -95,16 +97,10 @@ async fn billing(
     if context.config.call_as != CallAs::Own {
         return BillingStatus::NotHere;
     }
-    let management_account = organization.management_account;
-    let own_threshold = organization
-        .account(management_account)
-        .map_or(thresholds.default, |(_, parent)| {
-            thresholds.of(management_account, parent, organization)
-        });
     let facts = Facts {
         organization: organization.id.clone(),
-        management_account,
-        own_threshold,
+        management_account: organization.management_account,
+        own_threshold: thresholds.of_management_account(organization),
     };
     let scope = Scope {
         config: &context.config,

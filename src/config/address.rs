@@ -2,7 +2,7 @@
 
 use email_address::{EmailAddress, Options};
 
-use crate::model::{Arn, REGION};
+use crate::model::{Arn, PARTITION, REGION};
 
 /// What is wrong with a text, and what to do about it.
 pub struct Fault {
@@ -129,7 +129,7 @@ pub fn identity_arn_fault(text: &str) -> Option<Fault> {
         Ok(arn) => arn,
         Err(_) => return fault_of(format!("`{shown}` is not an ARN"), hint),
     };
-    if arn.partition() != "aws" {
+    if arn.partition() != PARTITION {
         let message = format!(
             "billctl doesn't work in partition {}",
             super::structure::printable(arn.partition())

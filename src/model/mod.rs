@@ -14,3 +14,5 @@ pub use usd::{ParseUsdError, Usd};
 
 /// The only Region that holds `AWS/Billing` metrics (AWS-FACTS 1), and so the only one billctl works in.
 pub const REGION: &str = "us-east-1";
+/// The partition where billing metrics and StackSets are as billctl knows them (AWS-FACTS 1: `aws-cn` differs).
+pub const PARTITION: &str = "aws";

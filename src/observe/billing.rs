@@ -3,10 +3,10 @@
 use futures::future::{BoxFuture, OptionFuture, try_join_all};
 use futures::{FutureExt, try_join};
 
-use crate::config::{Config, ThresholdTarget};
-use crate::error::{Context, Error, Result};
-use crate::model::{AccountId, OrgId, Usd};
-use crate::observe;
+use crate::config::Config;
+use crate::error::{Context, Result};
+use crate::model::{AccountId, Usd};
+use crate::observe::{self, precheck};
 use crate::plan::Thresholds;
 use crate::plan::billing::Present;
 use crate::resource::{
@@ -14,6 +14,7 @@ use crate::resource::{
     Resource, Role, Rule, Scope, Template,
 };
 use crate::service::cloudformation::OrganizationsAccess;
+use crate::service::organizations::OrganizationInfo;
 use crate::service::sesv2::{EmailIdentity, SesAccount};
 use crate::service::{self, Kind, OrAbsent, Services};
 
@@ -31,60 +32,19 @@ pub struct Observed {
 /// Who is calling, checked: bootstrap works in the management account of the configured organisation alone.
 ///
 /// # Errors
-/// Another partition, a member account, another organisation than the config's, no organisation.
+/// What [`precheck::billing_account`] finds; rules for OUs or accounts that don't exist.
 pub async fn facts(services: &Services, config: &Config) -> Result<Facts> {
-    let (organization, management_account) = billing_account(services, config).await?;
+    let OrganizationInfo {
+        id,
+        management_account,
+        ..
+    } = precheck::billing_account(services, config).await?;
     let own_threshold = own_threshold(services, config, management_account).await?;
     Ok(Facts {
-        organization,
+        organization: id,
         management_account,
         own_threshold,
     })
-}
-
-/// The organisation and its management account, if that is who is calling.
-async fn billing_account(services: &Services, config: &Config) -> Result<(OrgId, AccountId)> {
-    let (caller, organization) = futures::join!(
-        services.sts.get_caller_identity(),
-        services.organizations.describe_organization(),
-    );
-    let caller = caller.while_trying("find out whose credentials these are")?;
-    let partition = caller.arn.partition();
-    if partition != "aws" {
-        return Err(Error::usage(format!(
-            "account {} is in partition `{partition}`: billing metrics and StackSets work differently there, and \
-             billctl only knows `aws`",
-            caller.account
-        )));
-    }
-    let organization = organization.map_err(|error| {
-        if error.kind == Kind::NotFound {
-            Error::failed(format!("account {} belongs to no organisation", caller.account)).hint(
-                "use credentials of the organisation's management account (--profile or AWS_PROFILE)",
-            )
-        } else {
-            Error::from(error).while_trying("read the organisation")
-        }
-    })?;
-    if let Some(wanted) = config
-        .organization
-        .as_ref()
-        .filter(|id| **id != organization.id)
-    {
-        return Err(Error::usage(format!(
-            "the config is for organisation {wanted}, but these credentials belong to {}",
-            organization.id
-        ))
-        .hint("use the right profile, or the right --config"));
-    }
-    if caller.account != organization.management_account {
-        return Err(Error::usage(format!(
-            "this has to run in the management account {}, but these credentials belong to account {}",
-            organization.management_account, caller.account
-        ))
-        .hint("the billing metrics of all accounts exist in the management account only; use its profile"));
-    }
-    Ok((organization.id, organization.management_account))
 }
 
 /// The management account's threshold. The organisation is read only where a rule for an OU could decide.
@@ -93,26 +53,11 @@ async fn own_threshold(
     config: &Config,
     management_account: AccountId,
 ) -> Result<Usd> {
-    let own = config
-        .thresholds
-        .iter()
-        .find(|rule| rule.target == ThresholdTarget::Account(management_account));
-    if let Some(rule) = own {
-        return Ok(rule.usd);
-    }
-    let by_ou = |rule: &crate::config::ThresholdRule| matches!(rule.target, ThresholdTarget::Ou(_));
-    if !config.thresholds.iter().any(by_ou) {
-        return Ok(config.alarm.threshold);
+    if let Some(threshold) = Thresholds::without_ous(config, management_account) {
+        return Ok(threshold);
     }
     let organization = observe::organization(services).await?;
-    // Rules that don't fit the organisation are `deploy`'s to report; here only the one that decides matters.
-    let resolved = Thresholds::resolve(config, &organization).ok();
-    let place = organization.account(management_account);
-    Ok(resolved
-        .zip(place)
-        .map_or(config.alarm.threshold, |(thresholds, (_, parent))| {
-            thresholds.of(management_account, parent, &organization)
-        }))
+    Ok(Thresholds::checked(config, &organization)?.of_management_account(&organization))
 }
 
 type Read<'a> = BoxFuture<'a, service::Result<Option<Resource>>>;

@@ -4,6 +4,7 @@ pub mod billing;
 pub mod billing_health;
 pub mod doctor;
 mod organization;
+pub mod precheck;
 pub mod spend;
 pub mod stack_set;
 

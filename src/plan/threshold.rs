@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
-use crate::config::{Config, ThresholdTarget};
+use crate::config::{Config, ThresholdRule, ThresholdTarget};
+use crate::error::Error;
 use crate::model::{AccountId, Organization, OuId, SelectorError, Usd};
 
 /// The thresholds of an organisation, resolved: the most specific rule wins (account, then deepest OU, then default).
@@ -70,6 +71,46 @@ impl Thresholds {
         } else {
             Err(problems)
         }
+    }
+
+    /// The same, with every problem underlined in its config.
+    ///
+    /// # Errors
+    /// As [`Thresholds::resolve`].
+    pub fn checked(config: &Config, organization: &Organization) -> Result<Self, Error> {
+        let source = &config.source;
+        Self::resolve(config, organization).map_err(|problems| {
+            source.error(
+                problems
+                    .into_iter()
+                    .map(|problem| source.problem_on_line(problem.line, problem.message))
+                    .collect(),
+            )
+        })
+    }
+
+    /// The threshold of an account where no OU has to be known to say it.
+    pub fn without_ous(config: &Config, account: AccountId) -> Option<Usd> {
+        let rules = &config.thresholds;
+        let own = rules
+            .iter()
+            .find(|rule| rule.target == ThresholdTarget::Account(account));
+        let for_ous = |rule: &ThresholdRule| matches!(rule.target, ThresholdTarget::Ou(_));
+        match own {
+            Some(rule) => Some(rule.usd),
+            None if rules.iter().any(for_ous) => None,
+            None => Some(config.alarm.threshold),
+        }
+    }
+
+    /// The threshold of the management account, whose alarm is its own.
+    pub fn of_management_account(&self, organization: &Organization) -> Usd {
+        let account = organization.management_account;
+        organization
+            .account(account)
+            .map_or(self.default, |(_, parent)| {
+                self.of(account, parent, organization)
+            })
     }
 
     /// The threshold of an account whose parent is `parent`.

@@ -2,6 +2,7 @@
 
 use super::{Check, Readings};
 use crate::config::{CallAs, Config};
+use crate::model::PARTITION;
 use crate::service::cloudformation::OrganizationsAccess;
 use crate::service::organizations::OrganizationInfo;
 use crate::service::sts::CallerIdentity;
@@ -17,7 +18,7 @@ pub(super) fn credentials(caller: &Result<CallerIdentity>) -> Check {
 
 pub(super) fn partition(caller: &Result<CallerIdentity>) -> Check {
     match caller.as_ref().map(|caller| caller.arn.partition()) {
-        Ok("aws") => Check::ok("partition", "aws"),
+        Ok(PARTITION) => Check::ok("partition", PARTITION),
         Ok(other) => Check::failed(
             "partition",
             format!("{other}: its billing metrics and StackSets differ"),
