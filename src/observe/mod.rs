@@ -3,7 +3,9 @@
 pub mod billing;
 pub mod billing_health;
 pub mod doctor;
+pub mod lately;
 mod organization;
+pub mod silent;
 pub mod spend;
 pub mod stack_set;
 
