@@ -1,6 +1,8 @@
 //! Carries out plans: writes through the traits, waits, and tells what happens.
 
 pub mod billing;
+pub mod drift;
 pub mod operation;
 pub mod rollout;
 pub mod test_alert;
+pub mod turn;

@@ -7,14 +7,20 @@ use crate::error::{Context, Result};
 use crate::event::{Event, Listener};
 use crate::model::AccountId;
 use crate::service::cloudformation::{
-    DetailedStatus, OperationId, OperationResult, OperationStatus,
+    DetailedStatus, OperationId, OperationResult, OperationStatus, PAGE_SIZE, StackSetOperation,
 };
-use crate::service::{OrAbsent, Services, all_pages};
+use crate::service::{Kind, OrAbsent, Services, all_pages};
 
 /// The first pause between two looks at an operation; it grows by half up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 /// The longest pause: operations take minutes to hours.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+/// Pages of results that a look may cost on average. How many accounts are done is only in the results, and those
+/// of 10,000 accounts are 100 pages: so many are read at every twentieth look.
+const PAGES_A_LOOK: usize = 5;
+/// Looks at the results of an operation that has ended, until they hold as many failures as AWS counts: results
+/// are eventually consistent (AWS-FACTS 8).
+const LOOKS_FOR_FAILURES: usize = 6;
 
 /// How an operation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +42,34 @@ pub struct Outcome {
 impl Outcome {
     /// Whether every account is as it should be.
     pub fn is_clean(&self) -> bool {
-        self.status == OperationStatus::Succeeded && self.failures.is_empty() && self.unlisted == 0
+        self.is_within_tolerance() && self.failures.is_empty() && self.unlisted == 0
+    }
+
+    /// Whether it went through, if with failures that were tolerated.
+    pub fn is_within_tolerance(&self) -> bool {
+        self.status == OperationStatus::Succeeded
+    }
+
+    /// Whether somebody stopped it.
+    pub fn is_stopped(&self) -> bool {
+        self.status == OperationStatus::Stopped
+    }
+}
+
+/// Pauses that grow.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pause(Duration);
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(FIRST_PAUSE)
+    }
+}
+
+impl Pause {
+    pub(super) async fn sleep(&mut self, services: &Services) {
+        services.clock.sleep(self.0).await;
+        self.0 = self.0.mul_f64(1.5).min(LONGEST_PAUSE);
     }
 }
 
@@ -51,39 +84,28 @@ pub async fn follow(
     id: &OperationId,
     accounts: Option<usize>,
 ) -> Result<Outcome> {
-    let cloudformation = &services.cloudformation;
-    let what = || format!("follow operation {id}");
-    let mut pause = FIRST_PAUSE;
-    let mut operation = cloudformation
-        .describe_operation(stack_set, id)
-        .await
-        .while_trying(what())?;
+    let followed = Followed {
+        services,
+        stack_set,
+        id,
+    };
+    let mut operation = followed.describe().await?;
     listener.on(Event::OperationFollowed {
         id: id.clone(),
         action: operation.action,
         accounts,
     });
+    let mut pause = Pause::default();
+    let mut progress = Progress::new(accounts);
     while !operation.status.is_over() {
-        services.clock.sleep(pause).await;
-        pause = pause.mul_f64(1.5).min(LONGEST_PAUSE);
-        operation = cloudformation
-            .describe_operation(stack_set, id)
-            .await
-            .while_trying(what())?;
+        pause.sleep(services).await;
+        operation = followed.describe().await?;
         if !operation.status.is_over() {
-            let results = results(services, stack_set, id).await?;
-            listener.on(progress(id, operation.status, &results, accounts));
+            progress.look(&followed, &operation).await?;
+            listener.on(progress.event(&operation));
         }
     }
-    let results = results(services, stack_set, id).await?;
-    listener.on(progress(id, operation.status, &results, accounts));
-    let outcome = outcome(
-        id,
-        operation.status,
-        operation.failed_instances,
-        operation.reason,
-        results,
-    );
+    let outcome = followed.outcome(operation).await?;
     listener.on(Event::OperationEnded {
         id: id.clone(),
         status: outcome.status,
@@ -92,80 +114,170 @@ pub async fn follow(
     Ok(outcome)
 }
 
-async fn results(
-    services: &Services,
-    stack_set: &str,
-    id: &OperationId,
-) -> Result<Vec<OperationResult>> {
-    let results = all_pages(|token| {
-        services
-            .cloudformation
-            .list_operation_results(stack_set, id, token)
-    })
-    .await
-    // Eventually consistent: a young operation may not be found yet.
-    .or_absent()
-    .while_trying(format!("read the results of operation {id}"))?;
-    Ok(results.unwrap_or_default())
+/// How far an operation is, as far as it is known for little.
+struct Progress {
+    /// How many accounts were asked for: AWS lists an operation's accounts as it gets to them.
+    accounts: Option<usize>,
+    listed: usize,
+    done: usize,
+    failed: usize,
+    /// Looks that the last read of the results has used up.
+    rest: usize,
 }
 
-fn progress(
-    id: &OperationId,
-    status: OperationStatus,
-    results: &[OperationResult],
-    accounts: Option<usize>,
-) -> Event {
-    let count = |wanted: fn(DetailedStatus) -> bool| {
-        results
-            .iter()
-            .filter(|result| wanted(result.status))
-            .count()
-    };
-    Event::OperationProgress {
-        id: id.clone(),
-        status,
-        done: count(|status| {
-            matches!(
-                status,
-                DetailedStatus::Succeeded | DetailedStatus::SkippedSuspendedAccount
-            )
-        }),
-        failed: count(|status| {
-            matches!(status, DetailedStatus::Failed | DetailedStatus::Inoperable)
-        }),
-        // AWS lists an operation's accounts as it gets to them, so what was asked for is the better total.
-        total: accounts
-            .map(|accounts| accounts.max(results.len()))
-            .or(Some(results.len()).filter(|n| *n > 0)),
+impl Progress {
+    const fn new(accounts: Option<usize>) -> Self {
+        Self {
+            accounts,
+            listed: 0,
+            done: 0,
+            failed: 0,
+            rest: 0,
+        }
+    }
+
+    async fn look(&mut self, followed: &Followed<'_>, operation: &StackSetOperation) -> Result<()> {
+        self.rest = self.rest.saturating_sub(1);
+        if self.rest == 0 {
+            let results = followed.results(None).await?;
+            let count = |wanted: fn(DetailedStatus) -> bool| {
+                results
+                    .iter()
+                    .filter(|result| wanted(result.status))
+                    .count()
+            };
+            self.listed = results.len();
+            self.done = count(|status| status == DetailedStatus::Succeeded);
+            self.failed = count(|status| status == DetailedStatus::Failed);
+            self.rest = (results.len() / PAGE_SIZE + 1).div_ceil(PAGES_A_LOOK);
+        }
+        // Counted by AWS at every look, for nothing.
+        if let Some(counted) = operation.failed_instances {
+            self.failed = self.failed.max(counted as usize);
+        }
+        Ok(())
+    }
+
+    fn event(&self, operation: &StackSetOperation) -> Event {
+        let total = self.accounts.unwrap_or(0).max(self.listed);
+        Event::OperationProgress {
+            id: operation.id.clone(),
+            status: operation.status,
+            done: self.done,
+            failed: self.failed,
+            total: Some(total).filter(|total| *total > 0),
+        }
     }
 }
 
-fn outcome(
-    id: &OperationId,
-    status: OperationStatus,
-    counted: Option<u32>,
-    reason: Option<String>,
-    results: Vec<OperationResult>,
-) -> Outcome {
+/// An operation under way.
+struct Followed<'a> {
+    services: &'a Services,
+    stack_set: &'a str,
+    id: &'a OperationId,
+}
+
+impl Followed<'_> {
+    async fn describe(&self) -> Result<StackSetOperation> {
+        self.services
+            .cloudformation
+            .describe_operation(self.stack_set, self.id)
+            .await
+            .while_trying(format!("follow operation {}", self.id))
+    }
+
+    /// Its results, or those of one status.
+    async fn results(&self, status: Option<DetailedStatus>) -> Result<Vec<OperationResult>> {
+        let read = async |status| {
+            let pages = all_pages(|token| {
+                self.services.cloudformation.list_operation_results(
+                    self.stack_set,
+                    self.id,
+                    status,
+                    token,
+                )
+            });
+            // Eventually consistent: a young operation may not be found yet.
+            pages.await.or_absent()
+        };
+        let results = match read(status).await {
+            // The filter is younger than the call: where it isn't known all results are read.
+            Err(error) if status.is_some() && error.kind == Kind::Invalid => read(None).await,
+            answer => answer,
+        };
+        Ok(results
+            .while_trying(format!("read the results of operation {}", self.id))?
+            .unwrap_or_default())
+    }
+
+    /// How it ended: only what failed and what wasn't begun is read, again until nothing is missing.
+    async fn outcome(&self, operation: StackSetOperation) -> Result<Outcome> {
+        let mut pause = Pause::default();
+        let mut looks = 1;
+        let mut results = self.ended(&operation).await?;
+        while !is_complete(&operation, &results) && looks < LOOKS_FOR_FAILURES {
+            pause.sleep(self.services).await;
+            results = self.ended(&operation).await?;
+            looks += 1;
+        }
+        if operation.failed_instances.is_some() && operation.status != OperationStatus::Succeeded {
+            results.extend(self.results(Some(DetailedStatus::Cancelled)).await?);
+        }
+        Ok(outcome(operation, results))
+    }
+
+    /// The failures, where AWS counts them; else every result has to be seen.
+    async fn ended(&self, operation: &StackSetOperation) -> Result<Vec<OperationResult>> {
+        self.results(operation.failed_instances.map(|_| DetailedStatus::Failed))
+            .await
+    }
+}
+
+fn is_complete(operation: &StackSetOperation, results: &[OperationResult]) -> bool {
+    match operation.failed_instances {
+        Some(counted) => {
+            results.iter().filter(|result| is_failure(result)).count() >= counted as usize
+        }
+        None => !results.iter().any(is_open),
+    }
+}
+
+const fn is_failure(result: &OperationResult) -> bool {
+    matches!(
+        result.status,
+        DetailedStatus::Failed | DetailedStatus::Inoperable | DetailedStatus::FailedImport
+    )
+}
+
+const fn is_open(result: &OperationResult) -> bool {
+    matches!(
+        result.status,
+        DetailedStatus::Pending | DetailedStatus::Running
+    )
+}
+
+fn outcome(operation: StackSetOperation, results: Vec<OperationResult>) -> Outcome {
     let mut failures = BTreeMap::new();
     let mut cancelled = Vec::new();
     for result in results {
-        match result.status {
-            DetailedStatus::Failed | DetailedStatus::Inoperable | DetailedStatus::FailedImport => {
-                failures.insert(result.account, result.reason);
-            }
-            // Suspended accounts are reported as cancelled by some engines; what AWS means by it is "not begun".
-            DetailedStatus::Cancelled => cancelled.push(result.account),
-            _ => {}
+        if is_failure(&result) {
+            failures.insert(result.account, result.reason);
+        } else if result.status == DetailedStatus::Cancelled {
+            cancelled.push(result.account);
         }
     }
+    cancelled.sort_unstable();
+    cancelled.dedup();
     let listed = u32::try_from(failures.len()).unwrap_or(u32::MAX);
     Outcome {
-        id: id.clone(),
-        status,
-        unlisted: counted.unwrap_or(0).saturating_sub(listed),
+        id: operation.id,
+        status: operation.status,
+        unlisted: operation
+            .failed_instances
+            .unwrap_or(0)
+            .saturating_sub(listed),
         failures,
         cancelled,
-        reason,
+        reason: operation.reason,
     }
 }

@@ -3,25 +3,16 @@
 use uuid::Uuid;
 
 use super::operation::{Outcome, follow};
-use crate::error::{Context, Error, ErrorKind, Result};
+use super::turn::Wait;
+use crate::error::{Context, Error, Result};
 use crate::event::{Event, Listener};
 use crate::observe;
 use crate::plan::operation_id::Mark;
-use crate::plan::rollout::{InstanceStep, Rollout, Step, StepAction};
-use crate::service::cloudformation::{InstancesRequest, OperationId, OperationStatus, Preferences};
+use crate::plan::rollout::{InstanceStep, Observed, Override, Own, Rollout, Step, StepAction};
+use crate::service::cloudformation::{
+    InstancesRequest, OperationId, Preferences, StackSetSpec, UPDATE_STACK_SET,
+};
 use crate::service::{Kind, ServiceError, Services};
-
-/// What to do about time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Wait {
-    /// Wait for other operations, and for one's own.
-    #[default]
-    Finish,
-    /// Don't wait for another's operation: fail with exit code 5.
-    NotForOthers,
-    /// Submit one's own and leave.
-    Detach,
-}
 
 /// How a rollout went.
 #[derive(Debug, Default)]
@@ -30,65 +21,21 @@ pub struct Report {
     pub outcomes: Vec<Outcome>,
     /// Steps that were not begun, because one before them failed.
     pub not_reached: usize,
-    /// Another operation got in between: what is left has to be planned afresh.
-    pub overtaken: bool,
+    /// Somebody else got in between, as this answer of AWS shows: what is left has to be planned afresh.
+    pub overtaken: Option<ServiceError>,
     /// The operation that was left running.
     pub detached: Option<OperationId>,
 }
 
 impl Report {
-    /// Whether an operation failed beyond its tolerance, or was stopped.
-    pub fn failed(&self) -> bool {
-        self.outcomes
-            .iter()
-            .any(|outcome| outcome.status != OperationStatus::Succeeded)
-    }
-
     /// Whether accounts failed, inside or outside the tolerance.
     pub fn has_failures(&self) -> bool {
         self.outcomes.iter().any(|outcome| !outcome.is_clean())
     }
 }
 
-/// Waits for whatever holds the StackSet. Answers whether there was anything.
-///
-/// # Errors
-/// [`ErrorKind::Busy`] with [`Wait::NotForOthers`], or AWS's answer.
-pub async fn wait_for_others(
-    services: &Services,
-    listener: &dyn Listener,
-    stack_set: &str,
-    wait: Wait,
-) -> Result<bool> {
-    let mut waited = false;
-    loop {
-        let running = observe::stack_set::running(services, stack_set)
-            .await
-            .while_trying(format!("look for operations on StackSet {stack_set}"))?;
-        let Some(operation) = running.first() else {
-            return Ok(waited);
-        };
-        if wait != Wait::Finish {
-            return Err(busy(stack_set, &operation.id));
-        }
-        listener.on(Event::Note(format!(
-            "operation {} is under way: waiting for it",
-            operation.id
-        )));
-        follow(services, listener, stack_set, &operation.id, None).await?;
-        waited = true;
-    }
-}
-
-fn busy(stack_set: &str, operation: &OperationId) -> Error {
-    Error::new(
-        ErrorKind::Busy,
-        format!("operation {operation} holds StackSet {stack_set}"),
-    )
-    .hint("run again when it is over, leave out --no-wait to wait for it, or stop it with `billctl deploy --stop`")
-}
-
-/// Carries out the steps in order; stops at the first operation that fails beyond its tolerance.
+/// Carries out the steps in order; stops at the first operation that fails beyond its tolerance. `planned` is what
+/// the rollout was planned for.
 ///
 /// # Errors
 /// AWS's answer to a step; what was submitted before goes on in AWS.
@@ -96,10 +43,18 @@ pub async fn apply(
     services: &Services,
     listener: &dyn Listener,
     rollout: &Rollout,
+    planned: &Observed,
     preferences: &Preferences,
     wait: Wait,
 ) -> Result<Report> {
     let mut report = Report::default();
+    let mut run = Run {
+        services,
+        rollout,
+        planned,
+        preferences,
+        own: Own::new(),
+    };
     let total = rollout.steps.len();
     let stack_set = &rollout.spec.name;
     for (index, step) in rollout.steps.iter().enumerate() {
@@ -110,14 +65,13 @@ pub async fn apply(
             total,
             title: title.clone(),
         });
-        let submitted = submit(services, rollout, step, preferences).await;
-        let operation = match submitted {
-            Err(error) if error.kind == Kind::Busy => {
-                if wait == Wait::NotForOthers {
+        let operation = match run.submit(step).await {
+            Err(error) if is_overtaken(&error) => {
+                if wait == Wait::NotForOthers && error.kind == Kind::Busy {
                     return Err(Error::from(error).while_trying(&title));
                 }
                 report.not_reached = total - index;
-                report.overtaken = true;
+                report.overtaken = Some(error);
                 return Ok(report);
             }
             answer => answer.while_trying(&title)?,
@@ -133,7 +87,8 @@ pub async fn apply(
                 _ => None,
             };
             let outcome = follow(services, listener, stack_set, &id, accounts).await?;
-            let failed = outcome.status != OperationStatus::Succeeded;
+            run.remember(step, &outcome);
+            let failed = !outcome.is_within_tolerance();
             report.outcomes.push(outcome);
             if failed {
                 report.not_reached = total - number;
@@ -149,77 +104,131 @@ pub async fn apply(
     Ok(report)
 }
 
-/// Sends one step. The operation's id is an idempotency token: sent again after an answer got lost, AWS says that
-/// it has the operation already, which is as good as the answer.
-async fn submit(
-    services: &Services,
-    rollout: &Rollout,
-    step: &Step,
-    preferences: &Preferences,
-) -> Result<Option<OperationId>, ServiceError> {
-    let cloudformation = &services.cloudformation;
-    let spec = &rollout.spec;
-    let unique = Uuid::new_v4().simple().to_string();
-    match step {
-        Step::CreateStackSet => match cloudformation.create_stack_set(spec, &unique).await {
-            // Made by this request when its answer got lost, or by another run: the next look compares it.
-            Err(error) if error.kind == Kind::Exists => Ok(None),
-            answer => answer.map(|()| None),
-        },
-        Step::EnableManagedExecution => cloudformation
-            .set_managed_execution(&spec.name, true)
-            .await
-            .map(|()| None),
-        Step::UpdateStackSet => {
-            let id = Mark::StackSet.operation_id(&unique);
-            let answer = cloudformation
-                .update_stack_set(spec, preferences, &id)
-                .await;
-            known(answer, id).map(Some)
-        }
-        Step::Instances(step) => {
-            let id = step.mark.operation_id(&unique);
-            instances(services, &spec.name, step, preferences, id)
+/// Whether somebody else has changed what the plan was made for: another operation holds the StackSet, or an
+/// instance that was to be changed has gone.
+fn is_overtaken(error: &ServiceError) -> bool {
+    error.kind == Kind::Busy || error.code.as_deref() == Some("StackInstanceNotFoundException")
+}
+
+/// A rollout being carried out.
+struct Run<'a> {
+    services: &'a Services,
+    rollout: &'a Rollout,
+    planned: &'a Observed,
+    preferences: &'a Preferences,
+    own: Own,
+}
+
+impl Run<'_> {
+    /// Sends one step; answers the id of the operation that it started.
+    async fn submit(&self, step: &Step) -> Result<Option<OperationId>, ServiceError> {
+        let cloudformation = &self.services.cloudformation;
+        let spec = &self.rollout.spec;
+        let unique = Uuid::new_v4().simple().to_string();
+        match step {
+            Step::CreateStackSet => match cloudformation.create_stack_set(spec, &unique).await {
+                // Made by this request when its answer got lost, or by another run: the next look compares it.
+                Err(error) if error.kind == Kind::Exists => Ok(None),
+                answer => answer.map(|()| None),
+            },
+            Step::EnableManagedExecution => cloudformation
+                .set_managed_execution(&spec.name, true)
                 .await
-                .map(Some)
+                .map(|()| None),
+            Step::UpdateStackSet => {
+                let id = Mark::StackSet.operation_id(&unique);
+                let spec = self.recording(&id).await?;
+                let answer = cloudformation
+                    .update_stack_set(&spec, self.preferences, &id)
+                    .await;
+                self.started(answer, id).await.map(Some)
+            }
+            Step::Instances(step) => {
+                let id = step.mark.operation_id(&unique);
+                let answer = self.instances(step, &id).await;
+                self.started(answer, id).await.map(Some)
+            }
         }
     }
-}
 
-async fn instances(
-    services: &Services,
-    stack_set: &str,
-    step: &InstanceStep,
-    preferences: &Preferences,
-    id: OperationId,
-) -> Result<OperationId, ServiceError> {
-    let cloudformation = &services.cloudformation;
-    let request = InstancesRequest {
-        stack_set: stack_set.to_owned(),
-        targets: step.targets.clone(),
-        overrides: step.overrides.clone(),
-        preferences: *preferences,
-        operation_id: id.clone(),
-    };
-    let answer = match step.action {
-        StepAction::Create => cloudformation.create_stack_instances(&request).await,
-        StepAction::Update => cloudformation.update_stack_instances(&request).await,
-        StepAction::Delete { retain } => {
-            cloudformation
-                .delete_stack_instances(stack_set, &step.targets, retain, preferences, &id)
-                .await
+    /// The StackSet as it will be, with a record of the overrides as they are now: the update would hide them.
+    async fn recording(&self, id: &OperationId) -> Result<StackSetSpec, ServiceError> {
+        let spec = &self.rollout.spec;
+        // With managed execution a running operation doesn't refuse ours, but it may change what is recorded.
+        if let Some(running) = observe::stack_set::running(self.services, &spec.name)
+            .await?
+            .first()
+        {
+            return Err(ServiceError::new(
+                UPDATE_STACK_SET,
+                Kind::Busy,
+                "OperationInProgressException",
+                format!("operation {} is under way", running.id),
+            ));
         }
-    };
-    known(answer, id)
-}
+        let now = observe::stack_set::list(self.services, &spec.name).await?;
+        let record = now.record(id.clone(), self.planned, &self.own);
+        Ok(StackSetSpec {
+            template: record.write(&spec.template),
+            ..spec.clone()
+        })
+    }
 
-fn known(
-    answer: Result<OperationId, ServiceError>,
-    id: OperationId,
-) -> Result<OperationId, ServiceError> {
-    match answer {
-        Err(error) if error.kind == Kind::Exists => Ok(id),
-        answer => answer,
+    async fn instances(
+        &self,
+        step: &InstanceStep,
+        id: &OperationId,
+    ) -> Result<OperationId, ServiceError> {
+        let cloudformation = &self.services.cloudformation;
+        let stack_set = &self.rollout.spec.name;
+        let request = InstancesRequest {
+            stack_set: stack_set.clone(),
+            targets: step.targets.clone(),
+            overrides: step.overrides.clone(),
+            preferences: *self.preferences,
+            operation_id: id.clone(),
+        };
+        match step.action {
+            StepAction::Create => cloudformation.create_stack_instances(&request).await,
+            StepAction::Update => cloudformation.update_stack_instances(&request).await,
+            StepAction::Delete { retain } => {
+                cloudformation
+                    .delete_stack_instances(stack_set, &step.targets, retain, self.preferences, id)
+                    .await
+            }
+        }
+    }
+
+    /// The id of the operation that was started. A request that was sent again, because its answer got lost, can
+    /// be refused in several ways: the id is known, the operation itself is in the way, what it removes is gone.
+    /// Whether AWS has the operation is asked, not guessed.
+    async fn started(
+        &self,
+        answer: Result<OperationId, ServiceError>,
+        id: OperationId,
+    ) -> Result<OperationId, ServiceError> {
+        let Err(error) = answer else { return answer };
+        if error.kind == Kind::Exists {
+            return Ok(id);
+        }
+        let found = self
+            .services
+            .cloudformation
+            .describe_operation(&self.rollout.spec.name, &id)
+            .await;
+        found.map(|_| id).map_err(|_| error)
+    }
+
+    /// Keeps what a step did to the overrides: the listing may tell it late.
+    fn remember(&mut self, step: &Step, outcome: &Outcome) {
+        let Step::Instances(step) = step else { return };
+        for account in &step.accounts {
+            let left = match step.mark {
+                Mark::Override(threshold) if outcome.is_clean() => Override::Known(threshold),
+                _ => Override::Unknown,
+            };
+            self.own.insert(*account, (outcome.id.clone(), left));
+        }
     }
 }
 

@@ -13,11 +13,11 @@ use crate::service::cloudformation::{
     ACTIVATE_ORGANIZATIONS_ACCESS, CREATE_STACK_INSTANCES, CREATE_STACK_SET, CloudFormation,
     DELETE_STACK_INSTANCES, DELETE_STACK_SET, DESCRIBE_ORGANIZATIONS_ACCESS,
     DESCRIBE_STACK_INSTANCE, DESCRIBE_STACK_SET, DESCRIBE_STACK_SET_OPERATION,
-    DETECT_STACK_SET_DRIFT, InstanceFilter, InstancesRequest, LIST_STACK_INSTANCE_RESOURCE_DRIFTS,
-    LIST_STACK_INSTANCES, LIST_STACK_SET_OPERATION_RESULTS, LIST_STACK_SET_OPERATIONS, OperationId,
-    OperationResult, OrganizationsAccess, PAGE_SIZE, Parameters, Preferences, ResourceDrift,
-    STOP_STACK_SET_OPERATION, StackInstance, StackSet, StackSetOperation, StackSetSpec, Targets,
-    UPDATE_STACK_INSTANCES, UPDATE_STACK_SET,
+    DETECT_STACK_SET_DRIFT, DetailedStatus, InstanceFilter, InstancesRequest,
+    LIST_STACK_INSTANCE_RESOURCE_DRIFTS, LIST_STACK_INSTANCES, LIST_STACK_SET_OPERATION_RESULTS,
+    LIST_STACK_SET_OPERATIONS, OperationId, OperationResult, OrganizationsAccess, PAGE_SIZE,
+    Parameters, Preferences, ResourceDrift, STOP_STACK_SET_OPERATION, StackInstance, StackSet,
+    StackSetOperation, StackSetSpec, Targets, UPDATE_STACK_INSTANCES, UPDATE_STACK_SET,
 };
 use crate::service::{Operation, Page, Result};
 
@@ -288,6 +288,7 @@ impl CloudFormation for StackSets {
         &self,
         stack_set: &str,
         id: &OperationId,
+        status: Option<DetailedStatus>,
         token: Option<String>,
     ) -> Result<Page<OperationResult>> {
         let op = LIST_STACK_SET_OPERATION_RESULTS;
@@ -297,6 +298,7 @@ impl CloudFormation for StackSets {
             list_stack_set_operation_results,
             stack_set_name(stack_set),
             operation_id(&id.0),
+            set_filters(status.map(|status| vec![write::result_filter(status)])),
             max_results(PAGE),
             set_next_token(token),
         )?;

@@ -60,7 +60,9 @@ pub async fn run(args: &BootstrapArgs, context: &Context) -> Result<()> {
         );
     }
     if !plan.is_empty() {
-        context.confirm("apply this plan?", plan.is_destructive())?;
+        context
+            .confirm("apply this plan?", plan.is_destructive())
+            .await?;
         apply::run(&plan, services, listener).await?;
         observed = observe::read(services, &scope).await?;
         verify(&scope, &observed)?;

@@ -130,7 +130,7 @@ impl Context {
     ///
     /// # Errors
     /// The answer was no, or `destructive` without `--yes` and without a terminal.
-    pub fn confirm(&self, question: &str, destructive: bool) -> Result<()> {
+    pub async fn confirm(&self, question: &str, destructive: bool) -> Result<()> {
         if self.global.yes {
             return Ok(());
         }
@@ -145,8 +145,14 @@ impl Context {
             };
         }
         eprint!("{question} [y/N] ");
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer)?;
+        // On a thread of its own: where Ctrl-C is listened for, it must get through while the answer is waited for.
+        let reading = tokio::task::spawn_blocking(|| {
+            let mut answer = String::new();
+            std::io::stdin().read_line(&mut answer).map(|_| answer)
+        });
+        let answer = reading
+            .await
+            .map_err(|error| Error::failed(error.to_string()))??;
         if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
             Ok(())
         } else {

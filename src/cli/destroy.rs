@@ -4,7 +4,8 @@ use clap::Args;
 
 use super::{Context, Format};
 use crate::apply::billing as apply;
-use crate::apply::rollout::{self, Wait};
+use crate::apply::rollout;
+use crate::apply::turn::{Turn, Wait};
 use crate::error::{Context as _, Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::model::OrgId;
@@ -13,6 +14,7 @@ use crate::plan::billing as plan;
 use crate::plan::rollout::{Desired, Options, plan as plan_rollout};
 use crate::render;
 use crate::resource::Scope;
+use crate::resource::stack_set::foreign;
 use crate::service::OrAbsent;
 
 /// Arguments of `destroy`.
@@ -76,11 +78,19 @@ async fn remove_members(context: &Context) -> Result<()> {
     let listener = &*context.listener;
     let deploy = &context.config.deploy;
     let organization = organization(services).await?;
-    rollout::wait_for_others(services, listener, &deploy.stack_set, Wait::Finish).await?;
+    let name = &deploy.stack_set;
+    Turn::default()
+        .wait(services, listener, name, Wait::Finish)
+        .await?;
     let members = stack_set::observe(services, &deploy.stack_set).await?;
     let Some(live) = &members.stack_set else {
         return Ok(());
     };
+    if let Some(why) = foreign(live) {
+        return Err(Error::failed(format!(
+            "StackSet {name} isn't billctl's, so nothing was removed: {why}"
+        )));
+    }
     let options = Options {
         prune: true,
         ..Options::default()
@@ -91,11 +101,15 @@ async fn remove_members(context: &Context) -> Result<()> {
         services,
         listener,
         &removal,
+        &members,
         &deploy.preferences,
         Wait::Finish,
     )
     .await?;
-    if report.has_failures() || report.overtaken {
+    if let Some(error) = report.overtaken {
+        return Err(Error::from(error).while_trying("remove the instances"));
+    }
+    if report.has_failures() {
         anstream::println!("{}", render::failures(&report.outcomes, &organization));
         return Err(Error::failed(
             "not every instance could be removed, so the StackSet and the billing side stay",

@@ -15,6 +15,7 @@ mod sandbox;
 mod spend;
 mod status;
 mod test_alert;
+mod watch;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -93,7 +94,10 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(&cli)) {
+    let ended = runtime.block_on(run(&cli));
+    // A thread that still waits for an answer to a question must not hold the process.
+    runtime.shutdown_background();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("{}", render::error(&error));

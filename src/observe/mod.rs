@@ -3,8 +3,10 @@
 pub mod billing;
 pub mod billing_health;
 pub mod doctor;
+pub mod lately;
 mod organization;
 pub mod precheck;
+pub mod silent;
 pub mod spend;
 pub mod stack_set;
 

@@ -1,39 +1,56 @@
 //! Reads the StackSet, its instances and its operations.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use futures::try_join;
 
 use crate::error::{Context, Result};
 use crate::model::AccountId;
-use crate::plan::rollout::{Instance, Observed, Override};
+use crate::plan::rollout::{Observed, Override};
 use crate::resource::stack_set::threshold;
-use crate::service::cloudformation::{OperationStatus, StackSetOperation};
+use crate::service::cloudformation::StackSetOperation;
 use crate::service::{self, OrAbsent, Services, all_pages};
 
-/// What is there, with every override known that the listing can tell (see [`Instance::from_listing`]).
+/// What is there, with every override known that the listing can tell (see [`Observed::from_listing`]).
 ///
 /// # Errors
 /// AWS's answer; an absent StackSet is not an error.
 pub async fn observe(services: &Services, name: &str) -> Result<Observed> {
+    list(services, name)
+        .await
+        .while_trying(format!("read StackSet {name}"))
+}
+
+/// How long lists may be behind after an operation: its results and the list of operations are eventually
+/// consistent (AWS-FACTS 8); whether the instances' statuses are is unverified, and to wait costs little.
+pub(crate) const SETTLE: Duration = Duration::from_secs(5);
+
+/// The same after an operation has ended: waits until lists have caught up.
+///
+/// # Errors
+/// AWS's answer; an absent StackSet is not an error.
+pub async fn observe_settled(services: &Services, name: &str) -> Result<Observed> {
+    services.clock.sleep(SETTLE).await;
+    observe(services, name).await
+}
+
+/// The same, with AWS's plain answer.
+///
+/// # Errors
+/// AWS's answer; an absent StackSet is not an error.
+pub async fn list(services: &Services, name: &str) -> service::Result<Observed> {
     let cloudformation = &services.cloudformation;
     let instances = all_pages(|token| cloudformation.list_stack_instances(name, None, token));
     // Both at once: an absent StackSet is found out by either.
     let (stack_set, instances) = try_join!(
         async { cloudformation.describe_stack_set(name).await.or_absent() },
         async { instances.await.or_absent() },
-    )
-    .while_trying(format!("read StackSet {name}"))?;
-    let instances: BTreeMap<AccountId, Instance> = instances
-        .unwrap_or_default()
-        .into_iter()
-        .map(|listed| (listed.account, Instance::from_listing(listed)))
-        .collect();
-    Ok(Observed {
+    )?;
+    Ok(Observed::from_listing(
         stack_set,
-        instances,
-    })
+        instances.unwrap_or_default(),
+    ))
 }
 
 /// Asks for the overrides of those of `accounts` whose instance doesn't tell them.
@@ -85,21 +102,25 @@ pub async fn read_overrides(
 /// # Errors
 /// AWS's answer; an absent StackSet has none.
 pub async fn running(services: &Services, name: &str) -> service::Result<Vec<StackSetOperation>> {
+    let cloudformation = &services.cloudformation;
     // Running operations are recent, and AWS's own example lists the newest first; but the order isn't promised,
     // so all pages are read. Operations are kept for 90 days.
-    let operations = all_pages(|token| services.cloudformation.list_operations(name, token))
+    let listed = all_pages(|token| cloudformation.list_operations(name, token))
         .await
         .or_absent()?
         .unwrap_or_default();
-    let mut running: Vec<_> = operations
-        .into_iter()
-        .filter(|operation| {
-            matches!(
-                operation.status,
-                OperationStatus::Running | OperationStatus::Queued | OperationStatus::Stopping
-            )
-        })
-        .collect();
+    let mut running = Vec::new();
+    for operation in listed {
+        if operation.status.is_over() {
+            continue;
+        }
+        // The list is eventually consistent, this is not (AWS-FACTS 8).
+        let now = cloudformation
+            .describe_operation(name, &operation.id)
+            .await
+            .or_absent()?;
+        running.extend(now.filter(|operation| !operation.status.is_over()));
+    }
     running.sort_by_key(|operation| operation.created);
     Ok(running)
 }

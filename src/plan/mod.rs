@@ -2,6 +2,7 @@
 
 pub mod billing;
 pub mod doctor;
+pub mod failure;
 pub mod operation_id;
 pub mod rollout;
 pub mod status;

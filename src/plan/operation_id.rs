@@ -13,8 +13,8 @@ use crate::service::cloudformation::OperationId;
 pub enum Mark {
     /// It created or updated instances with this override, or without one.
     Override(Option<Usd>),
-    /// It updated the StackSet: overrides stayed as they were. billctl follows it with an operation on every
-    /// account that has an override, so an instance whose *last* operation is this one has none.
+    /// It updated the StackSet: overrides stayed as they were, and the StackSet's template tells them
+    /// ([`OverrideRecord`](crate::resource::override_record::OverrideRecord)).
     StackSet,
     /// It looked for drift: overrides stayed as they were, and nothing more is known.
     Drift,

@@ -1,6 +1,6 @@
 //! What is true everywhere: config, organisation and stack instances side by side.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use super::rollout::{Observed, Override, target_of};
 use crate::config::Config;
 use crate::model::{AccountId, AccountState, Organization, OuId, Usd};
 use crate::resource::stack_set;
-use crate::service::cloudformation::{DetailedStatus, DriftStatus, InstanceStatus};
+use crate::service::cloudformation::{DetailedStatus, DriftStatus, InstanceStatus, ResourceDrift};
 
 /// How well an account is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -26,6 +26,8 @@ pub enum Coverage {
     Drifted,
     /// It has an instance that config doesn't ask for.
     Stray,
+    /// The billing account has no charges for it that its alarm could see.
+    NoData,
     /// Its threshold could not be read without `--deep`.
     ThresholdUnread,
     /// As it should be.
@@ -45,7 +47,12 @@ impl Coverage {
     pub const fn is_finding(self) -> bool {
         matches!(
             self,
-            Self::Missing | Self::Failed | Self::WrongThreshold | Self::Drifted | Self::Stray
+            Self::Missing
+                | Self::Failed
+                | Self::WrongThreshold
+                | Self::Drifted
+                | Self::Stray
+                | Self::NoData
         )
     }
 
@@ -57,6 +64,7 @@ impl Coverage {
             Self::WrongThreshold => "wrong threshold",
             Self::Drifted => "drifted",
             Self::Stray => "not in config",
+            Self::NoData => "no data",
             Self::ThresholdUnread => "not read",
             Self::Covered => "covered",
             Self::NotActive => "not active",
@@ -96,6 +104,9 @@ pub struct AccountStatus {
     pub drift: Option<DriftStatus>,
     /// When drift was last looked for.
     pub drift_checked: Option<Timestamp>,
+    /// What has drifted, where this run looked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drifted_resources: Vec<ResourceDrift>,
 }
 
 /// The members' side.
@@ -109,6 +120,10 @@ pub struct MembersStatus {
     pub changes: Vec<stack_set::FieldChange>,
     /// Every account, the worst first.
     pub accounts: Vec<AccountStatus>,
+    /// The billing account has no charges of any account: not one alarm has data.
+    pub no_charges: bool,
+    /// What could not be looked at, and why.
+    pub notes: Vec<String>,
 }
 
 impl MembersStatus {
@@ -123,11 +138,25 @@ impl MembersStatus {
     /// Whether `--check` fails.
     pub fn has_findings(&self) -> bool {
         !self.changes.is_empty()
+            || self.no_charges
             || self
                 .accounts
                 .iter()
                 .any(|account| account.coverage.is_finding())
     }
+}
+
+/// What was found out besides the listing.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// The accounts whose alarm has no data.
+    pub silent: BTreeSet<AccountId>,
+    /// The billing account has no charges of any account: not one alarm has data.
+    pub no_charges: bool,
+    /// What has drifted.
+    pub drifts: BTreeMap<AccountId, Vec<ResourceDrift>>,
+    /// What could not be looked at, and why.
+    pub notes: Vec<String>,
 }
 
 /// Puts config, organisation and instances side by side. `targets` are the OUs that should be covered; instances
@@ -139,6 +168,7 @@ pub fn members(
     thresholds: &Thresholds,
     targets: &BTreeSet<OuId>,
     observed: &Observed,
+    mut findings: Findings,
 ) -> MembersStatus {
     let default = observed
         .stack_set
@@ -166,12 +196,17 @@ pub fn members(
                     Some(instance) if instance.listed.status != InstanceStatus::Current => {
                         Coverage::Failed
                     }
-                    Some(instance) if instance.threshold == Override::Unknown => {
-                        Coverage::ThresholdUnread
+                    Some(instance)
+                        if instance.threshold != Override::Unknown && effective != Some(wanted) =>
+                    {
+                        Coverage::WrongThreshold
                     }
-                    Some(_) if effective != Some(wanted) => Coverage::WrongThreshold,
                     Some(instance) if instance.listed.drift == DriftStatus::Drifted => {
                         Coverage::Drifted
+                    }
+                    Some(_) if findings.silent.contains(&account.id) => Coverage::NoData,
+                    Some(instance) if instance.threshold == Override::Unknown => {
+                        Coverage::ThresholdUnread
                     }
                     Some(_) => Coverage::Covered,
                 }
@@ -195,6 +230,7 @@ pub fn members(
                     .map_or_else(String::new, |instance| instance.listed.reason.clone()),
                 drift: instance.map(|instance| instance.listed.drift),
                 drift_checked: instance.and_then(|instance| instance.listed.drift_checked),
+                drifted_resources: findings.drifts.remove(&account.id).unwrap_or_default(),
             }
         })
         .collect();
@@ -207,5 +243,7 @@ pub fn members(
             .as_ref()
             .map_or_else(Vec::new, |live| stack_set::diff(spec, live)),
         accounts,
+        no_charges: findings.no_charges,
+        notes: findings.notes,
     }
 }

@@ -24,7 +24,7 @@ pub use error::error;
 pub use html::spend_html;
 pub use journey::{hop, journey, preview};
 pub use progress::Progress;
-pub use rollout::{failures, rollout};
+pub use rollout::{RolloutResult, failures, rollout};
 pub use spend::spend;
 pub use status::{BillingStatus, Status, status};
 pub use suggestion::suggestion;

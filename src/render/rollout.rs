@@ -1,34 +1,36 @@
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::style::{self, paint};
 use super::{Table, clean, json, plural};
 use crate::apply::operation::Outcome;
 use crate::cli::Format;
-use crate::model::{AccountId, Organization};
-use crate::plan::rollout::{AccountChange, AccountLine, Counts, Rollout};
+use crate::model::{AccountState, Organization};
+use crate::plan::failure::{FailureGroup, group};
+use crate::plan::rollout::{AccountChange, AccountLine, Counts, Waves};
 use crate::resource::stack_set::FieldChange;
+use crate::service::cloudformation::OperationId;
+
+/// What has come of a rollout.
+#[derive(Debug)]
+pub struct RolloutResult<'a> {
+    /// Its operations, in order.
+    pub outcomes: &'a [Outcome],
+    /// The operation that was left running.
+    pub detached: Option<&'a OperationId>,
+    /// What was not begun, in words.
+    pub not_reached: &'a [String],
+}
 
 /// A rollout before it happens: counts first, then what changes. Accounts that stay as they are are counted only.
-pub fn rollout(format: Format, plan: &Rollout, organization: &Organization) -> String {
+/// As JSON it can carry its result too, so that a run has one answer.
+pub fn rollout(
+    format: Format,
+    plan: &Waves,
+    organization: &Organization,
+    result: Option<&RolloutResult<'_>>,
+) -> String {
     match format {
-        Format::Json => json(
-            "rollout",
-            &Json {
-                stack_set: &plan.spec.name,
-                creates_stack_set: plan.creates_stack_set,
-                stack_set_changes: &plan.stack_set,
-                counts: plan.counts(),
-                accounts: plan.lines(organization),
-                operations: plan
-                    .steps
-                    .iter()
-                    .map(|step| step.title(&plan.spec.name))
-                    .collect(),
-                notes: &plan.notes,
-            },
-        ),
+        Format::Json => json("rollout", &Json::new(plan, organization, result)),
         Format::Table | Format::Markdown => text(format, plan, organization),
     }
 }
@@ -41,10 +43,112 @@ struct Json<'a> {
     counts: Counts,
     accounts: Vec<AccountLine>,
     operations: Vec<String>,
-    notes: &'a [String],
+    waves: Vec<WaveJson<'a>>,
+    notes: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<ResultJson<'a>>,
 }
 
-fn text(format: Format, plan: &Rollout, organization: &Organization) -> String {
+#[derive(Serialize)]
+struct WaveJson<'a> {
+    name: Option<&'a str>,
+    operations: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct ResultJson<'a> {
+    failures: Vec<FailureGroup>,
+    unlisted_failures: u32,
+    detached: Option<&'a str>,
+    not_reached: &'a [String],
+}
+
+impl<'a> Json<'a> {
+    fn new(
+        plan: &'a Waves,
+        organization: &Organization,
+        result: Option<&RolloutResult<'a>>,
+    ) -> Self {
+        let waves: Vec<WaveJson<'a>> = plan
+            .waves
+            .iter()
+            .map(|wave| WaveJson {
+                name: wave.name.as_deref(),
+                operations: wave
+                    .rollout
+                    .steps
+                    .iter()
+                    .map(|step| step.title(&wave.rollout.spec.name))
+                    .collect(),
+            })
+            .collect();
+        Self {
+            stack_set: stack_set(plan),
+            creates_stack_set: plan.creates_stack_set(),
+            stack_set_changes: plan.stack_set(),
+            counts: plan.counts(),
+            accounts: plan.lines(organization),
+            operations: waves
+                .iter()
+                .flat_map(|wave| wave.operations.clone())
+                .collect(),
+            waves,
+            notes: plan.notes(),
+            result: result.map(|result| ResultJson {
+                failures: groups(result.outcomes),
+                unlisted_failures: result.outcomes.iter().map(|outcome| outcome.unlisted).sum(),
+                detached: result.detached.map(|id| id.0.as_str()),
+                not_reached: result.not_reached,
+            }),
+        }
+    }
+}
+
+/// The StackSet's name: the same in every wave.
+fn stack_set(plan: &Waves) -> &str {
+    plan.waves
+        .first()
+        .map_or("", |wave| wave.rollout.spec.name.as_str())
+}
+
+/// What each wave does, where there are waves.
+fn waves(format: Format, plan: &Waves) -> Vec<String> {
+    if plan.waves.iter().all(|wave| wave.name.is_none()) {
+        return Vec::new();
+    }
+    let mut lines: Vec<String> = plan
+        .waves
+        .iter()
+        .map(|wave| {
+            let name = wave.name.as_deref().map_or_else(
+                || "then the other OUs".to_owned(),
+                |name| format!("wave {}", clean(name)),
+            );
+            let steps: Vec<String> = wave
+                .rollout
+                .steps
+                .iter()
+                .map(|step| step.title(&wave.rollout.spec.name))
+                .collect();
+            let what = if steps.is_empty() {
+                "nothing".to_owned()
+            } else {
+                steps.join("; ")
+            };
+            match format {
+                Format::Markdown => format!("- {name}: {what}"),
+                _ => format!("{name}: {what}"),
+            }
+        })
+        .collect();
+    if format == Format::Markdown {
+        lines.insert(0, String::new());
+        lines.push(String::new());
+    }
+    lines
+}
+
+fn text(format: Format, plan: &Waves, organization: &Organization) -> String {
     let counts = plan.counts();
     let mut lines = Vec::new();
     let summary = format!(
@@ -56,11 +160,17 @@ fn text(format: Format, plan: &Rollout, organization: &Organization) -> String {
     } else {
         paint(style::STRONG, summary)
     });
-    if plan.creates_stack_set {
-        lines.push(paint(style::GOOD, format!("+ StackSet {}", plan.spec.name)));
-    } else if !plan.stack_set.is_empty() {
-        lines.push(paint(style::WARN, format!("~ StackSet {}", plan.spec.name)));
-        lines.extend(plan.stack_set.iter().map(field));
+    let name = stack_set(plan);
+    if plan.creates_stack_set() {
+        lines.push(in_style(format, style::GOOD, format!("+ StackSet {name}")));
+    } else if !plan.stack_set().is_empty() {
+        lines.push(in_style(format, style::WARN, format!("~ StackSet {name}")));
+        let fields: Vec<String> = plan.stack_set().iter().map(field).collect();
+        // As code, for what Markdown would make of a template's lines.
+        lines.push(match format {
+            Format::Markdown => format!("```diff\n{}\n```\n", fields.join("\n")),
+            _ => fields.join("\n"),
+        });
     }
     let mut table = Table::new(format, &["", "account", "name", "ou", "what"]);
     let mut rows = 0;
@@ -79,6 +189,10 @@ fn text(format: Format, plan: &Rollout, organization: &Organization) -> String {
                 "~",
                 format!("threshold {} -> {to} (the default)", amount(*from)),
             ),
+            AccountChange::Follow { from, to } => (
+                "~",
+                format!("threshold {} -> {to} (with the StackSet)", amount(*from)),
+            ),
             AccountChange::Retry { .. } => ("~", "try again what failed".to_owned()),
             AccountChange::Recreate { retain: true, .. } => (
                 "~",
@@ -94,10 +208,17 @@ fn text(format: Format, plan: &Rollout, organization: &Organization) -> String {
             "~" => style::WARN,
             _ => style::FAINT,
         };
-        let symbol = if format == Format::Markdown {
-            symbol.to_owned()
-        } else {
-            paint(style, symbol)
+        let symbol = in_style(format, style, symbol.to_owned());
+        let what = match line.already_spent {
+            Some(spent) => format!(
+                "{what}; {}",
+                in_style(
+                    format,
+                    style::WARN,
+                    format!("spent {spent} lately: will alarm at once")
+                )
+            ),
+            None => what,
         };
         table.row([
             symbol,
@@ -111,7 +232,18 @@ fn text(format: Format, plan: &Rollout, organization: &Organization) -> String {
     if rows > 0 {
         lines.push(table.render());
     }
-    lines.extend(plan.notes.iter().map(|note| format!("note: {note}")));
+    if !plan.above.is_empty() {
+        lines.push(in_style(
+            format,
+            style::WARN,
+            format!(
+                "{} above the new threshold already: an alarm there goes off at once, and its owner gets a mail",
+                plural(plan.above.len(), "account")
+            ),
+        ));
+    }
+    lines.extend(waves(format, plan));
+    lines.extend(plan.notes().iter().map(|note| format!("note: {note}")));
     if plan.is_empty() {
         lines.push("nothing to change".to_owned());
     }
@@ -142,79 +274,69 @@ fn field(change: &FieldChange) -> String {
 
 /// Every account that failed, grouped by reason, with a cure where one is known.
 pub fn failures(outcomes: &[Outcome], organization: &Organization) -> String {
-    let mut reasons: BTreeMap<&str, Vec<AccountId>> = BTreeMap::new();
-    let mut unlisted = 0;
-    let mut cancelled = 0;
     let mut lines = Vec::new();
     for outcome in outcomes {
-        for (account, reason) in &outcome.failures {
-            reasons.entry(reason).or_default().push(*account);
-        }
-        unlisted += outcome.unlisted as usize;
-        cancelled += outcome.cancelled.len();
         if let Some(reason) = &outcome.reason {
-            lines.push(format!("operation {}: {reason}", outcome.id));
+            lines.push(format!("operation {}: {}", outcome.id, clean(reason)));
         }
     }
-    for (reason, accounts) in reasons {
-        let reason = clean(if reason.is_empty() {
-            "no reason given"
-        } else {
-            reason
-        });
+    for group in groups(outcomes) {
         lines.push(format!(
-            "{} {}: {reason}",
+            "{} {}: {}",
             paint(style::BAD, "failed"),
-            plural(accounts.len(), "account")
+            plural(group.accounts.len(), "account"),
+            clean(&group.reason)
         ));
-        for account in accounts {
+        for account in group.accounts {
             let name = organization
                 .account(account)
                 .map_or("", |(account, _)| account.name.as_str());
-            lines.push(format!("    {account}  {name}"));
+            lines.push(format!("    {account}  {}", clean(name)));
         }
-        if let Some(cure) = cure(&reason) {
+        if let Some(cure) = &group.cure {
             lines.push(format!("    {} {cure}", paint(style::STRONG, "cure:")));
         }
     }
-    if cancelled > 0 {
+    let not_begun = outcomes
+        .iter()
+        .flat_map(|outcome| &outcome.cancelled)
+        .filter(|account| {
+            // Suspended accounts are reported as cancelled, too.
+            organization
+                .account(**account)
+                .is_none_or(|(account, _)| account.state == AccountState::Active)
+        })
+        .count();
+    if not_begun > 0 {
         lines.push(format!(
             "{} not begun, because the operation stopped",
-            plural(cancelled, "account")
+            plural(not_begun, "account")
         ));
     }
+    let unlisted: u32 = outcomes.iter().map(|outcome| outcome.unlisted).sum();
     if unlisted > 0 {
         lines.push(format!(
             "{} more failed, which AWS counts but doesn't list",
-            plural(unlisted, "account")
+            plural(unlisted as usize, "account")
         ));
     }
     lines.join("\n")
 }
 
-/// What helps against a reason. Reasons are free text, so this only ever adds a hint.
-fn cure(reason: &str) -> Option<&'static str> {
-    let reason = reason.to_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| reason.contains(word));
-    if has(&["service control policy", "explicit deny"]) {
-        Some(
-            "a service control policy forbids it: allow the StackSets role `stacksets-exec-*` there",
-        )
-    } else if has(&["already exists"]) {
-        Some(
-            "something else has this name: remove it there, or choose another name in [names] or [alarm]",
-        )
-    } else if has(&["inoperable"]) {
-        Some("run deploy again: it releases the instance and creates it anew")
-    } else if has(&["suspended"]) {
-        Some("nothing: the account is suspended")
-    } else if has(&["does not exist", "not found", "notfound"]) {
-        Some(
-            "something was deleted by hand there: `billctl deploy --recreate ACCOUNT` removes and creates the instance",
-        )
-    } else if has(&["rate exceeded", "throttl"]) {
-        Some("run deploy again, with a lower [deploy] concurrency")
+fn groups(outcomes: &[Outcome]) -> Vec<FailureGroup> {
+    group(outcomes.iter().flat_map(|outcome| {
+        outcome
+            .failures
+            .iter()
+            .map(|(account, reason)| (*account, reason.as_str()))
+    }))
+}
+
+/// Painted where that makes sense: Markdown is for a browser.
+fn in_style(format: Format, style: anstyle::Style, text: String) -> String {
+    if format == Format::Markdown {
+        text
     } else {
-        None
+        paint(style, text)
     }
 }

@@ -168,7 +168,57 @@ fn text(format: Format, status: &Status) -> String {
         lines.push(String::new());
     }
     lines.push(table.render());
+    lines.extend(drift(format, members));
+    if members.count(Coverage::NoData) > 0 {
+        lines.push(
+            "no data: the billing account has no charges for these accounts, so their alarms can't go off; `billctl \
+             doctor` looks for the cause"
+                .to_owned(),
+        );
+    }
+    lines.extend(
+        members
+            .notes
+            .iter()
+            .map(|note| format!("note: {}", clean(note))),
+    );
     lines.join("\n")
+}
+
+/// What has drifted: for each property what the template says, and what is there.
+fn drift(format: Format, members: &MembersStatus) -> Option<String> {
+    let mut table = Table::new(
+        format,
+        &[
+            "account", "name", "resource", "property", "expected", "actual",
+        ],
+    );
+    let mut rows = 0;
+    for account in &members.accounts {
+        for resource in &account.drifted_resources {
+            let mut row = |property: &str, expected: &str, actual: &str| {
+                rows += 1;
+                table.row([
+                    account.account.to_string(),
+                    clean(&account.name),
+                    clean(&format!(
+                        "{} ({})",
+                        resource.logical_id, resource.resource_type
+                    )),
+                    clean(property),
+                    clean(expected),
+                    clean(actual),
+                ]);
+            };
+            if resource.differences.is_empty() {
+                row("", "", &resource.status.to_lowercase());
+            }
+            for difference in &resource.differences {
+                row(&difference.path, &difference.expected, &difference.actual);
+            }
+        }
+    }
+    (rows > 0).then(|| format!("\n{}\n", table.render()))
 }
 
 fn verdict(format: Format, status: &Status) -> String {
@@ -180,6 +230,7 @@ fn verdict(format: Format, status: &Status) -> String {
         Coverage::WrongThreshold,
         Coverage::Drifted,
         Coverage::Stray,
+        Coverage::NoData,
         Coverage::ThresholdUnread,
     ]
     .into_iter()
@@ -190,6 +241,9 @@ fn verdict(format: Format, status: &Status) -> String {
         wrong.push(format!("StackSet {} does not exist yet", members.stack_set));
     } else if !members.changes.is_empty() {
         wrong.push(format!("StackSet {} differs", members.stack_set));
+    }
+    if members.no_charges {
+        wrong.push("no alarm has data".to_owned());
     }
     match &status.billing {
         BillingStatus::Read { plan, .. } if !plan.is_empty() => {

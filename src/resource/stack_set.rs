@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::override_record::without_record;
 use crate::config::{Config, Measure};
 use crate::model::{AccountId, Arn, REGION, Usd};
 use crate::service::Tags;
@@ -61,13 +62,24 @@ pub fn desired(config: &Config, billing: AccountId) -> StackSetSpec {
     }
 }
 
+/// Why a StackSet of the right name isn't one that billctl may change, if so.
+pub fn foreign(live: &StackSet) -> Option<&'static str> {
+    if !live.service_managed {
+        Some("it is self-managed: its roles and accounts are somebody else's business")
+    } else if live.tags.get(MANAGED_BY.0).map(String::as_str) != Some(MANAGED_BY.1) {
+        Some("it lacks the tag managed-by=billctl")
+    } else {
+        None
+    }
+}
+
 /// The threshold in a set of parameters or overrides, if it is there and is an amount.
 pub fn threshold(parameters: &Parameters) -> Option<Usd> {
     parameters.get(THRESHOLD)?.parse().ok()
 }
 
 /// The fields in which the StackSet differs from what is wanted. Amounts compare as numbers, templates without
-/// their trailing white space.
+/// their trailing white space and without the record of overrides.
 pub fn diff(spec: &StackSetSpec, live: &StackSet) -> Vec<FieldChange> {
     let mut changes = Vec::new();
     let mut compare = |field: &str, before: Option<&str>, after: Option<&str>, equal: bool| {
@@ -85,12 +97,16 @@ pub fn diff(spec: &StackSetSpec, live: &StackSet) -> Vec<FieldChange> {
             .collect::<Vec<_>>()
             .join("\n")
     };
-    let (before, after) = (body(&live.template), body(&spec.template));
+    let (live_template, template) = (
+        without_record(&live.template),
+        without_record(&spec.template),
+    );
+    let (before, after) = (body(live_template), body(template));
     let same_template = before.trim_end() == after.trim_end();
     compare(
         "Template",
-        Some(&live.template),
-        Some(&spec.template),
+        Some(live_template),
+        Some(template),
         same_template,
     );
     compare(

@@ -29,6 +29,9 @@ pub struct Faults {
     pub accounts: BTreeMap<AccountId, String>,
     /// `DescribeStackInstance` calls that AWS answers a second; `None` is unlimited.
     pub describe_instance_rate: Option<f64>,
+    /// Seconds, in the world's time, that the lists of StackSets are behind: operations, results, instances.
+    /// DescribeStackSet and DescribeStackSetOperation are not (AWS-FACTS 8).
+    pub lag: u32,
 }
 
 /// A death at an API call.
@@ -64,6 +67,7 @@ impl Faults {
             die,
             accounts,
             describe_instance_rate: _,
+            lag: _,
         } = self;
         [throttle, server_error, timeout, drop]
             .iter()

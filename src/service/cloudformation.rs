@@ -428,11 +428,12 @@ pub trait CloudFormation: Send + Sync {
         stack_set: &str,
         id: &OperationId,
     ) -> Result<StackSetOperation>;
-    /// `ListStackSetOperationResults`; eventually consistent.
+    /// `ListStackSetOperationResults`, all or those of one status; eventually consistent.
     async fn list_operation_results(
         &self,
         stack_set: &str,
         id: &OperationId,
+        status: Option<DetailedStatus>,
         token: Option<String>,
     ) -> Result<Page<OperationResult>>;
     /// `StopStackSetOperation`.

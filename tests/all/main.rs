@@ -4,6 +4,7 @@ mod adapters;
 mod artifacts;
 mod bootstrap;
 mod config;
+mod deploy;
 mod doctor;
 mod emulators;
 mod init;

@@ -39,7 +39,7 @@ pub(super) fn stack_set(op: Operation, found: sdk::StackSet) -> Result<StackSet>
             .managed_execution()
             .and_then(sdk::ManagedExecution::active)
             .unwrap_or(false),
-        service_managed: found.permission_model() == Some(&sdk::PermissionModels::ServiceManaged),
+        service_managed: found.permission_model() != Some(&sdk::PermissionModels::SelfManaged),
         organizational_units: found
             .organizational_unit_ids()
             .iter()

@@ -4,8 +4,8 @@ use aws_sdk_cloudformation::types as sdk;
 
 use crate::model::AccountId;
 use crate::service::cloudformation::{
-    AccountFilter, Amount, ConcurrencyMode, DriftStatus, InstanceFilter, Parameters, Preferences,
-    StackSetSpec, Targets,
+    AccountFilter, Amount, ConcurrencyMode, DetailedStatus, DriftStatus, InstanceFilter,
+    Parameters, Preferences, StackSetSpec, Targets,
 };
 
 pub(super) fn parameters(values: &Parameters) -> Vec<sdk::Parameter> {
@@ -94,5 +94,24 @@ pub(super) fn instance_filter(filter: InstanceFilter) -> sdk::StackInstanceFilte
     sdk::StackInstanceFilter::builder()
         .name(name)
         .values(values)
+        .build()
+}
+
+pub(super) fn result_filter(status: DetailedStatus) -> sdk::OperationResultFilter {
+    // The statuses of instances that results don't have are never asked for.
+    let status = match status {
+        DetailedStatus::Pending => sdk::StackSetOperationResultStatus::Pending,
+        DetailedStatus::Running => sdk::StackSetOperationResultStatus::Running,
+        DetailedStatus::Succeeded => sdk::StackSetOperationResultStatus::Succeeded,
+        DetailedStatus::Cancelled | DetailedStatus::SkippedSuspendedAccount => {
+            sdk::StackSetOperationResultStatus::Cancelled
+        }
+        DetailedStatus::Failed | DetailedStatus::Inoperable | DetailedStatus::FailedImport => {
+            sdk::StackSetOperationResultStatus::Failed
+        }
+    };
+    sdk::OperationResultFilter::builder()
+        .name(sdk::OperationResultFilterName::OperationResultStatus)
+        .values(status.as_str())
         .build()
 }

@@ -51,6 +51,11 @@ pub(super) enum FailCommand {
         #[arg(value_parser = rate)]
         rate: f64,
     },
+    /// Let the lists of StackSets be behind, in the sandbox's time.
+    Lag {
+        /// Seconds.
+        seconds: u32,
+    },
     /// Nothing goes wrong any more.
     None,
 }
@@ -100,6 +105,7 @@ pub(super) fn run(sandbox: &Sandbox, command: &FailCommand) -> Result<String> {
                 });
             }
             FailCommand::DescribeRate { rate } => set.describe_instance_rate = Some(*rate),
+            FailCommand::Lag { seconds } => set.lag = *seconds,
             FailCommand::None => {
                 *set = Faults {
                     seed: set.seed,

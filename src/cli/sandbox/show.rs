@@ -199,7 +199,7 @@ fn leaf(account: &AccountPicture) -> String {
 
 /// What is set to go wrong.
 pub(super) fn faults(faults: &Faults) -> String {
-    if faults.is_none() && faults.describe_instance_rate.is_none() {
+    if faults.is_none() && faults.describe_instance_rate.is_none() && faults.lag == 0 {
         return "Nothing is set to go wrong.".into();
     }
     let mut lines = Vec::new();
@@ -236,6 +236,12 @@ pub(super) fn faults(faults: &Faults) -> String {
             .describe_instance_rate
             .map(|rate| format!("DescribeStackInstance answers {rate} calls a second.")),
     );
+    if faults.lag > 0 {
+        lines.push(format!(
+            "The lists of StackSets are {} s behind.",
+            faults.lag
+        ));
+    }
     lines.join("\n")
 }
 

@@ -21,6 +21,8 @@ pub struct Desired {
     pub skipped: BTreeMap<AccountId, Skip>,
     /// Every account that config targets, in this run's scope or not: what prune spares.
     pub covered: BTreeSet<AccountId>,
+    /// The accounts that the run is about, where it is not about all: prune touches no others.
+    pub scope: Option<BTreeSet<AccountId>>,
     /// Whether the run names single accounts, so that an OU as a whole is never a target.
     pub only_named: bool,
     /// How carefully operations go.
@@ -112,6 +114,7 @@ impl Desired {
             accounts: BTreeMap::new(),
             skipped: BTreeMap::new(),
             covered: BTreeSet::new(),
+            scope: None,
             only_named: false,
             preferences,
             notes: Vec::new(),
@@ -146,10 +149,17 @@ impl Desired {
             accounts: BTreeMap::new(),
             skipped: BTreeMap::new(),
             covered: BTreeSet::new(),
+            scope: None,
             only_named: !scope.accounts.is_empty(),
             preferences: config.deploy.preferences,
             notes: Vec::new(),
         };
+        if !scope.ous.is_empty() || !scope.accounts.is_empty() {
+            let ous: Vec<OuId> = desired.targets.iter().cloned().collect();
+            let mut reached = organization.accounts_below(&ous);
+            reached.retain(|account| scope.accounts.is_empty() || scope.accounts.contains(account));
+            desired.scope = Some(reached);
+        }
         let mut populated = BTreeSet::new();
         for (account, parent) in organization.accounts() {
             let excluded = config.deploy.exclude_accounts.contains(&account.id);
@@ -189,8 +199,17 @@ impl Desired {
         }
         if scope.accounts.is_empty() {
             for ou in desired.targets.difference(&populated) {
+                let holds = organization.accounts_below(std::slice::from_ref(ou)).len();
+                let what = match holds {
+                    0 => "holds no account yet".to_owned(),
+                    1 => "holds no account that can get the alarm yet, only one that is skipped"
+                        .to_owned(),
+                    _ => format!(
+                        "holds no account that can get the alarm yet, only {holds} that are skipped"
+                    ),
+                };
                 desired.notes.push(format!(
-                    "{} holds no active account yet: run deploy again when it does",
+                    "{} {what}: run deploy again when that changes",
                     organization.path(ou)
                 ));
             }

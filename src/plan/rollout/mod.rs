@@ -1,77 +1,24 @@
 //! The rollout: from what the config wants and what is there to the fewest StackSet operations between them.
 
 mod desired;
+mod known;
 mod operations;
 #[cfg(test)]
 mod tests;
-mod view;
+mod waves;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 pub use desired::{Desired, Scope, Skip, Wanted, targets};
+pub use known::{Instance, Observed, Override, Own};
 pub use operations::{InstanceStep, StepAction};
-pub use view::{AccountLine, Counts};
+pub use waves::{AccountLine, Counts, Wave, Waves};
 
 use crate::model::{AccountId, Organization, OuId, Usd};
-use crate::plan::operation_id::Mark;
 use crate::resource::stack_set::{self, FieldChange};
-use crate::service::cloudformation::{
-    DetailedStatus, InstanceStatus, StackInstance, StackSet, StackSetSpec,
-};
-
-/// What is there.
-#[derive(Debug, Clone, Default)]
-pub struct Observed {
-    /// The StackSet, if it exists.
-    pub stack_set: Option<StackSet>,
-    /// Its instances by account.
-    pub instances: BTreeMap<AccountId, Instance>,
-}
-
-/// A stack instance and what is known of its override.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Instance {
-    /// As listed.
-    pub listed: StackInstance,
-    /// Its threshold override, as far as it is known.
-    pub threshold: Override,
-}
-
-/// What is known of an instance's threshold override.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Override {
-    /// It has this one, or none.
-    Known(Option<Usd>),
-    /// Only DescribeStackInstance can tell.
-    Unknown,
-}
-
-impl Instance {
-    /// An instance as listed: its override is known if billctl's own operation was the last one on it and went
-    /// well (see [`Mark`]).
-    pub fn from_listing(listed: StackInstance) -> Self {
-        let threshold = match listed.last_operation.as_ref().and_then(Mark::read) {
-            Some(Mark::Override(threshold)) if listed.status == InstanceStatus::Current => {
-                Override::Known(threshold)
-            }
-            Some(Mark::StackSet) if listed.status == InstanceStatus::Current => {
-                Override::Known(None)
-            }
-            _ => Override::Unknown,
-        };
-        Self { listed, threshold }
-    }
-
-    /// The threshold in force when the StackSet's is `default`.
-    pub fn effective(&self, default: Option<Usd>) -> Option<Usd> {
-        match self.threshold {
-            Override::Known(threshold) => threshold.or(default),
-            Override::Unknown => None,
-        }
-    }
-}
+use crate::service::cloudformation::{DetailedStatus, InstanceStatus, StackSetSpec};
 
 /// What happens to one account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -96,6 +43,13 @@ pub enum AccountChange {
         /// What it is now, where known.
         from: Option<Usd>,
         /// The StackSet's threshold.
+        to: Usd,
+    },
+    /// It has no override, and so goes along with the StackSet's own threshold.
+    Follow {
+        /// What it is now, where known.
+        from: Option<Usd>,
+        /// The StackSet's threshold as it will be.
         to: Usd,
     },
     /// Its last operation failed: the same again.
@@ -173,9 +127,7 @@ pub struct Options {
 /// Plans the way from `observed` to `desired`.
 ///
 /// Overrides are set before the StackSet's own threshold changes, and taken away after it, so that no account
-/// holds a wrong threshold in between. After an update of the StackSet every account with an override is updated
-/// once more with the same value: its last operation then tells the override ([`Mark`]). So where
-/// [`changes_stack_set`] holds, the overrides of all instances have to be known before.
+/// holds a wrong threshold in between.
 pub fn plan(
     desired: &Desired,
     observed: &Observed,
@@ -197,8 +149,11 @@ pub fn plan(
             Some(instance) => existing(
                 instance,
                 wanted,
-                default,
-                updates_stack_set,
+                &Defaults {
+                    now: live.and_then(|live| stack_set::threshold(&live.parameters)),
+                    then: default,
+                    updates: updates_stack_set,
+                },
                 options.recreate.contains(account),
             ),
         };
@@ -209,7 +164,11 @@ pub fn plan(
     }
     if options.prune {
         for account in observed.instances.keys() {
-            if !desired.covered.contains(account) {
+            let in_scope = desired
+                .scope
+                .as_ref()
+                .is_none_or(|scope| scope.contains(account));
+            if in_scope && !desired.covered.contains(account) {
                 accounts.insert(*account, AccountChange::Remove);
             }
         }
@@ -221,14 +180,16 @@ pub fn plan(
         steps.push(Step::CreateStackSet);
     }
     let has_parameter = live.is_some_and(|live| live.parameters.contains_key(stack_set::THRESHOLD));
+    // What isn't a parameter of the StackSet yet can't be overridden (AWS-FACTS 8).
+    if !updates_stack_set || has_parameter {
+        builder.new_overrides(&accounts, &mut steps);
+    }
     if updates_stack_set {
-        if has_parameter {
+        steps.push(Step::UpdateStackSet);
+        if !has_parameter {
             builder.new_overrides(&accounts, &mut steps);
         }
-        steps.push(Step::UpdateStackSet);
-        builder.all_overrides(&accounts, &mut steps);
-    } else {
-        builder.new_overrides(&accounts, &mut steps);
+        builder.untold_overrides(&accounts, &mut steps);
     }
     builder.resets_and_retries(&accounts, &mut steps);
     builder.removals(&accounts, &mut steps);
@@ -255,52 +216,48 @@ pub fn plan(
     }
 }
 
-/// Whether a plan for these would update the StackSet.
-pub fn changes_stack_set(spec: &StackSetSpec, observed: &Observed) -> bool {
-    observed
-        .stack_set
-        .as_ref()
-        .is_some_and(|live| !stack_set::diff(spec, live).is_empty())
+/// The StackSet's own threshold.
+struct Defaults {
+    now: Option<Usd>,
+    then: Option<Usd>,
+    /// Whether the StackSet is updated, be it for something else.
+    updates: bool,
 }
 
 /// What happens to an account that has an instance.
 fn existing(
     instance: &Instance,
     wanted: &Wanted,
-    default: Option<Usd>,
-    updates_stack_set: bool,
+    defaults: &Defaults,
     recreate: bool,
 ) -> AccountChange {
-    let threshold = wanted.threshold;
+    let to = wanted.threshold;
     let listed = &instance.listed;
     let inoperable = listed.status == InstanceStatus::Inoperable
         || listed.detailed_status == Some(DetailedStatus::Inoperable);
     if inoperable || recreate {
         return AccountChange::Recreate {
             retain: inoperable,
-            threshold,
+            threshold: to,
         };
     }
+    let from = instance.effective(defaults.now);
     // Compared with the StackSet's threshold as it will be: an instance without an override follows it.
-    let from = instance.effective(default);
-    if from != Some(threshold) {
-        return if Some(threshold) == default {
-            AccountChange::Reset {
-                from,
-                to: threshold,
-            }
+    if instance.effective(defaults.then) != Some(to) {
+        return if Some(to) == defaults.then {
+            AccountChange::Reset { from, to }
         } else {
-            AccountChange::Change {
-                from,
-                to: threshold,
-            }
+            AccountChange::Change { from, to }
         };
+    }
+    if from != Some(to) {
+        return AccountChange::Follow { from, to };
     }
     // An update of the StackSet takes OUTDATED instances along by itself.
-    if listed.status == InstanceStatus::Outdated && !updates_stack_set {
-        return AccountChange::Retry { threshold };
+    if listed.status == InstanceStatus::Outdated && !defaults.updates {
+        return AccountChange::Retry { threshold: to };
     }
-    AccountChange::Leave { threshold }
+    AccountChange::Leave { threshold: to }
 }
 
 /// The parts of a list that one request can hold.

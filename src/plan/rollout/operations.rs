@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{AccountChange, Desired, Observed, Override, Step, chunks};
+use super::{AccountChange, Desired, Instance, Observed, Override, Step, chunks};
 use crate::model::{AccountId, Organization, OuId, Usd};
 use crate::plan::operation_id::Mark;
-use crate::resource::stack_set;
+use crate::resource::{override_record, stack_set};
 use crate::service::cloudformation::{AccountFilter, InstanceStatus, MAX_OUS, Parameters, Targets};
 
 /// Most accounts that billctl names in one request. AWS documents no limit for `Accounts`; this keeps a request
@@ -71,36 +71,51 @@ impl<'a> Builder<'a> {
         accounts: &BTreeMap<AccountId, AccountChange>,
         steps: &mut Vec<Step>,
     ) {
-        let mut groups: BTreeMap<Usd, Reached> = BTreeMap::new();
+        let mut groups: BTreeMap<Option<Usd>, Reached> = BTreeMap::new();
         for (account, change) in accounts {
             if let AccountChange::Change { to, .. } = change {
-                self.add(groups.entry(*to).or_default(), *account);
+                self.add(groups.entry(Some(*to)).or_default(), *account);
             }
         }
         self.updates(groups, steps);
     }
 
-    /// Every override that existing instances keep or get, out of the run's scope too: after an update of the
-    /// StackSet, so that each such instance's last operation tells its override.
-    pub(super) fn all_overrides(
+    /// Where an update of the StackSet has no room to record every override: each one once more with the same
+    /// value, out of the run's scope too, so that each instance's last operation tells its override again.
+    pub(super) fn untold_overrides(
         &self,
         accounts: &BTreeMap<AccountId, AccountChange>,
         steps: &mut Vec<Step>,
     ) {
-        let mut groups: BTreeMap<Usd, Reached> = BTreeMap::new();
-        for (account, instance) in &self.observed.instances {
-            let threshold = match (accounts.get(account), instance.threshold) {
-                (Some(AccountChange::Change { to, .. }), _) => Some(*to),
-                (
-                    Some(AccountChange::Leave { .. } | AccountChange::Skip { .. }) | None,
-                    Override::Known(kept),
-                ) => kept,
-                _ => None,
-            };
-            if instance.listed.status == InstanceStatus::Inoperable {
+        let kept = |account: &AccountId, instance: &Instance| match accounts.get(account) {
+            Some(AccountChange::Change { to, .. }) => Override::Known(Some(*to)),
+            _ => instance.threshold,
+        };
+        let instances = &self.observed.instances;
+        let overrides = instances
+            .iter()
+            .filter(|(account, instance)| kept(account, instance) != Override::Known(None))
+            .count();
+        if override_record::has_room(&self.desired.spec.template, overrides) {
+            return;
+        }
+        let mut groups: BTreeMap<Option<Usd>, Reached> = BTreeMap::new();
+        for (account, instance) in instances {
+            // What is to be reset is updated anyway; what is broken can't be.
+            if matches!(
+                accounts.get(account),
+                Some(
+                    AccountChange::Reset { .. }
+                        | AccountChange::Recreate { .. }
+                        | AccountChange::Remove
+                )
+            ) || instance.listed.status == InstanceStatus::Inoperable
+            {
                 continue;
             }
-            if let (Some(threshold), Some(ou)) = (threshold, self.reached_through(*account)) {
+            if let (Override::Known(threshold), Some(ou)) =
+                (kept(account, instance), self.reached_through(*account))
+            {
                 groups.entry(threshold).or_default().insert(*account, ou);
             }
         }
@@ -115,14 +130,14 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn updates(&self, groups: BTreeMap<Usd, Reached>, steps: &mut Vec<Step>) {
+    fn updates(&self, groups: BTreeMap<Option<Usd>, Reached>, steps: &mut Vec<Step>) {
         for (threshold, reached) in groups {
-            let overrides = self.overrides(Some(threshold));
+            let overrides = self.overrides(threshold);
             self.named(
                 StepAction::Update,
                 &reached,
                 Some(overrides),
-                Mark::Override(Some(threshold)),
+                Mark::Override(threshold),
                 steps,
             );
         }
@@ -147,16 +162,7 @@ impl<'a> Builder<'a> {
                 _ => {}
             }
         }
-        for (threshold, reached) in groups {
-            let overrides = self.overrides(threshold);
-            self.named(
-                StepAction::Update,
-                &reached,
-                Some(overrides),
-                Mark::Override(threshold),
-                steps,
-            );
-        }
+        self.updates(groups, steps);
     }
 
     /// Instances to remove, and those to remove before they are made anew.
@@ -165,38 +171,89 @@ impl<'a> Builder<'a> {
         accounts: &BTreeMap<AccountId, AccountChange>,
         steps: &mut Vec<Step>,
     ) {
-        let mut groups: BTreeMap<bool, Reached> = BTreeMap::new();
+        let mut removed: BTreeMap<bool, Reached> = BTreeMap::new();
+        let mut recreated: BTreeMap<bool, Reached> = BTreeMap::new();
         for (account, change) in accounts {
-            match change {
-                AccountChange::Remove => {
-                    let inoperable = self
-                        .observed
-                        .instances
-                        .get(account)
-                        .is_some_and(|instance| {
-                            instance.listed.status == InstanceStatus::Inoperable
-                        });
-                    if let Some(ou) = self.placed_in(*account) {
-                        groups.entry(inoperable).or_default().insert(*account, ou);
-                    }
-                }
-                AccountChange::Recreate { retain, .. } => {
-                    if let Some(ou) = self.placed_in(*account) {
-                        groups.entry(*retain).or_default().insert(*account, ou);
-                    }
-                }
-                _ => {}
+            let (groups, retain) = match change {
+                AccountChange::Remove => (&mut removed, self.is_inoperable(*account)),
+                AccountChange::Recreate { retain, .. } => (&mut recreated, *retain),
+                _ => continue,
+            };
+            if let Some(ou) = self.placed_in(*account) {
+                groups.entry(retain).or_default().insert(*account, ou);
             }
         }
-        for (retain, reached) in groups {
-            self.named(
-                StepAction::Delete { retain },
-                &reached,
-                None,
-                Mark::Delete,
-                steps,
-            );
+        for (retain, mut reached) in removed {
+            self.whole_targets(retain, &mut reached, steps);
+            self.deletions(retain, &reached, steps);
         }
+        for (retain, reached) in recreated {
+            self.deletions(retain, &reached, steps);
+        }
+    }
+
+    /// OUs that lose all of their instances and that config has left: they are named as a whole, for that ends
+    /// their being a target, and with it auto-deployment to their future accounts (AWS-FACTS 8).
+    fn whole_targets(&self, retain: bool, reached: &mut Reached, steps: &mut Vec<Step>) {
+        let targets = self
+            .observed
+            .stack_set
+            .iter()
+            .flat_map(|live| &live.organizational_units);
+        let mut left = Vec::new();
+        let mut gone = BTreeSet::new();
+        for target in targets {
+            let below = self
+                .organization
+                .accounts_below(std::slice::from_ref(target));
+            let mut instances = below
+                .iter()
+                .filter(|account| self.observed.instances.contains_key(account))
+                .peekable();
+            // Nothing that stays, and nothing that is about to come.
+            let is_left = instances.peek().is_some()
+                && instances.all(|account| reached.contains_key(account))
+                && below.is_disjoint(&self.desired.covered);
+            if is_left {
+                left.push(target.clone());
+                gone.extend(
+                    below
+                        .into_iter()
+                        .filter(|account| reached.contains_key(account)),
+                );
+            }
+        }
+        for ous in chunks(&left, MAX_OUS) {
+            let below = self.organization.accounts_below(&ous);
+            steps.push(Step::Instances(InstanceStep {
+                action: StepAction::Delete { retain },
+                targets: Targets {
+                    ous,
+                    accounts: AccountFilter::None,
+                },
+                overrides: None,
+                mark: Mark::Delete,
+                accounts: gone.intersection(&below).copied().collect(),
+            }));
+        }
+        reached.retain(|account, _| !gone.contains(account));
+    }
+
+    fn deletions(&self, retain: bool, reached: &Reached, steps: &mut Vec<Step>) {
+        self.named(
+            StepAction::Delete { retain },
+            reached,
+            None,
+            Mark::Delete,
+            steps,
+        );
+    }
+
+    fn is_inoperable(&self, account: AccountId) -> bool {
+        self.observed
+            .instances
+            .get(&account)
+            .is_some_and(|instance| instance.listed.status == InstanceStatus::Inoperable)
     }
 
     /// Instances to make: those with an override first, then the rest.

@@ -6,8 +6,10 @@ use super::*;
 use crate::config::{Config, ThresholdRule, ThresholdTarget};
 use crate::model::{Account, AccountState, OrganizationalUnit};
 use crate::plan::Thresholds;
+use crate::plan::operation_id::Mark;
 use crate::service::cloudformation::{
-    AccountFilter, AutoDeployment, DriftStatus, OperationId, Parameters, Targets,
+    AccountFilter, AutoDeployment, DriftStatus, OperationId, Parameters, StackInstance, StackSet,
+    Targets,
 };
 
 /// A StackSet engine reduced to what the plan relies on (AWS-FACTS 8), with the overrides that only it knows.
@@ -16,52 +18,108 @@ struct Engine {
     stack_set: Option<StackSet>,
     instances: BTreeMap<AccountId, (StackInstance, Option<Usd>)>,
     touched: BTreeSet<AccountId>,
+    serial: usize,
 }
 
 impl Engine {
     fn listed(&self) -> Observed {
-        Observed {
-            stack_set: self.stack_set.clone(),
-            instances: self
-                .instances
-                .iter()
-                .map(|(account, (listed, _))| (*account, Instance::from_listing(listed.clone())))
-                .collect(),
-        }
+        Observed::from_listing(
+            self.stack_set.clone(),
+            self.instances.values().map(|(listed, _)| listed.clone()),
+        )
     }
 
-    /// As `deploy` observes it: DescribeStackInstance for what the listing doesn't tell.
+    /// As `deploy` observes it: DescribeStackInstance for what the listing doesn't tell of accounts in scope.
     fn observed(&self, desired: &Desired) -> Observed {
         let mut observed = self.listed();
-        let everywhere = changes_stack_set(&desired.spec, &observed);
         for (account, instance) in &mut observed.instances {
-            if instance.threshold == Override::Unknown
-                && (everywhere || desired.accounts.contains_key(account))
-            {
+            if instance.threshold == Override::Unknown && desired.accounts.contains_key(account) {
                 instance.threshold = Override::Known(self.instances[account].1);
             }
         }
         observed
     }
 
-    fn apply(&mut self, rollout: &Rollout, organization: &Organization) {
-        for (index, step) in rollout.steps.iter().enumerate() {
-            let unique = format!("{index}");
+    fn apply(&mut self, rollout: &Rollout, planned: &Observed, organization: &Organization) {
+        self.apply_until(rollout, planned, organization, usize::MAX, &BTreeSet::new());
+    }
+
+    /// The first `steps` steps, as a run that dies after them leaves them. An update of the StackSet fails in the
+    /// accounts `failing`.
+    fn apply_until(
+        &mut self,
+        rollout: &Rollout,
+        planned: &Observed,
+        organization: &Organization,
+        steps: usize,
+        failing: &BTreeSet<AccountId>,
+    ) {
+        let mut own = Own::new();
+        for step in rollout.steps.iter().take(steps) {
+            self.serial += 1;
+            let unique = format!("{}", self.serial);
             match step {
                 Step::CreateStackSet => self.stack_set = Some(live(&rollout.spec)),
                 Step::EnableManagedExecution => {
                     self.stack_set.as_mut().unwrap().managed_execution = true;
                 }
                 Step::UpdateStackSet => {
-                    self.stack_set = Some(live(&rollout.spec));
-                    for (listed, _) in self.instances.values_mut() {
+                    let id = Mark::StackSet.operation_id(&unique);
+                    let record = self.listed().record(id.clone(), planned, &own);
+                    self.stack_set = Some(live(&StackSetSpec {
+                        template: record.write(&rollout.spec.template),
+                        ..rollout.spec.clone()
+                    }));
+                    for (account, (listed, _)) in &mut self.instances {
                         if listed.status != InstanceStatus::Inoperable {
-                            listed.status = InstanceStatus::Current;
-                            listed.last_operation = Some(Mark::StackSet.operation_id(&unique));
+                            listed.status = if failing.contains(account) {
+                                InstanceStatus::Outdated
+                            } else {
+                                InstanceStatus::Current
+                            };
+                            listed.last_operation = Some(id.clone());
                         }
                     }
+                    if !failing.is_empty() {
+                        return;
+                    }
                 }
-                Step::Instances(step) => self.instances(step, &unique, organization),
+                Step::Instances(step) => {
+                    self.instances(step, &unique, organization);
+                    let Mark::Override(left) = step.mark else {
+                        continue;
+                    };
+                    for account in &step.accounts {
+                        let id = step.mark.operation_id(&unique);
+                        own.insert(*account, (id, Override::Known(left)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// That every account of the run has what is wanted.
+    fn assert_reached(&self, desired: &Desired) {
+        let default = self
+            .stack_set
+            .as_ref()
+            .and_then(|live| stack_set::threshold(&live.parameters));
+        for (account, wanted) in &desired.accounts {
+            let (listed, threshold) = &self.instances[account];
+            assert_eq!(
+                threshold.or(default),
+                Some(wanted.threshold),
+                "account {account}"
+            );
+            assert_eq!(listed.status, InstanceStatus::Current, "account {account}");
+        }
+    }
+
+    /// That no instance is believed to have another override than it has.
+    fn assert_true(&self) {
+        for (account, instance) in self.listed().instances {
+            if let Override::Known(told) = instance.threshold {
+                assert_eq!(told, self.instances[&account].1, "account {account}");
             }
         }
     }
@@ -398,24 +456,61 @@ proptest! {
         let options = Options { prune: case.prune, recreate: BTreeSet::new() };
         let mut engine = case.engine();
 
-        let rollout = plan(&desired, &engine.observed(&desired), &organization, &options);
-        engine.apply(&rollout, &organization);
+        let observed = engine.observed(&desired);
+        let rollout = plan(&desired, &observed, &organization, &options);
+        engine.apply(&rollout, &observed, &organization);
 
-        let default = engine.stack_set.as_ref().and_then(|live| stack_set::threshold(&live.parameters));
-        for (account, wanted) in &desired.accounts {
-            let (listed, threshold) = engine.instances.get(account).expect("every wanted account has an instance");
-            prop_assert_eq!(threshold.or(default), Some(wanted.threshold), "account {}", account);
-            prop_assert_eq!(listed.status, InstanceStatus::Current);
-        }
-        // What an operation's id tells is always true.
-        for (account, instance) in engine.listed().instances {
-            if let Override::Known(told) = instance.threshold {
-                prop_assert_eq!(told, engine.instances[&account].1, "account {}", account);
-            }
-        }
+        engine.assert_reached(&desired);
+        engine.assert_true();
         let again = plan(&desired, &engine.observed(&desired), &organization, &options);
         prop_assert!(again.is_empty(), "left over: {:?}", again.steps);
+        // What was foreseen for the next wave is what has come.
+        let foreseen = observed.after(&rollout);
+        let then = plan(&desired, &foreseen, &organization, &options);
+        prop_assert!(then.is_empty(), "foreseen: {:?}", then.steps);
     }
+
+}
+
+proptest! {
+    // Fewer cases: each is three runs.
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_run_that_died_anywhere_hides_no_override(
+        case in case(),
+        steps in 0..8usize,
+        failing in proptest::collection::btree_set(0..20usize, 0..3),
+        then in case(),
+    ) {
+        let organization = case.organization();
+        let config = case.config();
+        let desired = case.desired(&config, &organization);
+        let options = Options { prune: case.prune, recreate: BTreeSet::new() };
+        let mut engine = case.engine();
+        let failing = failing.into_iter().map(id).collect();
+
+        let observed = engine.observed(&desired);
+        let rollout = plan(&desired, &observed, &organization, &options);
+        engine.apply_until(&rollout, &observed, &organization, steps, &failing);
+        engine.assert_true();
+
+        // The next run wants the same, or what somebody has made of the config meanwhile.
+        let other = Case { parents: case.parents.clone(), accounts: case.accounts.clone(), ..then };
+        for (config, scope) in [(other.config(), &other), (config, &case)] {
+            let desired = scope.desired(&config, &organization);
+            let observed = engine.observed(&desired);
+            let rollout = plan(&desired, &observed, &organization, &options);
+            engine.apply(&rollout, &observed, &organization);
+            engine.assert_reached(&desired);
+            engine.assert_true();
+        }
+    }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
     #[test]
     fn no_account_outside_the_difference_is_in_any_operation(case in case()) {
@@ -429,7 +524,7 @@ proptest! {
         let options = Options { prune: case.prune, recreate: BTreeSet::new() };
 
         let rollout = plan(&desired, &observed, &organization, &options);
-        engine.apply(&rollout, &organization);
+        engine.apply(&rollout, &observed, &organization);
 
         let differing: BTreeSet<AccountId> = rollout
             .accounts

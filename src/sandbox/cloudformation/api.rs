@@ -3,6 +3,7 @@
 use std::ops::Bound;
 
 use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
 
 use super::checks::{self, invalid};
 use super::operation::{cancel, run, submit};
@@ -14,11 +15,11 @@ use crate::service::cloudformation::{
     ACTIVATE_ORGANIZATIONS_ACCESS, CREATE_STACK_INSTANCES, CREATE_STACK_SET,
     DELETE_STACK_INSTANCES, DELETE_STACK_SET, DESCRIBE_ORGANIZATIONS_ACCESS,
     DESCRIBE_STACK_INSTANCE, DESCRIBE_STACK_SET, DESCRIBE_STACK_SET_OPERATION,
-    DETECT_STACK_SET_DRIFT, InstanceFilter, InstancesRequest, LIST_STACK_INSTANCE_RESOURCE_DRIFTS,
-    LIST_STACK_INSTANCES, LIST_STACK_SET_OPERATION_RESULTS, LIST_STACK_SET_OPERATIONS, OperationId,
-    OperationResult, OperationStatus, OrganizationsAccess, PAGE_SIZE, Parameters, Preferences,
-    ResourceDrift, STOP_STACK_SET_OPERATION, StackInstance, StackSet, StackSetOperation,
-    StackSetSpec, Targets, UPDATE_STACK_INSTANCES, UPDATE_STACK_SET,
+    DETECT_STACK_SET_DRIFT, DetailedStatus, InstanceFilter, InstancesRequest,
+    LIST_STACK_INSTANCE_RESOURCE_DRIFTS, LIST_STACK_INSTANCES, LIST_STACK_SET_OPERATION_RESULTS,
+    LIST_STACK_SET_OPERATIONS, OperationId, OperationResult, OperationStatus, OrganizationsAccess,
+    PAGE_SIZE, Parameters, Preferences, ResourceDrift, STOP_STACK_SET_OPERATION, StackInstance,
+    StackSet, StackSetOperation, StackSetSpec, Targets, UPDATE_STACK_INSTANCES, UPDATE_STACK_SET,
 };
 use crate::service::{CloudFormation, Kind, Operation, Page, Result, ServiceError};
 
@@ -47,6 +48,14 @@ fn page<T>(items: impl Iterator<Item = (AccountId, T)>) -> Page<T> {
         items: taken.into_iter().map(|(_, item)| item).collect(),
         next,
     }
+}
+
+/// The youngest moment that lists know of.
+fn horizon(world: &World) -> Timestamp {
+    world
+        .now
+        .checked_sub(SignedDuration::from_secs(world.faults.lag.into()))
+        .unwrap_or(Timestamp::MIN)
 }
 
 fn operation_not_found(operation: Operation, id: &OperationId) -> ServiceError {
@@ -290,7 +299,10 @@ impl CloudFormation for Sandbox {
                     Some(InstanceFilter::LastOperation(id)) => instance.last_operation == *id,
                     Some(InstanceFilter::Drift(status)) => instance.drift == *status,
                 })
-                .map(|(account, instance)| (*account, instance.listed(stack_set, *account)));
+                .filter_map(|(account, instance)| {
+                    let listed = instance.listed_at(stack_set, *account, horizon(world))?;
+                    Some((*account, listed))
+                });
             Ok(page(items))
         })
         .await
@@ -392,18 +404,17 @@ impl CloudFormation for Sandbox {
                     .and_then(|count| count.parse().ok())
                     .ok_or_else(|| invalid(OPERATION, "The NextToken is not valid"))?,
             };
-            let items: Vec<_> = set
+            let known: Vec<_> = set
                 .operations
                 .iter()
                 .rev()
-                .skip(skip)
-                .take(PAGE_SIZE)
-                .map(super::record::OperationRecord::listed)
+                .filter_map(|operation| operation.listed_at(horizon(world)))
                 .collect();
+            let items: Vec<_> = known.iter().skip(skip).take(PAGE_SIZE).cloned().collect();
             let seen = skip.saturating_add(items.len());
             Ok(Page {
                 items,
-                next: (seen < set.operations.len()).then(|| format!("skip:{seen}")),
+                next: (seen < known.len()).then(|| format!("skip:{seen}")),
             })
         })
         .await
@@ -428,6 +439,7 @@ impl CloudFormation for Sandbox {
         &self,
         stack_set: &str,
         id: &OperationId,
+        status: Option<DetailedStatus>,
         token: Option<String>,
     ) -> Result<Page<OperationResult>> {
         const OPERATION: Operation = LIST_STACK_SET_OPERATION_RESULTS;
@@ -436,18 +448,11 @@ impl CloudFormation for Sandbox {
             let operation = checks::set(world, OPERATION, self.call_as(), stack_set)?
                 .operation(id)
                 .ok_or_else(|| operation_not_found(OPERATION, id))?;
-            let items =
-                operation
-                    .outcomes
-                    .range((from, Bound::Unbounded))
-                    .map(|(account, outcome)| {
-                        let result = OperationResult {
-                            account: *account,
-                            status: outcome.status,
-                            reason: outcome.reason.clone(),
-                        };
-                        (*account, result)
-                    });
+            let items = operation
+                .outcomes
+                .range((from, Bound::Unbounded))
+                .map(|(account, outcome)| (*account, outcome.listed_at(*account, horizon(world))))
+                .filter(|(_, result)| status.is_none_or(|status| result.status == status));
             Ok(page(items))
         })
         .await

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::record::{Instance, OperationRecord, Outcome, Reach, SetRecord, Work};
+use super::record::{Behind, Instance, OperationRecord, Outcome, Reach, SetRecord, Work};
 use super::{checks, stack};
 use crate::model::{AccountId, AccountState, OuId};
 use crate::sandbox::World;
@@ -120,13 +120,18 @@ fn begin(world: &mut World, set: &mut SetRecord, operation: &mut OperationRecord
         set.revision = world
             .cloudformation
             .revision(&change.template, &change.parameters);
+    }
+    let accounts = accounts(world, set, operation);
+    if world.faults.lag > 0 {
+        fall_behind(world, set, operation, &accounts);
+    }
+    if matches!(operation.work, Work::UpdateSet { .. }) {
         for instance in set.instances.values_mut() {
             if instance.status == InstanceStatus::Current {
                 instance.status = InstanceStatus::Outdated;
             }
         }
     }
-    let accounts = accounts(world, set, operation);
     for account in &accounts {
         mark(world, set, operation, *account);
         operation
@@ -179,6 +184,30 @@ fn accounts(world: &World, set: &SetRecord, operation: &OperationRecord) -> Vec<
         .collect()
 }
 
+/// Lists go on showing instances as they are before an operation changes them.
+fn fall_behind(
+    world: &World,
+    set: &mut SetRecord,
+    operation: &OperationRecord,
+    accounts: &[AccountId],
+) {
+    if matches!(operation.work, Work::Drift) {
+        return;
+    }
+    for account in accounts {
+        if let Some(instance) = set.instances.get_mut(account) {
+            instance.behind = Some(Box::new(Behind {
+                changed: world.now,
+                was: Some((
+                    instance.status,
+                    instance.detailed,
+                    instance.last_operation.clone(),
+                )),
+            }));
+        }
+    }
+}
+
 /// An instance takes on what is wanted of it when its operation begins, and is behind until that is done.
 fn mark(world: &World, set: &mut SetRecord, operation: &OperationRecord, account: AccountId) {
     let overrides = match &operation.work {
@@ -203,6 +232,12 @@ fn mark(world: &World, set: &mut SetRecord, operation: &OperationRecord, account
         drift_checked: None,
         last_operation: operation.id.clone(),
         stack: None,
+        behind: (world.faults.lag > 0).then(|| {
+            Box::new(Behind {
+                changed: world.now,
+                was: None,
+            })
+        }),
     });
     if instance.status != InstanceStatus::Inoperable {
         instance.status = InstanceStatus::Outdated;
@@ -358,13 +393,20 @@ fn finish(
         }
         Work::Drift => detect(world, operation, instance, account, at),
     };
-    let outcome = match done {
+    let mut outcome = match done {
         Ok(()) => Outcome::new(DetailedStatus::Succeeded, ""),
         Err(reason) => {
             operation.failed += 1;
             Outcome::new(DetailedStatus::Failed, reason)
         }
     };
+    outcome.at = Some(at);
+    if let Some(behind) = instances
+        .get_mut(&account)
+        .and_then(|instance| instance.behind.as_mut())
+    {
+        behind.changed = at;
+    }
     operation.outcomes.insert(account, outcome);
     if operation.failed > tolerance(operation) {
         cancel(

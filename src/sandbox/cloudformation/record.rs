@@ -9,8 +9,8 @@ use crate::model::{AccountId, Arn, OuId, REGION};
 use crate::service::Tags;
 use crate::service::cloudformation::{
     AccountFilter, AutoDeployment, DetailedStatus, DriftStatus, InstanceStatus, OperationAction,
-    OperationId, OperationStatus, Parameters, Preferences, ResourceDrift, StackInstance,
-    StackSetOperation, StackSetSpec, Targets,
+    OperationId, OperationResult, OperationStatus, Parameters, Preferences, ResourceDrift,
+    StackInstance, StackSetOperation, StackSetSpec, Targets,
 };
 
 /// A StackSet.
@@ -64,9 +64,47 @@ pub(super) struct Instance {
     /// The serial number of its stack, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) stack: Option<u64>,
+    /// While lists are behind: what they go on showing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) behind: Option<Box<Behind>>,
+}
+
+/// An instance as a list that is behind shows it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Behind {
+    /// When it changed.
+    pub(super) changed: Timestamp,
+    /// What it was before the operation; nothing if it wasn't there.
+    pub(super) was: Option<(InstanceStatus, DetailedStatus, OperationId)>,
 }
 
 impl Instance {
+    /// As a list shows it that knows nothing younger than `horizon`.
+    pub(super) fn listed_at(
+        &self,
+        stack_set: &str,
+        account: AccountId,
+        horizon: Timestamp,
+    ) -> Option<StackInstance> {
+        let listed = self.listed(stack_set, account);
+        match self
+            .behind
+            .as_deref()
+            .filter(|behind| behind.changed > horizon)
+        {
+            None => Some(listed),
+            Some(behind) => behind
+                .was
+                .clone()
+                .map(|(status, detailed, last)| StackInstance {
+                    status,
+                    detailed_status: Some(detailed),
+                    last_operation: Some(last),
+                    ..listed
+                }),
+        }
+    }
+
     pub(super) fn listed(&self, stack_set: &str, account: AccountId) -> StackInstance {
         StackInstance {
             account,
@@ -179,6 +217,9 @@ pub(super) struct Outcome {
     pub(super) status: DetailedStatus,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) reason: String,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) at: Option<Timestamp>,
 }
 
 impl Outcome {
@@ -186,6 +227,25 @@ impl Outcome {
         Self {
             status,
             reason: reason.into(),
+            at: None,
+        }
+    }
+
+    /// As a list shows it that knows nothing younger than `horizon`.
+    pub(super) fn listed_at(&self, account: AccountId, horizon: Timestamp) -> OperationResult {
+        let is_known = self.at.is_none_or(|at| at <= horizon);
+        OperationResult {
+            account,
+            status: if is_known {
+                self.status
+            } else {
+                DetailedStatus::Running
+            },
+            reason: if is_known {
+                self.reason.clone()
+            } else {
+                String::new()
+            },
         }
     }
 }
@@ -219,6 +279,20 @@ impl OperationRecord {
             targets: self.reach.targets(),
             ..self.listed()
         }
+    }
+
+    /// As a list shows it that knows nothing younger than `horizon`.
+    pub(super) fn listed_at(&self, horizon: Timestamp) -> Option<StackSetOperation> {
+        let is_over = self.ended.is_some_and(|ended| ended <= horizon);
+        (self.created <= horizon).then(|| match is_over || self.ended.is_none() {
+            true => self.listed(),
+            false => StackSetOperation {
+                status: OperationStatus::Running,
+                ended: None,
+                reason: None,
+                ..self.listed()
+            },
+        })
     }
 
     /// As lists have it: without its targets.

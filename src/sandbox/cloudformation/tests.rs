@@ -157,7 +157,7 @@ impl House {
 
     async fn results(&self, operation: &str) -> Vec<OperationResult> {
         let id = id(operation);
-        all_pages(|token| self.sandbox.list_operation_results(SET, &id, token))
+        all_pages(|token| self.sandbox.list_operation_results(SET, &id, None, token))
             .await
             .unwrap()
     }

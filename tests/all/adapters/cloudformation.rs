@@ -314,7 +314,9 @@ async fn a_delegated_administrator_says_so_in_every_call_that_takes_it() {
         .await;
     let _ = aws.list_operations(name, None).await;
     let _ = aws.describe_operation(name, &operation).await;
-    let _ = aws.list_operation_results(name, &operation, None).await;
+    let _ = aws
+        .list_operation_results(name, &operation, None, None)
+        .await;
     let _ = aws.stop_operation(name, &operation).await;
     let _ = aws.detect_drift(name, &SOFT, &operation).await;
     let _ = aws

@@ -1,8 +1,12 @@
 //! A folder with a config and a sandbox, and the built binary in it.
 
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use std::process::{Child, Stdio};
 
 use assert_cmd::Command;
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// What a command left behind.
@@ -97,6 +101,67 @@ impl Home {
         self.end(self.command().arg("--sandbox=sandbox.json").args(words))
     }
 
+    /// Starts a command line as `run` does, without waiting for its end.
+    pub fn start(&self, line: &str) -> Started {
+        let words = line.split(' ').map(|word| word.replace('_', " "));
+        let child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("billctl"))
+            .env_clear()
+            .env("HOME", self.dir.path())
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .current_dir(self.dir.path())
+            .arg("--sandbox=sandbox.json")
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        Started { child }
+    }
+
+    /// The sandbox's world, as it is kept: what is true, whatever billctl says.
+    pub fn world(&self) -> Value {
+        let text = std::fs::read_to_string(self.dir.path().join("sandbox.json")).expect("a sandbox");
+        let (_, world) = text.split_once('\n').expect("a header");
+        serde_json::from_str(world).expect("JSON")
+    }
+
+    /// Changes the sandbox's world past all APIs.
+    pub fn edit_world(&self, change: impl FnOnce(&mut Value)) {
+        let path = self.dir.path().join("sandbox.json");
+        let text = std::fs::read_to_string(&path).expect("a sandbox");
+        let (header, _) = text.split_once('\n').expect("a header");
+        let mut world = self.world();
+        change(&mut world);
+        std::fs::write(path, format!("{header}\n{world}\n")).expect("a sandbox");
+    }
+
+    /// The overrides that the instances of the StackSet `billctl` really have: thresholds by account.
+    pub fn overrides(&self) -> BTreeMap<String, Option<f64>> {
+        let world = self.world();
+        let instances = world["cloudformation"]["sets"]["billctl"]["instances"].as_object();
+        instances
+            .into_iter()
+            .flatten()
+            .map(|(account, instance)| {
+                let threshold = instance["overrides"]["Threshold"].as_str();
+                let threshold = threshold.map(|text| text.parse().expect("an amount"));
+                (account.clone(), threshold)
+            })
+            .collect()
+    }
+
+    /// The ids of the StackSet's operations, oldest first.
+    pub fn operations(&self) -> Vec<String> {
+        let world = self.world();
+        world["cloudformation"]["sets"]["billctl"]["operations"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|operation| operation["id"].as_str().expect("an id").to_owned())
+            .collect()
+    }
+
     /// Runs a command.
     pub fn end(&self, command: &mut Command) -> Ended {
         let output = command.output().expect("the binary runs");
@@ -104,6 +169,59 @@ impl Home {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// A command that is running.
+pub struct Started {
+    child: Child,
+}
+
+impl Started {
+    /// Reads what it tells until a line holds `what`; answers that line.
+    #[track_caller]
+    pub fn until(&mut self, what: &str) -> String {
+        let told = self.child.stderr.as_mut().expect("piped");
+        // Byte by byte: what follows is for the next look.
+        let mut line = Vec::new();
+        let mut all = String::new();
+        for byte in told.bytes() {
+            let byte = byte.expect("a byte");
+            if byte != b'\n' {
+                line.push(byte);
+                continue;
+            }
+            let text = String::from_utf8_lossy(&line).into_owned();
+            if text.contains(what) {
+                return text;
+            }
+            all.push_str(&text);
+            all.push('\n');
+            line.clear();
+        }
+        panic!("it ended without saying {what}: {all}");
+    }
+
+    /// What Ctrl-C sends.
+    pub fn interrupt(&self) {
+        let status = std::process::Command::new("kill")
+            .args(["-INT", &self.child.id().to_string()])
+            .status()
+            .expect("kill");
+        assert!(status.success());
+    }
+
+    /// Waits for its end.
+    pub fn end(mut self) -> Ended {
+        let mut told = BufReader::new(self.child.stderr.take().expect("piped"));
+        let mut stderr = String::new();
+        while told.read_line(&mut stderr).expect("text") > 0 {}
+        let output = self.child.wait_with_output().expect("an end");
+        Ended {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr,
         }
     }
 }

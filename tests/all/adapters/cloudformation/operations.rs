@@ -103,7 +103,7 @@ async fn list_operation_results() {
          </Summaries><NextToken>two</NextToken>",
     );
     let page = aws(&wire)
-        .list_operation_results("billctl", &id("op-1"), None)
+        .list_operation_results("billctl", &id("op-1"), None, None)
         .await;
     wire.sent_form(
         "ListStackSetOperationResults",

@@ -1,0 +1,89 @@
+use super::DeployArgs;
+use super::parts::Part;
+use crate::error::{Error, Result};
+use crate::event::{Event, Listener};
+use crate::model::{Organization, OuId};
+use crate::plan::rollout::targets;
+use crate::resource::stack_set;
+use crate::service::Services;
+use crate::service::cloudformation::{OrganizationsAccess, StackSet};
+
+/// That the accounts named on the command line are in the OUs of the run, and can have an instance.
+///
+/// # Errors
+/// The first that isn't.
+pub fn named_accounts(
+    args: &DeployArgs,
+    parts: &[Part],
+    organization: &Organization,
+) -> Result<()> {
+    let ous: Vec<OuId> = targets(parts.iter().flat_map(|part| &part.scope.ous), organization)?
+        .into_iter()
+        .collect();
+    let reached = organization.accounts_below(&ous);
+    for account in args.account.iter().chain(&args.recreate) {
+        if *account == organization.management_account {
+            return Err(Error::usage(format!(
+                "account {account} is the management account, which StackSets never reach"
+            ))
+            .hint("`billctl bootstrap` makes its alarm"));
+        }
+        if reached.contains(account) {
+            continue;
+        }
+        return Err(match organization.account(*account) {
+            Some((_, parent)) => Error::usage(format!(
+                "account {account} is outside the OUs of this deploy: it is in {}",
+                organization.path(parent)
+            ))
+            .hint("name its OU with --ou, or add it to [deploy] ous"),
+            None => Error::usage(format!("account {account} is not in the organisation")),
+        });
+    }
+    Ok(())
+}
+
+/// That the StackSet of this name is billctl's to change.
+///
+/// # Errors
+/// It isn't.
+pub fn ours(live: Option<&StackSet>) -> Result<()> {
+    let Some(live) = live else { return Ok(()) };
+    match stack_set::foreign(live) {
+        None => Ok(()),
+        Some(why) => Err(Error::failed(format!(
+            "there is a StackSet {} that isn't billctl's: {why}",
+            live.name
+        ))
+        .hint("choose another name in [deploy] stack-set, or delete that StackSet")),
+    }
+}
+
+/// That StackSets may act in the organisation.
+///
+/// # Errors
+/// They may not.
+pub async fn access(services: &Services, listener: &dyn Listener) -> Result<()> {
+    match services
+        .cloudformation
+        .describe_organizations_access()
+        .await
+    {
+        Ok(OrganizationsAccess::Enabled) => Ok(()),
+        Ok(OrganizationsAccess::Disabled) => Err(Error::failed(
+            "trusted access of StackSets to the organisation is off",
+        )
+        .hint("run `billctl bootstrap` in the management account, which switches it on")),
+        Ok(OrganizationsAccess::DisabledPermanently) => Err(Error::failed(
+            "trusted access of StackSets to the organisation is disabled permanently",
+        )
+        .hint("ask AWS support to lift it")),
+        // Not every engine has this call; StackSets itself refuses where access is off.
+        Err(error) => {
+            listener.on(Event::Warning(format!(
+                "trusted access could not be checked: {error}"
+            )));
+            Ok(())
+        }
+    }
+}

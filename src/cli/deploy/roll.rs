@@ -1,0 +1,393 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::DeployArgs;
+use super::checks;
+use super::parts::Part;
+use crate::apply::operation::Outcome;
+use crate::apply::rollout::{Report, apply};
+use crate::apply::turn::{Turn, Wait};
+use crate::cli::{Context, Format};
+use crate::config::CallAs;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, Listener};
+use crate::model::{AccountId, Organization};
+use crate::observe;
+use crate::observe::lately::spent_lately;
+use crate::plan::Thresholds;
+use crate::plan::rollout::{Desired, Observed, Options, Rollout, Wave, Waves, plan};
+use crate::render::{self, RolloutResult};
+use crate::resource::stack_set;
+use crate::service::cloudformation::OperationId;
+
+/// How long the accounts' spend is waited for: it only adds a warning to the plan.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One deploy.
+pub struct Deploy<'a> {
+    pub args: &'a DeployArgs,
+    pub context: &'a Context,
+    pub listener: &'a dyn Listener,
+    pub organization: &'a Organization,
+    pub thresholds: &'a Thresholds,
+    pub parts: &'a [Part],
+}
+
+/// What has come of it so far.
+#[derive(Default)]
+struct Progress {
+    outcomes: Vec<Outcome>,
+    detached: Option<OperationId>,
+    /// Why it ended before its last part.
+    failed: bool,
+    /// Steps of that part that were not begun.
+    steps_left: usize,
+    /// The parts that were not begun, by name.
+    parts_left: Vec<String>,
+}
+
+impl Deploy<'_> {
+    /// `--plan`: shows what would be done.
+    pub async fn show(&self) -> Result<()> {
+        let observed = self.observe(&self.desired()?).await?;
+        let waves = self.warned(self.plan(&observed)?).await;
+        self.print(&waves, None);
+        Ok(())
+    }
+
+    /// Shows what is to be done, asks, and does it part after part.
+    pub async fn roll_out(&self) -> Result<()> {
+        let mut turn = Turn::default();
+        self.wait(&mut turn).await?;
+        let observed = self.observe(&self.desired()?).await?;
+        let waves = self.warned(self.plan(&observed)?).await;
+        if self.context.global.format != Format::Json {
+            self.print(&waves, None);
+        }
+        let mut progress = Progress::default();
+        if !waves.is_empty() {
+            if observed.stack_set.is_none() {
+                checks::access(&self.context.services, self.listener).await?;
+            }
+            let mut confirmed = Confirmed::default();
+            confirmed.ask(self.context, waves.removed()).await?;
+            self.parts(&waves, observed, &mut turn, &mut confirmed, &mut progress)
+                .await?;
+        }
+        self.conclude(&waves, &progress)
+    }
+
+    /// Each part as it was planned, or planned afresh if something has happened since.
+    async fn parts(
+        &self,
+        waves: &Waves,
+        observed: Observed,
+        turn: &mut Turn,
+        confirmed: &mut Confirmed,
+        progress: &mut Progress,
+    ) -> Result<()> {
+        let mut observed = Some(observed);
+        for (index, (part, wave)) in self.parts.iter().zip(&waves.waves).enumerate() {
+            if wave.rollout.is_empty() {
+                continue;
+            }
+            if let Some(name) = &part.name {
+                self.listener.on(Event::Phase(format!("wave {name}")));
+            }
+            let report = self
+                .part(index, &wave.rollout, observed.take(), turn, confirmed)
+                .await?;
+            progress.outcomes.extend(report.outcomes);
+            progress.detached = report.detached;
+            progress.failed = progress
+                .outcomes
+                .iter()
+                .any(|outcome| !outcome.is_within_tolerance());
+            if progress.failed || progress.detached.is_some() {
+                progress.steps_left = report.not_reached;
+                progress.parts_left = self.left_after(index, waves);
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// The parts after this one that have something to do, by name.
+    fn left_after(&self, index: usize, waves: &Waves) -> Vec<String> {
+        let rest = self.parts.iter().zip(&waves.waves).skip(index + 1);
+        rest.filter(|(_, wave)| !wave.rollout.is_empty())
+            .map(|(part, _)| match &part.name {
+                Some(name) => format!("wave {name}"),
+                None => format!("the OUs of [deploy]: {}", part.scope.ous.join(", ")),
+            })
+            .collect()
+    }
+
+    /// One part, until nothing of it is left or it failed. `observed` is what `planned` was planned for.
+    async fn part(
+        &self,
+        index: usize,
+        planned: &Rollout,
+        observed: Option<Observed>,
+        turn: &mut Turn,
+        confirmed: &mut Confirmed,
+    ) -> Result<Report> {
+        let Some(part) = self.parts.get(index) else {
+            return Ok(Report::default());
+        };
+        let services = &self.context.services;
+        let desired = self.desired_of(part)?;
+        let mut given = observed.map(|observed| (observed, planned.clone()));
+        let mut outcomes = Vec::new();
+        loop {
+            let (observed, rollout) = match given.take() {
+                Some(given) => given,
+                None => {
+                    self.wait(turn).await?;
+                    let observed = self.observe(std::slice::from_ref(&desired)).await?;
+                    let rollout =
+                        plan(&desired, &observed, self.organization, &self.options(index));
+                    confirmed.ask(self.context, rollout.removed()).await?;
+                    (observed, rollout)
+                }
+            };
+            let mut report = apply(
+                services,
+                self.listener,
+                &rollout,
+                &observed,
+                &part.preferences,
+                self.wait_mode(),
+            )
+            .await?;
+            turn.worked();
+            outcomes.append(&mut report.outcomes);
+            match report.overtaken {
+                None => return Ok(Report { outcomes, ..report }),
+                Some(error) => {
+                    self.listener.on(Event::Note(format!(
+                        "somebody else came in between ({error}): planning afresh"
+                    )));
+                    turn.refused(error);
+                }
+            }
+        }
+    }
+
+    async fn wait(&self, turn: &mut Turn) -> Result<()> {
+        turn.wait(
+            &self.context.services,
+            self.listener,
+            &self.context.config.deploy.stack_set,
+            self.wait_mode(),
+        )
+        .await
+    }
+
+    const fn wait_mode(&self) -> Wait {
+        match (self.args.detach, self.args.no_wait) {
+            (true, _) => Wait::Detach,
+            (false, true) => Wait::NotForOthers,
+            (false, false) => Wait::Finish,
+        }
+    }
+
+    /// What each part wants.
+    fn desired(&self) -> Result<Vec<Desired>> {
+        self.parts
+            .iter()
+            .map(|part| self.desired_of(part))
+            .collect()
+    }
+
+    fn desired_of(&self, part: &Part) -> Result<Desired> {
+        let config = &self.context.config;
+        let spec = stack_set::desired(config, self.organization.management_account);
+        let mut desired = Desired::new(
+            config,
+            spec,
+            self.organization,
+            self.thresholds,
+            &part.scope,
+        )?;
+        // Without --ou and --account a deploy is about everything, also what lies outside of its parts.
+        if self.args.ou.is_empty() && self.args.account.is_empty() {
+            desired.scope = None;
+        }
+        Ok(desired)
+    }
+
+    /// Prune is about the whole organisation, and comes last.
+    fn options(&self, index: usize) -> Options {
+        Options {
+            prune: self.args.prune && index + 1 == self.parts.len(),
+            recreate: self.args.recreate.iter().copied().collect(),
+        }
+    }
+
+    fn plan(&self, observed: &Observed) -> Result<Waves> {
+        let mut observed = observed.clone();
+        let mut waves = Vec::new();
+        for (index, desired) in self.desired()?.iter().enumerate() {
+            let rollout = plan(desired, &observed, self.organization, &self.options(index));
+            observed = observed.after(&rollout);
+            let name = self.parts.get(index).and_then(|part| part.name.clone());
+            waves.push(Wave { name, rollout });
+        }
+        Ok(Waves {
+            waves,
+            above: BTreeMap::new(),
+            notes: Vec::new(),
+        })
+    }
+
+    /// The plan with a warning of what will alarm at once. It is about a convenience, so nothing that goes wrong
+    /// here fails the run.
+    async fn warned(&self, mut waves: Waves) -> Waves {
+        let thresholds = waves.new_thresholds();
+        if thresholds.is_empty() {
+            return waves;
+        }
+        if self.context.config.call_as != CallAs::Own {
+            waves.notes.push(
+                "what accounts have spent can only be read in the management account: whether an alarm will go off \
+                 at once isn't known"
+                    .to_owned(),
+            );
+            return waves;
+        }
+        let services = &self.context.services;
+        let reading = spent_lately(
+            services,
+            thresholds.into_keys(),
+            self.context.config.alarm.measure,
+            services.clock.now(),
+        );
+        let unread = match tokio::time::timeout(PATIENCE, reading).await {
+            Ok(Ok(spent)) => {
+                waves.warn_of(spent);
+                return waves;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer in {} s", PATIENCE.as_secs()),
+        };
+        waves.notes.push(format!(
+            "whether an alarm will go off at once isn't known, for what accounts have spent couldn't be read: {unread}"
+        ));
+        waves
+    }
+
+    /// What is there, with the overrides that the plan needs.
+    async fn observe(&self, desired: &[Desired]) -> Result<Observed> {
+        let services = &self.context.services;
+        let name = &self.context.config.deploy.stack_set;
+        let mut observed = observe::stack_set::observe(services, name).await?;
+        checks::ours(observed.stack_set.as_ref())?;
+        observe::stack_set::read_overrides(services, name, &mut observed, |account| {
+            desired
+                .iter()
+                .any(|desired| desired.accounts.contains_key(&account))
+        })
+        .await?;
+        Ok(observed)
+    }
+
+    fn print(&self, waves: &Waves, result: Option<&RolloutResult<'_>>) {
+        let format = self.context.global.format;
+        anstream::println!(
+            "{}",
+            render::rollout(format, waves, self.organization, result)
+        );
+    }
+
+    /// What the run amounts to: every failure listed, and the exit code.
+    fn conclude(&self, waves: &Waves, progress: &Progress) -> Result<()> {
+        if self.context.global.format == Format::Json {
+            let result = RolloutResult {
+                outcomes: &progress.outcomes,
+                detached: progress.detached.as_ref(),
+                not_reached: &progress.parts_left,
+            };
+            self.print(waves, Some(&result));
+        } else {
+            let has_failures = progress.outcomes.iter().any(|outcome| !outcome.is_clean());
+            if has_failures {
+                let failures = render::failures(&progress.outcomes, self.organization);
+                anstream::println!("{failures}");
+            }
+            if let Some(id) = &progress.detached {
+                anstream::println!(
+                    "operation {id} goes on in AWS; run the same command again to follow it and do the rest, or \
+                     `billctl deploy --stop` to stop it"
+                );
+            }
+        }
+        self.verdict(progress)
+    }
+
+    fn verdict(&self, progress: &Progress) -> Result<()> {
+        let mut left = progress.parts_left.clone();
+        if progress.steps_left > 0 {
+            left.insert(0, render::plural(progress.steps_left, "step"));
+        }
+        if progress.failed {
+            let stopped = progress
+                .outcomes
+                .iter()
+                .all(|outcome| outcome.is_within_tolerance() || outcome.is_stopped());
+            let what = if stopped {
+                "the operation was stopped"
+            } else {
+                "the operation failed beyond its tolerance"
+            };
+            let what = if left.is_empty() {
+                what.to_owned()
+            } else {
+                format!("{what}; not begun: {}", left.join("; "))
+            };
+            return Err(Error::failed(what)
+                .hint("mend the accounts above and run deploy again: it takes up the rest"));
+        }
+        if progress.outcomes.iter().any(|outcome| !outcome.is_clean()) {
+            return Err(Error::new(
+                ErrorKind::Partial,
+                "some accounts failed, within the tolerance",
+            )
+            .hint("mend the accounts above and run deploy again: it takes up only those"));
+        }
+        Ok(())
+    }
+}
+
+/// What the user has agreed to.
+#[derive(Default)]
+struct Confirmed {
+    asked: bool,
+    removals: BTreeSet<AccountId>,
+}
+
+impl Confirmed {
+    /// Asks, unless this was agreed to before: a plan that is made afresh may remove no more.
+    async fn ask(
+        &mut self,
+        context: &Context,
+        removals: impl Iterator<Item = AccountId>,
+    ) -> Result<()> {
+        let removals: BTreeSet<AccountId> = removals.collect();
+        let more = removals.difference(&self.removals).count();
+        if !self.asked {
+            context.confirm("apply this plan?", more > 0).await?;
+        } else if more > 0 {
+            let accounts = render::plural(more, "account");
+            context
+                .confirm(
+                    &format!("the plan now also removes the alarm from {accounts}; go on?"),
+                    true,
+                )
+                .await?;
+        }
+        self.asked = true;
+        self.removals.extend(removals);
+        Ok(())
+    }
+}

@@ -1,0 +1,45 @@
+use crate::apply::operation::follow;
+use crate::cli::Context;
+use crate::error::{Context as _, Result};
+use crate::observe;
+use crate::service::Kind;
+use crate::service::cloudformation::OperationStatus;
+
+/// `--stop`: stops what is under way, and what waits for its turn.
+///
+/// # Errors
+/// AWS's answers.
+pub async fn run(context: &Context) -> Result<()> {
+    let name = &context.config.deploy.stack_set;
+    let services = &context.services;
+    let running = observe::stack_set::running(services, name)
+        .await
+        .while_trying(format!("look for operations on StackSet {name}"))?;
+    if running.is_empty() {
+        anstream::println!("no operation is under way on StackSet {name}");
+    }
+    // What waits first: else it would begin when the one before it is stopped.
+    for operation in running.iter().rev() {
+        let stopped = services
+            .cloudformation
+            .stop_operation(name, &operation.id)
+            .await;
+        match stopped {
+            // It has ended, or is being stopped, meanwhile.
+            Err(error) if error.kind == Kind::Invalid => {}
+            answer => answer.while_trying(format!("stop operation {}", operation.id))?,
+        }
+    }
+    for operation in &running {
+        let outcome = follow(services, &*context.listener, name, &operation.id, None).await?;
+        anstream::println!(
+            "operation {} {}",
+            operation.id,
+            match outcome.status {
+                OperationStatus::Stopped => "is stopped",
+                _ => "ended before it could be stopped",
+            }
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,255 @@
+//! Failures told together: what accounts failed of, each reason once, with what helps against it.
+
+use std::collections::BTreeMap;
+
+use regex_lite::Regex;
+use serde::Serialize;
+
+use crate::model::AccountId;
+
+/// Accounts that failed for the same reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FailureGroup {
+    /// The reason in CloudFormation's words; where it differs from account to account, with `<account>`, `<arn>`
+    /// and `<id>` in the places of what differs.
+    pub reason: String,
+    /// What helps, where that is known.
+    pub cure: Option<String>,
+    /// The accounts.
+    pub accounts: Vec<AccountId>,
+}
+
+/// Puts failures with the same reason together, the most frequent first. Reasons that differ only in account ids,
+/// ARNs and other ids are one.
+pub fn group<'a>(failures: impl IntoIterator<Item = (AccountId, &'a str)>) -> Vec<FailureGroup> {
+    let mut groups: BTreeMap<String, (Option<&str>, Vec<AccountId>)> = BTreeMap::new();
+    for (account, reason) in failures {
+        let (words, accounts) = groups
+            .entry(general(reason))
+            .or_insert((Some(reason), Vec::new()));
+        if *words != Some(reason) {
+            *words = None;
+        }
+        accounts.push(account);
+    }
+    let mut groups: Vec<FailureGroup> = groups
+        .into_iter()
+        .map(|(general, (words, mut accounts))| {
+            accounts.sort_unstable();
+            accounts.dedup();
+            let reason = words.map_or_else(|| general.clone(), str::to_owned);
+            FailureGroup {
+                cure: cure(&general, &accounts),
+                reason: if reason.trim().is_empty() {
+                    "no reason given".to_owned()
+                } else {
+                    reason
+                },
+                accounts,
+            }
+        })
+        .collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.accounts.len()));
+    groups
+}
+
+/// What is particular to one account in a reason, and what stands for it.
+const PARTICULAR: [(&str, &str); 4] = [
+    (r#"arn:aws[^\s'"(),]*[^\s'"(),.:]"#, "<arn>"),
+    (
+        r"[\w-]*[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}",
+        "<id>",
+    ),
+    (r"\b[0-9a-f]{16,}\b", "<id>"),
+    (r"\b[0-9]{12}\b", "<account>"),
+];
+
+/// The reason without what is particular to one account.
+fn general(reason: &str) -> String {
+    PARTICULAR
+        .iter()
+        .fold(reason.to_owned(), |text, (pattern, name)| {
+            // The patterns are constant, and the tests use each.
+            match Regex::new(pattern) {
+                Ok(pattern) => pattern.replace_all(&text, *name).into_owned(),
+                Err(_) => text,
+            }
+        })
+}
+
+/// What helps against a reason. Reasons are free text, so this only ever adds a hint.
+fn cure(reason: &str, accounts: &[AccountId]) -> Option<String> {
+    let reason = reason.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    let recreate = || {
+        let named: Vec<String> = accounts
+            .iter()
+            .take(5)
+            .map(|account| format!("--recreate {account}"))
+            .collect();
+        let more = if accounts.len() > 5 { " ..." } else { "" };
+        format!("`billctl deploy {}{more}`", named.join(" "))
+    };
+    let told = if has(&["service control policy"]) {
+        "a service control policy forbids it: allow the StackSets role `stacksets-exec-*` there"
+            .to_owned()
+    } else if has(&["inoperable"]) {
+        "run deploy again: it releases the instance, leaving the stack, and creates it anew"
+            .to_owned()
+    } else if has(&["suspended"]) {
+        "nothing: the account is suspended".to_owned()
+    } else if has(&["already exists", "alreadyexists"]) {
+        let (what, key) = if has(&["iam::role", "role with name"]) {
+            ("a role", "[names] member-role")
+        } else if has(&["cloudwatch::alarm"]) {
+            ("an alarm", "[alarm] name")
+        } else if has(&["events::rule"]) {
+            ("a rule", "[names] or [alarm]")
+        } else {
+            ("something", "[names] or [alarm]")
+        };
+        format!(
+            "{what} of this name is there already, perhaps left by a stack that was released: remove it there, or \
+             choose another name in {key}"
+        )
+    } else if has(&[
+        "stacksets-exec",
+        "trust relationship",
+        "assume role",
+        "sts:assumerole",
+    ]) {
+        "StackSets can't get into the account: see that its role `stacksets-exec-*` and the service-linked role of \
+         StackSets are there and may be used"
+            .to_owned()
+    } else if has(&["does not exist", "not found", "notfound", "doesn't exist"]) {
+        format!(
+            "something was deleted by hand there: {} removes and creates the instance",
+            recreate()
+        )
+    } else if has(&["rollback_failed", "rollback_complete", "_failed state"]) {
+        format!(
+            "the stack is stuck there: {} removes and creates the instance",
+            recreate()
+        )
+    } else if has(&[
+        "not authorized",
+        "access denied",
+        "accessdenied",
+        "explicit deny",
+    ]) {
+        "a policy in the account forbids it: allow the StackSets role `stacksets-exec-*` there"
+            .to_owned()
+    } else if has(&["rate exceeded", "throttl"]) {
+        "run deploy again, with a lower [deploy] concurrency".to_owned()
+    } else if has(&["limit exceeded", "limitexceeded", "quota"]) {
+        "a quota of the account is used up: raise it, or remove what isn't needed there".to_owned()
+    } else {
+        return None;
+    };
+    Some(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u64) -> AccountId {
+        AccountId::from_number(100_000_000_000 + number).unwrap()
+    }
+
+    fn handler(account: u64, token: &str) -> String {
+        format!(
+            "ResourceLogicalId:Alarm, ResourceType:AWS::CloudWatch::Alarm, ResourceStatusReason:Resource handler \
+             returned message: \"Resource of type 'AWS::CloudWatch::Alarm' with identifier \
+             'arn:aws:cloudwatch:us-east-1:{account}:alarm:Billing-Alarm' was not found.\" (RequestToken: \
+             {token}-ab12-4000-8000-0123456789ab, HandlerErrorCode: NotFound)."
+        )
+    }
+
+    #[test]
+    fn reasons_that_differ_in_ids_alone_are_one() {
+        let reasons = [
+            (id(1), handler(100_000_000_001, "0a1b2c3d")),
+            (id(2), handler(100_000_000_002, "99887766")),
+            (id(3), "Account 100000000003 is odd".to_owned()),
+            (id(4), "Account 100000000004 is odd".to_owned()),
+            (
+                id(5),
+                "Account 100000000004 is odd in another way".to_owned(),
+            ),
+        ];
+        let groups = group(reasons.iter().map(|(id, reason)| (*id, reason.as_str())));
+        let accounts: Vec<usize> = groups.iter().map(|group| group.accounts.len()).collect();
+        assert_eq!(accounts, [2, 2, 1], "{groups:#?}");
+        let reasons: Vec<&str> = groups.iter().map(|group| group.reason.as_str()).collect();
+        assert!(reasons.contains(&"Account <account> is odd"), "{reasons:?}");
+        assert!(
+            reasons.contains(&"Account 100000000004 is odd in another way"),
+            "{reasons:?}"
+        );
+    }
+
+    #[test]
+    fn a_reason_of_one_account_keeps_its_words() {
+        let reason = handler(100_000_000_001, "0a1b2c3d");
+        let groups = group([(id(1), reason.as_str())]);
+        assert_eq!(groups[0].reason, reason);
+    }
+
+    #[test]
+    fn words_stay_words() {
+        let text = "The security token included in the request is invalid. (Service: Iam, Status Code: 403)";
+        assert_eq!(general(text), text);
+        assert_eq!(general("deadbeef facade"), "deadbeef facade");
+        assert_eq!(
+            general(
+                "Stack:arn:aws:cloudformation:us-east-1:123456789012:stack/a/b is stuck, stacksets-exec-0123456789abcdef"
+            ),
+            "Stack:<arn> is stuck, stacksets-exec-<id>"
+        );
+    }
+
+    #[test]
+    fn each_known_reason_has_its_cure() {
+        for (reason, cure) in [
+            (
+                "User: arn:aws:sts::1:assumed-role/stacksets-exec-1/x is not authorized with an explicit deny in a service control policy",
+                "service control policy",
+            ),
+            (
+                "Resource of type 'AWS::IAM::Role' with identifier 'X' already exists.",
+                "member-role",
+            ),
+            (
+                "Resource of type 'AWS::CloudWatch::Alarm' with identifier 'X' already exists.",
+                "[alarm] name",
+            ),
+            ("The stack instance is INOPERABLE", "releases"),
+            ("Account is suspended", "suspended"),
+            (
+                "Resource of type 'AWS::CloudWatch::Alarm' with identifier 'X' was not found.",
+                "--recreate 100000000001",
+            ),
+            (
+                "Stack is in UPDATE_ROLLBACK_FAILED state and can not be updated.",
+                "--recreate 100000000001",
+            ),
+            (
+                "Account 1 should have 'stacksets-exec-1' role with trust relationship",
+                "stacksets-exec",
+            ),
+            ("Rate exceeded", "concurrency"),
+            ("The maximum limit exceeded for alarms", "quota"),
+        ] {
+            let groups = group([(id(1), reason)]);
+            let told = groups[0].cure.as_deref().unwrap_or_default();
+            assert!(told.contains(cure), "{reason}: {told}");
+        }
+        assert_eq!(group([(id(1), "something odd")])[0].cure, None);
+    }
+
+    #[test]
+    fn an_empty_reason_is_said_to_be_one() {
+        assert_eq!(group([(id(1), "")])[0].reason, "no reason given");
+    }
+}

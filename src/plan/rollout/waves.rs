@@ -1,0 +1,274 @@
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{AccountChange, Instance, Observed, Override, Rollout, Step};
+use crate::model::{AccountId, Organization, OuId, Usd};
+use crate::resource::stack_set::{self, FieldChange};
+use crate::service::cloudformation::{
+    DriftStatus, InstanceStatus, StackInstance, StackSet, StackSetSpec,
+};
+
+/// A rollout in parts, in their order. Each is planned for what the ones before it will leave.
+#[derive(Debug, Clone)]
+pub struct Waves {
+    /// The parts.
+    pub waves: Vec<Wave>,
+    /// What accounts have spent lately that get a threshold at or below that: their alarm will go off at once.
+    pub above: BTreeMap<AccountId, Usd>,
+    /// What the user should know besides what the waves say.
+    pub notes: Vec<String>,
+}
+
+/// A part of a rollout.
+#[derive(Debug, Clone)]
+pub struct Wave {
+    /// Its name in config, if it has one.
+    pub name: Option<String>,
+    /// What it does.
+    pub rollout: Rollout,
+}
+
+/// One account's line in a plan.
+#[derive(Debug, Clone, Serialize)]
+pub struct AccountLine {
+    /// The account.
+    pub account: AccountId,
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub ou: String,
+    /// What happens to it.
+    #[serde(flatten)]
+    pub change: AccountChange,
+    /// What it has spent lately, if that is above its new threshold: its alarm will go off at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub already_spent: Option<Usd>,
+}
+
+/// How many accounts have something happen to them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Instances made.
+    pub create: usize,
+    /// Thresholds changed, resets among them.
+    pub change: usize,
+    /// Failed operations tried again, and instances made anew.
+    pub repair: usize,
+    /// Instances removed.
+    pub remove: usize,
+    /// Accounts skipped.
+    pub skip: usize,
+    /// Accounts that stay as they are.
+    pub leave: usize,
+}
+
+impl Waves {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.waves.iter().all(|wave| wave.rollout.is_empty())
+    }
+
+    /// Whether the StackSet is made.
+    pub fn creates_stack_set(&self) -> bool {
+        self.waves.iter().any(|wave| wave.rollout.creates_stack_set)
+    }
+
+    /// What changes on a StackSet that is there.
+    pub fn stack_set(&self) -> &[FieldChange] {
+        self.waves
+            .iter()
+            .map(|wave| wave.rollout.stack_set.as_slice())
+            .find(|changes| !changes.is_empty())
+            .unwrap_or_default()
+    }
+
+    /// What happens to each account. One that lies in several waves is the first one's business.
+    pub fn accounts(&self) -> BTreeMap<AccountId, &AccountChange> {
+        let mut accounts = BTreeMap::new();
+        for (account, change) in self.waves.iter().flat_map(|wave| &wave.rollout.accounts) {
+            let known = accounts.entry(*account).or_insert(change);
+            if matches!(known, AccountChange::Leave { .. }) {
+                *known = change;
+            }
+        }
+        accounts
+    }
+
+    /// The accounts that lose their instance.
+    pub fn removed(&self) -> impl Iterator<Item = AccountId> + '_ {
+        self.waves.iter().flat_map(|wave| wave.rollout.removed())
+    }
+
+    /// The accounts that get a new threshold, with that.
+    pub fn new_thresholds(&self) -> BTreeMap<AccountId, Usd> {
+        self.accounts()
+            .into_iter()
+            .filter_map(|(account, change)| match change {
+                AccountChange::Create { threshold, .. }
+                | AccountChange::Recreate { threshold, .. } => Some((account, *threshold)),
+                AccountChange::Change { to, .. }
+                | AccountChange::Reset { to, .. }
+                | AccountChange::Follow { to, .. } => Some((account, *to)),
+                AccountChange::Retry { .. }
+                | AccountChange::Leave { .. }
+                | AccountChange::Skip { .. }
+                | AccountChange::Remove => None,
+            })
+            .collect()
+    }
+
+    /// Marks the accounts whose alarm will go off at once: an alarm that is made, or changed, while the spend is
+    /// above its threshold does (AWS-FACTS 2).
+    pub fn warn_of(&mut self, spent: BTreeMap<AccountId, Usd>) {
+        let thresholds = self.new_thresholds();
+        self.above = spent
+            .into_iter()
+            .filter(|(account, spent)| {
+                thresholds
+                    .get(account)
+                    .is_some_and(|threshold| spent > threshold)
+            })
+            .collect();
+    }
+
+    /// What the user should know beforehand, each once.
+    pub fn notes(&self) -> Vec<&str> {
+        let mut notes: Vec<&str> = Vec::new();
+        let waves = self.waves.iter().flat_map(|wave| &wave.rollout.notes);
+        for note in waves.chain(&self.notes) {
+            if !notes.contains(&note.as_str()) {
+                notes.push(note);
+            }
+        }
+        notes
+    }
+
+    /// How many accounts have something happen to them.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for change in self.accounts().values() {
+            *match change {
+                AccountChange::Create { .. } => &mut counts.create,
+                AccountChange::Change { .. }
+                | AccountChange::Reset { .. }
+                | AccountChange::Follow { .. } => &mut counts.change,
+                AccountChange::Retry { .. } | AccountChange::Recreate { .. } => &mut counts.repair,
+                AccountChange::Remove => &mut counts.remove,
+                AccountChange::Skip { .. } => &mut counts.skip,
+                AccountChange::Leave { .. } => &mut counts.leave,
+            } += 1;
+        }
+        counts
+    }
+
+    /// A line for each account, with its name and place.
+    pub fn lines(&self, organization: &Organization) -> Vec<AccountLine> {
+        self.accounts()
+            .into_iter()
+            .map(|(account, change)| {
+                let (name, ou) = organization.account(account).map_or_else(
+                    || (String::new(), String::new()),
+                    |(account, parent)| (account.name.clone(), organization.path(parent)),
+                );
+                AccountLine {
+                    account,
+                    name,
+                    ou,
+                    change: change.clone(),
+                    already_spent: self.above.get(&account).copied(),
+                }
+            })
+            .collect()
+    }
+}
+
+impl Rollout {
+    /// The accounts that lose their instance.
+    pub fn removed(&self) -> impl Iterator<Item = AccountId> + '_ {
+        self.accounts
+            .iter()
+            .filter(|(_, change)| matches!(change, AccountChange::Remove))
+            .map(|(account, _)| *account)
+    }
+}
+
+impl Observed {
+    /// What will be there when `rollout` has gone well: what the next wave is planned for.
+    pub fn after(mut self, rollout: &Rollout) -> Self {
+        if rollout.is_empty() {
+            return self;
+        }
+        let default = stack_set::threshold(&rollout.spec.parameters);
+        let updates = rollout.steps.contains(&Step::UpdateStackSet);
+        if updates || rollout.creates_stack_set {
+            let targets = self
+                .stack_set
+                .take()
+                .map_or_else(Vec::new, |live| live.organizational_units);
+            self.stack_set = Some(made(&rollout.spec, targets));
+        }
+        if let Some(live) = &mut self.stack_set {
+            live.managed_execution = true;
+        }
+        if updates {
+            for instance in self.instances.values_mut() {
+                if instance.listed.status == InstanceStatus::Outdated {
+                    instance.listed.status = InstanceStatus::Current;
+                }
+            }
+        }
+        for (account, change) in &rollout.accounts {
+            let threshold = match change {
+                AccountChange::Remove => {
+                    self.instances.remove(account);
+                    continue;
+                }
+                AccountChange::Leave { .. } | AccountChange::Skip { .. } => continue,
+                AccountChange::Create { threshold, .. }
+                | AccountChange::Retry { threshold }
+                | AccountChange::Recreate { threshold, .. } => *threshold,
+                AccountChange::Change { to, .. }
+                | AccountChange::Reset { to, .. }
+                | AccountChange::Follow { to, .. } => *to,
+            };
+            let instance = self.instances.entry(*account).or_insert_with(|| Instance {
+                listed: fresh(*account),
+                threshold: Override::Unknown,
+            });
+            instance.listed.status = InstanceStatus::Current;
+            instance.listed.detailed_status = None;
+            instance.threshold =
+                Override::Known(Some(threshold).filter(|wanted| Some(*wanted) != default));
+        }
+        self
+    }
+}
+
+fn made(spec: &StackSetSpec, organizational_units: Vec<OuId>) -> StackSet {
+    StackSet {
+        name: spec.name.clone(),
+        description: spec.description.clone(),
+        template: spec.template.clone(),
+        parameters: spec.parameters.clone(),
+        tags: spec.tags.clone(),
+        auto_deployment: Some(spec.auto_deployment),
+        managed_execution: true,
+        service_managed: true,
+        organizational_units,
+    }
+}
+
+fn fresh(account: AccountId) -> StackInstance {
+    StackInstance {
+        account,
+        ou: None,
+        stack_id: None,
+        status: InstanceStatus::Current,
+        detailed_status: None,
+        reason: String::new(),
+        drift: DriftStatus::NotChecked,
+        drift_checked: None,
+        last_operation: None,
+    }
+}
