@@ -188,6 +188,9 @@ mod tests {
     fn two_answers_dont_share_a_place() {
         let both = [("--csv", Path::new("-")), ("--json", Path::new("-"))];
         let error = Outputs::new(both).unwrap_err().to_string();
-        assert_eq!(error, "--csv and --json would both write to standard output");
+        assert_eq!(
+            error,
+            "--csv and --json would both write to standard output"
+        );
     }
 }

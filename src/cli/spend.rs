@@ -14,9 +14,7 @@ use crate::observe::organization;
 use crate::observe::spend::{self as observe, Series, Window};
 use crate::plan::Thresholds;
 use crate::render;
-use crate::spend::{
-    By, Grid, Interval, Ledger, Material, Missing, Note, Report, Subject, report,
-};
+use crate::spend::{By, Grid, Interval, Ledger, Material, Missing, Note, Report, Subject, report};
 
 /// Days read at least: what is usual is said by the four weeks before a day, and the month so far can have 31, with
 /// one more before the first difference.
@@ -312,7 +310,11 @@ fn assemble(
 
 /// Where everything that was asked for goes.
 fn outputs(args: &SpendArgs) -> Result<Outputs> {
-    let named = [("--html", &args.html), ("--csv", &args.csv), ("--json", &args.json)];
+    let named = [
+        ("--html", &args.html),
+        ("--csv", &args.csv),
+        ("--json", &args.json),
+    ];
     Outputs::new(
         named
             .into_iter()

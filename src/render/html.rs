@@ -212,21 +212,25 @@ fn verdict(report: &Report) -> String {
     let first = match (over, thresholds) {
         (0, true) => "No account is above its threshold".to_owned(),
         (0, false) => String::new(),
-        _ => format!(
-            "{} {} above {} threshold",
-            plural(over, "account"),
-            verb(over),
-            if over == 1 { "its" } else { "their" }
-        ) + &names(report.rows.iter().filter(|row| row.over())),
+        _ => {
+            format!(
+                "{} {} above {} threshold",
+                plural(over, "account"),
+                verb(over),
+                if over == 1 { "its" } else { "their" }
+            ) + &names(report.rows.iter().filter(|row| row.over()))
+        }
     };
     let spends = if odd == 1 { "spends" } else { "spend" };
     let second = match odd {
         0 => String::new(),
-        _ => format!(
-            "{} {spends} well above {} usual",
-            plural(odd, what),
-            if odd == 1 { "its" } else { "their" }
-        ) + &names(report.rows.iter().filter(is_odd)),
+        _ => {
+            format!(
+                "{} {spends} well above {} usual",
+                plural(odd, what),
+                if odd == 1 { "its" } else { "their" }
+            ) + &names(report.rows.iter().filter(is_odd))
+        }
     };
     match (first.is_empty(), second.is_empty()) {
         (true, true) => "Nothing stands out.".to_owned(),

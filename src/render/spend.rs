@@ -178,7 +178,11 @@ struct Columns(Vec<usize>);
 impl Columns {
     fn of(by: By, fit: &Fit) -> Self {
         let shown = Self::of_kind(by).iter().copied();
-        Self(shown.filter(|column| !fit.without.contains(column)).collect())
+        Self(
+            shown
+                .filter(|column| !fit.without.contains(column))
+                .collect(),
+        )
     }
 
     const fn of_kind(by: By) -> &'static [usize] {
@@ -254,10 +258,7 @@ fn cells(format: Format, report: &Report, row: &Row, fit: &Fit) -> Vec<String> {
         paint(style, mark.to_owned()),
         first,
         second,
-        shorten_path(
-            &row.ou.as_deref().map(clean).unwrap_or_default(),
-            fit.path,
-        ),
+        shorten_path(&row.ou.as_deref().map(clean).unwrap_or_default(), fit.path),
         amount(row.figures.yesterday),
         amount(row.figures.today),
         plain(row.figures.average),

@@ -357,7 +357,10 @@ mod tests {
         for (pair, values) in times.windows(2).zip(values.windows(2)) {
             if values[1] < values[0] {
                 falls += 1;
-                assert_eq!(Month::of(pair[1]).start(), at("2026-03-01T00:00:00Z").as_second());
+                assert_eq!(
+                    Month::of(pair[1]).start(),
+                    at("2026-03-01T00:00:00Z").as_second()
+                );
             }
         }
         assert_eq!(falls, 1);

@@ -80,9 +80,8 @@ fn all_charges(world: &World, only: Option<AccountId>) -> impl Iterator<Item = M
             .filter(move |id| only.is_none_or(|only| only == *id))
             // A metric is listed from its first datapoint on.
             .filter(|id| {
-                opened(world, *id).is_none_or(|opened| {
-                    publications(*id, opened, world.now).next().is_some()
-                })
+                opened(world, *id)
+                    .is_none_or(|opened| publications(*id, opened, world.now).next().is_some())
             })
     };
     let totals = only.is_none().then(|| {

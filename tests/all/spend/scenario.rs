@@ -175,9 +175,18 @@ fn an_account_asked_for_alone_is_told_from_an_organisation_without_data() {
     let json = place.json(&["--account", &made]);
     assert_eq!(json["rows"][0]["missing"], "too-new");
     let text = stdout(&mut place.spend(&["--by", "service", "--account", &made]));
-    assert!(text.contains("1 account without data: made less than"), "{text}");
+    assert!(
+        text.contains("1 account without data: made less than"),
+        "{text}"
+    );
     let csv = stdout(&mut place.spend(&["--csv", "--days", "1", "--account", &made]));
-    assert!(csv.lines().nth(1).unwrap().ends_with(",unknown,false,30,too-new"), "{csv}");
+    assert!(
+        csv.lines()
+            .nth(1)
+            .unwrap()
+            .ends_with(",unknown,false,30,too-new"),
+        "{csv}"
+    );
 }
 
 #[test]
@@ -192,7 +201,10 @@ fn services_without_data_are_no_silent_zero_either() {
         assert!(text.contains("no charges by service"), "{text}");
     }
     let csv = stdout(&mut place.spend(&["--csv", "--days", "1", "--top", "1"]));
-    assert!(csv.contains(",unknown,false,30,billing-alerts-off"), "{csv}");
+    assert!(
+        csv.contains(",unknown,false,30,billing-alerts-off"),
+        "{csv}"
+    );
     let html = stdout(&mut place.spend(&["--html", "-"]));
     assert!(html.contains("billing alerts are off") && !html.contains("$0.00"));
 }
@@ -207,7 +219,10 @@ fn a_member_is_told_that_only_the_payer_sees_everybody() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("AccessDenied"), "{said}");
-    assert!(said.contains("organizations:"), "the action that is missing: {said}");
+    assert!(
+        said.contains("organizations:"),
+        "the action that is missing: {said}"
+    );
 }
 
 #[test]
@@ -263,7 +278,10 @@ fn files_are_written_beside_the_table() {
     let csv = std::fs::read_to_string(place.folder.path().join("spend.csv")).unwrap();
     assert!(csv.starts_with("slot_start,interval,key"));
     // Again: the old ones are replaced, and nothing is left beside them.
-    place.spend(&["-q", "--html", "report.html"]).assert().success();
+    place
+        .spend(&["-q", "--html", "report.html"])
+        .assert()
+        .success();
     let entries = std::fs::read_dir(place.folder.path()).unwrap();
     let mut names: Vec<String> = entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

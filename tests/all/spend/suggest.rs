@@ -172,11 +172,22 @@ fn an_account_that_is_closed_is_not_proposed_for() {
                 "gone" => AccountState::Suspended,
                 _ => AccountState::Active,
             };
-            (Account { state, ..account.clone() }, parent.clone())
+            (
+                Account {
+                    state,
+                    ..account.clone()
+                },
+                parent.clone(),
+            )
         }),
     );
     let ledgers: Vec<(Subject, Ledger)> = (0..2)
-        .map(|index| (Subject::Account(account_id(index)), ledger(&accounts[index].2)))
+        .map(|index| {
+            (
+                Subject::Account(account_id(index)),
+                ledger(&accounts[index].2),
+            )
+        })
         .collect();
     let now = "2026-11-23T13:00:00Z".parse().unwrap();
     let snippet = render::suggestion(&closed, &ledgers, Measure::Daily, None, now);

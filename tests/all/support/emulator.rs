@@ -126,11 +126,7 @@ impl Emulators {
         self.pager
             .get_or_init(|| {
                 let upstream = self.ministack.url();
-                Server::start_with(
-                    &self.venv.python(),
-                    PAGER,
-                    &[("PAGER_UPSTREAM", &upstream)],
-                )
+                Server::start_with(&self.venv.python(), PAGER, &[("PAGER_UPSTREAM", &upstream)])
             })
             .as_ref()
             .expect("a pager in front of ministack")
