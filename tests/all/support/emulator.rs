@@ -14,6 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::server::{Kind, Server};
+use super::install;
 use super::venv::{self, Venv};
 
 const BOTO3_RUN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/boto3_run.py");
@@ -78,7 +79,7 @@ pub fn shared(test: &str) -> Option<&'static Emulators> {
     match SHARED.get_or_init(|| Emulators::start(venv)) {
         Ok(emulators) => Some(emulators),
         Err(reason) => {
-            venv::skip(test, reason);
+            install::skip(test, reason);
             None
         }
     }
