@@ -8,6 +8,7 @@ mod doctor;
 mod emulators;
 mod init;
 mod least;
+mod notifier;
 mod policy;
 mod rollout;
 mod sandbox;

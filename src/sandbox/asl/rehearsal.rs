@@ -28,7 +28,11 @@ pub type Outcome = std::result::Result<Value, (String, String)>;
 
 impl Rehearsal {
     /// Runs it. `answer` gets a call's resource and arguments, and gives the result or the error's name and cause.
-    pub fn run(&self, world: &mut World, answer: &mut dyn FnMut(&str, &Value) -> Outcome) -> Outcome {
+    pub fn run(
+        &self,
+        world: &mut World,
+        answer: &mut dyn FnMut(&str, &Value) -> Outcome,
+    ) -> Outcome {
         let name = self.machine.as_str().rsplit(':').next().unwrap_or_default();
         let machine = Machine {
             arn: self.machine.clone(),

@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::server::{Kind, Server};
 use super::install;
+use super::server::{Kind, Server};
 use super::venv::{self, Venv};
 
 const BOTO3_RUN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/boto3_run.py");

@@ -9,10 +9,7 @@ use std::sync::OnceLock;
 use super::install::{self, run};
 
 const PACKAGES: [(&str, &str); 2] = [
-    (
-        "package.json",
-        include_str!("../../notifier/package.json"),
-    ),
+    ("package.json", include_str!("../../notifier/package.json")),
     (
         "package-lock.json",
         include_str!("../../notifier/package-lock.json"),
@@ -30,7 +27,11 @@ impl Packages {
     pub fn node(&self, script: &str) -> Command {
         let mut command = Command::new("node");
         command
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/notifier").join(script))
+            .arg(
+                Path::new(env!("CARGO_MANIFEST_DIR"))
+                    .join("tests/notifier")
+                    .join(script),
+            )
             .env("NOTIFIER_NODE_MODULES", self.root.join("node_modules"));
         command
     }
@@ -52,8 +53,11 @@ pub fn shared(test: &str) -> Option<&'static Packages> {
 }
 
 fn make() -> Result<Packages, String> {
-    run(Command::new("node").args(["--eval", "if (+process.versions.node.split('.')[0] < 18) process.exit(1)"]))
-        .map_err(|reason| format!("Node.js 18 or later is needed: {reason}"))?;
+    run(Command::new("node").args([
+        "--eval",
+        "if (+process.versions.node.split('.')[0] < 18) process.exit(1)",
+    ]))
+    .map_err(|reason| format!("Node.js 18 or later is needed: {reason}"))?;
     let root = install::once("node", &PACKAGES.map(|(_, content)| content), |root| {
         fs::create_dir_all(root).map_err(|error| error.to_string())?;
         for (file, content) in PACKAGES {
