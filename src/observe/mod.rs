@@ -6,5 +6,6 @@ pub mod doctor;
 mod organization;
 pub mod spend;
 pub mod stack_set;
+pub mod undelivered;
 
 pub use organization::organization;

@@ -10,6 +10,7 @@ mod init;
 mod least;
 mod notifier;
 mod policy;
+mod preview;
 mod rollout;
 mod sandbox;
 mod spend;
