@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Context, Result};
 use crate::model::AccountId;
-use crate::observe::billing_health;
+use crate::observe::undelivered::{self, Queue};
 use crate::resource::{MAIL_EXECUTION_PREFIX, Scope, TEST_DETAIL_TYPE, TEST_SOURCE};
 use crate::service::eventbridge::NewEvent;
 use crate::service::sfn::{Execution, ExecutionStatus, HistoryEvent};
@@ -72,7 +72,7 @@ pub async fn run(
     account: AccountId,
     see: &mut (dyn FnMut(&Hop) + Send),
 ) -> Result<Journey> {
-    let waiting_before = waiting(services, scope).await?;
+    let waiting_before = queue(services, scope).await?.waiting;
     let event_id = services
         .eventbridge
         .put_event(&event(scope, account))
@@ -112,11 +112,11 @@ fn event(scope: &Scope, account: AccountId) -> NewEvent {
     }
 }
 
-async fn waiting(services: &Services, scope: &Scope<'_>) -> Result<u64> {
-    let waiting = billing_health::waiting(services, scope)
+async fn queue(services: &Services, scope: &Scope<'_>) -> Result<Queue> {
+    let queue = undelivered::read(services, scope)
         .await
         .while_trying("look into the queue")?;
-    Ok(waiting.unwrap_or(0))
+    Ok(queue.unwrap_or_default())
 }
 
 struct Follow<'a> {
@@ -224,17 +224,26 @@ impl Follow<'_> {
             .await
             .or_absent()
             .while_trying("look at the rule")?;
-        let waiting = waiting(self.services, self.scope).await?;
+        let queue = queue(self.services, self.scope).await?;
+        let returned = queue
+            .messages
+            .iter()
+            .find(|message| message.event_id == self.journey.event_id);
         let (what, cure) = match rule {
-            None => ("is not there", REPAIR),
-            Some(rule) if !rule.enabled => ("is disabled", REPAIR),
-            Some(_) if waiting > self.waiting_before => (
-                "matched, but could not start the notifier: the event went to the queue",
+            None => ("is not there".to_owned(), REPAIR),
+            Some(rule) if !rule.enabled => ("is disabled".to_owned(), REPAIR),
+            // The queue shows ten messages at a time: with more in it, the event need not be among them.
+            Some(_) if returned.is_some() || queue.waiting > self.waiting_before => (
+                format!(
+                    "matched, but could not start the notifier: the event went to the queue. {}",
+                    returned.map_or("", |message| &message.why)
+                ),
                 "the rule's role or the notifier is wrong: `billctl bootstrap --plan` shows how it differs, \
                  `billctl bootstrap` repairs it",
             ),
             Some(_) => (
-                "did not start the notifier, and nothing came to the queue: it did not match",
+                "did not start the notifier, and nothing came to the queue: it did not match"
+                    .to_owned(),
                 "`billctl bootstrap --plan` shows how its pattern or target differs, `billctl bootstrap` repairs it",
             ),
         };
@@ -284,6 +293,14 @@ impl Follow<'_> {
                 );
                 self.journey.message_id = Some(message);
                 self.journey.recipients = recipients;
+                if text(&output, "missing").contains(PLAIN_MAIL) {
+                    self.hop(
+                        "mail template",
+                        false,
+                        "is missing or unusable: the facts went out as plain text",
+                    );
+                    self.journey.cure = Some(REPAIR.to_owned());
+                }
                 self.reports().await?;
             }
             ExecutionStatus::Succeeded => {
@@ -300,33 +317,78 @@ impl Follow<'_> {
                 let error = execution.error.clone().unwrap_or_default();
                 let cause = execution.cause.clone().unwrap_or_default();
                 self.hop("notifier", false, format!("{error}: {cause}"));
-                self.journey.cure = Some(cure(&error, &cause, self.scope));
+                let rejected =
+                    error.contains("MessageRejected") || cause.contains("MessageRejected");
+                self.journey.cure = Some(if rejected {
+                    self.why_rejected().await?
+                } else {
+                    cure(&error, &cause, self.scope)
+                });
             }
         }
         Ok(())
     }
 
-    /// A template that doesn't render is accepted and reported a moment later (AWS-FACTS 6).
+    /// SES has one error for a sender and for a recipient that it doesn't know: it is asked which it was.
+    async fn why_rejected(&self) -> Result<String> {
+        let mail = &self.scope.config.mail;
+        let sesv2 = &self.services.sesv2;
+        if mail.identity_arn.is_none() {
+            let identity = sesv2
+                .get_email_identity(&mail.identity)
+                .await
+                .or_absent()
+                .while_trying("ask SES about the identity")?;
+            if !identity.is_some_and(|identity| identity.verified) {
+                return Ok(format!(
+                    "the sender's identity {} isn't verified: `billctl bootstrap` prints what to do, \
+                     `billctl bootstrap --wait-verified` waits for it",
+                    mail.identity
+                ));
+            }
+        }
+        let account = sesv2
+            .get_account()
+            .await
+            .while_trying("ask SES about the account")?;
+        Ok(if account.production_access {
+            "SES says above why; its rules are in the SES developer guide under MessageRejected"
+                .to_owned()
+        } else {
+            "SES holds this account in its sandbox, where only verified addresses get mail: ask for production access \
+             (SES console, Account dashboard), or verify the recipient's address for now"
+                .to_owned()
+        })
+    }
+
+    /// A template that doesn't render is accepted and reported a moment later (AWS-FACTS 6), as is an address that
+    /// bounces at once.
     async fn reports(&mut self) -> Result<()> {
         let deadline = self.deadline(REPORT_PATIENCE);
         while self.services.clock.now() < deadline {
             self.services.clock.sleep(PAUSE).await;
-            if waiting(self.services, self.scope).await? > self.waiting_before {
-                self.hop(
-                    "SES",
-                    false,
-                    "reported a failure of a mail; the report is in the queue",
-                );
-                self.journey.cure = Some(format!(
-                    "read the newest message of queue {}: it names the mail and why it failed",
-                    self.scope.config.names.queue
-                ));
+            let queue = queue(self.services, self.scope).await?;
+            let report = queue.messages.iter().find(|message| {
+                message.message_id.is_some() && message.message_id == self.journey.message_id
+            });
+            if let Some(report) = report {
+                self.hop("SES", false, format!("{}: {}", report.what, report.why));
+                self.journey.cure = Some(if report.what.starts_with(undelivered::NOT_RENDERED) {
+                    REPAIR.to_owned()
+                } else {
+                    "correct the recipient's address: the account's owner tag, its mail address, or `fallback` in \
+                     [mail]"
+                        .to_owned()
+                });
                 return Ok(());
             }
         }
         Ok(())
     }
 }
+
+/// What the notifier calls missing when it sent a plain mail instead.
+const PLAIN_MAIL: &str = "the mail template";
 
 /// The cure of what isn't as bootstrap makes it.
 const REPAIR: &str = "run `billctl bootstrap`: it repairs what differs";
@@ -374,12 +436,6 @@ fn cure(error: &str, cause: &str, scope: &Scope) -> String {
     let has = |name: &str| error.contains(name) || cause.contains(name);
     if has("MailFromDomainNotVerified") {
         "the MAIL FROM domain isn't verified: `billctl bootstrap` prints its DNS records".to_owned()
-    } else if has("MessageRejected") {
-        format!(
-            "SES refused the sender or, in the SES sandbox, a recipient that isn't verified: verify {} (`billctl \
-             bootstrap` prints how), and ask for production access",
-            mail.identity
-        )
     } else if has("AccessDenied") || has("not authorized") {
         "the notifier's role may not do this: `billctl bootstrap` repairs the role; with identity-arn, the core \
          account has to attach the identity policy that bootstrap prints; in the SES sandbox, SES also checks \

@@ -6,8 +6,8 @@ use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::call::{Caller, required};
 use crate::service::sqs::{
-    Attributes, CREATE_QUEUE, DELETE_QUEUE, GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL,
-    SET_QUEUE_ATTRIBUTES, Sqs,
+    Attributes, CREATE_QUEUE, DELETE_QUEUE, GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL, MOST_SEEN,
+    Message, RECEIVE_MESSAGE, SET_QUEUE_ATTRIBUTES, Sqs,
 };
 use crate::service::{Result, Tags};
 
@@ -32,6 +32,31 @@ impl Sqs for Caller<Client> {
         let attributes = answer.attributes.unwrap_or_default().into_iter();
         Ok(attributes
             .map(|(name, value)| (name.as_str().to_owned(), value))
+            .collect())
+    }
+
+    async fn peek_messages(&self, url: &str) -> Result<Vec<Message>> {
+        let request = self
+            .client
+            .receive_message()
+            .queue_url(url)
+            .max_number_of_messages(MOST_SEEN as i32)
+            .message_attribute_names("All")
+            .visibility_timeout(0);
+        let answer = self
+            .call(RECEIVE_MESSAGE, || request.clone().send())
+            .await?;
+        let messages = answer.messages.unwrap_or_default().into_iter();
+        Ok(messages
+            .map(|message| Message {
+                body: message.body.unwrap_or_default(),
+                attributes: message
+                    .message_attributes
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(|(name, value)| Some((name, value.string_value?)))
+                    .collect(),
+            })
             .collect())
     }
 

@@ -12,7 +12,7 @@ use crate::event::Listener;
 use crate::model::Organization;
 use crate::plan::Thresholds;
 use crate::render::{self, Progress};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, World};
 use crate::service::Services;
 
 /// How an answer is written.
@@ -189,6 +189,11 @@ pub async fn services(global: &GlobalArgs, call_as: CallAs) -> Result<Services> 
             aws::connect(&options).await
         }
     }
+}
+
+/// A sandbox of this world, in memory alone: what is tried out in it touches neither AWS nor a sandbox file.
+pub fn rehearsal(world: World) -> Sandbox {
+    Sandbox::in_memory(world)
 }
 
 impl Context {

@@ -7,6 +7,7 @@ use futures::try_join;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::undelivered::{self, Queue};
 use crate::error::{Context, Result};
 use crate::resource::{MAIL_EXECUTION_PREFIX, Scope};
 use crate::service::cloudwatch::AlarmState;
@@ -24,9 +25,9 @@ const MOST_PAGES: usize = 10;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BillingHealth {
-    /// What waits in the queue: events that reached nobody, SES's reports of failed mails. None where there is no
+    /// What lies in the queue: events that reached nobody, SES's reports of failed mails. None where there is no
     /// queue.
-    pub waiting: Option<u64>,
+    pub queue: Option<Queue>,
     /// Mails that SES took in the last seven days.
     pub sent: usize,
     /// Executions that failed in the last seven days.
@@ -70,10 +71,15 @@ pub struct AlarmOn {
 }
 
 impl BillingHealth {
+    /// How many messages lie in the queue.
+    pub fn waiting(&self) -> u64 {
+        self.queue.as_ref().map_or(0, |queue| queue.waiting)
+    }
+
     /// Whether nothing asks for attention. The management account's own alarm is about spend, not about health, but
     /// it is worth a look all the same.
     pub fn is_well(&self) -> bool {
-        self.waiting.unwrap_or(0) == 0 && self.failed == 0 && self.alarms.is_empty()
+        self.waiting() == 0 && self.failed == 0 && self.alarms.is_empty()
     }
 }
 
@@ -82,15 +88,15 @@ impl BillingHealth {
 /// # Errors
 /// AWS's answer to any of the reads; what isn't there counts as nothing.
 pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<BillingHealth> {
-    let (waiting, executions, alarms, ses) = try_join!(
-        waiting(services, scope),
+    let (queue, executions, alarms, ses) = try_join!(
+        undelivered::read(services, scope),
         executions(services, scope),
         alarms(services, scope),
         services.sesv2.get_account(),
     )
     .while_trying("read how the billing side does")?;
     Ok(BillingHealth {
-        waiting,
+        queue,
         sent: executions.sent,
         failed: executions.failed,
         more: executions.more,
@@ -100,22 +106,6 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<BillingHealt
         daily_quota: (ses.max_24_hour_send >= 0.0).then_some(ses.max_24_hour_send),
         in_ses_sandbox: !ses.production_access,
     })
-}
-
-pub(crate) async fn waiting(
-    services: &Services,
-    scope: &Scope<'_>,
-) -> service::Result<Option<u64>> {
-    let name = &scope.config.names.queue;
-    let Some(url) = services.sqs.get_queue_url(name).await.or_absent()? else {
-        return Ok(None);
-    };
-    let attributes = services.sqs.get_queue_attributes(&url).await.or_absent()?;
-    Ok(attributes.and_then(|attributes| {
-        attributes
-            .get("ApproximateNumberOfMessages")
-            .and_then(|count| count.parse().ok())
-    }))
 }
 
 #[derive(Default)]

@@ -9,5 +9,6 @@ pub mod precheck;
 pub mod silent;
 pub mod spend;
 pub mod stack_set;
+pub mod undelivered;
 
 pub use organization::organization;

@@ -109,17 +109,26 @@ fn health_lines(health: &BillingHealth) -> Vec<String> {
             clean(&failure.cause)
         ));
     }
-    if let Some(waiting) = health.waiting.filter(|waiting| *waiting > 0) {
+    if let Some(queue) = health.queue.as_ref().filter(|queue| queue.waiting > 0) {
         lines.push(paint(
             style::WARN,
-            format!("{waiting} events reached nobody and wait in the dead-letter queue"),
+            format!(
+                "in the dead-letter queue: {} about events that reached nobody or mails that failed",
+                plural(usize::try_from(queue.waiting).unwrap_or(usize::MAX), "message")
+            ),
         ));
+        lines.extend(queue.messages.iter().map(|message| {
+            let at = message.at.map_or_else(String::new, |at| {
+                format!("{} ", at.strftime("%Y-%m-%d %H:%M"))
+            });
+            format!("  {at}{} {}", clean(&message.what), clean(&message.why))
+        }));
     }
     for alarm in &health.alarms {
         lines.push(format!(
             "in ALARM: {} ({})",
             paint(style::WARN, &alarm.name),
-            alarm.reason
+            clean(&alarm.reason)
         ));
     }
     if health.in_ses_sandbox {

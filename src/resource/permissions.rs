@@ -122,6 +122,7 @@ const STATUS: &[Operation] = &[
     sfn::LIST_EXECUTIONS,
     sqs::GET_QUEUE_ATTRIBUTES,
     sqs::GET_QUEUE_URL,
+    sqs::RECEIVE_MESSAGE,
 ];
 
 /// What a statement is about: one statement each, named after it.

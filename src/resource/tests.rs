@@ -300,3 +300,80 @@ fn no_policy_has_a_placeholder_left() {
         });
     }
 }
+
+#[test]
+fn the_dashboard_is_one_that_cloudwatch_takes() {
+    let all = all(&config());
+    let dashboard = all
+        .iter()
+        .find_map(|resource| match resource {
+            Resource::Dashboard(dashboard) => Some(dashboard),
+            _ => None,
+        })
+        .unwrap();
+    let widgets = dashboard.body["widgets"].as_array().unwrap();
+    let number = |widget: &Value, field: &str| widget[field].as_u64().unwrap();
+    let place = |widget: &Value| {
+        let (x, y) = (number(widget, "x"), number(widget, "y"));
+        (
+            x,
+            y,
+            x + number(widget, "width"),
+            y + number(widget, "height"),
+        )
+    };
+    let mut lines = 0;
+    for (index, widget) in widgets.iter().enumerate() {
+        let (left, top, right, bottom) = place(widget);
+        // The grid is 24 wide (CloudWatch user guide, "Dashboard body structure and syntax").
+        assert!(right <= 24, "{widget}");
+        for other in &widgets[..index] {
+            let (other_left, other_top, other_right, other_bottom) = place(other);
+            let apart = right <= other_left
+                || other_right <= left
+                || bottom <= other_top
+                || other_bottom <= top;
+            assert!(apart, "{widget} lies over {other}");
+        }
+        if widget["type"] == "text" {
+            assert!(widget["properties"]["markdown"].is_string());
+            continue;
+        }
+        let properties = &widget["properties"];
+        assert_eq!(properties["region"], "us-east-1", "{widget}");
+        let views = ["timeSeries", "singleValue", "bar"];
+        assert!(
+            views.contains(&properties["view"].as_str().unwrap()),
+            "{widget}"
+        );
+        let mut ids = BTreeSet::new();
+        let mut most = 0;
+        for metric in properties["metrics"].as_array().unwrap() {
+            let parts = metric.as_array().unwrap();
+            let options = parts.last().unwrap();
+            if let Some(id) = options["id"].as_str() {
+                assert!(id.starts_with(|c: char| c.is_ascii_lowercase()), "{id}");
+                assert!(ids.insert(id), "{id} twice");
+            }
+            match options["expression"].as_str() {
+                // A SEARCH loads what it finds, whatever is shown of it.
+                Some(expression) if expression.contains("SEARCH(") => most += 500,
+                Some(expression) if expression.starts_with("SELECT ") => {
+                    assert!(expression.ends_with("LIMIT 20"), "{expression}");
+                    most += 20;
+                }
+                Some(_) => assert_eq!(parts.len(), 1),
+                // Namespace, name, then dimensions in pairs, then options.
+                None => {
+                    let texts = parts.iter().filter(|part| part.is_string()).count();
+                    assert!(texts >= 2 && texts % 2 == 0, "{metric}");
+                    most += 1;
+                }
+            }
+        }
+        // Metrics a widget and a dashboard (CloudWatch service quotas).
+        assert!(most <= 500, "{widget}");
+        lines += most;
+    }
+    assert!(lines <= 2_500, "{lines}");
+}

@@ -29,6 +29,7 @@ mod sts;
 pub mod template;
 mod world;
 
+pub use asl::{Outcome, Rehearsal};
 pub use clock::SimulatedClock;
 pub use handle::Sandbox;
 pub use preview::Subject;

@@ -11,8 +11,8 @@ use super::policy::{
 use super::{Sandbox, World};
 use crate::model::{Arn, REGION};
 use crate::service::sqs::{
-    Attributes, CREATE_QUEUE, DELETE_QUEUE, GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL,
-    SET_QUEUE_ATTRIBUTES, Sqs,
+    self, Attributes, CREATE_QUEUE, DELETE_QUEUE, GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL, MOST_SEEN,
+    RECEIVE_MESSAGE, SET_QUEUE_ATTRIBUTES, Sqs,
 };
 use crate::service::{Kind, Operation, Result, ServiceError, Tags};
 
@@ -208,6 +208,24 @@ impl Sqs for Sandbox {
                 attributes.insert(name.to_owned(), value);
             }
             Ok(attributes)
+        })
+        .await
+    }
+
+    async fn peek_messages(&self, url: &str) -> Result<Vec<sqs::Message>> {
+        self.read(RECEIVE_MESSAGE, |world| {
+            let queue = world.sqs.queues.values().find(|queue| queue.url == url);
+            let queue = queue.ok_or_else(|| no_queue(RECEIVE_MESSAGE))?;
+            // In no order that a caller could rely on; here the oldest come first.
+            Ok(queue
+                .messages
+                .iter()
+                .take(MOST_SEEN)
+                .map(|message| sqs::Message {
+                    body: message.body.to_string(),
+                    attributes: message.attributes.clone(),
+                })
+                .collect())
         })
         .await
     }

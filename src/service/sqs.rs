@@ -12,11 +12,24 @@ operations!(Sqs:
     DELETE_QUEUE = write "DeleteQueue";
     GET_QUEUE_ATTRIBUTES = read "GetQueueAttributes";
     GET_QUEUE_URL = read "GetQueueUrl";
+    RECEIVE_MESSAGE = read "ReceiveMessage";
     SET_QUEUE_ATTRIBUTES = write "SetQueueAttributes";
 );
 
 /// Attributes by AWS's names (`Policy`, `MessageRetentionPeriod`, ...), as texts.
 pub type Attributes = BTreeMap<String, String>;
+
+/// Most messages that one look gives (SQS API reference, ReceiveMessage: MaxNumberOfMessages).
+pub const MOST_SEEN: usize = 10;
+
+/// A message in a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Its body.
+    pub body: String,
+    /// Its attributes; EventBridge says here why it could not deliver (`ERROR_CODE`, `ERROR_MESSAGE`, `RULE_ARN`).
+    pub attributes: Attributes,
+}
 
 /// The operations of SQS that billctl uses.
 #[cfg_attr(test, mockall::automock)]
@@ -26,6 +39,9 @@ pub trait Sqs: Send + Sync {
     async fn get_queue_url(&self, name: &str) -> Result<String>;
     /// `GetQueueAttributes`, all of them.
     async fn get_queue_attributes(&self, url: &str) -> Result<Attributes>;
+    /// `ReceiveMessage` with a visibility timeout of zero: up to [`MOST_SEEN`] messages, which stay where and as they
+    /// are.
+    async fn peek_messages(&self, url: &str) -> Result<Vec<Message>>;
     /// `CreateQueue`: answers its URL.
     async fn create_queue(
         &self,

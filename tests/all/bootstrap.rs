@@ -392,7 +392,7 @@ async fn a_healthy_billing_side_says_so() {
         .await
         .unwrap();
     assert!(health.is_well(), "{health:?}");
-    assert_eq!(health.waiting, Some(0));
+    assert_eq!(health.queue, Some(Default::default()));
     let world = billing.sandbox.world();
     assert!(world.sesv2.mails().is_empty());
 }

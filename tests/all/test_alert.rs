@@ -143,6 +143,53 @@ async fn a_rule_role_that_may_not_start_the_notifier_sends_the_event_to_the_queu
     assert!(last.detail.contains("queue"), "{journey:#?}");
 }
 
+/// The last hop that failed, and the cure.
+fn failure(journey: &Journey) -> (&str, &str, &str) {
+    let failed = journey
+        .hops
+        .iter()
+        .rfind(|hop| hop.status == HopStatus::Failed)
+        .unwrap_or_else(|| panic!("{journey:#?}"));
+    let cure = journey.cure.as_deref().unwrap_or_default();
+    (&failed.name, &failed.detail, cure)
+}
+
+#[tokio::test]
+async fn a_rule_that_does_not_match_is_where_the_test_stops() {
+    let billing = Billing::made().await;
+    billing.ready();
+    let eventbridge = &billing.services.eventbridge;
+    let mut rule = eventbridge
+        .describe_rule("billctl", "billctl-member-alarms")
+        .await
+        .unwrap();
+    rule.pattern["source"] = serde_json::json!(["somebody.else"]);
+    eventbridge.put_rule(&rule).await.unwrap();
+    let journey = billing.test().await;
+    let (hop, detail, cure) = failure(&journey);
+    assert_eq!(hop, "rule billctl-member-alarms");
+    assert!(detail.contains("did not match"), "{detail}");
+    assert!(cure.contains("pattern"), "{cure}");
+}
+
+#[tokio::test]
+async fn what_eventbridge_says_of_a_role_is_shown() {
+    let billing = Billing::made().await;
+    billing.ready();
+    billing
+        .services
+        .iam
+        .delete_role_policy("billctl-start-notifier", "billctl")
+        .await
+        .unwrap();
+    let journey = billing.test().await;
+    let (hop, detail, cure) = failure(&journey);
+    assert_eq!(hop, "rule billctl-member-alarms");
+    assert!(detail.contains("NO_PERMISSIONS"), "{detail}");
+    assert!(detail.contains("states:StartExecution"), "{detail}");
+    assert!(cure.contains("role"), "{cure}");
+}
+
 #[tokio::test]
 async fn an_unverified_sender_is_named_with_its_cure() {
     let billing = Billing::made().await;
@@ -150,14 +197,129 @@ async fn an_unverified_sender_is_named_with_its_cure() {
         .sandbox
         .change(|world| {
             world.sesv2.verifies = false;
+            world.sesv2.production_access = true;
             Ok(())
         })
         .unwrap();
     let journey = billing.test().await;
     assert_eq!(journey.message_id, None);
-    let cure = journey.cure.unwrap();
-    assert!(cure.contains("example.com"), "{cure}");
+    let (_, detail, cure) = failure(&journey);
+    assert!(detail.contains("billing@example.com"), "{detail}");
+    assert!(
+        cure.contains("identity example.com isn't verified"),
+        "{cure}"
+    );
+}
+
+#[tokio::test]
+async fn a_recipient_that_the_ses_sandbox_does_not_know_is_told_from_an_unverified_sender() {
+    let billing = Billing::made().await;
+    billing
+        .sandbox
+        .change(|world| {
+            let now = world.now;
+            world.sesv2.verify("example.com", now);
+            world.sesv2.production_access = false;
+            if let Some(tags) = world.organizations.tags_mut(billing.account) {
+                tags.insert("owner".into(), "owner@elsewhere.example".into());
+            }
+            Ok(())
+        })
+        .unwrap();
+    let journey = billing.test().await;
+    let (_, detail, cure) = failure(&journey);
+    assert!(detail.contains("owner@elsewhere.example"), "{detail}");
     assert!(cure.contains("production access"), "{cure}");
+    assert!(!cure.contains("sender"), "{cure}");
+}
+
+#[tokio::test]
+async fn a_template_that_does_not_render_is_reported_with_what_it_lacks() {
+    let billing = Billing::made().await;
+    billing.ready();
+    let sesv2 = &billing.services.sesv2;
+    let mut template = sesv2
+        .get_email_template("billctl-spend-alarm")
+        .await
+        .unwrap();
+    template.html.push_str("{{no_such_variable}}");
+    sesv2.update_email_template(&template).await.unwrap();
+    let journey = billing.test().await;
+    let (hop, detail, cure) = failure(&journey);
+    assert_eq!(hop, "SES");
+    assert!(detail.contains("no_such_variable"), "{detail}");
+    assert!(cure.contains("billctl bootstrap"), "{cure}");
+    assert!(billing.sandbox.world().sesv2.mails().is_empty());
+}
+
+#[tokio::test]
+async fn without_its_template_the_facts_go_out_and_the_test_fails() {
+    let billing = Billing::made().await;
+    billing.ready();
+    billing
+        .services
+        .sesv2
+        .delete_email_template("billctl-spend-alarm")
+        .await
+        .unwrap();
+    let journey = billing.test().await;
+    assert!(journey.message_id.is_some(), "{journey:#?}");
+    assert_eq!(failure(&journey).0, "mail template");
+    let world = billing.sandbox.world();
+    let [mail] = world.sesv2.mails() else {
+        panic!("{} mails", world.sesv2.mails().len())
+    };
+    assert!(
+        mail.html.is_empty() && mail.text.contains("payments-prod"),
+        "{}",
+        mail.text
+    );
+}
+
+#[tokio::test]
+async fn an_address_that_bounces_is_named() {
+    let billing = Billing::made().await;
+    billing.ready();
+    billing
+        .sandbox
+        .change(|world| {
+            if let Some(tags) = world.organizations.tags_mut(billing.account) {
+                tags.insert("owner".into(), "bounce@simulator.amazonses.com".into());
+            }
+            Ok(())
+        })
+        .unwrap();
+    let journey = billing.test().await;
+    let (hop, detail, cure) = failure(&journey);
+    assert_eq!(hop, "SES");
+    assert!(detail.contains("bounced"), "{detail}");
+    assert!(cure.contains("owner tag"), "{cure}");
+}
+
+#[tokio::test]
+async fn a_notifier_that_fails_is_shown_with_its_cause() {
+    let billing = Billing::made().await;
+    billing.ready();
+    let arn = billing.scope().notifier_arn();
+    let machine = billing
+        .services
+        .sfn
+        .describe_state_machine(&arn)
+        .await
+        .unwrap();
+    let mut definition = machine.definition;
+    definition["States"]["Read the event"] = serde_json::json!({
+        "Type": "Fail", "Error": "Broken", "Cause": "by hand"
+    });
+    billing
+        .services
+        .sfn
+        .update_state_machine(&arn, &definition, &machine.role_arn)
+        .await
+        .unwrap();
+    let journey = billing.test().await;
+    let (hop, detail, _) = failure(&journey);
+    assert_eq!((hop, detail), ("notifier", "Broken: by hand"));
 }
 
 #[tokio::test]

@@ -3,20 +3,19 @@
 
 A third JSONata engine (jsonata-python, which ministack uses) and a second
 interpreter must make the same calls with the same arguments, and end in the
-same way, as reference.mjs. The calls themselves are answered from what
-reference.mjs recorded, because ministack knows neither Organizations nor SES
+same way, as the reference engine. The calls themselves are answered from what
+the reference recorded, because ministack knows neither Organizations nor SES
 v2 as a Step Functions integration.
 
-    MINISTACK_ACCOUNT_ID=999999999999 python ministack.py [CASE...]
+    node all.mjs > answers.json && python ministack.py answers.json
 
-Needs node, the packages of package.json, and PyPI's `ministack` and `cbor2`.
+Needs PyPI's `ministack` and `cbor2`.
 """
 
 import json
 import logging
 import os
 import re
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -86,27 +85,27 @@ def run(machine, name, execution, event, recorded):
     return {"error": seen.get("error"), "cause": seen.get("cause"), "output": output}, made
 
 
-def main(files):
+def main(answers):
     asset = json.loads((ROOT / "assets/notifier.asl.json").read_text())
-    config = json.loads(subprocess.check_output(["node", HERE / "reference.mjs", "config"]))
+    recorded = json.loads(Path(answers).read_text())
+    cases = recorded["cases"]
     different = 0
-    for file in files:
-        case = json.loads(file.read_text())
-        reference = json.loads(subprocess.check_output(["node", HERE / "reference.mjs", "run", file]))
+    for name, reference in cases.items():
+        case = json.loads((HERE / "cases" / f"{name}.json").read_text())
         event = case["event"]
         execution = case.get("execution") or "mail_" + str(event.get("id"))
-        end, made = run(configure(asset, {**config, **case.get("config", {})}), file.stem, execution, event, reference["calls"])
+        machine = configure(asset, {**recorded["config"], **case.get("config", {})})
+        end, made = run(machine, name, execution, event, reference["calls"])
         wanted = {key: reference.get(key) for key in ("error", "cause", "output")}
         same = end == wanted and [comparable(m) for m in made] == [comparable(c["arguments"]) for c in reference["calls"]]
         if "clock" in case:  # The only case whose mail depends on the time of day.
             same = end == wanted
         if not same:
             different += 1
-            print(f"DIFFERENT {file.stem}\n  ministack: {json.dumps(end)}\n  reference: {json.dumps(wanted)}")
-    print(f"{len(files) - different} of {len(files)} cases the same on ministack")
-    return 1 if different or not files else 0
+            print(f"DIFFERENT {name}\n  ministack: {json.dumps(end)}\n  reference: {json.dumps(wanted)}")
+    print(f"{len(cases) - different} of {len(cases)} cases the same on ministack")
+    return 1 if different or not cases else 0
 
 
 if __name__ == "__main__":
-    chosen = [Path(name) for name in sys.argv[1:]] or sorted((HERE / "cases").glob("*.json"))
-    sys.exit(main(chosen))
+    sys.exit(main(sys.argv[1]))

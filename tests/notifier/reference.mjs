@@ -13,9 +13,7 @@
 //   node reference.mjs config             what the placeholders hold here, as JSON
 //
 // The packages are looked for in $NOTIFIER_NODE_MODULES, by default
-// target/notifier/node_modules of this repository. `render` and the checks on
-// rendered mails need `handlebars` there; without it `check` says that it
-// skipped them.
+// target/notifier/node_modules of this repository; package-lock.json pins them.
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -23,16 +21,16 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const root = path.resolve(here, '../..');
+export const root = path.resolve(here, '../..');
 export const modules = process.env.NOTIFIER_NODE_MODULES ?? path.join(root, 'target/notifier/node_modules');
-const load = createRequire(path.join(modules, 'x.js'));
+export const load = createRequire(path.join(modules, 'x.js'));
 const jsonata = load('jsonata');
 
 const MACHINE_ARN = 'arn:aws:states:us-east-1:999999999999:stateMachine:billctl-notifier';
 const PAYLOAD_LIMIT = 262144; // 256 KiB a state's input or output, in bytes.
 
 /** What the placeholders hold unless a case says otherwise. */
-const CONFIG = {
+export const CONFIG = {
   FromAddress: 'billing@example.com',
   IdentityArn: '',
   ConfigurationSet: 'billctl',
@@ -57,12 +55,19 @@ class Failure extends Error {
 
 const plain = (value) => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)));
 
+/** The longest evaluation so far: AWS stops an expression after a second. */
+export const evaluations = { slowest: { milliseconds: 0, expr: '' } };
+
 async function evaluate(expr, vars) {
+  const began = performance.now();
   const program = jsonata(expr);
   // Step Functions' own functions; $eval does not exist there.
   program.registerFunction('parse', (text) => JSON.parse(text), '<s:x>');
   program.registerFunction('eval', () => { throw new Error('$eval is not available'); });
-  return plain(await program.evaluate(undefined, vars));
+  const value = plain(await program.evaluate(undefined, vars));
+  const milliseconds = performance.now() - began;
+  if (milliseconds > evaluations.slowest.milliseconds) evaluations.slowest = { milliseconds, expr: expr.trim().slice(0, 60) };
+  return value;
 }
 
 /** Replaces the placeholders, which are whole strings, by walking the JSON. */
@@ -295,52 +300,51 @@ function differences(expected, actual, at) {
   return JSON.stringify(expected) === JSON.stringify(actual) ? [] : [`${at} is ${JSON.stringify(actual)}, expected ${JSON.stringify(expected)}`];
 }
 
-async function check(files) {
-  let renders = true;
-  try {
-    load.resolve('handlebars');
-  } catch {
-    renders = false;
+/** In what a run and its mail are not as the case wants them. */
+export function expectations(test, got, mail) {
+  const { calls, never, serviceQueries, hostile, ...expected } = test.expect;
+  const problems = differences(expected, got, 'got');
+  if (calls) problems.push(...differences(calls, got.calls.map((c) => c.call), 'calls'));
+  if (serviceQueries !== undefined) {
+    const asked = got.calls.filter((c) => c.call === 'cloudwatch:getMetricData').pop().arguments.MetricDataQueries.length;
+    if (asked !== serviceQueries) problems.push(`${asked} services were asked for, expected ${serviceQueries}`);
   }
+  let seen = JSON.stringify(got.send ?? {}) + JSON.stringify(got.output ?? {});
+  if (mail) {
+    seen += mail.subject + mail.html + mail.text;
+    const size = Buffer.byteLength(mail.html) + Buffer.byteLength(mail.text);
+    if (size > 60_000) problems.push(`the mail has ${size} bytes`);
+    if (!hostile && /undefined|NaN|\[object|\{\{|null/.test(mail.subject + mail.html + mail.text)) problems.push('a value is missing in the rendered mail');
+    if (/[\r\n]/.test(mail.subject)) problems.push('the subject has more than one line');
+    const tags = [...mail.html.matchAll(/<\/?([a-zA-Z!][^\s>]*)/g)].map((m) => m[1].toLowerCase());
+    const known = new Set(['!doctype', '!--', '!--[if', '![endif]--', 'html', 'head', 'meta', 'title', 'style', 'body', 'div', 'table', 'tr', 'td', 'p', 'a', 'span', 'strong', 'h1', 'h2', 'br']);
+    const strange = tags.filter((tag) => !known.has(tag));
+    if (strange.length) problems.push(`foreign markup in the mail: ${strange.join(', ')}`);
+  }
+  for (const text of never ?? []) if (seen.includes(text)) problems.push(`${JSON.stringify(text)} got into the mail`);
+  return problems;
+}
+
+async function check(files) {
   let failed = 0;
   for (const file of files) {
     const test = JSON.parse(fs.readFileSync(file, 'utf8'));
     const got = await runCase(test);
-    const { calls, never, serviceQueries, hostile, ...expected } = test.expect;
-    const problems = differences(expected, got, 'got');
-    if (calls) problems.push(...differences(calls, got.calls.map((c) => c.call), 'calls'));
-    if (serviceQueries !== undefined) {
-      const asked = got.calls.filter((c) => c.call === 'cloudwatch:getMetricData').pop().arguments.MetricDataQueries.length;
-      if (asked !== serviceQueries) problems.push(`${asked} services were asked for, expected ${serviceQueries}`);
-    }
-    let seen = JSON.stringify(got.send ?? {}) + JSON.stringify(got.output ?? {});
-    if (got.mail && renders) {
-      const mail = render(got.mail);
-      seen += mail.subject + mail.html + mail.text;
-      const size = Buffer.byteLength(mail.html) + Buffer.byteLength(mail.text);
-      if (size > 60_000) problems.push(`the mail has ${size} bytes`);
-      if (!hostile && /undefined|NaN|\[object|\{\{|null/.test(mail.subject + mail.html + mail.text)) problems.push('a value is missing in the rendered mail');
-      if (/[\r\n]/.test(mail.subject)) problems.push('the subject has more than one line');
-      const tags = [...mail.html.matchAll(/<\/?([a-zA-Z!][^\s>]*)/g)].map((m) => m[1].toLowerCase());
-      const known = new Set(['!doctype', '!--', '!--[if', '![endif]--', 'html', 'head', 'meta', 'title', 'style', 'body', 'div', 'table', 'tr', 'td', 'p', 'a', 'span', 'strong', 'h1', 'h2', 'bdi', 'br', 'xml', 'o:officedocumentsettings', 'o:pixelsperinch']);
-      const strange = tags.filter((tag) => !known.has(tag));
-      if (strange.length) problems.push(`foreign markup in the mail: ${strange.join(', ')}`);
-    }
-    for (const text of never ?? []) if (seen.includes(text)) problems.push(`${JSON.stringify(text)} got into the mail`);
+    const problems = expectations(test, got, got.mail && render(got.mail));
     console.log(`${problems.length ? 'FAIL' : 'ok  '} ${path.basename(file, '.json')}`);
     for (const problem of problems) console.log(`     ${problem}`);
     failed += problems.length ? 1 : 0;
   }
-  console.log(`${files.length - failed} of ${files.length} cases as expected${renders ? '' : ' (rendering not checked: handlebars is not installed)'}`);
+  console.log(`${files.length - failed} of ${files.length} cases as expected`);
   return failed === 0 && files.length > 0;
 }
 
 /**
  * Random worlds: odd series, odd names, failing reads, junk in the event's
  * free fields. Whatever they hold, a genuine alarm of a known account ends in
- * a mail whose every variable is there.
+ * a mail whose every variable is there. Answers what did not.
  */
-async function fuzz(count, seed) {
+export async function fuzz(count, seed) {
   let state = seed >>> 0;
   const random = () => ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32);
   const pick = (list) => list[Math.floor(random() * list.length)];
@@ -356,7 +360,7 @@ async function fuzz(count, seed) {
     return random() < 0.1 ? list.reverse() : list;
   };
   const calls = ['organizations:describeAccount', 'organizations:listTagsForResource', 'organizations:listParents', 'organizations:describeOrganizationalUnit', 'cloudformation:describeStackInstance', 'cloudformation:describeStackSet', 'cloudwatch:getMetricData', 'cloudwatch:listMetrics'];
-  let failed = 0;
+  const failed = [];
   for (let i = 0; i < count; i++) {
     const now = Date.UTC(2026, Math.floor(random() * 12), 1 + Math.floor(random() * 31), Math.floor(random() * 24), Math.floor(random() * 60));
     const test = {
@@ -384,16 +388,12 @@ async function fuzz(count, seed) {
       const bad = walk(got.mail, 'mail');
       if (bad) problem = `${bad} is not usable`;
     }
-    if (problem) {
-      failed++;
-      console.log(`FAIL world ${i} of seed ${seed}: ${problem}`);
-    }
+    if (problem) failed.push(`world ${i} of seed ${seed}: ${problem}`);
   }
-  console.log(`${count - failed} of ${count} random worlds ended in a whole mail`);
-  return failed === 0;
+  return failed;
 }
 
-const allCases = () => fs.readdirSync(path.join(here, 'cases')).filter((f) => f.endsWith('.json')).sort().map((f) => path.join(here, 'cases', f));
+export const allCases = () => fs.readdirSync(path.join(here, 'cases')).filter((f) => f.endsWith('.json')).sort().map((f) => path.join(here, 'cases', f));
 
 async function main([verb, ...rest]) {
   switch (verb) {
@@ -425,7 +425,10 @@ async function main([verb, ...rest]) {
       return true;
     case 'fuzz': {
       const [count, seed] = [Number(rest[0] ?? 200), Number(rest[1] ?? 1)];
-      return fuzz(count, seed);
+      const failed = await fuzz(count, seed);
+      for (const problem of failed) console.log(`FAIL ${problem}`);
+      console.log(`${count - failed.length} of ${count} random worlds ended in a whole mail`);
+      return failed.length === 0;
     }
     case 'render': {
       const { mail } = await runCase(JSON.parse(fs.readFileSync(rest[0], 'utf8')));

@@ -5,9 +5,11 @@
 
 mod definition;
 mod query;
+mod rehearsal;
 mod run;
 mod tasks;
 mod work;
 
 pub(super) use definition::check;
+pub use rehearsal::{Outcome, Rehearsal};
 pub(super) use run::{Machine, Start, run};

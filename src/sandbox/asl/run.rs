@@ -8,6 +8,7 @@ use jsonata_core::value::JValue;
 use serde_json::{Map, Value, json};
 
 use super::query::{self, QUERY_ERROR, Scope};
+use super::tasks;
 use crate::model::Arn;
 use crate::sandbox::World;
 use crate::service::sfn::{ExecutionStatus, HistoryEvent};
@@ -66,8 +67,13 @@ impl Failure {
 
 pub(super) type Variables = BTreeMap<String, JValue>;
 
+/// What answers a Task's call.
+pub(super) type Calls<'w> =
+    dyn FnMut(&mut World, &Machine, &str, &Value) -> Result<Value, Failure> + 'w;
+
 pub(super) struct Run<'w> {
     pub(super) world: &'w mut World,
+    pub(super) calls: &'w mut Calls<'w>,
     pub(super) machine: &'w Machine,
     start: &'w Start,
     deadline: Option<Timestamp>,
@@ -78,6 +84,15 @@ pub(super) struct Run<'w> {
 
 /// Runs an execution to its end. The world's time is the same afterwards.
 pub(in crate::sandbox) fn run(world: &mut World, machine: &Machine, start: &Start) -> Ended {
+    run_with(world, machine, start, &mut tasks::call)
+}
+
+pub(super) fn run_with<'w>(
+    world: &'w mut World,
+    machine: &'w Machine,
+    start: &'w Start,
+    calls: &'w mut Calls<'w>,
+) -> Ended {
     let before = world.now;
     let timeout = machine
         .definition
@@ -87,6 +102,7 @@ pub(in crate::sandbox) fn run(world: &mut World, machine: &Machine, start: &Star
         deadline: timeout.map(|seconds| start.at + SignedDuration::from_secs(seconds)),
         seed: query::seed(start.arn.as_str()),
         world,
+        calls,
         machine,
         start,
         now: start.at,
@@ -119,9 +135,9 @@ pub(in crate::sandbox) fn run(world: &mut World, machine: &Machine, start: &Star
         at: run.now,
         output,
         error,
-        history: run.history,
+        history: std::mem::take(&mut run.history),
     };
-    world.now = before;
+    run.world.now = before;
     ended
 }
 

@@ -4,7 +4,6 @@ use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
 use super::run::{CALL, Failure, MAX_BYTES, Run, Variables, next};
-use super::tasks;
 
 impl Run<'_> {
     /// A Task or Parallel state: tried, tried again as its retriers say, and caught as its catchers say.
@@ -80,7 +79,7 @@ impl Run<'_> {
             event.resource = Some(action.clone());
         });
         self.pass_time(CALL);
-        let answer = tasks::call(
+        let answer = (self.calls)(
             self.world,
             self.machine,
             resource,

@@ -132,6 +132,23 @@ fn send(
             publish(world, name, event, true);
             Ok(format!("sent to the bus {name}"))
         }
+        // No role: the queue's own policy decides.
+        "sqs" => {
+            let message = Message {
+                at: world.now,
+                body: event.clone(),
+                attributes: BTreeMap::new(),
+            };
+            if world.sqs.receive_from_rule(&target.arn, rule, message) {
+                Ok(format!("put on {}", target.arn))
+            } else {
+                let why = format!(
+                    "there is no queue {}, or its policy refuses the rule",
+                    target.arn
+                );
+                Err(("NO_PERMISSIONS", why))
+            }
+        }
         other => Err((
             "NO_RESOURCE",
             format!("the sandbox has no target `{other}`"),

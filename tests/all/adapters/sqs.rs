@@ -1,4 +1,4 @@
-use billctl::service::sqs::Attributes;
+use billctl::service::sqs::{Attributes, Message};
 use serde_json::json;
 
 use super::wire::json;
@@ -76,4 +76,45 @@ async fn delete_queue() {
     let wire = json(json!({}));
     wire.services.sqs.delete_queue(URL).await.unwrap();
     wire.sent_json("AmazonSQS.DeleteQueue", json!({"QueueUrl": URL}));
+}
+
+#[tokio::test]
+async fn peek_messages() {
+    let wire = json(json!({"Messages": [
+        {"MessageId": "1", "Body": "{}", "MessageAttributes": {
+            "ERROR_CODE": {"DataType": "String", "StringValue": "NO_PERMISSIONS"},
+            "ODD": {"DataType": "Binary", "BinaryValue": "AAA="},
+        }},
+        {"MessageId": "2"},
+    ]}));
+    let found = wire.services.sqs.peek_messages(URL).await;
+    wire.sent_json(
+        "AmazonSQS.ReceiveMessage",
+        json!({
+            "QueueUrl": URL,
+            "MaxNumberOfMessages": 10,
+            "MessageAttributeNames": ["All"],
+            "VisibilityTimeout": 0,
+        }),
+    );
+    let message = |body: &str, attributes: Attributes| Message {
+        body: body.into(),
+        attributes,
+    };
+    assert_eq!(
+        found,
+        Ok(vec![
+            message(
+                "{}",
+                [("ERROR_CODE".into(), "NO_PERMISSIONS".into())].into()
+            ),
+            message("", Attributes::new()),
+        ])
+    );
+}
+
+#[tokio::test]
+async fn an_empty_queue_has_no_messages() {
+    let wire = json(json!({}));
+    assert_eq!(wire.services.sqs.peek_messages(URL).await, Ok(Vec::new()));
 }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::install;
 use super::server::{Kind, Server};
 use super::venv::{self, Venv};
 
@@ -86,7 +87,7 @@ pub fn shared(test: &str) -> Option<&'static Emulators> {
     match SHARED.get_or_init(|| Emulators::start(venv)) {
         Ok(emulators) => Some(emulators),
         Err(reason) => {
-            venv::skip(test, reason);
+            install::skip(test, reason);
             None
         }
     }

@@ -2,5 +2,7 @@
 
 pub mod emulator;
 pub mod home;
+pub mod install;
+pub mod node;
 pub mod server;
 pub mod venv;

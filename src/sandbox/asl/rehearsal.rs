@@ -1,0 +1,58 @@
+//! A state machine on its own: what it asks is answered from elsewhere, so that this interpreter can be compared with
+//! others.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::run::{Failure, Machine, Start, run_with};
+use crate::model::Arn;
+use crate::sandbox::World;
+
+/// A state machine and one execution of it.
+#[derive(Debug, Clone)]
+pub struct Rehearsal {
+    /// Its ARN.
+    pub machine: Arn,
+    /// Its definition, without placeholders.
+    pub definition: Value,
+    /// The execution's name.
+    pub execution: String,
+    /// When it starts.
+    pub at: Timestamp,
+    /// What it starts with.
+    pub input: Value,
+}
+
+/// How an execution ended: its output, or the error's name and cause.
+pub type Outcome = std::result::Result<Value, (String, String)>;
+
+impl Rehearsal {
+    /// Runs it. `answer` gets a call's resource and arguments, and gives the result or the error's name and cause.
+    pub fn run(
+        &self,
+        world: &mut World,
+        answer: &mut dyn FnMut(&str, &Value) -> Outcome,
+    ) -> Outcome {
+        let name = self.machine.as_str().rsplit(':').next().unwrap_or_default();
+        let machine = Machine {
+            arn: self.machine.clone(),
+            name: name.to_owned(),
+            role: self.machine.clone(),
+            definition: self.definition.clone(),
+        };
+        let start = Start {
+            arn: self.machine.clone(),
+            name: self.execution.clone(),
+            at: self.at,
+            input: self.input.clone(),
+        };
+        let mut calls = |_: &mut World, _: &Machine, resource: &str, arguments: &Value| {
+            answer(resource, arguments).map_err(|(error, cause)| Failure::new(error, cause))
+        };
+        let ended = run_with(world, &machine, &start, &mut calls);
+        match (ended.output, ended.error) {
+            (_, Some(error)) => Err(error),
+            (output, None) => Ok(output.unwrap_or(Value::Null)),
+        }
+    }
+}

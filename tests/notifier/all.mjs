@@ -1,0 +1,51 @@
+#!/usr/bin/env node
+// Everything that needs Node, in one process, for tests/all/notifier.rs: the
+// reference engine's answers to every case with the mail that they give, the
+// cases' own expectations, random worlds, asl-validator and caniemail. One
+// JSON document on stdout.
+//
+//   node all.mjs
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { findings } from './caniemail.mjs';
+import { CONFIG, allCases, evaluations, expectations, fuzz, load, render, root, runCase } from './reference.mjs';
+
+const asset = JSON.parse(fs.readFileSync(path.join(root, 'assets/notifier.asl.json'), 'utf8'));
+// As shipped, with its placeholders: asl-validator takes no empty strings, which AWS does.
+const validate = load('asl-validator');
+const broken = structuredClone(asset);
+broken.States.Duplicate = { Type: 'Pass', Next: 'Nowhere' };
+
+// The mails with every part of the template between them: the same markup needs no second look.
+const looks = new Set(['spike', 'test-event', 'recovery', 'nothing-readable', 'month-to-date', 'suspended-account']);
+
+const cases = {};
+for (const file of allCases()) {
+  const test = JSON.parse(fs.readFileSync(file, 'utf8'));
+  const run = await runCase(test);
+  const mail = run.mail && render(run.mail);
+  const name = path.basename(file, '.json');
+  cases[name] = {
+    end: run.end,
+    error: run.error,
+    cause: run.cause,
+    output: run.output,
+    calls: run.calls,
+    mail: run.mail,
+    rendered: mail,
+    problems: expectations(test, run, mail),
+    unsupported: looks.has(name) ? findings(mail.html) : undefined,
+  };
+}
+
+console.log(JSON.stringify({
+  config: CONFIG,
+  cases,
+  worlds: await fuzz(30, 1),
+  slowest: evaluations.slowest,
+  validator: validate(asset).errors,
+  // Both must find something here, else they look at nothing.
+  validatorOnABrokenMachine: validate(broken).errors,
+  unsupportedInAModernPage: findings('<div style="display:grid"><svg></svg></div>'),
+}));
