@@ -369,7 +369,10 @@ fn every_action_that_doctor_lacks_costs_it_that_check_and_no_other() {
             let name = check["name"].as_str().unwrap();
             if name == "permissions" && name != lost {
                 // The simulator foresees it, whatever the check that lacks it says.
-                assert!(check["finding"].as_str().unwrap().contains(action), "{check}");
+                assert!(
+                    check["finding"].as_str().unwrap().contains(action),
+                    "{check}"
+                );
             } else if name == lost && check["verdict"] == "warning" {
                 assert!(check["cure"].as_str().unwrap().contains(action), "{check}");
             } else if check["finding"].as_str().unwrap().contains("can't be told") {

@@ -5,6 +5,7 @@ mod artifacts;
 mod bootstrap;
 mod ci;
 mod config;
+mod docs;
 mod doctor;
 mod emulators;
 mod enforced;

@@ -55,10 +55,7 @@ pub(super) fn stack_set(config: &Config, stack_set: &Result<Option<StackSet>>) -
 }
 
 /// That the OUs and accounts of the config are in the organisation.
-pub(super) fn targets(
-    config: &Config,
-    tree: &std::result::Result<Organization, String>,
-) -> Check {
+pub(super) fn targets(config: &Config, tree: &std::result::Result<Organization, String>) -> Check {
     const NAME: &str = "targets";
     let tree = match tree {
         Ok(tree) => tree,
@@ -93,7 +90,10 @@ pub(super) fn targets(
         return Check::ok(NAME, "the config names no OU: `deploy --ou` has to");
     }
     let accounts = tree.accounts_below(&covered).len();
-    Check::ok(NAME, format!("{accounts} accounts in the OUs of the config"))
+    Check::ok(
+        NAME,
+        format!("{accounts} accounts in the OUs of the config"),
+    )
 }
 
 pub(super) fn instances_quota(tree: &std::result::Result<Organization, String>) -> Check {
