@@ -4,13 +4,13 @@ use clap::Args;
 use futures::try_join;
 
 use super::watch::Watched;
-use super::Context;
+use super::{Context, Format};
 use crate::apply::drift::detect;
 use crate::config::CallAs;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{AccountId, AccountState, Organization, OuId};
-use crate::observe::{self, precheck};
 use crate::observe::silent::Charges;
+use crate::observe::{self, precheck};
 use crate::plan::Thresholds;
 use crate::plan::billing::plan;
 use crate::plan::rollout::{Observed, Override, targets};
@@ -84,6 +84,7 @@ pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
         billing: billing(context, &organization, &thresholds).await,
     };
     anstream::println!("{}", render::status(context.global.format, &report));
+    context.summarize(|| render::status(Format::Markdown, &report));
     if args.check && report.has_findings() {
         return Err(Error::new(
             ErrorKind::Check,

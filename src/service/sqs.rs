@@ -13,6 +13,7 @@ operations!(Sqs:
     GET_QUEUE_ATTRIBUTES = read "GetQueueAttributes";
     GET_QUEUE_URL = read "GetQueueUrl";
     RECEIVE_MESSAGE = read "ReceiveMessage";
+    LIST_QUEUE_TAGS = read "ListQueueTags";
     SET_QUEUE_ATTRIBUTES = write "SetQueueAttributes";
 );
 
@@ -42,6 +43,8 @@ pub trait Sqs: Send + Sync {
     /// `ReceiveMessage` with a visibility timeout of zero: up to [`MOST_SEEN`] messages, which stay where and as they
     /// are.
     async fn peek_messages(&self, url: &str) -> Result<Vec<Message>>;
+    /// `ListQueueTags`.
+    async fn list_queue_tags(&self, url: &str) -> Result<Tags>;
     /// `CreateQueue`: answers its URL.
     async fn create_queue(
         &self,

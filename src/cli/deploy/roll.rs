@@ -298,6 +298,8 @@ impl Deploy<'_> {
             "{}",
             render::rollout(format, waves, self.organization, result)
         );
+        self.context
+            .summarize(|| render::rollout(Format::Markdown, waves, self.organization, result));
     }
 
     /// What the run amounts to: every failure listed, and the exit code.
@@ -314,6 +316,7 @@ impl Deploy<'_> {
             if has_failures {
                 let failures = render::failures(&progress.outcomes, self.organization);
                 anstream::println!("{failures}");
+                self.context.summarize(|| format!("```\n{failures}\n```"));
             }
             if let Some(id) = &progress.detached {
                 anstream::println!(
