@@ -11,6 +11,7 @@ mod least;
 mod policy;
 mod rollout;
 mod sandbox;
+mod scale;
 mod scenarios;
 mod spend;
 mod stage;

@@ -179,7 +179,7 @@ async fn a_call_that_is_given_up_gives_its_place_back() {
         max_concurrency: 1.0,
         ..GateSettings::default()
     });
-    let endless = gate.call(GET_CALLER_IDENTITY, || std::future::pending::<Result<()>>());
+    let endless = gate.call(GET_CALLER_IDENTITY, std::future::pending::<Result<()>>);
     let waiting = gate.call(GET_CALLER_IDENTITY, || async { Ok("done") });
     // The first takes the only place; the second waits until the first is dropped.
     let mut waiting = Box::pin(waiting);
@@ -213,9 +213,10 @@ impl Slow {
 #[tokio::test]
 async fn a_slow_operation_keeps_to_its_rate_instead_of_burning_retries() {
     const INTERVAL: Duration = Duration::from_millis(4);
+    const SLOW: &[(Operation, Duration)] = &[(GET_CALLER_IDENTITY, INTERVAL)];
     let gate = Gate::new(GateSettings {
         first_pause: Duration::from_millis(1),
-        slow: &[(GET_CALLER_IDENTITY, INTERVAL)],
+        slow: SLOW,
         ..GateSettings::default()
     });
     let service = Slow {
@@ -238,8 +239,9 @@ async fn a_slow_operation_keeps_to_its_rate_instead_of_burning_retries() {
 
 #[tokio::test]
 async fn a_slow_operation_that_is_not_throttled_has_no_pace() {
+    const SLOW: &[(Operation, Duration)] = &[(GET_CALLER_IDENTITY, Duration::from_secs(3_600))];
     let gate = Gate::new(GateSettings {
-        slow: &[(GET_CALLER_IDENTITY, Duration::from_secs(3_600))],
+        slow: SLOW,
         ..GateSettings::default()
     });
     for _ in 0..100 {

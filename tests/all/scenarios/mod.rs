@@ -92,12 +92,12 @@ impl Scenario {
 macro_rules! scenarios {
     ($($name:ident: [$($engine:ident $why:literal),* $(,)?];)*) => { $(
         mod $name {
-            use super::{Engine, Scenario, rollout};
+            use super::{Scenario, rollout};
 
             const SCENARIO: Scenario = Scenario {
                 name: stringify!($name),
                 play: rollout::$name,
-                gaps: &[$((Engine::$engine, $why)),*],
+                gaps: &[$((super::Engine::$engine, $why)),*],
             };
 
             #[test]
@@ -144,6 +144,9 @@ scenarios! {
         Moto "it refuses the StackSets principal as a delegated service",
     ];
     an_alarm_deleted_by_hand_is_named_and_recreated: [
+        Moto "its StackSets make no alarms",
+    ];
+    an_alarm_edited_by_hand_is_put_right_by_making_it_anew: [
         Moto "its StackSets make no alarms",
     ];
 }

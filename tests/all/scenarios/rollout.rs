@@ -237,3 +237,22 @@ pub fn an_alarm_deleted_by_hand_is_named_and_recreated(stage: &mut Stage<'_>) {
     stage.has(&[("web", 100), ("api", 100), ("ledger", 700), ("fraud", 100)]);
     is_at_rest(stage);
 }
+
+pub fn an_alarm_edited_by_hand_is_put_right_by_making_it_anew(stage: &mut Stage<'_>) {
+    two_levels(stage);
+    stage.config(100, &[], &["A"]);
+    stage.run("deploy").code(0);
+    stage.edit_alarm("ledger", 9_000);
+    stage.has(&[
+        ("web", 100),
+        ("api", 100),
+        ("ledger", 9_000),
+        ("fraud", 100),
+    ]);
+    // CloudFormation doesn't know of it, so neither does a plan.
+    is_at_rest(stage);
+    let id = stage.id("ledger");
+    stage.run(&format!("deploy --recreate {id}")).code(0);
+    stage.has(&[("web", 100), ("api", 100), ("ledger", 100), ("fraud", 100)]);
+    is_at_rest(stage);
+}

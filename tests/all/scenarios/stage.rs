@@ -79,6 +79,12 @@ impl<'a> Stage<'a> {
         self.place.clear(&id);
     }
 
+    /// Gives an account's alarm another threshold by hand.
+    pub fn edit_alarm(&mut self, name: &str, usd: u32) {
+        let id = self.id(name);
+        self.place.edit_alarm(&id, usd);
+    }
+
     /// Deletes an account's alarm by hand.
     pub fn delete_alarm(&mut self, name: &str) {
         let id = self.id(name);
