@@ -1,9 +1,10 @@
 use std::fs::OpenOptions;
 use std::io::{ErrorKind as IoError, IsTerminal, Write};
+use std::time::Instant;
 
 use clap::Args;
 
-use super::{GlobalArgs, services};
+use super::{GlobalArgs, report_calls, services};
 use crate::config::starter::{Answers, choices, starter, suggested};
 use crate::config::{CallAs, Config};
 use crate::error::{Context as _, Error, Result};
@@ -28,18 +29,20 @@ pub struct InitArgs {
 ///
 /// # Errors
 /// There is a config already; the organisation can't be read; an answer is missing and nobody can be asked.
-pub async fn run(args: &InitArgs, global: &GlobalArgs) -> Result<()> {
+pub async fn run(args: &InitArgs, global: &GlobalArgs, started: Instant) -> Result<()> {
     let path = &global.config;
     let name = path.display().to_string();
     if path.exists() {
         return Err(already(&name));
     }
     let services = services(global, CallAs::Own).await?;
-    let (call_as, organization) = precheck::checked(
+    let read = precheck::checked(
         precheck::call_as(&services),
         observe::organization(&services),
     )
-    .await?;
+    .await;
+    report_calls(global, &services, started);
+    let (call_as, organization) = read?;
     let answers = answers(args, &organization, call_as)?;
     let text = starter(&name, &organization, &answers)?;
     // Made anew or not at all, even if somebody else made it meanwhile.

@@ -19,6 +19,8 @@ mod policy;
 mod preview;
 mod rollout;
 mod sandbox;
+mod scale;
+mod scenarios;
 mod spend;
 mod stage;
 mod story;
