@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use billctl::config::{CallAs, Config};
 use billctl::model::{Account, AccountId, AccountState, Organization, OrganizationalUnit, OuId};
 use billctl::plan::Thresholds;
-use billctl::plan::rollout::{Desired, Instance, Observed, Options, Scope, plan};
+use billctl::plan::rollout::{AccountChange, Desired, Instance, Observed, Options, Scope, plan};
 use billctl::resource::stack_set;
 use billctl::sandbox::Sandbox;
 use billctl::service::cloudformation::{
@@ -263,10 +263,14 @@ fn planning(verdict: &mut Verdict) {
         .expect("OUs that are there");
     let rollout = plan(&desired, &observed, &organization, &Options::default());
     let took = started.elapsed();
-    let counts = rollout.counts();
-    println!("planning {PLANNED} accounts: {took:.0?}, {counts:?}");
+    let changed = rollout
+        .accounts
+        .values()
+        .filter(|change| matches!(change, AccountChange::Change { .. }))
+        .count();
+    println!("planning {PLANNED} accounts: {took:.0?}, {changed} to change");
     verdict.check("within 0.2 s", took <= MOST_PLANNING);
-    verdict.check("changes are planned", counts.change > 0);
+    verdict.check("changes are planned", changed > 0);
 }
 
 fn many() -> (Config, Organization, Observed) {
@@ -328,7 +332,7 @@ fn many() -> (Config, Organization, Observed) {
                 drift_checked: None,
                 last_operation: Some(OperationId("billctl-default-1".to_owned())),
             };
-            (account.id, Instance::from_listing(listed))
+            (account.id, Instance::from_listing(listed, None))
         })
         .collect();
     let live = StackSet {
