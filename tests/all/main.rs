@@ -15,6 +15,7 @@ mod init;
 mod least;
 mod notifier;
 mod ownership;
+mod packaging;
 mod policy;
 mod preview;
 mod rollout;
