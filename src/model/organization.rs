@@ -154,7 +154,8 @@ impl Organization {
     }
 
     /// The one OU that `selector` names: an id, a path from the root (with or without the root's name), or a bare
-    /// name if it is unique.
+    /// name if it is unique. A bare name that several OUs bear is ambiguous even if one of them is right below the
+    /// root: `Root/NAME` says that one.
     ///
     /// # Errors
     /// [`SelectorError`] with near names, or with all paths of an ambiguous name.
@@ -163,31 +164,32 @@ impl Organization {
         if let Some(ou) = wanted.parse::<OuId>().ok().and_then(|id| self.ous.get(&id)) {
             return Ok(ou);
         }
-        let root_name = self.root().map_or("Root", |root| root.name.as_str());
         let paths: Vec<(String, &OrganizationalUnit)> = self
             .ous
             .values()
             .map(|ou| (self.path(&ou.id), ou))
             .collect();
-        let full = format!("{root_name}/{wanted}");
-        if let Some((_, ou)) = paths
-            .iter()
-            .find(|(path, _)| path == wanted || *path == full)
-        {
-            return Ok(ou);
-        }
         let named: Vec<_> = paths.iter().filter(|(_, ou)| ou.name == wanted).collect();
         match named.as_slice() {
-            [(_, ou)] => Ok(ou),
-            [] => Err(SelectorError::Unknown {
+            [(_, ou)] => return Ok(ou),
+            [] => {}
+            several => {
+                return Err(SelectorError::Ambiguous {
+                    selector: selector.to_owned(),
+                    paths: several.iter().map(|(path, _)| path.clone()).collect(),
+                });
+            }
+        }
+        let root_name = self.root().map_or("Root", |root| root.name.as_str());
+        let full = format!("{root_name}/{wanted}");
+        paths
+            .iter()
+            .find(|(path, _)| path == wanted || *path == full)
+            .map(|(_, ou)| *ou)
+            .ok_or_else(|| SelectorError::Unknown {
                 selector: selector.to_owned(),
                 near: nearest(wanted, &paths),
-            }),
-            several => Err(SelectorError::Ambiguous {
-                selector: selector.to_owned(),
-                paths: several.iter().map(|(path, _)| path.clone()).collect(),
-            }),
-        }
+            })
     }
 }
 
@@ -274,6 +276,29 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "`Payments` names several OUs: Root/Production/Payments, Root/Sandbox/Payments; use a path or an id"
+        );
+    }
+
+    #[test]
+    fn a_name_right_below_the_root_is_ambiguous_too_if_another_ou_bears_it() {
+        let mut organization = organization();
+        let top = OrganizationalUnit {
+            id: "ou-ab12-eeeeeeee".parse().unwrap(),
+            name: "Payments".into(),
+            parent: Some("r-ab12".parse().unwrap()),
+        };
+        organization.ous.insert(top.id.clone(), top);
+        assert!(matches!(
+            organization.select("Payments"),
+            Err(SelectorError::Ambiguous { paths, .. }) if paths.len() == 3
+        ));
+        assert_eq!(
+            organization.select("Root/Payments").unwrap().id.as_str(),
+            "ou-ab12-eeeeeeee"
+        );
+        assert_eq!(
+            organization.select("Sandbox/Payments").unwrap().id.as_str(),
+            "ou-ab12-dddddddd"
         );
     }
 
