@@ -269,3 +269,6 @@ impl Step {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

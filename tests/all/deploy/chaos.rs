@@ -9,8 +9,10 @@ fn played(seed: u64, faults: &[&str]) -> Home {
     let accounts = 6 + seed * 5 % 17;
     let ous = 2 + seed % 5;
     home.config(&config(&["Root"], 100, &[]));
-    home.run(&format!("sandbox new --seed {seed} --accounts {accounts} --ous {ous}"))
-        .code(0);
+    home.run(&format!(
+        "sandbox new --seed {seed} --accounts {accounts} --ous {ous}"
+    ))
+    .code(0);
     home.run("bootstrap").code(0);
     let members: Vec<String> = home.world()["organizations"]["accounts"]
         .as_object()
@@ -50,14 +52,23 @@ fn whatever_goes_wrong_the_end_is_the_same_and_nothing_is_submitted_twice() {
         assert_right(&calm);
         let chaos = played(
             seed,
-            &["throttle 15%", "server-error 8%", "timeout 8%", "drop 12%", "lag 4"],
+            &[
+                "throttle 15%",
+                "server-error 8%",
+                "timeout 8%",
+                "drop 12%",
+                "lag 4",
+            ],
         );
         assert_right(&chaos);
         assert_eq!(chaos.overrides(), calm.overrides(), "seed {seed}");
         let what = |home: &Home| -> Vec<String> {
             home.operations()
                 .iter()
-                .map(|id| id.rsplit_once('-').map_or(id.clone(), |(mark, _)| mark.to_owned()))
+                .map(|id| {
+                    id.rsplit_once('-')
+                        .map_or(id.clone(), |(mark, _)| mark.to_owned())
+                })
                 .collect()
         };
         assert_eq!(what(&chaos), what(&calm), "seed {seed}");

@@ -52,7 +52,11 @@ fn stop_stops_the_operation_and_deploy_takes_up_the_rest() {
         ended.stdout
     );
     let ended = home.run("deploy --stop").code(0);
-    assert!(ended.stdout.contains("no operation is under way"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("no operation is under way"),
+        "{}",
+        ended.stdout
+    );
     home.run("deploy").code(0);
     assert_right(&home);
 }
@@ -99,10 +103,18 @@ fn two_deploys_at_once_both_end_right() {
 
 #[test]
 fn a_change_of_everything_at_once_survives_death_at_any_call() {
-    let before = config(PRODUCTION, 100, &[PAYMENTS, ("ou", "Root/Production/Data/Science", 700)]);
+    let before = config(
+        PRODUCTION,
+        100,
+        &[PAYMENTS, ("ou", "Root/Production/Data/Science", 700)],
+    );
     // The default, another parameter, a new override, a changed one, and overrides that go.
-    let after = config(PRODUCTION, 200, &[DATA, ("ou", "Root/Production/Data/Science", 900)])
-        .replace("[alarm]\n", "[alarm]\nmeasure = \"six-hourly\"\n");
+    let after = config(
+        PRODUCTION,
+        200,
+        &[DATA, ("ou", "Root/Production/Data/Science", 900)],
+    )
+    .replace("[alarm]\n", "[alarm]\nmeasure = \"six-hourly\"\n");
     let home = bootstrapped(&before);
     home.run("deploy").code(0);
     home.config(&after);
@@ -112,7 +124,11 @@ fn a_change_of_everything_at_once_survives_death_at_any_call() {
     home.run("deploy").code(0);
     let uninterrupted = home.overrides();
     let operations = home.operations().len();
-    assert!(uninterrupted.values().any(|threshold| *threshold == Some(900.0)));
+    assert!(
+        uninterrupted
+            .values()
+            .any(|threshold| *threshold == Some(900.0))
+    );
     for after in ["", " --after"] {
         for k in 1.. {
             std::fs::write(&world, &start).expect("the sandbox");
@@ -128,7 +144,11 @@ fn a_change_of_everything_at_once_survives_death_at_any_call() {
                 home.operations()
             );
             let left = plan(&home, "deploy");
-            assert_eq!(left["operations"], serde_json::json!([]), "died at {k}{after}");
+            assert_eq!(
+                left["operations"],
+                serde_json::json!([]),
+                "died at {k}{after}"
+            );
             if died.code == 0 {
                 assert!(k > 30, "the whole run has more than {k} calls");
                 break;

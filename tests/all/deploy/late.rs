@@ -14,16 +14,28 @@ fn failures_that_are_listed_late_are_waited_for() {
     for account in ["payments-prod", "data-lake", "prod-web"] {
         assert!(ended.stdout.contains(account), "{}", ended.stdout);
     }
-    assert!(ended.stdout.contains("3 accounts: something odd"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("3 accounts: something odd"),
+        "{}",
+        ended.stdout
+    );
     assert!(!ended.stdout.contains("doesn't list"), "{}", ended.stdout);
 }
 
 #[test]
 fn lists_that_are_behind_mislead_no_plan() {
-    let home = bootstrapped(&config(&["Production"], 100, &[("ou", "Root/Production/Payments", 300)]));
+    let home = bootstrapped(&config(
+        &["Production"],
+        100,
+        &[("ou", "Root/Production/Payments", 300)],
+    ));
     home.run("sandbox fail lag 5").code(0);
     home.run("deploy").code(0);
-    home.config(&config(&["Production"], 300, &[("ou", "Root/Production/Data", 200)]));
+    home.config(&config(
+        &["Production"],
+        250,
+        &[("ou", "Root/Production/Data", 200)],
+    ));
     home.run("deploy").code(0);
     home.run("bootstrap --yes").code(0);
     home.run("sandbox advance 1m").code(0);
@@ -49,7 +61,8 @@ fn an_operation_that_is_in_the_way_but_not_listed_yet_is_waited_for() {
     assert!(ended.stderr.contains("planning afresh"), "{}", ended.stderr);
     assert!(ended.calls("write") < 20, "it spins: {}", ended.stderr);
     home.run("sandbox fail none").code(0);
-    home.run("deploy --ou Staging --ou Production --ou Security").code(0);
+    home.run("deploy --ou Staging --ou Production --ou Security")
+        .code(0);
 }
 
 #[test]
@@ -71,18 +84,13 @@ fn a_large_operation_is_followed_with_few_calls() {
     home.config(&config(&["Root"], 100, &[]));
     home.run("sandbox new --accounts 1500 --ous 10").code(0);
     home.run("bootstrap").code(0);
-    let ended = home
-        .run("deploy -v --concurrency 10%")
-        .code(0);
+    let ended = home.run("deploy -v --concurrency 10%").code(0);
     let count = |operation: &str| -> usize {
         ended
             .stderr
             .lines()
             .find(|line| line.contains(operation))
-            .and_then(|line| {
-                line.split_whitespace()
-                    .find_map(|word| word.parse().ok())
-            })
+            .and_then(|line| line.split_whitespace().find_map(|word| word.parse().ok()))
             .unwrap_or_default()
     };
     let looks = count("cloudformation:DescribeStackSetOperation ");

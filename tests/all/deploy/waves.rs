@@ -44,9 +44,13 @@ fn all_waves_are_one_plan_with_its_counts_first() {
 
 #[test]
 fn the_first_wave_beyond_its_tolerance_stops_the_rollout_and_the_rest_is_named() {
-    let home = failing("tolerance = 0", "data-lake");
+    let home = failing("failure-tolerance = 0", "data-lake");
     let ended = home.run("deploy").code(1);
-    assert!(ended.stderr.contains("beyond its tolerance"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("beyond its tolerance"),
+        "{}",
+        ended.stderr
+    );
     assert!(ended.stderr.contains("wave rest"), "{}", ended.stderr);
     let status = home.run("status --format json");
     let status: Value = serde_json::from_str(&status.stdout).expect("JSON");
@@ -58,7 +62,7 @@ fn the_first_wave_beyond_its_tolerance_stops_the_rollout_and_the_rest_is_named()
 
 #[test]
 fn failures_within_the_tolerance_of_a_wave_let_the_next_one_go_on_and_end_with_three() {
-    let home = failing("tolerance = 1", "data-lake");
+    let home = failing("failure-tolerance = 1", "data-lake");
     let ended = home.run("deploy --format json").code(3);
     let answer: Value = serde_json::from_str(&ended.stdout).expect("one JSON answer");
     assert_eq!(answer["result"]["failures"][0]["reason"], "something odd");
@@ -77,8 +81,12 @@ fn failures_within_the_tolerance_of_a_wave_let_the_next_one_go_on_and_end_with_t
 #[test]
 fn a_share_of_a_small_wave_is_rounded_down() {
     // Five accounts: a fifth of them is one.
-    failing("tolerance = \"19%\"", "data-lake").run("deploy").code(1);
-    failing("tolerance = \"20%\"", "data-lake").run("deploy").code(3);
+    failing("failure-tolerance = \"19%\"", "data-lake")
+        .run("deploy")
+        .code(1);
+    failing("failure-tolerance = \"20%\"", "data-lake")
+        .run("deploy")
+        .code(3);
 }
 
 #[test]
@@ -86,10 +94,14 @@ fn an_account_can_be_named_in_whichever_wave_it_is() {
     let home = bootstrapped(&waves(""));
     let status = home.run("status --format json");
     let status: Value = serde_json::from_str(&status.stdout).expect("JSON");
-    let account = line(&status, "payments-prod")["account"].as_str().expect("an id");
+    let account = line(&status, "payments-prod")["account"]
+        .as_str()
+        .expect("an id");
     home.run(&format!("deploy --account {account}")).code(0);
     assert_eq!(home.overrides().into_keys().collect::<Vec<_>>(), [account]);
-    let elsewhere = line(&status, "sandbox-chen")["account"].as_str().expect("an id");
+    let elsewhere = line(&status, "sandbox-chen")["account"]
+        .as_str()
+        .expect("an id");
     let ended = home.run(&format!("deploy --account {elsewhere}")).code(2);
     assert!(
         ended.stderr.contains("outside the OUs") && ended.stderr.contains("Root/Sandboxes"),
@@ -124,7 +136,9 @@ fn empty_ous_and_ous_of_suspended_accounts_are_said_and_do_not_fail() {
         ended.stdout
     );
     assert!(
-        ended.stdout.contains("Root/Suspended holds no account that can get the alarm yet"),
+        ended
+            .stdout
+            .contains("Root/Suspended holds no account that can get the alarm yet"),
         "{}",
         ended.stdout
     );
@@ -162,8 +176,10 @@ fn prune_takes_excluded_accounts_out_of_the_ous_that_are_named() {
         "[deploy]\n",
         &format!("[deploy]\nexclude-accounts = [\"{account}\"]\n"),
     ));
-    home.run("deploy --ou Root/Production/Payments --prune --yes").code(0);
+    home.run("deploy --ou Root/Production/Payments --prune --yes")
+        .code(0);
     assert!(home.overrides().contains_key(&account));
-    home.run("deploy --ou Root/Production/Data --prune --yes").code(0);
+    home.run("deploy --ou Root/Production/Data --prune --yes")
+        .code(0);
     assert!(!home.overrides().contains_key(&account));
 }

@@ -25,21 +25,30 @@ fn a_stack_set_that_is_not_billctls_is_left_alone() {
     }
     let organization = home.run("sandbox show").code(0).stdout;
     let organization = organization.split(',').next().unwrap_or_default();
-    home.run(&format!("destroy --organization {organization}")).code(1);
+    home.run(&format!("destroy --organization {organization}"))
+        .code(1);
     assert_eq!(home.operations(), before);
 }
 
 #[test]
 fn a_delegated_administrator_deploys_as_one() {
-    let home = bootstrapped(&config(&["Production"], 100, &[("ou", "Root/Production/Payments", 300)]));
-    home.run("sandbox delegate security-tooling").code(0);
-    home.run("sandbox login security-tooling").code(0);
+    let home = bootstrapped(&config(
+        &["Production"],
+        100,
+        &[("ou", "Root/Production/Payments", 300)],
+    ));
+    home.run("sandbox delegate --name security-tooling").code(0);
+    home.run("sandbox login --name security-tooling").code(0);
     let ended = home.run("deploy").code(1);
     assert!(ended.stderr.contains("delegated-admin"), "{}", ended.stderr);
     let delegated = |default| {
         format!(
             "call-as = \"delegated-admin\"\n{}",
-            config(&["Production"], default, &[("ou", "Root/Production/Payments", 300)])
+            config(
+                &["Production"],
+                default,
+                &[("ou", "Root/Production/Payments", 300)]
+            )
         )
     };
     home.config(&delegated(100));
@@ -47,7 +56,9 @@ fn a_delegated_administrator_deploys_as_one() {
     home.config(&delegated(150));
     let ended = home.run("deploy").code(0);
     assert!(
-        ended.stdout.contains("only be read in the management account"),
+        ended
+            .stdout
+            .contains("only be read in the management account"),
         "{}",
         ended.stdout
     );

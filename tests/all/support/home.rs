@@ -121,7 +121,8 @@ impl Home {
 
     /// The sandbox's world, as it is kept: what is true, whatever billctl says.
     pub fn world(&self) -> Value {
-        let text = std::fs::read_to_string(self.dir.path().join("sandbox.json")).expect("a sandbox");
+        let text =
+            std::fs::read_to_string(self.dir.path().join("sandbox.json")).expect("a sandbox");
         let (_, world) = text.split_once('\n').expect("a header");
         serde_json::from_str(world).expect("JSON")
     }
