@@ -157,6 +157,7 @@ impl Run<'_> {
         // With managed execution a running operation doesn't refuse ours, but it may change what is recorded.
         if let Some(running) = observe::stack_set::running(self.services, &spec.name)
             .await?
+            .operations
             .first()
         {
             return Err(ServiceError::new(
@@ -269,3 +270,6 @@ impl Step {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

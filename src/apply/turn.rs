@@ -66,7 +66,8 @@ impl Turn {
             let running = observe::stack_set::running(services, stack_set)
                 .await
                 .while_trying(format!("look for operations on StackSet {stack_set}"))?;
-            let Some(operation) = running.first() else {
+            self.worked |= running.behind;
+            let Some(operation) = running.operations.first() else {
                 break;
             };
             if wait != Wait::Finish {

@@ -97,11 +97,20 @@ pub async fn read_overrides(
     Ok(())
 }
 
-/// The operations that hold the StackSet now, oldest first.
+/// The operations that hold a StackSet.
+#[derive(Debug, Default)]
+pub struct Running {
+    /// Those under way and those that wait for their turn, oldest first.
+    pub operations: Vec<StackSetOperation>,
+    /// Whether the list still shows one as under way that is over: then other lists may be behind, too.
+    pub behind: bool,
+}
+
+/// The operations that hold the StackSet now.
 ///
 /// # Errors
 /// AWS's answer; an absent StackSet has none.
-pub async fn running(services: &Services, name: &str) -> service::Result<Vec<StackSetOperation>> {
+pub async fn running(services: &Services, name: &str) -> service::Result<Running> {
     let cloudformation = &services.cloudformation;
     // Running operations are recent, and AWS's own example lists the newest first; but the order isn't promised,
     // so all pages are read. Operations are kept for 90 days.
@@ -109,7 +118,7 @@ pub async fn running(services: &Services, name: &str) -> service::Result<Vec<Sta
         .await
         .or_absent()?
         .unwrap_or_default();
-    let mut running = Vec::new();
+    let mut running = Running::default();
     for operation in listed {
         if operation.status.is_over() {
             continue;
@@ -119,8 +128,13 @@ pub async fn running(services: &Services, name: &str) -> service::Result<Vec<Sta
             .describe_operation(name, &operation.id)
             .await
             .or_absent()?;
-        running.extend(now.filter(|operation| !operation.status.is_over()));
+        match now {
+            Some(open) if !open.status.is_over() => running.operations.push(open),
+            _ => running.behind = true,
+        }
     }
-    running.sort_by_key(|operation| operation.created);
+    running
+        .operations
+        .sort_by_key(|operation| operation.created);
     Ok(running)
 }

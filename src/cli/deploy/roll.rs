@@ -52,6 +52,7 @@ impl Deploy<'_> {
         let observed = self.observe(&self.desired()?).await?;
         let waves = self.warned(self.plan(&observed)?).await;
         self.print(&waves, None);
+        self.summarize(&waves);
         Ok(())
     }
 
@@ -64,6 +65,7 @@ impl Deploy<'_> {
         if self.context.global.format != Format::Json {
             self.print(&waves, None);
         }
+        self.summarize(&waves);
         let mut progress = Progress::default();
         if !waves.is_empty() {
             if observed.stack_set.is_none() {
@@ -302,8 +304,21 @@ impl Deploy<'_> {
             .summarize(|| render::rollout(Format::Markdown, waves, self.organization, result));
     }
 
+    fn summarize(&self, waves: &Waves) {
+        self.context
+            .summarize(|| render::rollout(Format::Markdown, waves, self.organization, None));
+    }
+
     /// What the run amounts to: every failure listed, and the exit code.
     fn conclude(&self, waves: &Waves, progress: &Progress) -> Result<()> {
+        let failures = progress
+            .outcomes
+            .iter()
+            .any(|outcome| !outcome.is_clean())
+            .then(|| render::failures(&progress.outcomes, self.organization));
+        if let Some(failures) = &failures {
+            self.context.summarize(|| format!("```\n{failures}\n```"));
+        }
         if self.context.global.format == Format::Json {
             let result = RolloutResult {
                 outcomes: &progress.outcomes,
@@ -312,9 +327,7 @@ impl Deploy<'_> {
             };
             self.print(waves, Some(&result));
         } else {
-            let has_failures = progress.outcomes.iter().any(|outcome| !outcome.is_clean());
-            if has_failures {
-                let failures = render::failures(&progress.outcomes, self.organization);
+            if let Some(failures) = failures {
                 anstream::println!("{failures}");
                 self.context.summarize(|| format!("```\n{failures}\n```"));
             }

@@ -14,7 +14,8 @@ pub async fn run(context: &Context) -> Result<()> {
     let services = &context.services;
     let running = observe::stack_set::running(services, name)
         .await
-        .while_trying(format!("look for operations on StackSet {name}"))?;
+        .while_trying(format!("look for operations on StackSet {name}"))?
+        .operations;
     if running.is_empty() {
         anstream::println!("no operation is under way on StackSet {name}");
     }

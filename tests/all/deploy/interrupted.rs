@@ -1,6 +1,6 @@
 //! Ctrl-C, death, `--detach`, `--stop`, `--no-wait`, and two at once.
 
-use super::{assert_right, bootstrapped, config, plan, slow};
+use super::{assert_right, bootstrapped, config, slow};
 use crate::support::home::Home;
 
 const PRODUCTION: &[&str] = &["Production"];

@@ -33,7 +33,7 @@ fn lists_that_are_behind_mislead_no_plan() {
     home.run("deploy").code(0);
     home.config(&config(
         &["Production"],
-        300,
+        250,
         &[("ou", "Root/Production/Data", 200)],
     ));
     home.run("deploy").code(0);

@@ -44,7 +44,7 @@ fn all_waves_are_one_plan_with_its_counts_first() {
 
 #[test]
 fn the_first_wave_beyond_its_tolerance_stops_the_rollout_and_the_rest_is_named() {
-    let home = failing("tolerance = 0", "data-lake");
+    let home = failing("failure-tolerance = 0", "data-lake");
     let ended = home.run("deploy").code(1);
     assert!(
         ended.stderr.contains("beyond its tolerance"),
@@ -62,7 +62,7 @@ fn the_first_wave_beyond_its_tolerance_stops_the_rollout_and_the_rest_is_named()
 
 #[test]
 fn failures_within_the_tolerance_of_a_wave_let_the_next_one_go_on_and_end_with_three() {
-    let home = failing("tolerance = 1", "data-lake");
+    let home = failing("failure-tolerance = 1", "data-lake");
     let ended = home.run("deploy --format json").code(3);
     let answer: Value = serde_json::from_str(&ended.stdout).expect("one JSON answer");
     assert_eq!(answer["result"]["failures"][0]["reason"], "something odd");
@@ -81,10 +81,10 @@ fn failures_within_the_tolerance_of_a_wave_let_the_next_one_go_on_and_end_with_t
 #[test]
 fn a_share_of_a_small_wave_is_rounded_down() {
     // Five accounts: a fifth of them is one.
-    failing("tolerance = \"19%\"", "data-lake")
+    failing("failure-tolerance = \"19%\"", "data-lake")
         .run("deploy")
         .code(1);
-    failing("tolerance = \"20%\"", "data-lake")
+    failing("failure-tolerance = \"20%\"", "data-lake")
         .run("deploy")
         .code(3);
 }

@@ -37,8 +37,8 @@ fn a_delegated_administrator_deploys_as_one() {
         100,
         &[("ou", "Root/Production/Payments", 300)],
     ));
-    home.run("sandbox delegate security-tooling").code(0);
-    home.run("sandbox login security-tooling").code(0);
+    home.run("sandbox delegate --name security-tooling").code(0);
+    home.run("sandbox login --name security-tooling").code(0);
     let ended = home.run("deploy").code(1);
     assert!(ended.stderr.contains("delegated-admin"), "{}", ended.stderr);
     let delegated = |default| {

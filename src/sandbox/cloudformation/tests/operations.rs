@@ -265,3 +265,61 @@ async fn a_running_operation_survives_the_process() {
     assert_eq!(house.wait("op-1").await.status, OperationStatus::Succeeded);
     assert_eq!(house.instances().await.len(), COUNT);
 }
+
+#[tokio::test]
+async fn lists_are_as_far_behind_as_they_are_told_to_be_and_descriptions_are_not() {
+    let house = House::new().await;
+    house
+        .sandbox
+        .change(|world| {
+            world.faults.lag = 30;
+            Ok(())
+        })
+        .unwrap();
+    let request = house.request("op-1", "Security", AccountFilter::None);
+    house
+        .sandbox
+        .create_stack_instances(&request)
+        .await
+        .unwrap();
+    let listed = async || {
+        let operations = house
+            .sandbox
+            .list_operations(SET, None)
+            .await
+            .unwrap()
+            .items;
+        let instances = house
+            .sandbox
+            .list_stack_instances(SET, None, None)
+            .await
+            .unwrap()
+            .items;
+        (operations, instances)
+    };
+    let (operations, instances) = listed().await;
+    assert!(operations.is_empty() && instances.is_empty());
+    assert_eq!(house.status("op-1").await.status, OperationStatus::Running);
+
+    // The last of them ends within 40 seconds.
+    house.pass(41);
+    assert_eq!(
+        house.status("op-1").await.status,
+        OperationStatus::Succeeded
+    );
+    let (operations, instances) = listed().await;
+    assert_eq!(operations[0].status, OperationStatus::Running);
+    assert!(instances.len() < 3, "{instances:?}");
+    assert!(
+        house
+            .results("op-1")
+            .await
+            .iter()
+            .any(|result| result.status == DetailedStatus::Running)
+    );
+
+    house.pass(31);
+    let (operations, instances) = listed().await;
+    assert_eq!(operations[0].status, OperationStatus::Succeeded);
+    assert_eq!(instances.len(), 3);
+}

@@ -128,6 +128,24 @@ async fn list_operation_results() {
 }
 
 #[tokio::test]
+async fn list_operation_results_of_one_status() {
+    let wire = xml("ListStackSetOperationResults", "<Summaries/>");
+    let page = aws(&wire)
+        .list_operation_results("billctl", &id("op-1"), Some(DetailedStatus::Failed), None)
+        .await;
+    wire.sent_form(
+        "ListStackSetOperationResults",
+        &with(&[
+            ("OperationId", "op-1"),
+            ("MaxResults", "100"),
+            ("Filters.member.1.Name", "OPERATION_RESULT_STATUS"),
+            ("Filters.member.1.Values", "FAILED"),
+        ]),
+    );
+    assert_eq!(page, Ok(Page::last(Vec::new())));
+}
+
+#[tokio::test]
 async fn stop_operation() {
     let wire = xml("StopStackSetOperation", "");
     aws(&wire)
