@@ -46,6 +46,23 @@ impl Outputs {
         self.taken.iter().any(|path| Self::is_stdout(path))
     }
 
+    /// Writes to standard output. Who reads it may stop reading, as `head` does.
+    ///
+    /// # Errors
+    /// What the system says, such as that the disk is full.
+    pub fn print(text: &str) -> Result<()> {
+        let mut stdout = anstream::stdout().lock();
+        let written = stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush());
+        match written {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                Err(error).while_trying("write to standard output")
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Writes an answer. A file is replaced as a whole: whoever reads it, and whenever this process is ended, finds
     /// either all of the old one or all of the new one.
     ///
@@ -53,8 +70,7 @@ impl Outputs {
     /// What the system says about the file.
     pub fn put(&self, path: &Path, text: &str) -> Result<()> {
         if Self::is_stdout(path) {
-            anstream::print!("{text}");
-            return Ok(());
+            return Self::print(text);
         }
         replace(path, text).while_trying(format!("write {}", path.display()))
     }

@@ -136,8 +136,7 @@ pub async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
             default,
             window.now,
         );
-        anstream::println!("{suggestion}");
-        return Ok(());
+        return Outputs::print(&(suggestion + "\n"));
     }
     let some_data = ledgers.iter().any(|(_, ledger)| !ledger.is_empty());
     let of_everybody = scope.everything && matches!(args.by, ByArg::Service);
@@ -349,7 +348,7 @@ fn write(args: &SpendArgs, context: &Context, outputs: Outputs, report: &Report)
     }
     if !outputs.takes_stdout() {
         let text = render::spend(context.global.format, report, terminal_width());
-        anstream::println!("{text}");
+        Outputs::print(&(text + "\n"))?;
     }
     Ok(())
 }

@@ -73,7 +73,7 @@ pub fn suggestion(
     ];
     if !without.is_empty() {
         lines.push(format!(
-            "# {} with less than a week of spend take what their OU or the default says:",
+            "# {} with less than a week of spend, served by the OU's threshold or the default until then:",
             plural(without.len(), "account")
         ));
         lines.extend(

@@ -52,8 +52,8 @@ impl Missing {
             Self::NotPayer => "not the billing account",
             Self::NoLinkedSeries => "no series per account",
             Self::TooNew => "account too new",
-            Self::Closed => "suspended or closed",
-            Self::NoCharges => "no charges published",
+            Self::Closed => "suspended/closed",
+            Self::NoCharges => "no charges",
         }
     }
 

@@ -291,6 +291,34 @@ fn files_are_written_beside_the_table() {
     assert_eq!(names, ["config.toml", "report.html", "spend.csv"]);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error_and_no_crash() {
+    let place = Place::new(|_| {});
+    let full = || {
+        std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
+    for args in [&[][..], &["--csv"], &["--suggest"]] {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("billctl"));
+        let output = command
+            .current_dir(place.folder.path())
+            .args(["spend", "--sandbox=world.json", "-q"])
+            .args(args)
+            .stdout(full())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {output:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            said.contains("failed to write to standard output"),
+            "{said}"
+        );
+    }
+}
+
 #[test]
 fn thresholds_are_suggested_before_there_is_a_config() {
     let place = Place::new(|_| {});
