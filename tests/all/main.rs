@@ -8,6 +8,7 @@ mod doctor;
 mod emulators;
 mod init;
 mod least;
+mod mail_setup;
 mod notifier;
 mod policy;
 mod preview;
