@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
-use super::Table;
 use super::style::{self, paint};
+use super::{Table, clean};
 use crate::apply::test_alert::{Hop, HopStatus, Journey};
 use crate::cli::Format;
 
@@ -37,10 +37,7 @@ pub fn journey(journey: &Journey) -> String {
 /// A cause can hold anything, and be long.
 fn printable(text: &str) -> String {
     const MOST: usize = 400;
-    let plain: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let plain = clean(text);
     if plain.chars().count() <= MOST {
         return plain;
     }

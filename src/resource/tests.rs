@@ -285,6 +285,15 @@ fn dns_records_are_what_ses_asks_for() {
             "bounce.example.com TXT \"v=spf1 include:amazonses.com ~all\"",
         ]
     );
+    // Newer identities sign in a zone of their own.
+    let elsewhere = crate::service::sesv2::EmailIdentity {
+        signing_hosted_zone: Some("dkim.zone.example.".into()),
+        ..identity
+    };
+    assert_eq!(
+        mail_setup::dns_records(&elsewhere)[0].value,
+        "aaa.dkim.zone.example."
+    );
 }
 
 #[test]

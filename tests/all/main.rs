@@ -13,6 +13,7 @@ mod enforced;
 mod fuzz;
 mod init;
 mod least;
+mod mail_setup;
 mod notifier;
 mod ownership;
 mod packaging;

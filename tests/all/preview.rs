@@ -80,10 +80,14 @@ fn each_sample_is_about_what_it_is_called_for() {
     };
     has(
         "spike",
-        &["times the daily limit of $100.00"],
+        &["150% above the daily limit of $100.00"],
         &["Above the limit every day"],
     );
-    has("just-above", &["% above the daily limit"], &["times the"]);
+    has(
+        "just-above",
+        &["Just above the daily limit of $100.00"],
+        &["times the"],
+    );
     has("third-day", &["Above the limit every day since"], &[]);
     has("credit", &["-$"], &[]);
     has(
@@ -99,7 +103,10 @@ fn each_sample_is_about_what_it_is_called_for() {
     );
     has(
         "month-to-date",
-        &["this month so far", "monthly limit of $1,500.00"],
+        &[
+            "this month so far",
+            "% above the monthly limit of $1,150.00",
+        ],
         &[],
     );
     let (_, html, _) = sample(&home, "hostile");

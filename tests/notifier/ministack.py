@@ -26,10 +26,15 @@ ROOT = HERE.parent.parent
 sys.path = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
 os.environ.setdefault("MINISTACK_ACCOUNT_ID", "999999999999")
 
+import jsonata  # noqa: E402
 import ministack.services.stepfunctions as sfn  # noqa: E402
 
 logging.disable(logging.CRITICAL)
 sfn._scaled_sleep = lambda seconds: None
+
+# Its second for an expression is one on the wall, which passes in vain on a busy machine.
+_compile = jsonata.Jsonata.jsonata
+jsonata.Jsonata.jsonata = staticmethod(lambda expression, timeout=None: _compile(expression, timeout=60_000))
 
 
 def configure(node, config):

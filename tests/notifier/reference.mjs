@@ -22,7 +22,7 @@ import { fileURLToPath } from 'node:url';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 export const root = path.resolve(here, '../..');
-export const modules = process.env.NOTIFIER_NODE_MODULES ?? path.join(root, 'target/notifier/node_modules');
+export const modules = path.resolve(process.env.NOTIFIER_NODE_MODULES ?? path.join(root, 'target/notifier/node_modules'));
 export const load = createRequire(path.join(modules, 'x.js'));
 const jsonata = load('jsonata');
 

@@ -114,7 +114,7 @@ pub(super) fn scene(case: Case, global: &GlobalArgs) -> Result<Scene> {
         }
         Case::MonthToDate => {
             config.alarm.measure = Measure::MonthToDate;
-            threshold = Usd::dollars(1_500);
+            threshold = Usd::dollars(1_150);
         }
     }
     // Until AWS has published it.
