@@ -6,7 +6,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::call::{Caller, required};
 use crate::service::sqs::{
-    Attributes, CREATE_QUEUE, DELETE_QUEUE, GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL,
+    Attributes, CREATE_QUEUE, DELETE_QUEUE, GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL, LIST_QUEUE_TAGS,
     SET_QUEUE_ATTRIBUTES, Sqs,
 };
 use crate::service::{Result, Tags};
@@ -33,6 +33,14 @@ impl Sqs for Caller<Client> {
         Ok(attributes
             .map(|(name, value)| (name.as_str().to_owned(), value))
             .collect())
+    }
+
+    async fn list_queue_tags(&self, url: &str) -> Result<Tags> {
+        let request = self.client.list_queue_tags().queue_url(url);
+        let answer = self
+            .call(LIST_QUEUE_TAGS, || request.clone().send())
+            .await?;
+        Ok(answer.tags.unwrap_or_default().into_iter().collect())
     }
 
     async fn create_queue(

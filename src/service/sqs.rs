@@ -12,6 +12,7 @@ operations!(Sqs:
     DELETE_QUEUE = write "DeleteQueue";
     GET_QUEUE_ATTRIBUTES = read "GetQueueAttributes";
     GET_QUEUE_URL = read "GetQueueUrl";
+    LIST_QUEUE_TAGS = read "ListQueueTags";
     SET_QUEUE_ATTRIBUTES = write "SetQueueAttributes";
 );
 
@@ -26,6 +27,8 @@ pub trait Sqs: Send + Sync {
     async fn get_queue_url(&self, name: &str) -> Result<String>;
     /// `GetQueueAttributes`, all of them.
     async fn get_queue_attributes(&self, url: &str) -> Result<Attributes>;
+    /// `ListQueueTags`.
+    async fn list_queue_tags(&self, url: &str) -> Result<Tags>;
     /// `CreateQueue`: answers its URL.
     async fn create_queue(
         &self,
