@@ -17,7 +17,9 @@ use std::time::{Duration, Instant};
 use billctl::config::{CallAs, Config};
 use billctl::model::{Account, AccountId, AccountState, Organization, OrganizationalUnit, OuId};
 use billctl::plan::Thresholds;
-use billctl::plan::rollout::{AccountChange, Desired, Instance, Observed, Options, Scope, plan};
+use billctl::plan::rollout::{
+    AccountChange, Desired, Instance, Observed, Options, Override, Scope, plan,
+};
 use billctl::resource::stack_set;
 use billctl::sandbox::Sandbox;
 use billctl::service::cloudformation::{
@@ -332,7 +334,8 @@ fn many() -> (Config, Organization, Observed) {
                 drift_checked: None,
                 last_operation: Some(OperationId("billctl-default-1".to_owned())),
             };
-            (account.id, Instance::from_listing(listed, None))
+            let threshold = Override::Known(None);
+            (account.id, Instance { listed, threshold })
         })
         .collect();
     let live = StackSet {

@@ -57,13 +57,18 @@ pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
     if args.drift {
         observed = look_for_drift(context, observed, &mut findings).await?;
     }
+    // An account that isn't active has no threshold in force.
+    let active = |account| {
+        let found = organization.account(account);
+        found.is_some_and(|(account, _)| account.state == AccountState::Active)
+    };
     let unknown = observed
         .instances
-        .values()
-        .filter(|instance| instance.threshold == Override::Unknown)
+        .iter()
+        .filter(|(id, instance)| instance.threshold == Override::Unknown && active(**id))
         .count();
     if args.deep || unknown <= READ_WITHOUT_ASKING {
-        observe::stack_set::read_overrides(services, name, &mut observed, |_| true).await?;
+        observe::stack_set::read_overrides(services, name, &mut observed, active).await?;
     } else {
         findings.notes.push(format!(
             "{unknown} thresholds aren't told by the listing: `status --deep` reads them, about two a second"

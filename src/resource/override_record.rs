@@ -188,7 +188,12 @@ mod tests {
     fn as_many_as_have_room_are_told() {
         let most = (0..).take_while(|count| has_room(TEMPLATE, *count)).count() - 1;
         assert!(most > 3_000, "{most}");
-        let thresholds = |number: u64| "1234.5".parse::<Usd>().ok().filter(|_| number.is_multiple_of(2));
+        let thresholds = |number: u64| {
+            "1234.5"
+                .parse::<Usd>()
+                .ok()
+                .filter(|_| number.is_multiple_of(2))
+        };
         let full = record((0..most as u64).map(|number| (id(number), thresholds(number))));
         let text = full.write(TEMPLATE);
         assert_eq!(OverrideRecord::read(&text), Some(full));
