@@ -13,6 +13,7 @@ mod enforced;
 mod fuzz;
 mod init;
 mod least;
+mod mistakes;
 mod notifier;
 mod ownership;
 mod policy;
