@@ -96,8 +96,7 @@ fn the_github_workflow_plans_deploys_and_checks() {
     let run = |job: &str| -> Vec<Output> {
         let steps = workflow["jobs"][job]["steps"].as_sequence().unwrap();
         let scripts = steps.iter().filter_map(|step| step["run"].as_str());
-        let outputs = scripts.map(|script| runner.run(script, &env)).collect();
-        outputs
+        scripts.map(|script| runner.run(script, &env)).collect()
     };
 
     let plan = run("plan");

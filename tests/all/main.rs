@@ -16,6 +16,7 @@ mod least;
 mod mistakes;
 mod notifier;
 mod ownership;
+mod packaging;
 mod policy;
 mod preview;
 mod rollout;
