@@ -48,7 +48,6 @@ pub enum HopStatus {
 
 /// How a test went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Journey {
     /// The event's id.
     pub event_id: String,

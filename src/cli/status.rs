@@ -31,6 +31,9 @@ pub struct StatusArgs {
     /// account's charges in the billing account.
     #[arg(long)]
     pub deep: bool,
+    /// List every account, however many; by default those that are well are only counted beyond 100.
+    #[arg(long)]
+    pub all: bool,
     /// Have CloudFormation compare every resource with its template, and show what differs.
     #[arg(long)]
     pub drift: bool,
@@ -88,8 +91,11 @@ pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
         ),
         billing: billing(context, &organization, &thresholds).await,
     };
-    anstream::println!("{}", render::status(context.global.format, &report));
-    context.summarize(|| render::status(Format::Markdown, &report));
+    anstream::println!(
+        "{}",
+        render::status(context.global.format, &report, args.all)
+    );
+    context.summarize(|| render::status(Format::Markdown, &report, args.all));
     if args.check && report.has_findings() {
         return Err(Error::new(
             ErrorKind::Check,

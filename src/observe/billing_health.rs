@@ -23,7 +23,6 @@ const MOST_PAGES: usize = 10;
 
 /// How the billing side does.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct BillingHealth {
     /// What lies in the queue: events that reached nobody, SES's reports of failed mails. None where there is no
     /// queue.

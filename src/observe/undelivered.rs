@@ -22,7 +22,6 @@ pub struct Queue {
 
 /// A message in the queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Undelivered {
     /// When the event happened, in its own words.
     pub at: Option<Timestamp>,

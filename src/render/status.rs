@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::style::{self, paint};
@@ -51,14 +53,19 @@ impl Status {
     }
 }
 
-/// What is true everywhere: a verdict in one line, then what stands behind it.
-pub fn status(format: Format, status: &Status) -> String {
+/// Most accounts that are listed whole. In a larger organisation those that are well are only counted: nobody
+/// reads 2,000 lines to find the three that matter.
+const MOST_ROWS: usize = 100;
+
+/// What is true everywhere: a verdict in one line, then what stands behind it. JSON lists every account; for people
+/// a long list is shortened to what needs a look, unless `all` is wanted.
+pub fn status(format: Format, status: &Status, all: bool) -> String {
     match format {
         Format::Json => json("status", status),
         Format::Table | Format::Markdown => {
             format!(
                 "{}\n\n{}",
-                text(format, status),
+                text(format, status, all),
                 billing(format, &status.billing)
             )
         }
@@ -140,7 +147,7 @@ fn health_lines(health: &BillingHealth) -> Vec<String> {
     lines
 }
 
-fn text(format: Format, status: &Status) -> String {
+fn text(format: Format, status: &Status, all: bool) -> String {
     let members = &status.members;
     let mut lines = vec![verdict(format, status)];
     if !members.changes.is_empty() {
@@ -170,13 +177,28 @@ fn text(format: Format, status: &Status) -> String {
         ],
     )
     .right(&[4, 5]);
-    for account in &members.accounts {
+    let (listed, rest) = listed(&members.accounts, all);
+    for account in &listed {
         table.row(row(format, account));
     }
-    if format == Format::Markdown {
-        lines.push(String::new());
+    if !listed.is_empty() {
+        if format == Format::Markdown {
+            lines.push(String::new());
+        }
+        lines.push(table.render());
     }
-    lines.push(table.render());
+    if !rest.is_empty() {
+        let counts: Vec<String> = rest
+            .iter()
+            .map(|(coverage, count)| format!("{count} {}", coverage.word()))
+            .collect();
+        // Markdown would take the next line for a part of the table.
+        let gap = if format == Format::Markdown { "\n" } else { "" };
+        lines.push(format!(
+            "{gap}not listed: {} (`billctl status --all` lists every account)",
+            counts.join(", ")
+        ));
+    }
     lines.extend(drift(format, members));
     if members.count(Coverage::NoData) > 0 {
         lines.push(
@@ -192,6 +214,26 @@ fn text(format: Format, status: &Status) -> String {
             .map(|note| format!("note: {}", clean(note))),
     );
     lines.join("\n")
+}
+
+/// The accounts to list, the worst first, and how many of each kind are left out.
+fn listed(
+    accounts: &[AccountStatus],
+    all: bool,
+) -> (Vec<&AccountStatus>, BTreeMap<Coverage, usize>) {
+    let mut listed = Vec::new();
+    let mut rest = BTreeMap::new();
+    let whole = all || accounts.len() <= MOST_ROWS;
+    for account in accounts {
+        let coverage = account.coverage;
+        let needs_a_look = coverage.is_finding() || coverage == Coverage::ThresholdUnread;
+        if whole || needs_a_look && listed.len() < MOST_ROWS {
+            listed.push(account);
+        } else {
+            *rest.entry(coverage).or_default() += 1;
+        }
+    }
+    (listed, rest)
 }
 
 /// What has drifted: for each property what the template says, and what is there.

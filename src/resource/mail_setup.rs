@@ -14,7 +14,6 @@ const DKIM_ZONE: &str = "dkim.amazonses.com";
 
 /// How far the mail side is, and what is left to do.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct MailSetup {
     /// The From address.
     pub from: String,
@@ -52,7 +51,6 @@ pub struct DnsRecord {
 
 /// A policy for an identity in a shared core account.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct CorePolicy {
     /// The identity.
     pub identity: Arn,

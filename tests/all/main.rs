@@ -14,6 +14,7 @@ mod fuzz;
 mod init;
 mod least;
 mod mail_setup;
+mod mistakes;
 mod notifier;
 mod ownership;
 mod packaging;

@@ -129,7 +129,7 @@ fn deploy_makes_the_stack_set_and_an_instance_in_every_account_of_the_ou() {
 }
 
 #[test]
-fn bootstrap_makes_the_billing_side_once_and_repairs_one_field() {
+fn bootstrap_makes_the_billing_side_once_and_repairs_each_field_that_somebody_changed() {
     let Some(emulators) = shared("bootstrap on ministack and moto") else {
         return;
     };
@@ -153,6 +153,8 @@ fn bootstrap_makes_the_billing_side_once_and_repairs_one_field() {
           'role': client('iam').get_role(RoleName='billctl-notifier')['Role']['AssumeRolePolicyDocument'],\n\
           'machine': client('stepfunctions').describe_state_machine(stateMachineArn=machine)['definition'],\n\
           'subject': client('sesv2').get_email_template(TemplateName='billctl-spend-alarm')['TemplateContent']['Subject'],\n\
+          'policies': client('iam').get_role_policy(RoleName='billctl-notifier', PolicyName='billctl')['PolicyDocument'],\n\
+          'pattern': client('events').describe_rule(Name='billctl-member-alarms', EventBusName='billctl')['EventPattern'],\n\
           'targets': client('events').list_targets_by_rule(Rule='billctl-member-alarms', EventBusName='billctl')['Targets'],\n\
           'policy': client('events').describe_event_bus(Name='billctl')['Policy'],\n\
           'queue': client('sqs').get_queue_url(QueueName='billctl-undelivered')['QueueUrl'],\n\
@@ -189,22 +191,72 @@ fn bootstrap_makes_the_billing_side_once_and_repairs_one_field() {
     assert!(stdout.contains("nothing to change"), "{stdout}");
     assert!(!stderr.contains(" write "), "{stderr}");
 
-    // One field changed by hand is shown as exactly that, and repaired.
-    tenant.boto3(
-        Endpoints::Closest,
-        "ses = client('sesv2')\n\
-         content = ses.get_email_template(TemplateName='billctl-spend-alarm')['TemplateContent']\n\
-         ses.update_email_template(TemplateName='billctl-spend-alarm', TemplateContent={**content, 'Subject': 'mine'})\n\
-         result = None",
-    );
-    let (code, stdout, stderr) = bootstrap(&["--plan"]);
+    // Each field changed by hand is shown as exactly that one, repaired, and then as it was.
+    for (change, shown) in CHANGES {
+        tenant.boto3(Endpoints::Closest, change);
+        assert_ne!(tenant.boto3(Endpoints::Closest, read), made, "{change}");
+        let (code, stdout, stderr) = bootstrap(&["--plan"]);
+        assert_eq!(code, 0, "{stdout}\n{stderr}");
+        assert!(stdout.contains("1 to change"), "{stdout}");
+        assert_eq!(stdout.matches(" -> ").count(), 1, "{stdout}");
+        assert!(stdout.contains(shown), "{shown}\n{stdout}");
+        let (code, stdout, stderr) = bootstrap(&[]);
+        assert_eq!(code, 0, "{stdout}\n{stderr}");
+        assert_eq!(tenant.boto3(Endpoints::Closest, read), made);
+    }
+
+    // Status sees the same billing side, and that no StackSet is there yet.
+    let mut command = billctl(&tenant, Endpoints::Closest, dir.path());
+    command.args(["status", "--format", "json"]);
+    let (code, stdout, stderr) = run(&mut command);
     assert_eq!(code, 0, "{stdout}\n{stderr}");
-    assert!(stdout.contains("1 to change"), "{stdout}");
-    assert!(
-        stdout.contains("subject: \"mine\" -> \"{{subject}}\""),
-        "{stdout}"
-    );
-    let (code, stdout, stderr) = bootstrap(&[]);
-    assert_eq!(code, 0, "{stdout}\n{stderr}");
-    assert_eq!(tenant.boto3(Endpoints::Closest, read), made);
+    let status: Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!(status["billing"]["state"], "read", "{stdout}");
+    assert_eq!(status["billing"]["plan"]["steps"], json!([]), "{stdout}");
+    assert_eq!(status["exists"], false);
 }
+
+/// What somebody else changes with boto3, and how the plan shows it.
+const CHANGES: [(&str, &str); 4] = [
+    (
+        r#"
+events = client('events')
+rule = events.describe_rule(Name='billctl-member-alarms', EventBusName='billctl')
+pattern = json.loads(rule['EventPattern'])
+pattern['detail']['alarmName'] = ['Another']
+events.put_rule(Name=rule['Name'], EventBusName='billctl', Description=rule['Description'],
+                State=rule['State'], EventPattern=json.dumps(pattern))
+"#,
+        r#"pattern.detail.alarmName: ["Another"] -> ["Billing-Alarm"]"#,
+    ),
+    (
+        r#"
+iam = client('iam')
+name = {'RoleName': 'billctl-notifier', 'PolicyName': 'billctl'}
+policy = iam.get_role_policy(**name)['PolicyDocument']
+for statement in policy['Statement']:
+    if statement['Sid'] == 'WriteToTheOwner':
+        statement['Resource'] = '*'
+iam.put_role_policy(**name, PolicyDocument=json.dumps(policy))
+"#,
+        r#"policy.Statement[WriteToTheOwner].Resource: "*" -> "#,
+    ),
+    (
+        r#"
+ses = client('sesv2')
+content = ses.get_email_template(TemplateName='billctl-spend-alarm')['TemplateContent']
+ses.update_email_template(TemplateName='billctl-spend-alarm', TemplateContent={**content, 'Subject': 'mine'})
+"#,
+        r#"subject: "mine" -> "{{subject}}""#,
+    ),
+    (
+        r#"
+events = client('events')
+rule = {'Rule': 'billctl-member-alarms', 'EventBusName': 'billctl'}
+[target] = events.list_targets_by_rule(**rule)['Targets']
+target['RoleArn'] = target['RoleArn'].replace('billctl-start-notifier', 'other')
+events.put_targets(**rule, Targets=[target])
+"#,
+        r#"targets[notifier].role: "arn:aws:iam::"#,
+    ),
+];

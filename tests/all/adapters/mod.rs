@@ -4,12 +4,13 @@
 mod billing;
 mod cloudformation;
 mod cloudwatch;
+mod complete;
 mod errors;
 mod eventbridge;
 mod iam;
 mod live;
 mod organizations;
-mod reach;
+pub mod reach;
 mod sesv2;
 mod sfn;
 mod sqs;

@@ -159,6 +159,26 @@ async fn describe_account() {
 }
 
 #[tokio::test]
+async fn account_joined_is_the_time_that_describe_account_tells() {
+    let id = "222222222222".parse().unwrap();
+    for (told, joined) in [
+        (json!(1_772_323_200), Some("2026-03-01T00:00:00Z")),
+        (json!(null), None),
+    ] {
+        let wire = wire::json(json!({"Account": {
+            "Id": "222222222222", "Name": "Shop", "Email": "shop@example.com", "State": "ACTIVE",
+            "JoinedTimestamp": told,
+        }}));
+        let found = wire.services.organizations.account_joined(id).await;
+        wire.sent_json(
+            &target("DescribeAccount"),
+            json!({"AccountId": "222222222222"}),
+        );
+        assert_eq!(found, Ok(joined.map(|time| time.parse().unwrap())));
+    }
+}
+
+#[tokio::test]
 async fn list_account_tags_reads_every_page() {
     let wire = wire::replay(vec![
         json_answer(
