@@ -83,7 +83,7 @@ calls! {
     Xml: aws => aws.cloudformation.describe_overrides("s", id("111111111111"));
     Xml: aws => aws.cloudformation.list_operations("s", None);
     Xml: aws => aws.cloudformation.describe_operation("s", &operation());
-    Xml: aws => aws.cloudformation.list_operation_results("s", &operation(), None);
+    Xml: aws => aws.cloudformation.list_operation_results("s", &operation(), None, None);
     Xml: aws => aws.cloudformation.list_resource_drifts("s", id("111111111111"), &operation(), None);
     Cbor: aws => aws.cloudwatch.describe_alarms(&["a".to_owned()]);
     Cbor: aws => aws.cloudwatch.list_metrics("n", "m", &Default::default(), None);
