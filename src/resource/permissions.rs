@@ -68,6 +68,8 @@ const DEPLOY: &[Operation] = &[
     cloudformation::STOP_STACK_SET_OPERATION,
     cloudformation::UPDATE_STACK_INSTANCES,
     cloudformation::UPDATE_STACK_SET,
+    // For the warning of alarms that will go off at once.
+    cloudwatch::GET_METRIC_DATA,
     organizations::DESCRIBE_ORGANIZATION,
     organizations::LIST_ACCOUNTS_FOR_PARENT,
     organizations::LIST_DELEGATED_ADMINISTRATORS,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStderr, Stdio};
 
 use assert_cmd::Command;
 use serde_json::Value;
@@ -114,9 +114,10 @@ impl Home {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
-        Started { child }
+            .spawn();
+        let mut child = child.expect("the binary starts");
+        let told = BufReader::new(child.stderr.take().expect("piped"));
+        Started { child, told }
     }
 
     /// The sandbox's world, as it is kept: what is true, whatever billctl says.
@@ -177,31 +178,23 @@ impl Home {
 /// A command that is running.
 pub struct Started {
     child: Child,
+    told: BufReader<ChildStderr>,
 }
 
 impl Started {
     /// Reads what it tells until a line holds `what`; answers that line.
     #[track_caller]
     pub fn until(&mut self, what: &str) -> String {
-        let told = self.child.stderr.as_mut().expect("piped");
-        // Byte by byte: what follows is for the next look.
-        let mut line = Vec::new();
         let mut all = String::new();
-        for byte in told.bytes() {
-            let byte = byte.expect("a byte");
-            if byte != b'\n' {
-                line.push(byte);
-                continue;
+        loop {
+            let mut line = String::new();
+            let read = self.told.read_line(&mut line).expect("text");
+            assert!(read > 0, "it ended without saying {what}: {all}");
+            if line.contains(what) {
+                return line;
             }
-            let text = String::from_utf8_lossy(&line).into_owned();
-            if text.contains(what) {
-                return text;
-            }
-            all.push_str(&text);
-            all.push('\n');
-            line.clear();
+            all.push_str(&line);
         }
-        panic!("it ended without saying {what}: {all}");
     }
 
     /// What Ctrl-C sends.
@@ -215,9 +208,8 @@ impl Started {
 
     /// Waits for its end.
     pub fn end(mut self) -> Ended {
-        let mut told = BufReader::new(self.child.stderr.take().expect("piped"));
         let mut stderr = String::new();
-        while told.read_line(&mut stderr).expect("text") > 0 {}
+        self.told.read_to_string(&mut stderr).expect("text");
         let output = self.child.wait_with_output().expect("an end");
         Ended {
             code: output.status.code().unwrap_or(-1),
