@@ -6,6 +6,7 @@
 //! line after it has to be among the lines that it printed, in this order; `...` in a line stands for anything, and
 //! alone on a line for lines left out.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -151,6 +152,74 @@ fn holds(name: &str) {
 #[test]
 fn the_runbook_shows_what_is_printed() {
     holds("runbook.md");
+}
+
+#[test]
+fn the_readme_shows_what_is_printed() {
+    holds("../README.md");
+}
+
+#[test]
+fn the_page_on_json_shows_what_is_printed() {
+    holds("json.md");
+}
+
+/// The names of all fields of a JSON value.
+fn fields(value: &serde_json::Value, found: &mut BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(object) => {
+            for (name, value) in object {
+                found.insert(name.clone());
+                // What stands there is AWS's own: a policy, a pattern, a template's parameters.
+                if !matches!(name.as_str(), "before" | "after" | "policy" | "parameters") {
+                    fields(value, found);
+                }
+            }
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| fields(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_field_of_a_json_answer_is_on_the_page_on_json() {
+    let page = document("json.md");
+    let stage = Stage::demo();
+    stage.config(CONFIG);
+    let mut found = BTreeSet::new();
+    let mut answer = |arguments: &[&str]| {
+        let (out, _) = texts(&stage.run(arguments));
+        let value = serde_json::from_str(&out).unwrap_or_else(|error| {
+            panic!("{arguments:?} answers no JSON: {error}\n{out}");
+        });
+        fields(&value, &mut found);
+    };
+    let json = ["--format", "json"];
+    for command in [
+        &["bootstrap", "--plan"][..],
+        &["bootstrap", "--yes"],
+        &["deploy", "--plan"],
+        &["doctor"],
+        &["template"],
+        &["preview"],
+        &["test-alert", "--account", "886563732113"],
+        &["status"],
+        &["destroy", "--plan"],
+    ] {
+        answer(&[command, &json].concat());
+    }
+    let missing: Vec<&String> = found
+        .iter()
+        .filter(|field| {
+            ![format!("`{field}`"), format!("\"{field}\"")]
+                .iter()
+                .any(|text| page.contains(text))
+        })
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "docs/json.md says nothing of {missing:?}"
+    );
 }
 
 #[test]
