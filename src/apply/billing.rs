@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::error::{Context, Error, Result};
 use crate::event::{Event, Listener};
+use crate::model::Arn;
 use crate::plan::billing::{Action, Plan, Step};
 use crate::resource::{
     BUS_STATEMENT, Bus, ConfigurationSet, Identity, Notifier, Queue, Resource, Role, Rule,
@@ -379,6 +380,15 @@ impl Run<'_> {
         for extra in removed_keys(step, "policies") {
             iam.delete_role_policy(&role.name, &extra).await?;
         }
+        for extra in removed_keys(step, "attached") {
+            // It was an ARN before it was shown.
+            let policy: Arn = extra
+                .parse()
+                .map_err(|_| Error::failed(format!("{extra} is not an ARN")))?;
+            iam.detach_role_policy(&role.name, &policy)
+                .await
+                .or_absent()?;
+        }
         Ok(())
     }
 
@@ -386,6 +396,11 @@ impl Run<'_> {
         let iam = &self.services.iam;
         for policy in role.policies.keys() {
             iam.delete_role_policy(&role.name, policy)
+                .await
+                .or_absent()?;
+        }
+        for policy in &role.attached {
+            iam.detach_role_policy(&role.name, policy)
                 .await
                 .or_absent()?;
         }

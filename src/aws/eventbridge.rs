@@ -9,8 +9,8 @@ use super::convert::token as next;
 use crate::model::Arn;
 use crate::service::eventbridge::{
     CREATE_EVENT_BUS, DELETE_EVENT_BUS, DELETE_RULE, DESCRIBE_EVENT_BUS, DESCRIBE_RULE,
-    EventBridge, EventBus, LIST_TARGETS_BY_RULE, NewEvent, PUT_EVENTS, PUT_PERMISSION, PUT_RULE,
-    PUT_TARGETS, REMOVE_PERMISSION, REMOVE_TARGETS, Rule, Target,
+    EventBridge, EventBus, LIST_TAGS_FOR_RESOURCE, LIST_TARGETS_BY_RULE, NewEvent, PUT_EVENTS,
+    PUT_PERMISSION, PUT_RULE, PUT_TARGETS, REMOVE_PERMISSION, REMOVE_TARGETS, Rule, Target,
 };
 use crate::service::{Operation, Result, Tags};
 
@@ -29,6 +29,20 @@ impl EventBridge for Caller<Client> {
                 .map(|policy| json(op, policy, "Policy"))
                 .transpose()?,
         })
+    }
+
+    async fn list_tags(&self, bus: &Arn) -> Result<Tags> {
+        let request = self
+            .client
+            .list_tags_for_resource()
+            .resource_arn(bus.as_str());
+        let answer = self
+            .call(LIST_TAGS_FOR_RESOURCE, || request.clone().send())
+            .await?;
+        let tags = answer.tags().iter();
+        Ok(tags
+            .map(|tag| (tag.key().to_owned(), tag.value().to_owned()))
+            .collect())
     }
 
     async fn create_event_bus(&self, name: &str, tags: &Tags) -> Result<Arn> {

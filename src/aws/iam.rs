@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types as sdk;
@@ -8,9 +10,9 @@ use super::call::{Caller, built, json, parsed, required, unusable};
 use super::convert::token as next;
 use crate::model::Arn;
 use crate::service::iam::{
-    CREATE_ROLE, DELETE_ROLE, DELETE_ROLE_POLICY, GET_ROLE, GET_ROLE_POLICY, Iam,
-    LIST_ATTACHED_ROLE_POLICIES, LIST_ROLE_POLICIES, NewRole, PUT_ROLE_POLICY, Role,
-    SIMULATE_PRINCIPAL_POLICY, UPDATE_ASSUME_ROLE_POLICY,
+    CREATE_ROLE, DELETE_ROLE, DELETE_ROLE_POLICY, DETACH_ROLE_POLICY, GET_ROLE, GET_ROLE_POLICY,
+    Iam, LIST_ATTACHED_ROLE_POLICIES, LIST_ROLE_POLICIES, NewRole, PUT_ROLE_POLICY, Role,
+    SIMULATE_PRINCIPAL_POLICY, Simulation, UPDATE_ASSUME_ROLE_POLICY,
 };
 use crate::service::{Operation, Result};
 
@@ -149,26 +151,58 @@ impl Iam for Caller<Client> {
         }
     }
 
-    async fn denied_actions(&self, principal: &Arn, actions: &[String]) -> Result<Vec<String>> {
+    async fn detach_role_policy(&self, role: &str, policy: &Arn) -> Result<()> {
+        let request = self
+            .client
+            .detach_role_policy()
+            .role_name(role)
+            .policy_arn(policy.as_str());
+        self.call(DETACH_ROLE_POLICY, || request.clone().send())
+            .await
+            .map(drop)
+    }
+
+    async fn denied_actions(&self, simulation: &Simulation) -> Result<Vec<String>> {
         let op = SIMULATE_PRINCIPAL_POLICY;
-        let mut denied = Vec::new();
+        let context = simulation.context.iter().map(|(key, value)| {
+            sdk::ContextEntry::builder()
+                .context_key_name(key)
+                .context_key_values(value)
+                .context_key_type(sdk::ContextKeyTypeEnum::String)
+                .build()
+        });
+        let context: Vec<_> = context.collect();
+        let mut allowed = BTreeSet::new();
         let mut marker = None;
         loop {
             let request = self
                 .client
                 .simulate_principal_policy()
-                .policy_source_arn(principal.as_str())
-                .set_action_names(Some(actions.to_vec()))
+                .policy_source_arn(simulation.principal.as_str())
+                .set_action_names(Some(simulation.actions.clone()))
+                .set_resource_arns(Some(simulation.resources.clone()))
+                .set_context_entries(Some(context.clone()))
                 .set_marker(marker);
             let answer = self.call(op, || request.clone().send()).await?;
             for result in answer.evaluation_results() {
-                if result.eval_decision() != &sdk::PolicyEvaluationDecisionType::Allowed {
-                    denied.push(result.eval_action_name().to_owned());
+                // Several resources are answered as one result each, or as parts of one (unverified which).
+                let parts = result.resource_specific_results().iter();
+                let yes = sdk::PolicyEvaluationDecisionType::Allowed;
+                if result.eval_decision() == &yes
+                    || parts
+                        .into_iter()
+                        .any(|part| part.eval_resource_decision() == &yes)
+                {
+                    allowed.insert(result.eval_action_name().to_owned());
                 }
             }
             marker = next(answer.marker);
             if marker.is_none() {
-                return Ok(denied);
+                let actions = simulation.actions.iter();
+                return Ok(actions
+                    .filter(|action| !allowed.contains(*action))
+                    .cloned()
+                    .collect());
             }
         }
     }

@@ -103,18 +103,19 @@ impl SesV2 for Caller<Client> {
             subject: text(content.subject()),
             html: text(content.html()),
             text: text(content.text()),
+            tags: read_tags(answer.tags()),
         })
     }
 
     async fn create_email_template(&self, template: &EmailTemplate) -> Result<()> {
+        let op = CREATE_EMAIL_TEMPLATE;
         let request = self
             .client
             .create_email_template()
             .template_name(&template.name)
+            .set_tags(Some(write_tags(op, &template.tags)?))
             .template_content(content(template));
-        self.call(CREATE_EMAIL_TEMPLATE, || request.clone().send())
-            .await
-            .map(drop)
+        self.call(op, || request.clone().send()).await.map(drop)
     }
 
     async fn update_email_template(&self, template: &EmailTemplate) -> Result<()> {

@@ -6,8 +6,8 @@ use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::call::{Caller, required};
 use crate::service::sqs::{
-    Attributes, CREATE_QUEUE, DELETE_QUEUE, GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL, MOST_SEEN,
-    Message, RECEIVE_MESSAGE, SET_QUEUE_ATTRIBUTES, Sqs,
+    Attributes, CREATE_QUEUE, DELETE_QUEUE, GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL, LIST_QUEUE_TAGS,
+    MOST_SEEN, Message, RECEIVE_MESSAGE, SET_QUEUE_ATTRIBUTES, Sqs,
 };
 use crate::service::{Result, Tags};
 
@@ -58,6 +58,14 @@ impl Sqs for Caller<Client> {
                     .collect(),
             })
             .collect())
+    }
+
+    async fn list_queue_tags(&self, url: &str) -> Result<Tags> {
+        let request = self.client.list_queue_tags().queue_url(url);
+        let answer = self
+            .call(LIST_QUEUE_TAGS, || request.clone().send())
+            .await?;
+        Ok(answer.tags.unwrap_or_default().into_iter().collect())
     }
 
     async fn create_queue(

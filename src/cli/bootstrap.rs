@@ -22,6 +22,9 @@ pub struct BootstrapArgs {
     /// Show what would be done, field by field, and do nothing.
     #[arg(long)]
     pub plan: bool,
+    /// Take over what is there under billctl's names though billctl didn't make it; `--yes` alone doesn't do.
+    #[arg(long)]
+    pub adopt: bool,
     /// Wait until SES has verified the identity; at most MINUTES.
     #[arg(
         long,
@@ -49,6 +52,7 @@ pub async fn run(args: &BootstrapArgs, context: &Context) -> Result<()> {
     };
     let mut observed = observe::read(services, &scope).await?;
     let plan = plan::plan(resource::desired(&scope), &observed.present);
+    context.summarize(|| render::billing_plan(Format::Markdown, "bootstrap", &plan));
     if args.plan {
         show(context, &plan, false, &scope, &observed);
         return Ok(());
@@ -60,7 +64,7 @@ pub async fn run(args: &BootstrapArgs, context: &Context) -> Result<()> {
         );
     }
     if !plan.is_empty() {
-        context.confirm("apply this plan?", plan.is_destructive())?;
+        confirm(args, context, &plan)?;
         apply::run(&plan, services, listener).await?;
         observed = observe::read(services, &scope).await?;
         verify(&scope, &observed)?;
@@ -70,6 +74,28 @@ pub async fn run(args: &BootstrapArgs, context: &Context) -> Result<()> {
     }
     conclude(context, &plan, &scope, &observed);
     Ok(())
+}
+
+/// Asks whether to go on. What somebody else made is changed only when they were named: whatever uses it may stop
+/// working.
+fn confirm(args: &BootstrapArgs, context: &Context, plan: &Plan) -> Result<()> {
+    let foreign: Vec<String> = plan.takeovers().map(|step| step.id.to_string()).collect();
+    let foreign = foreign.join(", ");
+    if foreign.is_empty() || args.adopt {
+        return context.confirm("apply this plan?", false);
+    }
+    if context.interactive() && !context.global.yes {
+        return context.confirm(
+            &format!("apply this plan, and take over what billctl didn't make ({foreign})?"),
+            true,
+        );
+    }
+    Err(Error::usage(format!(
+        "billctl didn't make {foreign}, so nothing was changed"
+    ))
+    .hint(
+        "choose other names under [names] or [alarm] in the config, or take it over with --adopt",
+    ))
 }
 
 /// The plan alone: with `--plan`.

@@ -1,5 +1,6 @@
-use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,7 +9,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use crate::aws;
 use crate::config::{CallAs, Config};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::Listener;
+use crate::event::{Event, Listener};
 use crate::model::Organization;
 use crate::plan::Thresholds;
 use crate::render::{self, Progress};
@@ -154,6 +155,26 @@ impl Context {
                 ErrorKind::Interrupted,
                 "not confirmed: nothing was changed",
             ))
+        }
+    }
+
+    /// Appends to the summary of a CI step where the environment offers one (GitHub's `GITHUB_STEP_SUMMARY`; Gitea
+    /// and Forgejo name it the same). That it can't be written is said, and fails nothing.
+    pub fn summarize(&self, markdown: impl FnOnce() -> String) {
+        let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty())
+        else {
+            return;
+        };
+        let written = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(render::step_summary(&markdown()).as_bytes()));
+        if let Err(error) = written {
+            let path = Path::new(&path).display();
+            self.listener.on(Event::Warning(format!(
+                "the step summary {path} can't be written: {error}"
+            )));
         }
     }
 

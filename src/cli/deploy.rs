@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use clap::Args;
 use futures::try_join;
 
-use super::{Context, precheck};
+use super::{Context, Format, precheck};
 use crate::apply::operation::follow;
 use crate::apply::rollout::{self as apply, Report, Wait};
 use crate::error::{Context as _, Error, ErrorKind, Result};
@@ -216,6 +216,8 @@ impl Deploy<'_> {
                     "{}",
                     render::rollout(context.global.format, &rollout, self.organization)
                 );
+                context
+                    .summarize(|| render::rollout(Format::Markdown, &rollout, self.organization));
             }
             if rollout.is_empty() || args.plan {
                 return Ok(());
@@ -282,7 +284,9 @@ impl Deploy<'_> {
     /// What the run amounts to: every failure listed, and the exit code.
     fn conclude(&self, rollout: &Rollout, report: &Report) -> Result<()> {
         if report.has_failures() {
-            anstream::println!("{}", render::failures(&report.outcomes, self.organization));
+            let failures = render::failures(&report.outcomes, self.organization);
+            anstream::println!("{failures}");
+            self.context.summarize(|| format!("```\n{failures}\n```"));
         }
         if let Some(id) = &report.detached {
             anstream::println!(

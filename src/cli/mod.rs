@@ -15,12 +15,13 @@ mod preview;
 mod sandbox;
 mod spend;
 mod status;
+mod template;
 mod test_alert;
 
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use context::{Color, Context, Format, GlobalArgs, services};
 
@@ -64,6 +65,8 @@ enum Command {
     TestAlert(test_alert::TestAlertArgs),
     /// Print the least IAM policy for an operator, for CI, or for looking only.
     Policy(policy::PolicyArgs),
+    /// Print the CloudFormation template that the members get, with its parameters.
+    Template(template::TemplateArgs),
     /// Play the whole story on the embedded sandbox: no AWS account needed.
     Demo(demo::DemoArgs),
     /// Make, show and change the sandbox that --sandbox works on.
@@ -75,8 +78,8 @@ enum Command {
 }
 
 /// Runs the command line of this process.
-pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+pub fn main(version: &'static str) -> ExitCode {
+    let cli = parse(version);
     match cli.global.color {
         Color::Auto => {}
         Color::Always => anstream::ColorChoice::Always.write_global(),
@@ -103,6 +106,13 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The command line, or the end of the process with what is wrong with it.
+fn parse(version: &'static str) -> Cli {
+    let mut matches = Cli::command().version(version).get_matches();
+    // What clap took for a command line of `Cli` is one.
+    Cli::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit())
+}
+
 async fn run(cli: &Cli) -> Result<()> {
     let started = Instant::now();
     let global = &cli.global;
@@ -113,6 +123,7 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Doctor(args) => return doctor::run(args, global, started).await,
         Command::Init(args) => return init::run(args, global).await,
         Command::Policy(args) => return policy::run(args, global),
+        Command::Template(args) => return template::run(args, global).await,
         Command::Preview(args) => return preview::run(args, global).await,
         Command::Demo(args) => return demo::run(args).await,
         Command::Sandbox(args) => return sandbox::run(args, global).await,
@@ -133,8 +144,12 @@ async fn run(cli: &Cli) -> Result<()> {
         | Command::Policy(_)
         | Command::Preview(_)
         | Command::Demo(_)
-        | Command::Sandbox(_) => Ok(()),
+        | Command::Sandbox(_)
+        | Command::Template(_) => Ok(()),
     };
+    if let Err(error) = &result {
+        context.summarize(|| render::failure_summary(error));
+    }
     context.report_calls(started);
     result
 }

@@ -5,10 +5,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::model::AccountId;
 use crate::resource::permissions;
-
-/// The template that StackSets deploys to the members.
-const MEMBER_TEMPLATE: &str = include_str!("../../assets/member-template.yaml");
-
+use crate::resource::stack_set::TEMPLATE;
 /// Who is to get a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Job {
@@ -49,7 +46,7 @@ pub struct PolicyArgs {
 /// A config that is missing or wrong.
 pub fn run(args: &PolicyArgs, global: &GlobalArgs) -> Result<()> {
     let config = Config::load(&global.config)?;
-    let types = permissions::resource_types(MEMBER_TEMPLATE);
+    let types = permissions::resource_types(TEMPLATE);
     let policy = permissions::policy(args.job.into(), &config, args.account, &types);
     anstream::println!("{policy:#}");
     let size = permissions::size(&policy);

@@ -1,7 +1,7 @@
 use clap::Args;
 use futures::try_join;
 
-use super::{Context, precheck};
+use super::{Context, Format, precheck};
 use crate::config::CallAs;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Organization;
@@ -77,6 +77,7 @@ pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
         billing: billing(context, &organization, &thresholds).await,
     };
     anstream::println!("{}", render::status(context.global.format, &report));
+    context.summarize(|| render::status(Format::Markdown, &report));
     if args.check && report.has_findings() {
         return Err(Error::new(
             ErrorKind::Check,

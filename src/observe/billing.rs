@@ -10,8 +10,8 @@ use crate::observe;
 use crate::plan::Thresholds;
 use crate::plan::billing::Present;
 use crate::resource::{
-    Access, Alarm, Bus, ConfigurationSet, DESTINATION, Dashboard, Facts, Identity, Notifier, Queue,
-    Resource, Role, Rule, Scope, Template,
+    Access, Alarm, Bus, ConfigurationSet, DEFAULT_BUS, DESTINATION, Dashboard, Facts, Identity,
+    Notifier, Queue, Resource, Role, Rule, Scope, Template,
 };
 use crate::service::cloudformation::OrganizationsAccess;
 use crate::service::sesv2::{EmailIdentity, SesAccount};
@@ -137,16 +137,10 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<Observed> {
     };
     let mut rules = vec![
         (names.event_bus.clone(), names.member_rule.clone()),
-        (
-            crate::resource::DEFAULT_BUS.to_owned(),
-            scope.mail_failure_rule(),
-        ),
+        (DEFAULT_BUS.to_owned(), scope.mail_failure_rule()),
     ];
     if !scope.uses_default_bus() {
-        rules.push((
-            crate::resource::DEFAULT_BUS.to_owned(),
-            names.own_rule.clone(),
-        ));
+        rules.push((DEFAULT_BUS.to_owned(), names.own_rule.clone()));
     }
     let mut reads: Vec<Read> = vec![
         queue(services, &names.queue).boxed(),
@@ -208,31 +202,38 @@ async fn access(services: &Services) -> service::Result<Option<Resource>> {
     Ok((state != OrganizationsAccess::Disabled).then_some(Resource::Access(Access { state })))
 }
 
-async fn queue(services: &Services, name: &str) -> service::Result<Option<Resource>> {
+pub(super) async fn queue(services: &Services, name: &str) -> service::Result<Option<Resource>> {
     let Some(url) = services.sqs.get_queue_url(name).await.or_absent()? else {
         return Ok(None);
     };
-    let attributes = services.sqs.get_queue_attributes(&url).await.or_absent()?;
-    Ok(attributes.map(|attributes| {
-        Resource::Queue(Queue {
-            name: name.to_owned(),
-            attributes,
-        })
-    }))
+    let (attributes, tags) = futures::join!(
+        services.sqs.get_queue_attributes(&url),
+        services.sqs.list_queue_tags(&url),
+    );
+    let Some(attributes) = attributes.or_absent()? else {
+        return Ok(None);
+    };
+    Ok(Some(Resource::Queue(Queue {
+        name: name.to_owned(),
+        attributes,
+        tags: tags.or_absent()?.unwrap_or_default(),
+    })))
 }
 
-async fn bus(services: &Services, name: &str) -> service::Result<Option<Resource>> {
-    let bus = services
-        .eventbridge
-        .describe_event_bus(name)
-        .await
-        .or_absent()?;
-    Ok(bus.map(|bus| {
-        Resource::Bus(Bus {
-            name: bus.name,
-            policy: bus.policy,
-        })
-    }))
+pub(super) async fn bus(services: &Services, name: &str) -> service::Result<Option<Resource>> {
+    let eventbridge = &services.eventbridge;
+    let Some(bus) = eventbridge.describe_event_bus(name).await.or_absent()? else {
+        return Ok(None);
+    };
+    let tags = match name {
+        DEFAULT_BUS => None,
+        _ => eventbridge.list_tags(&bus.arn).await.or_absent()?,
+    };
+    Ok(Some(Resource::Bus(Bus {
+        name: bus.name,
+        policy: bus.policy,
+        tags: tags.unwrap_or_default(),
+    })))
 }
 
 pub(super) async fn configuration_set(
@@ -258,7 +259,7 @@ pub(super) async fn configuration_set(
     })))
 }
 
-async fn template(services: &Services, name: &str) -> service::Result<Option<Resource>> {
+pub(super) async fn template(services: &Services, name: &str) -> service::Result<Option<Resource>> {
     let template = services.sesv2.get_email_template(name).await.or_absent()?;
     Ok(template.map(|template| Resource::Template(Template(template))))
 }

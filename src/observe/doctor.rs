@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::FutureExt;
-use futures::future::{BoxFuture, join_all};
+use futures::future::{BoxFuture, join_all, try_join_all};
 
-use super::billing::{configuration_set, dashboard, role, rule};
+use super::billing::{bus, configuration_set, dashboard, queue, role, rule, template};
 use crate::config::Config;
 use crate::model::{AccountId, Arn};
 use crate::observe;
-use crate::plan::doctor::{Readings, actions};
-use crate::resource::permissions::Job;
+use crate::plan::doctor::Readings;
+use crate::resource::permissions::{resource_types, simulations};
 use crate::resource::{Alarm, DEFAULT_BUS, Resource};
+use crate::service::organizations::OrganizationInfo;
 use crate::service::sts::CallerIdentity;
 use crate::service::{Kind, OrAbsent, Result, Services, all_pages};
 
@@ -24,6 +25,7 @@ pub async fn readings(services: &Services, config: &Config) -> Readings {
     let caller = async { services.sts.get_caller_identity().await }
         .boxed()
         .shared();
+    let organization = organizations.describe_organization().shared();
     let (
         caller,
         organization,
@@ -39,7 +41,7 @@ pub async fn readings(services: &Services, config: &Config) -> Readings {
         denied,
     ) = futures::join!(
         caller.clone(),
-        organizations.describe_organization(),
+        organization.clone(),
         observe::organization(services),
         all_pages(|token| organizations.list_stacksets_administrators(token)),
         services.cloudformation.describe_organizations_access(),
@@ -51,7 +53,7 @@ pub async fn readings(services: &Services, config: &Config) -> Readings {
             .cloudformation
             .describe_stack_set(&config.deploy.stack_set),
         things(services, config),
-        denied(services, caller),
+        denied(services, config, caller, organization),
     );
     Readings {
         caller,
@@ -112,6 +114,36 @@ async fn things(services: &Services, config: &Config) -> Vec<(String, Result<Opt
             .boxed(),
         );
     }
+    reads.push(
+        async move {
+            (
+                format!("queue {}", names.queue),
+                queue(services, &names.queue).await,
+            )
+        }
+        .boxed(),
+    );
+    // The default bus is everybody's: bootstrap only adds its statement.
+    if names.event_bus != DEFAULT_BUS {
+        reads.push(
+            async move {
+                (
+                    format!("event bus {}", names.event_bus),
+                    bus(services, &names.event_bus).await,
+                )
+            }
+            .boxed(),
+        );
+    }
+    reads.push(
+        async move {
+            (
+                format!("mail template {}", names.template),
+                template(services, &names.template).await,
+            )
+        }
+        .boxed(),
+    );
     for name in [
         config.alarm.name.clone(),
         names.failure_alarm(),
@@ -151,9 +183,12 @@ async fn alarm(services: &Services, name: String) -> Result<Option<Resource>> {
 /// simulated: a root user, a federated one.
 async fn denied(
     services: &Services,
+    config: &Config,
     caller: impl Future<Output = Result<CallerIdentity>>,
-) -> Result<Option<Vec<String>>> {
-    let caller = caller.await?;
+    organization: impl Future<Output = Result<OrganizationInfo>>,
+) -> Result<Option<BTreeSet<String>>> {
+    let (caller, organization) = futures::join!(caller, organization);
+    let caller = caller?;
     let resource = caller.arn.resource();
     let principal: Arn = match resource.split('/').collect::<Vec<_>>().as_slice() {
         ["user", ..] => caller.arn.clone(),
@@ -168,10 +203,13 @@ async fn denied(
         },
         _ => return Ok(None),
     };
-    let wanted = actions(Job::Operator.operations());
-    services
-        .iam
-        .denied_actions(&principal, &wanted)
-        .await
-        .map(Some)
+    let organization = organization.ok().map(|found| found.id);
+    let types = resource_types(crate::resource::stack_set::TEMPLATE);
+    let asked = simulations(&principal, config, organization.as_ref(), &types);
+    let answers = asked
+        .iter()
+        .map(|simulation| services.iam.denied_actions(simulation));
+    Ok(Some(
+        try_join_all(answers).await?.into_iter().flatten().collect(),
+    ))
 }

@@ -112,16 +112,11 @@ impl Plan {
             .count()
     }
 
-    /// What would be taken over although billctl's mark is missing.
+    /// What would be taken over although billctl's mark is missing: whoever made it has to be asked first.
     pub fn takeovers(&self) -> impl Iterator<Item = &Step> {
         self.steps
             .iter()
             .filter(|step| step.action == Action::Update && step.foreign)
-    }
-
-    /// Whether something is removed or taken over: without a terminal it needs `--yes`.
-    pub fn is_destructive(&self) -> bool {
-        self.count(Action::Delete) > 0 || self.takeovers().next().is_some()
     }
 
     /// The step for this kind of thing, if there is one.
@@ -184,7 +179,7 @@ pub fn removal(scope: &Scope, present: &Present) -> Plan {
             Resource::Bus(bus) if bus.is_default() && !bus.has_our_statement() => {
                 Some("billctl's statement isn't in its policy")
             }
-            Resource::Bus(_) => None,
+            Resource::Bus(bus) if bus.is_default() => None,
             other if !other.is_ours() => Some("billctl didn't make it"),
             _ => None,
         };

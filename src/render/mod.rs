@@ -13,7 +13,9 @@ mod rollout;
 mod spend;
 mod status;
 mod suggestion;
+mod summary;
 mod table;
+mod template;
 
 pub use billing::{billing_json, billing_plan, mail_setup};
 pub use calls::calls;
@@ -28,8 +30,10 @@ pub use rollout::{failures, rollout};
 pub use spend::spend;
 pub use status::{BillingStatus, Status, status};
 pub use suggestion::suggestion;
+pub use summary::{failure_summary, step_summary};
 use table::clean;
 pub use table::{Table, plural};
+pub use template::template;
 
 /// The version of every JSON answer; it grows when a field changes its meaning or goes away (docs/json.md).
 pub const JSON_VERSION: u32 = 1;

@@ -1,8 +1,9 @@
 use serde_json::{Value, json};
 
 use super::document;
-use super::names::{DEFAULT_BUS, Scope};
+use super::names::{self, DEFAULT_BUS, Scope};
 use super::policies;
+use crate::service::Tags;
 
 /// The statement of the bus policy that is billctl's; on the default bus others may stand beside it.
 pub const BUS_STATEMENT: &str = "BillctlAlarmsOfThisOrganisation";
@@ -14,6 +15,8 @@ pub struct Bus {
     pub name: String,
     /// Who may put events on it.
     pub policy: Option<Value>,
+    /// Its tags; those of the default bus aren't looked at.
+    pub tags: Tags,
 }
 
 impl Bus {
@@ -23,12 +26,18 @@ impl Bus {
         Self {
             name: scope.config.names.event_bus.clone(),
             policy: Some(policies::bus(scope)),
+            tags: names::tags(),
         }
     }
 
     /// Whether this is the bus that every account has, and that billctl shares with others.
     pub fn is_default(&self) -> bool {
         self.name == DEFAULT_BUS
+    }
+
+    /// Whether billctl made it. The default bus came with the account.
+    pub(super) fn is_ours(&self) -> bool {
+        !self.is_default() && names::are_ours(&self.tags)
     }
 
     /// The same, with the statements of others that are on the default bus: they are not billctl's to remove.

@@ -112,7 +112,12 @@ impl Template {
                 .to_owned(),
             html: include_str!("../../assets/mail/body.html").to_owned(),
             text: include_str!("../../assets/mail/body.txt").to_owned(),
+            tags: names::tags(),
         })
+    }
+
+    pub(super) fn is_ours(&self) -> bool {
+        names::are_ours(&self.0.tags)
     }
 
     /// The texts, with line ends as one: SES may store CRLF.

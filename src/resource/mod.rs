@@ -162,12 +162,14 @@ impl Resource {
         }
     }
 
-    /// Whether billctl made it, as far as its tags, its description or its content tell. A queue, a bus or a
-    /// template tells nothing: its name has to do.
+    /// Whether billctl made it: by its tags, and where a service shows none with its answer, by its description or
+    /// its content, which nobody writes by chance.
     pub fn is_ours(&self) -> bool {
         match self {
-            Self::Access(_) | Self::Queue(_) | Self::Template(_) => true,
-            Self::Bus(bus) => !bus.is_default(),
+            Self::Access(_) => true,
+            Self::Queue(queue) => queue.is_ours(),
+            Self::Bus(bus) => bus.is_ours(),
+            Self::Template(template) => template.is_ours(),
             Self::Identity(identity) => identity.is_ours(),
             Self::ConfigurationSet(set) => set.is_ours(),
             Self::Role(role) => role.is_ours(),

@@ -6,25 +6,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::config::{CallAs, Config};
-use crate::model::{AccountId, REGION};
+use crate::config::Config;
+use crate::model::{AccountId, Arn, OrgId};
+use crate::service::iam::Simulation;
 use crate::service::{
-    Operation, Service, billing, cloudformation, cloudwatch, eventbridge, iam, organizations,
-    sesv2, sfn, sqs,
+    Operation, billing, cloudformation, cloudwatch, eventbridge, iam, organizations, sesv2, sfn,
+    sqs,
 };
+use room::{Places, Room};
+
+mod room;
 
 /// Most characters of a managed policy, whitespace not counted (IAM quotas).
 pub const MANAGED_POLICY_LIMIT: usize = 6_144;
-
-/// StackSets in Organizations: the principals of trusted access and of its service-linked role.
-const STACKSETS_PRINCIPALS: [&str; 2] = [
-    "member.org.stacksets.cloudformation.amazonaws.com",
-    "stacksets.cloudformation.amazonaws.com",
-];
-
-/// The role that StackSets makes for itself when trusted access is activated.
-const STACKSETS_ROLE: &str = "aws-service-role/stacksets.cloudformation.amazonaws.com/\
-                              AWSServiceRoleForCloudFormationStackSetsOrgAdmin";
 
 /// Who is to get a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +94,7 @@ const STATUS: &[Operation] = &[
     cloudwatch::LIST_METRICS,
     eventbridge::DESCRIBE_EVENT_BUS,
     eventbridge::DESCRIBE_RULE,
+    eventbridge::LIST_TAGS_FOR_RESOURCE,
     eventbridge::LIST_TARGETS_BY_RULE,
     iam::GET_ROLE,
     iam::GET_ROLE_POLICY,
@@ -122,96 +117,9 @@ const STATUS: &[Operation] = &[
     sfn::LIST_EXECUTIONS,
     sqs::GET_QUEUE_ATTRIBUTES,
     sqs::GET_QUEUE_URL,
+    sqs::LIST_QUEUE_TAGS,
     sqs::RECEIVE_MESSAGE,
 ];
-
-/// What a statement is about: one statement each, named after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Room {
-    /// Actions that know no resources.
-    Everywhere,
-    /// The same, where they change something: at least in the one Region only.
-    Region,
-    StackSet,
-    Instances,
-    Organization,
-    /// Alarms and the dashboard.
-    Alarms,
-    /// An event's way: bus, rules, notifier, queue.
-    Delivery,
-    /// SES's identity, template and configuration set.
-    Mail,
-    Roles,
-    PassRoles,
-    Principals,
-    TrustedAccess,
-    StackSetsRole,
-}
-
-impl Room {
-    fn of(operation: Operation) -> Option<Self> {
-        Some(match operation.service {
-            // GetCallerIdentity needs no permission, and can't be denied.
-            Service::Sts => return None,
-            Service::Billing => Self::Everywhere,
-            Service::CloudFormation => match operation {
-                cloudformation::DESCRIBE_ORGANIZATIONS_ACCESS => Self::Everywhere,
-                cloudformation::ACTIVATE_ORGANIZATIONS_ACCESS
-                | cloudformation::CREATE_STACK_SET => Self::Region,
-                cloudformation::CREATE_STACK_INSTANCES
-                | cloudformation::UPDATE_STACK_INSTANCES
-                | cloudformation::DELETE_STACK_INSTANCES
-                | cloudformation::UPDATE_STACK_SET => Self::Instances,
-                _ => Self::StackSet,
-            },
-            Service::CloudWatch => match operation {
-                cloudwatch::GET_METRIC_DATA | cloudwatch::LIST_METRICS => Self::Everywhere,
-                _ => Self::Alarms,
-            },
-            Service::EventBridge => match operation {
-                eventbridge::PUT_PERMISSION | eventbridge::REMOVE_PERMISSION => Self::Region,
-                _ => Self::Delivery,
-            },
-            Service::Iam => match operation {
-                iam::SIMULATE_PRINCIPAL_POLICY => Self::Principals,
-                _ => Self::Roles,
-            },
-            Service::Organizations => match operation {
-                organizations::DESCRIBE_ACCOUNT
-                | organizations::LIST_ACCOUNTS_FOR_PARENT
-                | organizations::LIST_ORGANIZATIONAL_UNITS_FOR_PARENT
-                | organizations::LIST_TAGS_FOR_RESOURCE => Self::Organization,
-                _ => Self::Everywhere,
-            },
-            Service::SesV2 => match operation {
-                sesv2::GET_ACCOUNT => Self::Everywhere,
-                // Editions of the Service Authorization Reference differ on whether these two know resources.
-                sesv2::CREATE_CONFIGURATION_SET | sesv2::CREATE_EMAIL_IDENTITY => Self::Region,
-                _ => Self::Mail,
-            },
-            Service::StepFunctions | Service::Sqs => Self::Delivery,
-        })
-    }
-
-    /// The statement's id.
-    const fn sid(self) -> &'static str {
-        match self {
-            Self::Everywhere => "Everywhere",
-            Self::Region => "InTheRegion",
-            Self::StackSet => "StackSet",
-            Self::Instances => "StackInstances",
-            Self::Organization => "Organization",
-            Self::Alarms => "Alarms",
-            Self::Delivery => "Delivery",
-            Self::Mail => "Mail",
-            Self::Roles => "Roles",
-            Self::PassRoles => "PassRoles",
-            Self::Principals => "OwnPermissions",
-            Self::TrustedAccess => "TrustedAccess",
-            Self::StackSetsRole => "StackSetsRole",
-        }
-    }
-}
 
 /// What AWS wants beside the operation's own action, of which billctl calls no operation.
 fn beside(operation: Operation) -> &'static [(Room, &'static str)] {
@@ -226,7 +134,9 @@ fn beside(operation: Operation) -> &'static [(Room, &'static str)] {
         sqs::CREATE_QUEUE => &[(Room::Delivery, "sqs:TagQueue")],
         cloudwatch::PUT_METRIC_ALARM => &[(Room::Alarms, "cloudwatch:TagResource")],
         sesv2::CREATE_EMAIL_IDENTITY => &[(Room::Mail, "ses:TagResource")],
-        sesv2::CREATE_CONFIGURATION_SET => &[(Room::Mail, "ses:TagResource")],
+        sesv2::CREATE_CONFIGURATION_SET | sesv2::CREATE_EMAIL_TEMPLATE => {
+            &[(Room::Mail, "ses:TagResource")]
+        }
         cloudformation::CREATE_STACK_SET => &[(Room::StackSet, "cloudformation:TagResource")],
         sfn::UPDATE_STATE_MACHINE => &[(Room::PassRoles, "iam:PassRole")],
         eventbridge::PUT_TARGETS => &[(Room::PassRoles, "iam:PassRole")],
@@ -240,17 +150,8 @@ fn beside(operation: Operation) -> &'static [(Room, &'static str)] {
     }
 }
 
-/// The policy document for this job. Without `account` the ARNs leave the account open, which an identity's policy
-/// may: it can allow nothing in another account by itself.
-///
-/// `resource_types` are the types in the member template, such as `AWS::CloudWatch::Alarm`: StackSets checks that
-/// the caller may use them.
-pub fn policy(
-    job: Job,
-    config: &Config,
-    account: Option<AccountId>,
-    resource_types: &BTreeSet<String>,
-) -> Value {
+/// The actions that a job needs, by what they are about.
+fn rooms(job: Job) -> BTreeMap<Room, BTreeSet<String>> {
     let mut rooms: BTreeMap<Room, BTreeSet<String>> = BTreeMap::new();
     for operation in job.operations() {
         let Some(room) = Room::of(operation) else {
@@ -264,19 +165,66 @@ pub fn policy(
             rooms.entry(*room).or_default().insert((*action).to_owned());
         }
     }
-    let place = Places {
-        config,
-        account: account.map_or_else(|| "*".to_owned(), |account| account.to_string()),
-        resource_types,
-    };
-    let statements: Vec<Value> = rooms
+    rooms
+}
+
+/// The actions that a job needs, those that no operation is named after among them.
+pub fn actions(job: Job) -> BTreeSet<String> {
+    rooms(job).into_values().flatten().collect()
+}
+
+/// What to ask IAM's simulator to learn whether `principal` may do all that billctl does: the statements of the
+/// operator's policy, with the values that their conditions want.
+pub fn simulations(
+    principal: &Arn,
+    config: &Config,
+    organization: Option<&OrgId>,
+    resource_types: &BTreeSet<String>,
+) -> Vec<Simulation> {
+    let place = Places::new(config, principal.account(), organization, resource_types);
+    rooms(Job::Operator)
+        .into_iter()
+        .map(|(room, actions)| Simulation {
+            principal: principal.clone(),
+            actions: actions.into_iter().collect(),
+            resources: place.resources(room),
+            context: place
+                .condition(room)
+                .map_or_else(BTreeMap::new, |condition| {
+                    let operators = condition.as_object().into_iter().flatten();
+                    operators
+                        .filter_map(|(_, keys)| keys.as_object())
+                        .flatten()
+                        .filter_map(|(key, values)| {
+                            let value = values.get(0).unwrap_or(values).as_str()?;
+                            Some((key.clone(), value.to_owned()))
+                        })
+                        .collect()
+                }),
+        })
+        .collect()
+}
+
+/// The policy document for this job. Without `account` the ARNs leave the account open, which an identity's policy
+/// may: it can allow nothing in another account by itself.
+///
+/// `resource_types` are the types in the member template, such as `AWS::CloudWatch::Alarm`: StackSets checks that
+/// the caller may use them.
+pub fn policy(
+    job: Job,
+    config: &Config,
+    account: Option<AccountId>,
+    resource_types: &BTreeSet<String>,
+) -> Value {
+    let place = Places::new(config, account, None, resource_types);
+    let statements: Vec<Value> = rooms(job)
         .iter()
         .map(|(room, actions)| {
             let mut statement = json!({
                 "Sid": room.sid(),
                 "Effect": "Allow",
                 "Action": single_or_list(actions.iter().cloned()),
-                "Resource": place.resources(*room),
+                "Resource": single_or_list(place.resources(*room)),
             });
             if let (Some(condition), Some(fields)) =
                 (place.condition(*room), statement.as_object_mut())
@@ -316,150 +264,5 @@ pub fn resource_types(template: &str) -> BTreeSet<String> {
         // Parameter types such as AWS::SSM::Parameter::Value have more parts or angle brackets.
         .filter(|kind| !kind.contains('<'))
         .map(str::to_owned)
-        .collect()
-}
-
-/// Resource ARNs of this config.
-struct Places<'a> {
-    config: &'a Config,
-    account: String,
-    resource_types: &'a BTreeSet<String>,
-}
-
-impl Places<'_> {
-    fn regional(&self, service: &str, resource: &str) -> String {
-        format!(
-            "arn:aws:{service}:{REGION}:{}:{}",
-            self.account,
-            literal(resource)
-        )
-    }
-
-    fn global(&self, service: &str, resource: &str) -> String {
-        format!("arn:aws:{service}::{}:{}", self.account, literal(resource))
-    }
-
-    /// Parts of the organisation. It belongs to the management account, which is another one for a delegated
-    /// administrator.
-    fn in_organization(&self, kind: &str) -> String {
-        let owner = match self.config.call_as {
-            CallAs::Own => self.account.as_str(),
-            CallAs::DelegatedAdmin => "*",
-        };
-        let id = self
-            .config
-            .organization
-            .as_ref()
-            .map_or("o-*", |id| id.as_str());
-        format!("arn:aws:organizations::{owner}:{kind}/{id}/*")
-    }
-
-    fn resources(&self, room: Room) -> Value {
-        let names = &self.config.names;
-        let stack_set = &self.config.deploy.stack_set;
-        let set =
-            |kind: &str| self.regional("cloudformation", &format!("{kind}/{stack_set}")) + ":*";
-        let resources = match room {
-            Room::Everywhere | Room::Region | Room::TrustedAccess => vec!["*".to_owned()],
-            Room::StackSet => vec![set("stackset")],
-            Room::Instances => {
-                let mut resources = vec![set("stackset"), set("stackset-target")];
-                // Types of AWS's own belong to no account.
-                resources.extend(self.resource_types.iter().map(|kind| {
-                    let kind = kind.replace("::", "-");
-                    format!("arn:aws:cloudformation:{REGION}::type/resource/{kind}")
-                }));
-                resources
-            }
-            Room::Organization => ["account", "ou", "root"]
-                .map(|kind| self.in_organization(kind))
-                .to_vec(),
-            Room::Alarms => {
-                let alarms = [
-                    self.config.alarm.name.clone(),
-                    names.failure_alarm(),
-                    names.queue_alarm(),
-                ];
-                let dashboard =
-                    self.global("cloudwatch", &format!("dashboard/{}", names.dashboard));
-                alarms
-                    .iter()
-                    .map(|name| self.regional("cloudwatch", &format!("alarm:{name}")))
-                    .chain([dashboard])
-                    .collect()
-            }
-            Room::Delivery => {
-                // The ARN of a rule on the default bus doesn't name the bus.
-                let bus = match names.event_bus.as_str() {
-                    "default" => String::new(),
-                    bus => format!("{bus}/"),
-                };
-                vec![
-                    self.regional("events", &format!("event-bus/{}", names.event_bus)),
-                    self.regional("events", &format!("rule/{bus}{}", names.member_rule)),
-                    self.regional("events", &format!("rule/{}", names.own_rule)),
-                    self.regional("events", &format!("rule/{}", names.mail_failure_rule())),
-                    self.regional("states", &format!("stateMachine:{}", names.notifier)),
-                    self.regional("states", &format!("execution:{}", names.notifier)) + ":*",
-                    // A standard state machine without maps has neither, but the actions on executions want
-                    // all the kinds of resource that they know.
-                    self.regional("states", &format!("express:{}", names.notifier)) + ":*:*",
-                    self.regional("states", &format!("mapRun:{}", names.notifier)) + "/*:*",
-                    self.regional("sqs", &names.queue),
-                ]
-            }
-            Room::Mail => vec![
-                self.regional("ses", &format!("identity/{}", self.config.mail.identity)),
-                self.regional("ses", &format!("template/{}", names.template)),
-                self.regional(
-                    "ses",
-                    &format!("configuration-set/{}", names.configuration_set),
-                ),
-            ],
-            Room::Roles | Room::PassRoles => {
-                vec![self.role(&names.notifier_role), self.role(&names.rule_role)]
-            }
-            Room::Principals => vec![
-                self.global("iam", "role/") + "*",
-                self.global("iam", "user/") + "*",
-            ],
-            Room::StackSetsRole => vec![self.role(STACKSETS_ROLE)],
-        };
-        single_or_list(resources)
-    }
-
-    fn role(&self, name: &str) -> String {
-        self.global("iam", &format!("role/{name}"))
-    }
-
-    fn condition(&self, room: Room) -> Option<Value> {
-        Some(match room {
-            Room::Region => json!({"StringEquals": {"aws:RequestedRegion": REGION}}),
-            Room::Instances => {
-                json!({"ForAllValues:StringEquals": {"cloudformation:TargetRegion": [REGION]}})
-            }
-            // Each role's trust policy lets its own service alone assume it.
-            Room::PassRoles => json!({"StringEquals": {"iam:PassedToService": [
-                "events.amazonaws.com",
-                "states.amazonaws.com",
-            ]}}),
-            Room::TrustedAccess => {
-                json!({"StringEquals": {"organizations:ServicePrincipal": STACKSETS_PRINCIPALS}})
-            }
-            Room::StackSetsRole => {
-                json!({"StringEquals": {"iam:AWSServiceName": "stacksets.cloudformation.amazonaws.com"}})
-            }
-            _ => return None,
-        })
-    }
-}
-
-/// A name as a policy takes it literally: `*`, `?` and `$` mean something there (IAM user guide, policy variables).
-fn literal(name: &str) -> String {
-    name.chars()
-        .map(|character| match character {
-            '*' | '?' | '$' => format!("${{{character}}}"),
-            other => other.to_string(),
-        })
         .collect()
 }

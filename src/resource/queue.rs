@@ -1,8 +1,9 @@
 use serde_json::{Map, Value};
 
 use super::document;
-use super::names::Scope;
+use super::names::{self, Scope};
 use super::policies;
+use crate::service::Tags;
 use crate::service::sqs::Attributes;
 
 /// Fourteen days, SQS's longest (SQS API reference, `MessageRetentionPeriod`): what failed on a Friday must still
@@ -16,6 +17,8 @@ pub struct Queue {
     pub name: String,
     /// Its attributes, by SQS's names: only those that billctl sets are compared.
     pub attributes: Attributes,
+    /// Its tags.
+    pub tags: Tags,
 }
 
 impl Queue {
@@ -30,7 +33,12 @@ impl Queue {
                 ("SqsManagedSseEnabled".into(), "true".into()),
                 ("Policy".into(), policies::queue(scope).to_string()),
             ]),
+            tags: names::tags(),
         }
+    }
+
+    pub(super) fn is_ours(&self) -> bool {
+        names::are_ours(&self.tags)
     }
 
     /// The attributes that billctl sets; the policy as a document, numbers as numbers.

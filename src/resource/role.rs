@@ -75,8 +75,8 @@ impl Role {
             };
             fields.insert(field, document::policy(policy));
         }
-        if !self.attached.is_empty() {
-            fields.insert("attached".into(), json!(self.attached));
+        for policy in &self.attached {
+            fields.insert(format!("attached[{policy}]"), json!(true));
         }
         Value::Object(fields)
     }

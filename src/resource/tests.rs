@@ -203,6 +203,7 @@ fn the_default_bus_has_one_rule_and_keeps_the_statements_of_others() {
     let observed = Resource::Bus(Bus {
         name: "default".into(),
         policy: Some(json!({"Version": "2012-10-17", "Statement": [others]})),
+        tags: Default::default(),
     });
     let bus = all
         .into_iter()

@@ -103,7 +103,7 @@ impl Faults {
         if hit(self.timeout, "timeout") {
             return Fate::Refuse(error(Kind::Unavailable, None, "the connection timed out"));
         }
-        if self.denies(operation) {
+        if self.denies(&operation.iam_action()) {
             return Fate::Refuse(error(
                 Kind::Denied,
                 Some("AccessDeniedException"),
@@ -123,10 +123,10 @@ impl Faults {
         Fate::Pass
     }
 
-    fn denies(&self, operation: Operation) -> bool {
-        let action = operation.iam_action();
+    /// Whether this IAM action is refused.
+    pub(super) fn denies(&self, action: &str) -> bool {
         self.deny.iter().any(|denied| {
-            denied.eq_ignore_ascii_case(&action)
+            denied.eq_ignore_ascii_case(action)
                 || denied
                     .strip_suffix('*')
                     .is_some_and(|start| action.starts_with(start))

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -11,9 +11,9 @@ use super::policy::{
 use super::{Sandbox, World};
 use crate::model::Arn;
 use crate::service::iam::{
-    CREATE_ROLE, DELETE_ROLE, DELETE_ROLE_POLICY, GET_ROLE, GET_ROLE_POLICY, Iam,
-    LIST_ATTACHED_ROLE_POLICIES, LIST_ROLE_POLICIES, NewRole, PUT_ROLE_POLICY, Role,
-    SIMULATE_PRINCIPAL_POLICY, UPDATE_ASSUME_ROLE_POLICY,
+    CREATE_ROLE, DELETE_ROLE, DELETE_ROLE_POLICY, DETACH_ROLE_POLICY, GET_ROLE, GET_ROLE_POLICY,
+    Iam, LIST_ATTACHED_ROLE_POLICIES, LIST_ROLE_POLICIES, NewRole, PUT_ROLE_POLICY, Role,
+    SIMULATE_PRINCIPAL_POLICY, Simulation, UPDATE_ASSUME_ROLE_POLICY,
 };
 use crate::service::{Kind, Operation, Result, ServiceError, Tags};
 
@@ -35,6 +35,9 @@ struct StoredRole {
     tags: Tags,
     created: Timestamp,
     inline: BTreeMap<String, Value>,
+    /// Managed policies; what they allow isn't known here.
+    #[serde(default)]
+    attached: BTreeSet<Arn>,
 }
 
 /// Why a role can't be used for something.
@@ -57,6 +60,14 @@ impl State {
         self.roles
             .get_mut(name)
             .ok_or_else(|| no_such_role(operation, name))
+    }
+
+    /// Attaches a managed policy, as a person does by hand. False where there is no such role.
+    pub fn attach(&mut self, role: &str, policy: Arn) -> bool {
+        self.roles
+            .get_mut(role)
+            .map(|role| role.attached.insert(policy))
+            .is_some()
     }
 
     fn by_arn(&self, arn: &Arn) -> Option<&StoredRole> {
@@ -195,12 +206,13 @@ impl Iam for Sandbox {
 
     async fn delete_role(&self, name: &str) -> Result<()> {
         self.call(DELETE_ROLE, |world| {
-            if !world.iam.role(DELETE_ROLE, name)?.inline.is_empty() {
+            let role = world.iam.role(DELETE_ROLE, name)?;
+            if !role.inline.is_empty() || !role.attached.is_empty() {
                 return Err(ServiceError::new(
                     DELETE_ROLE,
                     Kind::Other,
                     "DeleteConflict",
-                    "Cannot delete entity, must delete policies first.",
+                    "Cannot delete entity, must delete or detach policies first.",
                 ));
             }
             world.iam.roles.remove(name);
@@ -253,23 +265,42 @@ impl Iam for Sandbox {
 
     async fn list_attached_role_policies(&self, role: &str) -> Result<Vec<Arn>> {
         self.call(LIST_ATTACHED_ROLE_POLICIES, |world| {
-            // Nothing in the sandbox can attach a managed policy.
-            world.iam.role(LIST_ATTACHED_ROLE_POLICIES, role)?;
-            Ok(Vec::new())
+            let role = world.iam.role(LIST_ATTACHED_ROLE_POLICIES, role)?;
+            Ok(role.attached.iter().cloned().collect())
         })
         .await
     }
 
-    async fn denied_actions(&self, principal: &Arn, actions: &[String]) -> Result<Vec<String>> {
+    async fn detach_role_policy(&self, role: &str, policy: &Arn) -> Result<()> {
+        self.call(DETACH_ROLE_POLICY, |world| {
+            let stored = world.iam.role_mut(DETACH_ROLE_POLICY, role)?;
+            match stored.attached.remove(policy) {
+                true => Ok(()),
+                false => Err(no_such_policy(DETACH_ROLE_POLICY, policy.as_str())),
+            }
+        })
+        .await
+    }
+
+    async fn denied_actions(&self, simulation: &Simulation) -> Result<Vec<String>> {
         self.call(SIMULATE_PRINCIPAL_POLICY, |world| {
-            let Some(role) = world.iam.by_arn(principal) else {
-                // Whoever uses the sandbox is its administrator.
-                return Ok(Vec::new());
+            let role = world.iam.by_arn(&simulation.principal);
+            let mut context = RequestContext::default();
+            for (key, value) in &simulation.context {
+                context = context.with(key, value);
+            }
+            let allowed = |action: &str| match role {
+                Some(role) => simulation
+                    .resources
+                    .iter()
+                    .any(|one| world.iam.allows(&role.arn, action, one, &context)),
+                // Whoever uses the sandbox is its administrator, as far as the sandbox lets them.
+                None => !world.faults.denies(action),
             };
-            let context = RequestContext::default();
-            Ok(actions
+            Ok(simulation
+                .actions
                 .iter()
-                .filter(|action| !world.iam.allows(&role.arn, action, "*", &context))
+                .filter(|action| !allowed(action))
                 .cloned()
                 .collect())
         })
@@ -299,6 +330,7 @@ fn create_role(world: &mut World, role: &NewRole) -> Result<Arn> {
             tags: role.tags.clone(),
             created: world.now,
             inline: BTreeMap::new(),
+            attached: BTreeSet::new(),
         },
     );
     Ok(arn)

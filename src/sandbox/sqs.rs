@@ -11,8 +11,8 @@ use super::policy::{
 use super::{Sandbox, World};
 use crate::model::{Arn, REGION};
 use crate::service::sqs::{
-    self, Attributes, CREATE_QUEUE, DELETE_QUEUE, GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL, MOST_SEEN,
-    RECEIVE_MESSAGE, SET_QUEUE_ATTRIBUTES, Sqs,
+    self, Attributes, CREATE_QUEUE, DELETE_QUEUE, GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL,
+    LIST_QUEUE_TAGS, MOST_SEEN, RECEIVE_MESSAGE, SET_QUEUE_ATTRIBUTES, Sqs,
 };
 use crate::service::{Kind, Operation, Result, ServiceError, Tags};
 
@@ -208,6 +208,13 @@ impl Sqs for Sandbox {
                 attributes.insert(name.to_owned(), value);
             }
             Ok(attributes)
+        })
+        .await
+    }
+
+    async fn list_queue_tags(&self, url: &str) -> Result<Tags> {
+        self.call(LIST_QUEUE_TAGS, |world| {
+            Ok(world.sqs.by_url(LIST_QUEUE_TAGS, url)?.tags.clone())
         })
         .await
     }

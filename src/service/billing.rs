@@ -11,7 +11,7 @@ operations!(Billing: GET_BILLING_PREFERENCES = read "GetBillingPreferences";);
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait Billing: Send + Sync {
-    /// Whether "receive billing alerts" is on (`GetBillingPreferences`, feature `BILLING_ALERTS`; in the newest
-    /// API models only, AWS-FACTS 1). `None` where the answer doesn't say.
+    /// Whether "receive billing alerts" is on (`GetBillingPreferences`, feature `BILLING_ALERTS`,
+    /// AWS-FACTS 1). `None` where the answer doesn't say.
     async fn billing_alerts_enabled(&self) -> Result<Option<bool>>;
 }

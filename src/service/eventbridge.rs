@@ -13,6 +13,7 @@ operations!(EventBridge:
     DELETE_RULE = write "DeleteRule";
     DESCRIBE_EVENT_BUS = read "DescribeEventBus";
     DESCRIBE_RULE = read "DescribeRule";
+    LIST_TAGS_FOR_RESOURCE = read "ListTagsForResource";
     LIST_TARGETS_BY_RULE = read "ListTargetsByRule";
     PUT_EVENTS = write "PutEvents";
     PUT_PERMISSION = write "PutPermission";
@@ -85,6 +86,8 @@ pub struct NewEvent {
 pub trait EventBridge: Send + Sync {
     /// `DescribeEventBus`.
     async fn describe_event_bus(&self, name: &str) -> Result<EventBus>;
+    /// `ListTagsForResource`, of a bus.
+    async fn list_tags(&self, bus: &Arn) -> Result<Tags>;
     /// `CreateEventBus`.
     async fn create_event_bus(&self, name: &str, tags: &Tags) -> Result<Arn>;
     /// `DeleteEventBus`. Its rules have to go first.

@@ -1,5 +1,7 @@
 //! IAM: roles with their trust and inline policies.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -11,6 +13,7 @@ operations!(Iam:
     CREATE_ROLE = write "CreateRole";
     DELETE_ROLE = write "DeleteRole";
     DELETE_ROLE_POLICY = write "DeleteRolePolicy";
+    DETACH_ROLE_POLICY = write "DetachRolePolicy";
     GET_ROLE = read "GetRole";
     GET_ROLE_POLICY = read "GetRolePolicy";
     LIST_ATTACHED_ROLE_POLICIES = read "ListAttachedRolePolicies";
@@ -48,6 +51,19 @@ pub struct NewRole {
     pub tags: Tags,
 }
 
+/// What [`Iam::denied_actions`] asks: every action on every resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Simulation {
+    /// The user or role.
+    pub principal: Arn,
+    /// What it may want to do, as `service:Action`.
+    pub actions: Vec<String>,
+    /// To what: ARNs, or `*`.
+    pub resources: Vec<String>,
+    /// The values of condition keys.
+    pub context: BTreeMap<String, String>,
+}
+
 /// The operations of IAM that billctl uses.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
@@ -70,6 +86,8 @@ pub trait Iam: Send + Sync {
     async fn delete_role_policy(&self, role: &str, policy: &str) -> Result<()>;
     /// `ListAttachedRolePolicies`: ARNs of managed policies, which billctl never attaches.
     async fn list_attached_role_policies(&self, role: &str) -> Result<Vec<Arn>>;
-    /// `SimulatePrincipalPolicy`: which of `actions` the principal may not do.
-    async fn denied_actions(&self, principal: &Arn, actions: &[String]) -> Result<Vec<String>>;
+    /// `DetachRolePolicy`.
+    async fn detach_role_policy(&self, role: &str, policy: &Arn) -> Result<()>;
+    /// `SimulatePrincipalPolicy`: which of the actions are allowed on none of the resources.
+    async fn denied_actions(&self, simulation: &Simulation) -> Result<Vec<String>>;
 }

@@ -76,6 +76,9 @@ pub struct EmailTemplate {
     pub html: String,
     /// The text part.
     pub text: String,
+    /// Its tags: given when it is made, and kept by an update.
+    #[serde(default)]
+    pub tags: Tags,
 }
 
 /// Where a configuration set's sending events go.

@@ -12,6 +12,7 @@ operations!(Sqs:
     DELETE_QUEUE = write "DeleteQueue";
     GET_QUEUE_ATTRIBUTES = read "GetQueueAttributes";
     GET_QUEUE_URL = read "GetQueueUrl";
+    LIST_QUEUE_TAGS = read "ListQueueTags";
     RECEIVE_MESSAGE = read "ReceiveMessage";
     SET_QUEUE_ATTRIBUTES = write "SetQueueAttributes";
 );
@@ -42,6 +43,8 @@ pub trait Sqs: Send + Sync {
     /// `ReceiveMessage` with a visibility timeout of zero: up to [`MOST_SEEN`] messages, which stay where and as they
     /// are.
     async fn peek_messages(&self, url: &str) -> Result<Vec<Message>>;
+    /// `ListQueueTags`.
+    async fn list_queue_tags(&self, url: &str) -> Result<Tags>;
     /// `CreateQueue`: answers its URL.
     async fn create_queue(
         &self,

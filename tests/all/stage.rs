@@ -56,6 +56,20 @@ impl Stage {
             .unwrap()
     }
 
+    /// Runs billctl without a sandbox, where there are no credentials and no way to AWS.
+    pub fn run_on_aws(&self, arguments: &[&str]) -> Output {
+        Command::cargo_bin("billctl")
+            .unwrap()
+            .env_clear()
+            .env("NO_COLOR", "1")
+            .env("HOME", self.directory.path())
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .current_dir(self.directory.path())
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
     /// Runs it, and wants it to succeed: what it printed.
     pub fn succeeds(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);

@@ -66,17 +66,29 @@ def serve_moto(port):
 
 
 class Tenants:
-    """Make a 12-digit access key the account, by moto's own header for that."""
+    """Make a 12-digit access key the account, by moto's own header for that.
 
-    KEY = re.compile(r"Credential=(\d{12})/")
+    Other keys (of users on an enforcing ministack) are made known by GET /_tenant/KEY/ACCOUNT.
+    """
+
+    KEY = re.compile(r"Credential=(\w+)/")
+    KNOWN = re.compile(r"/_tenant/(\w+)/(\d{12})$")
 
     def __init__(self, app):
         self.app = app
+        self.accounts = {}
 
     def __call__(self, environ, start_response):
+        known = self.KNOWN.match(environ.get("PATH_INFO", ""))
+        if known:
+            self.accounts[known.group(1)] = known.group(2)
+            start_response("200 OK", [("Content-Length", "0")])
+            return [b""]
         key = self.KEY.search(environ.get("HTTP_AUTHORIZATION", ""))
         if key:
-            environ["HTTP_X_MOTO_ACCOUNT_ID"] = key.group(1)
+            account = self.accounts.get(key.group(1), key.group(1))
+            if account.isdigit() and len(account) == 12:
+                environ["HTTP_X_MOTO_ACCOUNT_ID"] = account
         return self.app(environ, start_response)
 
 

@@ -1,7 +1,10 @@
 //! Who is calling, and what they may do.
 
+use std::collections::BTreeSet;
+
 use super::{Check, Readings};
 use crate::config::{CallAs, Config};
+use crate::resource::permissions::{Job, actions};
 use crate::service::cloudformation::OrganizationsAccess;
 use crate::service::organizations::OrganizationInfo;
 use crate::service::sts::CallerIdentity;
@@ -116,17 +119,49 @@ pub(super) fn trusted_access(access: &Result<OrganizationsAccess>) -> Check {
     }
 }
 
-pub(super) fn permissions(denied: &Result<Option<Vec<String>>>) -> Check {
+/// What each job would be refused, by IAM's simulator. It doesn't know the organisation's service control policies
+/// or permissions boundaries of sessions (IAM user guide, "Testing IAM policies"), so "allowed" is no promise.
+pub(super) fn permissions(denied: &Result<Option<BTreeSet<String>>>) -> Check {
     const NAME: &str = "permissions";
-    match denied {
-        Ok(Some(denied)) if denied.is_empty() => Check::ok(NAME, "every action that billctl needs is allowed"),
-        Ok(Some(denied)) => Check::warning(
-            NAME,
-            format!("IAM's simulator finds no permission on all resources for {}", denied.join(", ")),
-        )
-        .cure("a policy limited to billctl's own resources looks like this too; compare it with `billctl policy operator`"),
-        Ok(None) => Check::warning(NAME, "can't be told for this kind of identity")
-            .cure("compare its policy with `billctl policy operator`"),
-        Err(error) => Check::unread(NAME, error),
+    let denied = match denied {
+        Ok(Some(denied)) if denied.is_empty() => {
+            return Check::ok(NAME, "every action that billctl needs is allowed");
+        }
+        Ok(Some(denied)) => denied,
+        Ok(None) => {
+            return Check::warning(NAME, "can't be told for this kind of identity")
+                .cure("compare its policy with `billctl policy operator`");
+        }
+        Err(error) => return Check::unread(NAME, error),
+    };
+    let lacking = |job| -> Vec<String> {
+        let needed = actions(job);
+        needed.intersection(denied).cloned().collect()
+    };
+    let jobs = [
+        (Job::Status, "status", "looking (status, spend)"),
+        (Job::Deploy, "deploy", "deploy"),
+        (
+            Job::Operator,
+            "operator",
+            "bootstrap, test-alert and destroy",
+        ),
+    ];
+    let (enough, short): (Vec<_>, Vec<_>) = jobs
+        .into_iter()
+        .map(|(job, word, what)| (word, what, lacking(job)))
+        .partition(|(_, _, lacking)| lacking.is_empty());
+    let mut parts: Vec<String> = short
+        .iter()
+        .map(|(_, what, lacking)| format!("{what} would be denied {}", lacking.join(", ")))
+        .collect();
+    if !enough.is_empty() {
+        let enough: Vec<&str> = enough.iter().map(|(_, what, _)| *what).collect();
+        parts.insert(0, format!("enough for {}", enough.join(" and ")));
     }
+    let words: Vec<&str> = short.iter().map(|(word, ..)| *word).collect();
+    Check::warning(NAME, parts.join("; ")).cure(format!(
+        "if this identity is meant to do it, give it `billctl policy {}`",
+        words.join("|")
+    ))
 }

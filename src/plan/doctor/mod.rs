@@ -17,7 +17,7 @@ use crate::service::cloudformation::{OrganizationsAccess, StackSet};
 use crate::service::organizations::OrganizationInfo;
 use crate::service::sesv2::{EmailIdentity, SesAccount};
 use crate::service::sts::CallerIdentity;
-use crate::service::{Kind, Operation, Result, ServiceError};
+use crate::service::{Kind, Result, ServiceError};
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -115,7 +115,7 @@ pub struct Readings {
     /// Things that may collide with those that bootstrap makes: what they are called, and what is there.
     pub things: Vec<(String, Result<Option<Resource>>)>,
     /// Actions that the caller may not do, of those that billctl needs; None where that can't be told.
-    pub denied: Result<Option<Vec<String>>>,
+    pub denied: Result<Option<BTreeSet<String>>>,
 }
 
 /// Every check, in the order in which cures are best applied.
@@ -160,6 +160,7 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
     }));
     checks.extend([
         names::stack_set(config, &readings.stack_set),
+        names::targets(config, &readings.tree),
         names::instances_quota(&readings.tree),
         access::permissions(&readings.denied),
     ]);
@@ -169,13 +170,14 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
 /// What is left of the checks where there is no config to use: those that depend on it were not looked at.
 pub fn without_config(checks: &mut Vec<Check>, fault: String, cure: Option<String>) {
     /// Checks that a config's defaults can't stand in for.
-    const DEPEND: [&str; 6] = [
+    const DEPEND: [&str; 7] = [
         "account",
         "identity",
         "dkim",
         "mail-from",
         "names",
         "stack-set",
+        "targets",
     ];
     for check in checks.iter_mut() {
         if DEPEND.contains(&check.name) && check.verdict != Verdict::Skipped {
@@ -196,13 +198,4 @@ fn active_members(tree: &Organization) -> impl Iterator<Item = AccountId> {
             account.state == AccountState::Active && account.id != tree.management_account
         })
         .map(|account| account.id)
-}
-
-/// The actions that billctl needs, from the operations that it calls.
-pub fn actions(operations: impl IntoIterator<Item = Operation>) -> Vec<String> {
-    let actions: BTreeSet<String> = operations
-        .into_iter()
-        .map(|operation| operation.iam_action())
-        .collect();
-    actions.into_iter().collect()
 }

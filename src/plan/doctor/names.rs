@@ -1,8 +1,11 @@
 //! Whether names are free, and quotas large enough.
 
+use std::collections::BTreeSet;
+
 use super::{Check, active_members};
 use crate::config::Config;
 use crate::model::Organization;
+use crate::plan::Thresholds;
 use crate::resource::{Resource, are_ours};
 use crate::service::Result;
 use crate::service::cloudformation::StackSet;
@@ -22,7 +25,7 @@ pub(super) fn collisions(things: &[(String, Result<Option<Resource>>)]) -> Check
         .collect();
     if !foreign.is_empty() {
         return Check::warning(NAME, format!("not made by billctl: {}", foreign.join(", "))).cure(
-            "`billctl bootstrap` would change them: choose other names under [names] or [alarm]",
+            "choose other names under [names] or [alarm]; `billctl bootstrap --adopt` would take them over",
         );
     }
     match things.iter().find_map(|(_, thing)| thing.as_ref().err()) {
@@ -49,6 +52,48 @@ pub(super) fn stack_set(config: &Config, stack_set: &Result<Option<StackSet>>) -
         Ok(Some(_)) => Check::ok(NAME, format!("{name} is billctl's own")),
         Err(error) => Check::unread(NAME, error),
     }
+}
+
+/// That the OUs and accounts of the config are in the organisation.
+pub(super) fn targets(config: &Config, tree: &std::result::Result<Organization, String>) -> Check {
+    const NAME: &str = "targets";
+    let tree = match tree {
+        Ok(tree) => tree,
+        Err(error) => return Check::skipped(NAME, format!("needs the list of accounts: {error}")),
+    };
+    let ous = config
+        .deploy
+        .ous
+        .iter()
+        .chain(config.waves.iter().flat_map(|wave| &wave.ous));
+    let mut covered = Vec::new();
+    let mut faults: BTreeSet<String> = Thresholds::resolve(config, tree)
+        .err()
+        .into_iter()
+        .flatten()
+        .map(|problem| format!("line {}: {}", problem.line, problem.message))
+        .collect();
+    for ou in ous {
+        match tree.select(ou) {
+            Ok(found) => covered.push(found.id.clone()),
+            Err(error) => {
+                faults.insert(error.to_string());
+            }
+        }
+    }
+    if !faults.is_empty() {
+        let faults: Vec<String> = faults.into_iter().collect();
+        return Check::failed(NAME, faults.join("; "))
+            .cure("mend the config; `billctl init --config new.toml` writes one with the OUs that there are");
+    }
+    if covered.is_empty() {
+        return Check::ok(NAME, "the config names no OU: `deploy --ou` has to");
+    }
+    let accounts = tree.accounts_below(&covered).len();
+    Check::ok(
+        NAME,
+        format!("{accounts} accounts in the OUs of the config"),
+    )
 }
 
 pub(super) fn instances_quota(tree: &std::result::Result<Organization, String>) -> Check {

@@ -19,8 +19,8 @@ use super::{Sandbox, World};
 use crate::model::{Arn, REGION};
 use crate::service::eventbridge::{
     CREATE_EVENT_BUS, DELETE_EVENT_BUS, DELETE_RULE, DESCRIBE_EVENT_BUS, DESCRIBE_RULE,
-    EventBridge, EventBus, LIST_TARGETS_BY_RULE, NewEvent, PUT_EVENTS, PUT_PERMISSION, PUT_RULE,
-    PUT_TARGETS, REMOVE_PERMISSION, REMOVE_TARGETS, Rule, Target,
+    EventBridge, EventBus, LIST_TAGS_FOR_RESOURCE, LIST_TARGETS_BY_RULE, NewEvent, PUT_EVENTS,
+    PUT_PERMISSION, PUT_RULE, PUT_TARGETS, REMOVE_PERMISSION, REMOVE_TARGETS, Rule, Target,
 };
 use crate::service::{Kind, Operation, Result, ServiceError, Tags};
 
@@ -132,6 +132,11 @@ impl State {
 }
 
 impl World {
+    /// An event reaches a bus of the billing account, as a service's own does: its rules see it.
+    pub fn receive_event(&mut self, bus: &str, event: &Value) {
+        delivery::publish(self, bus, event, false);
+    }
+
     fn bus_arn(&self, name: &str) -> Arn {
         Arn::new(
             "events",
@@ -211,6 +216,18 @@ impl EventBridge for Sandbox {
                 arn: world.bus_arn(name),
                 policy: bus.policy.clone(),
             })
+        })
+        .await
+    }
+
+    async fn list_tags(&self, bus: &Arn) -> Result<Tags> {
+        self.read(LIST_TAGS_FOR_RESOURCE, |world| {
+            let name = bus
+                .resource()
+                .strip_prefix("event-bus/")
+                .unwrap_or_default();
+            let found = world.eventbridge.bus(LIST_TAGS_FOR_RESOURCE, name)?;
+            Ok(found.tags.clone())
         })
         .await
     }

@@ -299,7 +299,12 @@ impl SesV2 for Sandbox {
             checks::template(UPDATE_EMAIL_TEMPLATE, template)?;
             match world.sesv2.templates.get_mut(&template.name) {
                 Some(stored) => {
-                    *stored = template.clone();
+                    // An update leaves the tags (SES API v2: UpdateEmailTemplate takes none).
+                    let tags = std::mem::take(&mut stored.tags);
+                    *stored = EmailTemplate {
+                        tags,
+                        ..template.clone()
+                    };
                     Ok(())
                 }
                 None => Err(not_found(UPDATE_EMAIL_TEMPLATE, "Template", &template.name)),

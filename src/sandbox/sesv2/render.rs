@@ -87,6 +87,7 @@ mod tests {
             subject: "{{subject}}".into(),
             html: html.into(),
             text: "{{#each rows}}{{name}} {{/each}}".into(),
+            tags: Default::default(),
         }
     }
 

@@ -21,6 +21,7 @@ async fn with_template(html: &str) -> (Sandbox, Services) {
         subject: "{{subject}}".into(),
         html: html.into(),
         text: "{{subject}}".into(),
+        tags: Tags::new(),
     })
     .await
     .unwrap();

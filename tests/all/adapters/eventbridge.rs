@@ -44,6 +44,14 @@ async fn describe_event_bus() {
 }
 
 #[tokio::test]
+async fn list_tags() {
+    let wire = answer(json!({"Tags": [{"Key": "managed-by", "Value": "billctl"}]}));
+    let tags = aws(&wire).list_tags(&arn(BUS)).await;
+    sent(&wire, "ListTagsForResource", json!({"ResourceARN": BUS}));
+    assert_eq!(tags, Ok([("managed-by".into(), "billctl".into())].into()));
+}
+
+#[tokio::test]
 async fn create_event_bus() {
     let wire = answer(json!({"EventBusArn": BUS}));
     let tags = [("made-by".into(), "billctl".into())].into();

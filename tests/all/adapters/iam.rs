@@ -1,4 +1,4 @@
-use billctl::service::iam::{NewRole, Role};
+use billctl::service::iam::{NewRole, Role, Simulation};
 use serde_json::json;
 
 use super::wire::{replay, xml, xml_answer};
@@ -152,6 +152,21 @@ async fn delete_role_policy() {
 }
 
 #[tokio::test]
+async fn detach_role_policy() {
+    let wire = xml("DetachRolePolicy", "");
+    let policy = "arn:aws:iam::aws:policy/ReadOnly".parse().unwrap();
+    wire.services
+        .iam
+        .detach_role_policy("r", &policy)
+        .await
+        .unwrap();
+    wire.sent_form(
+        "DetachRolePolicy",
+        &[("RoleName", "r"), ("PolicyArn", policy.as_str())],
+    );
+}
+
+#[tokio::test]
 async fn list_attached_role_policies() {
     let wire = xml(
         "ListAttachedRolePolicies",
@@ -181,9 +196,15 @@ async fn denied_actions() {
         results.concat()
     );
     let wire = xml("SimulatePrincipalPolicy", &answer);
-    let principal = arn("arn:aws:iam::111111111111:role/Admin");
-    let actions = ["sqs:CreateQueue", "iam:CreateRole", "ses:GetAccount"].map(String::from);
-    let denied = wire.services.iam.denied_actions(&principal, &actions).await;
+    let simulation = Simulation {
+        principal: arn("arn:aws:iam::111111111111:role/Admin"),
+        actions: ["sqs:CreateQueue", "iam:CreateRole", "ses:GetAccount"]
+            .map(String::from)
+            .to_vec(),
+        resources: vec!["*".into()],
+        context: [("aws:RequestedRegion".into(), "us-east-1".into())].into(),
+    };
+    let denied = wire.services.iam.denied_actions(&simulation).await;
     wire.sent_form(
         "SimulatePrincipalPolicy",
         &[
@@ -191,10 +212,46 @@ async fn denied_actions() {
             ("ActionNames.member.1", "sqs:CreateQueue"),
             ("ActionNames.member.2", "iam:CreateRole"),
             ("ActionNames.member.3", "ses:GetAccount"),
+            ("ResourceArns.member.1", "*"),
+            (
+                "ContextEntries.member.1.ContextKeyName",
+                "aws:RequestedRegion",
+            ),
+            (
+                "ContextEntries.member.1.ContextKeyValues.member.1",
+                "us-east-1",
+            ),
+            ("ContextEntries.member.1.ContextKeyType", "string"),
         ],
     );
     assert_eq!(
         denied,
         Ok(vec!["iam:CreateRole".into(), "ses:GetAccount".into()])
     );
+}
+
+#[tokio::test]
+async fn an_action_allowed_on_one_of_several_resources_is_not_denied() {
+    let part = |decision: &str| {
+        format!(
+            "<member><EvalResourceName>a</EvalResourceName>\
+             <EvalResourceDecision>{decision}</EvalResourceDecision></member>"
+        )
+    };
+    let answer = format!(
+        "<EvaluationResults><member><EvalActionName>sqs:CreateQueue</EvalActionName>\
+         <EvalDecision>implicitDeny</EvalDecision><ResourceSpecificResults>{}{}</ResourceSpecificResults>\
+         </member></EvaluationResults>",
+        part("implicitDeny"),
+        part("allowed")
+    );
+    let wire = xml("SimulatePrincipalPolicy", &answer);
+    let simulation = Simulation {
+        principal: arn("arn:aws:iam::111111111111:role/Admin"),
+        actions: vec!["sqs:CreateQueue".into()],
+        resources: vec!["a".into(), "b".into()],
+        context: Default::default(),
+    };
+    let denied = wire.services.iam.denied_actions(&simulation).await;
+    assert_eq!(denied, Ok(Vec::new()));
 }

@@ -238,6 +238,7 @@ async fn mail_on_ministack() {
         subject: "{{account}} spent {{amount}}".into(),
         html: "<p>é {{amount}}</p>".into(),
         text: "{{amount}}".into(),
+        tags: tags(),
     };
     let absent = aws
         .sesv2

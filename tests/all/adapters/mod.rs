@@ -1,6 +1,7 @@
 //! The SDK adapters on the wire: each operation's request as it is sent and its answer as it is read, and every class
 //! of error in the shape in which its protocol sends it.
 
+mod billing;
 mod cloudformation;
 mod cloudwatch;
 mod errors;
@@ -13,4 +14,4 @@ mod sesv2;
 mod sfn;
 mod sqs;
 mod sts;
-mod wire;
+pub mod wire;

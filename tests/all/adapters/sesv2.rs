@@ -147,6 +147,7 @@ fn template() -> EmailTemplate {
         subject: "{{account}} spent {{amount}}".into(),
         html: "<p>{{amount}}</p>".into(),
         text: "{{amount}}".into(),
+        tags: tags(),
     }
 }
 
@@ -163,6 +164,7 @@ async fn get_email_template() {
     let wire = answer(json!({
         "TemplateName": "billctl-spend-alarm",
         "TemplateContent": template_on_the_wire(),
+        "Tags": tags_on_the_wire(),
     }));
     let found = aws(&wire).get_email_template("billctl-spend-alarm").await;
     wire.sent_rest(
@@ -180,6 +182,7 @@ async fn create_email_template() {
     let body = json!({
         "TemplateName": "billctl-spend-alarm",
         "TemplateContent": template_on_the_wire(),
+        "Tags": tags_on_the_wire(),
     });
     wire.sent_rest("POST", "/v2/email/templates", body);
 }

@@ -36,6 +36,21 @@ async fn get_queue_attributes() {
 }
 
 #[tokio::test]
+async fn list_queue_tags() {
+    let wire = json(json!({"Tags": {"managed-by": "billctl"}}));
+    let tags = wire.services.sqs.list_queue_tags(URL).await;
+    wire.sent_json("AmazonSQS.ListQueueTags", json!({"QueueUrl": URL}));
+    assert_eq!(tags, Ok([("managed-by".into(), "billctl".into())].into()));
+}
+
+#[tokio::test]
+async fn a_queue_without_tags_has_none() {
+    let wire = json(json!({}));
+    let tags = wire.services.sqs.list_queue_tags(URL).await;
+    assert_eq!(tags, Ok(Default::default()));
+}
+
+#[tokio::test]
 async fn create_queue() {
     let wire = json(json!({"QueueUrl": URL}));
     let attributes = [("MessageRetentionPeriod".into(), "1209600".into())].into();

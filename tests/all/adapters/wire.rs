@@ -7,6 +7,7 @@ use aws_config::Region;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
+use aws_smithy_runtime_api::client::http::HttpClient;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use billctl::aws::{self, Options, SdkConfig};
@@ -33,6 +34,18 @@ pub fn replay(answers: Vec<Answer>) -> Wire {
 /// The same for StackSets as somebody else, or with retries (after no pause worth mentioning).
 pub fn replay_as(call_as: CallAs, max_retries: usize, answers: Vec<Answer>) -> Wire {
     let http = StaticReplayClient::new(answers.into_iter().map(event).collect());
+    Wire {
+        services: services_on(http.clone(), call_as, max_retries),
+        http,
+    }
+}
+
+/// Services whose requests go to this client, with retries after no pause worth mentioning.
+pub fn services_on(
+    http: impl HttpClient + 'static,
+    call_as: CallAs,
+    max_retries: usize,
+) -> Services {
     let config = SdkConfig::builder()
         .behavior_version(aws::behavior())
         .region(Region::new("us-east-1"))
@@ -43,7 +56,7 @@ pub fn replay_as(call_as: CallAs, max_retries: usize, answers: Vec<Answer>) -> W
             None,
             "test",
         )))
-        .http_client(http.clone())
+        .http_client(http)
         .build();
     let options = Options {
         call_as,
@@ -56,18 +69,20 @@ pub fn replay_as(call_as: CallAs, max_retries: usize, answers: Vec<Answer>) -> W
         longest_pause: Duration::from_micros(10),
         ..GateSettings::default()
     });
-    Wire {
-        services: aws::connect_with(&config, &options, gate),
-        http,
-    }
+    aws::connect_with(&config, &options, gate)
 }
 
-fn event((status, headers, body): Answer) -> ReplayEvent {
+fn event(answer: Answer) -> ReplayEvent {
+    ReplayEvent::new(HttpRequest::new(SdkBody::empty()), response(answer))
+}
+
+/// An answer as the SDK gets it.
+pub fn response((status, headers, body): Answer) -> HttpResponse {
     let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
     for (name, value) in headers {
         response.headers_mut().insert(name, value);
     }
-    ReplayEvent::new(HttpRequest::new(SdkBody::empty()), response)
+    response
 }
 
 /// A query API's answer to `operation` (CloudFormation, IAM, STS).

@@ -1,0 +1,38 @@
+use clap::Args;
+
+use super::{GlobalArgs, services};
+use crate::config::Config;
+use crate::error::{Context as _, Result};
+use crate::model::AccountId;
+use crate::render;
+use crate::resource::stack_set;
+
+/// Arguments of `template`.
+#[derive(Debug, Args)]
+pub struct TemplateArgs {
+    /// The account that the members' alarms are forwarded to: the management account. Without it, AWS is asked.
+    #[arg(long, value_name = "ID")]
+    pub account: Option<AccountId>,
+}
+
+/// Prints the CloudFormation template that the members get, with the parameters that `deploy` gives it.
+///
+/// # Errors
+/// A config that is missing or wrong; no organisation where none is named.
+pub async fn run(args: &TemplateArgs, global: &GlobalArgs) -> Result<()> {
+    let config = Config::load(&global.config)?;
+    let account = match args.account {
+        Some(account) => account,
+        None => {
+            let services = services(global, config.call_as).await?;
+            let organization = services.organizations.describe_organization().await;
+            organization
+                .while_trying("find out which account the alarms are forwarded to")
+                .map_err(|error| error.hint("name it with --account, and nothing is asked"))?
+                .management_account
+        }
+    };
+    let spec = stack_set::desired(&config, account);
+    let text = render::template(global.format, &spec);
+    super::man::print(text.as_bytes())
+}

@@ -1,0 +1,38 @@
+use serde::Serialize;
+
+use super::json;
+use crate::cli::Format;
+use crate::service::cloudformation::{Parameters, StackSetSpec};
+
+/// The members' template as it is deployed. For people and for tools that read YAML: the parameters are comments
+/// before it.
+pub fn template(format: Format, spec: &StackSetSpec) -> String {
+    #[derive(Serialize)]
+    struct Answer<'a> {
+        stack_set: &'a str,
+        parameters: &'a Parameters,
+        template: &'a str,
+    }
+    if format == Format::Json {
+        let answer = Answer {
+            stack_set: &spec.name,
+            parameters: &spec.parameters,
+            template: &spec.template,
+        };
+        return json("template", &answer) + "\n";
+    }
+    let parameters: String = spec
+        .parameters
+        .iter()
+        .map(|(name, value)| format!("#   {name}: {value}\n"))
+        .collect();
+    let text = format!(
+        "# The parameters that StackSet {} is given; accounts with a threshold of their own override Threshold.\n\
+         {parameters}{}",
+        spec.name, spec.template
+    );
+    match format {
+        Format::Markdown => format!("```yaml\n{}\n```\n", text.trim_end()),
+        _ => text,
+    }
+}

@@ -1,0 +1,269 @@
+//! What each statement of a policy is about: the actions that share resources and conditions.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::config::{CallAs, Config};
+use crate::model::{AccountId, OrgId, REGION};
+use crate::service::{
+    Operation, Service, cloudformation, cloudwatch, eventbridge, iam, organizations, sesv2,
+};
+
+/// StackSets in Organizations: the principals of trusted access and of its service-linked role.
+const STACKSETS_PRINCIPALS: [&str; 2] = [
+    "member.org.stacksets.cloudformation.amazonaws.com",
+    "stacksets.cloudformation.amazonaws.com",
+];
+
+/// The role that StackSets makes for itself when trusted access is activated.
+const STACKSETS_ROLE: &str = "aws-service-role/stacksets.cloudformation.amazonaws.com/\
+                              AWSServiceRoleForCloudFormationStackSetsOrgAdmin";
+
+/// What a statement is about: one statement each, named after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Room {
+    /// Actions that know no resources.
+    Everywhere,
+    /// The same, where they change something: at least in the one Region only.
+    Region,
+    StackSet,
+    Instances,
+    Organization,
+    /// Alarms and the dashboard.
+    Alarms,
+    /// An event's way: bus, rules, notifier, queue.
+    Delivery,
+    /// SES's identity, template and configuration set.
+    Mail,
+    Roles,
+    PassRoles,
+    Principals,
+    TrustedAccess,
+    StackSetsRole,
+}
+
+impl Room {
+    pub(super) fn of(operation: Operation) -> Option<Self> {
+        Some(match operation.service {
+            // GetCallerIdentity needs no permission, and can't be denied.
+            Service::Sts => return None,
+            Service::Billing => Self::Everywhere,
+            Service::CloudFormation => match operation {
+                cloudformation::DESCRIBE_ORGANIZATIONS_ACCESS => Self::Everywhere,
+                cloudformation::ACTIVATE_ORGANIZATIONS_ACCESS
+                | cloudformation::CREATE_STACK_SET => Self::Region,
+                cloudformation::CREATE_STACK_INSTANCES
+                | cloudformation::UPDATE_STACK_INSTANCES
+                | cloudformation::DELETE_STACK_INSTANCES
+                | cloudformation::UPDATE_STACK_SET => Self::Instances,
+                _ => Self::StackSet,
+            },
+            Service::CloudWatch => match operation {
+                cloudwatch::GET_METRIC_DATA | cloudwatch::LIST_METRICS => Self::Everywhere,
+                _ => Self::Alarms,
+            },
+            Service::EventBridge => match operation {
+                eventbridge::PUT_PERMISSION | eventbridge::REMOVE_PERMISSION => Self::Region,
+                _ => Self::Delivery,
+            },
+            Service::Iam => match operation {
+                iam::SIMULATE_PRINCIPAL_POLICY => Self::Principals,
+                _ => Self::Roles,
+            },
+            Service::Organizations => match operation {
+                organizations::DESCRIBE_ACCOUNT
+                | organizations::LIST_ACCOUNTS_FOR_PARENT
+                | organizations::LIST_ORGANIZATIONAL_UNITS_FOR_PARENT
+                | organizations::LIST_TAGS_FOR_RESOURCE => Self::Organization,
+                _ => Self::Everywhere,
+            },
+            Service::SesV2 => match operation {
+                sesv2::GET_ACCOUNT => Self::Everywhere,
+                // Editions of the Service Authorization Reference differ on whether these two know resources.
+                sesv2::CREATE_CONFIGURATION_SET | sesv2::CREATE_EMAIL_IDENTITY => Self::Region,
+                _ => Self::Mail,
+            },
+            Service::StepFunctions | Service::Sqs => Self::Delivery,
+        })
+    }
+
+    /// The statement's id.
+    pub(super) const fn sid(self) -> &'static str {
+        match self {
+            Self::Everywhere => "Everywhere",
+            Self::Region => "InTheRegion",
+            Self::StackSet => "StackSet",
+            Self::Instances => "StackInstances",
+            Self::Organization => "Organization",
+            Self::Alarms => "Alarms",
+            Self::Delivery => "Delivery",
+            Self::Mail => "Mail",
+            Self::Roles => "Roles",
+            Self::PassRoles => "PassRoles",
+            Self::Principals => "OwnPermissions",
+            Self::TrustedAccess => "TrustedAccess",
+            Self::StackSetsRole => "StackSetsRole",
+        }
+    }
+}
+
+/// Resource ARNs of this config.
+pub(super) struct Places<'a> {
+    config: &'a Config,
+    account: String,
+    organization: String,
+    resource_types: &'a BTreeSet<String>,
+}
+
+impl<'a> Places<'a> {
+    /// What isn't known is left open.
+    pub(super) fn new(
+        config: &'a Config,
+        account: Option<AccountId>,
+        organization: Option<&OrgId>,
+        resource_types: &'a BTreeSet<String>,
+    ) -> Self {
+        Self {
+            config,
+            account: account.map_or_else(|| "*".to_owned(), |account| account.to_string()),
+            organization: organization
+                .or(config.organization.as_ref())
+                .map_or_else(|| "o-*".to_owned(), OrgId::to_string),
+            resource_types,
+        }
+    }
+
+    fn regional(&self, service: &str, resource: &str) -> String {
+        format!(
+            "arn:aws:{service}:{REGION}:{}:{}",
+            self.account,
+            literal(resource)
+        )
+    }
+
+    fn global(&self, service: &str, resource: &str) -> String {
+        format!("arn:aws:{service}::{}:{}", self.account, literal(resource))
+    }
+
+    /// Parts of the organisation. It belongs to the management account, which is another one for a delegated
+    /// administrator.
+    fn in_organization(&self, kind: &str) -> String {
+        let owner = match self.config.call_as {
+            CallAs::Own => self.account.as_str(),
+            CallAs::DelegatedAdmin => "*",
+        };
+        format!(
+            "arn:aws:organizations::{owner}:{kind}/{}/*",
+            self.organization
+        )
+    }
+
+    pub(super) fn resources(&self, room: Room) -> Vec<String> {
+        let names = &self.config.names;
+        let stack_set = &self.config.deploy.stack_set;
+        let set =
+            |kind: &str| self.regional("cloudformation", &format!("{kind}/{stack_set}")) + ":*";
+        match room {
+            Room::Everywhere | Room::Region | Room::TrustedAccess => vec!["*".to_owned()],
+            Room::StackSet => vec![set("stackset")],
+            Room::Instances => {
+                let mut resources = vec![set("stackset"), set("stackset-target")];
+                // Types of AWS's own belong to no account.
+                resources.extend(self.resource_types.iter().map(|kind| {
+                    let kind = kind.replace("::", "-");
+                    format!("arn:aws:cloudformation:{REGION}::type/resource/{kind}")
+                }));
+                resources
+            }
+            Room::Organization => ["account", "ou", "root"]
+                .map(|kind| self.in_organization(kind))
+                .to_vec(),
+            Room::Alarms => {
+                let alarms = [
+                    self.config.alarm.name.clone(),
+                    names.failure_alarm(),
+                    names.queue_alarm(),
+                ];
+                let dashboard =
+                    self.global("cloudwatch", &format!("dashboard/{}", names.dashboard));
+                alarms
+                    .iter()
+                    .map(|name| self.regional("cloudwatch", &format!("alarm:{name}")))
+                    .chain([dashboard])
+                    .collect()
+            }
+            Room::Delivery => {
+                // The ARN of a rule on the default bus doesn't name the bus.
+                let bus = match names.event_bus.as_str() {
+                    "default" => String::new(),
+                    bus => format!("{bus}/"),
+                };
+                vec![
+                    self.regional("events", &format!("event-bus/{}", names.event_bus)),
+                    self.regional("events", &format!("rule/{bus}{}", names.member_rule)),
+                    self.regional("events", &format!("rule/{}", names.own_rule)),
+                    self.regional("events", &format!("rule/{}", names.mail_failure_rule())),
+                    self.regional("states", &format!("stateMachine:{}", names.notifier)),
+                    self.regional("states", &format!("execution:{}", names.notifier)) + ":*",
+                    // A standard state machine without maps has neither, but the actions on executions want
+                    // all the kinds of resource that they know.
+                    self.regional("states", &format!("express:{}", names.notifier)) + ":*:*",
+                    self.regional("states", &format!("mapRun:{}", names.notifier)) + "/*:*",
+                    self.regional("sqs", &names.queue),
+                ]
+            }
+            Room::Mail => vec![
+                self.regional("ses", &format!("identity/{}", self.config.mail.identity)),
+                self.regional("ses", &format!("template/{}", names.template)),
+                self.regional(
+                    "ses",
+                    &format!("configuration-set/{}", names.configuration_set),
+                ),
+            ],
+            Room::Roles | Room::PassRoles => {
+                vec![self.role(&names.notifier_role), self.role(&names.rule_role)]
+            }
+            Room::Principals => vec![
+                self.global("iam", "role/") + "*",
+                self.global("iam", "user/") + "*",
+            ],
+            Room::StackSetsRole => vec![self.role(STACKSETS_ROLE)],
+        }
+    }
+
+    fn role(&self, name: &str) -> String {
+        self.global("iam", &format!("role/{name}"))
+    }
+
+    pub(super) fn condition(&self, room: Room) -> Option<Value> {
+        Some(match room {
+            Room::Region => json!({"StringEquals": {"aws:RequestedRegion": REGION}}),
+            Room::Instances => {
+                json!({"ForAllValues:StringEquals": {"cloudformation:TargetRegion": [REGION]}})
+            }
+            // Each role's trust policy lets its own service alone assume it.
+            Room::PassRoles => json!({"StringEquals": {"iam:PassedToService": [
+                "events.amazonaws.com",
+                "states.amazonaws.com",
+            ]}}),
+            Room::TrustedAccess => {
+                json!({"StringEquals": {"organizations:ServicePrincipal": STACKSETS_PRINCIPALS}})
+            }
+            Room::StackSetsRole => {
+                json!({"StringEquals": {"iam:AWSServiceName": "stacksets.cloudformation.amazonaws.com"}})
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// A name as a policy takes it literally: `*`, `?` and `$` mean something there (IAM user guide, policy variables).
+fn literal(name: &str) -> String {
+    name.chars()
+        .map(|character| match character {
+            '*' | '?' | '$' => format!("${{{character}}}"),
+            other => other.to_string(),
+        })
+        .collect()
+}

@@ -1,0 +1,219 @@
+//! CI: the workflow files are well-formed, their commands work, and nothing asks or paints where nobody looks.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_yaml_ng::Value;
+
+use crate::stage::{Stage, texts};
+
+const GITHUB: &str = include_str!("../../docs/ci/github.yml");
+const GITLAB: &str = include_str!("../../docs/ci/gitlab.yml");
+
+const CONFIG: &str = "[alarm]\nthreshold = 100\n[deploy]\nous = [\"Production\"]\n\
+                      [mail]\nfrom = \"billing@example.com\"\n";
+
+/// A runner: the sandbox behind a `billctl` on the path, and everything else that the jobs call only noted.
+struct Runner {
+    stage: Stage,
+}
+
+impl Runner {
+    fn new() -> Self {
+        let stage = Stage::demo();
+        stage.config(CONFIG);
+        fs::create_dir(stage.path("bin")).unwrap();
+        let runner = Self { stage };
+        let real = assert_cmd::cargo::cargo_bin!("billctl");
+        let sandbox = runner.stage.path("sandbox.json");
+        runner.program(
+            "billctl",
+            &format!(
+                "exec {} --sandbox={} \"$@\"",
+                real.display(),
+                sandbox.display()
+            ),
+        );
+        for other in ["gh", "cargo", "curl"] {
+            let log = runner.stage.path(other);
+            // A body given as a file is kept, as it was when it was sent.
+            runner.program(
+                other,
+                &format!("echo \"$@\" >> {0}; cat plan.md >> {0}", log.display()),
+            );
+        }
+        runner
+    }
+
+    fn program(&self, name: &str, script: &str) {
+        let path = self.stage.path("bin").join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Runs a job's script as the runner does: a shell that ends at the first failure.
+    fn run(&self, script: &str, env: &BTreeMap<&str, String>) -> Output {
+        Command::new("bash")
+            .args(["-e", "-o", "pipefail", "-c", script])
+            .env_clear()
+            .env(
+                "PATH",
+                format!("{}:/usr/bin:/bin", self.stage.path("bin").display()),
+            )
+            .envs(env)
+            .current_dir(self.stage.path(""))
+            .output()
+            .unwrap()
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.stage.path(name)).unwrap_or_default()
+    }
+}
+
+fn texts_of<'a>(value: &'a Value, key: &str) -> Vec<&'a str> {
+    match &value[key] {
+        Value::Sequence(lines) => lines.iter().filter_map(Value::as_str).collect(),
+        Value::String(text) => vec![text],
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn the_github_workflow_plans_deploys_and_checks() {
+    let workflow: Value = serde_yaml_ng::from_str(GITHUB).unwrap();
+    let runner = Runner::new();
+    runner.stage.succeeds(&["bootstrap"]);
+    let summary = runner.stage.path("summary.md");
+    let env = BTreeMap::from([
+        ("GITHUB_STEP_SUMMARY", summary.display().to_string()),
+        ("PULL_REQUEST", "7".to_owned()),
+        ("CI", "true".to_owned()),
+    ]);
+    let run = |job: &str| -> Vec<Output> {
+        let steps = workflow["jobs"][job]["steps"].as_sequence().unwrap();
+        let scripts = steps.iter().filter_map(|step| step["run"].as_str());
+        scripts.map(|script| runner.run(script, &env)).collect()
+    };
+
+    let plan = run("plan");
+    for output in &plan {
+        assert!(output.status.success(), "{:?}", texts(output));
+    }
+    let comment = runner.read("gh");
+    assert!(
+        comment.contains("pr comment 7") && comment.contains("to create"),
+        "{comment}"
+    );
+    assert!(!comment.contains('\u{1b}'), "{comment}");
+    assert!(runner.read("cargo").is_empty(), "billctl was there already");
+
+    let deploy = run("deploy");
+    assert!(deploy.last().unwrap().status.success(), "{deploy:?}");
+    let check = run("check");
+    assert!(check.last().unwrap().status.success(), "{check:?}");
+    let summary = runner.read("summary.md");
+    for part in ["to create", "covered"] {
+        assert!(summary.contains(part), "{part} in\n{summary}");
+    }
+    assert!(!summary.contains('\u{1b}'), "{summary}");
+
+    // A threshold that nobody rolled out: the nightly check is red, and says so where people look.
+    runner.stage.config(&CONFIG.replace("100", "250"));
+    let check = run("check");
+    assert_eq!(check.last().unwrap().status.code(), Some(4), "{check:?}");
+    assert!(
+        runner
+            .read("summary.md")
+            .contains("the check found something"),
+        "{}",
+        runner.read("summary.md")
+    );
+}
+
+#[test]
+fn a_plan_that_fails_is_commented_as_such() {
+    let workflow: Value = serde_yaml_ng::from_str(GITHUB).unwrap();
+    let runner = Runner::new();
+    runner.stage.config("[mail]\nform = \"a@example.com\"\n");
+    let env = BTreeMap::from([("PULL_REQUEST", "7".to_owned())]);
+    let steps = workflow["jobs"]["plan"]["steps"].as_sequence().unwrap();
+    let script = |name: &str| {
+        let step = steps.iter().find(|step| step["name"] == name).unwrap();
+        runner.run(step["run"].as_str().unwrap(), &env)
+    };
+    assert_eq!(script("Plan").status.code(), Some(2));
+    assert!(script("Comment").status.success());
+    assert!(runner.read("gh").contains("failed: see the job's log"));
+}
+
+#[test]
+fn the_gitlab_pipeline_plans_deploys_and_checks() {
+    let pipeline: Value = serde_yaml_ng::from_str(GITLAB).unwrap();
+    let runner = Runner::new();
+    runner.stage.succeeds(&["bootstrap"]);
+    let env = BTreeMap::from([
+        (
+            "CARGO_HOME",
+            runner.stage.path("cargo-home").display().to_string(),
+        ),
+        ("AWS_ID_TOKEN", "token".to_owned()),
+        (
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
+            runner.stage.path("token").display().to_string(),
+        ),
+        (
+            "CI_API_V4_URL",
+            "https://gitlab.example.com/api/v4".to_owned(),
+        ),
+        ("CI_PROJECT_ID", "3".to_owned()),
+        ("CI_MERGE_REQUEST_IID", "7".to_owned()),
+    ]);
+    for job in ["plan", "deploy", "check"] {
+        assert_eq!(pipeline[job]["extends"], ".billctl");
+        let lines = [
+            texts_of(&pipeline[".billctl"], "before_script"),
+            texts_of(&pipeline[job], "script"),
+        ];
+        let output = runner.run(&lines.concat().join("\n"), &env);
+        assert!(output.status.success(), "{job}: {:?}", texts(&output));
+    }
+    let comment = runner.read("curl");
+    assert!(
+        comment.contains("projects/3/merge_requests/7/notes") && comment.contains("to create"),
+        "{comment}"
+    );
+    assert_eq!(runner.read("token"), "token");
+}
+
+#[test]
+fn a_summary_that_cant_be_written_fails_nothing() {
+    let runner = Runner::new();
+    let env = BTreeMap::from([("GITHUB_STEP_SUMMARY", "/nowhere/summary".to_owned())]);
+    let output = runner.run("billctl bootstrap --plan", &env);
+    let (_, err) = texts(&output);
+    assert!(output.status.success(), "{err}");
+    assert!(
+        err.contains("step summary /nowhere/summary can't be written"),
+        "{err}"
+    );
+}
+
+#[test]
+fn the_trust_policies_trust_one_branch_of_one_repository() {
+    for file in ["github-trust.json", "gitlab-trust.json"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("docs/ci")
+            .join(file);
+        let policy: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        let equals = policy["Statement"][0]["Condition"]["StringEquals"]
+            .as_object()
+            .unwrap();
+        assert_eq!(equals.len(), 2, "audience and subject: {policy}");
+        assert!(!policy.to_string().contains('*'), "{policy}");
+    }
+}

@@ -1,0 +1,186 @@
+//! The documents' own examples: each block of a console whose first line is a comment is run, and has to show what it
+//! shows.
+//!
+//! A block follows a comment with billctl commands, one a line, which are run first on a new sandbox (`on AWS` runs
+//! nothing and takes the sandbox away: there are no credentials). In the block, `$ billctl ...` is run, and every
+//! line after it has to be among the lines that it printed, in this order; `...` in a line stands for anything, and
+//! alone on a line for lines left out.
+
+use std::fs;
+use std::path::Path;
+
+use crate::stage::{Stage, texts};
+
+const CONFIG: &str = "[alarm]\nthreshold = 100\n[deploy]\nous = [\"Production\"]\n\
+                      [mail]\nfrom = \"billing@example.com\"\n";
+
+/// A block with what is run before it.
+#[derive(Debug)]
+struct Example {
+    before: Vec<String>,
+    lines: Vec<String>,
+    place: usize,
+}
+
+fn document(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("docs")
+        .join(name);
+    fs::read_to_string(path).unwrap()
+}
+
+/// The examples of a document.
+fn examples(text: &str) -> Vec<Example> {
+    let mut found = Vec::new();
+    let mut lines = text.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        let Some(comment) = line.strip_prefix("<!-- run:") else {
+            continue;
+        };
+        let mut comment = comment.to_owned();
+        while !comment.contains("-->") {
+            let (_, more) = lines.next().expect("the comment ends");
+            comment = format!("{comment}\n{more}");
+        }
+        let before = comment
+            .replace("-->", "")
+            .lines()
+            .map(|line| line.trim().to_owned())
+            .filter(|line| !line.is_empty())
+            .collect();
+        let (_, fence) = lines.next().expect("a block follows the comment");
+        assert!(fence.starts_with("```"), "line {}: no block", number + 2);
+        let block = lines
+            .by_ref()
+            .map(|(_, line)| line.to_owned())
+            .take_while(|line| line != "```")
+            .collect();
+        found.push(Example {
+            before,
+            lines: block,
+            place: number + 1,
+        });
+    }
+    found
+}
+
+/// The words of a command line; quotes keep words together.
+fn words(line: &str) -> Vec<String> {
+    line.split('"')
+        .enumerate()
+        .flat_map(|(index, part)| match index % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        })
+        .collect()
+}
+
+fn run(stage: &Stage, on_aws: bool, line: &str) -> String {
+    let words = words(line);
+    let arguments: Vec<&str> = words.iter().map(String::as_str).collect();
+    let output = match on_aws {
+        true => stage.run_on_aws(&arguments),
+        false => stage.run(&arguments),
+    };
+    let (out, err) = texts(&output);
+    format!("{out}\n{err}")
+}
+
+/// Whether a printed line is the one in the document.
+fn is(printed: &str, shown: &str) -> bool {
+    let mut rest = printed.trim_end();
+    let parts: Vec<&str> = shown.trim_end().split("...").collect();
+    for (index, part) in parts.iter().enumerate() {
+        let found = if index == 0 {
+            rest.strip_prefix(part)
+        } else if index + 1 == parts.len() && !part.is_empty() {
+            return rest.ends_with(part);
+        } else {
+            rest.find(part).map(|at| &rest[at + part.len()..])
+        };
+        match found {
+            Some(more) => rest = more,
+            None => return false,
+        }
+    }
+    rest.is_empty() || shown.trim_end().ends_with("...")
+}
+
+fn holds(name: &str) {
+    let text = document(name);
+    let examples = examples(&text);
+    assert!(!examples.is_empty(), "{name} has no example");
+    let mut faults = String::new();
+    for example in examples {
+        let stage = Stage::demo();
+        stage.config(CONFIG);
+        let on_aws = example.before.iter().any(|line| line == "on AWS");
+        for line in example.before.iter().filter(|line| *line != "on AWS") {
+            match line.strip_prefix("config: ") {
+                Some(more) => stage.config(&format!("{}\n{CONFIG}", more.replace("\\n", "\n"))),
+                None => {
+                    run(&stage, false, line);
+                }
+            }
+        }
+        let mut printed = String::new();
+        let mut left = Vec::new();
+        for line in &example.lines {
+            if let Some(command) = line.strip_prefix("$ billctl ") {
+                printed = run(&stage, on_aws, command);
+                left = printed.lines().map(str::to_owned).collect();
+            } else if line != "..." {
+                match left.iter().position(|there| is(there, line)) {
+                    Some(at) => {
+                        left.drain(..=at);
+                    }
+                    None => {
+                        faults += &format!(
+                            "docs/{name}, example at line {}: `{line}` isn't in\n{printed}\n",
+                            example.place
+                        );
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{faults}");
+}
+
+#[test]
+fn the_runbook_shows_what_is_printed() {
+    holds("runbook.md");
+}
+
+#[test]
+fn the_page_on_ci_shows_what_is_printed() {
+    holds("ci.md");
+}
+
+#[test]
+fn every_link_of_the_documents_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut dead = Vec::new();
+    for entry in fs::read_dir(root.join("docs")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|kind| kind != "md") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        for target in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
+            let file = target.split('#').next().unwrap_or_default();
+            if file.is_empty() || file.contains("://") {
+                continue;
+            }
+            if !path.parent().unwrap().join(file).exists() {
+                dead.push(format!("{}: {target}", path.display()));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "{dead:?}");
+}

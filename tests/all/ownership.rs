@@ -1,0 +1,167 @@
+//! Whose a thing is: what billctl didn't make is changed only when it was named, and never removed.
+
+use std::collections::BTreeMap;
+
+use billctl::config::CallAs;
+use billctl::sandbox::Sandbox;
+use billctl::service::eventbridge::EventBus;
+use billctl::service::iam::NewRole;
+use billctl::service::sesv2::EmailTemplate;
+use billctl::service::{Services, Tags};
+use serde_json::json;
+
+use crate::stage::{Stage, texts};
+
+const CONFIG: &str = "[mail]\nfrom = \"billing@example.com\"\n";
+
+fn stage() -> (Stage, Services) {
+    let stage = Stage::demo();
+    stage.config(CONFIG);
+    let sandbox = Sandbox::open(stage.path("sandbox.json"), CallAs::Own).unwrap();
+    (stage, sandbox.services())
+}
+
+/// Things of other teams under billctl's names, one of each kind that has a name of its own.
+async fn things_of_others(aws: &Services) {
+    let none = Tags::new();
+    aws.sqs
+        .create_queue("billctl-undelivered", &BTreeMap::new(), &none)
+        .await
+        .unwrap();
+    aws.eventbridge
+        .create_event_bus("billctl", &none)
+        .await
+        .unwrap();
+    aws.sesv2
+        .create_configuration_set("billctl", &none)
+        .await
+        .unwrap();
+    aws.sesv2
+        .create_email_template(&EmailTemplate {
+            name: "billctl-spend-alarm".into(),
+            subject: "theirs".into(),
+            html: "theirs".into(),
+            text: "theirs".into(),
+            tags: none,
+        })
+        .await
+        .unwrap();
+    aws.iam
+        .create_role(&NewRole {
+            name: "billctl-notifier".into(),
+            trust_policy: json!({"Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"},
+            ]}),
+            description: "of another team".into(),
+            tags: BTreeMap::new(),
+        })
+        .await
+        .unwrap();
+}
+
+const THEIRS: [&str; 5] = [
+    "queue billctl-undelivered",
+    "event bus billctl",
+    "configuration set billctl",
+    "mail template billctl-spend-alarm",
+    "role billctl-notifier",
+];
+
+#[tokio::test]
+async fn what_others_made_is_named_and_changed_only_with_adopt() {
+    let (stage, aws) = stage();
+    things_of_others(&aws).await;
+
+    let plan = stage.succeeds(&["bootstrap", "--plan"]);
+    for thing in THEIRS {
+        assert!(
+            plan.contains(&format!("~ {thing} (billctl didn't make it")),
+            "{thing} in\n{plan}"
+        );
+    }
+    for arguments in [vec!["bootstrap"], vec!["--yes", "bootstrap"]] {
+        let output = stage.run(&arguments);
+        let (_, err) = texts(&output);
+        assert_eq!(output.status.code(), Some(2), "{err}");
+        for thing in THEIRS {
+            assert!(err.contains(thing), "{thing} in\n{err}");
+        }
+        assert!(err.contains("--adopt"), "{err}");
+    }
+    let template = aws.sesv2.get_email_template("billctl-spend-alarm").await;
+    assert_eq!(template.unwrap().subject, "theirs", "something was changed");
+
+    stage.succeeds(&["bootstrap", "--adopt"]);
+    let again = stage.succeeds(&["bootstrap", "--plan"]);
+    assert!(again.contains("nothing to change"), "{again}");
+}
+
+#[tokio::test]
+async fn what_was_taken_over_is_left_by_destroy_which_says_so() {
+    let (stage, aws) = stage();
+    things_of_others(&aws).await;
+    stage.succeeds(&["bootstrap", "--adopt"]);
+    let organization = aws.organizations.describe_organization().await.unwrap().id;
+    let out = stage.succeeds(&["destroy", "--organization", organization.as_str()]);
+    for thing in THEIRS {
+        assert!(
+            out.contains(&format!("= {thing} stays: billctl didn't make it")),
+            "{thing} in\n{out}"
+        );
+    }
+    let bus: EventBus = aws.eventbridge.describe_event_bus("billctl").await.unwrap();
+    assert_eq!(bus.name, "billctl");
+    let again = stage.succeeds(&["destroy", "--plan"]);
+    assert!(again.contains("nothing to change"), "{again}");
+}
+
+#[tokio::test]
+async fn what_billctl_made_is_its_own_and_goes_without_a_trace() {
+    let (stage, aws) = stage();
+    stage.succeeds(&["bootstrap"]);
+    let plan = stage.succeeds(&["bootstrap", "--plan"]);
+    assert!(!plan.contains("didn't make it"), "{plan}");
+    let organization = aws.organizations.describe_organization().await.unwrap().id;
+    stage.succeeds(&["destroy", "--organization", organization.as_str()]);
+    let out = stage.succeeds(&["destroy", "--plan"]);
+    assert!(
+        out.contains("nothing to change") && !out.contains("didn't make it"),
+        "{out}"
+    );
+}
+
+#[test]
+fn policies_attached_by_hand_are_shown_and_detached() {
+    let (stage, _) = stage();
+    stage.succeeds(&["bootstrap"]);
+    let attached =
+        ["ReadOnlyAccess", "PowerUserAccess"].map(|name| format!("arn:aws:iam::aws:policy/{name}"));
+    stage.change(|world| {
+        for arn in &attached {
+            assert!(world.iam.attach("billctl-notifier", arn.parse().unwrap()));
+        }
+    });
+    let plan = stage.succeeds(&["bootstrap", "--plan"]);
+    for arn in &attached {
+        assert!(
+            plan.contains(&format!("attached[{arn}]: true -> (none)")),
+            "{plan}"
+        );
+    }
+    stage.succeeds(&["bootstrap"]);
+    let again = stage.succeeds(&["bootstrap", "--plan"]);
+    assert!(again.contains("nothing to change"), "{again}");
+}
+
+#[tokio::test]
+async fn a_role_with_an_attached_policy_can_be_destroyed() {
+    let (stage, aws) = stage();
+    stage.succeeds(&["bootstrap"]);
+    stage.change(|world| {
+        let policy = "arn:aws:iam::aws:policy/ReadOnlyAccess".parse().unwrap();
+        assert!(world.iam.attach("billctl-notifier", policy));
+    });
+    let organization = aws.organizations.describe_organization().await.unwrap().id;
+    stage.succeeds(&["destroy", "--organization", organization.as_str()]);
+    assert!(aws.iam.get_role("billctl-notifier").await.is_err());
+}

@@ -1,0 +1,159 @@
+//! The built binary on a terminal: what it asks, and what it makes of the answers.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::stage::Stage;
+use crate::support::venv;
+
+/// What a command showed on its terminal.
+struct Screen {
+    code: i64,
+    text: String,
+}
+
+/// Runs billctl on the stage's sandbox and answers its questions; `None` where no Python is there to play the
+/// person.
+fn type_into(stage: &Stage, arguments: &[&str], dialog: &[(&str, &str)]) -> Option<Screen> {
+    let venv = venv::shared("billctl on a terminal")?;
+    let home = stage.path("");
+    let mut command = vec![
+        assert_cmd::cargo::cargo_bin!("billctl")
+            .display()
+            .to_string(),
+        "--sandbox=sandbox.json".to_owned(),
+    ];
+    command.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+    let ask = json!({
+        "command": command,
+        "cwd": home,
+        "env": {"TERM": "xterm-256color", "HOME": home, "AWS_EC2_METADATA_DISABLED": "true"},
+        "dialog": dialog,
+    });
+    let mut child = Command::new(venv.python())
+        .arg(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/support/terminal.py"
+        ))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("Python runs");
+    child
+        .stdin
+        .take()
+        .expect("a pipe")
+        .write_all(ask.to_string().as_bytes())
+        .expect("the dialog is read");
+    let output = child.wait_with_output().expect("the dialog ends");
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let text = answer["screen"].as_str().expect("a screen").to_owned();
+    assert_eq!(answer["unasked"], 0, "not everything was asked:\n{text}");
+    Some(Screen {
+        code: answer["code"].as_i64().expect("a code"),
+        text,
+    })
+}
+
+#[test]
+fn init_asks_again_until_an_answer_will_do_and_its_config_deploys() {
+    let stage = Stage::demo();
+    let dialog = [
+        ("Where do the mails come from", "nobody"),
+        ("Where do the mails come from", "billing@example.com"),
+        ("how many US dollars", "-5"),
+        ("how many US dollars", "80"),
+        ("Which OUs", "Prodution"),
+        ("Which OUs", "Production, Sandboxes"),
+    ];
+    let Some(screen) = type_into(&stage, &["init"], &dialog) else {
+        return;
+    };
+    assert_eq!(screen.code, 0, "{}", screen.text);
+    let written = std::fs::read_to_string(stage.path("config.toml")).unwrap();
+    for line in [
+        "threshold = 80",
+        "from = \"billing@example.com\"",
+        "ous = [\"Production\", \"Sandboxes\"]",
+    ] {
+        assert!(written.contains(line), "{line} in\n{written}");
+    }
+    let plan = stage.succeeds(&["deploy", "--plan"]);
+    assert!(plan.contains("to create"), "{plan}");
+}
+
+#[test]
+fn init_takes_what_it_offers_when_only_return_is_pressed() {
+    let stage = Stage::demo();
+    let dialog = [
+        ("Where do the mails come from", "billing@example.com"),
+        ("how many US dollars", ""),
+        ("Which OUs", ""),
+    ];
+    let Some(screen) = type_into(&stage, &["init"], &dialog) else {
+        return;
+    };
+    assert_eq!(screen.code, 0, "{}", screen.text);
+    let written = std::fs::read_to_string(stage.path("config.toml")).unwrap();
+    assert!(written.contains("threshold = 100"), "{written}");
+}
+
+#[test]
+fn a_no_changes_nothing_and_a_yes_goes_ahead() {
+    let stage = Stage::demo();
+    stage.config("[mail]\nfrom = \"billing@example.com\"\n");
+    let Some(screen) = type_into(&stage, &["bootstrap"], &[("apply this plan? [y/N]", "n")]) else {
+        return;
+    };
+    assert_eq!(screen.code, 130, "{}", screen.text);
+    assert!(
+        screen.text.contains("nothing was changed"),
+        "{}",
+        screen.text
+    );
+    assert!(
+        stage
+            .succeeds(&["bootstrap", "--plan"])
+            .contains("to create")
+    );
+
+    let screen = type_into(&stage, &["bootstrap"], &[("apply this plan? [y/N]", "y")]).unwrap();
+    assert_eq!(screen.code, 0, "{}", screen.text);
+    assert!(screen.text.contains("\u{1b}["), "no colour on a terminal");
+    let plan = stage.succeeds(&["bootstrap", "--plan"]);
+    assert!(plan.contains("nothing to change"), "{plan}");
+}
+
+#[test]
+fn destroy_wants_the_organisations_id_and_no_yes() {
+    let stage = Stage::demo();
+    stage.config("[mail]\nfrom = \"billing@example.com\"\n");
+    stage.succeeds(&["bootstrap"]);
+    // The end of the question: what is typed earlier is echoed in the middle of it.
+    let question = "to remove all this: ";
+    let Some(screen) = type_into(&stage, &["destroy", "--yes"], &[(question, "yes")]) else {
+        return;
+    };
+    assert_eq!(screen.code, 130, "{}", screen.text);
+    assert!(
+        stage
+            .succeeds(&["bootstrap", "--plan"])
+            .contains("nothing to change")
+    );
+
+    let id = screen
+        .text
+        .split_once("id (")
+        .and_then(|(_, rest)| rest.split_once(')'))
+        .map(|(id, _)| id.to_owned())
+        .expect("the question names it");
+    let screen = type_into(&stage, &["destroy"], &[(question, &id)]).unwrap();
+    assert_eq!(screen.code, 0, "{}", screen.text);
+    assert!(
+        stage
+            .succeeds(&["bootstrap", "--plan"])
+            .contains("to create")
+    );
+}
