@@ -119,8 +119,8 @@ const STATUS: &[Operation] = &[
     sfn::LIST_EXECUTIONS,
     sqs::GET_QUEUE_ATTRIBUTES,
     sqs::GET_QUEUE_URL,
-    sqs::RECEIVE_MESSAGE,
     sqs::LIST_QUEUE_TAGS,
+    sqs::RECEIVE_MESSAGE,
 ];
 
 /// What AWS wants beside the operation's own action, of which billctl calls no operation.

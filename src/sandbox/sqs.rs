@@ -212,6 +212,13 @@ impl Sqs for Sandbox {
         .await
     }
 
+    async fn list_queue_tags(&self, url: &str) -> Result<Tags> {
+        self.call(LIST_QUEUE_TAGS, |world| {
+            Ok(world.sqs.by_url(LIST_QUEUE_TAGS, url)?.tags.clone())
+        })
+        .await
+    }
+
     async fn peek_messages(&self, url: &str) -> Result<Vec<sqs::Message>> {
         self.read(RECEIVE_MESSAGE, |world| {
             let queue = world.sqs.queues.values().find(|queue| queue.url == url);
@@ -226,13 +233,6 @@ impl Sqs for Sandbox {
                     attributes: message.attributes.clone(),
                 })
                 .collect())
-        })
-        .await
-    }
-
-    async fn list_queue_tags(&self, url: &str) -> Result<Tags> {
-        self.call(LIST_QUEUE_TAGS, |world| {
-            Ok(world.sqs.by_url(LIST_QUEUE_TAGS, url)?.tags.clone())
         })
         .await
     }

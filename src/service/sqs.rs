@@ -12,8 +12,8 @@ operations!(Sqs:
     DELETE_QUEUE = write "DeleteQueue";
     GET_QUEUE_ATTRIBUTES = read "GetQueueAttributes";
     GET_QUEUE_URL = read "GetQueueUrl";
-    RECEIVE_MESSAGE = read "ReceiveMessage";
     LIST_QUEUE_TAGS = read "ListQueueTags";
+    RECEIVE_MESSAGE = read "ReceiveMessage";
     SET_QUEUE_ATTRIBUTES = write "SetQueueAttributes";
 );
 

@@ -128,6 +128,7 @@ calls! {
     Json: aws => aws.sqs.get_queue_url("q");
     Json: aws => aws.sqs.get_queue_attributes("q");
     Json: aws => aws.sqs.list_queue_tags("q");
+    Json: aws => aws.sqs.peek_messages("q");
     Xml: aws => aws.sts.get_caller_identity();
 }
 
