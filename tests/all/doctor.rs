@@ -413,3 +413,66 @@ fn without_a_config_the_rest_is_looked_at_all_the_same() {
         "{out}"
     );
 }
+
+#[test]
+fn each_job_is_told_what_it_would_be_denied() {
+    let stage = Stage::demo();
+    stage.config(SANDBOX_CONFIG);
+    stage.change(|world| {
+        world.faults.deny = ["iam:CreateRole", "iam:PassRole"].map(str::to_owned).into();
+    });
+    let (out, err) = texts(&stage.run(&["doctor"]));
+    assert!(
+        out.contains(
+            "enough for looking (status, spend) and deploy; \
+             bootstrap, test-alert and destroy would be denied iam:CreateRole, iam:PassRole"
+        ),
+        "{out}\n{err}"
+    );
+}
+
+#[test]
+fn billing_alerts_that_may_not_be_read_are_told_by_the_charges() {
+    let denied = || {
+        Err(error(
+            billing::GET_BILLING_PREFERENCES,
+            Kind::Denied,
+            "AccessDeniedException",
+        ))
+    };
+    let seen = Readings {
+        billing_alerts: denied(),
+        ..healthy()
+    };
+    let checks = examine(&config(""), &seen);
+    assert_eq!(check(&checks, "billing-alerts").verdict, Verdict::Ok);
+    let unseen = Readings {
+        billing_alerts: denied(),
+        series: Ok(Default::default()),
+        ..healthy()
+    };
+    let checks = examine(&config(""), &unseen);
+    let alerts = check(&checks, "billing-alerts");
+    assert_eq!(alerts.verdict, Verdict::Warning);
+    assert_eq!(
+        alerts.cure.as_deref(),
+        Some("allow billing:GetBillingPreferences")
+    );
+}
+
+#[test]
+fn an_ou_that_is_not_there_is_found_before_a_rollout() {
+    let stage = Stage::demo();
+    stage.config("[deploy]\nous = [\"Prodution\"]\n[mail]\nfrom = \"billing@example.com\"\n");
+    let (out, _) = texts(&stage.run(&["doctor"]));
+    assert!(
+        out.contains("failed   targets          there is no OU `Prodution`"),
+        "{out}"
+    );
+    stage.config("[deploy]\nous = [\"Production\"]\n[mail]\nfrom = \"billing@example.com\"\n");
+    let (out, _) = texts(&stage.run(&["doctor"]));
+    assert!(
+        out.contains("ok       targets          15 accounts in the OUs of the config"),
+        "{out}"
+    );
+}

@@ -13,6 +13,7 @@ mod fuzz;
 mod init;
 mod least;
 mod ownership;
+mod packaging;
 mod policy;
 mod rollout;
 mod sandbox;

@@ -1,0 +1,136 @@
+//! What comes with the program: its version, man pages, completions, the members' template.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use serde_yaml_ng::Value;
+
+use crate::stage::{Stage, texts};
+
+const VERBS: [&str; 15] = [
+    "init",
+    "doctor",
+    "bootstrap",
+    "deploy",
+    "status",
+    "spend",
+    "destroy",
+    "preview",
+    "test-alert",
+    "policy",
+    "template",
+    "demo",
+    "sandbox",
+    "completions",
+    "man",
+];
+
+#[test]
+fn the_version_names_the_commit_if_there_is_one() {
+    let out = Stage::demo().succeeds(&["--version"]);
+    let version = out.trim().strip_prefix("billctl ").unwrap();
+    let number = env!("CARGO_PKG_VERSION");
+    let commit = version.strip_prefix(number).unwrap();
+    // A source tree without git has the number alone.
+    if !commit.is_empty() {
+        let hash = commit
+            .strip_prefix(" (")
+            .unwrap()
+            .strip_suffix(')')
+            .unwrap();
+        let hash = hash.strip_suffix("-modified").unwrap_or(hash);
+        assert!(
+            hash.len() >= 7 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "{version}"
+        );
+    }
+}
+
+#[test]
+fn every_command_has_a_man_page_and_the_first_one_names_them_all() {
+    let stage = Stage::demo();
+    let front = stage.succeeds(&["man"]);
+    stage.succeeds(&["man", "--dir", "pages"]);
+    for verb in VERBS {
+        let named = verb.replace('-', "\\-");
+        assert!(
+            front.contains(&format!("billctl\\-{named}(1)")),
+            "{verb} in\n{front}"
+        );
+        let page =
+            fs::read_to_string(stage.path("pages").join(format!("billctl-{verb}.1"))).unwrap();
+        assert!(
+            page.contains(".SH NAME") && page.contains(".SH OPTIONS"),
+            "{verb}:\n{page}"
+        );
+    }
+}
+
+#[test]
+fn completions_know_every_command_in_every_shell() {
+    let stage = Stage::demo();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = stage.succeeds(&["completions", shell]);
+        for verb in VERBS {
+            assert!(script.contains(verb), "{verb} in {shell}");
+        }
+    }
+    // The one shell that is everywhere reads it.
+    let script = stage.succeeds(&["completions", "bash"]);
+    fs::write(stage.path("billctl.bash"), script).unwrap();
+    let check = "source ./billctl.bash; COMP_WORDS=(billctl boot); COMP_CWORD=1; \
+                 COMPREPLY=(); _billctl billctl boot billctl; echo \"${COMPREPLY[@]}\"";
+    let output = Command::new("bash")
+        .args(["-c", check])
+        .current_dir(stage.path(""))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let (out, err) = texts(&output);
+    assert_eq!(out.trim(), "bootstrap", "{err}");
+}
+
+#[test]
+fn the_template_is_yaml_with_the_parameters_that_deploy_gives() {
+    let stage = Stage::demo();
+    stage.config(
+        "[alarm]\nthreshold = 70\nname = \"Spend\"\n[mail]\nfrom = \"billing@example.com\"\n",
+    );
+    // Named, so that nothing has to be asked.
+    let output = stage.run_on_aws(&["template", "--account", "111122223333"]);
+    let (out, err) = texts(&output);
+    assert!(output.status.success(), "{err}");
+    for line in [
+        "#   Threshold: 70",
+        "#   AlarmName: Spend",
+        "#   EventBusArn: arn:aws:events:us-east-1:111122223333:event-bus/billctl",
+    ] {
+        assert!(out.lines().any(|there| there == line), "{line} in\n{out}");
+    }
+    let yaml: Value = serde_yaml_ng::from_str(&out).unwrap();
+    let parameters = yaml["Parameters"].as_mapping().unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&stage.succeeds(&["--format", "json", "template"])).unwrap();
+    assert_eq!(json["kind"], "template");
+    for (name, _) in json["parameters"].as_object().unwrap() {
+        assert!(parameters.contains_key(name.as_str()), "{name}");
+    }
+    assert!(
+        json["template"]
+            .as_str()
+            .is_some_and(|text| out.ends_with(text))
+    );
+}
+
+#[test]
+fn without_an_account_and_without_credentials_the_template_says_what_to_name() {
+    let stage = Stage::demo();
+    stage.config("[mail]\nfrom = \"billing@example.com\"\n");
+    let output = stage.run_on_aws(&["template"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        texts(&output).1.contains("--account"),
+        "{:?}",
+        texts(&output)
+    );
+}
