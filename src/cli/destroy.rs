@@ -51,15 +51,28 @@ pub async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
         anstream::println!("{}", render::billing_json("destroy", &plan, false, None));
     }
     let members = stack_set::observe(services, &context.config.deploy.stack_set).await?;
-    if let (Some(live), true) = (&members.stack_set, format != Format::Json) {
-        let instances = render::plural(members.instances.len(), "instance");
-        anstream::println!("- StackSet {} and its {instances}", live.name);
+    // As with everything else: only what bears billctl's mark goes.
+    let live = members.stack_set.as_ref();
+    let ours = live.is_some_and(|live| foreign(live).is_none());
+    if let (Some(live), true) = (live, format != Format::Json) {
+        let name = &live.name;
+        match foreign(live) {
+            None => {
+                let instances = render::plural(members.instances.len(), "instance");
+                anstream::println!("- StackSet {name} and its {instances}");
+            }
+            Some(why) => {
+                anstream::println!("= StackSet {name} stays: billctl didn't make it ({why})");
+            }
+        }
     }
-    if args.plan || (plan.is_empty() && members.stack_set.is_none()) {
+    if args.plan || (plan.is_empty() && !ours) {
         return Ok(());
     }
     confirm(args, context, &facts.organization)?;
-    remove_members(context).await?;
+    if ours {
+        remove_members(context).await?;
+    }
     apply::run(&plan, services, listener).await?;
     let left = plan::removal(&scope, &observe::read(services, &scope).await?.present);
     if let Some(step) = left.steps.first() {
@@ -86,11 +99,6 @@ async fn remove_members(context: &Context) -> Result<()> {
     let Some(live) = &members.stack_set else {
         return Ok(());
     };
-    if let Some(why) = foreign(live) {
-        return Err(Error::failed(format!(
-            "StackSet {name} isn't billctl's, so nothing was removed: {why}"
-        )));
-    }
     let options = Options {
         prune: true,
         ..Options::default()
