@@ -307,7 +307,7 @@ fn status_of_many_accounts_lists_those_that_need_a_look_and_counts_the_others() 
     let (few, text) = listed("status");
     assert_eq!(few, 0, "{text}");
     assert!(
-        text.contains("not listed: 150 not targeted, 1 billing side"),
+        text.contains("not listed: 1 not active, 149 not targeted, 1 billing side"),
         "{text}"
     );
     assert!(text.contains("status --all"), "{text}");
