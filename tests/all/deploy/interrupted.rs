@@ -111,7 +111,7 @@ fn a_change_of_everything_at_once_survives_death_at_any_call() {
     // The default, another parameter, a new override, a changed one, and overrides that go.
     let after = config(
         PRODUCTION,
-        200,
+        150,
         &[DATA, ("ou", "Root/Production/Data/Science", 900)],
     )
     .replace("[alarm]\n", "[alarm]\nmeasure = \"six-hourly\"\n");
