@@ -60,6 +60,17 @@ struct Revision {
     parameters: Parameters,
 }
 
+/// A StackSet in figures.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Summary {
+    /// Its instances.
+    pub instances: usize,
+    /// Its operations, over or not.
+    pub operations: usize,
+    /// Its operations that are not over.
+    pub unfinished_operations: usize,
+}
+
 impl State {
     fn next_serial(&mut self) -> u64 {
         self.serial += 1;
@@ -85,15 +96,20 @@ impl State {
         number
     }
 
-    /// The StackSets' names with how many instances and how many unfinished operations each has.
-    pub fn summary(&self) -> impl Iterator<Item = (&str, usize, usize)> + '_ {
+    /// The StackSets by name, in figures.
+    pub fn summary(&self) -> impl Iterator<Item = (&str, Summary)> + '_ {
         self.sets.iter().map(|(name, set)| {
-            let open = set
+            let unfinished_operations = set
                 .operations
                 .iter()
                 .filter(|operation| !operation.status.is_over())
                 .count();
-            (name.as_str(), set.instances.len(), open)
+            let summary = Summary {
+                instances: set.instances.len(),
+                operations: set.operations.len(),
+                unfinished_operations,
+            };
+            (name.as_str(), summary)
         })
     }
 

@@ -17,6 +17,8 @@ mod packaging;
 mod policy;
 mod rollout;
 mod sandbox;
+mod scale;
+mod scenarios;
 mod spend;
 mod stage;
 mod story;

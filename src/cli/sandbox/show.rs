@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::cli::Format;
 use crate::model::{AccountId, AccountState, Organization, OuId, Usd};
 use crate::render;
+use crate::sandbox::cloudformation::Summary;
 use crate::sandbox::faults::Faults;
 use crate::sandbox::{Sandbox, World};
 use crate::service::cloudwatch::AlarmState;
@@ -47,8 +48,8 @@ struct AccountPicture {
 #[derive(Debug, Serialize)]
 struct StackSetPicture {
     name: String,
-    instances: usize,
-    unfinished_operations: usize,
+    #[serde(flatten)]
+    summary: Summary,
 }
 
 fn picture(world: &World, organization: &Organization) -> Picture {
@@ -74,10 +75,9 @@ fn picture(world: &World, organization: &Organization) -> Picture {
         stack_sets: world
             .cloudformation
             .summary()
-            .map(|(name, instances, unfinished_operations)| StackSetPicture {
+            .map(|(name, summary)| StackSetPicture {
                 name: name.to_owned(),
-                instances,
-                unfinished_operations,
+                summary,
             })
             .collect(),
         mails: world.sesv2.mails().len(),
@@ -127,8 +127,8 @@ fn drawn(organization: &Organization, picture: &Picture) -> String {
         lines.push(format!(
             "StackSet {}: {}, {} unfinished",
             set.name,
-            render::plural(set.instances, "instance"),
-            render::plural(set.unfinished_operations, "operation")
+            render::plural(set.summary.instances, "instance"),
+            render::plural(set.summary.unfinished_operations, "operation")
         ));
     }
     lines.push(format!(
