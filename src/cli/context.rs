@@ -180,12 +180,16 @@ impl Context {
 
     /// With `-v`, the API calls that were made, on stderr.
     pub fn report_calls(&self, started: Instant) {
-        if self.global.verbose > 0 {
-            anstream::eprintln!(
-                "{}",
-                render::calls(&self.services.gate.counts(), started.elapsed())
-            );
-        }
+        report_calls(&self.global, &self.services, started);
+    }
+}
+
+/// With `-v`, the API calls that were made, on stderr.
+pub fn report_calls(global: &GlobalArgs, services: &Services, started: Instant) {
+    if global.verbose > 0 {
+        let gate = &services.gate;
+        let calls = render::calls(&gate.counts(), &gate.lanes(), started.elapsed());
+        anstream::eprintln!("{calls}");
     }
 }
 

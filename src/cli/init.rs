@@ -1,10 +1,11 @@
 use std::fs::OpenOptions;
 use std::io::{ErrorKind as IoError, IsTerminal, Write};
+use std::time::Instant;
 
 use clap::Args;
 use futures::try_join;
 
-use super::{GlobalArgs, services};
+use super::{GlobalArgs, report_calls, services};
 use crate::config::starter::{Answers, choices, starter, suggested};
 use crate::config::{CallAs, Config};
 use crate::error::{Context as _, Error, Result};
@@ -29,20 +30,22 @@ pub struct InitArgs {
 ///
 /// # Errors
 /// There is a config already; the organisation can't be read; an answer is missing and nobody can be asked.
-pub async fn run(args: &InitArgs, global: &GlobalArgs) -> Result<()> {
+pub async fn run(args: &InitArgs, global: &GlobalArgs, started: Instant) -> Result<()> {
     let path = &global.config;
     let name = path.display().to_string();
     if path.exists() {
         return Err(already(&name));
     }
     let services = services(global, CallAs::Own).await?;
-    let (caller, organization) = try_join!(
+    let read = try_join!(
         async {
             let caller = services.sts.get_caller_identity().await;
             caller.while_trying("find out whose credentials these are")
         },
         observe::organization(&services),
-    )?;
+    );
+    report_calls(global, &services, started);
+    let (caller, organization) = read?;
     let call_as = if caller.account == organization.management_account {
         CallAs::Own
     } else {

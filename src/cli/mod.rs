@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-pub use context::{Color, Context, Format, GlobalArgs, services};
+pub use context::{Color, Context, Format, GlobalArgs, report_calls, services};
 
 use crate::error::Result;
 use crate::render;
@@ -121,7 +121,7 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Completions(args) => return completions::run(args, Cli::command()),
         Command::Man(args) => return man::run(args, Cli::command()),
         Command::Doctor(args) => return doctor::run(args, global, started).await,
-        Command::Init(args) => return init::run(args, global).await,
+        Command::Init(args) => return init::run(args, global, started).await,
         Command::Policy(args) => return policy::run(args, global),
         Command::Template(args) => return template::run(args, global).await,
         Command::Preview(args) => return preview::run(args, global).await,

@@ -4,7 +4,7 @@ use futures::try_join;
 use super::{Context, Format, precheck};
 use crate::config::CallAs;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::Organization;
+use crate::model::{AccountState, Organization};
 use crate::observe;
 use crate::plan::Thresholds;
 use crate::plan::billing::plan;
@@ -42,13 +42,18 @@ pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
     )?;
     precheck::administrator(context, &caller, &organization).await?;
     let thresholds = context.thresholds(&organization)?;
+    // An account that isn't active has no threshold in force.
+    let active = |account| {
+        let found = organization.account(account);
+        found.is_some_and(|(account, _)| account.state == AccountState::Active)
+    };
     let unknown = observed
         .instances
-        .values()
-        .filter(|instance| instance.threshold == Override::Unknown)
+        .iter()
+        .filter(|(id, instance)| instance.threshold == Override::Unknown && active(**id))
         .count();
     if args.deep || unknown <= READ_WITHOUT_ASKING {
-        observe::stack_set::read_overrides(services, name, &mut observed, |_| true).await?;
+        observe::stack_set::read_overrides(services, name, &mut observed, active).await?;
     }
     let configured = config
         .deploy

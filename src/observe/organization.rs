@@ -1,19 +1,21 @@
-use futures::future::BoxFuture;
-use futures::stream::{FuturesUnordered, StreamExt};
-use futures::{FutureExt, try_join};
+use futures::stream::{BoxStream, SelectAll, StreamExt, TryStreamExt};
+use futures::try_join;
 
 use crate::error::{Context, Error, Result};
 use crate::model::{Account, Organization, OrganizationalUnit, OuId};
-use crate::service::{self, Services, all_pages};
+use crate::service::{self, Services, all_pages, pages};
 
-/// What one listing found below an OU.
+/// A page of what is directly below an OU.
 enum Found {
     Ous(Vec<OrganizationalUnit>),
     Accounts(OuId, Vec<Account>),
 }
 
-/// Reads the whole organisation: every OU's children and accounts at the same time, so that the time it takes is
-/// that of the deepest chain of pages, not of all of them (ListAccounts would be one long chain of pages of 20).
+type Below<'a> = BoxStream<'a, service::Result<Found>>;
+
+/// Reads the whole organisation: every OU's children and accounts at the same time, each as soon as the page that
+/// names it is there, so that the time it takes is that of the longest chain of pages that AWS forces, not of all of
+/// them (ListAccounts would be one long chain of pages of 20).
 ///
 /// # Errors
 /// No organisation, no permission, or AWS's answer to any of the listings.
@@ -29,44 +31,43 @@ pub async fn organization(services: &Services) -> Result<Organization> {
             .hint("enable all features in the Organizations console: service-managed StackSets need them"));
     }
 
-    let mut open: FuturesUnordered<BoxFuture<'_, service::Result<Found>>> = FuturesUnordered::new();
+    let ous_below = |parent: OuId| -> Below<'_> {
+        pages(move |token| {
+            let parent = parent.clone();
+            async move { organizations.list_ous_for_parent(&parent, token).await }
+        })
+        .map_ok(Found::Ous)
+        .boxed()
+    };
+    let accounts_below = |parent: OuId| -> Below<'_> {
+        let below = parent.clone();
+        pages(move |token| {
+            let parent = below.clone();
+            async move { organizations.list_accounts_for_parent(&parent, token).await }
+        })
+        .map_ok(move |found| Found::Accounts(parent.clone(), found))
+        .boxed()
+    };
+    let mut open: SelectAll<Below<'_>> = SelectAll::new();
     let mut ous = Vec::new();
     let mut accounts = Vec::new();
-    let list = |parent: &OuId, open: &FuturesUnordered<_>| {
-        let below = parent.clone();
-        open.push(
-            async move {
-                let found =
-                    all_pages(|token| organizations.list_ous_for_parent(&below, token)).await;
-                found.map(Found::Ous)
-            }
-            .boxed(),
-        );
-        let parent = parent.clone();
-        open.push(
-            async move {
-                let found =
-                    all_pages(|token| organizations.list_accounts_for_parent(&parent, token)).await;
-                found.map(|accounts| Found::Accounts(parent, accounts))
-            }
-            .boxed(),
-        );
-    };
-    for root in roots {
-        list(&root.id, &open);
-        ous.push(root);
-    }
-    while let Some(found) = open.next().await {
-        match found.while_trying("read the organisation")? {
-            Found::Ous(found) => {
-                for ou in found {
-                    list(&ou.id, &open);
+    let mut found = Found::Ous(roots);
+    loop {
+        match found {
+            Found::Ous(units) => {
+                for ou in units {
+                    open.push(ous_below(ou.id.clone()));
+                    open.push(accounts_below(ou.id.clone()));
                     ous.push(ou);
                 }
             }
             Found::Accounts(parent, found) => {
                 accounts.extend(found.into_iter().map(|account| (account, parent.clone())));
             }
+        }
+        match open.next().await {
+            Some(next) => found = next.while_trying("read the organisation")?,
+            None => break,
         }
     }
     drop(open);

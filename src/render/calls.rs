@@ -3,10 +3,14 @@ use std::time::Duration;
 
 use super::Table;
 use crate::cli::Format;
-use crate::service::{Access, CallCount, Operation};
+use crate::service::{Access, CallCount, LaneReport, Operation};
 
 /// The API calls of a command by operation, with retries, and the time they took together.
-pub fn calls(counts: &BTreeMap<Operation, CallCount>, elapsed: Duration) -> String {
+pub fn calls(
+    counts: &BTreeMap<Operation, CallCount>,
+    lanes: &[LaneReport],
+    elapsed: Duration,
+) -> String {
     let mut table = Table::new(
         Format::Table,
         &["call", "", "count", "retries", "throttled"],
@@ -29,12 +33,24 @@ pub fn calls(counts: &BTreeMap<Operation, CallCount>, elapsed: Duration) -> Stri
         total.retries += count.retries;
         total.throttled += count.throttled;
     }
-    format!(
-        "{}\n{} API calls ({} retries, {} throttled) in {:.1} s",
+    let mut lines = vec![
         table.render(),
-        total.calls,
-        total.retries,
-        total.throttled,
-        elapsed.as_secs_f64()
-    )
+        format!(
+            "{} API calls ({} retries, {} throttled) in {:.1} s",
+            total.calls,
+            total.retries,
+            total.throttled,
+            elapsed.as_secs_f64()
+        ),
+    ];
+    // Where nothing was throttled, the number of calls at once is no news.
+    lines.extend(lanes.iter().filter(|lane| lane.cuts > 0).map(|lane| {
+        format!(
+            "throttled by {}: from {} calls at once to {}",
+            lane.service.iam_prefix(),
+            lane.peak,
+            lane.limit
+        )
+    }));
+    lines.join("\n")
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,8 +6,16 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
+use super::cloudformation::DESCRIBE_STACK_INSTANCE;
 use super::{Kind, Operation, Result, Service, ServiceError};
+
+/// Operations that AWS answers far more slowly than the rest of their service, with the time from one call to the
+/// next. DescribeStackInstance: about two a second (AWS-FACTS 8, from a third party's report).
+const SLOW: &[(Operation, Duration)] = &[(DESCRIBE_STACK_INSTANCE, Duration::from_millis(500))];
+/// How far a slow operation's pace may be stretched beyond that, should AWS answer even fewer.
+const SLOWEST: u32 = 4;
 
 /// How calls are paced and retried.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +24,9 @@ pub struct GateSettings {
     pub initial_concurrency: f64,
     /// Calls to one service that may be under way at most.
     pub max_concurrency: f64,
+    /// Calls to one service that may always be under way: so few are no storm, and where throttling strikes at
+    /// random, going slower wouldn't make it rarer.
+    pub min_concurrency: f64,
     /// Retries of a call that was throttled or got no answer.
     pub max_retries: usize,
     /// Retries of a call that got no answer from a service that has never answered: a wrong endpoint or a network
@@ -25,17 +36,21 @@ pub struct GateSettings {
     pub first_pause: Duration,
     /// The longest pause before a retry.
     pub longest_pause: Duration,
+    /// Operations that get a pace of their own once they are throttled, with the time from one call to the next.
+    pub slow: &'static [(Operation, Duration)],
 }
 
 impl Default for GateSettings {
     fn default() -> Self {
         Self {
             initial_concurrency: 20.0,
-            max_concurrency: 64.0,
+            max_concurrency: 128.0,
+            min_concurrency: 4.0,
             max_retries: 12,
             max_first_retries: 3,
             first_pause: Duration::from_millis(50),
             longest_pause: Duration::from_secs(8),
+            slow: SLOW,
         }
     }
 }
@@ -54,14 +69,40 @@ pub struct CallCount {
 /// Every call of every service goes through the one gate: it bounds how many are under way, retries what was
 /// throttled or unanswered, and counts.
 ///
-/// Concurrency adapts per service: each success lets a little more through, a throttled round takes a third away
-/// (additive increase, multiplicative decrease, as TCP does), so that hundreds of parallel reads settle at what
-/// AWS allows instead of storming it. The SDK's own retries are switched off, so that there is one place that
-/// retries and its count is true in both worlds.
+/// Concurrency adapts per service as TCP's does: until the first throttled answer each success lets one more
+/// through, so that it doubles with each round; from then on each round lets one more through, and a throttled one
+/// takes a third away. Hundreds of parallel reads settle at what AWS allows instead of storming it. An operation
+/// that AWS answers at a low rate of its own keeps to that rate once it has been throttled.
+///
+/// The SDK's own retries are switched off, so that there is one place that retries and its count is true in both
+/// worlds.
 pub struct Gate {
     settings: GateSettings,
     lanes: [Lane; Service::COUNT],
     counts: Mutex<BTreeMap<Operation, CallCount>>,
+    /// The pace of slow operations that have been throttled.
+    paces: Mutex<BTreeMap<Operation, Pace>>,
+}
+
+/// How concurrency to a service went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneReport {
+    /// The service.
+    pub service: Service,
+    /// Calls that were under way at the same time, at most.
+    pub peak: usize,
+    /// Calls that may be under way now.
+    pub limit: usize,
+    /// How often throttling made that fewer.
+    pub cuts: u64,
+}
+
+/// One call after the other, with time in between.
+struct Pace {
+    /// When the next call may be made.
+    next: Instant,
+    /// The time from one call to the next.
+    interval: Duration,
 }
 
 struct Lane {
@@ -74,6 +115,7 @@ struct Lane {
 struct LaneState {
     limit: f64,
     under_way: usize,
+    peak: usize,
     /// How often the limit was cut: a call that began before the last cut says nothing about the new limit.
     cuts: u64,
 }
@@ -93,12 +135,14 @@ impl Gate {
                 state: Mutex::new(LaneState {
                     limit: settings.initial_concurrency,
                     under_way: 0,
+                    peak: 0,
                     cuts: 0,
                 }),
                 freed: Notify::new(),
                 answered: AtomicBool::new(false),
             }),
             counts: Mutex::default(),
+            paces: Mutex::default(),
         }
     }
 
@@ -151,6 +195,8 @@ impl Gate {
         F: Future<Output = Result<T>>,
     {
         let lane = self.lane(operation);
+        // Waited for before the place is taken: who waits for a turn keeps nobody else from calling.
+        let paced = self.turn(operation).await;
         let pass = lane.enter().await;
         self.count(operation, |count| {
             count.calls += 1;
@@ -171,13 +217,62 @@ impl Gate {
         {
             lane.answered.store(true, Ordering::Relaxed);
         }
+        if throttled || paced {
+            self.set_pace(operation, paced, throttled);
+        }
         if throttled {
             self.count(operation, |count| count.throttled += 1);
-            pass.cut();
+            // A slow operation keeps to its pace instead: its throttling says nothing about the rest of the service.
+            if self.slow(operation).is_none() {
+                pass.cut(self.settings.min_concurrency);
+            }
         } else if answer.is_ok() {
             pass.widen(self.settings.max_concurrency);
         }
         answer
+    }
+
+    /// The time from one call of a slow operation to the next.
+    fn slow(&self, operation: Operation) -> Option<Duration> {
+        let slow = self.settings.slow.iter();
+        slow.into_iter()
+            .find(|(one, _)| *one == operation)
+            .map(|(_, interval)| *interval)
+    }
+
+    /// Waits for the operation's turn, if it has a pace. Answers whether it has.
+    async fn turn(&self, operation: Operation) -> bool {
+        let at = {
+            let mut paces = lock(&self.paces);
+            let Some(pace) = paces.get_mut(&operation) else {
+                return false;
+            };
+            let at = pace.next.max(Instant::now());
+            pace.next = at + pace.interval;
+            at
+        };
+        tokio::time::sleep_until(at).await;
+        true
+    }
+
+    /// Begins a slow operation's pace, or adapts it to the answer of a call that kept to it.
+    fn set_pace(&self, operation: Operation, paced: bool, throttled: bool) {
+        let Some(interval) = self.slow(operation) else {
+            return;
+        };
+        let mut paces = lock(&self.paces);
+        match paces.get_mut(&operation) {
+            Some(pace) if paced => {
+                let wanted = pace.interval.mul_f64(if throttled { 1.25 } else { 0.9 });
+                pace.interval = wanted.clamp(interval, interval * SLOWEST);
+            }
+            // Of the calls that were under way together, the first one's answer began the pace.
+            Some(_) => {}
+            None => {
+                let next = Instant::now() + interval;
+                paces.insert(operation, Pace { next, interval });
+            }
+        }
     }
 
     fn lane(&self, operation: Operation) -> &Lane {
@@ -198,6 +293,26 @@ impl Gate {
     /// How many calls may be under way to `service` now.
     pub fn concurrency(&self, service: Service) -> usize {
         lock(&self.lanes[service as usize].state).limit as usize
+    }
+
+    /// How concurrency went, of the services that were called.
+    pub fn lanes(&self) -> Vec<LaneReport> {
+        let called: BTreeSet<Service> = lock(&self.counts)
+            .keys()
+            .map(|operation| operation.service)
+            .collect();
+        called
+            .into_iter()
+            .map(|service| {
+                let state = lock(&self.lanes[service as usize].state);
+                LaneReport {
+                    service,
+                    peak: state.peak,
+                    limit: state.limit as usize,
+                    cuts: state.cuts,
+                }
+            })
+            .collect()
     }
 }
 
@@ -223,6 +338,7 @@ impl Lane {
                 let mut state = lock(&self.state);
                 if (state.under_way as f64) < state.limit {
                     state.under_way += 1;
+                    state.peak = state.peak.max(state.under_way);
                     return Pass {
                         lane: self,
                         cuts: state.cuts,
@@ -235,17 +351,22 @@ impl Lane {
 }
 
 impl Pass<'_> {
-    fn cut(&self) {
+    fn cut(&self, least: f64) {
         let mut state = lock(&self.lane.state);
         if state.cuts == self.cuts {
-            state.limit = (state.limit * 0.67).max(1.0);
+            state.limit = (state.limit * 0.67).max(least);
             state.cuts += 1;
         }
     }
 
     fn widen(&self, most: f64) {
         let mut state = lock(&self.lane.state);
-        state.limit = (state.limit + 1.0 / state.limit).min(most);
+        let more = if state.cuts == 0 {
+            1.0
+        } else {
+            1.0 / state.limit
+        };
+        state.limit = (state.limit + more).min(most);
         drop(state);
         self.lane.freed.notify_one();
     }
@@ -259,96 +380,4 @@ impl Drop for Pass<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::AtomicUsize;
-
-    use super::*;
-    use crate::service::sts::GET_CALLER_IDENTITY;
-
-    fn throttled() -> ServiceError {
-        ServiceError::new(
-            GET_CALLER_IDENTITY,
-            Kind::Throttled,
-            "Throttling",
-            "slow down",
-        )
-    }
-
-    fn quick() -> Gate {
-        Gate::new(GateSettings {
-            first_pause: Duration::from_micros(1),
-            longest_pause: Duration::from_micros(10),
-            ..GateSettings::default()
-        })
-    }
-
-    #[tokio::test]
-    async fn a_throttled_call_is_made_again_and_counted() {
-        let gate = quick();
-        let tries = AtomicUsize::new(0);
-        let answer = gate
-            .call(GET_CALLER_IDENTITY, || async {
-                match tries.fetch_add(1, Ordering::Relaxed) {
-                    0 | 1 => Err(throttled()),
-                    _ => Ok("done"),
-                }
-            })
-            .await;
-        assert_eq!(answer, Ok("done"));
-        let count = gate.counts()[&GET_CALLER_IDENTITY];
-        assert_eq!((count.calls, count.retries, count.throttled), (3, 2, 2));
-    }
-
-    fn unanswered() -> ServiceError {
-        ServiceError {
-            code: None,
-            ..ServiceError::new(GET_CALLER_IDENTITY, Kind::Unavailable, "", "refused")
-        }
-    }
-
-    #[tokio::test]
-    async fn a_service_that_never_answered_is_given_up_soon() {
-        let gate = quick();
-        let answer: Result<()> = gate
-            .call(GET_CALLER_IDENTITY, || async { Err(unanswered()) })
-            .await;
-        assert_eq!(answer, Err(unanswered()));
-        assert_eq!(gate.counts()[&GET_CALLER_IDENTITY].calls, 4);
-    }
-
-    #[tokio::test]
-    async fn a_service_that_answered_before_is_waited_for() {
-        let gate = quick();
-        let _ = gate.call(GET_CALLER_IDENTITY, || async { Ok(()) }).await;
-        let _: Result<()> = gate
-            .call(GET_CALLER_IDENTITY, || async { Err(unanswered()) })
-            .await;
-        assert_eq!(gate.counts()[&GET_CALLER_IDENTITY].calls, 1 + 13);
-    }
-
-    #[tokio::test]
-    async fn an_error_that_stays_is_not_retried() {
-        let gate = quick();
-        let denied = ServiceError::new(GET_CALLER_IDENTITY, Kind::Denied, "AccessDenied", "no");
-        let answer: Result<()> = gate
-            .call(GET_CALLER_IDENTITY, || async { Err(denied.clone()) })
-            .await;
-        assert_eq!(answer, Err(denied));
-        assert_eq!(gate.counts()[&GET_CALLER_IDENTITY].calls, 1);
-    }
-
-    #[tokio::test]
-    async fn throttling_narrows_the_lane_and_success_widens_it() {
-        let gate = quick();
-        let before = gate.concurrency(Service::Sts);
-        let _: Result<()> = gate
-            .call(GET_CALLER_IDENTITY, || async { Err(throttled()) })
-            .await;
-        let narrow = gate.concurrency(Service::Sts);
-        assert!(narrow < before, "{narrow} of {before}");
-        for _ in 0..100 {
-            let _ = gate.call(GET_CALLER_IDENTITY, || async { Ok(()) }).await;
-        }
-        assert!(gate.concurrency(Service::Sts) > narrow);
-    }
-}
+mod tests;
