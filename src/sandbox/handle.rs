@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::faults::Fate;
 use super::file::{FileError, Lock, Store};
+use super::latency::SimulatedTime;
 use super::{World, sesv2};
 use crate::config::CallAs;
 use crate::error::{Error, Result};
@@ -26,6 +27,8 @@ struct Shared {
     gate: Arc<Gate>,
     call_as: CallAs,
     store: Option<Store>,
+    /// Where the latency passes, unless it passes really.
+    simulated: Option<SimulatedTime>,
     cell: Mutex<Cell>,
 }
 
@@ -89,6 +92,27 @@ impl Sandbox {
         Self::with(world, String::new(), None, call_as, gate)
     }
 
+    /// A sandbox without a file in which the world's latency passes without waiting for it: what calls would take
+    /// that wait for each other, on one thread. Pauses before retries still pass really.
+    pub fn in_simulated_time(world: World) -> Self {
+        let mut sandbox = Self::with(
+            world,
+            String::new(),
+            None,
+            CallAs::default(),
+            Gate::default(),
+        );
+        if let Some(shared) = Arc::get_mut(&mut sandbox.shared) {
+            shared.simulated = Some(SimulatedTime::default());
+        }
+        sandbox
+    }
+
+    /// How long the calls have taken that wait for each other; none in a sandbox whose latency passes really.
+    pub fn simulated_time(&self) -> Option<Duration> {
+        self.shared.simulated.as_ref().map(SimulatedTime::now)
+    }
+
     fn with(
         world: World,
         generation: String,
@@ -101,6 +125,7 @@ impl Sandbox {
                 gate: Arc::new(gate),
                 call_as,
                 store,
+                simulated: None,
                 cell: Mutex::new(Cell {
                     world,
                     generation,
@@ -171,7 +196,10 @@ impl Sandbox {
     ) -> ServiceResult<T> {
         let (number, nth, latency) = self.begin(operation)?;
         if !latency.is_zero() {
-            tokio::time::sleep(latency).await;
+            match &self.shared.simulated {
+                Some(time) => time.pass(latency).await,
+                None => tokio::time::sleep(latency).await,
+            }
         }
         self.finish(operation, number, nth, body)
     }
@@ -314,12 +342,13 @@ impl Sandbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Cell> {
-        // A panic in a body can only come from a test's assertion: the world stays usable.
-        self.shared
-            .cell
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(&self.shared.cell)
     }
+}
+
+/// A panic in a body can only come from a test's assertion: what is locked stays usable.
+pub(super) fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Puts new mails into the outbox folder, then the world into its file.

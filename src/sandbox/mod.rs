@@ -14,6 +14,7 @@ mod file;
 mod handle;
 mod home;
 pub mod iam;
+mod latency;
 pub mod member;
 pub mod metering;
 pub mod metrics;
