@@ -97,11 +97,12 @@ async fn read(context: &Context) -> Result<(Organization, Thresholds)> {
         .listener
         .on(Event::Phase("reading the organisation ...".to_owned()));
     let services = &context.services;
-    let ((), organization) = precheck::checked(
+    let (info, tree) = precheck::checked(
         precheck::administrator(services, &context.config),
-        observe::organization(services),
+        observe::tree(services),
     )
     .await?;
+    let organization = tree.organization(info)?;
     let thresholds = context.thresholds(&organization)?;
     Ok((organization, thresholds))
 }

@@ -36,13 +36,10 @@ pub async fn run(args: &InitArgs, global: &GlobalArgs, started: Instant) -> Resu
         return Err(already(&name));
     }
     let services = services(global, CallAs::Own).await?;
-    let read = precheck::checked(
-        precheck::call_as(&services),
-        observe::organization(&services),
-    )
-    .await;
+    let read = precheck::checked(precheck::call_as(&services), observe::tree(&services)).await;
     report_calls(global, &services, started);
-    let (call_as, organization) = read?;
+    let ((call_as, info), tree) = read?;
+    let organization = tree.organization(info)?;
     let answers = answers(args, &organization, call_as)?;
     let text = starter(&name, &organization, &answers)?;
     // Made anew or not at all, even if somebody else made it meanwhile.

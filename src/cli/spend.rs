@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::model::{AccountId, Organization, OuId, Usd};
 use crate::observe::spend::{self as observe, Series, Window};
-use crate::observe::{organization, precheck};
+use crate::observe::{precheck, tree};
 use crate::plan::Thresholds;
 use crate::render;
 use crate::spend::{By, Grid, Interval, Ledger, Material, Missing, Note, Report, Subject, report};
@@ -110,11 +110,12 @@ pub async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
         .listener
         .on(Event::Phase("reading the organisation".to_owned()));
     let services = &context.services;
-    let (_, organization) = precheck::checked(
+    let (info, tree) = precheck::checked(
         precheck::billing_account(services, &context.config),
-        organization(services),
+        tree(services),
     )
     .await?;
+    let organization = tree.organization(info)?;
     let scope = Scope::of(args, &organization)?;
     let has_config =
         context.global.config != Path::new(DEFAULT_CONFIG) || context.global.config.exists();

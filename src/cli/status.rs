@@ -49,12 +49,13 @@ pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
     let name = &config.deploy.stack_set;
     let reads = async {
         try_join!(
-            observe::organization(services),
+            observe::tree(services),
             observe::stack_set::observe(services, name),
         )
     };
-    let ((), (organization, mut observed)) =
+    let (info, (tree, mut observed)) =
         precheck::checked(precheck::administrator(services, config), reads).await?;
+    let organization = tree.organization(info)?;
     let thresholds = context.thresholds(&organization)?;
     let mut findings = Findings::default();
     if args.drift {

@@ -11,4 +11,4 @@ pub mod spend;
 pub mod stack_set;
 pub mod undelivered;
 
-pub use organization::organization;
+pub use organization::{Tree, organization, tree};

@@ -3,6 +3,7 @@ use futures::try_join;
 
 use crate::error::{Context, Error, Result};
 use crate::model::{Account, Organization, OrganizationalUnit, OuId};
+use crate::service::organizations::OrganizationInfo;
 use crate::service::{self, Services, all_pages, pages};
 
 /// A page of what is directly below an OU.
@@ -13,23 +14,55 @@ enum Found {
 
 type Below<'a> = BoxStream<'a, service::Result<Found>>;
 
-/// Reads the whole organisation: every OU's children and accounts at the same time, each as soon as the page that
-/// names it is there, so that the time it takes is that of the longest chain of pages that AWS forces, not of all of
-/// them (ListAccounts would be one long chain of pages of 20).
+/// OUs and accounts, as listed.
+pub struct Tree {
+    ous: Vec<OrganizationalUnit>,
+    accounts: Vec<(Account, OuId)>,
+}
+
+impl Tree {
+    /// The organisation that they belong to.
+    ///
+    /// # Errors
+    /// The organisation lacks what StackSets need.
+    pub fn organization(self, info: OrganizationInfo) -> Result<Organization> {
+        if !info.all_features {
+            return Err(Error::failed("the organisation has only consolidated billing features")
+                .hint("enable all features in the Organizations console: service-managed StackSets need them"));
+        }
+        Ok(Organization::new(
+            info.id,
+            info.management_account,
+            self.ous,
+            self.accounts,
+        ))
+    }
+}
+
+/// Reads the whole organisation.
 ///
 /// # Errors
 /// No organisation, no permission, or AWS's answer to any of the listings.
 pub async fn organization(services: &Services) -> Result<Organization> {
+    let info = async {
+        let info = services.organizations.describe_organization().await;
+        info.while_trying("read the organisation")
+    };
+    let (info, tree) = try_join!(info, tree(services))?;
+    tree.organization(info)
+}
+
+/// Reads what is in the organisation: every OU's children and accounts at the same time, each as soon as the page that
+/// names it is there, so that the time it takes is that of the longest chain of pages that AWS forces, not of all of
+/// them (ListAccounts would be one long chain of pages of 20).
+///
+/// # Errors
+/// No permission, or AWS's answer to any of the listings.
+pub async fn tree(services: &Services) -> Result<Tree> {
     let organizations = &services.organizations;
-    let (info, roots) = try_join!(
-        organizations.describe_organization(),
-        all_pages(|token| organizations.list_roots(token)),
-    )
-    .while_trying("read the organisation")?;
-    if !info.all_features {
-        return Err(Error::failed("the organisation has only consolidated billing features")
-            .hint("enable all features in the Organizations console: service-managed StackSets need them"));
-    }
+    let roots = all_pages(|token| organizations.list_roots(token))
+        .await
+        .while_trying("read the organisation")?;
 
     let ous_below = |parent: OuId| -> Below<'_> {
         pages(move |token| {
@@ -71,10 +104,5 @@ pub async fn organization(services: &Services) -> Result<Organization> {
         }
     }
     drop(open);
-    Ok(Organization::new(
-        info.id,
-        info.management_account,
-        ous,
-        accounts,
-    ))
+    Ok(Tree { ous, accounts })
 }

@@ -40,15 +40,15 @@ pub async fn billing_account(services: &Services, config: &Config) -> Result<Org
     Ok(organization)
 }
 
-/// That the caller may administer the organisation's StackSets, as the config's `call-as` says.
+/// The organisation, if the caller may administer its StackSets as the config's `call-as` says.
 ///
 /// # Errors
 /// No credentials, another partition, no organisation, another one than the config's, another account.
-pub async fn administrator(services: &Services, config: &Config) -> Result<()> {
+pub async fn administrator(services: &Services, config: &Config) -> Result<OrganizationInfo> {
     let (account, organization) = standing(services, config.organization.as_ref()).await?;
     let is_management = account == organization.management_account;
     match config.call_as {
-        CallAs::Own if is_management => Ok(()),
+        CallAs::Own if is_management => Ok(organization),
         CallAs::Own => Err(not_management(account, &organization).hint(
             "choose its credentials with --profile or AWS_PROFILE, or set `call-as = \"delegated-admin\"` in the \
              config if this account is a delegated administrator",
@@ -58,21 +58,24 @@ pub async fn administrator(services: &Services, config: &Config) -> Result<()> {
              administrator"
         ))
         .hint("take `call-as` out of the config, or choose other credentials with --profile or AWS_PROFILE")),
-        CallAs::DelegatedAdmin => delegated(services, account).await,
+        CallAs::DelegatedAdmin => {
+            delegated(services, account).await?;
+            Ok(organization)
+        }
     }
 }
 
-/// As whom the caller may administer StackSets, where no config says.
+/// As whom the caller may administer StackSets, where no config says; and of which organisation.
 ///
 /// # Errors
 /// No credentials, another partition, no organisation, an account that is neither.
-pub async fn call_as(services: &Services) -> Result<CallAs> {
+pub async fn call_as(services: &Services) -> Result<(CallAs, OrganizationInfo)> {
     let (account, organization) = standing(services, None).await?;
     if account == organization.management_account {
-        return Ok(CallAs::Own);
+        return Ok((CallAs::Own, organization));
     }
     delegated(services, account).await?;
-    Ok(CallAs::DelegatedAdmin)
+    Ok((CallAs::DelegatedAdmin, organization))
 }
 
 /// Who is calling, and in which organisation.

@@ -126,7 +126,12 @@ fn a_permission_that_is_missing_is_named() {
 fn a_member_account_is_refused() {
     let home = Home::with_sandbox(CONFIG);
     home.run("sandbox login --name payments-prod").code(0);
-    refused(&home, "status", 1, &["AccessDenied", "organizations:"]);
+    refused(
+        &home,
+        "status",
+        2,
+        &["is not the management account", "--profile"],
+    );
 }
 
 #[test]

@@ -28,11 +28,12 @@ pub(super) async fn scene(account: AccountId, global: &GlobalArgs) -> Result<Sce
     context
         .listener
         .on(Event::Phase(format!("reading account {account} ...")));
-    let (_, organization) = precheck::checked(
+    let (info, tree) = precheck::checked(
         precheck::billing_account(services, &context.config),
-        observe::organization(services),
+        observe::tree(services),
     )
     .await?;
+    let organization = tree.organization(info)?;
     let (found, parent) = organization
         .account(account)
         .ok_or_else(|| Error::usage(format!("account {account} is not in the organisation")))?;

@@ -94,15 +94,15 @@ impl Room {
             Self::Everywhere => "Everywhere",
             Self::Region => "InTheRegion",
             Self::StackSet => "StackSet",
-            Self::Instances => "StackInstances",
+            Self::Instances => "Instances",
             Self::Organization => "Organization",
             Self::Alarms => "Alarms",
             Self::Delivery => "Delivery",
             Self::Mail => "Mail",
             Self::Roles => "Roles",
             Self::PassRoles => "PassRoles",
-            Self::Principals => "OwnPermissions",
-            Self::TrustedAccess => "TrustedAccess",
+            Self::Principals => "Self",
+            Self::TrustedAccess => "Access",
             Self::StackSetsRole => "StackSetsRole",
         }
     }

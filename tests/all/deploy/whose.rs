@@ -40,7 +40,7 @@ fn a_delegated_administrator_deploys_as_one() {
     ));
     home.run("sandbox delegate --name security-tooling").code(0);
     home.run("sandbox login --name security-tooling").code(0);
-    let ended = home.run("deploy").code(1);
+    let ended = home.run("deploy").code(2);
     assert!(ended.stderr.contains("delegated-admin"), "{}", ended.stderr);
     let delegated = |default| {
         format!(

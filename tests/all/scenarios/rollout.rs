@@ -155,7 +155,7 @@ pub fn an_empty_ou_is_said_and_covered_once_it_holds_an_account(stage: &mut Stag
     stage.config(100, &[], &["Full", "Empty"]);
     let ended = stage.run("deploy").code(0);
     assert!(
-        ended.stdout.contains("Empty holds no active account yet"),
+        ended.stdout.contains("Empty holds no account yet"),
         "{}",
         ended.stdout
     );
