@@ -12,7 +12,7 @@ use crate::observe::{billing as observe, organization, stack_set};
 use crate::plan::billing as plan;
 use crate::plan::rollout::{Desired, Options, plan as plan_rollout};
 use crate::render;
-use crate::resource::Scope;
+use crate::resource::{Scope, are_ours};
 use crate::service::OrAbsent;
 
 /// Arguments of `destroy`.
@@ -49,15 +49,25 @@ pub async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
         anstream::println!("{}", render::billing_json("destroy", &plan, false, None));
     }
     let members = stack_set::observe(services, &context.config.deploy.stack_set).await?;
-    if let (Some(live), true) = (&members.stack_set, format != Format::Json) {
-        let instances = render::plural(members.instances.len(), "instance");
-        anstream::println!("- StackSet {} and its {instances}", live.name);
+    // As with everything else: only what bears billctl's mark goes.
+    let live = members.stack_set.as_ref();
+    let ours = live.is_some_and(|live| are_ours(&live.tags));
+    if let (Some(live), true) = (live, format != Format::Json) {
+        let name = &live.name;
+        if ours {
+            let instances = render::plural(members.instances.len(), "instance");
+            anstream::println!("- StackSet {name} and its {instances}");
+        } else {
+            anstream::println!("= StackSet {name} stays: billctl didn't make it");
+        }
     }
-    if args.plan || (plan.is_empty() && members.stack_set.is_none()) {
+    if args.plan || (plan.is_empty() && !ours) {
         return Ok(());
     }
     confirm(args, context, &facts.organization)?;
-    remove_members(context).await?;
+    if ours {
+        remove_members(context).await?;
+    }
     apply::run(&plan, services, listener).await?;
     let left = plan::removal(&scope, &observe::read(services, &scope).await?.present);
     if let Some(step) = left.steps.first() {

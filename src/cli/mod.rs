@@ -9,6 +9,7 @@ mod destroy;
 mod doctor;
 mod init;
 mod man;
+mod output;
 mod policy;
 mod precheck;
 mod preview;

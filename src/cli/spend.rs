@@ -1,18 +1,20 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::output::Outputs;
 use super::{Context, Format, GlobalArgs};
 use crate::config::{Config, Measure};
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::model::{AccountId, Organization, OuId, Usd};
 use crate::observe::organization;
 use crate::observe::spend::{self as observe, Series, Window};
 use crate::plan::Thresholds;
 use crate::render;
-use crate::spend::{By, Grid, Interval, Ledger, Material, Note, Report, Subject, report};
+use crate::spend::{By, Grid, Interval, Ledger, Material, Missing, Note, Report, Subject, report};
 
 /// Days read at least: what is usual is said by the four weeks before a day, and the month so far can have 31, with
 /// one more before the first difference.
@@ -33,15 +35,15 @@ pub struct SpendArgs {
     #[arg(long = "account", value_name = "ID")]
     accounts: Vec<AccountId>,
     /// Days to show, today among them.
-    #[arg(long, value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(u16).range(1..=MAX_DAYS))]
+    #[arg(long, value_name = "N", default_value_t = 14, allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=MAX_DAYS))]
     days: u16,
     /// Only the N most interesting rows; the total is of all.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     top: Option<u32>,
     /// Days, or quarters of days: as fine as the metric allows.
     #[arg(long, value_enum, default_value_t, value_name = "LENGTH")]
     interval: IntervalArg,
-    /// Write a report to FILE: one self-contained page for any browser.
+    /// Write a report to FILE: one self-contained page for any browser; - is standard output.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Write a line per row and day as CSV to FILE, or to standard output.
@@ -97,6 +99,13 @@ fn without_config() -> Result<Config> {
 /// # Errors
 /// AWS's answers, an OU or account that isn't there, a file that can't be written.
 pub async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
+    // Before minutes of reading: a file that can't be written is known now.
+    let outputs = outputs(args)?;
+    if args.suggest && context.global.format != Format::Table {
+        return Err(Error::usage(
+            "--suggest prints a snippet for config.toml: --format has no say in it",
+        ));
+    }
     context
         .listener
         .on(Event::Phase("reading the organisation".to_owned()));
@@ -122,20 +131,46 @@ pub async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
             default,
             window.now,
         );
-        anstream::println!("{suggestion}");
-        return Ok(());
+        return Outputs::print(&(suggestion + "\n"));
     }
+    let some_data = ledgers.iter().any(|(_, ledger)| !ledger.is_empty());
+    let of_everybody = scope.everything && matches!(args.by, ByArg::Service);
+    let silent = match (of_everybody, some_data) {
+        (false, _) => scope.silent(&series, &ledgers),
+        // Services of the whole organisation are no account's: the one that pays tells why there are none.
+        (true, false) => vec![organization.management_account],
+        (true, true) => Vec::new(),
+    };
+    let mut missing = observe::reasons(
+        &context.services,
+        &organization,
+        &silent,
+        some_data,
+        window.now,
+    )
+    .await?;
+    missing.retain(|_, missing| !of_everybody || missing.everywhere());
     let report = assemble(
         args,
         context,
         &organization,
         thresholds.as_ref(),
-        ledgers,
-        &window,
-        series.len(),
-    )
-    .await?;
-    write(args, context, &report)
+        Read {
+            ledgers,
+            window,
+            missing,
+            metrics: series.len(),
+        },
+    );
+    write(args, context, outputs, &report)
+}
+
+/// What was read.
+struct Read {
+    ledgers: Vec<(Subject, Ledger)>,
+    window: Window,
+    missing: BTreeMap<AccountId, Missing>,
+    metrics: usize,
 }
 
 /// Which accounts are asked about.
@@ -174,6 +209,28 @@ impl Scope {
         })
     }
 
+    /// The accounts that were asked for and have no data.
+    fn silent(&self, series: &[Series], ledgers: &[(Subject, Ledger)]) -> Vec<AccountId> {
+        let by_service: BTreeSet<AccountId> = series
+            .iter()
+            .filter_map(|series| match series {
+                Series::AccountService(account, _) => Some(*account),
+                Series::Account(_) | Series::Service(_) => None,
+            })
+            .collect();
+        let with_data: BTreeSet<AccountId> = ledgers
+            .iter()
+            .filter_map(|(subject, ledger)| match subject {
+                Subject::Account(account) if !ledger.is_empty() => Some(*account),
+                Subject::Account(_) | Subject::Service(_) => None,
+            })
+            .collect();
+        let asked = self.accounts.iter().copied();
+        asked
+            .filter(|id| !by_service.contains(id) && !with_data.contains(id))
+            .collect()
+    }
+
     async fn series(&self, args: &SpendArgs, context: &Context) -> Result<Vec<Series>> {
         match args.by {
             ByArg::Account | ByArg::Ou => {
@@ -200,16 +257,19 @@ fn window(args: &SpendArgs, context: &Context) -> Window {
     }
 }
 
-async fn assemble(
+fn assemble(
     args: &SpendArgs,
     context: &Context,
     organization: &Organization,
     thresholds: Option<&Thresholds>,
-    ledgers: Vec<(Subject, Ledger)>,
-    window: &Window,
-    metrics: usize,
-) -> Result<Report> {
-    let missing = observe::reasons(&context.services, organization, &ledgers, window.now).await?;
+    read: Read,
+) -> Report {
+    let Read {
+        ledgers,
+        window,
+        missing,
+        metrics,
+    } = read;
     let shown = match args.interval {
         IntervalArg::Day => window.days,
         IntervalArg::SixHours => window.quarters.unwrap_or(window.days),
@@ -237,26 +297,39 @@ async fn assemble(
     if thresholds.is_none() {
         report.notes.push(Note::NoConfig);
     }
-    if matches!(args.by, ByArg::Service) && args.ous.is_empty() && args.accounts.is_empty() {
-        report.notes.push(Note::WholeOrganization);
+    if matches!(args.by, ByArg::Service) {
+        if report.rows.is_empty() {
+            report.notes.push(Note::NoServices);
+        } else if args.ous.is_empty() && args.accounts.is_empty() {
+            report.notes.push(Note::WholeOrganization);
+        }
     }
-    Ok(report)
+    report
+}
+
+/// Where everything that was asked for goes.
+fn outputs(args: &SpendArgs) -> Result<Outputs> {
+    let named = [
+        ("--html", &args.html),
+        ("--csv", &args.csv),
+        ("--json", &args.json),
+    ];
+    Outputs::new(
+        named
+            .into_iter()
+            .filter_map(|(option, path)| Some((option, path.as_deref()?))),
+    )
 }
 
 /// Files first, then the answer: the table, unless standard output was asked for something else.
-fn write(args: &SpendArgs, context: &Context, report: &Report) -> Result<()> {
-    let stdout = Path::new("-");
-    let mut answered = false;
-    let mut put = |path: &Path, text: String| -> Result<()> {
-        if path == stdout {
-            answered = true;
-            anstream::print!("{text}");
-            return Ok(());
+fn write(args: &SpendArgs, context: &Context, outputs: Outputs, report: &Report) -> Result<()> {
+    let put = |path: &Path, text: String| -> Result<()> {
+        outputs.put(path, &text)?;
+        if !Outputs::is_stdout(path) {
+            context
+                .listener
+                .on(Event::Note(format!("wrote {}", path.display())));
         }
-        std::fs::write(path, text).while_trying(format!("write {}", path.display()))?;
-        context
-            .listener
-            .on(Event::Note(format!("wrote {}", path.display())));
         Ok(())
     };
     if let Some(path) = &args.html {
@@ -266,10 +339,20 @@ fn write(args: &SpendArgs, context: &Context, report: &Report) -> Result<()> {
         put(path, render::spend_csv(report)?)?;
     }
     if let Some(path) = &args.json {
-        put(path, render::spend(Format::Json, report) + "\n")?;
+        put(path, render::spend(Format::Json, report, None) + "\n")?;
     }
-    if !answered {
-        anstream::println!("{}", render::spend(context.global.format, report));
+    if !outputs.takes_stdout() {
+        let text = render::spend(context.global.format, report, terminal_width());
+        Outputs::print(&(text + "\n"))?;
     }
     Ok(())
+}
+
+/// The terminal's columns; `None` where the answer goes into a file or to a program, which take lines of any length.
+fn terminal_width() -> Option<usize> {
+    let stdout = std::io::stdout();
+    if !stdout.is_terminal() {
+        return None;
+    }
+    terminal_size::terminal_size_of(stdout).map(|(width, _)| usize::from(width.0))
 }

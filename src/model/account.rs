@@ -45,6 +45,14 @@ impl AccountState {
             _ => return None,
         })
     }
+
+    /// Whether it is no longer in use: suspended, on its way to be closed, or closed.
+    pub const fn is_closed(self) -> bool {
+        match self {
+            Self::Suspended | Self::PendingClosure | Self::Closed => true,
+            Self::PendingActivation | Self::Active => false,
+        }
+    }
 }
 
 impl fmt::Display for AccountState {

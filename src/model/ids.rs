@@ -13,6 +13,11 @@ impl AccountId {
     pub fn from_number(number: u64) -> Option<Self> {
         (number < 1_000_000_000_000).then_some(Self(number))
     }
+
+    /// The id as a number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
 }
 
 /// Why a text is not the identifier that it should be.

@@ -258,63 +258,90 @@ async fn service_names(
     }
 }
 
-/// What the billing account says about why accounts have no data. Where there is data at all, nothing is asked; what
-/// may not be asked stays unknown.
+/// What the billing account says about why accounts have no data. Where some of those asked for have data, nothing is
+/// asked; what may not be asked stays unknown.
 ///
 /// # Errors
 /// AWS's answers, but for a missing permission.
 async fn evidence(
     services: &Services,
     organization: &Organization,
-    ledgers: &[(Subject, Ledger)],
+    some_data: bool,
 ) -> Result<Evidence> {
-    if ledgers.iter().any(|(_, ledger)| !ledger.is_empty()) {
+    if some_data {
         return Ok(Evidence {
             some_account_has_data: true,
             ..Evidence::default()
         });
     }
-    let any_currency = BTreeMap::from([("Currency".to_owned(), Some("USD".to_owned()))]);
-    let (caller, alerts, metrics) = futures::join!(
+    let any = |dimensions: &[&str]| -> BTreeMap<String, Option<String>> {
+        let currency = ("Currency".to_owned(), Some("USD".to_owned()));
+        let any_value = dimensions.iter().map(|name| ((*name).to_owned(), None));
+        any_value.chain([currency]).collect()
+    };
+    let (linked, all) = (any(&["LinkedAccount"]), any(&[]));
+    let (caller, alerts, linked, all) = futures::join!(
         services.sts.get_caller_identity(),
         services.billing.billing_alerts_enabled(),
-        services
-            .cloudwatch
-            .list_metrics(NAMESPACE, METRIC, &any_currency, None),
+        is_listed(services, &linked),
+        is_listed(services, &all),
     );
     let caller = caller.while_trying("find out whose credentials are in use")?;
+    let payer = caller.account == organization.management_account;
     Ok(Evidence {
-        some_account_has_data: false,
-        payer: caller.account == organization.management_account,
+        // Others have data, only those asked for have none.
+        some_account_has_data: payer
+            && linked.while_trying("list the billing metrics")? == Some(true),
+        payer,
         alerts: unless_denied(alerts)
             .while_trying("read the billing preferences")?
             .flatten(),
-        any_metric: unless_denied(metrics)
-            .while_trying("list the billing metrics")?
-            .map(|page| !page.items.is_empty() || page.next.is_some()),
+        any_metric: all.while_trying("list the billing metrics")?,
     })
 }
 
-/// Why each account without data has none. Accounts in use are asked when they joined, if that can matter.
+/// Whether CloudWatch lists a metric of charges with these dimensions; `None` where that may not be asked.
+async fn is_listed(
+    services: &Services,
+    dimensions: &BTreeMap<String, Option<String>>,
+) -> service::Result<Option<bool>> {
+    let mut token = None;
+    loop {
+        let page = services
+            .cloudwatch
+            .list_metrics(NAMESPACE, METRIC, dimensions, token)
+            .await;
+        let Some(page) = unless_denied(page)? else {
+            return Ok(None);
+        };
+        if !page.items.is_empty() || page.next.is_none() {
+            return Ok(Some(!page.items.is_empty()));
+        }
+        token = page.next;
+    }
+}
+
+/// Why each of `silent`, which have no data, has none; `some_data` says whether others that were asked for have.
+/// Accounts in use are asked when they joined, if that can matter.
 ///
 /// # Errors
 /// AWS's answers, but for a missing permission.
 pub async fn reasons(
     services: &Services,
     organization: &Organization,
-    ledgers: &[(Subject, Ledger)],
+    silent: &[AccountId],
+    some_data: bool,
     now: Timestamp,
 ) -> Result<BTreeMap<AccountId, Missing>> {
-    let evidence = evidence(services, organization, ledgers).await?;
-    let silent = ledgers
+    if silent.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let evidence = evidence(services, organization, some_data).await?;
+    let known = silent
         .iter()
-        .filter(|(_, ledger)| ledger.is_empty())
-        .filter_map(|(subject, _)| match subject {
-            Subject::Account(id) => organization.account(*id),
-            Subject::Service(_) => None,
-        })
+        .filter_map(|id| organization.account(*id))
         .map(|(account, _)| (account.id, account.state));
-    stream::iter(silent)
+    stream::iter(known)
         .map(|(id, state)| async move {
             let ask = evidence.some_account_has_data && state == AccountState::Active;
             let joined = if ask {

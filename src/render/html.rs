@@ -61,6 +61,7 @@ struct Page {
     find: &'static str,
     has_ou: bool,
     has_threshold: bool,
+    has_limit: bool,
     caption: String,
     row_name: &'static str,
     chart_name: String,
@@ -145,6 +146,7 @@ impl Page {
             },
             has_ou: report.by == By::Account,
             has_threshold,
+            has_limit: has_threshold && chart::comparable(report),
             caption: caption(report, has_threshold),
             row_name,
             chart_name: chart::span(report),
@@ -202,38 +204,49 @@ fn yesterday(report: &Report) -> String {
 
 fn verdict(report: &Report) -> String {
     let what = row_name_in_text(report.by);
-    let odd = report
-        .rows
-        .iter()
-        .filter(|row| row.stands_out.is_some() && !row.over())
-        .count();
+    let is_odd = |row: &&Row| row.stands_out.is_some() && !row.over();
+    let odd = report.rows.iter().filter(is_odd).count();
     let over = report.total.members_over;
     let verb = |count: usize| if count == 1 { "is" } else { "are" };
     let thresholds = report.rows.iter().any(|row| row.threshold.is_some()) || over > 0;
     let first = match (over, thresholds) {
         (0, true) => "No account is above its threshold".to_owned(),
         (0, false) => String::new(),
-        _ => format!(
-            "{} {} above {} threshold",
-            plural(over, "account"),
-            verb(over),
-            if over == 1 { "its" } else { "their" }
-        ),
+        _ => {
+            format!(
+                "{} {} above {} threshold",
+                plural(over, "account"),
+                verb(over),
+                if over == 1 { "its" } else { "their" }
+            ) + &names(report.rows.iter().filter(|row| row.over()))
+        }
     };
     let spends = if odd == 1 { "spends" } else { "spend" };
     let second = match odd {
         0 => String::new(),
-        _ => format!(
-            "{} {spends} well above {} usual",
-            plural(odd, what),
-            if odd == 1 { "its" } else { "their" }
-        ),
+        _ => {
+            format!(
+                "{} {spends} well above {} usual",
+                plural(odd, what),
+                if odd == 1 { "its" } else { "their" }
+            ) + &names(report.rows.iter().filter(is_odd))
+        }
     };
     match (first.is_empty(), second.is_empty()) {
         (true, true) => "Nothing stands out.".to_owned(),
         (false, true) => format!("{first}."),
         (true, false) => format!("{second}."),
         (false, false) => format!("{first}; {second}."),
+    }
+}
+
+/// `: data-lake, prod-web`, for as many as one still reads.
+fn names<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
+    const FEW: usize = 3;
+    let names: Vec<String> = rows.map(|row| clean(&row.name)).take(FEW + 1).collect();
+    match names.len() {
+        1..=FEW => format!(": {}", names.join(", ")),
+        _ => String::new(),
     }
 }
 
@@ -325,7 +338,7 @@ impl PageRow {
                 )
             }),
             missing: row.missing.map_or("", crate::spend::Missing::short),
-            chart: RowChart::of(row),
+            chart: RowChart::of(row, chart::comparable(report)),
             cells,
         }
     }

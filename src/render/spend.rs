@@ -8,35 +8,52 @@ use crate::model::Usd;
 use crate::observe::spend::cost;
 use crate::spend::{Amount, By, Interval, Key, NEAR, Note, Report, Row, StandsOut};
 
-/// What every account spends, as a table or as JSON.
-pub fn spend(format: Format, report: &Report) -> String {
+/// What every account spends, as a table or as JSON. A table leaves out what a terminal of `width` columns has no room
+/// for, and says so.
+pub fn spend(format: Format, report: &Report, width: Option<usize>) -> String {
     match format {
         Format::Json => json("spend", &Json::of(report)),
-        Format::Table | Format::Markdown => text(format, report),
+        Format::Table => text(format, report, width),
+        Format::Markdown => text(format, report, None),
     }
 }
 
-fn text(format: Format, report: &Report) -> String {
-    let accounts = report.by == By::Account;
-    let headings: Vec<&str> = [
-        "",
-        report.by.name(),
-        if accounts { "name" } else { "accounts" },
-        "ou",
-        "yesterday",
-        "today so far",
-        "7-day avg",
-        "month",
-        "forecast",
-        if accounts { "threshold" } else { "over" },
-        "used",
-        "",
-    ]
-    .into_iter()
-    .collect();
-    let span = span(report);
-    let columns = Columns::of(report.by);
-    let mut headings = columns.pick(headings);
+fn text(format: Format, report: &Report, width: Option<usize>) -> String {
+    let mut fit = &FITS[0];
+    let mut table = table(format, report, fit);
+    if let Some(width) = width {
+        for narrower in &FITS[1..] {
+            if table.width() <= width {
+                break;
+            }
+            fit = narrower;
+            table = self::table(format, report, fit);
+        }
+    }
+    let mut lines = vec![table.render(), String::new()];
+    let mut below = legend(report);
+    let columns = Columns::of(report.by, fit);
+    if let Some(left_out) = columns.left_out(report) {
+        below.push(format!(
+            "Not shown, for want of room: {left_out}. A wider terminal, --csv, --json and --html have everything."
+        ));
+    }
+    below.extend(notes(report).into_iter().map(|note| match format {
+        Format::Markdown => format!("- {note}"),
+        _ => note,
+    }));
+    below.push(cost_line(report));
+    lines.extend(below.into_iter().map(|line| match width {
+        Some(width) => textwrap::fill(&line, width),
+        None => line,
+    }));
+    lines.join("\n")
+}
+
+fn table(format: Format, report: &Report, fit: &Fit) -> Table {
+    let columns = Columns::of(report.by, fit);
+    let mut headings = columns.pick(headings(report, fit.terse).to_vec());
+    let span = span(report, fit);
     if let Some(last) = headings.last_mut() {
         *last = &span;
     }
@@ -48,26 +65,101 @@ fn text(format: Format, report: &Report) -> String {
         .collect();
     let mut table = Table::new(format, &headings).right(&numbers);
     for row in &report.rows {
-        table.row(columns.pick(cells(format, report, row)));
+        table.row(columns.pick(cells(format, report, row, fit)));
     }
     if report.left_out > 0 {
         let more = format!("{} more", report.left_out);
         table.row(columns.pick(vec![String::new(), more]));
     }
-    table.row(columns.pick(total_cells(format, report)));
-    let mut lines = vec![table.render(), String::new()];
-    lines.extend(legend(report));
-    lines.extend(notes(report).into_iter().map(|note| match format {
-        Format::Markdown => format!("- {note}"),
-        _ => note,
-    }));
-    lines.push(cost_line(report));
-    lines.join("\n")
+    table.row(columns.pick(total_cells(format, report, fit)));
+    table
 }
 
-const NUMBERS: [&str; 9] = [
+fn headings(report: &Report, terse: bool) -> [&'static str; COLUMNS] {
+    let accounts = report.by == By::Account;
+    [
+        "",
+        report.by.name(),
+        if accounts { "name" } else { "accounts" },
+        "ou",
+        "yesterday",
+        if terse { "today" } else { "today so far" },
+        "7-day avg",
+        "month",
+        "forecast",
+        if accounts { "threshold" } else { "over" },
+        "used",
+        "",
+    ]
+}
+
+/// How a table is made to fit.
+struct Fit {
+    /// Columns left out.
+    without: &'static [usize],
+    /// Most characters of a name, and of an OU's path.
+    name: usize,
+    path: usize,
+    /// Most slots of a sparkline, the newest.
+    slots: usize,
+    /// Whether "today" has to do for "today so far".
+    terse: bool,
+}
+
+/// From everything to what nobody could do without. What a terminal lacks room for first is what the other columns
+/// say nearly as well: both days that the alarm is about stay to the end.
+const FITS: [Fit; 8] = [
+    fit(&[], usize::MAX, usize::MAX, usize::MAX, false),
+    fit(&[], 28, 24, 31, false),
+    fit(&[], 22, 16, 14, true),
+    fit(&[3], 28, 40, 14, false),
+    fit(&[3, 6], 24, 36, 14, true),
+    fit(&[3, 6, 8], 22, 30, 14, true),
+    fit(&[3, 6, 8, 7], 20, 24, 14, true),
+    fit(&[3, 6, 8, 7, 9], 16, 20, 14, true),
+];
+
+const fn fit(
+    without: &'static [usize],
+    name: usize,
+    path: usize,
+    slots: usize,
+    terse: bool,
+) -> Fit {
+    Fit {
+        without,
+        name,
+        path,
+        slots,
+        terse,
+    }
+}
+
+/// The beginning of a text that is too long, with a sign that it is one.
+fn shorten(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(most.saturating_sub(1)).collect();
+    format!("{}\u{2026}", kept.trim_end())
+}
+
+/// The end of a path that is too long: the deepest OUs tell it from others.
+fn shorten_path(path: &str, most: usize) -> String {
+    let length = path.chars().count();
+    if length <= most {
+        return path.to_owned();
+    }
+    let tail: String = path.chars().skip(length - most.saturating_sub(1)).collect();
+    // Whole names, where one fits.
+    let whole = tail.find('/').and_then(|slash| tail.get(slash..));
+    format!("\u{2026}{}", whole.unwrap_or(&tail))
+}
+
+const NUMBERS: [&str; 10] = [
     "accounts",
     "yesterday",
+    "today",
     "today so far",
     "7-day avg",
     "month",
@@ -77,20 +169,32 @@ const NUMBERS: [&str; 9] = [
     "used",
 ];
 
-/// Which of the twelve columns a kind of row has.
-struct Columns(&'static [usize]);
+/// All columns that there are.
+const COLUMNS: usize = 12;
+
+/// Which of them are shown.
+struct Columns(Vec<usize>);
 
 impl Columns {
-    const fn of(by: By) -> Self {
+    fn of(by: By, fit: &Fit) -> Self {
+        let shown = Self::of_kind(by).iter().copied();
+        Self(
+            shown
+                .filter(|column| !fit.without.contains(column))
+                .collect(),
+        )
+    }
+
+    const fn of_kind(by: By) -> &'static [usize] {
         match by {
-            By::Account => Self(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
-            By::Ou => Self(&[0, 1, 2, 4, 5, 6, 7, 8, 9, 11]),
-            By::Service => Self(&[0, 1, 4, 5, 6, 7, 8, 11]),
+            By::Account => &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
+            By::Ou => &[0, 1, 2, 4, 5, 6, 7, 8, 9, 11],
+            By::Service => &[0, 1, 4, 5, 6, 7, 8, 11],
         }
     }
 
     fn pick<T: Default>(&self, mut all: Vec<T>) -> Vec<T> {
-        all.resize_with(12, T::default);
+        all.resize_with(COLUMNS, T::default);
         let mut index = 0;
         all.retain(|_| {
             index += 1;
@@ -98,27 +202,42 @@ impl Columns {
         });
         all
     }
+
+    /// The headings that this kind of row has and that aren't shown.
+    fn left_out(&self, report: &Report) -> Option<String> {
+        let headings = headings(report, false);
+        let missing: Vec<&str> = Self::of_kind(report.by)
+            .iter()
+            .filter(|column| !self.0.contains(column))
+            .filter_map(|column| headings.get(*column).copied())
+            .collect();
+        (!missing.is_empty()).then(|| missing.join(", "))
+    }
 }
 
-fn span(report: &Report) -> String {
+fn span(report: &Report, fit: &Fit) -> String {
+    let interval = report.grid.interval();
     let days = report
         .grid
         .count()
-        .div_ceil(report.grid.interval().per_day());
-    match report.grid.interval() {
+        .min(fit.slots)
+        .div_ceil(interval.per_day());
+    match interval {
+        Interval::Day if days == 1 => "1 day".to_owned(),
         Interval::Day => format!("{days} days"),
+        Interval::SixHours if days == 1 => "1 day by 6 h".to_owned(),
         Interval::SixHours => format!("{days} days by 6 h"),
     }
 }
 
-fn cells(format: Format, report: &Report, row: &Row) -> Vec<String> {
+fn cells(format: Format, report: &Report, row: &Row, fit: &Fit) -> Vec<String> {
     let (mark, style) = mark(row);
     let paint = |style, text: String| painted(format, style, text);
     let name = clean(&row.name);
     let (first, second) = match &row.key {
-        Key::Account(id) => (id.to_string(), name),
-        Key::Ou(_) => (name, row.members.to_string()),
-        Key::Service(_) | Key::Total => (name, String::new()),
+        Key::Account(id) => (id.to_string(), shorten(&name, fit.name)),
+        Key::Ou(_) => (shorten_path(&name, fit.path), row.members.to_string()),
+        Key::Service(_) | Key::Total => (shorten(&name, fit.path), String::new()),
     };
     let used = match row.percent() {
         Some(percent) if row.over() => paint(style::BAD, format!("{percent}%")),
@@ -133,13 +252,13 @@ fn cells(format: Format, report: &Report, row: &Row) -> Vec<String> {
     };
     let last = match row.missing {
         Some(missing) => paint(style::FAINT, missing.short().to_owned()),
-        None => sparkline(format, row),
+        None => sparkline(format, row, fit.slots),
     };
     vec![
         paint(style, mark.to_owned()),
         first,
         second,
-        row.ou.as_deref().map(clean).unwrap_or_default(),
+        shorten_path(&row.ou.as_deref().map(clean).unwrap_or_default(), fit.path),
         amount(row.figures.yesterday),
         amount(row.figures.today),
         plain(row.figures.average),
@@ -151,9 +270,9 @@ fn cells(format: Format, report: &Report, row: &Row) -> Vec<String> {
     ]
 }
 
-fn total_cells(format: Format, report: &Report) -> Vec<String> {
+fn total_cells(format: Format, report: &Report, fit: &Fit) -> Vec<String> {
     let total = &report.total;
-    let mut cells = cells(format, report, total);
+    let mut cells = cells(format, report, total, fit);
     let label = |text: String| painted(format, style::STRONG, text);
     let members = match report.by {
         By::Service => plural(total.members, "service"),
@@ -167,7 +286,8 @@ fn total_cells(format: Format, report: &Report) -> Vec<String> {
         (0, String::new()),
         (1, label("Total".to_owned())),
         (2, members),
-        (9, over),
+        // Below the thresholds, or where those have no room.
+        (if fit.without.contains(&9) { 10 } else { 9 }, over),
     ] {
         if let Some(cell) = cells.get_mut(index) {
             *cell = text;
@@ -215,19 +335,18 @@ pub(super) fn forecast(usd: Option<Usd>) -> String {
     usd.map_or_else(|| "-".to_owned(), |usd| format!("~{usd}"))
 }
 
-/// One character a slot, scaled to the row's own highest; a dot where nothing is known.
-fn sparkline(format: Format, row: &Row) -> String {
+/// One character a slot, at most so many, scaled to the row's own highest; a dot where nothing is known.
+fn sparkline(format: Format, row: &Row, most: usize) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let highest = row
-        .slots
-        .iter()
-        .flatten()
-        .map(|amount| amount.usd.micros())
+    let cut = row.slots.len().saturating_sub(most);
+    let shown = || row.slots.iter().enumerate().skip(cut);
+    let highest = shown()
+        .filter_map(|(_, amount)| amount.map(|amount| amount.usd.micros()))
         .max()
         .unwrap_or_default()
         .max(1);
     let mut line = String::new();
-    for (slot, amount) in row.slots.iter().enumerate() {
+    for (slot, amount) in shown() {
         let Some(amount) = amount else {
             line.push('·');
             continue;
@@ -303,6 +422,9 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
             }
             Note::Measure(Measure::Daily) => {
                 "Thresholds are compared with the higher of yesterday and today so far.".to_owned()
+            }
+            Note::NoServices => {
+                "CloudWatch lists no charges by service in the last two weeks.".to_owned()
             }
             Note::WholeOrganization => {
                 "Services are summed over the whole organisation, with accounts that left it this month.".to_owned()
@@ -477,6 +599,7 @@ const fn note_code(note: &Note) -> &'static str {
         Note::NoMonthYet => "month-not-published-yet",
         Note::NoConfig => "no-config",
         Note::Measure(_) => "measure",
+        Note::NoServices => "no-services",
         Note::WholeOrganization => "whole-organization",
     }
 }

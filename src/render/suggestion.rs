@@ -24,6 +24,13 @@ pub fn suggestion(
         let Subject::Account(account) = subject else {
             continue;
         };
+        // What an account spent that is closed now says nothing about what it will spend.
+        if organization
+            .account(*account)
+            .is_some_and(|(known, _)| known.state.is_closed())
+        {
+            continue;
+        }
         let (slots, interval) = match measure {
             Measure::SixHourly => (&ledger.quarters, Interval::SixHours),
             Measure::Daily | Measure::MonthToDate => (&ledger.days, Interval::Day),
@@ -66,7 +73,7 @@ pub fn suggestion(
     ];
     if !without.is_empty() {
         lines.push(format!(
-            "# {} with less than a week of spend take what their OU or the default says:",
+            "# {} with less than a week of spend, served by the OU's threshold or the default until then:",
             plural(without.len(), "account")
         ));
         lines.extend(
@@ -77,6 +84,12 @@ pub fn suggestion(
     }
     lines.push(String::new());
     lines.push("[alarm]".to_owned());
+    // Without it the thresholds would mean days.
+    lines.extend(match measure {
+        Measure::Daily => None,
+        Measure::SixHourly => Some("measure = \"six-hourly\"".to_owned()),
+        Measure::MonthToDate => Some("measure = \"month-to-date\"".to_owned()),
+    });
     let kept = if fixed.is_some() { " # as it is" } else { "" };
     lines.push(format!("threshold = {}{kept}", default.to_decimal()));
     for rule in &rules {

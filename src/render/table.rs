@@ -61,6 +61,14 @@ impl Table {
         }));
     }
 
+    /// How many columns of a terminal its longest line takes.
+    pub fn width(&self) -> usize {
+        let columns = self.inner.column_max_content_widths();
+        // A space on either side of each column; the last one's is cut off.
+        let widths = columns.iter().map(|width| usize::from(*width) + 2);
+        widths.sum::<usize>().saturating_sub(1)
+    }
+
     /// The text, without trailing spaces.
     pub fn render(&self) -> String {
         let text = self.inner.to_string();

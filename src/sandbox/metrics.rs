@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::World;
 use crate::model::{AccountId, Usd};
+use crate::spend::Month;
 
 /// How long CloudWatch keeps what it has by the hour (AWS-FACTS 9).
 pub(super) const RETENTION: SignedDuration = SignedDuration::from_hours(455 * 24);
@@ -141,8 +141,8 @@ pub(super) fn opened(world: &World, account: AccountId) -> Option<Timestamp> {
 
 /// A well-mixed number from an account and two more (splitmix64): the same on every machine.
 fn mix(account: AccountId, purpose: u64, number: i64) -> u64 {
-    let id: u64 = account.to_string().parse().unwrap_or_default();
-    let mut state = id
+    let mut state = account
+        .number()
         .wrapping_mul(0x9E37_79B9_7F4A_7C15)
         .wrapping_add(purpose.wrapping_mul(0xD1B5_4A32_D192_ED03))
         .wrapping_add((number as u64).wrapping_mul(0xA24B_AED4_963E_E407));
@@ -244,7 +244,7 @@ impl<'a> Spender<'a> {
                 continue;
             }
             let now = at.as_second();
-            let month = month_start(*at);
+            let month = Month::of(*at).start();
             let from = match reached {
                 Some(reached) if reached >= month => reached,
                 _ => {
@@ -315,14 +315,6 @@ fn rhythm(day: i64) -> f64 {
     }
 }
 
-/// The first second of the month, UTC.
-fn month_start(at: Timestamp) -> i64 {
-    let first = at.to_zoned(TimeZone::UTC).date().first_of_month();
-    first
-        .to_zoned(TimeZone::UTC)
-        .map_or(i64::MIN, |zoned| zoned.timestamp().as_second())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -365,7 +357,10 @@ mod tests {
         for (pair, values) in times.windows(2).zip(values.windows(2)) {
             if values[1] < values[0] {
                 falls += 1;
-                assert_eq!(month_start(pair[1]), at("2026-03-01T00:00:00Z").as_second());
+                assert_eq!(
+                    Month::of(pair[1]).start(),
+                    at("2026-03-01T00:00:00Z").as_second()
+                );
             }
         }
         assert_eq!(falls, 1);

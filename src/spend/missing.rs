@@ -48,12 +48,12 @@ impl Missing {
         match self {
             Self::AlertsOff => "billing alerts are off",
             Self::AlertsOffOrPartner => "no billing metrics",
-            Self::Partner => "no billing metrics yet, or a partner account",
+            Self::Partner => "no billing metrics yet",
             Self::NotPayer => "not the billing account",
             Self::NoLinkedSeries => "no series per account",
             Self::TooNew => "account too new",
-            Self::Closed => "account suspended or closed",
-            Self::NoCharges => "no charges published",
+            Self::Closed => "suspended/closed",
+            Self::NoCharges => "no charges",
         }
     }
 
@@ -128,11 +128,9 @@ pub fn missing(
     let new = joined.is_some_and(|joined| now.as_second() - joined.as_second() < FIRST_DATA);
     match state {
         AccountState::PendingActivation => Missing::TooNew,
-        AccountState::Suspended | AccountState::PendingClosure | AccountState::Closed => {
-            Missing::Closed
-        }
-        AccountState::Active if new => Missing::TooNew,
-        AccountState::Active => Missing::NoCharges,
+        state if state.is_closed() => Missing::Closed,
+        _ if new => Missing::TooNew,
+        _ => Missing::NoCharges,
     }
 }
 

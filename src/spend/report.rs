@@ -150,6 +150,8 @@ pub enum Note {
     NoConfig,
     /// The alarm measures something else than days.
     Measure(Measure),
+    /// No service was charged for lately.
+    NoServices,
     /// Services are summed over the whole organisation, accounts that left it this month included.
     WholeOrganization,
 }

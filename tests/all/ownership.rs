@@ -165,3 +165,78 @@ async fn a_role_with_an_attached_policy_can_be_destroyed() {
     stage.succeeds(&["destroy", "--organization", organization.as_str()]);
     assert!(aws.iam.get_role("billctl-notifier").await.is_err());
 }
+
+/// The config with an OU of few accounts, and its alarms rolled out.
+fn deployed() -> (Stage, Services, String) {
+    let (stage, aws) = stage();
+    stage.config(&format!("[deploy]\nous = [\"Security\"]\n{CONFIG}"));
+    let out = stage.succeeds(&["init", "--config", "other.toml", "--from", "a@example.com"]);
+    let organization = out
+        .trim()
+        .rsplit(' ')
+        .next()
+        .expect("init names the organisation")
+        .to_owned();
+    stage.succeeds(&["bootstrap"]);
+    stage.succeeds(&["deploy"]);
+    (stage, aws, organization)
+}
+
+#[test]
+fn a_destroy_that_died_anywhere_is_finished_by_the_next() {
+    let (stage, _, organization) = deployed();
+    let whole = std::fs::read(stage.path("sandbox.json")).unwrap();
+    let destroy = ["destroy", "--organization", &organization];
+    for call in (30..110).step_by(16) {
+        for after in [&["--after"][..], &[]] {
+            std::fs::write(stage.path("sandbox.json"), &whole).unwrap();
+            let call = call.to_string();
+            let die = ["sandbox", "fail", "die-at", &call];
+            stage.succeeds(&[&die, after].concat());
+            let died = stage.run(&destroy).status.code();
+            stage.succeeds(&["sandbox", "fail", "none"]);
+            // Where there were fewer calls, the first run did it all.
+            assert!(died == Some(137) || died == Some(0), "{call}: {died:?}");
+            stage.succeeds(&destroy);
+            let left = stage.succeeds(&["destroy", "--plan"]);
+            assert!(
+                left.contains("nothing to change") && !left.contains("StackSet billctl"),
+                "after {call} calls:\n{left}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stack_set_that_somebody_else_made_stays() {
+    let (stage, aws, organization) = deployed();
+    let mut spec = billctl::resource::stack_set::desired(
+        &billctl::config::Config::parse("c", CONFIG).unwrap(),
+        "100000000011".parse().unwrap(),
+    );
+    spec.tags = Tags::new();
+    // The mark is gone, as if another tool had made it.
+    aws.cloudformation
+        .update_stack_set(
+            &spec,
+            &billctl::config::Config::parse("c", CONFIG)
+                .unwrap()
+                .deploy
+                .preferences,
+            &billctl::service::cloudformation::OperationId("theirs".into()),
+        )
+        .await
+        .unwrap();
+    aws.clock.sleep(std::time::Duration::from_secs(3_600)).await;
+    let out = stage.succeeds(&["destroy", "--organization", &organization]);
+    assert!(
+        out.contains("= StackSet billctl stays: billctl didn't make it"),
+        "{out}"
+    );
+    assert!(
+        aws.cloudformation
+            .describe_stack_set("billctl")
+            .await
+            .is_ok()
+    );
+}

@@ -2,7 +2,9 @@
 
 mod browser;
 mod fixture;
+mod scale;
 mod scenario;
+mod suggest;
 mod wire;
 
 use billctl::cli::Format;
@@ -27,13 +29,13 @@ fn ous_are_summed_up() {
 #[test]
 fn markdown_is_for_a_pull_request() {
     let report = Company::small().report(By::Account, Interval::Day, 7, Some(3));
-    insta::assert_snapshot!(render::spend(Format::Markdown, &report));
+    insta::assert_snapshot!(render::spend(Format::Markdown, &report, None));
 }
 
 #[test]
 fn json_is_stable() {
     let report = Company::small().report(By::Account, Interval::Day, 3, Some(2));
-    insta::assert_snapshot!(render::spend(Format::Json, &report));
+    insta::assert_snapshot!(render::spend(Format::Json, &report, None));
 }
 
 #[test]
@@ -111,7 +113,7 @@ fn a_name_that_is_an_attack_stays_a_name() {
     let html = render::spend_html(&report).unwrap();
     assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
     assert!(!html.contains("<script>alert"));
-    let table = render::spend(Format::Table, &report);
+    let table = render::spend(Format::Table, &report, None);
     assert!(!table.contains("\u{1b}[2J"));
     let snippet = render::suggestion(
         &company.organization,
@@ -144,7 +146,7 @@ fn the_page_asks_for_nothing_from_elsewhere() {
 
 fn table(company: &Company, by: By) -> String {
     let report = company.report(by, Interval::Day, 14, None);
-    anstream::adapter::strip_str(&render::spend(Format::Table, &report)).to_string()
+    anstream::adapter::strip_str(&render::spend(Format::Table, &report, None)).to_string()
 }
 
 #[test]
@@ -160,4 +162,80 @@ fn a_threshold_is_compared_with_what_the_alarm_measures() {
     assert_eq!(row("web").threshold, Some(dollars(50.0)));
     let id: AccountId = "000000000007".parse().unwrap();
     assert_eq!(company.account("idle").0, id);
+}
+
+#[test]
+fn a_narrow_terminal_gets_what_matters_and_is_told_what_it_lacks() {
+    let company = Company::small();
+    for by in [By::Account, By::Ou] {
+        let report = company.report(by, Interval::Day, 31, None);
+        for width in [80, 100, 140, 200] {
+            let text = render::spend(Format::Table, &report, Some(width));
+            let text = anstream::adapter::strip_str(&text).to_string();
+            for line in text.lines() {
+                assert!(line.chars().count() <= width, "{width}: {line}");
+            }
+            for needed in ["YESTERDAY", "TODAY", "Total"] {
+                assert!(text.contains(needed), "{needed} at {width}\n{text}");
+            }
+            let all = text.contains("FORECAST") && (by == By::Ou || text.contains("OU "));
+            assert_eq!(all, !text.contains("Not shown"), "{width}\n{text}");
+        }
+    }
+}
+
+#[test]
+fn a_table_on_eighty_columns() {
+    let report = Company::small().report(By::Account, Interval::Day, 14, None);
+    let text = render::spend(Format::Table, &report, Some(80));
+    insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string());
+}
+
+#[test]
+fn what_alarms_measure_decides_whether_a_chart_shows_the_threshold() {
+    let company = Company::small();
+    let html = |interval| {
+        let report = company.report(By::Account, interval, 7, None);
+        render::spend_html(&report).unwrap()
+    };
+    let (days, quarters) = (html(Interval::Day), html(Interval::SixHours));
+    assert!(days.contains("class=\"l\""));
+    assert!(days.contains("above the threshold</span>"));
+    // A day's threshold beside a quarter of it would look far away.
+    assert!(!quarters.contains("class=\"l\"") && !quarters.contains("class=\"f\""));
+    assert!(!quarters.contains("above the threshold</span>"));
+}
+
+/// WCAG 2's relative luminance of `#rrggbb`.
+fn luminance(colour: &str) -> f64 {
+    let part = |from: usize| {
+        let value = f64::from(u8::from_str_radix(&colour[from..from + 2], 16).unwrap()) / 255.0;
+        if value <= 0.040_45 {
+            value / 12.92
+        } else {
+            ((value + 0.055) / 1.055).powf(2.4)
+        }
+    };
+    0.2126 * part(1) + 0.7152 * part(3) + 0.0722 * part(5)
+}
+
+#[test]
+fn text_has_the_contrast_that_wcag_asks_for_in_each_scheme() {
+    let html =
+        render::spend_html(&Company::small().report(By::Account, Interval::Day, 14, None)).unwrap();
+    let schemes: Vec<&str> = html.split(":root {").skip(1).collect();
+    assert_eq!(schemes.len(), 3, "light, dark and print");
+    for scheme in schemes {
+        let colour = |name: &str| {
+            let (_, rest) = scheme.split_once(&format!("--{name}: ")).unwrap();
+            &rest[..7]
+        };
+        for text in ["ink", "soft", "hot", "odd"] {
+            for ground in ["page", "card", "panel"] {
+                let (a, b) = (luminance(colour(text)), luminance(colour(ground)));
+                let ratio = (a.max(b) + 0.05) / (a.min(b) + 0.05);
+                assert!(ratio >= 4.5, "{text} on {ground}: {ratio:.2}");
+            }
+        }
+    }
 }

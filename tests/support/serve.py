@@ -2,6 +2,7 @@
 
     python serve.py ministack PORT
     python serve.py moto PORT
+    python serve.py pager PORT     (in front of the ministack that PAGER_UPSTREAM names)
 
 The tests hold the other end of standard input: however the test process ends, even
 by a kill, the pipe closes and the emulator ends with it. Both emulators take a
@@ -10,6 +11,8 @@ by a kill, the pipe closes and the emulator ends with it. Both emulators take a
 
 import base64
 import datetime
+import http.client
+import http.server
 import io
 import json
 import os
@@ -157,6 +160,90 @@ class CloudWatchCbor:
         return [payload]
 
 
+class Pager(http.server.BaseHTTPRequestHandler):
+    """CloudWatch's answers in pages, which ministack doesn't know.
+
+    As AWS does: a page holds so many metrics or datapoints and NextToken asks for the rest; a
+    series can end in the middle of a page and go on in the next; a page can be empty and still
+    have a successor (here the first of ListMetrics). What the answers say is ministack's.
+    """
+
+    protocol_version = "HTTP/1.1"
+    upstream = ""
+    # Small, so that a test needs few datapoints for many pages.
+    METRICS = 4
+    DATAPOINTS = 7
+    LISTS = {"ListMetrics": "Metrics", "GetMetricData": "MetricDataResults"}
+
+    def do_GET(self):
+        self.forward()
+
+    def do_POST(self):
+        self.forward()
+
+    def forward(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        operation = self.path.rpartition("/operation/")[2]
+        token = None
+        if operation in self.LISTS:
+            request = cbor2.loads(body)
+            token = request.pop("NextToken", None)
+            body = cbor2.dumps(request)
+        connection = http.client.HTTPConnection(self.upstream)
+        skipped = ("host", "content-length", "connection")
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in skipped}
+        connection.request(self.command, self.path, body, headers)
+        answer = connection.getresponse()
+        payload = answer.read()
+        if operation in self.LISTS and answer.status == 200:
+            payload = cbor2.dumps(self.page(operation, cbor2.loads(payload), int(token or 0)))
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("content-length", "transfer-encoding", "connection"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        self.wfile.write(payload)
+
+    def page(self, operation, answer, skip):
+        if operation == "ListMetrics":
+            metrics = answer["Metrics"]
+            # The first page is empty.
+            start = max(0, skip - 1)
+            end = start + self.METRICS if skip else 0
+            answer["Metrics"] = metrics[start:end]
+            if end < len(metrics):
+                answer["NextToken"] = str(end + 1)
+            return answer
+        room, left, results = self.DATAPOINTS, skip, []
+        more = False
+        for result in answer["MetricDataResults"]:
+            points = list(zip(result["Timestamps"], result["Values"]))
+            there = len(points)
+            points, left = points[left:], max(0, left - there)
+            shown, points = points[:room], points[room:]
+            room -= len(shown)
+            result["Timestamps"] = [cbor2.CBORTag(1, at.timestamp()) for at, _ in shown]
+            result["Values"] = [value for _, value in shown]
+            if points:
+                more = True
+                result["StatusCode"] = "PartialData"
+            if shown or not there:
+                results.append(result)
+        answer["MetricDataResults"] = results
+        if more:
+            answer["NextToken"] = str(skip + self.DATAPOINTS)
+        return answer
+
+    def log_message(self, *_):
+        pass
+
+
+def serve_pager(port):
+    Pager.upstream = os.environ["PAGER_UPSTREAM"].removeprefix("http://")
+    http.server.ThreadingHTTPServer(("127.0.0.1", int(port)), Pager).serve_forever()
+
+
 def to_json(value):
     """What CBOR has and JSON has not."""
     if isinstance(value, datetime.datetime):
@@ -190,4 +277,5 @@ def to_shape(value, shape):
 
 if __name__ == "__main__":
     end_with_stdin()
-    {"ministack": serve_ministack, "moto": serve_moto}[sys.argv[1]](sys.argv[2])
+    serve = {"ministack": serve_ministack, "moto": serve_moto, "pager": serve_pager}
+    serve[sys.argv[1]](sys.argv[2])

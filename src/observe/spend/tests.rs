@@ -207,7 +207,7 @@ async fn what_may_not_be_asked_stays_unknown() {
         ..services(cloudwatch)
     };
     let organization = Organization::new("o-a1b2c3d4e5".parse().unwrap(), management, [], []);
-    let evidence = evidence(&services, &organization, &[]).await.unwrap();
+    let evidence = evidence(&services, &organization, false).await.unwrap();
     assert_eq!(
         evidence,
         Evidence {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::super::clean;
 use super::super::spend::{amount, forecast, plain};
 use super::dash;
+use crate::config::Measure;
 use crate::model::Usd;
 use crate::spend::{Amount, Interval, Report, Row};
 
@@ -272,7 +273,8 @@ pub struct RowChart {
 }
 
 impl RowChart {
-    pub fn of(row: &Row) -> Self {
+    /// The chart of a row; with `comparable`, its threshold is an amount for as long as a bar is (see [`comparable`]).
+    pub fn of(row: &Row, comparable: bool) -> Self {
         let cut = row.slots.len().saturating_sub(MAX_SMALL);
         let slots: Vec<Option<Amount>> = row.slots.iter().skip(cut).copied().collect();
         let highest = slots
@@ -282,8 +284,10 @@ impl RowChart {
             .max()
             .unwrap_or_default()
             .max(1);
-        // Only a daily amount can be compared with a threshold by eye.
-        let threshold = row.threshold.map(Usd::micros).filter(|usd| *usd > 0);
+        let threshold = row
+            .threshold
+            .map(Usd::micros)
+            .filter(|usd| comparable && *usd > 0);
         let far = threshold.is_some_and(|threshold| threshold > highest.saturating_mul(FAR));
         let top = if far {
             highest
@@ -324,6 +328,15 @@ impl RowChart {
             limit_class: if far { "f" } else { "l" },
         }
     }
+}
+
+/// Whether bars and thresholds can be compared by eye: a month's threshold is far above any day, and a day's above any
+/// quarter of it.
+pub const fn comparable(report: &Report) -> bool {
+    matches!(
+        (report.measure, report.grid.interval()),
+        (Measure::Daily, Interval::Day) | (Measure::SixHourly, Interval::SixHours)
+    )
 }
 
 /// The chart in words.

@@ -6,6 +6,7 @@ use super::invalid;
 use super::source::{BILLING, CHARGES};
 use crate::model::AccountId;
 use crate::sandbox::World;
+use crate::sandbox::metrics::{opened, publications};
 use crate::service::cloudwatch::{LIST_METRICS, METRICS_PAGE_SIZE, Metric};
 use crate::service::{Operation, Page, Result};
 
@@ -77,6 +78,11 @@ fn all_charges(world: &World, only: Option<AccountId>) -> impl Iterator<Item = M
         world
             .charged_accounts()
             .filter(move |id| only.is_none_or(|only| only == *id))
+            // A metric is listed from its first datapoint on.
+            .filter(|id| {
+                opened(world, *id)
+                    .is_none_or(|opened| publications(*id, opened, world.now).next().is_some())
+            })
     };
     let totals = only.is_none().then(|| {
         let mut services: Vec<String> = accounts()

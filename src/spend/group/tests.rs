@@ -118,3 +118,47 @@ proptest! {
         prop_assert!(rules.len() <= plain, "{} rules where {plain} exceptions do", rules.len());
     }
 }
+
+/// The fewest rules that serve everybody, by trying every value for every OU.
+fn fewest_by_trial(organization: &Organization, own: &BTreeMap<AccountId, Usd>) -> usize {
+    let values: BTreeSet<Usd> = own.values().copied().collect();
+    let ous: Vec<OuId> = organization
+        .ous()
+        .filter(|ou| ou.parent.is_some())
+        .map(|ou| ou.id.clone())
+        .collect();
+    let choices: Vec<Option<Usd>> = std::iter::once(None)
+        .chain(values.iter().copied().map(Some))
+        .collect();
+    let mut fewest = usize::MAX;
+    for default in &values {
+        for mut number in 0..choices.len().pow(ous.len() as u32) {
+            let mut rules = Vec::new();
+            for ou in &ous {
+                if let Some(usd) = choices[number % choices.len()] {
+                    rules.push(Rule::Ou(ou.clone(), usd));
+                }
+                number /= choices.len();
+            }
+            let exceptions = own.iter().filter(|(account, usd)| {
+                let given = resolve(organization, *default, &rules, **account);
+                given < **usd || given.micros() > 2 * usd.micros()
+            });
+            fewest = fewest.min(rules.len() + exceptions.count());
+        }
+    }
+    fewest
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn no_other_rules_are_fewer(accounts in prop::collection::vec((0_usize..6, 0_usize..3), 1..9)) {
+        let parents: Vec<usize> = accounts.iter().map(|(parent, _)| *parent).collect();
+        let dollars: Vec<i32> = accounts.iter().map(|(_, step)| [10, 25, 60][*step]).collect();
+        let organization = organization(&parents);
+        let own = own(&dollars);
+        let (_, rules) = group(&organization, &own, None).unwrap();
+        prop_assert_eq!(rules.len(), fewest_by_trial(&organization, &own));
+    }
+}

@@ -1,7 +1,7 @@
 //! The report in a real browser: sorting, filtering, both colour schemes, and a console without errors.
 //!
-//! Needs Chromium: `BILLCTL_CHROMIUM` names it, or it is found on the path. Without one, and without the variable, the
-//! tests say so and pass.
+//! Needs Chromium: `BILLCTL_CHROMIUM` names it, or it is found on the path. Without one the tests say that they were not
+//! run, and with `BILLCTL_REQUIRE_EMULATORS=1` they fail.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,6 +11,7 @@ use billctl::spend::{By, Interval};
 use serde_json::Value;
 
 use super::fixture::Company;
+use crate::support::venv;
 
 fn chromium() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("BILLCTL_CHROMIUM") {
@@ -26,7 +27,10 @@ fn chromium() -> Option<PathBuf> {
 /// Opens the page, runs `script` in it, and answers what it returns. Fails on anything in the console.
 fn in_browser(name: &str, html: &str, dark: bool, width: u32, script: &str) -> Option<Value> {
     let Some(browser) = chromium() else {
-        eprintln!("skipped: no Chromium (set BILLCTL_CHROMIUM)");
+        venv::skip(
+            &format!("the report in a browser ({name})"),
+            "there is no Chromium: install it (Debian: apt-get install chromium) or name one with BILLCTL_CHROMIUM",
+        );
         return None;
     };
     let folder = tempfile::tempdir().unwrap();

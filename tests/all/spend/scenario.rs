@@ -164,6 +164,102 @@ fn an_account_made_today_is_too_new() {
 }
 
 #[test]
+fn an_account_asked_for_alone_is_told_from_an_organisation_without_data() {
+    let mut made = None;
+    let place = Place::new(|world| {
+        let account = world.organizations.account_ids().nth(5).unwrap();
+        metrics::open(world, account);
+        made = Some(account.to_string());
+    });
+    let made = made.unwrap();
+    let json = place.json(&["--account", &made]);
+    assert_eq!(json["rows"][0]["missing"], "too-new");
+    let text = stdout(&mut place.spend(&["--by", "service", "--account", &made]));
+    assert!(
+        text.contains("1 account without data: made less than"),
+        "{text}"
+    );
+    let csv = stdout(&mut place.spend(&["--csv", "--days", "1", "--account", &made]));
+    assert!(
+        csv.lines()
+            .nth(1)
+            .unwrap()
+            .ends_with(",unknown,false,30,too-new"),
+        "{csv}"
+    );
+}
+
+#[test]
+fn services_without_data_are_no_silent_zero_either() {
+    let place = Place::new(|world| world.billing_alerts = false);
+    for scope in [&[][..], &["--ou", "Production"]] {
+        let text = stdout(place.spend(&["--by", "service"]).args(scope));
+        assert!(
+            text.contains("\"Receive CloudWatch billing alerts\" is off"),
+            "{text}"
+        );
+        assert!(text.contains("no charges by service"), "{text}");
+    }
+    let csv = stdout(&mut place.spend(&["--csv", "--days", "1", "--top", "1"]));
+    assert!(
+        csv.contains(",unknown,false,30,billing-alerts-off"),
+        "{csv}"
+    );
+    let html = stdout(&mut place.spend(&["--html", "-"]));
+    assert!(html.contains("billing alerts are off") && !html.contains("$0.00"));
+}
+
+#[test]
+fn a_member_is_told_that_only_the_payer_sees_everybody() {
+    let place = Place::new(|world| {
+        let member = world.organizations.account_ids().nth(3).unwrap();
+        world.caller = member;
+    });
+    let output = place.spend(&[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("AccessDenied"), "{said}");
+    assert!(
+        said.contains("organizations:"),
+        "the action that is missing: {said}"
+    );
+}
+
+#[test]
+fn odd_values_are_refused_with_the_range_that_is_allowed() {
+    let place = Place::new(|_| {});
+    for (args, said) in [
+        (["--days", "0"], "1..=400"),
+        (["--days", "-3"], "1..=400"),
+        (["--days", "99999999999"], "1..=400"),
+        (["--days", "a week"], "invalid digit"),
+        (["--top", "0"], "not in 1"),
+        (["--top", "-1"], "not in 1"),
+        (["--interval", "1h"], "1d, 6h"),
+        (["--by", "team"], "account, ou, service"),
+        (["--account", "12"], "twelve digits"),
+        (["--ou", "Payments"], "names several OUs"),
+        (["--html", "."], "is a folder"),
+        (["--csv", "no/such/folder.csv"], "there is no folder"),
+    ] {
+        let output = place.spend(&args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains(said), "{args:?}: {stderr}");
+        assert!(output.stdout.is_empty(), "{args:?}");
+    }
+    for args in [
+        &["--csv", "-", "--json", "-"][..],
+        &["--csv", "x", "--html", "x"],
+        &["--suggest", "--format", "json"],
+        &["--suggest", "--top", "3"],
+    ] {
+        let output = place.spend(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
+    }
+}
+
+#[test]
 fn what_isnt_there_is_a_usage_error() {
     let place = Place::new(|_| {});
     for args in [["--account", "999999999999"], ["--ou", "Prodution"]] {
@@ -181,6 +277,46 @@ fn files_are_written_beside_the_table() {
     assert!(html.starts_with("<!DOCTYPE html>") && html.contains("payments-api"));
     let csv = std::fs::read_to_string(place.folder.path().join("spend.csv")).unwrap();
     assert!(csv.starts_with("slot_start,interval,key"));
+    // Again: the old ones are replaced, and nothing is left beside them.
+    place
+        .spend(&["-q", "--html", "report.html"])
+        .assert()
+        .success();
+    let entries = std::fs::read_dir(place.folder.path()).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.starts_with("world."))
+        .collect();
+    names.sort();
+    assert_eq!(names, ["config.toml", "report.html", "spend.csv"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error_and_no_crash() {
+    let place = Place::new(|_| {});
+    let full = || {
+        std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
+    for args in [&[][..], &["--csv"], &["--suggest"]] {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("billctl"));
+        let output = command
+            .current_dir(place.folder.path())
+            .args(["spend", "--sandbox=world.json", "-q"])
+            .args(args)
+            .stdout(full())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {output:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            said.contains("failed to write to standard output"),
+            "{said}"
+        );
+    }
 }
 
 #[test]

@@ -29,6 +29,11 @@ const ENFORCING: Kind = Kind {
     settings: &[("AUTH", "true")],
     ..MINISTACK
 };
+/// In front of the shared ministack: gives CloudWatch's answers in pages, which ministack doesn't.
+const PAGER: Kind = Kind {
+    name: "pager",
+    ..MINISTACK
+};
 const MOTO: Kind = Kind {
     name: "moto",
     health: "/moto-api/data.json",
@@ -46,6 +51,8 @@ pub enum Endpoints {
     /// EventBridge (bus policies) and CloudWatch (metric math in alarms) on moto, the others
     /// (SES templates, Step Functions, SQS, IAM, STS) on ministack.
     Closest,
+    /// As [`Endpoints::Ministack`], with ListMetrics and GetMetricData in small pages.
+    Paged,
     /// Every service on a ministack that enforces IAM. The tenant's own key is its root;
     /// other keys come from IAM users that the test makes.
     EnforcingIam,
@@ -66,6 +73,7 @@ pub struct Emulators {
     ministack: Server,
     moto: Server,
     enforcing: OnceLock<Result<Server, String>>,
+    pager: OnceLock<Result<Server, String>>,
 }
 
 /// The shared emulators, started by whichever test asks first; `None` after saying that `test`
@@ -99,6 +107,7 @@ impl Emulators {
             ministack: ministack?,
             moto: moto?,
             enforcing: OnceLock::new(),
+            pager: OnceLock::new(),
         })
     }
 
@@ -111,6 +120,17 @@ impl Emulators {
             account: format!("{:012}", 700_000_000_000 + number),
             home: TempDir::new().expect("a folder for the test"),
         }
+    }
+
+    /// Started only when a test needs it.
+    fn pager(&self) -> &Server {
+        self.pager
+            .get_or_init(|| {
+                let upstream = self.ministack.url();
+                Server::start_with(&self.venv.python(), PAGER, &[("PAGER_UPSTREAM", &upstream)])
+            })
+            .as_ref()
+            .expect("a pager in front of ministack")
     }
 
     /// Started only when a test needs it: a third process costs memory.
@@ -141,7 +161,9 @@ impl Tenant<'_> {
     pub fn env(&self, endpoints: Endpoints) -> BTreeMap<String, String> {
         let moto = self.emulators.moto.url();
         let main = match endpoints {
-            Endpoints::Ministack | Endpoints::Closest => self.emulators.ministack.url(),
+            Endpoints::Ministack | Endpoints::Closest | Endpoints::Paged => {
+                self.emulators.ministack.url()
+            }
             Endpoints::Moto => moto.clone(),
             Endpoints::EnforcingIam => self.emulators.enforcing().url(),
         };
@@ -165,6 +187,10 @@ impl Tenant<'_> {
             for service in CLOSEST_ON_MOTO {
                 env.insert(format!("AWS_ENDPOINT_URL_{service}"), moto.clone());
             }
+        }
+        if endpoints == Endpoints::Paged {
+            let pager = self.emulators.pager().url();
+            env.insert("AWS_ENDPOINT_URL_CLOUDWATCH".to_owned(), pager);
         }
         env
     }

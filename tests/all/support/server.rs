@@ -41,9 +41,17 @@ impl Server {
     /// # Errors
     /// What went wrong, with the end of the emulator's own log.
     pub fn start(python: &Path, kind: Kind) -> Result<Self, String> {
+        Self::start_with(python, kind, &[])
+    }
+
+    /// The same, with settings that are known only now.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_with(python: &Path, kind: Kind, more: &[(&str, &str)]) -> Result<Self, String> {
         let mut reason = String::new();
         for _ in 0..PORTS_TO_TRY {
-            match Self::start_once(python, kind) {
+            match Self::start_once(python, kind, more) {
                 Ok(server) => return Ok(server),
                 Err(failed) => reason = failed,
             }
@@ -56,7 +64,7 @@ impl Server {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    fn start_once(python: &Path, kind: Kind) -> Result<Self, String> {
+    fn start_once(python: &Path, kind: Kind, more: &[(&str, &str)]) -> Result<Self, String> {
         let failed = |error: std::io::Error| format!("{} can't be started: {error}", kind.name);
         let port = free_port().map_err(failed)?;
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -66,7 +74,7 @@ impl Server {
             .arg(SERVE)
             .args([kind.name, &port.to_string()])
             .env("TMPDIR", folder)
-            .envs(kind.settings.iter().copied())
+            .envs(kind.settings.iter().chain(more).copied())
             // Its own calls must not leave this machine, whoever runs the tests.
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env_remove("AWS_PROFILE")

@@ -1,0 +1,212 @@
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Context as _, Error, Result};
+
+/// Where a command's answers go: files, and standard output, which one answer at most can have.
+#[derive(Debug)]
+pub struct Outputs {
+    taken: Vec<PathBuf>,
+}
+
+const STDOUT: &str = "-";
+
+impl Outputs {
+    /// The outputs that options name. Nothing is written yet.
+    ///
+    /// # Errors
+    /// Two options name the same place, or a place where no file can be.
+    pub fn new<'a>(named: impl IntoIterator<Item = (&'a str, &'a Path)>) -> Result<Self> {
+        let mut taken: Vec<(&str, &Path)> = Vec::new();
+        for (option, path) in named {
+            if let Some((other, _)) = taken.iter().find(|(_, other)| *other == path) {
+                return Err(Error::usage(format!(
+                    "{other} and {option} would both write to {}",
+                    shown(path)
+                ))
+                .hint("give one of them another FILE"));
+            }
+            if !Self::is_stdout(path) {
+                check(path)?;
+            }
+            taken.push((option, path));
+        }
+        let taken = taken.into_iter().map(|(_, path)| path.to_owned()).collect();
+        Ok(Self { taken })
+    }
+
+    /// Whether this means standard output.
+    pub fn is_stdout(path: &Path) -> bool {
+        path == Path::new(STDOUT)
+    }
+
+    /// Whether an answer goes to standard output.
+    pub fn takes_stdout(&self) -> bool {
+        self.taken.iter().any(|path| Self::is_stdout(path))
+    }
+
+    /// Writes to standard output. Who reads it may stop reading, as `head` does.
+    ///
+    /// # Errors
+    /// What the system says, such as that the disk is full.
+    pub fn print(text: &str) -> Result<()> {
+        let mut stdout = anstream::stdout().lock();
+        let written = stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush());
+        match written {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                Err(error).while_trying("write to standard output")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes an answer. A file is replaced as a whole: whoever reads it, and whenever this process is ended, finds
+    /// either all of the old one or all of the new one.
+    ///
+    /// # Errors
+    /// What the system says about the file.
+    pub fn put(&self, path: &Path, text: &str) -> Result<()> {
+        if Self::is_stdout(path) {
+            return Self::print(text);
+        }
+        replace(path, text).while_trying(format!("write {}", path.display()))
+    }
+}
+
+fn shown(path: &Path) -> String {
+    if Outputs::is_stdout(path) {
+        "standard output".to_owned()
+    } else {
+        path.display().to_string()
+    }
+}
+
+fn check(path: &Path) -> Result<()> {
+    let shown = path.display();
+    if path.as_os_str().is_empty() {
+        return Err(Error::usage("a file's name is empty"));
+    }
+    if path.is_dir() {
+        return Err(Error::usage(format!("{shown} is a folder"))
+            .hint("name the file to write, such as report.html in it"));
+    }
+    if !folder(path).is_dir() {
+        return Err(Error::usage(format!(
+            "{shown} can't be written: there is no folder {}",
+            folder(path).display()
+        )));
+    }
+    Ok(())
+}
+
+/// The folder that the file is in.
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    // A link stays one; what it leads to is replaced.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let found = fs::metadata(&path);
+    // A pipe or a device, such as /dev/stdout, is written to: it can't be replaced.
+    if found.as_ref().is_ok_and(|found| !found.is_file()) {
+        return fs::write(path, text);
+    }
+    // To replace it would get round that.
+    if found
+        .as_ref()
+        .is_ok_and(|found| found.permissions().readonly())
+    {
+        return Err(ErrorKind::PermissionDenied.into());
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let beside = path.with_file_name(name);
+    let file = match fs::File::create_new(&beside) {
+        // In a folder of others one can only write into one's file.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied && found.is_ok() => {
+            return fs::write(path, text);
+        }
+        file => file,
+    };
+    let written = file.and_then(|mut file| {
+        if let Ok(found) = &found {
+            file.set_permissions(found.permissions())?;
+        }
+        file.write_all(text.as_bytes())?;
+        drop(file);
+        fs::rename(&beside, &path)
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole_and_nothing_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.html");
+        fs::write(&path, "old").unwrap();
+        // Whoever has the old file open goes on reading the old one.
+        let mut open = fs::File::open(&path).unwrap();
+        let outputs = Outputs::new([("--html", path.as_path())]).unwrap();
+        outputs.put(&path, "new").unwrap();
+        let mut old = String::new();
+        std::io::Read::read_to_string(&mut open, &mut old).unwrap();
+        assert_eq!(old, "old");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(names(folder.path()), ["report.html"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let outputs = Outputs::new([("--csv", link.as_path())]).unwrap();
+        outputs.put(&link, "new").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+    }
+
+    #[test]
+    fn what_cant_be_written_is_said_before_anything_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = |path: &Path| Outputs::new([("--csv", path)]).unwrap_err().to_string();
+        assert!(error(folder.path()).contains("is a folder"));
+        assert!(error(&folder.path().join("no/where.csv")).contains("there is no folder"));
+        assert!(error(Path::new("")).contains("empty"));
+    }
+
+    #[test]
+    fn two_answers_dont_share_a_place() {
+        let both = [("--csv", Path::new("-")), ("--json", Path::new("-"))];
+        let error = Outputs::new(both).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "--csv and --json would both write to standard output"
+        );
+    }
+}

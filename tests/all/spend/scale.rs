@@ -1,0 +1,39 @@
+//! What `spend` costs on a large organisation, in calls; `cargo bench --bench spend` measures time and memory.
+
+use billctl::observe;
+use billctl::observe::spend::{Series, Window, ledgers};
+use billctl::sandbox::Sandbox;
+use billctl::sandbox::seed::{self, Shape};
+use billctl::service::cloudwatch::{GET_METRIC_DATA, MAX_QUERIES};
+use billctl::spend::{Grid, Interval};
+
+/// Accounts and OUs as in the budget; how much is read of each account doesn't change the number of calls.
+const SHAPE: Shape = Shape {
+    accounts: 10_000,
+    ous: 300,
+    depth: 5,
+    seed: 7,
+};
+
+#[tokio::test]
+async fn ten_thousand_accounts_are_read_five_hundred_a_call_and_none_twice() {
+    let services = Sandbox::in_memory(seed::world(&SHAPE)).services();
+    let organization = observe::organization(&services).await.unwrap();
+    let series: Vec<Series> = organization
+        .accounts()
+        .map(|(account, _)| Series::Account(account.id))
+        .collect();
+    assert!(series.len() > SHAPE.accounts, "the management account too");
+    let now = services.clock.now();
+    let window = Window {
+        days: Grid::until(now, 3, Interval::Day),
+        quarters: None,
+        now,
+    };
+    let found = ledgers(&services, &series, &window).await.unwrap();
+    assert_eq!(found.len(), series.len());
+    let counts = services.gate.counts();
+    let calls = usize::try_from(counts[&GET_METRIC_DATA].calls).unwrap();
+    assert_eq!(calls, series.len().div_ceil(MAX_QUERIES));
+    assert!(counts.values().all(|count| count.retries == 0));
+}
