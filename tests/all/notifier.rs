@@ -262,6 +262,7 @@ async fn the_sandbox_renders_the_mails_that_the_reference_renders() {
         subject: include_str!("../../assets/mail/subject.txt").into(),
         html: include_str!("../../assets/mail/body.html").into(),
         text: include_str!("../../assets/mail/body.txt").into(),
+        tags: Default::default(),
     };
     sesv2.create_email_template(&template).await.unwrap();
     let mut compared = 0;

@@ -11,7 +11,7 @@ use billctl::spend::{By, Interval};
 use serde_json::Value;
 
 use super::fixture::Company;
-use crate::support::venv;
+use crate::support::install;
 
 fn chromium() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("BILLCTL_CHROMIUM") {
@@ -27,7 +27,7 @@ fn chromium() -> Option<PathBuf> {
 /// Opens the page, runs `script` in it, and answers what it returns. Fails on anything in the console.
 fn in_browser(name: &str, html: &str, dark: bool, width: u32, script: &str) -> Option<Value> {
     let Some(browser) = chromium() else {
-        venv::skip(
+        install::skip(
             &format!("the report in a browser ({name})"),
             "there is no Chromium: install it (Debian: apt-get install chromium) or name one with BILLCTL_CHROMIUM",
         );
