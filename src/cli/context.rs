@@ -33,6 +33,7 @@ pub const SANDBOX_FILE: &str = ".billctl-sandbox.json";
 
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
     /// The configuration file.
     #[arg(

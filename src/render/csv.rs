@@ -60,7 +60,7 @@ pub fn spend_csv(report: &Report) -> Result<String> {
         .into_inner()
         .map_err(|error| Error::failed(error.to_string()))?;
     // Every field was a String.
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    String::from_utf8(bytes).map_err(|error| Error::failed(error.to_string()))
 }
 
 fn key(row: &Row) -> String {
