@@ -7,8 +7,6 @@ use crate::config::Config;
 use crate::model::{AccountId, Arn, OrgId, REGION, Usd};
 use crate::service::Tags;
 
-use super::stack_set::MANAGED_BY;
-
 /// The name of the bus that every account has.
 pub const DEFAULT_BUS: &str = "default";
 /// How every description that billctl writes begins: the mark of ownership where a service shows no tags.
@@ -27,6 +25,9 @@ pub const TEST_DETAIL_TYPE: &str = "billctl Test Alarm";
 pub const ALARM_SOURCE: &str = "aws.cloudwatch";
 /// The `detail-type` of an alarm's state change (AWS-FACTS 3).
 pub const ALARM_DETAIL_TYPE: &str = "CloudWatch Alarm State Change";
+
+/// The tag that says who made something.
+const MANAGED_BY: (&str, &str) = ("managed-by", "billctl");
 
 /// What has to be known of AWS to say what the billing side should be.
 #[derive(Debug, Clone, PartialEq, Eq)]

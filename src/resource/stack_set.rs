@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
+use super::names;
 use super::override_record::without_record;
 use crate::config::{Config, Measure};
 use crate::model::{AccountId, Arn, REGION, Usd};
-use crate::service::Tags;
 use crate::service::cloudformation::{AutoDeployment, Parameters, StackSet, StackSetSpec};
 
 /// The member template, as it is deployed.
@@ -13,9 +13,6 @@ pub const TEMPLATE: &str = include_str!("../../assets/member-template.yaml");
 
 /// The template's parameter that holds the threshold: the only one that instances override.
 pub const THRESHOLD: &str = "Threshold";
-
-/// The tag that says who made something.
-pub const MANAGED_BY: (&str, &str) = ("managed-by", "billctl");
 
 /// One field of the StackSet that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -54,7 +51,7 @@ pub fn desired(config: &Config, billing: AccountId) -> StackSetSpec {
             ("RuleName".to_owned(), "billctl-forward-alarm".to_owned()),
             (THRESHOLD.to_owned(), config.alarm.threshold.to_decimal()),
         ]),
-        tags: Tags::from([(MANAGED_BY.0.to_owned(), MANAGED_BY.1.to_owned())]),
+        tags: names::tags(),
         auto_deployment: AutoDeployment {
             enabled: config.deploy.auto_deploy,
             retain_stacks: false,
@@ -66,7 +63,7 @@ pub fn desired(config: &Config, billing: AccountId) -> StackSetSpec {
 pub fn foreign(live: &StackSet) -> Option<&'static str> {
     if !live.service_managed {
         Some("it is self-managed: its roles and accounts are somebody else's business")
-    } else if live.tags.get(MANAGED_BY.0).map(String::as_str) != Some(MANAGED_BY.1) {
+    } else if !names::are_ours(&live.tags) {
         Some("it lacks the tag managed-by=billctl")
     } else {
         None
