@@ -54,14 +54,13 @@ pub async fn run(args: &BootstrapArgs, context: &Context) -> Result<()> {
     let plan = plan::plan(resource::desired(&scope), &observed.present);
     context.summarize(|| render::billing_plan(Format::Markdown, "bootstrap", &plan));
     if args.plan {
-        show(context, &plan, false, &scope, &observed);
-        return Ok(());
+        return show(context, &plan, false, &scope, &observed);
     }
     if context.global.format != Format::Json {
-        anstream::println!(
+        say!(
             "{}",
             render::billing_plan(context.global.format, "bootstrap", &plan)
-        );
+        )?;
     }
     if !plan.is_empty() {
         confirm(args, context, &plan).await?;
@@ -72,7 +71,7 @@ pub async fn run(args: &BootstrapArgs, context: &Context) -> Result<()> {
     if let Some(minutes) = args.wait_verified {
         wait_verified(context, &scope, &mut observed, minutes).await?;
     }
-    conclude(context, &plan, &scope, &observed);
+    conclude(context, &plan, &scope, &observed)?;
     Ok(())
 }
 
@@ -101,7 +100,13 @@ async fn confirm(args: &BootstrapArgs, context: &Context, plan: &Plan) -> Result
 }
 
 /// The plan alone: with `--plan`.
-fn show(context: &Context, plan: &Plan, applied: bool, scope: &Scope, observed: &Observed) {
+fn show(
+    context: &Context,
+    plan: &Plan,
+    applied: bool,
+    scope: &Scope,
+    observed: &Observed,
+) -> Result<()> {
     let setup = MailSetup::new(scope, &observed.ses, observed.identity.as_ref());
     let format = context.global.format;
     let text = if format == Format::Json {
@@ -109,17 +114,16 @@ fn show(context: &Context, plan: &Plan, applied: bool, scope: &Scope, observed: 
     } else {
         render::billing_plan(format, "bootstrap", plan)
     };
-    anstream::println!("{text}");
+    say!("{text}")
 }
 
 /// What is left to do by hand, or everything for a program.
-fn conclude(context: &Context, plan: &Plan, scope: &Scope, observed: &Observed) {
+fn conclude(context: &Context, plan: &Plan, scope: &Scope, observed: &Observed) -> Result<()> {
     if context.global.format == Format::Json {
-        show(context, plan, !plan.is_empty(), scope, observed);
-        return;
+        return show(context, plan, !plan.is_empty(), scope, observed);
     }
     let setup = MailSetup::new(scope, &observed.ses, observed.identity.as_ref());
-    anstream::println!("\n{}", render::mail_setup(context.global.format, &setup));
+    say!("\n{}", render::mail_setup(context.global.format, &setup))
 }
 
 /// That what was applied is there: AWS's own words, not the plan's.
@@ -153,7 +157,7 @@ async fn wait_verified(
     }
     // What to do has to be read before it can be waited for.
     if context.global.format != Format::Json {
-        anstream::println!("\n{}", render::mail_setup(context.global.format, &setup));
+        say!("\n{}", render::mail_setup(context.global.format, &setup))?;
     }
     context.listener.on(Event::Phase(format!(
         "waiting until SES has verified {} ...",

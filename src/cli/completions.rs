@@ -1,6 +1,7 @@
 use clap::{Args, Command};
 use clap_complete::Shell;
 
+use super::output::Outputs;
 use crate::error::Result;
 
 /// Arguments of `completions`.
@@ -20,5 +21,5 @@ pub fn run(args: &CompletionsArgs, mut command: Command) -> Result<()> {
     // Into memory first: the generator panics where the output is closed early.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, name, &mut script);
-    super::man::print(&script)
+    Outputs::print(script)
 }

@@ -79,9 +79,9 @@ pub async fn run(args: &DemoArgs) -> Result<()> {
     ];
     for scene in STORY {
         match scene {
-            Say(text) => anstream::println!("\n{}", render::narration(text)),
+            Say(text) => say!("\n{}", render::narration(text))?,
             Type(words) => {
-                anstream::println!("\n{}", render::prompt(&global, words));
+                say!("\n{}", render::prompt(&global, words))?;
                 let line = std::iter::once("billctl".to_owned())
                     .chain(global.iter().cloned())
                     .chain(words.iter().map(|word| (*word).to_owned()));
@@ -93,13 +93,13 @@ pub async fn run(args: &DemoArgs) -> Result<()> {
         }
     }
     let outbox = dir.join("sandbox-outbox");
-    anstream::println!(
+    say!(
         "\n{}",
         render::narration(&format!(
             "The mail is in {}: open its .html in a browser. Every command above can be typed by hand.",
             outbox.display()
         ))
-    );
+    )?;
     Ok(())
 }
 

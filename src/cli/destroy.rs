@@ -46,9 +46,9 @@ pub async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
     let plan = plan::removal(&scope, &observed.present);
     let format = context.global.format;
     if format != Format::Json {
-        anstream::println!("{}", render::billing_plan(format, "destroy", &plan));
+        say!("{}", render::billing_plan(format, "destroy", &plan))?;
     } else if args.plan {
-        anstream::println!("{}", render::billing_json("destroy", &plan, false, None));
+        say!("{}", render::billing_json("destroy", &plan, false, None))?;
     }
     let members = stack_set::observe(services, &context.config.deploy.stack_set).await?;
     // As with everything else: only what bears billctl's mark goes.
@@ -59,10 +59,10 @@ pub async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
         match foreign(live) {
             None => {
                 let instances = render::plural(members.instances.len(), "instance");
-                anstream::println!("- StackSet {name} and its {instances}");
+                say!("- StackSet {name} and its {instances}")?;
             }
             Some(why) => {
-                anstream::println!("= StackSet {name} stays: billctl didn't make it ({why})");
+                say!("= StackSet {name} stays: billctl didn't make it ({why})")?;
             }
         }
     }
@@ -80,7 +80,7 @@ pub async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
             .hint("run `billctl destroy` again"));
     }
     if format == Format::Json {
-        anstream::println!("{}", render::billing_json("destroy", &plan, true, None));
+        say!("{}", render::billing_json("destroy", &plan, true, None))?;
     }
     Ok(())
 }
@@ -118,7 +118,7 @@ async fn remove_members(context: &Context) -> Result<()> {
         return Err(Error::from(error).while_trying("remove the instances"));
     }
     if report.has_failures() {
-        anstream::println!("{}", render::failures(&report.outcomes, &organization));
+        say!("{}", render::failures(&report.outcomes, &organization))?;
         return Err(Error::failed(
             "not every instance could be removed, so the StackSet and the billing side stay",
         )

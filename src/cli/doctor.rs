@@ -35,7 +35,7 @@ pub async fn run(_args: &DoctorArgs, global: &GlobalArgs, started: Instant) -> R
         anstream::eprintln!("{}", render::error(fault));
         doctor::without_config(&mut checks, fault.to_string(), fault.hint.clone());
     }
-    anstream::println!("{}", render::doctor(global.format, &checks));
+    say!("{}", render::doctor(global.format, &checks))?;
     if checks.iter().any(|check| check.verdict == Verdict::Failed) {
         return Err(Error::failed("a precondition is missing; see above"));
     }

@@ -53,7 +53,7 @@ pub async fn run(args: &InitArgs, global: &GlobalArgs, started: Instant) -> Resu
         })?;
     file.write_all(text.as_bytes())
         .while_trying(format!("write {name}"))?;
-    anstream::println!("wrote {name} for organisation {}", organization.id);
+    say!("wrote {name} for organisation {}", organization.id)?;
     if !global.quiet {
         anstream::eprintln!(
             "next: look it over, then `billctl doctor`, then `billctl bootstrap --plan`"

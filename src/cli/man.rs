@@ -1,8 +1,8 @@
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Command};
 
+use super::output::Outputs;
 use crate::error::{Context, Result};
 
 /// Arguments of `man`.
@@ -27,15 +27,7 @@ pub fn run(args: &ManArgs, command: Command) -> Result<()> {
         None => {
             let mut page = Vec::new();
             clap_mangen::Man::new(command).render(&mut page)?;
-            print(&page)
+            Outputs::print(page)
         }
-    }
-}
-
-/// Writes to stdout; a reader that has seen enough (`| head`) is no error.
-pub(super) fn print(text: &[u8]) -> Result<()> {
-    match std::io::stdout().write_all(text) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
     }
 }

@@ -1,5 +1,7 @@
 //! The command line: one file per verb, with its arguments and its table of contents.
 
+#[macro_use]
+mod output;
 mod bootstrap;
 mod completions;
 mod context;
@@ -9,7 +11,6 @@ mod destroy;
 mod doctor;
 mod init;
 mod man;
-mod output;
 mod policy;
 mod preview;
 mod sandbox;

@@ -1,8 +1,15 @@
 use std::fs;
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context as _, Error, Result};
+
+/// Prints a line of a command's answer, as `println!` does, but where that fails it is an error and no panic.
+macro_rules! say {
+    ($($text:tt)*) => {
+        $crate::cli::output::Outputs::print(format!("{}\n", format_args!($($text)*)))
+    };
+}
 
 /// Where a command's answers go: files, and standard output, which one answer at most can have.
 #[derive(Debug)]
@@ -50,10 +57,10 @@ impl Outputs {
     ///
     /// # Errors
     /// What the system says, such as that the disk is full.
-    pub fn print(text: &str) -> Result<()> {
+    pub fn print(text: impl AsRef<[u8]>) -> Result<()> {
         let mut stdout = anstream::stdout().lock();
         let written = stdout
-            .write_all(text.as_bytes())
+            .write_all(text.as_ref())
             .and_then(|()| stdout.flush());
         match written {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -61,6 +68,15 @@ impl Outputs {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The terminal's columns; `None` where standard output is a file or a program, which take lines of any length.
+    pub fn width() -> Option<usize> {
+        let stdout = std::io::stdout();
+        if !stdout.is_terminal() {
+            return None;
+        }
+        terminal_size::terminal_size_of(stdout).map(|(width, _)| usize::from(width.0))
     }
 
     /// Writes an answer. A file is replaced as a whole: whoever reads it, and whenever this process is ended, finds

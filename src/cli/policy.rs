@@ -48,7 +48,7 @@ pub fn run(args: &PolicyArgs, global: &GlobalArgs) -> Result<()> {
     let config = Config::load(&global.config)?;
     let types = permissions::resource_types(TEMPLATE);
     let policy = permissions::policy(args.job.into(), &config, args.account, &types);
-    anstream::println!("{policy:#}");
+    say!("{policy:#}")?;
     let size = permissions::size(&policy);
     if size > permissions::MANAGED_POLICY_LIMIT && !global.quiet {
         anstream::eprintln!(

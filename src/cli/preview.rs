@@ -50,7 +50,7 @@ pub async fn run(args: &PreviewArgs, global: &GlobalArgs) -> Result<()> {
     let mail = mail(scene).await?;
     let files =
         write(&args.out, &name, &mail).while_trying(format!("write to {}", args.out.display()))?;
-    report(global.format, &mail, &files);
+    report(global.format, &mail, &files)?;
     Ok(())
 }
 
@@ -153,7 +153,7 @@ struct Answer<'a> {
     files: &'a [PathBuf],
 }
 
-fn report(format: Format, mail: &Mail, files: &[PathBuf]) {
+fn report(format: Format, mail: &Mail, files: &[PathBuf]) -> Result<()> {
     let text = if format == Format::Json {
         render::json(
             "preview",
@@ -167,5 +167,5 @@ fn report(format: Format, mail: &Mail, files: &[PathBuf]) {
     } else {
         render::preview(&mail.subject, &mail.to, files)
     };
-    anstream::println!("{text}");
+    say!("{text}")
 }

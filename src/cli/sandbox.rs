@@ -152,8 +152,7 @@ pub async fn run(args: &SandboxArgs, global: &GlobalArgs) -> Result<()> {
         SandboxCommand::Verify { identity } => edit::verify(&sandbox, identity)?,
         SandboxCommand::Reset => reset(&sandbox)?,
     };
-    anstream::println!("{said}");
-    Ok(())
+    say!("{said}")
 }
 
 fn new(args: &NewArgs, path: &Path) -> Result<()> {
@@ -176,8 +175,7 @@ fn new(args: &NewArgs, path: &Path) -> Result<()> {
     world.faults.throttle = args.throttle;
     let said = show::made(path, &world);
     Sandbox::create(path, world, args.force)?;
-    anstream::println!("{said}");
-    Ok(())
+    say!("{said}")
 }
 
 fn reset(sandbox: &Sandbox) -> Result<String> {

@@ -1,5 +1,4 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -137,7 +136,7 @@ pub async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
             default,
             window.now,
         );
-        return Outputs::print(&(suggestion + "\n"));
+        return Outputs::print(suggestion + "\n");
     }
     let some_data = ledgers.iter().any(|(_, ledger)| !ledger.is_empty());
     let of_everybody = scope.everything && matches!(args.by, ByArg::Service);
@@ -348,17 +347,8 @@ fn write(args: &SpendArgs, context: &Context, outputs: Outputs, report: &Report)
         put(path, render::spend(Format::Json, report, None) + "\n")?;
     }
     if !outputs.takes_stdout() {
-        let text = render::spend(context.global.format, report, terminal_width());
-        Outputs::print(&(text + "\n"))?;
+        let text = render::spend(context.global.format, report, Outputs::width());
+        Outputs::print(text + "\n")?;
     }
     Ok(())
-}
-
-/// The terminal's columns; `None` where the answer goes into a file or to a program, which take lines of any length.
-fn terminal_width() -> Option<usize> {
-    let stdout = std::io::stdout();
-    if !stdout.is_terminal() {
-        return None;
-    }
-    terminal_size::terminal_size_of(stdout).map(|(width, _)| usize::from(width.0))
 }

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use clap::Args;
 use futures::try_join;
 
+use super::output::Outputs;
 use super::watch::Watched;
 use super::{Context, Format};
 use crate::apply::drift::detect;
@@ -92,11 +93,11 @@ pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
         ),
         billing: billing(context, &organization, &thresholds).await,
     };
-    anstream::println!(
+    say!(
         "{}",
-        render::status(context.global.format, &report, args.all)
-    );
-    context.summarize(|| render::status(Format::Markdown, &report, args.all));
+        render::status(context.global.format, &report, args.all, Outputs::width())
+    )?;
+    context.summarize(|| render::status(Format::Markdown, &report, args.all, None));
     if args.check && report.has_findings() {
         return Err(Error::new(
             ErrorKind::Check,

@@ -1,5 +1,6 @@
 use clap::Args;
 
+use super::output::Outputs;
 use super::{GlobalArgs, services};
 use crate::config::Config;
 use crate::error::{Context as _, Result};
@@ -34,5 +35,5 @@ pub async fn run(args: &TemplateArgs, global: &GlobalArgs) -> Result<()> {
     };
     let spec = stack_set::desired(&config, account);
     let text = render::template(global.format, &spec);
-    super::man::print(text.as_bytes())
+    Outputs::print(text)
 }

@@ -39,14 +39,16 @@ pub async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
         args.account
     )));
     let human = context.global.format == Format::Table;
+    let mut said = Ok(());
     let journey = apply::run(services, &scope, args.account, &mut |hop| {
-        if human {
-            anstream::println!("{}", render::hop(hop));
+        if human && said.is_ok() {
+            said = say!("{}", render::hop(hop));
         }
     })
     .await?;
+    said?;
     if !human {
-        print(context.global.format, args.account, &journey);
+        print(context.global.format, args.account, &journey)?;
     }
     conclude(&journey)
 }
@@ -58,13 +60,13 @@ struct Answer<'a> {
     journey: &'a Journey,
 }
 
-fn print(format: Format, account: AccountId, journey: &Journey) {
+fn print(format: Format, account: AccountId, journey: &Journey) -> Result<()> {
     let text = if format == Format::Json {
         render::json("test-alert", &Answer { account, journey })
     } else {
         render::journey(journey)
     };
-    anstream::println!("{text}");
+    say!("{text}")
 }
 
 /// A mail that was sent and not reported as failed is success; else the last hop that failed is why.

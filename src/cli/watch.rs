@@ -90,3 +90,47 @@ impl Listener for Watched {
         self.listener.on(event);
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// What Ctrl-C sends, to this very process: only once somebody listens for it.
+    fn press() {
+        let me = std::process::id().to_string();
+        let status = Command::new("kill").args(["-INT", &me]).status();
+        assert!(status.expect("kill").success());
+    }
+
+    #[derive(Debug)]
+    struct Deaf;
+
+    impl Listener for Deaf {
+        fn on(&self, _: Event) {}
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_being_sent_is_waited_for_until_the_second_press() {
+        // From here on the signal is this program's own.
+        let mut presses = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())
+            .expect("a handler");
+        let listener: Arc<dyn Listener> = Arc::new(Deaf);
+        let watched = Watched::new(&listener);
+        watched.state.send_replace(State::Sending);
+        let mut run = Box::pin(watched.until_interrupted(std::future::pending::<Result<()>>()));
+        assert!(futures::poll!(&mut run).is_pending());
+        press();
+        presses.recv().await;
+        assert!(futures::poll!(&mut run).is_pending(), "it may yet be done");
+        press();
+        presses.recv().await;
+        let error = run.await.expect_err("interrupted");
+        assert_eq!(error.kind, ErrorKind::Interrupted);
+        assert!(
+            error.to_string().contains("may or may not have begun"),
+            "{error}"
+        );
+    }
+}

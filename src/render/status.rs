@@ -42,7 +42,8 @@ pub enum BillingStatus {
 }
 
 impl Status {
-    /// Whether `--check` fails.
+    /// Whether `--check` fails. Mails that failed lately are told and are no finding: they are counted for days after
+    /// their cause is gone.
     pub fn has_findings(&self) -> bool {
         let billing = match &self.billing {
             BillingStatus::Read { plan, .. } => !plan.is_empty(),
@@ -58,14 +59,15 @@ impl Status {
 const MOST_ROWS: usize = 100;
 
 /// What is true everywhere: a verdict in one line, then what stands behind it. JSON lists every account; for people
-/// a long list is shortened to what needs a look, unless `all` is wanted.
-pub fn status(format: Format, status: &Status, all: bool) -> String {
+/// a long list is shortened to what needs a look, unless `all` is wanted, and a table leaves out what a terminal of
+/// `width` columns has no room for, and says so.
+pub fn status(format: Format, status: &Status, all: bool, width: Option<usize>) -> String {
     match format {
         Format::Json => json("status", status),
         Format::Table | Format::Markdown => {
             format!(
                 "{}\n\n{}",
-                text(format, status, all),
+                text(format, status, all, width),
                 billing(format, &status.billing)
             )
         }
@@ -147,7 +149,7 @@ fn health_lines(health: &BillingHealth) -> Vec<String> {
     lines
 }
 
-fn text(format: Format, status: &Status, all: bool) -> String {
+fn text(format: Format, status: &Status, all: bool, width: Option<usize>) -> String {
     let members = &status.members;
     let mut lines = vec![verdict(format, status)];
     if !members.changes.is_empty() {
@@ -162,21 +164,7 @@ fn text(format: Format, status: &Status, all: bool) -> String {
             fields.join(", ")
         ));
     }
-    let mut table = Table::new(
-        format,
-        &[
-            "",
-            "account",
-            "name",
-            "ou",
-            "wanted",
-            "effective",
-            "instance",
-            "drift",
-            "coverage",
-        ],
-    )
-    .right(&[4, 5]);
+    let mut table = Table::new(format, &HEADINGS).right(&[4, 5]);
     let (listed, rest) = listed(&members.accounts, all);
     for account in &listed {
         table.row(row(format, account));
@@ -185,7 +173,15 @@ fn text(format: Format, status: &Status, all: bool) -> String {
         if format == Format::Markdown {
             lines.push(String::new());
         }
+        let hidden = width.map_or_else(Vec::new, |width| table.fit(width, &DISPENSABLE));
         lines.push(table.render());
+        if !hidden.is_empty() {
+            let names: Vec<&str> = hidden.iter().map(|index| HEADINGS[*index]).collect();
+            lines.push(format!(
+                "not shown, for want of room: {} (a wider terminal and --format json have everything)",
+                names.join(", ")
+            ));
+        }
     }
     if !rest.is_empty() {
         let counts: Vec<String> = rest
@@ -297,11 +293,16 @@ fn verdict(format: Format, status: &Status) -> String {
         wrong.push("no alarm has data".to_owned());
     }
     match &status.billing {
-        BillingStatus::Read { plan, .. } if !plan.is_empty() => {
-            wrong.push("the billing side differs".to_owned())
+        BillingStatus::Read { plan, health } => {
+            if !plan.is_empty() {
+                wrong.push("the billing side differs".to_owned());
+            }
+            if health.failed > 0 {
+                wrong.push(format!("{} failed lately", plural(health.failed, "mail")));
+            }
         }
         BillingStatus::Unread { .. } => wrong.push("the billing side could not be read".to_owned()),
-        BillingStatus::Read { .. } | BillingStatus::NotHere => {}
+        BillingStatus::NotHere => {}
     }
     let text = if wrong.is_empty() {
         format!("all well: {covered} covered")
@@ -314,6 +315,21 @@ fn verdict(format: Format, status: &Status) -> String {
         _ => paint(style::WARN.bold(), text),
     }
 }
+
+const HEADINGS: [&str; 9] = [
+    "",
+    "account",
+    "name",
+    "ou",
+    "wanted",
+    "effective",
+    "instance",
+    "drift",
+    "coverage",
+];
+
+/// Columns to do without where there is no room, the first first: what coverage sums up, then where an account is.
+const DISPENSABLE: [usize; 3] = [7, 6, 3];
 
 fn row(format: Format, account: &AccountStatus) -> [String; 9] {
     let amount =

@@ -1,5 +1,5 @@
 use comfy_table::presets::{ASCII_MARKDOWN, NOTHING};
-use comfy_table::{Cell, CellAlignment, ContentArrangement};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement};
 
 use crate::cli::Format;
 
@@ -65,8 +65,27 @@ impl Table {
     pub fn width(&self) -> usize {
         let columns = self.inner.column_max_content_widths();
         // A space on either side of each column; the last one's is cut off.
-        let widths = columns.iter().map(|width| usize::from(*width) + 2);
+        let widths = columns
+            .iter()
+            .zip(self.inner.column_iter())
+            .filter(|(_, column)| !column.is_hidden())
+            .map(|(width, _)| usize::from(*width) + 2);
         widths.sum::<usize>().saturating_sub(1)
+    }
+
+    /// Hides columns in this order until the rest fits into `width` columns of a terminal, and tells which it hid.
+    pub fn fit(&mut self, width: usize, dispensable: &[usize]) -> Vec<usize> {
+        let mut hidden = Vec::new();
+        for index in dispensable {
+            if self.width() <= width {
+                break;
+            }
+            if let Some(column) = self.inner.column_mut(*index) {
+                column.set_constraint(ColumnConstraint::Hidden);
+                hidden.push(*index);
+            }
+        }
+        hidden
     }
 
     /// The text, without trailing spaces.

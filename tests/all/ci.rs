@@ -120,6 +120,8 @@ fn the_github_workflow_plans_deploys_and_checks() {
         assert!(summary.contains(part), "{part} in\n{summary}");
     }
     assert!(!summary.contains('\u{1b}'), "{summary}");
+    // The plan of the pull request and the one of the merge, each once.
+    assert_eq!(summary.matches(" to create, ").count(), 2, "{summary}");
 
     // A threshold that nobody rolled out: the nightly check is red, and says so where people look.
     runner.stage.config(&CONFIG.replace("100", "250"));

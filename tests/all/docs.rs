@@ -253,3 +253,49 @@ fn every_link_of_the_documents_leads_somewhere() {
     }
     assert!(dead.is_empty(), "{dead:?}");
 }
+
+/// The block of code below a heading of the README.
+fn block(readme: &str, heading: &str) -> Vec<String> {
+    let below = readme.split_once(&format!("\n## {heading}\n")).unwrap().1;
+    let from_fence = below.split_once("\n```").unwrap().1;
+    let lines = from_fence.lines().skip(1);
+    lines
+        .take_while(|line| *line != "```")
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_first_run_and_the_ci_of_the_readme_can_be_typed() {
+    let readme = document("../README.md");
+    let stage = Stage::demo();
+    let first = block(&readme, "First run on AWS");
+    assert!(first.len() > 5, "{first:?}");
+    for line in &first {
+        let line = line.split('#').next().unwrap().trim();
+        let mut arguments: Vec<&str> = line.split(' ').skip(1).collect();
+        // Without a terminal it asks nothing, and has to be told.
+        if arguments == ["init"] {
+            arguments.extend(["--from", "billing@example.com"]);
+        }
+        // Before the first bootstrap it has something to find, and says that bootstrap is the cure.
+        if arguments == ["doctor"] {
+            let (out, _) = texts(&stage.run(&arguments));
+            assert!(
+                out.starts_with("1 check failed")
+                    && out.contains("`billctl bootstrap` switches it on"),
+                "{out}"
+            );
+            continue;
+        }
+        stage.succeeds(&arguments);
+    }
+    let ci = block(&readme, "In CI");
+    assert_eq!(ci.len(), 3, "{ci:?}");
+    for line in &ci {
+        let line = line.strip_prefix("- run: billctl ").unwrap();
+        let line = line.split(['#', '>']).next().unwrap().trim();
+        let arguments: Vec<&str> = line.split(' ').collect();
+        stage.succeeds(&arguments);
+    }
+}

@@ -225,6 +225,88 @@ fn an_endpoint_that_answers_html_is_told_as_such() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error_and_no_crash() {
+    let home = Home::with_sandbox(CONFIG);
+    for line in [
+        "bootstrap --plan",
+        "bootstrap",
+        "deploy --plan",
+        "deploy --stop",
+        "status",
+        "doctor",
+        "policy operator",
+        "destroy --plan",
+        "template",
+        "sandbox show",
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("billctl"));
+        let output = command
+            .current_dir(home.path())
+            .arg("--sandbox=sandbox.json")
+            .args(line.split(' '))
+            .stdout(full.expect("Linux has it"))
+            .output()
+            .expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{line}: {said}");
+        assert!(
+            said.contains("failed to write to standard output"),
+            "{line}: {said}"
+        );
+    }
+}
+
+#[test]
+fn on_the_sandbox_nothing_of_aws_is_looked_at() {
+    let (address, asked) = silent();
+    let home = Home::with_sandbox(CONFIG);
+    // A profile that isn't there, and files that can't be read, are errors as soon as a client is made.
+    let environment = [
+        ("AWS_ENDPOINT_URL", address.as_str()),
+        ("AWS_PROFILE", "nobody"),
+        ("AWS_CONFIG_FILE", "/nowhere/config"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/nowhere/credentials"),
+    ];
+    for line in ["bootstrap", "deploy --ou Production", "status", "spend"] {
+        let mut command = home.command();
+        command
+            .arg("--sandbox=sandbox.json")
+            .args(line.split(' '))
+            .envs(environment);
+        home.end(&mut command).code(0);
+    }
+    assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 0);
+}
+
+#[test]
+fn call_as_a_delegated_administrator_that_this_account_is_not_is_refused() {
+    let home = Home::with_sandbox(&format!("call-as = \"delegated-admin\"\n{CONFIG}"));
+    for command in ["deploy --yes", "status"] {
+        refused(
+            &home,
+            command,
+            2,
+            &["management account", "take `call-as` out of the config"],
+        );
+    }
+    // A member that nobody has made one: AWS doesn't even let it ask who is.
+    home.run("sandbox login --name security-tooling").code(0);
+    for command in ["deploy --yes", "status"] {
+        refused(
+            &home,
+            command,
+            1,
+            &[
+                "delegated administrator",
+                "register-delegated-administrator",
+            ],
+        );
+    }
+}
+
 #[test]
 fn no_command_line_that_only_prints_reaches_for_aws() {
     let (address, asked) = silent();

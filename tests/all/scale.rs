@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use billctl::config::CallAs;
 use billctl::observe;
+use billctl::observe::spend::{Series, Window, ledgers};
 use billctl::sandbox::seed::{self, Shape};
 use billctl::sandbox::{Sandbox, World};
 use billctl::service::organizations::PAGE_SIZE;
 use billctl::service::{Service, cloudformation};
+use billctl::spend::{Grid, Interval};
 use futures::try_join;
 
 use self::forced::Forced;
@@ -126,6 +128,47 @@ async fn ten_thousand_accounts_that_hold_nothing_yet_are_read_along_their_longes
     assert!(
         took <= chain * BUDGET,
         "{took} calls after another, {forced:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_spend_of_ten_thousand_accounts_takes_little_more_than_its_longest_chain() {
+    let mut world = seed::world(&Shape {
+        accounts: 10_000,
+        ous: 300,
+        depth: 5,
+        seed: 7,
+    });
+    let forced = Forced::walk(&Sandbox::in_memory(world.clone()).services(), "billctl").await;
+    world.latency = LATENCY;
+    let sandbox = Sandbox::in_simulated_time(world);
+    let services = sandbox.services();
+    // As `spend` does: which accounts there are has to be known before their charges can be asked for.
+    let organization = observe::organization(&services).await.expect("the tree");
+    let series: Vec<Series> = organization
+        .accounts()
+        .map(|(account, _)| Series::Account(account.id))
+        .collect();
+    let now = services.clock.now();
+    let window = Window {
+        days: Grid::until(now, 32, Interval::Day),
+        quarters: None,
+        now,
+    };
+    let found = ledgers(&services, &series, &window).await.expect("charges");
+    assert_eq!(found.len(), series.len());
+    let passed = sandbox.simulated_time().expect("simulated time");
+    let took = passed.as_secs_f64() / LATENCY.as_secs_f64();
+    // One answer of GetMetricData stands at the end: all batches can be asked for at once.
+    let chain = (forced.organization_chain + 1) as f64;
+    assert!(
+        took <= chain * BUDGET,
+        "{took} calls after another, {forced:?}"
+    );
+    // 500 queries a call; how many calls a batch's pages take is AWS's to say, here one.
+    assert_eq!(
+        calls(&sandbox, Service::CloudWatch),
+        series.len().div_ceil(500)
     );
 }
 

@@ -17,6 +17,16 @@ struct Screen {
 /// Runs billctl on the stage's sandbox and answers its questions; `None` where no Python is there to play the
 /// person.
 fn type_into(stage: &Stage, arguments: &[&str], dialog: &[(&str, &str)]) -> Option<Screen> {
+    on_columns(80, stage, arguments, dialog)
+}
+
+/// The same on a terminal of so many columns.
+fn on_columns(
+    columns: u16,
+    stage: &Stage,
+    arguments: &[&str],
+    dialog: &[(&str, &str)],
+) -> Option<Screen> {
     let venv = venv::shared("billctl on a terminal")?;
     let home = stage.path("");
     let mut command = vec![
@@ -30,6 +40,7 @@ fn type_into(stage: &Stage, arguments: &[&str], dialog: &[(&str, &str)]) -> Opti
         "command": command,
         "cwd": home,
         "env": {"TERM": "xterm-256color", "HOME": home, "AWS_EC2_METADATA_DISABLED": "true"},
+        "columns": columns,
         "dialog": dialog,
     });
     let mut child = Command::new(venv.python())
@@ -156,4 +167,50 @@ fn destroy_wants_the_organisations_id_and_no_yes() {
             .succeeds(&["bootstrap", "--plan"])
             .contains("to create")
     );
+}
+
+#[test]
+fn status_leaves_out_the_columns_that_a_narrow_terminal_has_no_room_for() {
+    let stage = Stage::demo();
+    stage.config("[deploy]\nous = [\"Production\"]\n[mail]\nfrom = \"billing@example.com\"\n");
+    stage.succeeds(&["bootstrap"]);
+    stage.succeeds(&["deploy"]);
+    for (columns, there, gone) in [
+        (
+            80,
+            &["NAME", "EFFECTIVE"][..],
+            &["OU", "INSTANCE", "DRIFT"][..],
+        ),
+        (120, &["NAME", "OU", "INSTANCE"], &["DRIFT"]),
+        (140, &["NAME", "OU", "INSTANCE", "DRIFT"], &[]),
+    ] {
+        let Some(screen) = on_columns(columns, &stage, &["status"], &[]) else {
+            return;
+        };
+        assert_eq!(screen.code, 0, "{}", screen.text);
+        let text = anstream::adapter::strip_str(&screen.text).to_string();
+        let table: Vec<&str> = text
+            .lines()
+            .map(str::trim_end)
+            .skip_while(|line| !line.contains("ACCOUNT"))
+            .take_while(|line| line.contains("ACCOUNT") || line.contains(" covered"))
+            .collect();
+        assert!(table.len() > 10, "{columns}: {text}");
+        let widest = table.iter().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(columns.into()), "{columns}: {text}");
+        let headings: Vec<&str> = table[0].split_whitespace().collect();
+        for heading in there {
+            assert!(headings.contains(heading), "{columns}: {heading} in {text}");
+        }
+        for heading in gone {
+            assert!(
+                !headings.contains(heading),
+                "{columns}: {heading} in {text}"
+            );
+            assert!(
+                text.contains("not shown, for want of room"),
+                "{columns}: {text}"
+            );
+        }
+    }
 }

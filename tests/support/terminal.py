@@ -1,6 +1,6 @@
-"""Run a command on a terminal of its own (80 columns) and answer what it asks.
+"""Run a command on a terminal of its own and answer what it asks.
 
-Standard input is JSON: {"command": [...], "cwd": "...", "env": {...}, "dialog": [["asked", "answer"], ...]}.
+Standard input is JSON: {"command": [...], "cwd": "...", "env": {...}, "columns": 80, "dialog": [["asked", "answer"], ...]}.
 Each answer is typed once its question has been printed. Prints {"code": 0, "screen": "..."}.
 """
 
@@ -21,9 +21,10 @@ def main():
     ask = json.load(sys.stdin)
     child, terminal = pty.fork()
     if child == 0:
+        # Before the command looks: it would find a terminal without a size.
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, ask["columns"], 0, 0))
         os.chdir(ask["cwd"])
         os.execve(ask["command"][0], ask["command"], ask["env"])
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     screen = b""
     seen = 0
     dialog = [(question.encode(), answer.encode()) for question, answer in ask["dialog"]]

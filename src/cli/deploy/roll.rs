@@ -51,7 +51,7 @@ impl Deploy<'_> {
     pub async fn show(&self) -> Result<()> {
         let observed = self.observe(&self.desired()?).await?;
         let waves = self.warned(self.plan(&observed)?).await;
-        self.print(&waves, None);
+        self.print(&waves, None)?;
         self.summarize(&waves);
         Ok(())
     }
@@ -63,7 +63,7 @@ impl Deploy<'_> {
         let observed = self.observe(&self.desired()?).await?;
         let waves = self.warned(self.plan(&observed)?).await;
         if self.context.global.format != Format::Json {
-            self.print(&waves, None);
+            self.print(&waves, None)?;
         }
         self.summarize(&waves);
         let mut progress = Progress::default();
@@ -294,14 +294,12 @@ impl Deploy<'_> {
         Ok(observed)
     }
 
-    fn print(&self, waves: &Waves, result: Option<&RolloutResult<'_>>) {
+    fn print(&self, waves: &Waves, result: Option<&RolloutResult<'_>>) -> Result<()> {
         let format = self.context.global.format;
-        anstream::println!(
+        say!(
             "{}",
             render::rollout(format, waves, self.organization, result)
-        );
-        self.context
-            .summarize(|| render::rollout(Format::Markdown, waves, self.organization, result));
+        )
     }
 
     fn summarize(&self, waves: &Waves) {
@@ -325,17 +323,16 @@ impl Deploy<'_> {
                 detached: progress.detached.as_ref(),
                 not_reached: &progress.parts_left,
             };
-            self.print(waves, Some(&result));
+            self.print(waves, Some(&result))?;
         } else {
             if let Some(failures) = failures {
-                anstream::println!("{failures}");
-                self.context.summarize(|| format!("```\n{failures}\n```"));
+                say!("{failures}")?;
             }
             if let Some(id) = &progress.detached {
-                anstream::println!(
+                say!(
                     "operation {id} goes on in AWS; run the same command again to follow it and do the rest, or \
                      `billctl deploy --stop` to stop it"
-                );
+                )?;
             }
         }
         self.verdict(progress)

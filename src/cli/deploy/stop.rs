@@ -17,7 +17,7 @@ pub async fn run(context: &Context) -> Result<()> {
         .while_trying(format!("look for operations on StackSet {name}"))?
         .operations;
     if running.is_empty() {
-        anstream::println!("no operation is under way on StackSet {name}");
+        say!("no operation is under way on StackSet {name}")?;
     }
     // What waits first: else it would begin when the one before it is stopped.
     for operation in running.iter().rev() {
@@ -33,14 +33,14 @@ pub async fn run(context: &Context) -> Result<()> {
     }
     for operation in &running {
         let outcome = follow(services, &*context.listener, name, &operation.id, None).await?;
-        anstream::println!(
+        say!(
             "operation {} {}",
             operation.id,
             match outcome.status {
                 OperationStatus::Stopped => "is stopped",
                 _ => "ended before it could be stopped",
             }
-        );
+        )?;
     }
     Ok(())
 }
