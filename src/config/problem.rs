@@ -125,25 +125,10 @@ impl Source {
         }
     }
 
-    /// A problem on a line (from one), all of which is underlined.
-    pub fn problem_on_line(&self, line: usize, message: impl Into<String>) -> Problem {
-        let found = line
-            .checked_sub(1)
-            .and_then(|index| self.text.split_inclusive('\n').nth(index));
-        match found {
-            Some(text) => {
-                let before: usize = self
-                    .text
-                    .split_inclusive('\n')
-                    .take(line - 1)
-                    .map(str::len)
-                    .sum();
-                let start = before + (text.len() - text.trim_start().len());
-                let end = before + text.trim_end().len();
-                Problem::at(start..end.max(start), message, "")
-            }
-            None => Problem::nowhere(message),
-        }
+    /// The number, from one, of the line that a problem is on.
+    pub fn line(&self, problem: &Problem) -> Option<usize> {
+        let (span, _) = problem.at.as_ref()?;
+        Some(self.line_of(span.start))
     }
 
     /// All problems as one error, in the order of their places.

@@ -137,7 +137,6 @@ impl Resolve {
         let mut rules = Vec::new();
         let mut seen: HashMap<ThresholdTarget, Range<usize>> = HashMap::new();
         for entry in raw {
-            let line = self.source.line_of(entry.span.start);
             let usd = entry.value.usd.0.and_then(|usd| self.threshold(usd));
             let Some((target, span)) = self.target(entry.value.ou, entry.value.account, excluded)
             else {
@@ -157,7 +156,7 @@ impl Resolve {
             let Some(usd) = usd else { continue };
             self.source
                 .remember(Place::ThresholdTarget(rules.len()), span);
-            rules.push(ThresholdRule { target, usd, line });
+            rules.push(ThresholdRule { target, usd });
         }
         rules
     }

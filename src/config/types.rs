@@ -72,8 +72,6 @@ pub struct ThresholdRule {
     pub target: ThresholdTarget,
     /// How much.
     pub usd: Usd,
-    /// The line in config.toml, for messages that need the organisation to find the fault.
-    pub line: usize,
 }
 
 /// Whose threshold a rule sets.

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
-use crate::config::{Config, ThresholdRule, ThresholdTarget};
+use crate::config::{Config, Place, Problem, ThresholdRule, ThresholdTarget};
 use crate::error::Error;
-use crate::model::{AccountId, Organization, OuId, SelectorError, Usd};
+use crate::model::{AccountId, Organization, OuId, Usd};
 
 /// The thresholds of an organisation, resolved: the most specific rule wins (account, then deepest OU, then default).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,34 +13,23 @@ pub struct Thresholds {
     accounts: BTreeMap<AccountId, Usd>,
 }
 
-/// A rule that doesn't fit the organisation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuleProblem {
-    /// The line in config.toml.
-    pub line: usize,
-    /// What is wrong.
-    pub message: String,
-}
-
 impl Thresholds {
     /// Resolves the rules of `config` in `organization`.
     ///
     /// # Errors
     /// Every rule whose OU doesn't exist or is ambiguous, whose account isn't in the organisation, or that names
     /// an OU which another rule has named in other words.
-    pub fn resolve(config: &Config, organization: &Organization) -> Result<Self, Vec<RuleProblem>> {
+    pub fn resolve(config: &Config, organization: &Organization) -> Result<Self, Vec<Problem>> {
         let mut thresholds = Self {
             default: config.alarm.threshold,
             ous: BTreeMap::new(),
             accounts: BTreeMap::new(),
         };
         let mut problems = Vec::new();
-        for rule in &config.thresholds {
+        for (index, rule) in config.thresholds.iter().enumerate() {
             let mut problem = |message: String| {
-                problems.push(RuleProblem {
-                    line: rule.line,
-                    message,
-                });
+                let place = Place::ThresholdTarget(index);
+                problems.push(config.source.problem(place, message));
             };
             match &rule.target {
                 ThresholdTarget::Ou(selector) => match organization.select(selector) {
@@ -52,11 +41,7 @@ impl Thresholds {
                             ));
                         }
                     }
-                    Err(
-                        error @ (SelectorError::Unknown { .. } | SelectorError::Ambiguous { .. }),
-                    ) => {
-                        problem(error.to_string());
-                    }
+                    Err(error) => problem(error.to_string()),
                 },
                 ThresholdTarget::Account(account) => {
                     if organization.account(*account).is_none() {
@@ -73,20 +58,17 @@ impl Thresholds {
         }
     }
 
-    /// The same, with every problem underlined in its config.
+    /// The same, if all of the config fits the organisation.
     ///
     /// # Errors
-    /// As [`Thresholds::resolve`].
+    /// All [`misfits`], underlined in their config.
     pub fn checked(config: &Config, organization: &Organization) -> Result<Self, Error> {
-        let source = &config.source;
-        Self::resolve(config, organization).map_err(|problems| {
-            source.error(
-                problems
-                    .into_iter()
-                    .map(|problem| source.problem_on_line(problem.line, problem.message))
-                    .collect(),
-            )
-        })
+        let misfits = misfits(config, organization);
+        if misfits.is_empty() {
+            Self::resolve(config, organization).map_err(|problems| config.source.error(problems))
+        } else {
+            Err(config.source.error(misfits))
+        }
     }
 
     /// The threshold of an account where no OU has to be known to say it.
@@ -130,4 +112,24 @@ impl Thresholds {
             })
             .unwrap_or(self.default)
     }
+}
+
+/// What of a config doesn't fit the organisation: rules whose OU or account isn't there, and OUs to deploy to.
+pub fn misfits(config: &Config, organization: &Organization) -> Vec<Problem> {
+    let deployed = config.deploy.ous.iter().enumerate();
+    let deployed = deployed.map(|(index, ou)| (Place::DeployOu(index), ou));
+    let waves = config.waves.iter().enumerate().flat_map(|(wave, waves)| {
+        let ous = waves.ous.iter().enumerate();
+        ous.map(move |(index, ou)| (Place::WaveOu(wave, index), ou))
+    });
+    let mut problems: Vec<Problem> = deployed
+        .chain(waves)
+        .filter_map(|(place, ou)| {
+            let error = organization.select(ou).err()?;
+            Some(config.source.problem(place, error.to_string()))
+        })
+        .collect();
+    let rules = Thresholds::resolve(config, organization);
+    problems.extend(rules.err().into_iter().flatten());
+    problems
 }

@@ -84,7 +84,6 @@ fn every_key_is_read() {
         config.thresholds[0].target,
         ThresholdTarget::Ou("Production/Payments".into())
     );
-    assert_eq!(config.thresholds[0].line, 12);
     assert_eq!(
         config.thresholds[1].target,
         ThresholdTarget::Account("012345678901".parse().unwrap())
@@ -419,7 +418,7 @@ fn what_only_aws_can_tell_is_underlined_too() {
             Place::Organization,
             "the credentials are for another organisation",
         ),
-        source.problem_on_line(config.thresholds[1].line, "there is no such account"),
+        source.problem(Place::ThresholdTarget(1), "there is no such account"),
         source.problem(Place::ExcludedAccount(7), "nowhere to be found"),
     ]);
     insta::assert_snapshot!(shown(&error));

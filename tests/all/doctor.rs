@@ -466,7 +466,7 @@ fn an_ou_that_is_not_there_is_found_before_a_rollout() {
     stage.config("[deploy]\nous = [\"Prodution\"]\n[mail]\nfrom = \"billing@example.com\"\n");
     let (out, _) = texts(&stage.run(&["doctor"]));
     assert!(
-        out.contains("failed   targets          there is no OU `Prodution`"),
+        out.contains("failed   targets          line 2: there is no OU `Prodution`"),
         "{out}"
     );
     stage.config("[deploy]\nous = [\"Production\"]\n[mail]\nfrom = \"billing@example.com\"\n");

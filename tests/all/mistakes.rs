@@ -88,12 +88,19 @@ fn a_malformed_account_id_is_refused() {
 #[test]
 fn an_ou_of_the_config_that_is_not_there_is_refused() {
     let home = Home::with_sandbox(&CONFIG.replace("Root/Production", "Root/Prodction"));
-    refused(
-        &home,
-        "deploy --yes",
-        2,
-        &["Root/Prodction", "Root/Production"],
-    );
+    for line in ["deploy --yes", "status", "spend"] {
+        refused(
+            &home,
+            line,
+            2,
+            &[
+                "Root/Prodction",
+                "did you mean Root/",
+                "[config.toml:4:8]",
+                "───",
+            ],
+        );
+    }
 }
 
 #[test]

@@ -1,11 +1,9 @@
 //! Whether names are free, and quotas large enough.
 
-use std::collections::BTreeSet;
-
 use super::{Check, active_members};
 use crate::config::Config;
 use crate::model::Organization;
-use crate::plan::Thresholds;
+use crate::plan::misfits;
 use crate::resource::{Resource, are_ours};
 use crate::service::Result;
 use crate::service::cloudformation::StackSet;
@@ -46,7 +44,7 @@ pub(super) fn stack_set(config: &Config, stack_set: &Result<Option<StackSet>>) -
         )
         .cure(elsewhere),
         Ok(Some(found)) if !are_ours(&found.tags) => {
-            Check::warning(NAME, format!("{name} is there, and billctl didn't make it"))
+            Check::failed(NAME, format!("{name} is there, and billctl didn't make it"))
                 .cure(elsewhere)
         }
         Ok(Some(_)) => Check::ok(NAME, format!("{name} is billctl's own")),
@@ -61,31 +59,24 @@ pub(super) fn targets(config: &Config, tree: &std::result::Result<Organization, 
         Ok(tree) => tree,
         Err(error) => return Check::skipped(NAME, format!("needs the list of accounts: {error}")),
     };
-    let ous = config
-        .deploy
-        .ous
+    let faults: Vec<String> = misfits(config, tree)
         .iter()
-        .chain(config.waves.iter().flat_map(|wave| &wave.ous));
-    let mut covered = Vec::new();
-    let mut faults: BTreeSet<String> = Thresholds::resolve(config, tree)
-        .err()
-        .into_iter()
-        .flatten()
-        .map(|problem| format!("line {}: {}", problem.line, problem.message))
+        .map(|problem| match config.source.line(problem) {
+            Some(line) => format!("line {line}: {}", problem.message),
+            None => problem.message.clone(),
+        })
         .collect();
-    for ou in ous {
-        match tree.select(ou) {
-            Ok(found) => covered.push(found.id.clone()),
-            Err(error) => {
-                faults.insert(error.to_string());
-            }
-        }
-    }
     if !faults.is_empty() {
-        let faults: Vec<String> = faults.into_iter().collect();
         return Check::failed(NAME, faults.join("; "))
             .cure("mend the config; `billctl init --config new.toml` writes one with the OUs that there are");
     }
+    let ous = &config.deploy.ous;
+    let ous = ous
+        .iter()
+        .chain(config.waves.iter().flat_map(|wave| &wave.ous));
+    let covered: Vec<_> = ous
+        .filter_map(|ou| Some(tree.select(ou).ok()?.id.clone()))
+        .collect();
     if covered.is_empty() {
         return Check::ok(NAME, "the config names no OU: `deploy --ou` has to");
     }

@@ -363,7 +363,6 @@ impl Case {
         let rule = |target, number: u8| ThresholdRule {
             target,
             usd: usd(number),
-            line: 1,
         };
         let mut thresholds: Vec<ThresholdRule> = Vec::new();
         for (number, threshold) in &self.ou_rules {
