@@ -134,14 +134,14 @@ fn a_config_for_another_organisation_is_refused_by_every_command() {
 }
 
 #[test]
-fn trusted_access_that_is_off_is_named_before_anything_is_made() {
+fn trusted_access_that_is_off_is_named_and_nothing_is_made() {
     let home = Home::with_sandbox(CONFIG);
-    refused(
-        &home,
-        "deploy --yes",
-        1,
-        &["trusted access", "billctl bootstrap"],
-    );
+    let before = home.world();
+    let ended = home.run("deploy --yes").code(1);
+    for words in ["trusted access of StackSets", "off", "billctl bootstrap"] {
+        assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
+    }
+    assert_eq!(before["cloudformation"], home.world()["cloudformation"]);
 }
 
 #[test]

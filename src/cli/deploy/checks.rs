@@ -59,31 +59,33 @@ pub fn ours(live: Option<&StackSet>) -> Result<()> {
     }
 }
 
-/// That StackSets may act in the organisation.
-///
-/// # Errors
-/// They may not.
-pub async fn access(services: &Services, listener: &dyn Listener) -> Result<()> {
+/// Whether StackSets may act in the organisation: what to say, if they may not and a StackSet is refused. It isn't
+/// reason enough to give up beforehand: StackSets can also have been let in by Organizations' own
+/// EnableAWSServiceAccess, and a delegated administrator need not see what the management account has switched on
+/// (both unverified on AWS).
+pub async fn access(services: &Services, listener: &dyn Listener) -> Option<Error> {
     match services
         .cloudformation
         .describe_organizations_access()
         .await
     {
-        Ok(OrganizationsAccess::Enabled) => Ok(()),
-        Ok(OrganizationsAccess::Disabled) => Err(Error::failed(
-            "trusted access of StackSets to the organisation is off",
-        )
-        .hint("run `billctl bootstrap` in the management account, which switches it on")),
-        Ok(OrganizationsAccess::DisabledPermanently) => Err(Error::failed(
-            "trusted access of StackSets to the organisation is disabled permanently",
-        )
-        .hint("ask AWS support to lift it")),
+        Ok(OrganizationsAccess::Enabled) => None,
+        Ok(OrganizationsAccess::Disabled) => Some(
+            Error::failed("trusted access of StackSets to the organisation is off")
+                .hint("run `billctl bootstrap` in the management account, which switches it on"),
+        ),
+        Ok(OrganizationsAccess::DisabledPermanently) => Some(
+            Error::failed(
+                "trusted access of StackSets to the organisation is disabled permanently",
+            )
+            .hint("ask AWS support to lift it"),
+        ),
         // Not every engine has this call; StackSets itself refuses where access is off.
         Err(error) => {
             listener.on(Event::Warning(format!(
                 "trusted access could not be checked: {error}"
             )));
-            Ok(())
+            None
         }
     }
 }

@@ -68,13 +68,18 @@ impl Deploy<'_> {
         self.summarize(&waves);
         let mut progress = Progress::default();
         if !waves.is_empty() {
-            if observed.stack_set.is_none() {
-                checks::access(&self.context.services, self.listener).await?;
-            }
+            let no_access = match observed.stack_set {
+                None => checks::access(&self.context.services, self.listener).await,
+                Some(_) => None,
+            };
             let mut confirmed = Confirmed::default();
             confirmed.ask(self.context, waves.removed()).await?;
             self.parts(&waves, observed, &mut turn, &mut confirmed, &mut progress)
-                .await?;
+                .await
+                .map_err(|error| match (error.service(), no_access) {
+                    (Some(refusal), Some(why)) if refusal.operation.name == "CreateStackSet" => why,
+                    _ => error,
+                })?;
         }
         self.conclude(&waves, &progress)
     }

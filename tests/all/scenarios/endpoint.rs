@@ -71,6 +71,7 @@ impl<'a> EndpointPlace<'a> {
             .arg(PLACE)
             .env_clear()
             .envs(&env)
+            .env(super::ENGINE, format!("{engine:?}").to_lowercase())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -188,11 +189,10 @@ impl Place for EndpointPlace<'_> {
     }
 
     fn thresholds(&mut self) -> BTreeMap<String, f64> {
-        // moto's StackSets make no alarms, and fakecloud's alarms lose their threshold (docs/emulators.md): there the
-        // instances' own parameters tell.
+        // moto's StackSets make no alarms (docs/emulators.md): there the instances' own parameters tell.
         let alarm = match self.engine {
-            Engine::Moto | Engine::Fakecloud => Value::Null,
-            Engine::Sandbox | Engine::Aws => json!(ALARM),
+            Engine::Moto => Value::Null,
+            Engine::Sandbox | Engine::Fakecloud | Engine::Aws => json!(ALARM),
         };
         let found =
             self.ask(json!({"do": "thresholds", "stack_set": self.name, "alarm_name": alarm}));
