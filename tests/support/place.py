@@ -22,6 +22,7 @@ STACKSETS = "member.org.stacksets.cloudformation.amazonaws.com"
 # The role that Organizations makes in each account it creates.
 MEMBER_ROLE = os.environ.get("BILLCTL_SCENARIO_ROLE", "OrganizationAccountAccessRole")
 ENGINE = os.environ.get("BILLCTL_SCENARIO_ENGINE", "aws")
+ALARM = "Billing-Alarm"  # config's default
 LONGEST_WAIT = 120
 
 # What an engine doesn't have is answered at once, so there is nothing to try again.
@@ -142,11 +143,20 @@ def obstruct(account, role):
             }
         ],
     }
+    if ENGINE == "fakecloud":  # its stacks take over a role that is there, but no alarm
+        member(account, "cloudwatch").put_metric_alarm(
+            AlarmName=ALARM, Namespace="N", MetricName="M", Statistic="Sum", Period=60,
+            EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
+        )
+        return
     iam = member(account, "iam")
     iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trust))
 
 
 def clear(account, role):
+    if ENGINE == "fakecloud":
+        member(account, "cloudwatch").delete_alarms(AlarmNames=[ALARM])
+        return
     member(account, "iam").delete_role(RoleName=role)
 
 

@@ -139,7 +139,6 @@ scenarios! {
     ];
     an_empty_ou_is_said_and_covered_once_it_holds_an_account: [];
     an_account_that_fails_is_named_and_taken_up_again: [
-        Fakecloud "its stacks take over a role that is there, so none can collide" "left: 0\n right: 3",
         Moto "an override takes the StackSet's other parameters away" "Missing parameter EventBusArn",
     ];
     prune_removes_what_config_no_longer_targets: [
