@@ -97,19 +97,21 @@ impl Thresholds {
 
     /// The threshold of an account whose parent is `parent`.
     pub fn of(&self, account: AccountId, parent: &OuId, organization: &Organization) -> Usd {
-        self.accounts
-            .get(&account)
+        self.own(account)
+            .unwrap_or_else(|| self.below(parent, organization))
+    }
+
+    /// The threshold that a rule gives to just this account.
+    pub fn own(&self, account: AccountId) -> Option<Usd> {
+        self.accounts.get(&account).copied()
+    }
+
+    /// The threshold of the accounts right below an OU that have none of their own.
+    pub fn below(&self, ou: &OuId, organization: &Organization) -> Usd {
+        let mut above = organization.ancestry(ou);
+        above
+            .find_map(|ou| self.ous.get(ou))
             .copied()
-            .or_else(|| {
-                // Most configs have few OU rules: without any there is no ancestry to walk.
-                if self.ous.is_empty() {
-                    return None;
-                }
-                organization
-                    .ancestry(parent)
-                    .find_map(|ou| self.ous.get(ou))
-                    .copied()
-            })
             .unwrap_or(self.default)
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -95,6 +95,18 @@ pub fn targets<'a>(
         .collect())
 }
 
+/// What holds for every account right below an OU.
+struct Place {
+    /// The target that it is below.
+    target: Option<OuId>,
+    /// Whether config or this run's scope reaches it.
+    covered: bool,
+    /// The threshold of accounts without one of their own.
+    threshold: Usd,
+    /// Whether an account of it gets the alarm.
+    populated: bool,
+}
+
 impl Desired {
     /// Nothing at all: with [`prune`](super::Options::prune), the way to remove every instance of `live`.
     pub fn nothing(live: &StackSet, preferences: Preferences) -> Self {
@@ -160,17 +172,26 @@ impl Desired {
             reached.retain(|account| scope.accounts.is_empty() || scope.accounts.contains(account));
             desired.scope = Some(reached);
         }
-        let mut populated = BTreeSet::new();
+        // What follows from where an account is, once for each of the OUs, which are far fewer.
+        let mut places: HashMap<&OuId, Place> = HashMap::new();
         for (account, parent) in organization.accounts() {
+            let place = places.entry(parent).or_insert_with(|| {
+                let target = target_of(organization, parent, &desired.targets).cloned();
+                Place {
+                    covered: target.is_some()
+                        || target_of(organization, parent, &configured).is_some(),
+                    target,
+                    threshold: thresholds.below(parent, organization),
+                    populated: false,
+                }
+            });
             let excluded = config.deploy.exclude_accounts.contains(&account.id);
-            let target = target_of(organization, parent, &desired.targets);
-            if !excluded
-                && (target.is_some() || target_of(organization, parent, &configured).is_some())
-            {
+            if !excluded && place.covered {
                 desired.covered.insert(account.id);
             }
-            let Some(target) = target else { continue };
-            let target = target.clone();
+            let Some(target) = &place.target else {
+                continue;
+            };
             let named = scope.accounts.is_empty() || scope.accounts.contains(&account.id);
             if !named {
                 continue;
@@ -189,14 +210,20 @@ impl Desired {
                     desired.skipped.insert(account.id, reason);
                 }
                 None => {
-                    populated.insert(target.clone());
-                    let threshold = thresholds.of(account.id, parent, organization);
-                    desired
-                        .accounts
-                        .insert(account.id, Wanted { threshold, target });
+                    let wanted = Wanted {
+                        threshold: thresholds.own(account.id).unwrap_or(place.threshold),
+                        target: target.clone(),
+                    };
+                    place.populated = true;
+                    desired.accounts.insert(account.id, wanted);
                 }
             }
         }
+        let populated: BTreeSet<OuId> = places
+            .into_values()
+            .filter(|place| place.populated)
+            .filter_map(|place| place.target)
+            .collect();
         if scope.accounts.is_empty() {
             for ou in desired.targets.difference(&populated) {
                 let holds = organization.accounts_below(std::slice::from_ref(ou)).len();

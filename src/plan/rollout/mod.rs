@@ -139,6 +139,11 @@ pub fn plan(
     let updates_stack_set = !stack_set.is_empty();
     let default = stack_set::threshold(&desired.spec.parameters);
 
+    let defaults = Defaults {
+        now: live.and_then(|live| stack_set::threshold(&live.parameters)),
+        then: default,
+        updates: updates_stack_set,
+    };
     let mut accounts = BTreeMap::new();
     for (account, wanted) in &desired.accounts {
         let change = match observed.instances.get(account) {
@@ -149,11 +154,7 @@ pub fn plan(
             Some(instance) => existing(
                 instance,
                 wanted,
-                &Defaults {
-                    now: live.and_then(|live| stack_set::threshold(&live.parameters)),
-                    then: default,
-                    updates: updates_stack_set,
-                },
+                &defaults,
                 options.recreate.contains(account),
             ),
         };
