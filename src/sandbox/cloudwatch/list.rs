@@ -79,10 +79,13 @@ fn all_charges(world: &World, only: Option<AccountId>) -> impl Iterator<Item = M
             .charged_accounts()
             .filter(move |id| only.is_none_or(|only| only == *id))
             // A metric is listed from its first datapoint on.
-            .filter(|id| {
-                opened(world, *id)
-                    .is_none_or(|opened| publications(*id, opened, world.now).next().is_some())
-            })
+            .filter(
+                |id| match (ledger.published(*id, None), opened(world, *id)) {
+                    (Some(published), _) => !published.is_empty(),
+                    (None, Some(opened)) => publications(*id, opened, world.now).next().is_some(),
+                    (None, None) => true,
+                },
+            )
     };
     let totals = only.is_none().then(|| {
         let mut services: Vec<String> = accounts()

@@ -121,6 +121,26 @@ fn without_anybodys_charges_no_alarm_has_data() {
 }
 
 #[test]
+fn an_account_without_charges_is_told_and_is_a_finding() {
+    let home = rolled_out();
+    home.run("sandbox add-account --name novel --ou Production")
+        .code(0);
+    home.run("deploy").code(0);
+    // Too young for it to mean anything.
+    home.run("status --check").code(0);
+    let account = id(&home, "prod-web");
+    home.edit_world(|world| {
+        world["cloudwatch"]["ledger"]["published"] =
+            serde_json::json!({account: {"total": [], "services": {}}});
+    });
+    let ended = home.run("status --check").code(4);
+    assert!(ended.stdout.contains("1 no data"), "{}", ended.stdout);
+    let told = status(&home, "status");
+    assert_eq!(line(&told, "prod-web")["coverage"], "no-data");
+    assert_eq!(line(&told, "novel")["coverage"], "covered");
+}
+
+#[test]
 fn a_plan_warns_of_alarms_that_will_go_off_at_once() {
     let home = bootstrapped(&config(&["Production"], 100_000, &[]));
     home.run("sandbox spend --name prod-web --daily 5000")
