@@ -7,7 +7,7 @@ use crate::model::REGION;
 /// Most lines in the graph of accounts: more can't be told apart.
 const MOST_ACCOUNTS: u32 = 20;
 /// Most series that a SEARCH gives (CloudWatch user guide, "Using search expressions in graphs").
-const MOST_SEARCHED: u32 = 500;
+pub const MOST_SEARCHED: u32 = 500;
 
 /// The dashboard.
 #[derive(Debug, Clone, PartialEq)]

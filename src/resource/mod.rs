@@ -27,7 +27,7 @@ use serde_json::Value;
 pub use access::Access;
 pub use alarm::{Alarm, SPEND_EXPRESSION};
 pub use bus::{BUS_STATEMENT, Bus};
-pub use dashboard::Dashboard;
+pub use dashboard::{Dashboard, MOST_SEARCHED};
 pub use mail::{ConfigurationSet, DESTINATION, Identity, Template, sample_data};
 pub use names::{
     ALARM_DETAIL_TYPE, ALARM_SOURCE, DEFAULT_BUS, Facts, MAIL_EXECUTION_PREFIX, NOTIFIER_TARGET,

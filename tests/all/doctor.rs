@@ -29,6 +29,11 @@ fn config(more: &str) -> Config {
 }
 
 fn tree() -> Organization {
+    tree_of(0)
+}
+
+/// The same with so many active members more.
+fn tree_of(more: u64) -> Organization {
     let account = |id: &str, state| {
         let account = Account {
             id: id.parse().unwrap(),
@@ -43,16 +48,18 @@ fn tree() -> Organization {
         name: "Root".into(),
         parent: None,
     };
+    let more = (0..more).map(|number| account(&format!("9{number:011}"), AccountState::Active));
+    let few = [
+        account("111122223333", AccountState::Active),
+        account("222222222222", AccountState::Active),
+        account("333333333333", AccountState::Active),
+        account("444444444444", AccountState::Suspended),
+    ];
     Organization::new(
         "o-a1b2c3d4e5".parse().unwrap(),
         "111122223333".parse().unwrap(),
         [root],
-        [
-            account("111122223333", AccountState::Active),
-            account("222222222222", AccountState::Active),
-            account("333333333333", AccountState::Active),
-            account("444444444444", AccountState::Suspended),
-        ],
+        few.into_iter().chain(more),
     )
 }
 
@@ -475,4 +482,25 @@ fn an_ou_that_is_not_there_is_found_before_a_rollout() {
         out.contains("ok       targets          15 accounts in the OUs of the config"),
         "{out}"
     );
+}
+
+#[test]
+fn what_an_organisation_exceeds_is_told_beforehand() {
+    for (more, instances, dashboard, mails) in [
+        (400, Verdict::Ok, Verdict::Ok, Verdict::Ok),
+        (600, Verdict::Ok, Verdict::Warning, Verdict::Ok),
+        (60_000, Verdict::Ok, Verdict::Warning, Verdict::Warning),
+        (90_000, Verdict::Warning, Verdict::Warning, Verdict::Warning),
+        (100_001, Verdict::Failed, Verdict::Warning, Verdict::Warning),
+    ] {
+        let readings = Readings {
+            tree: Ok(tree_of(more)),
+            ..healthy()
+        };
+        let checks = examine(&config(""), &readings);
+        let of = |name: &str| check(&checks, name).verdict;
+        assert_eq!(of("instances-quota"), instances, "{more}");
+        assert_eq!(of("dashboard-quota"), dashboard, "{more}");
+        assert_eq!(of("ses-quota"), mails, "{more}");
+    }
 }

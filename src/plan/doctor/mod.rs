@@ -162,6 +162,7 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
         names::stack_set(config, &readings.stack_set),
         names::targets(config, &readings.tree),
         names::instances_quota(&readings.tree),
+        names::dashboard_quota(&readings.tree),
         access::permissions(&readings.denied),
     ]);
     checks

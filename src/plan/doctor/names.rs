@@ -1,10 +1,12 @@
-//! Whether names are free, and quotas large enough.
+//! Whether names are free, and quotas large enough. Of what AWS limits, only StackSets' instances, SES's mails a
+//! day and the dashboard's search grow with the organisation: policies name the organisation and no account, and
+//! operations are cut to 50 OUs each.
 
 use super::{Check, active_members};
 use crate::config::Config;
 use crate::model::Organization;
 use crate::plan::misfits;
-use crate::resource::{Resource, are_ours};
+use crate::resource::{MOST_SEARCHED, Resource, are_ours};
 use crate::service::Result;
 use crate::service::cloudformation::StackSet;
 
@@ -100,6 +102,23 @@ pub(super) fn instances_quota(tree: &std::result::Result<Organization, String>) 
             .cure("deploy to some OUs only, or raise the quota in Service Quotas > CloudFormation")
     } else if members as f64 > NEARLY * MAX_INSTANCES as f64 {
         Check::warning(NAME, finding).cure("raise the quota in Service Quotas > CloudFormation")
+    } else {
+        Check::ok(NAME, finding)
+    }
+}
+
+/// How many accounts the dashboard's daily graph shows.
+pub(super) fn dashboard_quota(tree: &std::result::Result<Organization, String>) -> Check {
+    const NAME: &str = "dashboard-quota";
+    let tree = match tree {
+        Ok(tree) => tree,
+        Err(error) => return Check::skipped(NAME, format!("needs the list of accounts: {error}")),
+    };
+    let accounts = tree.accounts().count();
+    let finding = format!("{accounts} accounts; a search in a graph finds {MOST_SEARCHED}");
+    if accounts > MOST_SEARCHED as usize {
+        Check::warning(NAME, finding)
+            .cure("`billctl spend` shows every account by day, the dashboard only some")
     } else {
         Check::ok(NAME, finding)
     }
