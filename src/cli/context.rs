@@ -12,21 +12,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
 use crate::model::Organization;
 use crate::plan::Thresholds;
-use crate::render::{self, Progress};
+use crate::render::{self, Format, Progress};
 use crate::sandbox::{Sandbox, World};
 use crate::service::Services;
-
-/// How an answer is written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    #[default]
-    Table,
-    /// For programs: versioned, documented in docs/json.md.
-    Json,
-    /// For a pull request.
-    Markdown,
-}
 
 /// Where the sandbox is kept unless `--sandbox=FILE` says otherwise.
 pub const SANDBOX_FILE: &str = ".billctl-sandbox.json";

@@ -25,7 +25,8 @@ use std::time::Instant;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-pub use context::{Color, Context, Format, GlobalArgs, report_calls, services};
+pub use crate::render::Format;
+pub use context::{Color, Context, GlobalArgs, report_calls, services};
 
 use crate::error::Result;
 use crate::render;

@@ -1,8 +1,8 @@
 use serde::Serialize;
 
+use super::Format;
 use super::style::{self, paint};
 use super::{Table, clean, json, plural};
-use crate::cli::Format;
 use crate::plan::doctor::{Check, Verdict};
 
 /// The checks, each with its cure, and a verdict over all of them.

@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 
+use super::Format;
 use super::style::{self, paint};
 use super::{Table, clean};
 use crate::apply::test_alert::{Hop, HopStatus, Journey};
-use crate::cli::Format;
 
 /// One hop of a test event, as soon as it is known.
 pub fn hop(hop: &Hop) -> String {

@@ -1,9 +1,9 @@
 use serde::Serialize;
 
+use super::Format;
 use super::style::{self, paint};
 use super::{Table, clean, json, plural};
 use crate::apply::operation::Outcome;
-use crate::cli::Format;
 use crate::model::{AccountState, Organization};
 use crate::plan::failure::{FailureGroup, group};
 use crate::plan::rollout::{AccountChange, AccountLine, Counts, Waves};

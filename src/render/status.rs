@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::Format;
 use super::style::{self, paint};
 use super::{Table, billing_plan, clean, json, plural};
-use crate::cli::Format;
 use crate::model::Usd;
 use crate::observe::billing_health::BillingHealth;
 use crate::plan::billing::Plan;

@@ -1,7 +1,7 @@
 use comfy_table::presets::{ASCII_MARKDOWN, NOTHING};
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement};
 
-use crate::cli::Format;
+use super::Format;
 
 /// A table for a terminal or for Markdown.
 pub struct Table {
