@@ -71,8 +71,7 @@ pub async fn run(args: &BootstrapArgs, context: &Context) -> Result<()> {
     if let Some(minutes) = args.wait_verified {
         wait_verified(context, &scope, &mut observed, minutes).await?;
     }
-    conclude(context, &plan, &scope, &observed)?;
-    Ok(())
+    conclude(context, &plan, &scope, &observed)
 }
 
 /// Asks whether to go on. What somebody else made is changed only when they were named: whatever uses it may stop

@@ -50,8 +50,7 @@ pub async fn run(args: &PreviewArgs, global: &GlobalArgs) -> Result<()> {
     let mail = mail(scene).await?;
     let files =
         write(&args.out, &name, &mail).while_trying(format!("write to {}", args.out.display()))?;
-    report(global.format, &mail, &files)?;
-    Ok(())
+    report(global.format, &mail, &files)
 }
 
 /// What a mail is made from.

@@ -113,13 +113,7 @@ fn targeted(
     organization: &Organization,
     observed: &Observed,
 ) -> Result<BTreeSet<OuId>> {
-    let config = &context.config;
-    let configured = config
-        .deploy
-        .ous
-        .iter()
-        .chain(config.waves.iter().flat_map(|wave| &wave.ous));
-    let mut covered = targets(configured, organization)?;
+    let mut covered = targets(context.config.ous(), organization)?;
     if covered.is_empty() {
         covered.extend(
             observed

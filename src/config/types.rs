@@ -28,6 +28,14 @@ pub struct Config {
     pub source: Source,
 }
 
+impl Config {
+    /// Every OU to deploy to, as it is named: those of `[deploy]`, then the waves'.
+    pub fn ous(&self) -> impl Iterator<Item = &String> {
+        let waves = self.waves.iter().flat_map(|wave| &wave.ous);
+        self.deploy.ous.iter().chain(waves)
+    }
+}
+
 /// As whom the StackSet calls are made (`CallAs`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum CallAs {

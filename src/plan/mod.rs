@@ -8,4 +8,4 @@ pub mod rollout;
 pub mod status;
 mod threshold;
 
-pub use threshold::{Thresholds, misfits};
+pub use threshold::Thresholds;

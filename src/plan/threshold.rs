@@ -18,14 +18,14 @@ impl Thresholds {
     ///
     /// # Errors
     /// Every rule whose OU doesn't exist or is ambiguous, whose account isn't in the organisation, or that names
-    /// an OU which another rule has named in other words.
+    /// an OU which another rule has named in other words; and every OU to deploy to that isn't one.
     pub fn resolve(config: &Config, organization: &Organization) -> Result<Self, Vec<Problem>> {
         let mut thresholds = Self {
             default: config.alarm.threshold,
             ous: BTreeMap::new(),
             accounts: BTreeMap::new(),
         };
-        let mut problems = Vec::new();
+        let mut problems = unknown_ous(config, organization);
         for (index, rule) in config.thresholds.iter().enumerate() {
             let mut problem = |message: String| {
                 let place = Place::ThresholdTarget(index);
@@ -58,17 +58,12 @@ impl Thresholds {
         }
     }
 
-    /// The same, if all of the config fits the organisation.
+    /// The same, with every problem underlined in its config.
     ///
     /// # Errors
-    /// All [`misfits`], underlined in their config.
+    /// As [`Thresholds::resolve`].
     pub fn checked(config: &Config, organization: &Organization) -> Result<Self, Error> {
-        let misfits = misfits(config, organization);
-        if misfits.is_empty() {
-            Self::resolve(config, organization).map_err(|problems| config.source.error(problems))
-        } else {
-            Err(config.source.error(misfits))
-        }
+        Self::resolve(config, organization).map_err(|problems| config.source.error(problems))
     }
 
     /// The threshold of an account where no OU has to be known to say it.
@@ -116,22 +111,19 @@ impl Thresholds {
     }
 }
 
-/// What of a config doesn't fit the organisation: rules whose OU or account isn't there, and OUs to deploy to.
-pub fn misfits(config: &Config, organization: &Organization) -> Vec<Problem> {
+/// The OUs to deploy to that don't exist or are ambiguous.
+fn unknown_ous(config: &Config, organization: &Organization) -> Vec<Problem> {
     let deployed = config.deploy.ous.iter().enumerate();
     let deployed = deployed.map(|(index, ou)| (Place::DeployOu(index), ou));
     let waves = config.waves.iter().enumerate().flat_map(|(wave, waves)| {
         let ous = waves.ous.iter().enumerate();
         ous.map(move |(index, ou)| (Place::WaveOu(wave, index), ou))
     });
-    let mut problems: Vec<Problem> = deployed
+    deployed
         .chain(waves)
         .filter_map(|(place, ou)| {
             let error = organization.select(ou).err()?;
             Some(config.source.problem(place, error.to_string()))
         })
-        .collect();
-    let rules = Thresholds::resolve(config, organization);
-    problems.extend(rules.err().into_iter().flatten());
-    problems
+        .collect()
 }

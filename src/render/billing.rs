@@ -1,9 +1,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Format;
 use super::style::{self, paint};
-use super::{Table, clean, json, plural};
+use super::{Format, Table, clean, json, plural};
 use crate::plan::billing::{Action, Plan, Step};
 use crate::resource::document::FieldChange;
 use crate::resource::mail_setup::MailSetup;

@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Format;
-use super::Table;
+use super::{Format, Table};
 use crate::service::{Access, CallCount, LaneReport, Operation};
 
 /// The API calls of a command by operation, with retries, and the time they took together.

@@ -1,8 +1,7 @@
 use serde::Serialize;
 
-use super::Format;
 use super::style::{self, paint};
-use super::{Table, clean, json, plural};
+use super::{Format, Table, clean, json, plural};
 use crate::plan::doctor::{Check, Verdict};
 
 /// The checks, each with its cure, and a verdict over all of them.

@@ -1,8 +1,7 @@
 use std::path::PathBuf;
 
-use super::Format;
 use super::style::{self, paint};
-use super::{Table, clean};
+use super::{Format, Table, clean};
 use crate::apply::test_alert::{Hop, HopStatus, Journey};
 
 /// One hop of a test event, as soon as it is known.

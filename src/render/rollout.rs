@@ -1,8 +1,7 @@
 use serde::Serialize;
 
-use super::Format;
 use super::style::{self, paint};
-use super::{Table, clean, json, plural};
+use super::{Format, Table, clean, json, plural};
 use crate::apply::operation::Outcome;
 use crate::model::{AccountState, Organization};
 use crate::plan::failure::{FailureGroup, group};

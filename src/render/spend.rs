@@ -1,8 +1,7 @@
 use serde::Serialize;
 
-use super::Format;
 use super::style::{self, paint};
-use super::{Table, clean, json, plural};
+use super::{Format, Table, clean, json, plural};
 use crate::config::Measure;
 use crate::model::Usd;
 use crate::observe::spend::cost;

@@ -2,9 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Format;
 use super::style::{self, paint};
-use super::{Table, billing_plan, clean, json, plural};
+use super::{Format, Table, billing_plan, clean, json, plural};
 use crate::model::Usd;
 use crate::observe::billing_health::BillingHealth;
 use crate::plan::billing::Plan;

@@ -5,7 +5,7 @@
 use super::{Check, active_members};
 use crate::config::Config;
 use crate::model::Organization;
-use crate::plan::misfits;
+use crate::plan::Thresholds;
 use crate::resource::{MOST_SEARCHED, Resource, are_ours};
 use crate::service::Result;
 use crate::service::cloudformation::StackSet;
@@ -61,8 +61,10 @@ pub(super) fn targets(config: &Config, tree: &std::result::Result<Organization, 
         Ok(tree) => tree,
         Err(error) => return Check::skipped(NAME, format!("needs the list of accounts: {error}")),
     };
-    let faults: Vec<String> = misfits(config, tree)
+    let faults: Vec<String> = Thresholds::resolve(config, tree)
+        .err()
         .iter()
+        .flatten()
         .map(|problem| match config.source.line(problem) {
             Some(line) => format!("line {line}: {}", problem.message),
             None => problem.message.clone(),
@@ -72,11 +74,8 @@ pub(super) fn targets(config: &Config, tree: &std::result::Result<Organization, 
         return Check::failed(NAME, faults.join("; "))
             .cure("mend the config; `billctl init --config new.toml` writes one with the OUs that there are");
     }
-    let ous = &config.deploy.ous;
-    let ous = ous
-        .iter()
-        .chain(config.waves.iter().flat_map(|wave| &wave.ous));
-    let covered: Vec<_> = ous
+    let covered: Vec<_> = config
+        .ous()
         .filter_map(|ou| Some(tree.select(ou).ok()?.id.clone()))
         .collect();
     if covered.is_empty() {

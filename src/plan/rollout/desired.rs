@@ -144,12 +144,7 @@ impl Desired {
         thresholds: &Thresholds,
         scope: &Scope,
     ) -> Result<Self, SelectorError> {
-        let configured = config
-            .deploy
-            .ous
-            .iter()
-            .chain(config.waves.iter().flat_map(|wave| &wave.ous));
-        let configured = targets(configured, organization)?;
+        let configured = targets(config.ous(), organization)?;
         let targets = if scope.ous.is_empty() {
             configured.clone()
         } else {

@@ -8,6 +8,21 @@ use proptest::test_runner::{Config as ProptestConfig, RngAlgorithm, TestRng, Tes
 use super::{assert_right, config};
 use crate::support::home::Home;
 
+/// Every account but the one that pays.
+fn members(home: &Home) -> Vec<String> {
+    let world = home.world();
+    let management = world["caller"].as_str().unwrap_or_default();
+    let accounts = world["organizations"]["accounts"].as_object();
+    let mut members: Vec<String> = accounts
+        .into_iter()
+        .flatten()
+        .map(|(id, _)| id.clone())
+        .filter(|id| id != management)
+        .collect();
+    members.sort();
+    members
+}
+
 /// A rollout and a change of it; answers what is there afterwards.
 fn played(seed: u64, faults: &[&str]) -> Home {
     let home = Home::empty();
@@ -19,16 +34,8 @@ fn played(seed: u64, faults: &[&str]) -> Home {
     ))
     .code(0);
     home.run("bootstrap").code(0);
-    let members: Vec<String> = home.world()["organizations"]["accounts"]
-        .as_object()
-        .map(|accounts| accounts.keys().cloned().collect())
-        .unwrap_or_default();
-    let management = home.world()["caller"].as_str().map(str::to_owned);
-    let chosen: Vec<&String> = members
-        .iter()
-        .filter(|account| Some(*account) != management.as_ref())
-        .step_by(2 + seed as usize % 3)
-        .collect();
+    let members = members(&home);
+    let chosen: Vec<&String> = members.iter().step_by(2 + seed as usize % 3).collect();
     let rules = |first: u32| -> Vec<(&str, &str, u32)> {
         (0..)
             .zip(&chosen)
@@ -147,20 +154,6 @@ impl Now {
         now
     }
 
-    fn members(&self) -> Vec<String> {
-        let world = self.home.world();
-        let management = world["caller"].as_str().unwrap_or_default();
-        let accounts = world["organizations"]["accounts"].as_object();
-        let mut members: Vec<String> = accounts
-            .into_iter()
-            .flatten()
-            .map(|(id, _)| id.clone())
-            .filter(|id| id != management)
-            .collect();
-        members.sort();
-        members
-    }
-
     fn write(&mut self) {
         let rules: Vec<(&str, &str, u32)> = self
             .rules
@@ -172,7 +165,7 @@ impl Now {
     }
 
     fn happens(&mut self, what: &Happening) {
-        let members = self.members();
+        let members = members(&self.home);
         let member = |number: &usize| members[number % members.len()].clone();
         let ou = |number: &usize| self.ous[number % self.ous.len()].clone();
         match what {
