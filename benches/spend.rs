@@ -37,7 +37,7 @@ fn main() {
     let services = Sandbox::in_memory(world).services();
     let before = memory("VmRSS");
 
-    let (organization, read, took, peak) = runtime.block_on(async {
+    let (organization, read, charged, took, peak) = runtime.block_on(async {
         let started = Instant::now();
         let organization = observe::organization(&services)
             .await
@@ -54,6 +54,7 @@ fn main() {
             .map(|(account, _)| Series::Account(account.id))
             .collect();
         let found = ledgers(&services, &series, &window).await.expect("charges");
+        let charged = started.elapsed();
         let made = report(Material {
             organization: &organization,
             now,
@@ -79,14 +80,14 @@ fn main() {
             csv.len() / 1024,
             started.elapsed()
         );
-        (organization, read, took, peak)
+        (organization, read, charged, took, peak)
     });
     // The organisation's longest chain, then one answer of GetMetricData, for which nothing has to be waited but that.
     let calls = chain(&organization) + 1;
     let path = LATENCY * u32::try_from(calls).expect("few");
     let times = took.as_secs_f64() / path.as_secs_f64();
     println!(
-        "organisation read in {read:.2?}, all in {took:.2?}: {times:.2} x the critical path of {calls} calls ({path:.2?})"
+        "organisation read in {read:.2?}, its charges by {charged:.2?}, all in {took:.2?}: {times:.2} x the critical path of {calls} calls ({path:.2?})"
     );
     println!(
         "peak memory {peak} MiB, of which the simulated organisation and the runtime had {before} MiB at the start"

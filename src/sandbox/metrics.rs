@@ -230,49 +230,77 @@ impl<'a> Spender<'a> {
         service: Option<&str>,
         times: &[Timestamp],
     ) -> Vec<Option<f64>> {
-        let used: Vec<usize> = (0..self.services.len())
-            .filter(|index| service.is_none_or(|wanted| self.services[*index].0 == wanted))
-            .collect();
+        let mut meter = Meter::new(self, service);
         let mut answer = Vec::with_capacity(times.len());
-        // How far has been added up, and what it makes since its month began, per service: an account's total is
-        // the sum of its services' published cents.
-        let mut reached: Option<i64> = None;
-        let mut sums = vec![0.0; used.len()];
+        // How far has been added up, and the month that it is of.
+        let mut reached = i64::MIN;
+        let mut month: Option<Month> = None;
         for at in times {
-            if used.is_empty() || self.opened().is_some_and(|opened| *at < opened) {
+            if meter.used.is_empty() || self.opened().is_some_and(|opened| *at < opened) {
                 answer.push(None);
                 continue;
             }
             let now = at.as_second();
-            let month = Month::of(*at).start();
-            let from = match reached {
-                Some(reached) if reached >= month => reached,
-                _ => {
-                    sums.fill(0.0);
-                    month
-                }
+            let start = match month.filter(|month| now < month.end()) {
+                Some(month) => month.start(),
+                None => month.insert(Month::of(*at)).start(),
             };
-            for (sum, index) in sums.iter_mut().zip(&used) {
-                *sum += self.between(*index, from, now);
+            if reached < start {
+                meter.sums.fill(0.0);
+                reached = start;
             }
-            reached = Some(now);
-            let cents: f64 = sums.iter().map(|sum| (sum * 100.0).round()).sum();
+            meter.add(reached, now);
+            reached = now;
+            // An account's total is the sum of its services' published cents.
+            let cents: f64 = meter.sums.iter().map(|sum| (sum * 100.0).round()).sum();
             answer.push(Some(cents / 100.0));
         }
         answer
     }
 
-    /// What a service costs from one second up to another.
-    fn between(&self, index: usize, from: i64, to: i64) -> f64 {
-        let mut sum = 0.0;
-        let mut at = self
+    fn noise(&self, index: usize, day: i64) -> f64 {
+        0.92 + 0.16 * unit(mix(self.account, 10 + index as u64, day))
+    }
+}
+
+/// Adds up what an account's services cost.
+struct Meter<'a> {
+    spender: &'a Spender<'a>,
+    /// Which services, by their place in the spender's.
+    used: Vec<usize>,
+    /// What each of them costs on `day`, worked out once for all of the day's publications.
+    rates: Vec<f64>,
+    day: Option<i64>,
+    /// What has been added up of each.
+    sums: Vec<f64>,
+}
+
+impl<'a> Meter<'a> {
+    /// Of one service, or of all.
+    fn new(spender: &'a Spender<'a>, service: Option<&str>) -> Self {
+        let used: Vec<usize> = (0..spender.services.len())
+            .filter(|index| service.is_none_or(|wanted| spender.services[*index].0 == wanted))
+            .collect();
+        Self {
+            spender,
+            rates: vec![0.0; used.len()],
+            day: None,
+            sums: vec![0.0; used.len()],
+            used,
+        }
+    }
+
+    /// Adds what they cost from one second up to another.
+    fn add(&mut self, from: i64, to: i64) {
+        let spender = self.spender;
+        let mut at = spender
             .opened()
             .map_or(from, |opened| from.max(opened.as_second()));
         while at < to {
             let day = at.div_euclid(DAY);
             let mut end = to.min((day + 1) * DAY);
             let mut set = None;
-            for (since, usd) in self.changes.iter().flat_map(|changes| &changes.daily) {
+            for (since, usd) in spender.changes.iter().flat_map(|changes| &changes.daily) {
                 let since = since.as_second();
                 if since <= at {
                     set = Some(*usd);
@@ -280,17 +308,22 @@ impl<'a> Spender<'a> {
                     end = end.min(since);
                 }
             }
-            let share = self.services[index].1;
-            let daily = match set {
-                Some(usd) => usd * share,
-                None => self.daily * share * rhythm(day) * self.noise(index, day),
-            };
-            sum += daily * (end - at) as f64 / DAY as f64;
+            let part = (end - at) as f64 / DAY as f64;
+            if let Some(usd) = set {
+                for (sum, index) in self.sums.iter_mut().zip(&self.used) {
+                    *sum += usd * spender.services[*index].1 * part;
+                }
+            } else {
+                self.rate(day);
+                for (sum, rate) in self.sums.iter_mut().zip(&self.rates) {
+                    *sum += rate * part;
+                }
+            }
             at = end;
         }
-        if index == 0 {
+        if self.used.first() == Some(&0) {
             // Counted from the second it happened in, so that a publication in that second has it.
-            sum += self
+            self.sums[0] += spender
                 .changes
                 .iter()
                 .flat_map(|changes| &changes.once)
@@ -298,11 +331,18 @@ impl<'a> Spender<'a> {
                 .map(|(_, usd)| usd)
                 .sum::<f64>();
         }
-        sum
     }
 
-    fn noise(&self, index: usize, day: i64) -> f64 {
-        0.92 + 0.16 * unit(mix(self.account, 10 + index as u64, day))
+    fn rate(&mut self, day: i64) {
+        if self.day == Some(day) {
+            return;
+        }
+        let spender = self.spender;
+        let daily = spender.daily * rhythm(day);
+        for (rate, index) in self.rates.iter_mut().zip(&self.used) {
+            *rate = daily * spender.services[*index].1 * spender.noise(*index, day);
+        }
+        self.day = Some(day);
     }
 }
 

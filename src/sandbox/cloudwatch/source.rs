@@ -216,19 +216,14 @@ pub(in crate::sandbox) fn bucket(
     period: u32,
     stat: &str,
 ) -> std::result::Result<Vec<Option<f64>>, String> {
+    let values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
     starts
         .iter()
         .map(|start| {
             let end = start.as_second() + i64::from(period);
             let from = points.partition_point(|(at, _)| at < start);
             let to = points.partition_point(|(at, _)| at.as_second() < end);
-            let values: Vec<f64> = points
-                .get(from..to)
-                .unwrap_or_default()
-                .iter()
-                .map(|(_, value)| *value)
-                .collect();
-            statistic(stat, &values)
+            statistic(stat, values.get(from..to).unwrap_or_default())
         })
         .collect()
 }
