@@ -4,17 +4,20 @@
 //!
 //! `cargo bench --bench spend`
 
-use std::collections::HashMap;
+#[path = "../tests/support/forced.rs"]
+mod forced;
+
 use std::time::{Duration, Instant};
 
-use billctl::model::{Organization, OuId, Usd};
+use billctl::model::Usd;
 use billctl::observe::spend::{Series, Window, ledgers};
 use billctl::render::{spend_csv, spend_html};
 use billctl::sandbox::Sandbox;
 use billctl::sandbox::seed::{self, Shape};
-use billctl::service::organizations::PAGE_SIZE;
 use billctl::spend::{By, Grid, Interval, Material, report};
 use billctl::{config::Measure, observe};
+
+use self::forced::Forced;
 
 const LATENCY: Duration = Duration::from_millis(50);
 const DAYS: usize = 30;
@@ -33,11 +36,14 @@ fn main() {
         .build()
         .expect("a runtime");
     let mut world = seed::world(&SHAPE);
+    let walked = Sandbox::in_memory(world.clone()).services();
+    let forced = runtime.block_on(Forced::walk(&walked, "billctl"));
+    drop(walked);
     world.latency = LATENCY;
     let services = Sandbox::in_memory(world).services();
     let before = memory("VmRSS");
 
-    let (organization, read, charged, took, peak) = runtime.block_on(async {
+    let (read, charged, took, peak) = runtime.block_on(async {
         let started = Instant::now();
         let organization = observe::organization(&services)
             .await
@@ -80,10 +86,10 @@ fn main() {
             csv.len() / 1024,
             started.elapsed()
         );
-        (organization, read, charged, took, peak)
+        (read, charged, took, peak)
     });
     // The organisation's longest chain, then one answer of GetMetricData, for which nothing has to be waited but that.
-    let calls = chain(&organization) + 1;
+    let calls = forced.organization_chain + 1;
     let path = LATENCY * u32::try_from(calls).expect("few");
     let times = took.as_secs_f64() / path.as_secs_f64();
     println!(
@@ -104,35 +110,6 @@ fn main() {
     if !within {
         std::process::exit(1);
     }
-}
-
-/// Calls in the longest chain of reading the organisation: the roots, then down the tree, each OU's pages of OUs
-/// before those of the OUs on its last page, and an OU's pages of accounts at the end.
-fn chain(organization: &Organization) -> usize {
-    let mut ous: HashMap<&OuId, usize> = HashMap::new();
-    let mut accounts: HashMap<&OuId, usize> = HashMap::new();
-    for ou in organization.ous() {
-        if let Some(parent) = &ou.parent {
-            *ous.entry(parent).or_default() += 1;
-        }
-    }
-    for (_, parent) in organization.accounts() {
-        *accounts.entry(parent).or_default() += 1;
-    }
-    let pages = |counts: &HashMap<&OuId, usize>, ou: &OuId| {
-        counts
-            .get(ou)
-            .map_or(1, |count| count.div_ceil(PAGE_SIZE).max(1))
-    };
-    let deepest = organization.ous().map(|ou| {
-        let above: usize = organization
-            .ancestry(&ou.id)
-            .skip(1)
-            .map(|above| pages(&ous, above))
-            .sum();
-        above + pages(&accounts, &ou.id).max(pages(&ous, &ou.id))
-    });
-    1 + deepest.max().unwrap_or_default()
 }
 
 /// A line of /proc/self/status in MiB.

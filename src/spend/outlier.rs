@@ -5,6 +5,8 @@ use crate::model::Usd;
 pub const MIN_BASELINE: usize = 7;
 /// Most days of history that say what is usual: four weeks, so that each weekday counts the same.
 pub(super) const MAX_BASELINE: usize = 28;
+/// In millionths of a dollar.
+const SMALLEST_SPREAD: i64 = 500_000;
 
 /// What an account usually spends in a slot, by measures that a few odd days don't move: the median, and the median
 /// absolute deviation from it (MAD).
@@ -43,7 +45,7 @@ impl Usual {
         // 1.4826 makes the MAD of normally distributed values their standard deviation.
         let scaled = i128::from(mad) * 14_826 / 10_000;
         let scaled = i64::try_from(scaled).unwrap_or(i64::MAX);
-        let floor = (middle / 10).max(500_000);
+        let floor = (middle / 10).max(SMALLEST_SPREAD);
         Some(Self {
             median: Usd::from_micros(middle),
             spread: Usd::from_micros(scaled.max(floor)),
@@ -57,14 +59,17 @@ impl Usual {
         self.median + Usd::from_micros(i64::try_from(margin).unwrap_or(i64::MAX))
     }
 
-    /// Each slot that stands out against the slots before it. The newest slot may be incomplete: it stands out once
-    /// it is above the limit already.
-    pub fn outliers(slots: &[Option<Amount>], per_day: usize) -> Vec<StandsOut> {
+    /// Each slot from `first` on that stands out against the slots before it. The newest slot may be incomplete: it
+    /// stands out once it is above the limit already.
+    pub fn outliers(slots: &[Option<Amount>], per_day: usize, first: usize) -> Vec<StandsOut> {
         let mut found = Vec::new();
-        for (slot, amount) in slots.iter().enumerate() {
+        for (slot, amount) in slots.iter().enumerate().skip(first) {
             let Some(amount) = amount else { continue };
             let from = slot.saturating_sub(MAX_BASELINE * per_day);
             let before = slots.get(from..slot).unwrap_or_default();
+            if !above_most(amount.usd, before) {
+                continue;
+            }
             let usual = Self::of(
                 before.iter().flatten().map(|amount| amount.usd),
                 MIN_BASELINE * per_day,
@@ -79,6 +84,20 @@ impl Usual {
         }
         found
     }
+}
+
+/// Whether so much is more than half of what was spent before by the least that [`Usual::spread`] can be, as it must be
+/// to stand out: told for a fraction of what the medians cost, which matters for thousands of accounts.
+fn above_most(usd: Usd, before: &[Option<Amount>]) -> bool {
+    let known = before.iter().flatten();
+    let (mut most, mut all) = (0, 0);
+    for amount in known {
+        let micros = amount.usd.micros();
+        all += 1;
+        most +=
+            usize::from(micros.saturating_add((micros / 10).max(SMALLEST_SPREAD)) < usd.micros());
+    }
+    2 * most >= all
 }
 
 /// The middle value, or the mean of the two in the middle.
@@ -100,6 +119,8 @@ fn median(values: &mut [i64]) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn days(dollars: &[f64]) -> Vec<Option<Amount>> {
@@ -118,7 +139,7 @@ mod tests {
     fn one_bad_day_doesnt_hide_the_next() {
         let mut history = vec![10.0; 10];
         history.extend([500.0, 10.0, 30.0]);
-        let slots: Vec<usize> = Usual::outliers(&days(&history), 1)
+        let slots: Vec<usize> = Usual::outliers(&days(&history), 1, 0)
             .iter()
             .map(|found| found.slot)
             .collect();
@@ -129,28 +150,28 @@ mod tests {
     fn a_steady_account_has_room_for_a_third_more() {
         let mut history = vec![100.0; 14];
         history.push(134.0);
-        assert!(Usual::outliers(&days(&history), 1).is_empty());
+        assert!(Usual::outliers(&days(&history), 1, 0).is_empty());
         history.push(136.0);
-        assert_eq!(Usual::outliers(&days(&history), 1).len(), 1);
+        assert_eq!(Usual::outliers(&days(&history), 1, 0).len(), 1);
     }
 
     #[test]
     fn cents_never_stand_out() {
         let mut history = vec![0.01; 14];
         history.push(1.5);
-        assert!(Usual::outliers(&days(&history), 1).is_empty());
+        assert!(Usual::outliers(&days(&history), 1, 0).is_empty());
     }
 
     #[test]
     fn weekends_are_no_outliers_and_neither_are_the_mondays_after() {
         let week = [100.0, 104.0, 98.0, 103.0, 97.0, 20.0, 22.0];
         let history = week.repeat(4);
-        assert!(Usual::outliers(&days(&history), 1).is_empty());
+        assert!(Usual::outliers(&days(&history), 1, 0).is_empty());
     }
 
     #[test]
     fn too_little_history_tells_nothing() {
-        assert!(Usual::outliers(&days(&[1.0, 1.0, 1.0, 500.0]), 1).is_empty());
+        assert!(Usual::outliers(&days(&[1.0, 1.0, 1.0, 500.0]), 1, 0).is_empty());
     }
 
     #[test]
@@ -158,5 +179,28 @@ mod tests {
         assert_eq!(median(&mut [4, 1, 3, 2]), Some(2));
         assert_eq!(median(&mut [10, 20, 30, 40]), Some(25));
         assert_eq!(median(&mut []), None);
+    }
+
+    #[test]
+    fn slots_that_arent_shown_are_only_history() {
+        let mut history = vec![10.0; 10];
+        history.extend([500.0, 10.0, 30.0]);
+        let found = Usual::outliers(&days(&history), 1, 11);
+        let slots: Vec<usize> = found.iter().map(|found| found.slot).collect();
+        assert_eq!(slots, [12]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_skipped_would_not_have_stood_out(
+            history in proptest::collection::vec(-20.0..200.0, MIN_BASELINE..40),
+            last in -20.0..400.0,
+        ) {
+            let before = days(&history);
+            let last = Usd::from_f64(last).unwrap();
+            let amounts = before.iter().flatten().map(|amount| amount.usd);
+            let usual = Usual::of(amounts, MIN_BASELINE).unwrap();
+            prop_assert!(last <= usual.limit() || above_most(last, &before));
+        }
     }
 }

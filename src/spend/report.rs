@@ -324,7 +324,7 @@ impl Material<'_> {
         };
         let cut = all.len().saturating_sub(self.shown.count());
         let shown = all.get(cut..).unwrap_or_default().to_vec();
-        let outliers: Vec<StandsOut> = Usual::outliers(all, per_day)
+        let outliers: Vec<StandsOut> = Usual::outliers(all, per_day, cut)
             .into_iter()
             .filter_map(|found| {
                 let slot = found.slot.checked_sub(cut)?;
