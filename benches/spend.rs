@@ -4,6 +4,10 @@
 //!
 //! `cargo bench --bench spend`
 
+#[allow(
+    dead_code,
+    reason = "the chain of all that `status` reads is no concern here"
+)]
 #[path = "../tests/support/forced.rs"]
 mod forced;
 

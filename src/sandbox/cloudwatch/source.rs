@@ -209,7 +209,7 @@ pub(in crate::sandbox) fn statistic(
     Ok(value)
 }
 
-/// One value per period from points that are sorted by time.
+/// One value per period; points and starts are sorted by time.
 pub(in crate::sandbox) fn bucket(
     points: &[(Timestamp, f64)],
     starts: &[Timestamp],
@@ -217,12 +217,18 @@ pub(in crate::sandbox) fn bucket(
     stat: &str,
 ) -> std::result::Result<Vec<Option<f64>>, String> {
     let values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
+    let mut from = 0;
     starts
         .iter()
         .map(|start| {
             let end = start.as_second() + i64::from(period);
-            let from = points.partition_point(|(at, _)| at < start);
-            let to = points.partition_point(|(at, _)| at.as_second() < end);
+            let first_of = |from: usize, second: i64| {
+                let rest = points.get(from..).unwrap_or_default();
+                let before = rest.iter().take_while(|(at, _)| at.as_second() < second);
+                from + before.count()
+            };
+            from = first_of(from, start.as_second());
+            let to = first_of(from, end);
             statistic(stat, values.get(from..to).unwrap_or_default())
         })
         .collect()
