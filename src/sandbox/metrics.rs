@@ -348,7 +348,7 @@ impl<'a> Meter<'a> {
 
 /// Dollars in whole cents, halves away from zero. Not by `f64::round`, which is a call into the C library on the oldest
 /// x86-64, millions of times.
-fn cents(usd: f64) -> i64 {
+pub(super) fn cents(usd: f64) -> i64 {
     let cents = usd * 100.0;
     (cents + 0.5_f64.copysign(cents)) as i64
 }

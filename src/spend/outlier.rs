@@ -5,8 +5,6 @@ use crate::model::Usd;
 pub const MIN_BASELINE: usize = 7;
 /// Most days of history that say what is usual: four weeks, so that each weekday counts the same.
 pub(super) const MAX_BASELINE: usize = 28;
-/// In millionths of a dollar.
-const SMALLEST_SPREAD: i64 = 500_000;
 
 /// What an account usually spends in a slot, by measures that a few odd days don't move: the median, and the median
 /// absolute deviation from it (MAD).
@@ -45,10 +43,9 @@ impl Usual {
         // 1.4826 makes the MAD of normally distributed values their standard deviation.
         let scaled = i128::from(mad) * 14_826 / 10_000;
         let scaled = i64::try_from(scaled).unwrap_or(i64::MAX);
-        let floor = (middle / 10).max(SMALLEST_SPREAD);
         Some(Self {
             median: Usd::from_micros(middle),
-            spread: Usd::from_micros(scaled.max(floor)),
+            spread: Usd::from_micros(scaled.max(least_spread(middle))),
         })
     }
 
@@ -67,7 +64,7 @@ impl Usual {
             let Some(amount) = amount else { continue };
             let from = slot.saturating_sub(MAX_BASELINE * per_day);
             let before = slots.get(from..slot).unwrap_or_default();
-            if !above_most(amount.usd, before) {
+            if !above_half(amount.usd, before) {
                 continue;
             }
             let usual = Self::of(
@@ -86,18 +83,21 @@ impl Usual {
     }
 }
 
-/// Whether so much is more than half of what was spent before by the least that [`Usual::spread`] can be, as it must be
-/// to stand out: told for a fraction of what the medians cost, which matters for thousands of accounts.
-fn above_most(usd: Usd, before: &[Option<Amount>]) -> bool {
-    let known = before.iter().flatten();
-    let (mut most, mut all) = (0, 0);
-    for amount in known {
+/// The least spread, by the median; both in millionths of a dollar.
+fn least_spread(median: i64) -> i64 {
+    (median / 10).max(500_000)
+}
+
+/// Whether so much is above at least half of what was spent before by the least spread there can be, as it must be to
+/// stand out: told for a fraction of what the medians cost, which matters for thousands of accounts.
+fn above_half(usd: Usd, before: &[Option<Amount>]) -> bool {
+    let (mut below, mut all) = (0, 0);
+    for amount in before.iter().flatten() {
         let micros = amount.usd.micros();
         all += 1;
-        most +=
-            usize::from(micros.saturating_add((micros / 10).max(SMALLEST_SPREAD)) < usd.micros());
+        below += usize::from(micros.saturating_add(least_spread(micros)) < usd.micros());
     }
-    2 * most >= all
+    2 * below >= all
 }
 
 /// The middle value, or the mean of the two in the middle.
@@ -200,7 +200,7 @@ mod tests {
             let last = Usd::from_f64(last).unwrap();
             let amounts = before.iter().flatten().map(|amount| amount.usd);
             let usual = Usual::of(amounts, MIN_BASELINE).unwrap();
-            prop_assert!(last <= usual.limit() || above_most(last, &before));
+            prop_assert!(last <= usual.limit() || above_half(last, &before));
         }
     }
 }

@@ -326,9 +326,9 @@ impl Material<'_> {
         let shown = all.get(cut..).unwrap_or_default().to_vec();
         let outliers: Vec<StandsOut> = Usual::outliers(all, per_day, cut)
             .into_iter()
-            .filter_map(|found| {
-                let slot = found.slot.checked_sub(cut)?;
-                Some(StandsOut { slot, ..found })
+            .map(|found| StandsOut {
+                slot: found.slot - cut,
+                ..found
             })
             .collect();
         // Today's slots so far, and yesterday's.

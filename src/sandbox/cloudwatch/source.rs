@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::model::AccountId;
 use crate::sandbox::World;
-use crate::sandbox::metrics::{Spender, publications};
+use crate::sandbox::metrics::{Spender, cents, publications};
 use crate::service::cloudwatch::Metric;
 
 pub(super) const BILLING: &str = "AWS/Billing";
@@ -152,7 +152,7 @@ impl Source {
                         Spender::new(ledger, account).month_to_date(service.as_deref(), times);
                     for (sum, value) in sums.iter_mut().zip(own) {
                         if let Some(value) = value {
-                            *sum = Some(((sum.unwrap_or(0.0) + value) * 100.0).round() / 100.0);
+                            *sum = Some(cents(sum.unwrap_or(0.0) + value) as f64 / 100.0);
                         }
                     }
                 }
@@ -217,16 +217,16 @@ pub(in crate::sandbox) fn bucket(
     stat: &str,
 ) -> std::result::Result<Vec<Option<f64>>, String> {
     let values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
+    let first_of = |from: usize, second: i64| {
+        let rest = points.get(from..).unwrap_or_default();
+        let before = rest.iter().take_while(|(at, _)| at.as_second() < second);
+        from + before.count()
+    };
     let mut from = 0;
     starts
         .iter()
         .map(|start| {
             let end = start.as_second() + i64::from(period);
-            let first_of = |from: usize, second: i64| {
-                let rest = points.get(from..).unwrap_or_default();
-                let before = rest.iter().take_while(|(at, _)| at.as_second() < second);
-                from + before.count()
-            };
             from = first_of(from, start.as_second());
             let to = first_of(from, end);
             statistic(stat, values.get(from..to).unwrap_or_default())
