@@ -153,6 +153,7 @@ async fn read(
             let Some(place) = index.and_then(|index: usize| publications.get_mut(index)) else {
                 continue;
             };
+            place.reserve(series.points.len());
             place.extend(series.points.into_iter().filter_map(|(at, value)| {
                 Some(Publication {
                     at,

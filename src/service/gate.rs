@@ -44,7 +44,9 @@ impl Default for GateSettings {
     fn default() -> Self {
         Self {
             initial_concurrency: 20.0,
-            max_concurrency: 128.0,
+            // Enough to read ten thousand accounts along the longest chain of their lists' pages, and fewer than the 256
+            // files that a process on macOS may have open.
+            max_concurrency: 192.0,
             min_concurrency: 4.0,
             max_retries: 12,
             max_first_retries: 3,

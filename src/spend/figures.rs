@@ -33,9 +33,10 @@ impl Ledger {
         now: Timestamp,
     ) -> Self {
         let this_month = Month::of(now);
-        let newest = publications
-            .last()
-            .zip(months(publications, days.start()).last().copied());
+        let month = months(publications, days.start())
+            .pop()
+            .map(|(month, _)| month);
+        let newest = publications.last().zip(month);
         Self {
             days: slots(publications, days),
             quarters: quarters.map_or_else(Vec::new, |grid| slots(publications, grid)),

@@ -40,38 +40,39 @@ pub struct Increment {
 /// publication that only serves as the base of the next one. A month that began after it adds up exactly to its last
 /// publication. Publications come oldest first; of two with the same time the later one counts.
 pub fn increments(publications: &[Publication], read_from: i64) -> Vec<Increment> {
-    let months = months(publications, read_from);
     let mut found = Vec::with_capacity(publications.len());
-    let mut before: Option<(&Publication, Month)> = None;
-    for (publication, month) in publications.iter().zip(months) {
-        let at = publication.at.as_second();
-        let to = at.min(month.end() - 1);
-        match before {
-            Some((base, same)) if same == month => found.push(Increment {
-                from: base.at.as_second().min(to),
-                to,
-                amount: publication.month_to_date - base.month_to_date,
+    let mut rest = publications;
+    for (index, (month, length)) in months(publications, read_from).into_iter().enumerate() {
+        let (of_month, later) = rest.split_at(length);
+        rest = later;
+        let to = |publication: &Publication| publication.at.as_second().min(month.end() - 1);
+        if let Some(first) = of_month.first().filter(|_| month.start() >= read_from) {
+            let begins = index == 0 && first.at.as_second() - month.start() > LATE;
+            found.push(Increment {
+                from: if begins { to(first) } else { month.start() },
+                to: to(first),
+                amount: first.month_to_date,
                 month,
-                begins: false,
-            }),
-            _ if month.start() >= read_from => {
-                let begins = before.is_none() && at - month.start() > LATE;
-                found.push(Increment {
-                    from: if begins { to } else { month.start() },
-                    to,
-                    amount: publication.month_to_date,
-                    month,
-                    begins,
-                });
-            }
-            _ => {}
+                begins,
+            });
         }
-        before = Some((publication, month));
+        found.extend(
+            of_month
+                .iter()
+                .zip(of_month.iter().skip(1))
+                .map(|(base, next)| Increment {
+                    from: to(base),
+                    to: to(next),
+                    amount: next.month_to_date - base.month_to_date,
+                    month,
+                    begins: false,
+                }),
+        );
     }
     found
 }
 
-/// The month that each publication is about.
+/// The months that the publications are about, oldest first, each with how many of them are about it.
 ///
 /// That is the month in which it was published, unless the metric hasn't been reset yet: then the first values of a
 /// month go on from the last one of the month before, until they fall. Such a fall is looked for in the first two
@@ -79,8 +80,8 @@ pub fn increments(publications: &[Publication], read_from: i64) -> Vec<Increment
 /// an account spends as much in hours as in the month before. Once those two days have passed without a fall, the
 /// last month was just that small. Where reading began with a month, the month before wasn't read and any fall in the
 /// first two days is taken for the reset.
-pub(super) fn months(publications: &[Publication], read_from: i64) -> Vec<Month> {
-    let mut months: Vec<Month> = Vec::with_capacity(publications.len());
+pub(super) fn months(publications: &[Publication], read_from: i64) -> Vec<(Month, usize)> {
+    let mut months: Vec<(Month, usize)> = Vec::new();
     let mut rest = publications;
     let mut before: Option<(Usd, Month)> = None;
     while let Some(first) = rest.first() {
@@ -98,10 +99,17 @@ pub(super) fn months(publications: &[Publication], read_from: i64) -> Vec<Month>
             None if month.start() - read_from < DAY => fall(of_month, month).unwrap_or_default(),
             _ => 0,
         };
-        months.extend(std::iter::repeat_n(month.previous(), late));
-        months.extend(std::iter::repeat_n(month, of_month.len() - late));
+        if late > 0 {
+            match months.last_mut() {
+                Some((_, known)) => *known += late,
+                None => months.push((month.previous(), late)),
+            }
+        }
+        if late < length {
+            months.push((month, length - late));
+        }
         // A month whose reset hasn't been seen is no month to compare the next one with.
-        if let Some(last) = of_month.last().filter(|_| late < of_month.len()) {
+        if let Some(last) = of_month.last().filter(|_| late < length) {
             before = Some((last.month_to_date, month));
         }
         rest = later;

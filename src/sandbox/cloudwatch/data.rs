@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::math::{Expr, Frame, Value};
-use super::source::{bucket, source};
+use super::source::{bucket, periods, source};
 use super::{check_queries, invalid};
 use crate::model::AccountId;
 use crate::sandbox::World;
@@ -52,30 +52,24 @@ pub(super) fn get_metric_data(
         .filter(|(_, query)| query.return_data)
         .skip_while(|(index, _)| *index < first_query);
     for (index, query) in answered {
-        let points = evaluate(world, viewer, request, query, &expressions, start, end)?;
+        let mut points = evaluate(world, viewer, request, query, &expressions, start, end)?;
         let from = if index == first_query { first_point } else { 0 };
-        let rest = points.get(from..).unwrap_or_default();
-        if room == 0 || (rest.len() > room) {
-            let page = rest.get(..room).unwrap_or_default();
-            if !page.is_empty() {
-                items.push(series(query, page));
-            }
-            return Ok(Page {
-                items,
-                next: Some(format!("{index}:{}", from + page.len())),
+        points.drain(..from.min(points.len()));
+        let more = room == 0 || points.len() > room;
+        points.truncate(room);
+        room -= points.len();
+        let next = more.then(|| format!("{index}:{}", from + points.len()));
+        if !more || !points.is_empty() {
+            items.push(Series {
+                id: query.id.clone(),
+                points,
             });
         }
-        room -= rest.len();
-        items.push(series(query, rest));
+        if next.is_some() {
+            return Ok(Page { items, next });
+        }
     }
     Ok(Page::last(items))
-}
-
-fn series(query: &MetricQuery, points: &[(Timestamp, f64)]) -> Series {
-    Series {
-        id: query.id.clone(),
-        points: points.to_vec(),
-    }
 }
 
 fn read_token(token: Option<&str>) -> Result<(usize, usize)> {
@@ -118,22 +112,7 @@ fn evaluate(
                 return Ok(Vec::new());
             };
             let points = source.points(world, start, end);
-            // Only periods that have points: a year of hours would be mostly nothing.
-            let period_seconds = i64::from((*period).max(1));
-            let mut starts: Vec<Timestamp> = points
-                .iter()
-                .filter_map(|(at, _)| {
-                    let second = at.as_second().div_euclid(period_seconds) * period_seconds;
-                    Timestamp::from_second(second).ok()
-                })
-                .collect();
-            starts.dedup();
-            let values = bucket(&points, &starts, *period, stat).map_err(refuse)?;
-            Ok(starts
-                .into_iter()
-                .zip(values)
-                .filter_map(|(at, value)| Some((at, value?)))
-                .collect())
+            periods(&points, *period, stat).map_err(refuse)
         }
         QuerySource::Expression { .. } => {
             let period = request

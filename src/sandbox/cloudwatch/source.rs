@@ -1,5 +1,7 @@
 //! Where metrics' datapoints come from.
 
+use std::ops::Add;
+
 use jiff::Timestamp;
 
 use crate::model::AccountId;
@@ -188,48 +190,93 @@ impl Source {
     }
 }
 
-/// The statistic of some values; `None` for no values.
-///
-/// # Errors
-/// The name of a statistic that isn't known.
-pub(in crate::sandbox) fn statistic(
-    name: &str,
-    values: &[f64],
-) -> std::result::Result<Option<f64>, String> {
-    let sum: f64 = values.iter().sum();
-    let count = values.len() as f64;
-    let value = match name {
-        "Maximum" => values.iter().copied().reduce(f64::max),
-        "Minimum" => values.iter().copied().reduce(f64::min),
-        "Average" => (count > 0.0).then(|| sum / count),
-        "Sum" => (count > 0.0).then_some(sum),
-        "SampleCount" => (count > 0.0).then_some(count),
-        _ => return Err(format!("the statistic `{name}` is not supported")),
-    };
-    Ok(value)
+/// A statistic of the datapoints in a period.
+#[derive(Debug, Clone, Copy)]
+enum Statistic {
+    Maximum,
+    Minimum,
+    Average,
+    Sum,
+    SampleCount,
+}
+
+impl Statistic {
+    /// # Errors
+    /// The name of a statistic that isn't known.
+    fn named(name: &str) -> std::result::Result<Self, String> {
+        Ok(match name {
+            "Maximum" => Self::Maximum,
+            "Minimum" => Self::Minimum,
+            "Average" => Self::Average,
+            "Sum" => Self::Sum,
+            "SampleCount" => Self::SampleCount,
+            _ => return Err(format!("the statistic `{name}` is not supported")),
+        })
+    }
+
+    /// `None` for no points.
+    fn of(self, points: &[(Timestamp, f64)]) -> Option<f64> {
+        let values = points.iter().map(|(_, value)| *value);
+        let count = points.len() as f64;
+        match self {
+            Self::Maximum => values.reduce(f64::max),
+            Self::Minimum => values.reduce(f64::min),
+            Self::Average => values.reduce(Add::add).map(|sum| sum / count),
+            Self::Sum => values.reduce(Add::add),
+            Self::SampleCount => (!points.is_empty()).then_some(count),
+        }
+    }
 }
 
 /// One value per period; points and starts are sorted by time.
+///
+/// # Errors
+/// The name of a statistic that isn't known.
 pub(in crate::sandbox) fn bucket(
     points: &[(Timestamp, f64)],
     starts: &[Timestamp],
     period: u32,
     stat: &str,
 ) -> std::result::Result<Vec<Option<f64>>, String> {
-    let values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
-    let first_of = |from: usize, second: i64| {
-        let rest = points.get(from..).unwrap_or_default();
-        let before = rest.iter().take_while(|(at, _)| at.as_second() < second);
-        from + before.count()
-    };
-    let mut from = 0;
-    starts
-        .iter()
-        .map(|start| {
-            let end = start.as_second() + i64::from(period);
-            from = first_of(from, start.as_second());
-            let to = first_of(from, end);
-            statistic(stat, values.get(from..to).unwrap_or_default())
-        })
-        .collect()
+    let statistic = Statistic::named(stat)?;
+    let mut rest = points;
+    let values = starts.iter().map(|start| {
+        let (_, from) = before(rest, start.as_second());
+        let (of_period, later) = before(from, start.as_second() + i64::from(period));
+        rest = later;
+        statistic.of(of_period)
+    });
+    Ok(values.collect())
+}
+
+/// The values of the periods that have points, each with its start on a multiple of the period; points are sorted.
+/// Over a year of hours, [`bucket`] would be mostly nothing.
+///
+/// # Errors
+/// The name of a statistic that isn't known.
+pub(super) fn periods(
+    points: &[(Timestamp, f64)],
+    period: u32,
+    stat: &str,
+) -> std::result::Result<Vec<(Timestamp, f64)>, String> {
+    let statistic = Statistic::named(stat)?;
+    let period = i64::from(period.max(1));
+    let mut found = Vec::with_capacity(points.len());
+    let mut rest = points;
+    while let Some((first, _)) = rest.first() {
+        let start = first.as_second().div_euclid(period) * period;
+        let (of_period, later) = before(rest, start + period);
+        rest = later;
+        if let (Ok(start), Some(value)) = (Timestamp::from_second(start), statistic.of(of_period)) {
+            found.push((start, value));
+        }
+    }
+    Ok(found)
+}
+
+/// The points before a second, and those from it on.
+fn before(points: &[(Timestamp, f64)], second: i64) -> (&[(Timestamp, f64)], &[(Timestamp, f64)]) {
+    // Not a binary search: there are mostly few, one after the other.
+    let count = points.iter().take_while(|(at, _)| at.as_second() < second);
+    points.split_at(count.count())
 }

@@ -283,7 +283,11 @@ proptest! {
         points.retain(|point| point.at.as_second() >= grid.start());
         let found = slots(&points, &grid);
         prop_assert_eq!(found.len(), grid.count());
-        let months = months(&points, grid.start());
+        let months: Vec<Month> = months(&points, grid.start())
+            .into_iter()
+            .flat_map(|(month, length)| std::iter::repeat_n(month, length))
+            .collect();
+        prop_assert_eq!(months.len(), points.len());
         prop_assert!(months.is_sorted());
         for (index, month) in months.iter().enumerate() {
             let is_last = months.get(index + 1) != Some(month);
