@@ -153,13 +153,16 @@ async fn read(
             let Some(place) = index.and_then(|index: usize| publications.get_mut(index)) else {
                 continue;
             };
-            place.reserve(series.points.len());
-            place.extend(series.points.into_iter().filter_map(|(at, value)| {
-                Some(Publication {
-                    at,
-                    month_to_date: Usd::from_f64(value)?,
-                })
-            }));
+            let of_page = series.points.into_iter().filter_map(|(at, value)| {
+                let month_to_date = Usd::from_f64(value)?;
+                Some(Publication { at, month_to_date })
+            });
+            if place.is_empty() {
+                // Into the page's own memory.
+                *place = of_page.collect();
+            } else {
+                place.extend(of_page);
+            }
         }
         token = page.next;
         if token.is_none() {

@@ -229,10 +229,16 @@ const STALE: i64 = super::DAY;
 
 /// Makes the report.
 pub fn report(material: Material<'_>) -> Report {
+    // Once for each OU: thousands of accounts share it.
+    let organization = material.organization;
+    let paths: BTreeMap<&OuId, String> = organization
+        .ous()
+        .map(|ou| (&ou.id, organization.path(&ou.id)))
+        .collect();
     let rows: Vec<Row> = material
         .ledgers
         .iter()
-        .map(|(subject, ledger)| material.row(subject, ledger))
+        .map(|(subject, ledger)| material.row(subject, ledger, &paths))
         .collect();
     let total_ledger = Ledger::sum(material.ledgers.iter().map(|(_, ledger)| ledger));
     let total = Row {
@@ -267,7 +273,7 @@ pub fn report(material: Material<'_>) -> Report {
 }
 
 impl Material<'_> {
-    fn row(&self, subject: &Subject, ledger: &Ledger) -> Row {
+    fn row(&self, subject: &Subject, ledger: &Ledger, paths: &BTreeMap<&OuId, String>) -> Row {
         let figures = Figures::of(ledger, self.now);
         let (key, name, ou, state, threshold, missing) = match subject {
             Subject::Account(id) => {
@@ -275,7 +281,10 @@ impl Material<'_> {
                 (
                     Key::Account(*id),
                     known.map_or_else(|| id.to_string(), |(account, _)| account.name.clone()),
-                    known.map(|(_, parent)| self.organization.path(parent)),
+                    known.map(|(_, parent)| {
+                        let path = paths.get(parent).cloned();
+                        path.unwrap_or_else(|| self.organization.path(parent))
+                    }),
                     known.map(|(account, _)| account.state),
                     known.and_then(|(_, parent)| (self.threshold)(*id, parent)),
                     self.missing.get(id).copied(),
@@ -414,35 +423,39 @@ impl Material<'_> {
     /// Bands by service, or by the OUs at the first level below the root at which the accounts part.
     fn bands(&self) -> Vec<Band> {
         let mut members: BTreeMap<String, Vec<&Ledger>> = BTreeMap::new();
-        let paths: Vec<Vec<&OuId>> = self
-            .ledgers
-            .iter()
-            .map(|(subject, _)| {
-                let parent = self.parent(subject);
+        let mut below: BTreeMap<Option<&OuId>, Vec<&Ledger>> = BTreeMap::new();
+        for (subject, ledger) in &self.ledgers {
+            match subject {
+                Subject::Service(name) => members.entry(name.clone()).or_default().push(ledger),
+                Subject::Account(_) => below.entry(self.parent(subject)).or_default().push(ledger),
+            }
+        }
+        let below: Vec<(Vec<&OuId>, Vec<&Ledger>)> = below
+            .into_iter()
+            .map(|(parent, ledgers)| {
                 let mut path: Vec<&OuId> = parent
                     .into_iter()
                     .flat_map(|parent| self.organization.ancestry(parent))
                     .collect();
                 path.reverse();
-                path
+                (path, ledgers)
             })
             .collect();
-        let deepest = paths.iter().map(Vec::len).max().unwrap_or_default();
+        let deepest = below.iter().map(|(path, _)| path.len()).max();
+        let deepest = deepest.unwrap_or_default();
         let level = (0..deepest)
             .find(|level| {
-                let first = paths.first().and_then(|path| path.get(*level));
-                paths.iter().any(|path| path.get(*level) != first)
+                let mut at_level = below.iter().map(|(path, _)| path.get(*level));
+                let first = at_level.next();
+                at_level.any(|ou| Some(ou) != first)
             })
             .unwrap_or_else(|| deepest.saturating_sub(1));
-        for ((subject, ledger), path) in self.ledgers.iter().zip(&paths) {
-            let name = match subject {
-                Subject::Service(name) => name.clone(),
-                Subject::Account(_) => path
-                    .get(level)
-                    .or(path.last())
-                    .map_or_else(|| "unknown OU".to_owned(), |ou| self.ou_name(ou)),
-            };
-            members.entry(name).or_default().push(ledger);
+        for (path, ledgers) in below {
+            let name = path
+                .get(level)
+                .or(path.last())
+                .map_or_else(|| "unknown OU".to_owned(), |ou| self.ou_name(ou));
+            members.entry(name).or_default().extend(ledgers);
         }
         let mut bands: Vec<(Usd, Band)> = members
             .into_iter()
