@@ -1,6 +1,8 @@
 //! Reads `EstimatedCharges` from the payer: every account's series lies there (AWS-FACTS 1), so no account is asked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::ready;
+use std::pin::pin;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
@@ -10,7 +12,7 @@ use crate::model::{AccountId, AccountState, Organization, Usd};
 use crate::service::cloudwatch::{
     DataRequest, MAX_DATAPOINTS, MAX_QUERIES, Metric, MetricQuery, QuerySource,
 };
-use crate::service::{self, Kind, Services};
+use crate::service::{self, Kind, Services, pages};
 use crate::spend::{DAY, Evidence, Grid, Ledger, Missing, Publication, Subject, missing};
 
 const NAMESPACE: &str = "AWS/Billing";
@@ -144,10 +146,10 @@ async fn read(
     let queries = batch.iter().enumerate().map(query).collect();
     let request = window.request(queries);
     let mut publications: Vec<Vec<Publication>> = vec![Vec::new(); batch.len()];
-    let mut token = None;
-    loop {
-        let page = services.cloudwatch.get_metric_data(&request, token).await?;
-        for series in page.items {
+    let pages = pages(|token| services.cloudwatch.get_metric_data(&request, token));
+    let mut pages = pin!(pages);
+    while let Some(page) = pages.try_next().await? {
+        for series in page {
             // An id that wasn't asked for is nothing of ours.
             let index = series.id.strip_prefix('m').and_then(|id| id.parse().ok());
             let Some(place) = index.and_then(|index: usize| publications.get_mut(index)) else {
@@ -163,10 +165,6 @@ async fn read(
             } else {
                 place.extend(of_page);
             }
-        }
-        token = page.next;
-        if token.is_none() {
-            break;
         }
     }
     Ok(batch
@@ -244,22 +242,20 @@ async fn service_names(
     if let Some(account) = account {
         filter.insert("LinkedAccount".to_owned(), Some(account.to_string()));
     }
-    let mut names = BTreeSet::new();
-    let mut token = None;
-    loop {
-        let page = services
+    let pages = pages(|token| {
+        services
             .cloudwatch
             .list_metrics(NAMESPACE, METRIC, &filter, token)
-            .await?;
-        // The filter also lets through metrics with more dimensions: the same service once for each account.
-        for mut metric in page.items {
-            names.extend(metric.dimensions.remove("ServiceName"));
-        }
-        token = page.next;
-        if token.is_none() {
-            return Ok(names);
-        }
-    }
+    });
+    // The filter also lets through metrics with more dimensions: the same service once for each account, too many to
+    // be kept.
+    pages
+        .try_fold(BTreeSet::new(), |mut names, metrics| {
+            let of_page = metrics.into_iter();
+            names.extend(of_page.filter_map(|mut metric| metric.dimensions.remove("ServiceName")));
+            ready(Ok(names))
+        })
+        .await
 }
 
 /// What the billing account says about why accounts have no data. Where some of those asked for have data, nothing is
@@ -308,20 +304,13 @@ async fn is_listed(
     services: &Services,
     dimensions: &BTreeMap<String, Option<String>>,
 ) -> service::Result<Option<bool>> {
-    let mut token = None;
-    loop {
-        let page = services
+    let pages = pages(|token| {
+        services
             .cloudwatch
             .list_metrics(NAMESPACE, METRIC, dimensions, token)
-            .await;
-        let Some(page) = unless_denied(page)? else {
-            return Ok(None);
-        };
-        if !page.items.is_empty() || page.next.is_none() {
-            return Ok(Some(!page.items.is_empty()));
-        }
-        token = page.next;
-    }
+    });
+    let found = pages.try_any(|metrics| ready(!metrics.is_empty()));
+    unless_denied(found.await)
 }
 
 /// Why each of `silent`, which have no data, has none; `some_data` says whether others that were asked for have.
