@@ -43,7 +43,8 @@ pub struct GateSettings {
 impl Default for GateSettings {
     fn default() -> Self {
         Self {
-            initial_concurrency: 20.0,
+            // Enough to ask for the charges of ten thousand accounts at once, 500 a call.
+            initial_concurrency: 32.0,
             // Enough to read ten thousand accounts along the longest chain of their lists' pages, and fewer than the 256
             // files that a process on macOS may have open.
             max_concurrency: 192.0,
