@@ -179,7 +179,7 @@ impl Source {
         world: &World,
         start: Timestamp,
         end: Timestamp,
-    ) -> Vec<(Timestamp, f64)> {
+    ) -> Vec<Point> {
         let times = self.times(world, start, end);
         let values = self.values(world, &times);
         times
@@ -189,6 +189,9 @@ impl Source {
             .collect()
     }
 }
+
+/// A datapoint: its time and its value.
+type Point = (Timestamp, f64);
 
 /// A statistic of the datapoints in a period.
 #[derive(Debug, Clone, Copy)]
@@ -215,7 +218,7 @@ impl Statistic {
     }
 
     /// `None` for no points.
-    fn of(self, points: &[(Timestamp, f64)]) -> Option<f64> {
+    fn of(self, points: &[Point]) -> Option<f64> {
         let values = points.iter().map(|(_, value)| *value);
         let count = points.len() as f64;
         match self {
@@ -233,7 +236,7 @@ impl Statistic {
 /// # Errors
 /// The name of a statistic that isn't known.
 pub(in crate::sandbox) fn bucket(
-    points: &[(Timestamp, f64)],
+    points: &[Point],
     starts: &[Timestamp],
     period: u32,
     stat: &str,
@@ -255,10 +258,10 @@ pub(in crate::sandbox) fn bucket(
 /// # Errors
 /// The name of a statistic that isn't known.
 pub(super) fn periods(
-    points: &[(Timestamp, f64)],
+    points: &[Point],
     period: u32,
     stat: &str,
-) -> std::result::Result<Vec<(Timestamp, f64)>, String> {
+) -> std::result::Result<Vec<Point>, String> {
     let statistic = Statistic::named(stat)?;
     let period = i64::from(period.max(1));
     let mut found = Vec::with_capacity(points.len());
@@ -275,7 +278,7 @@ pub(super) fn periods(
 }
 
 /// The points before a second, and those from it on.
-fn before(points: &[(Timestamp, f64)], second: i64) -> (&[(Timestamp, f64)], &[(Timestamp, f64)]) {
+fn before(points: &[Point], second: i64) -> (&[Point], &[Point]) {
     // Not a binary search: there are mostly few, one after the other.
     let count = points.iter().take_while(|(at, _)| at.as_second() < second);
     points.split_at(count.count())
