@@ -10,6 +10,7 @@ pub use account::{Account, AccountState, PlacedAccount};
 pub use arn::Arn;
 pub use ids::{AccountId, OrgId, OuId, ParseIdError};
 pub use organization::{Organization, OrganizationalUnit, SelectorError};
+pub(crate) use usd::nearest;
 pub use usd::{ParseUsdError, Usd};
 
 /// The only Region that holds `AWS/Billing` metrics (AWS-FACTS 1), and so the only one billctl works in.

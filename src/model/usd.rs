@@ -75,13 +75,14 @@ impl Usd {
     }
 }
 
-/// The whole number nearest to one of at most 1e15, halves away from zero. Not by `f64::round`, which is a call into the
-/// C library on the oldest x86-64, for each of the millions of values that `spend` reads.
-fn nearest(number: f64) -> i64 {
+/// The nearest whole number, halves away from zero, for amounts up to 1e15. Not by `f64::round`, which is a call into the
+/// C library on the oldest x86-64, for each of the millions of values that `spend` reads and the sandbox makes up.
+pub(crate) fn nearest(number: f64) -> i64 {
     let whole = number as i64;
     // Exact: numbers up to 1e15 and their fractions differ by less than f64 holds.
     let part = number - whole as f64;
-    whole + i64::from(part >= 0.5) - i64::from(part <= -0.5)
+    // Beyond that the cast stops at the ends of i64, and so does this.
+    whole.saturating_add(i64::from(part >= 0.5) - i64::from(part <= -0.5))
 }
 
 /// Rounded to cents with thousands separated: `$1,234.57`, `-$0.10`.
@@ -194,9 +195,9 @@ mod tests {
             let number = (rng.f64() - 0.5) * 10_f64.powi(rng.i32(-3..16));
             assert_eq!(nearest(number), number.round() as i64, "{number}");
         }
-        for number in [0.5, 1.5, 0.499_999_999_999_999_94, 1e15, 0.0] {
+        for number in [0.5, 1.5, 0.499_999_999_999_999_94, 1e15, 0.0, f64::MAX] {
             assert_eq!(nearest(number), number.round() as i64, "{number}");
-            assert_eq!(nearest(-number), -nearest(number), "{number}");
+            assert_eq!(nearest(-number), (-number).round() as i64, "{number}");
         }
     }
 

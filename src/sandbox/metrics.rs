@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::World;
-use crate::model::{AccountId, Usd};
+use crate::model::{AccountId, Usd, nearest};
 use crate::spend::Month;
 
 /// How long CloudWatch keeps what it has by the hour (AWS-FACTS 9).
@@ -346,11 +346,9 @@ impl<'a> Meter<'a> {
     }
 }
 
-/// Dollars in whole cents, halves away from zero. Not by `f64::round`, which is a call into the C library on the oldest
-/// x86-64, millions of times.
+/// Dollars in whole cents, halves away from zero.
 pub(super) fn cents(usd: f64) -> i64 {
-    let cents = usd * 100.0;
-    (cents + 0.5_f64.copysign(cents)) as i64
+    nearest(usd * 100.0)
 }
 
 /// Weekends are quieter; the first day of the epoch was a Thursday.
