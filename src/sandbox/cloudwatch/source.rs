@@ -179,7 +179,7 @@ impl Source {
         world: &World,
         start: Timestamp,
         end: Timestamp,
-    ) -> Vec<Point> {
+    ) -> Vec<(Timestamp, f64)> {
         let times = self.times(world, start, end);
         let values = self.values(world, &times);
         times
@@ -189,9 +189,6 @@ impl Source {
             .collect()
     }
 }
-
-/// A datapoint: its time and its value.
-type Point = (Timestamp, f64);
 
 /// A statistic of the datapoints in a period.
 #[derive(Debug, Clone, Copy)]
@@ -218,7 +215,7 @@ impl Statistic {
     }
 
     /// `None` for no points.
-    fn of(self, points: &[Point]) -> Option<f64> {
+    fn of(self, points: &[(Timestamp, f64)]) -> Option<f64> {
         let values = points.iter().map(|(_, value)| *value);
         let count = points.len() as f64;
         match self {
@@ -236,7 +233,7 @@ impl Statistic {
 /// # Errors
 /// The name of a statistic that isn't known.
 pub(in crate::sandbox) fn bucket(
-    points: &[Point],
+    points: &[(Timestamp, f64)],
     starts: &[Timestamp],
     period: u32,
     stat: &str,
@@ -244,8 +241,9 @@ pub(in crate::sandbox) fn bucket(
     let statistic = Statistic::named(stat)?;
     let mut rest = points;
     let values = starts.iter().map(|start| {
-        let (_, from) = before(rest, start.as_second());
-        let (of_period, later) = before(from, start.as_second() + i64::from(period));
+        let (_, from) = rest.split_at(before(rest, start.as_second()));
+        let end = start.as_second() + i64::from(period);
+        let (of_period, later) = from.split_at(before(from, end));
         rest = later;
         statistic.of(of_period)
     });
@@ -258,17 +256,17 @@ pub(in crate::sandbox) fn bucket(
 /// # Errors
 /// The name of a statistic that isn't known.
 pub(super) fn periods(
-    points: &[Point],
+    points: &[(Timestamp, f64)],
     period: u32,
     stat: &str,
-) -> std::result::Result<Vec<Point>, String> {
+) -> std::result::Result<Vec<(Timestamp, f64)>, String> {
     let statistic = Statistic::named(stat)?;
     let period = i64::from(period.max(1));
     let mut found = Vec::with_capacity(points.len());
     let mut rest = points;
     while let Some((first, _)) = rest.first() {
         let start = first.as_second().div_euclid(period) * period;
-        let (of_period, later) = before(rest, start + period);
+        let (of_period, later) = rest.split_at(before(rest, start + period));
         rest = later;
         if let (Ok(start), Some(value)) = (Timestamp::from_second(start), statistic.of(of_period)) {
             found.push((start, value));
@@ -277,9 +275,9 @@ pub(super) fn periods(
     Ok(found)
 }
 
-/// The points before a second, and those from it on.
-fn before(points: &[Point], second: i64) -> (&[Point], &[Point]) {
+/// How many of the first points are before a second.
+fn before(points: &[(Timestamp, f64)], second: i64) -> usize {
     // Not a binary search: there are mostly few, one after the other.
-    let count = points.iter().take_while(|(at, _)| at.as_second() < second);
-    points.split_at(count.count())
+    let before = points.iter().take_while(|(at, _)| at.as_second() < second);
+    before.count()
 }
