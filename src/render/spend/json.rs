@@ -1,0 +1,165 @@
+use serde::Serialize;
+
+use super::notes;
+use crate::config::Measure;
+use crate::model::Usd;
+use crate::observe::spend::cost;
+use crate::spend::{Amount, Key, Note, Report, Row, StandsOut};
+
+/// The JSON answer; documented field by field in docs/spend.md.
+#[derive(Serialize)]
+pub(super) struct Json {
+    generated_at: String,
+    published_until: Option<String>,
+    organization: String,
+    currency: &'static str,
+    by: &'static str,
+    interval: &'static str,
+    measure: Measure,
+    slots: Vec<String>,
+    rows: Vec<JsonRow>,
+    rows_left_out: usize,
+    total: JsonRow,
+    notes: Vec<JsonNote>,
+    metrics_requested: usize,
+    cost_usd: f64,
+}
+
+#[derive(Serialize)]
+struct JsonRow {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ou_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<String>,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ou: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<crate::model::AccountState>,
+    yesterday: Option<Usd>,
+    today_so_far: Option<Usd>,
+    average_7_days: Option<Usd>,
+    month_to_date: Option<Usd>,
+    forecast: Option<Usd>,
+    threshold: Option<Usd>,
+    compared_with_threshold: Option<Usd>,
+    over_threshold: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accounts_over_threshold: Option<usize>,
+    stands_out: Option<JsonOutlier>,
+    missing: Option<&'static str>,
+    spend: Vec<Option<Usd>>,
+    estimated_slots: Vec<usize>,
+    outlier_slots: Vec<usize>,
+}
+
+#[derive(Serialize)]
+struct JsonOutlier {
+    slot: String,
+    spend: Usd,
+    usual: Usd,
+}
+
+#[derive(Serialize)]
+struct JsonNote {
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accounts: Option<usize>,
+    text: String,
+}
+
+impl Json {
+    pub(super) fn of(report: &Report) -> Self {
+        let slots: Vec<String> = report.grid.starts().map(|at| at.to_string()).collect();
+        let row = |row: &Row| json_row(row, &slots);
+        Self {
+            generated_at: report.now.to_string(),
+            published_until: report.published.map(|at| at.to_string()),
+            organization: report.organization.clone(),
+            currency: "USD",
+            by: report.by.name(),
+            interval: report.grid.interval().name(),
+            measure: report.measure,
+            rows: report.rows.iter().map(row).collect(),
+            rows_left_out: report.left_out,
+            total: row(&report.total),
+            notes: report
+                .notes
+                .iter()
+                .zip(notes(report))
+                .map(|(note, text)| JsonNote {
+                    code: note_code(note),
+                    accounts: match note {
+                        Note::Missing(_, count) => Some(*count),
+                        _ => None,
+                    },
+                    text,
+                })
+                .collect(),
+            metrics_requested: report.metrics,
+            cost_usd: cost(report.metrics).to_f64(),
+            slots,
+        }
+    }
+}
+
+fn json_row(row: &Row, slots: &[String]) -> JsonRow {
+    let usd = |amount: Option<Amount>| amount.map(|amount| amount.usd);
+    let outlier = |found: StandsOut| JsonOutlier {
+        slot: slots.get(found.slot).cloned().unwrap_or_default(),
+        spend: found.spent,
+        usual: found.usual,
+    };
+    JsonRow {
+        account: match &row.key {
+            Key::Account(id) => Some(id.to_string()),
+            _ => None,
+        },
+        ou_id: match &row.key {
+            Key::Ou(id) => Some(id.to_string()),
+            _ => None,
+        },
+        service: match &row.key {
+            Key::Service(name) => Some(name.clone()),
+            _ => None,
+        },
+        name: row.name.clone(),
+        ou: row.ou.clone(),
+        state: row.state,
+        yesterday: usd(row.figures.yesterday),
+        today_so_far: usd(row.figures.today),
+        average_7_days: row.figures.average,
+        month_to_date: row.figures.month_to_date,
+        forecast: row.figures.forecast,
+        threshold: row.threshold,
+        compared_with_threshold: row.compared.filter(|_| row.threshold.is_some()),
+        over_threshold: row.over(),
+        accounts_over_threshold: matches!(row.key, Key::Ou(_) | Key::Total)
+            .then_some(row.members_over),
+        stands_out: row.stands_out.map(outlier),
+        missing: row.missing.map(crate::spend::Missing::code),
+        spend: row.slots.iter().map(|slot| usd(*slot)).collect(),
+        estimated_slots: row
+            .slots
+            .iter()
+            .enumerate()
+            .filter(|(_, slot)| slot.is_some_and(|amount| amount.estimated))
+            .map(|(index, _)| index)
+            .collect(),
+        outlier_slots: row.outliers.iter().map(|found| found.slot).collect(),
+    }
+}
+
+const fn note_code(note: &Note) -> &'static str {
+    match note {
+        Note::Missing(missing, _) => missing.code(),
+        Note::Stale(_) => "stale",
+        Note::NoMonthYet => "month-not-published-yet",
+        Note::NoConfig => "no-config",
+        Note::Measure(_) => "measure",
+        Note::NoServices => "no-services",
+        Note::WholeOrganization => "whole-organization",
+    }
+}
