@@ -106,6 +106,12 @@ fn main() {
     set(&file, LATENCY, THROTTLED);
     status_under_throttling(home, forced, &mut verdict);
     planning(&mut verdict);
+    set(&file, Duration::ZERO, 0.0);
+    let ran = on_sandbox(home, "sandbox advance 1d");
+    println!(
+        "a day of the sandbox, every account's alarm in it: {:.1?}",
+        ran.took
+    );
 
     if verdict.broken > 0 {
         println!("{} budgets are not met", verdict.broken);
