@@ -5,7 +5,7 @@ use super::names::Scope;
 use crate::model::Arn;
 
 /// The state machine as shipped, with placeholders (docs/notifier.md).
-const DEFINITION: &str = include_str!("../../assets/notifier.asl.json");
+const DEFINITION: &str = include_str!(concat!(env!("OUT_DIR"), "/notifier.asl.json"));
 
 /// The state machine.
 #[derive(Debug, Clone, PartialEq)]

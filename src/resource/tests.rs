@@ -58,7 +58,7 @@ fn no_placeholder_is_left_in_the_state_machine_and_none_is_unused() {
         facts: &facts,
     };
     let shipped: Value =
-        serde_json::from_str(include_str!("../../assets/notifier.asl.json")).unwrap();
+        serde_json::from_str(include_str!(concat!(env!("OUT_DIR"), "/notifier.asl.json"))).unwrap();
     let mut wanted = BTreeSet::new();
     walk(&shipped, &mut |text| {
         if let Some(name) = text
@@ -93,7 +93,7 @@ fn the_notifier_may_call_exactly_what_the_state_machine_calls() {
         });
     }
     let shipped: Value =
-        serde_json::from_str(include_str!("../../assets/notifier.asl.json")).unwrap();
+        serde_json::from_str(include_str!(concat!(env!("OUT_DIR"), "/notifier.asl.json"))).unwrap();
     let mut called = BTreeSet::new();
     walk(&shipped, &mut |text| {
         if let Some(call) = text.strip_prefix("arn:aws:states:::aws-sdk:") {

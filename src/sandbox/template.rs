@@ -89,7 +89,7 @@ impl Template {
     /// # Errors
     /// It isn't a template, or has what StackSets refuse (transforms, nested stacks) or the sandbox doesn't know.
     pub fn parse(text: &str) -> Result<Self> {
-        let yaml: serde_yaml_ng::Value = serde_yaml_ng::from_str(text)
+        let yaml: yaml_serde::Value = yaml_serde::from_str(text)
             .map_err(|error| TemplateError::new(format!("Template format error: {error}")))?;
         let Value::Object(mut sections) = evaluate::long_form(yaml)? else {
             return Err(TemplateError::new(

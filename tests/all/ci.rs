@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use serde_yaml_ng::Value;
+use yaml_serde::Value;
 
 use crate::stage::{Stage, texts};
 
@@ -84,7 +84,7 @@ fn texts_of<'a>(value: &'a Value, key: &str) -> Vec<&'a str> {
 
 #[test]
 fn the_github_workflow_plans_deploys_and_checks() {
-    let workflow: Value = serde_yaml_ng::from_str(GITHUB).unwrap();
+    let workflow: Value = yaml_serde::from_str(GITHUB).unwrap();
     let runner = Runner::new();
     runner.stage.succeeds(&["bootstrap"]);
     let summary = runner.stage.path("summary.md");
@@ -138,7 +138,7 @@ fn the_github_workflow_plans_deploys_and_checks() {
 
 #[test]
 fn a_plan_that_fails_is_commented_as_such() {
-    let workflow: Value = serde_yaml_ng::from_str(GITHUB).unwrap();
+    let workflow: Value = yaml_serde::from_str(GITHUB).unwrap();
     let runner = Runner::new();
     runner.stage.config("[mail]\nform = \"a@example.com\"\n");
     let env = BTreeMap::from([("PULL_REQUEST", "7".to_owned())]);
@@ -154,7 +154,7 @@ fn a_plan_that_fails_is_commented_as_such() {
 
 #[test]
 fn the_gitlab_pipeline_plans_deploys_and_checks() {
-    let pipeline: Value = serde_yaml_ng::from_str(GITLAB).unwrap();
+    let pipeline: Value = yaml_serde::from_str(GITLAB).unwrap();
     let runner = Runner::new();
     runner.stage.succeeds(&["bootstrap"]);
     let env = BTreeMap::from([

@@ -103,7 +103,7 @@ fn definition(config: &Map<String, Value>) -> Value {
             _ => {}
         }
     }
-    let shipped = include_str!("../../assets/notifier.asl.json");
+    let shipped = include_str!(concat!(env!("OUT_DIR"), "/notifier.asl.json"));
     let mut definition = serde_json::from_str(shipped).expect("the state machine");
     walk(&mut definition, config);
     definition
@@ -240,6 +240,7 @@ fn ministack_gives_the_reference_engines_answers() {
     let output = Command::new(venv.python())
         .arg(script)
         .arg(file)
+        .env("NOTIFIER_ASL", node::NOTIFIER)
         .output()
         .expect("Python runs");
     let said = String::from_utf8_lossy(&output.stdout);
@@ -296,7 +297,7 @@ fn statelint_finds_nothing_in_the_state_machine() {
     let Some(venv) = venv::shared("statelint") else {
         return;
     };
-    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/notifier.asl.json");
+    let shipped = node::NOTIFIER;
     let lint = |file: &Path| {
         let output = Command::new(venv.tool("statelint")).arg(file).output();
         let output = output.expect("statelint runs");
@@ -312,7 +313,7 @@ fn statelint_finds_nothing_in_the_state_machine() {
     let text = std::fs::read_to_string(shipped).expect("the state machine");
     std::fs::write(
         broken.path(),
-        text.replace("\"Next\": \"Sent\"", "\"Next\": 5"),
+        text.replace(r#""Next":"Sent""#, r#""Next":5"#),
     )
     .expect("it");
     let (clean, said) = lint(broken.path());

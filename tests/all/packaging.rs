@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use serde_yaml_ng::Value;
+use yaml_serde::Value;
 
 use crate::stage::{Stage, texts};
 
@@ -107,7 +107,7 @@ fn the_template_is_yaml_with_the_parameters_that_deploy_gives() {
     ] {
         assert!(out.lines().any(|there| there == line), "{line} in\n{out}");
     }
-    let yaml: Value = serde_yaml_ng::from_str(&out).unwrap();
+    let yaml: Value = yaml_serde::from_str(&out).unwrap();
     let parameters = yaml["Parameters"].as_mapping().unwrap();
     let json: serde_json::Value =
         serde_json::from_str(&stage.succeeds(&["--format", "json", "template"])).unwrap();

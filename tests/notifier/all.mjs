@@ -9,9 +9,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { findings } from './caniemail.mjs';
-import { CONFIG, allCases, evaluations, expectations, fuzz, load, render, root, runCase } from './reference.mjs';
+import { CONFIG, allCases, asset, evaluations, expectations, fuzz, load, render, runCase } from './reference.mjs';
 
-const asset = JSON.parse(fs.readFileSync(path.join(root, 'assets/notifier.asl.json'), 'utf8'));
 // As shipped, with its placeholders: asl-validator takes no empty strings, which AWS does.
 const validate = load('asl-validator');
 const broken = structuredClone(asset);

@@ -9,6 +9,7 @@ v2 as a Step Functions integration.
 
     node all.mjs > answers.json && python ministack.py answers.json
 
+$NOTIFIER_ASL names the state machine as it is assembled (see reference.mjs).
 Needs PyPI's `ministack` and `cbor2`.
 """
 
@@ -21,7 +22,6 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
 # A sibling of this file must not shadow the package of the same name.
 sys.path = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
 os.environ.setdefault("MINISTACK_ACCOUNT_ID", "999999999999")
@@ -91,7 +91,7 @@ def run(machine, name, execution, event, recorded):
 
 
 def main(answers):
-    asset = json.loads((ROOT / "assets/notifier.asl.json").read_text())
+    asset = json.loads(Path(os.environ["NOTIFIER_ASL"]).read_text())
     recorded = json.loads(Path(answers).read_text())
     cases = recorded["cases"]
     different = 0

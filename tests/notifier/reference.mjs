@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The reference for the notifier's expressions: the JSONata engine that AWS
 // names (npm `jsonata` 2.0.6), and an interpreter for the part of the Amazon
-// States Language that assets/notifier.asl.json uses, with mocked answers.
+// States Language that the notifier uses, with mocked answers.
 //
 //   node reference.mjs eval               one {"expr","vars"} a line on stdin,
 //                                         one {"value"|"undefined"|"error"} a line out
@@ -14,6 +14,8 @@
 //
 // The packages are looked for in $NOTIFIER_NODE_MODULES, by default
 // target/notifier/node_modules of this repository; package-lock.json pins them.
+// $NOTIFIER_ASL names the state machine as it is assembled from
+// assets/notifier.asl.yaml (the newest target/debug/build/*/out/notifier.asl.json).
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -25,6 +27,9 @@ export const root = path.resolve(here, '../..');
 export const modules = path.resolve(process.env.NOTIFIER_NODE_MODULES ?? path.join(root, 'target/notifier/node_modules'));
 export const load = createRequire(path.join(modules, 'x.js'));
 const jsonata = load('jsonata');
+
+/** The state machine as AWS gets it, placeholders and all. */
+export const asset = JSON.parse(fs.readFileSync(process.env.NOTIFIER_ASL, 'utf8'));
 
 const MACHINE_ARN = 'arn:aws:states:us-east-1:999999999999:stateMachine:billctl-notifier';
 const PAYLOAD_LIMIT = 262144; // 256 KiB a state's input or output, in bytes.
@@ -271,7 +276,6 @@ function world(test, calls) {
 }
 
 export async function runCase(test, trace) {
-  const asset = JSON.parse(fs.readFileSync(path.join(root, 'assets/notifier.asl.json'), 'utf8'));
   const machine = configure(asset, { ...CONFIG, ...test.config });
   const calls = [];
   const executionName = test.execution ?? `mail_${test.event?.id}`;

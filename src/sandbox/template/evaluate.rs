@@ -12,8 +12,8 @@ use crate::service::cloudformation::Parameters;
 const DEEPEST: usize = 64;
 
 /// YAML as JSON, with `!Sub x` written out as `{"Fn::Sub": x}`.
-pub(super) fn long_form(yaml: serde_yaml_ng::Value) -> Result<Value> {
-    use serde_yaml_ng::Value as Yaml;
+pub(super) fn long_form(yaml: yaml_serde::Value) -> Result<Value> {
+    use yaml_serde::Value as Yaml;
     Ok(match yaml {
         Yaml::Null => Value::Null,
         Yaml::Bool(flag) => Value::Bool(flag),

@@ -16,6 +16,9 @@ const PACKAGES: [(&str, &str); 2] = [
     ),
 ];
 
+/// The state machine as it is assembled when billctl is built.
+pub const NOTIFIER: &str = concat!(env!("OUT_DIR"), "/notifier.asl.json");
+
 /// A folder with the installed packages.
 #[derive(Debug)]
 pub struct Packages {
@@ -32,7 +35,8 @@ impl Packages {
                     .join("tests/notifier")
                     .join(script),
             )
-            .env("NOTIFIER_NODE_MODULES", self.root.join("node_modules"));
+            .env("NOTIFIER_NODE_MODULES", self.root.join("node_modules"))
+            .env("NOTIFIER_ASL", NOTIFIER);
         command
     }
 }
