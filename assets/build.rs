@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::{env, fs};
 
-use yaml_serde::{Mapping, Value};
+use yaml_serde::Value;
 
 const SOURCE: &str = "assets/notifier.asl.yaml";
 
@@ -26,7 +26,9 @@ fn main() -> Result<(), Failure> {
 }
 
 fn assemble(source: &str) -> Result<String, Failure> {
-    let mut document: Mapping = yaml_serde::from_str(source)?;
+    let mut document: Value = yaml_serde::from_str(source)?;
+    document.apply_merge()?;
+    let document = document.as_mapping_mut().ok_or("no mapping")?;
     let fragments = document.remove("Fragments").ok_or("no Fragments")?;
     let fragments: BTreeMap<String, String> = yaml_serde::from_value(fragments)?;
     let fragments = fragments

@@ -26,6 +26,7 @@ for (const file of allCases()) {
   const mail = run.mail && render(run.mail);
   const name = path.basename(file, '.json');
   cases[name] = {
+    clock: run.clock,
     end: run.end,
     error: run.error,
     cause: run.cause,

@@ -9,7 +9,7 @@
 //   node reference.mjs trace CASE.json    the same, with every evaluation: {"expr","vars","value"} a line
 //   node reference.mjs check [CASE...]    compares every case with what it expects
 //   node reference.mjs render CASE DIR    writes the mail of a case as files
-//   node reference.mjs fuzz [N] [SEED]    N random worlds: every alarm must end in a mail
+//   node reference.mjs fuzz [N] [SEED]    N random worlds: a mail that is asked for must be whole
 //   node reference.mjs config             what the placeholders hold here, as JSON
 //
 // The packages are looked for in $NOTIFIER_NODE_MODULES, by default
@@ -48,6 +48,9 @@ export const CONFIG = {
   Measure: 'daily',
   NotifyOk: 'true',
   StackSetName: 'billctl-member',
+  Remind: 'true',
+  EscalateAfter: '0',
+  EscalateTo: '',
 };
 
 class Failure extends Error {
@@ -63,9 +66,10 @@ const plain = (value) => (value === undefined ? undefined : JSON.parse(JSON.stri
 /** The longest evaluation so far: AWS stops an expression after a second. */
 export const evaluations = { slowest: { milliseconds: 0, expr: '' } };
 
-async function evaluate(expr, vars) {
+async function evaluate(expr, vars, clock) {
   const began = performance.now();
   const program = jsonata(expr);
+  if (clock) program.registerFunction('millis', () => clock.now, '<:n>');
   // Step Functions' own functions; $eval does not exist there.
   program.registerFunction('parse', (text) => JSON.parse(text), '<s:x>');
   program.registerFunction('eval', () => { throw new Error('$eval is not available'); });
@@ -88,13 +92,13 @@ export function configure(node, config) {
 }
 
 /** Evaluates every expression inside a value; an undefined result fails as it does on AWS. */
-async function resolve(node, vars, trace) {
+async function resolve(node, vars, trace, clock) {
   if (typeof node === 'string') {
     const match = /^\{%([\s\S]*)%\}$/.exec(node);
     if (!match) return node;
     let value;
     try {
-      value = await evaluate(match[1], vars);
+      value = await evaluate(match[1], vars, clock);
     } catch (cause) {
       throw new Failure('States.QueryEvaluationError', `${cause.code ?? ''} ${cause.message} in ${match[1].slice(0, 120)}`);
     }
@@ -102,10 +106,10 @@ async function resolve(node, vars, trace) {
     if (value === undefined) throw new Failure('States.QueryEvaluationError', `undefined: ${match[1].slice(0, 200)}`);
     return value;
   }
-  if (Array.isArray(node)) return Promise.all(node.map((item) => resolve(item, vars, trace)));
+  if (Array.isArray(node)) return Promise.all(node.map((item) => resolve(item, vars, trace, clock)));
   if (node && typeof node === 'object') {
     const out = {};
-    for (const [key, value] of Object.entries(node)) out[key] = await resolve(value, vars, trace);
+    for (const [key, value] of Object.entries(node)) out[key] = await resolve(value, vars, trace, clock);
     return out;
   }
   return node;
@@ -114,7 +118,8 @@ async function resolve(node, vars, trace) {
 const matches = (names, error) => names.includes(error) || (names.includes('States.ALL') && error !== 'States.DataLimitExceeded');
 
 /** Runs a state machine until it ends. `task(resource, args)` answers or throws a Failure. */
-export async function interpret(machine, input, executionName, task, trace) {
+export async function interpret(machine, input, executionName, task, trace, clock) {
+  const fill = (node, vars) => resolve(node, vars, trace, clock);
   const vars = {};
   const context = {
     Execution: { Name: executionName, Id: MACHINE_ARN.replace(':stateMachine:', ':execution:') + ':' + executionName, Input: input },
@@ -122,14 +127,14 @@ export async function interpret(machine, input, executionName, task, trace) {
   };
   const visited = [];
   let name = machine.StartAt;
-  for (let steps = 0; steps < 1000; steps++) {
+  for (let steps = 0; steps < 5000; steps++) {
     const state = machine.States[name];
     if (!state) throw new Error(`no state ${name}`);
     visited.push(name);
     const scope = (extra) => ({ ...vars, states: { input, context: { ...context, State: { Name: name } }, ...extra } });
     const assign = async (block, extra) => {
       if (!block) return;
-      const values = await resolve(block, scope(extra), trace);
+      const values = await fill(block, scope(extra));
       Object.assign(vars, values);
     };
     const sized = (value) => {
@@ -139,7 +144,7 @@ export async function interpret(machine, input, executionName, task, trace) {
     try {
       switch (state.Type) {
         case 'Pass': {
-          const output = state.Output === undefined ? input : await resolve(state.Output, scope(), trace);
+          const output = state.Output === undefined ? input : await fill(state.Output, scope());
           await assign(state.Assign);
           input = sized(output);
           if (state.End) return { end: name, output: input, visited, vars };
@@ -149,7 +154,7 @@ export async function interpret(machine, input, executionName, task, trace) {
         case 'Choice': {
           let next = state.Default;
           for (const rule of state.Choices) {
-            const verdict = await resolve(rule.Condition, scope(), trace);
+            const verdict = await fill(rule.Condition, scope());
             if (typeof verdict !== 'boolean') throw new Failure('States.QueryEvaluationError', `condition is not a boolean: ${rule.Condition}`);
             if (verdict) {
               await assign(rule.Assign);
@@ -161,21 +166,28 @@ export async function interpret(machine, input, executionName, task, trace) {
           name = next;
           break;
         }
+        case 'Wait': {
+          const seconds = await fill(state.Seconds, scope());
+          if (!Number.isInteger(seconds) || seconds < 0) throw new Failure('States.QueryEvaluationError', `Seconds is ${seconds}`);
+          clock.now += seconds * 1000;
+          name = state.Next;
+          break;
+        }
         case 'Succeed':
-          return { end: name, output: state.Output === undefined ? input : await resolve(state.Output, scope(), trace), visited, vars };
+          return { end: name, output: state.Output === undefined ? input : await fill(state.Output, scope()), visited, vars };
         case 'Fail': {
-          const error = await resolve(state.Error, scope(), trace);
-          const cause = await resolve(state.Cause, scope(), trace);
+          const error = await fill(state.Error, scope());
+          const cause = await fill(state.Cause, scope());
           return { end: name, error, cause, visited, vars };
         }
         case 'Task': {
           const tries = new Map();
           for (;;) {
             try {
-              const args = await resolve(state.Arguments ?? input, scope(), trace);
+              const args = await fill(state.Arguments ?? input, scope());
               sized(args);
               const result = sized(await task(state.Resource, args, name));
-              const output = state.Output === undefined ? result : await resolve(state.Output, scope({ result }), trace);
+              const output = state.Output === undefined ? result : await fill(state.Output, scope({ result }));
               await assign(state.Assign, { result });
               input = sized(output);
               name = state.Next;
@@ -186,12 +198,14 @@ export async function interpret(machine, input, executionName, task, trace) {
               const used = tries.get(retry) ?? 0;
               if (retry && used < (retry.MaxAttempts ?? 3)) {
                 tries.set(retry, used + 1);
+                const pause = (retry.IntervalSeconds ?? 1) * (retry.BackoffRate ?? 2) ** used;
+                clock.now += Math.min(pause, retry.MaxDelaySeconds ?? Infinity) * 1000;
                 continue;
               }
               const handler = (state.Catch ?? []).find((rule) => matches(rule.ErrorEquals, failure.error));
               if (!handler) throw failure;
               const errorOutput = { Error: failure.error, Cause: failure.cause };
-              const output = handler.Output === undefined ? errorOutput : await resolve(handler.Output, scope({ errorOutput }), trace);
+              const output = handler.Output === undefined ? errorOutput : await fill(handler.Output, scope({ errorOutput }));
               await assign(handler.Assign, { errorOutput });
               input = output;
               name = handler.Next;
@@ -212,7 +226,7 @@ export async function interpret(machine, input, executionName, task, trace) {
 }
 
 /** The mocked world of a case: explicit answers first, then what its series imply. */
-function world(test, calls) {
+function world(test, calls, clock) {
   const used = new Map();
   const answerTo = (call, args) => {
     let answer = test.answers?.[call];
@@ -262,7 +276,7 @@ function world(test, calls) {
     }
   };
   return async (resource, args) => {
-    const entry = { call: resource.replace('arn:aws:states:::aws-sdk:', '').replace('arn:aws:states:::', ''), arguments: args };
+    const entry = { call: resource.replace('arn:aws:states:::aws-sdk:', '').replace('arn:aws:states:::', ''), arguments: args, at: new Date(clock.now).toISOString() };
     calls.push(entry);
     try {
       entry.result = answerTo(entry.call, args);
@@ -278,11 +292,19 @@ function world(test, calls) {
 export async function runCase(test, trace) {
   const machine = configure(asset, { ...CONFIG, ...test.config });
   const calls = [];
+  // An event or another input, and when it comes: a case's clock is simulated.
+  const input = test.input ?? test.event;
   const executionName = test.execution ?? `mail_${test.event?.id}`;
-  const run = await interpret(machine, test.event, executionName, world(test, calls), trace);
+  const clock = { now: Date.parse(test.clock ?? test.event?.time) || Date.parse('2026-11-23T12:20:00Z') };
+  const began = clock.now;
+  const run = await interpret(machine, input, executionName, world(test, calls, clock), trace, clock);
   const sent = calls.filter((c) => c.call === 'sesv2:sendEmail').pop()?.arguments;
   const data = sent?.Content?.Template?.TemplateData;
-  return { end: run.end, error: run.error, cause: run.cause, output: run.output, calls, mail: data ? JSON.parse(data) : undefined, send: sent, visited: run.visited };
+  const mails = calls
+    .filter((c) => c.call === 'sesv2:sendEmail' && !c.error && c.arguments.Content.Template)
+    .map((c) => ({ at: c.at, to: c.arguments.Destination, ...JSON.parse(c.arguments.Content.Template.TemplateData) }));
+  const started = calls.filter((c) => c.call === 'states:startExecution').map((c) => ({ name: c.arguments.Name, input: c.arguments.Input }));
+  return { clock: began, end: run.end, error: run.error, cause: run.cause, output: run.output, calls, mails, started, mail: data ? JSON.parse(data) : undefined, send: sent, visited: run.visited };
 }
 
 /** Renders the three parts as SES does: Handlebars without HTML escaping, and every variable must exist. */
@@ -306,9 +328,13 @@ function differences(expected, actual, at) {
 
 /** In what a run and its mail are not as the case wants them. */
 export function expectations(test, got, mail) {
-  const { calls, never, serviceQueries, hostile, ...expected } = test.expect;
+  const { calls, reads, never, serviceQueries, hostile, ...expected } = test.expect;
   const problems = differences(expected, got, 'got');
   if (calls) problems.push(...differences(calls, got.calls.map((c) => c.call), 'calls'));
+  if (reads !== undefined) {
+    const made = got.calls.filter((c) => c.call === 'cloudwatch:getMetricData').length;
+    if (made !== reads) problems.push(`the charges were read ${made} times, expected ${reads}`);
+  }
   if (serviceQueries !== undefined) {
     const asked = got.calls.filter((c) => c.call === 'cloudwatch:getMetricData').pop().arguments.MetricDataQueries.length;
     if (asked !== serviceQueries) problems.push(`${asked} services were asked for, expected ${serviceQueries}`);
@@ -369,10 +395,12 @@ export async function fuzz(count, seed) {
     const now = Date.UTC(2026, Math.floor(random() * 12), 1 + Math.floor(random() * 31), Math.floor(random() * 24), Math.floor(random() * 60));
     const test = {
       config: { FallbackRecipient: 'finops@example.com', Measure: pick(['daily', 'six-hourly', 'month-to-date']) },
-      event: {
-        id: `fuzz-${i}`, source: 'aws.cloudwatch', 'detail-type': 'CloudWatch Alarm State Change', account: '123456789012',
-        time: new Date(now).toISOString().replace('.000Z', 'Z'), resources: ['arn:aws:cloudwatch:us-east-1:123456789012:alarm:Billing-Alarm'],
-        detail: { state: { value: pick(['ALARM', 'OK']), reason: junk(), reasonData: junk() }, previousState: { value: 'ALARM', reason: junk() }, configuration: junk(), [pick(['a', 'account', 'owner'])]: junk() },
+      clock: new Date(now).toISOString(),
+      execution: 'mail_fuzz',
+      input: {
+        billctl: 'mail', account: '123456789012', as: pick(['first', 'reminder', 'doubling', 'recovery', 'unreadable', junk()]),
+        since: pick(['', '2026-11-20', junk()]), lastMail: junk(), toldAt: junk(), lastOver: junk(), excess: junk(), excessUntil: junk(),
+        unsent: junk(), reported: junk(), limit: junk(), test: junk(), day: junk(), from: junk(),
       },
       threshold: pick(['', '0.01', '100', '999999999', 'x', '-1']),
       series: points(now, 70),
