@@ -8,6 +8,7 @@
 //   node reference.mjs run CASE.json      runs the state machine; prints the calls and the end
 //   node reference.mjs trace CASE.json    the same, with every evaluation: {"expr","vars","value"} a line
 //   node reference.mjs check [CASE...]    compares every case with what it expects
+//   node reference.mjs figures            compares the table of figures.json
 //   node reference.mjs render CASE DIR    writes the mail of a case as files
 //   node reference.mjs fuzz [N] [SEED]    N random worlds: a mail that is asked for must be whole
 //   node reference.mjs config             what the placeholders hold here, as JSON
@@ -304,7 +305,7 @@ export async function runCase(test, trace) {
     .filter((c) => c.call === 'sesv2:sendEmail' && !c.error && c.arguments.Content.Template)
     .map((c) => ({ at: c.at, to: c.arguments.Destination, ...JSON.parse(c.arguments.Content.Template.TemplateData) }));
   const started = calls.filter((c) => c.call === 'states:startExecution').map((c) => ({ name: c.arguments.Name, input: c.arguments.Input }));
-  return { clock: began, end: run.end, error: run.error, cause: run.cause, output: run.output, calls, mails, started, mail: data ? JSON.parse(data) : undefined, send: sent, visited: run.visited };
+  return { execution: executionName, input, config: test.config ?? {}, clock: began, vars: run.vars, end: run.end, error: run.error, cause: run.cause, output: run.output, calls, mails, started, mail: data ? JSON.parse(data) : undefined, send: sent, visited: run.visited };
 }
 
 /** Renders the three parts as SES does: Handlebars without HTML escaping, and every variable must exist. */
@@ -353,6 +354,57 @@ export function expectations(test, got, mail) {
   }
   for (const text of never ?? []) if (seen.includes(text)) problems.push(`${JSON.stringify(text)} got into the mail`);
   return problems;
+}
+
+/** Publications written out: a row, or `count` of them, `hours` apart. */
+const written = (series) =>
+  series.flatMap((row) =>
+    Array.isArray(row)
+      ? [row]
+      : Array.from({ length: row.count }, (_, i) => [
+          new Date(Date.parse(row.from) + i * row.hours * 3600e3).toISOString().replace('.000Z', 'Z'),
+          Math.round((row.first + i * row.step) * 1e6) / 1e6,
+        ]),
+  );
+
+/** The table of figures.json, which `billctl spend` answers too, as cases: a mail about each series. */
+export const figures = JSON.parse(fs.readFileSync(path.join(here, 'figures.json'), 'utf8')).map((row) => ({
+  name: row.name,
+  wanted: row.expect,
+  clock: row.now,
+  execution: 'mail_figures',
+  input: { billctl: 'mail', account: '123456789012', as: 'first', test: true },
+  config: { Measure: row.measure ?? 'daily' },
+  answers: { 'organizations:describeAccount': { result: { Account: { Name: 'shop', Email: 'a@example.com', State: 'ACTIVE' } } } },
+  threshold: String(row.limit),
+  series: written(row.series),
+}));
+
+/** In what the state machine's figures differ from the table's by more than a cent. */
+export function figureProblems(test, got) {
+  const v = got.vars;
+  const known = (yes, value) => (yes ? value : null);
+  const some = v.points.length > 0 && (v.measure !== 'month-to-date' || v.monthKnown);
+  const have = {
+    amount: known(v.amountKnown, v.amount),
+    to: known(some, new Date(v.at).toISOString().replace('.000Z', 'Z')),
+    certain: known(some, v.certain),
+    verdict: v.verdict,
+    month: known(v.monthKnown, v.last.v),
+    average: known(v.usualKnown, v.usual),
+    forecast: known(v.forecast !== -1, v.forecast),
+    stops: known(v.stops !== -1, v.stops),
+    goes_on: known(v.goesOn !== -1, v.goesOn),
+  };
+  const near = (a, b) => a === b || (typeof a === 'number' && typeof b === 'number' && Math.abs(a - b) < 0.0101);
+  const problems = Object.entries(test.wanted)
+    .filter(([field, value]) => field !== 'days' && !near(value, have[field]))
+    .map(([field, value]) => `${field} is ${have[field]}, expected ${value}`);
+  for (const [day, value] of Object.entries(test.wanted.days ?? {})) {
+    const found = v.days?.find((d) => d.day === day);
+    if (!found || !near(value, known(found.known, found.spent))) problems.push(`${day} is ${found && known(found.known, found.spent)}, expected ${value}`);
+  }
+  return got.end === 'Sent' ? problems : [`ended in ${got.end}: ${got.error} ${got.cause}`];
 }
 
 async function check(files) {
@@ -474,6 +526,16 @@ async function main([verb, ...rest]) {
     }
     case 'check':
       return check(rest.length ? rest : allCases());
+    case 'figures': {
+      let wrong = 0;
+      for (const test of figures) {
+        const problems = figureProblems(test, await runCase(test));
+        if (problems.length) console.log(`FAIL ${test.name}\n     ${problems.join('\n     ')}`);
+        wrong += problems.length ? 1 : 0;
+      }
+      console.log(`${figures.length - wrong} of ${figures.length} series as expected`);
+      return wrong === 0;
+    }
     default:
       console.error('usage: reference.mjs eval | run CASE | trace CASE | render CASE DIR | check [CASE...]');
       return false;
