@@ -258,6 +258,7 @@ fn window(args: &SpendArgs, context: &Context) -> Window {
     Window {
         days: Grid::until(now, days, Interval::Day),
         quarters: quarters.then(|| Grid::until(now, days, Interval::SixHours)),
+        measure: context.config.alarm.measure,
         now,
     }
 }

@@ -31,6 +31,7 @@ pub async fn spent_lately(
     let window = Window {
         days: Grid::until(now, DAYS, Interval::Day),
         quarters: Some(Grid::until(now, DAYS, Interval::SixHours)),
+        measure,
         now,
     };
     let read = ledgers(services, &series, &window).await?;
