@@ -89,6 +89,8 @@ pub struct Figures {
     pub month_to_date: Option<Usd>,
     /// What this month will cost if every day left costs the average.
     pub forecast: Option<Usd>,
+    /// The 24 hours up to the newest publication.
+    pub last_24_hours: Option<Measured>,
 }
 
 impl Figures {
@@ -114,6 +116,7 @@ impl Figures {
             average,
             month_to_date: ledger.month_to_date,
             forecast,
+            last_24_hours: ledger.last_24_hours,
         }
     }
 

@@ -1,11 +1,11 @@
 //! What `spend` costs on a large organisation, in calls; `cargo bench --bench spend` measures time and memory.
 
+use billctl::config::Measure;
 use billctl::observe;
 use billctl::observe::spend::{Series, Window, ledgers};
 use billctl::sandbox::Sandbox;
 use billctl::sandbox::seed::{self, Shape};
 use billctl::service::cloudwatch::{GET_METRIC_DATA, MAX_QUERIES};
-use billctl::spend::{Grid, Interval};
 
 /// Accounts and OUs as in the budget; how much is read of each account doesn't change the number of calls.
 const SHAPE: Shape = Shape {
@@ -25,11 +25,7 @@ async fn ten_thousand_accounts_are_read_five_hundred_a_call_and_none_twice() {
         .collect();
     assert!(series.len() > SHAPE.accounts, "the management account too");
     let now = services.clock.now();
-    let window = Window {
-        days: Grid::until(now, 3, Interval::Day),
-        quarters: None,
-        now,
-    };
+    let window = Window::of_days(3, Measure::Daily, now);
     let found = ledgers(&services, &series, &window).await.unwrap();
     assert_eq!(found.len(), series.len());
     let counts = services.gate.counts();

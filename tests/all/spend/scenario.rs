@@ -184,7 +184,7 @@ fn an_account_asked_for_alone_is_told_from_an_organisation_without_data() {
         csv.lines()
             .nth(1)
             .unwrap()
-            .ends_with(",unknown,false,30,too-new"),
+            .ends_with(",unknown,false,30,too-new,,,unknown"),
         "{csv}"
     );
 }
