@@ -147,14 +147,14 @@ mod tests {
         let start: Timestamp = format!("{month}-01T00:00:00Z").parse().unwrap();
         (1..=days * 4)
             .map(|quarter| Publication {
-                at: Timestamp::from_second(start.as_second() + quarter * 21_600).unwrap(),
+                at: Timestamp::from_second(start.as_second() + quarter * 21_600 - 3_600).unwrap(),
                 month_to_date: Usd::from_micros(quarter * i64::from(per_day) * 250_000),
             })
             .collect()
     }
 
     #[test]
-    fn a_steady_account_is_forecast_to_the_cent() {
+    fn a_steady_account_is_forecast_by_its_average() {
         let now = "2026-11-23T00:30:00Z".parse().unwrap();
         let mut points = steady("2026-10", 31, 10);
         points.extend(steady("2026-11", 22, 10));
@@ -166,7 +166,8 @@ mod tests {
         assert_eq!(figures.today, None, "nothing is published for today yet");
         assert_eq!(figures.average, Some(Usd::dollars(10)));
         assert_eq!(figures.month_to_date, Some(Usd::dollars(220)));
-        assert_eq!(figures.forecast, Some(Usd::dollars(300)));
+        // Eight days and the hour since the newest publication.
+        assert_eq!(figures.forecast, Some(Usd::from_micros(300_416_666)));
     }
 
     #[test]

@@ -273,7 +273,7 @@ struct Sliding {
     spent: Usd,
     /// How many seconds of it are covered by publications.
     known: i64,
-    /// How many aren't, between the first that is covered and the end.
+    /// How many aren't, since the series began: between a month's last publication and its end nothing is published.
     gap: i64,
 }
 
@@ -283,7 +283,6 @@ impl Sliding {
     fn of(increments: &[Increment], end: i64, span: i64) -> Self {
         let start = end - span;
         let mut found = Self::default();
-        let mut begins = end;
         // The newest first: what lies before the time isn't looked at.
         for increment in increments.iter().rev() {
             let Increment { from, to, .. } = *increment;
@@ -298,8 +297,10 @@ impl Sliding {
                 increment.amount
             };
             found.known += overlap.max(0);
-            begins = from.max(start);
         }
+        let begins = increments
+            .first()
+            .map_or(end, |first| first.from.max(start));
         found.gap = (end - begins - found.known).max(0);
         found
     }
