@@ -18,7 +18,7 @@ use billctl::observe::spend::{Series, Window, ledgers};
 use billctl::render::{spend_csv, spend_html};
 use billctl::sandbox::Sandbox;
 use billctl::sandbox::seed::{self, Shape};
-use billctl::spend::{By, Grid, Interval, Material, report};
+use billctl::spend::{By, Material, report};
 use billctl::{config::Measure, observe};
 
 use self::forced::Forced;
@@ -54,11 +54,7 @@ fn main() {
             .expect("an organisation");
         let read = started.elapsed();
         let now = services.clock.now();
-        let window = Window {
-            days: Grid::until(now, DAYS + 2, Interval::Day),
-            quarters: None,
-            now,
-        };
+        let window = Window::of_days(DAYS + 2, Measure::Daily, now);
         let series: Vec<Series> = organization
             .accounts()
             .map(|(account, _)| Series::Account(account.id))

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use super::output::Outputs;
 use super::{Context, Format, GlobalArgs};
 use crate::config::{Config, Measure};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::model::{AccountId, Organization, OuId, Usd};
 use crate::observe::spend::{self as observe, Series, Window};
@@ -54,6 +54,9 @@ pub struct SpendArgs {
     /// Propose thresholds from each account's own history, as a snippet for config.toml.
     #[arg(long, conflicts_with_all = ["by", "top", "interval", "html", "csv", "json"])]
     suggest: bool,
+    /// Exit with code 4 if an account is above its threshold.
+    #[arg(long, conflicts_with = "suggest")]
+    check: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -121,6 +124,9 @@ pub async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
     let thresholds = has_config
         .then(|| context.thresholds(&organization))
         .transpose()?;
+    if args.check {
+        checkable(args, thresholds.is_some())?;
+    }
     let window = window(args, context);
     context
         .listener
@@ -167,7 +173,26 @@ pub async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
             metrics: series.len(),
         },
     );
-    write(args, context, outputs, &report)
+    write(args, context, outputs, &report)?;
+    match render::spend_above(&report).filter(|_| args.check) {
+        Some(above) => Err(Error::new(ErrorKind::Check, above)),
+        None => Ok(()),
+    }
+}
+
+/// Whether there is something to check.
+fn checkable(args: &SpendArgs, has_config: bool) -> Result<()> {
+    if matches!(args.by, ByArg::Service) {
+        return Err(Error::usage(
+            "--check is about accounts: services have no thresholds",
+        ));
+    }
+    if !has_config {
+        return Err(Error::usage(
+            "--check needs thresholds: there is no config.toml",
+        ));
+    }
+    Ok(())
 }
 
 /// What was read.
@@ -258,6 +283,7 @@ fn window(args: &SpendArgs, context: &Context) -> Window {
     Window {
         days: Grid::until(now, days, Interval::Day),
         quarters: quarters.then(|| Grid::until(now, days, Interval::SixHours)),
+        measure: context.config.alarm.measure,
         now,
     }
 }

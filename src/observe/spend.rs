@@ -13,12 +13,13 @@ use crate::service::cloudwatch::{
     DataRequest, MAX_DATAPOINTS, MAX_QUERIES, Metric, MetricQuery, QuerySource,
 };
 use crate::service::{self, Kind, Services, pages};
-use crate::spend::{DAY, Evidence, Grid, Ledger, Missing, Publication, Subject, missing};
+pub use crate::spend::Window;
+use crate::spend::{DAY, Evidence, Ledger, Missing, Publication, Subject, missing};
 
 const NAMESPACE: &str = "AWS/Billing";
 const METRIC: &str = "EstimatedCharges";
-/// Hourly buckets hold at most one publication each and keep its time; empty ones return nothing.
-const PERIOD: u32 = 3_600;
+/// How long CloudWatch has five minutes: 63 days, less one for whatever happens between asking and answering.
+const FINE: i64 = 62 * DAY;
 /// Publications of a series in a day: four, and room for two more (AWS-FACTS 1: about every six hours).
 const PUBLICATIONS_A_DAY: usize = 6;
 /// Batches asked for before the gate paces them: it lets fewer through.
@@ -67,37 +68,39 @@ impl Series {
     }
 }
 
-/// The time to read.
-#[derive(Debug, Clone, Copy)]
-pub struct Window {
-    /// Its days, today last.
-    pub days: Grid,
-    /// The same time in quarters of days, where they are wanted too.
-    pub quarters: Option<Grid>,
-    /// Now.
-    pub now: Timestamp,
+/// The period that still has what was published at `from`: 300 s for 63 days, 3,600 s for 455 (AWS-FACTS 9). Buckets hold
+/// at most one publication each and keep its time; empty ones return nothing.
+fn period(from: i64, now: Timestamp) -> u32 {
+    if now.as_second() - from < FINE {
+        300
+    } else {
+        3_600
+    }
 }
 
-impl Window {
-    /// Whole hours from the first day to the end of this hour, so that the newest publication is in.
-    fn request(&self, queries: Vec<MetricQuery>) -> DataRequest {
-        let hour = i64::from(PERIOD);
-        let end = (self.now.as_second().div_euclid(hour) + 1) * hour;
-        // Both are moments that jiff has named before, or an hour after one.
-        let moment = |second| Timestamp::from_second(second).unwrap_or(self.now);
-        DataRequest {
-            queries,
-            start: moment(self.days.start()),
-            end: moment(end),
-        }
+/// From the first publication wanted to the end of this bucket, so that the newest is in; both on whole buckets.
+fn request(window: &Window, batch: &[Series]) -> DataRequest {
+    let period = period(window.from(), window.now);
+    let length = i64::from(period);
+    let end = (window.now.as_second().div_euclid(length) + 1) * length;
+    // Both are moments that jiff has named before, or an hour after one.
+    let moment = |second| Timestamp::from_second(second).unwrap_or(window.now);
+    DataRequest {
+        queries: batch
+            .iter()
+            .enumerate()
+            .map(|(index, series)| query(index, series, period))
+            .collect(),
+        start: moment(window.from()),
+        end: moment(end),
     }
+}
 
-    /// Series in one call: at most [`MAX_QUERIES`], and no more than fit into one answer.
-    fn batch(&self) -> usize {
-        let days = usize::try_from((self.now.as_second() - self.days.start()) / DAY + 1);
-        let points = days.unwrap_or(1).max(1) * PUBLICATIONS_A_DAY;
-        (MAX_DATAPOINTS / points).clamp(1, MAX_QUERIES)
-    }
+/// Series in one call: at most [`MAX_QUERIES`], and no more than fit into one answer.
+fn batch_size(window: &Window) -> usize {
+    let days = usize::try_from((window.now.as_second() - window.from()) / DAY + 1);
+    let points = days.unwrap_or(1).max(1) * PUBLICATIONS_A_DAY;
+    (MAX_DATAPOINTS / points).clamp(1, MAX_QUERIES)
 }
 
 /// Reads the series and keeps their ledgers, one for each subject. Each asked series is one metric on AWS's bill.
@@ -112,7 +115,7 @@ pub async fn ledgers(
     series: &[Series],
     window: &Window,
 ) -> Result<Vec<(Subject, Ledger)>> {
-    let batches = stream::iter(series.chunks(window.batch()))
+    let batches = stream::iter(series.chunks(batch_size(window)))
         .map(|batch| read(services, batch, window))
         .buffered(PARALLEL);
     let read: Vec<Vec<(Subject, Ledger)>> = batches
@@ -143,8 +146,7 @@ async fn read(
     batch: &[Series],
     window: &Window,
 ) -> service::Result<Vec<(Subject, Ledger)>> {
-    let queries = batch.iter().enumerate().map(query).collect();
-    let request = window.request(queries);
+    let request = request(window, batch);
     let mut publications: Vec<Vec<Publication>> = vec![Vec::new(); batch.len()];
     let pages = pages(|token| services.cloudwatch.get_metric_data(&request, token));
     let mut pages = pin!(pages);
@@ -173,23 +175,18 @@ async fn read(
         .map(|(series, mut publications)| {
             // Oldest first already, as the trait promises for a page; pages may come in any order.
             publications.sort_by_key(|publication| publication.at);
-            let ledger = Ledger::read(
-                &publications,
-                &window.days,
-                window.quarters.as_ref(),
-                window.now,
-            );
+            let ledger = Ledger::read(&publications, window);
             (series.subject(), ledger)
         })
         .collect())
 }
 
-fn query((index, series): (usize, &Series)) -> MetricQuery {
+fn query(index: usize, series: &Series, period: u32) -> MetricQuery {
     MetricQuery {
         id: format!("m{index}"),
         source: QuerySource::Stat {
             metric: series.metric(),
-            period: PERIOD,
+            period,
             stat: "Maximum".to_owned(),
         },
         return_data: true,

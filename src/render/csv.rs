@@ -1,9 +1,9 @@
 use crate::error::{Error, Result};
 use crate::model::Usd;
-use crate::spend::{Key, Report, Row};
+use crate::spend::{Key, Report, Row, Verdict};
 
 /// The columns, in this order for good; new ones come at the end (docs/spend.md).
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 13] = [
     "slot_start",
     "interval",
     "key",
@@ -14,6 +14,9 @@ const COLUMNS: [&str; 10] = [
     "stands_out",
     "threshold_usd",
     "missing",
+    "last_24_hours_usd",
+    "last_24_hours_until",
+    "verdict",
 ];
 
 /// A line for each row and slot: what spreadsheets and databases take best. Unknown spend is an empty field.
@@ -27,6 +30,10 @@ pub fn spend_csv(report: &Report) -> Result<String> {
     let starts: Vec<String> = report.grid.starts().map(|at| at.to_string()).collect();
     let newest = starts.len().saturating_sub(1);
     for row in &report.rows {
+        let until = row
+            .figures
+            .last_24_hours
+            .map_or_else(String::new, |measured| measured.at.to_string());
         for (slot, start) in starts.iter().enumerate() {
             let amount = row.slots.get(slot).copied().flatten();
             let quality = match amount {
@@ -52,6 +59,9 @@ pub fn spend_csv(report: &Report) -> Result<String> {
                     },
                     &usd(row.threshold),
                     row.missing.map_or("", crate::spend::Missing::code),
+                    &usd(row.figures.last_24_hours.map(|measured| measured.amount)),
+                    &until,
+                    row.verdict.map_or("", Verdict::name),
                 ])
                 .map_err(failed)?;
         }

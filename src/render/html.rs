@@ -9,7 +9,7 @@ use serde::Serialize;
 use self::chart::{DayChart, MonthChart, RowChart};
 use super::clean;
 use super::plural;
-use super::spend::{amount, cost_line, forecast, minute, notes, plain};
+use super::spend::{amount, cost_line, forecast, last_24_hours, minute, notes, plain};
 use crate::error::{Error, Result};
 use crate::spend::{By, Interval, Key, Report, Row};
 
@@ -267,6 +267,7 @@ fn columns(has_threshold: bool) -> Vec<Column> {
         "7-day avg.",
         "Month",
         "Forecast",
+        "Last 24 h",
     ];
     if has_threshold {
         names.extend(["Threshold", "Used"]);
@@ -293,6 +294,7 @@ impl PageRow {
             cell(plain(row.figures.average)),
             cell(plain(row.figures.month_to_date)),
             cell(forecast(row.figures.forecast)),
+            cell(last_24_hours(row)),
         ];
         let total = row.key == Key::Total;
         if has_threshold && !total {

@@ -18,6 +18,26 @@ pub fn spend(format: Format, report: &Report, width: Option<usize>) -> String {
     }
 }
 
+/// How many accounts are above their thresholds, and the one that is by the most; `None` where none is.
+pub fn spend_above(report: &Report) -> Option<String> {
+    let worst = report.worst.as_ref()?;
+    let id = match &worst.key {
+        Key::Account(id) => id.to_string(),
+        _ => String::new(),
+    };
+    let (verb, first) = match report.total.members_over {
+        1 => ("is above its threshold", ""),
+        _ => ("are above their thresholds", "most of all "),
+    };
+    Some(format!(
+        "{} {verb}: {first}{} ({id}), {} against {}",
+        plural(report.total.members_over, "account"),
+        clean(&worst.name),
+        plain(worst.compared),
+        plain(worst.threshold),
+    ))
+}
+
 fn text(format: Format, report: &Report, width: Option<usize>) -> String {
     let mut fit = &FITS[0];
     let mut table = table(format, report, fit);
@@ -87,6 +107,7 @@ fn headings(report: &Report, terse: bool) -> [&'static str; COLUMNS] {
         "7-day avg",
         "month",
         "forecast",
+        "last 24 h",
         if accounts { "threshold" } else { "over" },
         "used",
         "",
@@ -107,8 +128,8 @@ struct Fit {
 }
 
 /// From everything to what nobody could do without. What a terminal lacks room for first is what the other columns
-/// say nearly as well: both days that the alarm is about stay to the end.
-const FITS: [Fit; 8] = [
+/// say nearly as well.
+const FITS: [Fit; 9] = [
     fit(&[], usize::MAX, usize::MAX, usize::MAX, false),
     fit(&[], 28, 24, 31, false),
     fit(&[], 22, 16, 14, true),
@@ -116,7 +137,8 @@ const FITS: [Fit; 8] = [
     fit(&[3, 6], 24, 36, 14, true),
     fit(&[3, 6, 8], 22, 30, 14, true),
     fit(&[3, 6, 8, 7], 20, 24, 14, true),
-    fit(&[3, 6, 8, 7, 9], 16, 20, 14, true),
+    fit(&[3, 6, 8, 7, 9], 20, 24, 14, true),
+    fit(&[3, 6, 8, 7, 9, 10], 16, 20, 14, true),
 ];
 
 const fn fit(
@@ -156,7 +178,7 @@ fn shorten_path(path: &str, most: usize) -> String {
     format!("\u{2026}{}", whole.unwrap_or(&tail))
 }
 
-const NUMBERS: [&str; 10] = [
+const NUMBERS: [&str; 11] = [
     "accounts",
     "yesterday",
     "today",
@@ -164,13 +186,14 @@ const NUMBERS: [&str; 10] = [
     "7-day avg",
     "month",
     "forecast",
+    "last 24 h",
     "threshold",
     "over",
     "used",
 ];
 
 /// All columns that there are.
-const COLUMNS: usize = 12;
+const COLUMNS: usize = 13;
 
 /// Which of them are shown.
 struct Columns(Vec<usize>);
@@ -187,9 +210,9 @@ impl Columns {
 
     const fn of_kind(by: By) -> &'static [usize] {
         match by {
-            By::Account => &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
-            By::Ou => &[0, 1, 2, 4, 5, 6, 7, 8, 9, 11],
-            By::Service => &[0, 1, 4, 5, 6, 7, 8, 11],
+            By::Account => &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
+            By::Ou => &[0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 12],
+            By::Service => &[0, 1, 4, 5, 6, 7, 8, 9, 12],
         }
     }
 
@@ -264,6 +287,7 @@ fn cells(format: Format, report: &Report, row: &Row, fit: &Fit) -> Vec<String> {
         plain(row.figures.average),
         plain(row.figures.month_to_date),
         forecast(row.figures.forecast),
+        last_24_hours(row),
         limit,
         used,
         last,
@@ -287,7 +311,7 @@ fn total_cells(format: Format, report: &Report, fit: &Fit) -> Vec<String> {
         (1, label("Total".to_owned())),
         (2, members),
         // Below the thresholds, or where those have no room.
-        (if fit.without.contains(&9) { 10 } else { 9 }, over),
+        (if fit.without.contains(&10) { 11 } else { 10 }, over),
     ] {
         if let Some(cell) = cells.get_mut(index) {
             *cell = text;
@@ -329,6 +353,10 @@ pub(super) fn amount(amount: Option<Amount>) -> String {
 
 pub(super) fn plain(usd: Option<Usd>) -> String {
     usd.map_or_else(|| "-".to_owned(), |usd| usd.to_string())
+}
+
+pub(super) fn last_24_hours(row: &Row) -> String {
+    plain(row.figures.last_24_hours.map(|measured| measured.amount))
 }
 
 pub(super) fn forecast(usd: Option<Usd>) -> String {
@@ -415,13 +443,13 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
                 "There is no config.toml, so no thresholds are shown; `billctl spend --suggest` proposes some.".to_owned()
             }
             Note::Measure(Measure::SixHourly) => {
-                "The alarm measures six hours: thresholds are compared with the highest six hours since yesterday.".to_owned()
+                "The alarm measures six hours: thresholds are compared with the six hours up to the newest publication.".to_owned()
             }
             Note::Measure(Measure::MonthToDate) => {
                 "The alarm measures the month: thresholds are compared with the month to date.".to_owned()
             }
             Note::Measure(Measure::Daily) => {
-                "Thresholds are compared with the higher of yesterday and today so far.".to_owned()
+                "Thresholds are compared with the 24 hours up to the newest publication.".to_owned()
             }
             Note::NoServices => {
                 "CloudWatch lists no charges by service in the last two weeks.".to_owned()

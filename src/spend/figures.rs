@@ -1,15 +1,15 @@
 use jiff::Timestamp;
 
-use super::increments::{Publication, months};
-use super::{Amount, DAY, Grid, Month, slots};
+use super::increments::Publication;
+use super::judgement::{Measured, month_to_date, reading_from};
+use super::{Amount, DAY, Month, Window, mean, share, slots};
+use crate::config::Measure;
 use crate::model::Usd;
 
 /// How many whole days the average is of.
 const AVERAGE_DAYS: usize = 7;
 /// Fewest known days of those for an average; the mail asks for as many.
 const MIN_AVERAGE_DAYS: usize = 3;
-/// A publication's time is the start of its hour: this much later it was certainly out.
-const BUCKET: i64 = 3_600;
 
 /// What one series of publications comes to; the publications themselves are not kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,28 +22,34 @@ pub struct Ledger {
     pub published: Option<Timestamp>,
     /// What this month has cost so far, once its first publication is out.
     pub month_to_date: Option<Usd>,
+    /// The 24 hours up to the newest publication.
+    pub last_24_hours: Option<Measured>,
+    /// What a limit is compared with: those, or what else the measure says. Of one series only.
+    pub measured: Option<Measured>,
 }
 
 impl Ledger {
     /// Reads publications, oldest first.
-    pub fn read(
-        publications: &[Publication],
-        days: &Grid,
-        quarters: Option<&Grid>,
-        now: Timestamp,
-    ) -> Self {
-        let this_month = Month::of(now);
-        let month = months(publications, days.start())
-            .pop()
-            .map(|(month, _)| month);
-        let newest = publications.last().zip(month);
+    pub fn read(publications: &[Publication], window: &Window) -> Self {
+        let (from, now) = (window.from(), window.now);
+        // As everybody who judges reads them, however far back this window goes.
+        let judged_from = reading_from(now);
+        let judged = publications.partition_point(|it| it.at.as_second() < judged_from);
+        let judged = publications.get(judged..).unwrap_or_default();
+        let measured = |measure| Measured::of(judged, judged_from, now, measure);
+        let last_24_hours = measured(Measure::Daily);
         Self {
-            days: slots(publications, days),
-            quarters: quarters.map_or_else(Vec::new, |grid| slots(publications, grid)),
-            published: newest.map(|(publication, _)| publication.at),
-            month_to_date: newest
-                .filter(|(_, month)| *month == this_month)
-                .map(|(publication, _)| publication.month_to_date),
+            days: slots(publications, from, &window.days),
+            quarters: window
+                .quarters
+                .map_or_else(Vec::new, |grid| slots(publications, from, &grid)),
+            published: publications.last().map(|publication| publication.at),
+            month_to_date: month_to_date(publications, from, now),
+            last_24_hours,
+            measured: match window.measure {
+                Measure::Daily => last_24_hours,
+                other => measured(other),
+            },
         }
     }
 
@@ -59,8 +65,13 @@ impl Ledger {
             quarters: super::sum(ledgers.clone().map(|ledger| &ledger.quarters[..])),
             published: ledgers.clone().filter_map(|ledger| ledger.published).max(),
             month_to_date: ledgers
+                .clone()
                 .filter_map(|ledger| ledger.month_to_date)
                 .reduce(|sum, month| sum + month),
+            last_24_hours: ledgers
+                .filter_map(|ledger| ledger.last_24_hours)
+                .reduce(Measured::and),
+            measured: None,
         }
     }
 }
@@ -78,6 +89,8 @@ pub struct Figures {
     pub month_to_date: Option<Usd>,
     /// What this month will cost if every day left costs the average.
     pub forecast: Option<Usd>,
+    /// The 24 hours up to the newest publication.
+    pub last_24_hours: Option<Measured>,
 }
 
 impl Figures {
@@ -91,11 +104,10 @@ impl Figures {
             .flatten()
             .map(|amount| amount.usd)
             .collect();
-        let average = (week.len() >= MIN_AVERAGE_DAYS).then(|| mean(&week));
+        let average = mean(&week).filter(|_| week.len() >= MIN_AVERAGE_DAYS);
         let forecast = ledger.published.zip(ledger.month_to_date).zip(average).map(
             |((published, month), average)| {
-                let known_until = (published.as_second() + BUCKET).min(now.as_second());
-                forecast(month, average, Month::of(now).end() - known_until)
+                forecast(month, average, Month::of(now).end() - published.as_second())
             },
         );
         Self {
@@ -104,6 +116,7 @@ impl Figures {
             average,
             month_to_date: ledger.month_to_date,
             forecast,
+            last_24_hours: ledger.last_24_hours,
         }
     }
 
@@ -122,25 +135,12 @@ impl Figures {
 
 /// The month so far, and an average day for each day left. Credits don't go on: an average below zero counts as zero.
 fn forecast(month_to_date: Usd, average: Usd, seconds_left: i64) -> Usd {
-    let micros =
-        i128::from(average.micros().max(0)) * i128::from(seconds_left.max(0)) / i128::from(DAY);
-    month_to_date + Usd::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
-}
-
-fn mean(amounts: &[Usd]) -> Usd {
-    let sum: i128 = amounts
-        .iter()
-        .map(|amount| i128::from(amount.micros()))
-        .sum();
-    // A mean lies between its amounts, so it fits.
-    let mean = sum / (amounts.len().max(1) as i128);
-    Usd::from_micros(i64::try_from(mean).unwrap_or_default())
+    month_to_date + share(average.max(Usd::ZERO), seconds_left.max(0), DAY)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spend::Interval;
 
     /// A publication of `per_day / 4` more every six hours, from the month's first day.
     fn steady(month: &str, days: i64, per_day: i32) -> Vec<Publication> {
@@ -154,26 +154,27 @@ mod tests {
     }
 
     #[test]
-    fn a_steady_account_is_forecast_to_the_cent() {
+    fn a_steady_account_is_forecast_by_its_average() {
         let now = "2026-11-23T00:30:00Z".parse().unwrap();
-        let grid = Grid::until(now, 30, Interval::Day);
         let mut points = steady("2026-10", 31, 10);
         points.extend(steady("2026-11", 22, 10));
-        points.retain(|point| point.at.as_second() >= grid.start());
-        let ledger = Ledger::read(&points, &grid, None, now);
+        let window = Window::of_days(30, Measure::Daily, now);
+        points.retain(|point| point.at.as_second() >= window.from());
+        let ledger = Ledger::read(&points, &window);
         let figures = Figures::of(&ledger, now);
         assert_eq!(figures.yesterday.unwrap().usd, Usd::dollars(10));
         assert_eq!(figures.today, None, "nothing is published for today yet");
         assert_eq!(figures.average, Some(Usd::dollars(10)));
         assert_eq!(figures.month_to_date, Some(Usd::dollars(220)));
-        assert_eq!(figures.forecast, Some(Usd::dollars(300)));
+        // Eight days and the hour since the newest publication.
+        assert_eq!(figures.forecast, Some(Usd::from_micros(300_416_666)));
     }
 
     #[test]
     fn before_the_months_first_publication_there_is_no_month_to_date() {
         let now = "2026-11-01T01:00:00Z".parse().unwrap();
-        let grid = Grid::until(now, 30, Interval::Day);
-        let ledger = Ledger::read(&steady("2026-10", 31, 10), &grid, None, now);
+        let window = Window::of_days(30, Measure::Daily, now);
+        let ledger = Ledger::read(&steady("2026-10", 31, 10), &window);
         assert_eq!(ledger.month_to_date, None);
         assert_eq!(Figures::of(&ledger, now).forecast, None);
         assert_eq!(Figures::of(&ledger, now).average, Some(Usd::dollars(10)));
@@ -182,8 +183,8 @@ mod tests {
     #[test]
     fn two_known_days_are_no_average() {
         let now = "2026-11-03T00:30:00Z".parse().unwrap();
-        let grid = Grid::until(now, 30, Interval::Day);
-        let ledger = Ledger::read(&steady("2026-11", 2, 10), &grid, None, now);
+        let window = Window::of_days(30, Measure::Daily, now);
+        let ledger = Ledger::read(&steady("2026-11", 2, 10), &window);
         let figures = Figures::of(&ledger, now);
         assert_eq!(figures.average, None);
         assert_eq!(figures.month_to_date, Some(Usd::dollars(20)));

@@ -6,7 +6,8 @@ use crate::model::Usd;
 /// A publication of `EstimatedCharges`: what the month has cost so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Publication {
-    /// When, to the hour: the start of the hourly bucket that CloudWatch returns it in.
+    /// When: the start of the bucket that CloudWatch returns it in, so right to five minutes (to the hour, of those older
+    /// than two months).
     pub at: Timestamp,
     /// Charges since the month began.
     pub month_to_date: Usd,
@@ -32,6 +33,8 @@ pub struct Increment {
     pub month: Month,
     /// Whether the series begins here, so that how long the amount took to gather isn't known.
     pub begins: bool,
+    /// Which publication it comes with.
+    pub index: usize,
 }
 
 /// What the publications of one series say was spent between them.
@@ -42,30 +45,34 @@ pub struct Increment {
 pub fn increments(publications: &[Publication], read_from: i64) -> Vec<Increment> {
     let mut found = Vec::with_capacity(publications.len());
     let mut rest = publications;
-    for (index, (month, length)) in months(publications, read_from).into_iter().enumerate() {
+    for (month, length) in months(publications, read_from) {
+        let before = publications.len() - rest.len();
         let (of_month, later) = rest.split_at(length);
         rest = later;
         let to = |publication: &Publication| publication.at.as_second().min(month.end() - 1);
         if let Some(first) = of_month.first().filter(|_| month.start() >= read_from) {
-            let begins = index == 0 && first.at.as_second() - month.start() > LATE;
+            let begins = before == 0 && first.at.as_second() - month.start() > LATE;
             found.push(Increment {
                 from: if begins { to(first) } else { month.start() },
                 to: to(first),
                 amount: first.month_to_date,
                 month,
                 begins,
+                index: before,
             });
         }
         found.extend(
             of_month
                 .iter()
                 .zip(of_month.iter().skip(1))
-                .map(|(base, next)| Increment {
+                .zip(before + 1..)
+                .map(|((base, next), index)| Increment {
                     from: to(base),
                     to: to(next),
                     amount: next.month_to_date - base.month_to_date,
                     month,
                     begins: false,
+                    index,
                 }),
         );
     }
@@ -142,7 +149,8 @@ fn fall(of_month: &[Publication], month: Month) -> Option<usize> {
     fall.map(|index| index + 1)
 }
 
-fn in_grace(publication: &Publication, month: Month) -> bool {
+/// Whether a month's reset may still be to come.
+pub(super) fn in_grace(publication: &Publication, month: Month) -> bool {
     publication.at.as_second() < month.start() + RESET_GRACE
 }
 

@@ -4,13 +4,17 @@
 //! `EstimatedCharges` is cumulative since the month began (UTC), is published about every six hours, and starts
 //! again with the next month (AWS-FACTS 1). [`increments`] turns publications into what was spent between them,
 //! [`slots`] gives that to days or quarters of days, and the rest of this module reads those: averages and forecast
-//! ([`Figures`]), days that stand out ([`Usual`]), thresholds ([`suggest`]), and what to say where there is nothing
+//! ([`Figures`]), whether an account is above
+//! its limit ([`judge`]), days that stand out ([`Usual`]), thresholds ([`suggest`]), and what to say where there is nothing
 //! to read ([`Missing`]).
+
+use crate::model::Usd;
 
 mod figures;
 mod grid;
 mod group;
 mod increments;
+mod judgement;
 mod missing;
 mod month;
 mod outlier;
@@ -18,11 +22,13 @@ mod report;
 mod slots;
 mod suggest;
 mod sum;
+mod window;
 
 pub use figures::{Figures, Ledger};
 pub use grid::{Grid, Interval};
 pub use group::{Rule, group};
 pub use increments::{Increment, LATE, Publication, increments};
+pub use judgement::{Judgement, Measured, Outlook, Verdict, judge, reading_from};
 pub use missing::{Evidence, Missing, missing};
 pub use month::Month;
 pub use outlier::{MIN_BASELINE, StandsOut, Usual};
@@ -30,6 +36,25 @@ pub use report::{Band, By, Key, Material, MonthSoFar, NEAR, Note, Report, Row, S
 pub use slots::{Amount, slots};
 pub use suggest::{MINIMUM, Suggestion, nice, suggest};
 pub use sum::sum;
+pub use window::Window;
 
 /// Seconds in a day; UTC days have no others.
 pub const DAY: i64 = 86_400;
+
+/// What falls to `part` seconds of `whole`; the fraction of a millionth is dropped.
+fn share(amount: Usd, part: i64, whole: i64) -> Usd {
+    let micros = i128::from(amount.micros()) * i128::from(part) / i128::from(whole.max(1));
+    let end = if micros < 0 { i64::MIN } else { i64::MAX };
+    Usd::from_micros(i64::try_from(micros).unwrap_or(end))
+}
+
+/// The mean; `None` of nothing.
+fn mean(amounts: &[Usd]) -> Option<Usd> {
+    let sum: i128 = amounts
+        .iter()
+        .map(|amount| i128::from(amount.micros()))
+        .sum();
+    let mean = sum.checked_div(amounts.len() as i128)?;
+    // It lies between the amounts, so it fits.
+    i64::try_from(mean).ok().map(Usd::from_micros)
+}

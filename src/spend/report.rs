@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Amount, Figures, Grid, Ledger, Missing, Month, StandsOut, Usual, sum};
+use super::{
+    Amount, Figures, Grid, Judgement, Ledger, Missing, Month, StandsOut, Usual, Verdict, sum,
+};
 use crate::config::Measure;
 use crate::model::{AccountId, AccountState, Organization, OuId, Usd};
 
@@ -77,17 +79,25 @@ pub struct Row {
     pub stands_out: Option<StandsOut>,
     /// The account's threshold.
     pub threshold: Option<Usd>,
-    /// What the threshold is compared with: the higher of yesterday and today, the highest of their quarters, or the
-    /// month to date, as the alarm's measure says.
+    /// What the threshold is compared with: the 24 or six hours up to the newest publication, or the month to date, as
+    /// the measure says.
     pub compared: Option<Usd>,
+    /// Whether that is above the threshold, as the mail to the owner sees it; `None` without a threshold, and of sums.
+    pub verdict: Option<Verdict>,
     /// Why there is nothing to show.
     pub missing: Option<Missing>,
 }
 
 impl Row {
-    /// Whether the threshold is crossed.
+    /// Whether the threshold is crossed: by the judgement, not by a figure that may only tremble above it.
     pub fn over(&self) -> bool {
-        matches!((self.compared, self.threshold), (Some(spent), Some(threshold)) if spent > threshold)
+        self.verdict.is_some_and(Verdict::is_above)
+    }
+
+    /// By how much the threshold is crossed, or how much is left to it, below zero.
+    fn excess(&self) -> Option<Usd> {
+        let (spent, threshold) = self.compared.zip(self.threshold)?;
+        Some(spent - threshold)
     }
 
     /// How much of the threshold is used, in percent, rounded down so that 100 means reached.
@@ -109,10 +119,7 @@ impl Row {
             return (4, Reverse(spent));
         }
         if self.over() || self.members_over > 0 {
-            let excess = self
-                .compared
-                .zip(self.threshold)
-                .map_or(spent, |(spent, threshold)| (spent - threshold).micros());
+            let excess = self.excess().map_or(spent, Usd::micros);
             return (0, Reverse(excess));
         }
         if let Some(found) = self.stands_out {
@@ -184,6 +191,8 @@ pub struct Report {
     pub left_out: usize,
     /// Everything together, rows left out included.
     pub total: Row,
+    /// Of the accounts above their threshold the one that is by the most.
+    pub worst: Option<Row>,
     /// The bands of the stacked chart, largest first.
     pub bands: Vec<Band>,
     /// This month, day by day.
@@ -246,6 +255,8 @@ pub fn report(material: Material<'_>) -> Report {
         members_over: rows.iter().filter(|row| row.over()).count(),
         ..material.sum_row(Key::Total, "Total".to_owned(), &total_ledger, rows.iter())
     };
+    let over = rows.iter().filter(|row| row.over());
+    let worst = over.max_by_key(|row| row.excess()).cloned();
     let bands = material.bands();
     let notes = material.notes(&total_ledger);
     let mut rows = match material.by {
@@ -264,6 +275,7 @@ pub fn report(material: Material<'_>) -> Report {
         rows,
         left_out,
         total,
+        worst,
         bands,
         month: material.month(&total_ledger),
         notes,
@@ -299,25 +311,13 @@ impl Material<'_> {
                 None,
             ),
         };
-        let compared = match self.measure {
-            Measure::Daily => [figures.yesterday, figures.today]
-                .into_iter()
-                .flatten()
-                .map(|amount| amount.usd)
-                .max(),
-            Measure::SixHourly => {
-                // Today's quarters, and yesterday's four.
-                let two_days = ledger.quarters.iter().rev().take(8);
-                two_days.flatten().map(|amount| amount.usd).max()
-            }
-            Measure::MonthToDate => figures.month_to_date,
-        };
         let row = self.plain_row(key, name, ledger, figures);
         Row {
             ou,
             state,
             threshold,
-            compared,
+            compared: ledger.measured.map(|measured| measured.amount),
+            verdict: threshold.map(|limit| Judgement::of(ledger.measured, limit, self.now).verdict),
             missing,
             ..row
         }
@@ -361,6 +361,7 @@ impl Material<'_> {
             stands_out,
             threshold: None,
             compared: None,
+            verdict: None,
             missing: None,
         }
     }

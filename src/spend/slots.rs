@@ -15,13 +15,14 @@ pub struct Amount {
 ///
 /// Spend belongs to the slot in which it was published. Where publications are more than [`LATE`] apart, or skip a
 /// whole slot, it is spread evenly over the time between them and the slots are marked as estimated. The slots of a
-/// month that began inside the grid add up exactly to the month's last publication.
-pub fn slots(publications: &[Publication], grid: &Grid) -> Vec<Option<Amount>> {
+/// month that began inside the grid add up exactly to the month's last publication. Publications are those from
+/// `read_from` on.
+pub fn slots(publications: &[Publication], read_from: i64, grid: &Grid) -> Vec<Option<Amount>> {
     let mut found = Slots {
         grid: *grid,
         slots: vec![None; grid.count()],
     };
-    let increments = increments(publications, grid.start());
+    let increments = increments(publications, read_from);
     for increment in &increments {
         let (first, last) = (grid.slot(increment.from), grid.slot(increment.to));
         let gap = increment.to - increment.from > LATE || last - first > 1;
@@ -33,7 +34,7 @@ pub fn slots(publications: &[Publication], grid: &Grid) -> Vec<Option<Amount>> {
     }
     // The first publication of a month that began earlier: what its slot held before isn't known.
     if let Some(first) = publications.first()
-        && Month::of(first.at).start() < grid.start()
+        && Month::of(first.at).start() < read_from
     {
         found.mark(grid.slot(first.at.as_second()));
     }

@@ -157,7 +157,10 @@ fn a_threshold_is_compared_with_what_the_alarm_measures() {
     assert!(row("payments-api").over());
     assert_eq!(
         row("payments-api").compared,
-        row("payments-api").figures.yesterday.map(|day| day.usd)
+        row("payments-api")
+            .figures
+            .last_24_hours
+            .map(|measured| measured.amount)
     );
     assert_eq!(row("web").threshold, Some(dollars(50.0)));
     let id: AccountId = "000000000007".parse().unwrap();

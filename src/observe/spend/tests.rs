@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
+use crate::config::Measure;
 use crate::service::billing::MockBilling;
 use crate::service::clock::SystemClock;
 use crate::service::cloudformation::MockCloudFormation;
@@ -13,7 +14,6 @@ use crate::service::sfn::MockStepFunctions;
 use crate::service::sqs::MockSqs;
 use crate::service::sts::{CallerIdentity, MockSts};
 use crate::service::{Gate, Page, ServiceError};
-use crate::spend::Interval;
 
 fn services(cloudwatch: MockCloudWatch) -> Services {
     Services {
@@ -38,11 +38,7 @@ fn moment(text: &str) -> Timestamp {
 
 fn window(days: usize) -> Window {
     let now = moment("2026-11-23T13:20:00Z");
-    Window {
-        days: Grid::until(now, days, Interval::Day),
-        quarters: None,
-        now,
-    }
+    Window::of_days(days, Measure::Daily, now)
 }
 
 fn accounts(count: u64) -> Vec<Series> {
@@ -68,7 +64,7 @@ fn answer(request: &DataRequest) -> Vec<Answer> {
 }
 
 #[tokio::test]
-async fn accounts_are_asked_for_five_hundred_at_a_time_in_whole_hours() {
+async fn accounts_are_asked_for_five_hundred_at_a_time_in_buckets_of_five_minutes() {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let seen = asked.clone();
     let mut cloudwatch = MockCloudWatch::new();
@@ -95,15 +91,15 @@ async fn accounts_are_asked_for_five_hundred_at_a_time_in_whole_hours() {
     assert_eq!(asked[0].start, moment("2026-10-23T00:00:00Z"));
     assert_eq!(
         asked[0].end,
-        moment("2026-11-23T14:00:00Z"),
+        moment("2026-11-23T13:25:00Z"),
         "the end is exclusive"
     );
 }
 
 #[test]
 fn a_long_time_makes_batches_smaller_so_that_an_answer_is_one_page() {
-    assert_eq!(window(32).batch(), 500);
-    assert_eq!(window(401).batch(), 41);
+    assert_eq!(batch_size(&window(32)), 500);
+    assert_eq!(batch_size(&window(401)), 41);
 }
 
 #[tokio::test]

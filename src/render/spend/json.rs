@@ -4,7 +4,7 @@ use super::notes;
 use crate::config::Measure;
 use crate::model::Usd;
 use crate::observe::spend::cost;
-use crate::spend::{Amount, Key, Note, Report, Row, StandsOut};
+use crate::spend::{Amount, Key, Note, Report, Row, StandsOut, Verdict};
 
 /// The JSON answer; documented field by field in docs/spend.md.
 #[derive(Serialize)]
@@ -43,8 +43,10 @@ struct JsonRow {
     average_7_days: Option<Usd>,
     month_to_date: Option<Usd>,
     forecast: Option<Usd>,
+    last_24_hours: Option<JsonMeasured>,
     threshold: Option<Usd>,
     compared_with_threshold: Option<Usd>,
+    verdict: Option<&'static str>,
     over_threshold: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     accounts_over_threshold: Option<usize>,
@@ -53,6 +55,12 @@ struct JsonRow {
     spend: Vec<Option<Usd>>,
     estimated_slots: Vec<usize>,
     outlier_slots: Vec<usize>,
+}
+
+#[derive(Serialize)]
+struct JsonMeasured {
+    spend: Usd,
+    until: String,
 }
 
 #[derive(Serialize)]
@@ -133,8 +141,13 @@ fn json_row(row: &Row, slots: &[String]) -> JsonRow {
         average_7_days: row.figures.average,
         month_to_date: row.figures.month_to_date,
         forecast: row.figures.forecast,
+        last_24_hours: row.figures.last_24_hours.map(|measured| JsonMeasured {
+            spend: measured.amount,
+            until: measured.at.to_string(),
+        }),
         threshold: row.threshold,
         compared_with_threshold: row.compared.filter(|_| row.threshold.is_some()),
+        verdict: row.verdict.map(Verdict::name),
         over_threshold: row.over(),
         accounts_over_threshold: matches!(row.key, Key::Ou(_) | Key::Total)
             .then_some(row.members_over),

@@ -5,8 +5,8 @@ use billctl::model::{
     Account, AccountId, AccountState, Organization, OrganizationalUnit, OuId, Usd,
 };
 use billctl::spend::{
-    By, Evidence, Grid, Interval, Ledger, Material, Missing, Publication, Report, Subject, missing,
-    report,
+    By, Evidence, Grid, Interval, Ledger, Material, Missing, Publication, Report, Subject, Window,
+    missing, report,
 };
 use jiff::Timestamp;
 
@@ -189,18 +189,17 @@ impl Company {
     }
 
     pub fn ledgers(&self) -> Vec<(Subject, Ledger)> {
-        let days = Grid::until(self.now, 32, Interval::Day);
-        let quarters = Grid::until(self.now, 32, Interval::SixHours);
+        let window = Window {
+            quarters: Some(Grid::until(self.now, 32, Interval::SixHours)),
+            ..Window::of_days(32, Measure::Daily, self.now)
+        };
         self.accounts
             .iter()
             .map(|(id, _, spender)| {
                 let mut points = spender.publications(self.now);
                 points
-                    .retain(|point| point.at.as_second() >= days.start() && self.silent.is_none());
-                (
-                    Subject::Account(*id),
-                    Ledger::read(&points, &days, Some(&quarters), self.now),
-                )
+                    .retain(|point| point.at.as_second() >= window.from() && self.silent.is_none());
+                (Subject::Account(*id), Ledger::read(&points, &window))
             })
             .collect()
     }

@@ -79,6 +79,58 @@ fn a_sudden_cost_stands_out_and_comes_first() {
 }
 
 #[test]
+fn check_fails_with_code_four_and_names_the_worst() {
+    let place = Place::new(|world| {
+        let account = world.organizations.account_ids().nth(9).unwrap();
+        metrics::add_once(world, account, Usd::dollars(900));
+        world.advance(std::time::Duration::from_secs(7 * 3_600));
+    });
+    let json = place.json(&[]);
+    let above = json["total"]["accounts_over_threshold"].as_u64().unwrap();
+    assert!(above > 1, "{above}");
+    let first = &json["rows"][0];
+    assert_eq!(first["verdict"], "certain");
+    let output = place.spend(&["--check", "--top", "1"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        table.contains("Total"),
+        "the answer comes all the same: {table}"
+    );
+    let said = String::from_utf8(output.stderr).unwrap();
+    let named = format!(
+        "{above} accounts are above their thresholds: most of all {} ({}), $9",
+        first["name"].as_str().unwrap(),
+        first["account"].as_str().unwrap()
+    );
+    assert!(said.contains(&named), "{said}");
+    // Accounts that aren't in scope don't count, and an OU's sum has no threshold.
+    let quiet = json["rows"].as_array().unwrap().iter();
+    let quiet = quiet
+        .filter(|row| row["verdict"] == "not above")
+        .next_back();
+    let quiet = quiet.unwrap()["account"].as_str().unwrap();
+    place
+        .spend(&["--check", "--account", quiet])
+        .assert()
+        .success();
+    place.spend(&["--check", "--by", "ou"]).assert().code(4);
+}
+
+#[test]
+fn check_without_thresholds_is_a_usage_error() {
+    let place = Place::new(|_| {});
+    for args in [&["--by", "service"][..], &["--suggest"]] {
+        place.spend(&["--check"]).args(args).assert().code(2);
+    }
+    std::fs::remove_file(place.folder.path().join("config.toml")).unwrap();
+    let output = place.spend(&["--check"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("there is no config.toml"), "{said}");
+}
+
+#[test]
 fn the_months_days_add_up_to_the_month_to_date_of_every_account() {
     let place = Place::new(|_| {});
     let json = place.json(&["--days", "31"]);
@@ -184,7 +236,7 @@ fn an_account_asked_for_alone_is_told_from_an_organisation_without_data() {
         csv.lines()
             .nth(1)
             .unwrap()
-            .ends_with(",unknown,false,30,too-new"),
+            .ends_with(",unknown,false,30,too-new,,,unknown"),
         "{csv}"
     );
 }

@@ -1,0 +1,369 @@
+use jiff::Timestamp;
+
+use super::increments::{Increment, Publication, in_grace, increments, months};
+use super::{DAY, Figures, Ledger, Month, mean, share};
+use crate::config::Measure;
+use crate::model::Usd;
+
+/// Days before today that the judgement may want: what the mail shows, and what it takes a usual day from.
+const DAYS: i64 = 14;
+/// A month's reset is told by the publication before it, so reading begins this much before the month.
+const BEFORE_A_MONTH: i64 = 2 * DAY;
+/// Whole days before today that say what a usual day costs.
+const USUAL_DAYS: usize = 13;
+/// A newest publication that is older says nothing about now: five are missing.
+const STALE: i64 = 36 * HOUR;
+/// Publications further apart than this leave a gap, after which it takes longer to be sure.
+const GAP: i64 = 9 * HOUR;
+/// How far back such a gap is looked for.
+const GAP_SEEN: i64 = 36 * HOUR;
+/// A publication that is due at the very edge may be late by this.
+const EDGE: i64 = 60;
+const HOUR: i64 = 3_600;
+
+/// From which second on publications are read to judge an account: two days before the month that today less two weeks
+/// lies in. So every month that matters has a predecessor, by which its reset is told, and everybody who judges reads
+/// the same.
+pub fn reading_from(now: Timestamp) -> i64 {
+    let today = now.as_second().div_euclid(DAY) * DAY;
+    let day = Timestamp::from_second(today - DAYS * DAY).unwrap_or(now);
+    Month::of(day).start() - BEFORE_A_MONTH
+}
+
+/// What an account spent in the time that its limit is about, up to its newest publication, whatever the limit is.
+///
+/// Three figures, because publications come when they like. *Certain* is a lower bound: what was published after the
+/// first publication inside the time was spent inside it, but for AWS's own delay. *Amount* is the fair figure, by even spend between
+/// publications. It isn't enough by itself: one publication can't tell 30 hours' spend from 24, nor one lump a day from
+/// two. So *likely* is what the amount has stayed above for half a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measured {
+    /// The newest publication: the time ends here.
+    pub at: Timestamp,
+    /// The fair figure, to the cent: what mail, `spend` and `status` show.
+    pub amount: Usd,
+    /// What of it was published; the rest stands for the hours before a month's end, which never are.
+    pub spent: Usd,
+    /// The least that was spent, however unevenly.
+    pub certain: Usd,
+    /// The least that was spent up to any of the last publications; `None` with fewer than two.
+    pub likely: Option<Usd>,
+}
+
+/// Whether an account is above its limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verdict {
+    /// There is no publication, or none that says something about now.
+    #[default]
+    Unknown,
+    /// It isn't, as far as can be told.
+    NotAbove,
+    /// It has been for half a day by even spend between publications.
+    Likely,
+    /// It is, however irregular spend and publications are.
+    Certain,
+}
+
+impl Verdict {
+    /// As JSON and the table of cases name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::NotAbove => "not above",
+            Self::Likely => "likely",
+            Self::Certain => "certain",
+        }
+    }
+
+    /// Whether somebody is told.
+    pub const fn is_above(self) -> bool {
+        matches!(self, Self::Likely | Self::Certain)
+    }
+}
+
+/// What is to be said about an account and its limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Judgement {
+    /// What it spent; `None` where nothing was published.
+    pub measured: Option<Measured>,
+    /// Whether that is above the limit.
+    pub verdict: Verdict,
+}
+
+/// Judges an account by its publications from `read_from` on (see [`reading_from`]), oldest first.
+pub fn judge(
+    publications: &[Publication],
+    read_from: i64,
+    now: Timestamp,
+    limit: Usd,
+    measure: Measure,
+) -> Judgement {
+    Judgement::of(
+        Measured::of(publications, read_from, now, measure),
+        limit,
+        now,
+    )
+}
+
+impl Judgement {
+    /// Compares what was measured with a limit.
+    pub fn of(measured: Option<Measured>, limit: Usd, now: Timestamp) -> Self {
+        Self {
+            measured,
+            verdict: measured.map_or(Verdict::Unknown, |found| found.verdict(limit, now)),
+        }
+    }
+
+    /// Whether the fair figure is above the limit: less than the verdict, but enough to stay above.
+    pub fn over(&self, limit: Usd) -> bool {
+        self.measured.is_some_and(|found| found.amount > limit)
+    }
+}
+
+impl Measured {
+    /// Measures publications that were read from `read_from` on, oldest first. `None` without any, and for the month
+    /// to date while this month's first isn't out.
+    pub fn of(
+        publications: &[Publication],
+        read_from: i64,
+        now: Timestamp,
+        measure: Measure,
+    ) -> Option<Self> {
+        let Some(span) = span(measure) else {
+            let month = month_to_date(publications, read_from, now)?;
+            return Some(Self {
+                at: publications.last()?.at,
+                amount: month,
+                spent: month,
+                certain: month,
+                likely: None,
+            });
+        };
+        let series = Series {
+            publications,
+            read_from,
+            increments: &increments(publications, read_from),
+            span,
+        };
+        let at = publications.last()?.at;
+        let newest = publications.len() - 1;
+        let sliding = series.sliding(newest);
+        Some(Self {
+            at,
+            amount: sliding.amount(span),
+            spent: sliding.spent,
+            certain: series.certain(newest),
+            likely: series.likely(newest),
+        })
+    }
+
+    /// Two accounts' together. Nobody judges a sum: members measure different times.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            at: self.at.max(other.at),
+            amount: self.amount + other.amount,
+            spent: self.spent + other.spent,
+            certain: self.certain + other.certain,
+            likely: None,
+        }
+    }
+
+    /// Whether it is above the limit.
+    pub fn verdict(&self, limit: Usd, now: Timestamp) -> Verdict {
+        if now.as_second() - self.at.as_second() > STALE {
+            Verdict::Unknown
+        } else if self.certain > limit {
+            Verdict::Certain
+        } else if self.likely.is_some_and(|likely| likely > limit) {
+            Verdict::Likely
+        } else {
+            Verdict::NotAbove
+        }
+    }
+}
+
+/// The seconds that a limit is about; `None` for a month.
+pub(super) const fn span(measure: Measure) -> Option<i64> {
+    match measure {
+        Measure::Daily => Some(DAY),
+        Measure::SixHourly => Some(DAY / 4),
+        Measure::MonthToDate => None,
+    }
+}
+
+/// What this month has cost so far, once its first publication is out.
+pub(super) fn month_to_date(
+    publications: &[Publication],
+    read_from: i64,
+    now: Timestamp,
+) -> Option<Usd> {
+    let (month, _) = months(publications, read_from).pop()?;
+    let newest = publications.last()?.month_to_date;
+    (month == Month::of(now)).then_some(newest)
+}
+
+/// Publications, and the time to look back from each.
+struct Series<'a> {
+    publications: &'a [Publication],
+    read_from: i64,
+    increments: &'a [Increment],
+    span: i64,
+}
+
+impl Series<'_> {
+    fn at(&self, index: usize) -> i64 {
+        let publication = self.publications.get(index);
+        publication.map_or(i64::MIN, |publication| publication.at.as_second())
+    }
+
+    /// What was spent in the time up to a publication, as it could be known when that was the newest.
+    fn sliding(&self, newest: usize) -> Sliding {
+        let end = self.at(newest);
+        let known = self.publications.get(..=newest).unwrap_or_default();
+        // Only in a month's first days can later publications change what earlier ones are taken for.
+        let unsettled = newest + 1 < self.publications.len()
+            && known
+                .last()
+                .is_some_and(|last| in_grace(last, Month::of(last.at)));
+        if unsettled {
+            Sliding::of(&increments(known, self.read_from), end, self.span)
+        } else {
+            let settled = self.increments.iter().rposition(|it| it.index <= newest);
+            let increments = settled.and_then(|last| self.increments.get(..=last));
+            Sliding::of(increments.unwrap_or_default(), end, self.span)
+        }
+    }
+
+    /// What was published after the first publication inside the time.
+    fn certain(&self, newest: usize) -> Usd {
+        let start = self.at(newest) - self.span;
+        let first = self
+            .publications
+            .partition_point(|publication| publication.at.as_second() < start);
+        let after = self.increments.iter().rev();
+        after
+            .take_while(|increment| increment.index > first)
+            .map(|increment| increment.amount)
+            .sum()
+    }
+
+    /// The least that was spent up to any publication of the last half of the time, or of all of it after a gap.
+    fn likely(&self, newest: usize) -> Option<Usd> {
+        let before = newest.checked_sub(1)?;
+        let end = self.at(newest);
+        let gap = (1..=newest)
+            .rev()
+            .take_while(|index| self.at(*index) >= end - GAP_SEEN)
+            .any(|index| self.at(index) - self.at(index - 1) > GAP);
+        let back = if gap { self.span } else { self.span / 2 } + EDGE;
+        let first = (0..=before)
+            .rev()
+            .take_while(|index| self.at(*index) >= end - back)
+            .last()
+            .unwrap_or(before);
+        (first..=newest)
+            .map(|index| self.sliding(index).spent)
+            .min()
+    }
+}
+
+/// What was spent in a stretch of time.
+#[derive(Debug, Default)]
+struct Sliding {
+    spent: Usd,
+    /// How many seconds of it are covered by publications.
+    known: i64,
+    /// How many aren't, since the series began: between a month's last publication and its end nothing is published.
+    gap: i64,
+}
+
+impl Sliding {
+    /// Of the increments that touch `(end - span, end]`, their shares by time. Of one that took no time nobody knows how
+    /// long it gathered: it counts whole.
+    fn of(increments: &[Increment], end: i64, span: i64) -> Self {
+        let start = end - span;
+        let mut found = Self::default();
+        // The newest first: what lies before the time isn't looked at.
+        for increment in increments.iter().rev() {
+            let Increment { from, to, .. } = *increment;
+            if to <= start {
+                break;
+            }
+            let length = to - from;
+            let overlap = to.min(end) - from.max(start);
+            found.spent += if length > 0 {
+                share(increment.amount, overlap, length)
+            } else {
+                increment.amount
+            };
+            found.known += overlap.max(0);
+        }
+        let begins = increments
+            .first()
+            .map_or(end, |first| first.from.max(start));
+        found.gap = (end - begins - found.known).max(0);
+        found
+    }
+
+    /// The fair figure: as if the hours that were never published cost as much as the others, if those are half of the
+    /// time at least.
+    fn amount(&self, span: i64) -> Usd {
+        let fair = if self.known >= span / 2 {
+            share(self.spent, self.known + self.gap, self.known)
+        } else {
+            self.spent
+        };
+        cents(fair)
+    }
+}
+
+/// The nearest cent, halves away from zero.
+fn cents(amount: Usd) -> Usd {
+    const CENT: i64 = 10_000;
+    let micros = amount.micros();
+    let half = micros.signum() * CENT / 2;
+    Usd::from_micros(micros.saturating_add(half) / CENT * CENT)
+}
+
+/// What the month comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outlook {
+    /// If it goes on as in the time that was measured.
+    pub goes_on: Usd,
+    /// If it stops now, and every day left costs what a day within the limit usually did.
+    pub stops: Usd,
+}
+
+impl Outlook {
+    /// Of an account with this limit; `None` while the month to date isn't known.
+    pub fn of(ledger: &Ledger, limit: Usd, measure: Measure, now: Timestamp) -> Option<Self> {
+        let (month, measured) = ledger.month_to_date.zip(ledger.measured)?;
+        let Some(span) = span(measure) else {
+            let forecast = Figures::of(ledger, now).forecast;
+            return Some(Self {
+                goes_on: forecast.unwrap_or(month),
+                stops: month,
+            });
+        };
+        let left = Month::of(now).end() - measured.at.as_second();
+        let of_a_day = share(limit, DAY, span);
+        let usual: Vec<Usd> = ledger
+            .days
+            .iter()
+            .rev()
+            .skip(1)
+            .take(USUAL_DAYS)
+            .flatten()
+            .map(|day| day.usd)
+            .filter(|usd| *usd <= of_a_day)
+            .collect();
+        let base = mean(&usual).unwrap_or(of_a_day);
+        Some(Self {
+            goes_on: month + share(measured.amount.max(Usd::ZERO), left, span),
+            stops: month + share(base.max(Usd::ZERO), left, DAY),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

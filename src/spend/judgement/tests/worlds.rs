@@ -1,0 +1,192 @@
+//! Whole months of publications as irregular as AWS's may be, judged at each of them. What is asserted is what the judge
+//! was chosen for: who is below the limit is never told, and who is above is found.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+/// Cadence and jitter either way, in seconds, and the share of publications that never come.
+type World = (i64, i64, f64);
+
+/// Publications at most eight hours apart, or nearly always so.
+const MILD: [World; 6] = [
+    (6 * HOUR, 2_400, 0.0),
+    (6 * HOUR, 60, 0.0),
+    (6 * HOUR, 0, 0.0),
+    (5 * HOUR, 1_200, 0.0),
+    (4 * HOUR, 5_400, 0.1),
+    (2 * HOUR, HOUR, 0.2),
+];
+/// Gaps of half a day and more.
+const HARSH: [World; 3] = [
+    (12 * HOUR, 3 * HOUR, 0.0),
+    (6 * HOUR, 3 * HOUR, 0.2),
+    (8 * HOUR, 2 * HOUR, 0.1),
+];
+/// What an account spends a day. Only its share of the limit matters, so the limit is what changes.
+const SPENT: i64 = 100_000_000;
+const PLAYED: i64 = 60;
+const SEEDS: u64 = 6;
+
+/// How much of a day's spend is spent by this second of it, in millionths.
+type Shape = fn(i64) -> i64;
+
+fn even(second: i64) -> i64 {
+    second * 1_000_000 / DAY
+}
+
+fn lump_at_one(second: i64) -> i64 {
+    i64::from(second >= HOUR) * 1_000_000
+}
+
+fn lump_after_one_pm(second: i64) -> i64 {
+    i64::from(second >= 13 * HOUR + 1_080) * 1_000_000
+}
+
+fn office_hours(second: i64) -> i64 {
+    (second - 8 * HOUR).clamp(0, 12 * HOUR) * 1_000_000 / (12 * HOUR)
+}
+
+const SHAPES: [Shape; 4] = [even, lump_at_one, lump_after_one_pm, office_hours];
+
+/// What was spent since 1970, in millionths of a dollar.
+fn spent(shape: Shape, second: i64) -> i64 {
+    second.div_euclid(DAY) * SPENT + shape(second.rem_euclid(DAY)) * (SPENT / 1_000_000)
+}
+
+/// Publications from 5 September on: two months end in between.
+fn play(shape: Shape, world: World, seed: u64) -> Vec<Publication> {
+    let (cadence, jitter, missing) = world;
+    let start: Timestamp = "2026-09-05T00:00:00Z".parse().unwrap();
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut seconds: Vec<i64> = (0..PLAYED * DAY / cadence)
+        .map(|index| start.as_second() + index * cadence + random.i64(-jitter..=jitter))
+        .collect();
+    seconds.retain(|_| random.f64() >= missing);
+    seconds.sort_unstable();
+    seconds.dedup();
+    seconds
+        .into_iter()
+        .map(|second| {
+            let at = Timestamp::from_second(second).unwrap();
+            let month = Month::of(at).start();
+            let micros = spent(shape, second) - spent(shape, month);
+            Publication {
+                at,
+                month_to_date: Usd::from_micros(micros),
+            }
+        })
+        .collect()
+}
+
+/// What is measured at each publication from the third day on, by UTC day.
+fn measured(shape: Shape, world: World, seed: u64) -> BTreeMap<i64, Vec<Measured>> {
+    let series = play(shape, world, seed);
+    let first = series[0].at.as_second() + 3 * DAY;
+    let mut days: BTreeMap<i64, Vec<Measured>> = BTreeMap::new();
+    for (newest, publication) in series.iter().enumerate() {
+        let now = publication.at;
+        if now.as_second() >= first {
+            let from = reading_from(now);
+            let read = series.partition_point(|it| it.at.as_second() < from);
+            let found = Measured::of(&series[read..=newest], from, now, Measure::Daily);
+            let day = now.as_second().div_euclid(DAY);
+            days.entry(day).or_default().push(found.unwrap());
+        }
+    }
+    days
+}
+
+/// Whether somebody was told on that day, with a limit of which the spend is so many percent.
+fn told(day: &[Measured], percent: i64) -> bool {
+    let limit = Usd::from_micros(SPENT * 100 / percent);
+    day.iter().any(|it| it.verdict(limit, it.at).is_above())
+}
+
+/// Which day of its month a day is.
+fn day_of_month(day: i64) -> i64 {
+    let month = Month::of(Timestamp::from_second(day * DAY).unwrap());
+    day - month.start() / DAY + 1
+}
+
+fn seeds() -> impl Iterator<Item = u64> {
+    0..SEEDS
+}
+
+#[test]
+fn who_is_below_the_limit_is_never_told() {
+    for (shape, world) in SHAPES
+        .into_iter()
+        .flat_map(|it| MILD.map(|world| (it, world)))
+    {
+        for (seed, (day, found)) in seeds().flat_map(|seed| {
+            let days = measured(shape, world, seed);
+            days.into_iter().map(move |day| (seed, day))
+        }) {
+            for percent in [50, 80, 90, 95, 97] {
+                assert!(
+                    !told(&found, percent),
+                    "{percent} % in {world:?}, seed {seed}, day {day}: {found:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn gaps_and_lumps_together_deceive_less_than_three_times_a_month() {
+    for (shape, world) in SHAPES
+        .into_iter()
+        .flat_map(|it| HARSH.map(|world| (it, world)))
+    {
+        let days: Vec<Vec<Measured>> = seeds()
+            .flat_map(|seed| measured(shape, world, seed).into_values())
+            .collect();
+        let false_days = |percent| days.iter().filter(|day| told(day, percent)).count();
+        assert_eq!(false_days(50), 0, "{world:?}");
+        for percent in [80, 90, 95] {
+            let a_month = false_days(percent) * 28 / days.len();
+            assert!(a_month < 3, "{percent} % in {world:?}: {a_month}");
+        }
+    }
+}
+
+#[test]
+fn even_spend_below_the_limit_is_never_told_in_any_world_and_above_always_found() {
+    for world in MILD.into_iter().chain(HARSH) {
+        for seed in seeds() {
+            for (day, found) in measured(even, world, seed) {
+                assert!(!told(&found, 99), "{world:?}, seed {seed}, day {day}");
+                // A month's last hours are never published, so its first day is blind; after gaps the second too.
+                let blind = if HARSH.contains(&world) || world.2 > 0.0 {
+                    2
+                } else {
+                    1
+                };
+                assert!(
+                    told(&found, 102) || day_of_month(day) <= blind,
+                    "{world:?}, seed {seed}, day {day}: {found:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn even_spend_is_told_to_the_cent_across_months_too() {
+    for world in MILD.into_iter().chain(HARSH) {
+        for seed in seeds() {
+            for (day, found) in measured(even, world, seed) {
+                for it in found {
+                    let off = it.amount.micros() - SPENT;
+                    // With less than half of the 24 hours published nothing is added for the others.
+                    let little = day_of_month(day) == 1 && it.spent.micros() < SPENT / 2 + 10_000;
+                    assert!(
+                        off.abs() <= 20_000 || little && off < 0,
+                        "{world:?}, seed {seed}: {it:?}"
+                    );
+                }
+            }
+        }
+    }
+}
