@@ -12,11 +12,10 @@ use crate::config::Config;
 use crate::error::{Context as _, Result};
 use crate::event::Silent;
 use crate::model::{AccountId, OuId, Usd};
-use crate::sandbox::World;
 use crate::sandbox::sesv2::Mail;
+use crate::sandbox::{MailKind, World};
 use crate::service::Services;
 use crate::service::cloudformation::{AccountFilter, InstancesRequest, OperationId, Targets};
-use crate::service::cloudwatch::AlarmState;
 use crate::{apply, observe, plan, render, resource};
 pub use sample::Case;
 
@@ -59,17 +58,17 @@ struct Scene {
     world: World,
     account: AccountId,
     threshold: Usd,
-    state: AlarmState,
+    kind: MailKind,
 }
 
-/// Sets up the billing side and the StackSet in a sandbox of its own, and lets the alarm go off.
+/// Sets up the billing side and the StackSet in a sandbox of its own, and lets the notifier write the mail.
 async fn mail(scene: Scene) -> Result<Mail> {
     let Scene {
         mut config,
         mut world,
         account,
         threshold,
-        state,
+        kind,
     } = scene;
     config.alarm.threshold = threshold;
     config.thresholds.clear();
@@ -97,9 +96,7 @@ async fn mail(scene: Scene) -> Result<Mail> {
         )
         .await?;
     }
-    sandbox.change(|world| {
-        world.preview_mail(&scope.notifier_arn(), account, &config.alarm.name, state)
-    })
+    sandbox.change(|world| world.preview_mail(&scope.notifier_arn(), account, kind))
 }
 
 /// The StackSet with an instance in this account, which is where the notifier reads the threshold.

@@ -33,5 +33,5 @@ mod world;
 pub use asl::{Outcome, Rehearsal};
 pub use clock::SimulatedClock;
 pub use handle::Sandbox;
-pub use preview::Subject;
+pub use preview::{MailKind, Subject};
 pub use world::World;

@@ -1,6 +1,6 @@
 //! A mail without waiting for an alarm: the shipped notifier, run on this world as EventBridge would start it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::metrics::{self, Published};
@@ -8,10 +8,30 @@ use super::organizations::State;
 use super::sesv2::Mail;
 use super::{World, sfn};
 use crate::error::{Error, Result};
-use crate::model::{Account, AccountId, Arn, OrgId, OuId, REGION};
+use crate::model::{Account, AccountId, Arn, OrgId, OuId};
 use crate::service::Tags;
-use crate::service::cloudwatch::AlarmState;
 use crate::service::sfn::ExecutionStatus;
+
+/// The kinds of mails that owners get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailKind {
+    /// The account is above its limit.
+    First,
+    /// It has spent twice as much as the day's mail said.
+    Doubling,
+    /// It is still above, on this day.
+    Reminder {
+        /// Which day above the limit it is, from 1.
+        days: i64,
+    },
+    /// It has been below for a day.
+    Recovery {
+        /// How many days it was above.
+        days: i64,
+    },
+    /// Its charges couldn't be read for half a day.
+    Unreadable,
+}
 
 /// An account as it really is: what a mail about it needs.
 #[derive(Debug, Clone)]
@@ -54,7 +74,7 @@ impl World {
         world
     }
 
-    /// The mail that the notifier sends when this account's alarm goes to `state` now.
+    /// The mail of this kind that the notifier sends about this account now.
     ///
     /// # Errors
     /// The notifier isn't set up, or ended without a mail: its own words.
@@ -62,29 +82,27 @@ impl World {
         &mut self,
         notifier: &Arn,
         account: AccountId,
-        alarm: &str,
-        state: AlarmState,
+        kind: MailKind,
     ) -> Result<Mail> {
         let before = self.sesv2.mails().len();
-        let id = "00000000-0000-4000-8000-000000000000";
-        let (now, previous) = match state {
-            AlarmState::Ok => ("OK", "ALARM"),
-            AlarmState::Alarm | AlarmState::InsufficientData => ("ALARM", "OK"),
+        let ago = |days: i64| {
+            let then = self.now - SignedDuration::from_hours(24 * days);
+            then.strftime("%Y-%m-%d").to_string()
         };
-        let event = json!({
-            "version": "0", "id": id, "detail-type": "CloudWatch Alarm State Change",
-            "source": "aws.cloudwatch", "account": account, "region": REGION,
-            // EventBridge writes whole seconds.
-            "time": Timestamp::from_second(self.now.as_second()).unwrap_or(self.now).to_string(),
-            "resources": [Arn::new("cloudwatch", REGION, account, &format!("alarm:{alarm}"))],
-            "detail": {
-                "alarmName": alarm,
-                "state": {"value": now, "reason": "preview"},
-                "previousState": {"value": previous},
-            },
-        });
-        // The name of an execution that mails: it needs no second one.
-        let execution = sfn::start(self, notifier, Some(format!("mail_{id}")), event)?;
+        let (name, told) = match kind {
+            MailKind::First => ("first", None),
+            MailKind::Unreadable => ("unreadable", None),
+            MailKind::Doubling => ("doubling", Some(0)),
+            MailKind::Reminder { days } => ("reminder", Some(days - 1)),
+            MailKind::Recovery { days } => ("recovery", Some(days)),
+        };
+        let mut input = json!({"billctl": "mail", "account": account, "as": name});
+        if let Some(days) = told {
+            input["since"] = json!(ago(days));
+            // A recovery is told a day after the amount was last above the limit.
+            input["lastOver"] = json!((self.now - SignedDuration::from_hours(24)).as_millisecond());
+        }
+        let execution = sfn::start(self, notifier, Some(format!("preview_{name}")), input)?;
         if let Some(mail) = self.sesv2.mails().get(before) {
             return Ok(mail.clone());
         }

@@ -1,23 +1,23 @@
 //! An account as it is.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::Scene;
+use jiff::Timestamp;
+
 use crate::cli::{Context, GlobalArgs};
 use crate::error::{Context as _, Error, Result};
 use crate::event::Event;
 use crate::model::{Account, AccountId, Organization};
 use crate::observe::{self, precheck};
 use crate::sandbox::metrics::Published;
-use crate::sandbox::{Subject, World};
-use crate::service::cloudwatch::{
-    AlarmState, DataRequest, MAX_QUERIES, Metric, MetricQuery, QuerySource,
-};
+use crate::sandbox::{MailKind, Subject, World};
+use crate::service::cloudwatch::{DataRequest, MAX_QUERIES, Metric, MetricQuery, QuerySource};
 use crate::service::{Services, all_pages};
+use crate::spend::reading_from;
 
-/// How far back charges are read: the chart's fourteen days, and what the first of them is compared with.
-const LOOK_BACK: Duration = Duration::from_secs(17 * 86_400);
+/// As the notifier reads them.
+const PERIOD: u32 = 300;
 /// The longest list of services that the notifier reads.
 const MOST_SERVICES: usize = 100;
 
@@ -73,7 +73,7 @@ pub(super) async fn scene(account: AccountId, global: &GlobalArgs) -> Result<Sce
         world,
         account,
         threshold,
-        state: AlarmState::Alarm,
+        kind: MailKind::First,
     })
 }
 
@@ -119,7 +119,7 @@ async fn charges(services: &Services, account: AccountId) -> crate::service::Res
                 name: "EstimatedCharges".into(),
                 dimensions: dimensions(service),
             },
-            period: 3_600,
+            period: PERIOD,
             stat: "Maximum".into(),
         },
         return_data: true,
@@ -135,7 +135,7 @@ async fn charges(services: &Services, account: AccountId) -> crate::service::Res
     let end = services.clock.now();
     let request = DataRequest {
         queries,
-        start: end - LOOK_BACK,
+        start: Timestamp::from_second(reading_from(end)).unwrap_or(end),
         end,
     };
     let series = all_pages(|token| cloudwatch.get_metric_data(&request, token)).await?;

@@ -9,8 +9,7 @@ use crate::cli::GlobalArgs;
 use crate::config::{Config, Measure};
 use crate::error::{Error, Result};
 use crate::model::{AccountId, Usd};
-use crate::sandbox::{World, metrics, seed};
-use crate::service::cloudwatch::AlarmState;
+use crate::sandbox::{MailKind, World, metrics, seed};
 
 /// What kind of mail.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -20,8 +19,10 @@ pub enum Case {
     Spike,
     /// A day that is only just above the limit.
     JustAbove,
-    /// The third day above the limit in a row.
+    /// The reminder on the third day above the limit.
     ThirdDay,
+    /// The spend has doubled since the day's first mail.
+    Doubling,
     /// An alarm on the first day of a month.
     MonthStart,
     /// A credit in the days before.
@@ -34,7 +35,7 @@ pub enum Case {
     Huge,
     /// Names full of markup, quotes and odd scripts.
     Hostile,
-    /// The alarm is over.
+    /// The spend has been below the limit for a day again.
     Recovery,
     /// The alarm watches the month so far.
     MonthToDate,
@@ -63,7 +64,7 @@ pub(super) fn scene(case: Case, global: &GlobalArgs) -> Result<Scene> {
         .map(|(account, _)| account.id)
         .find(|id| *id != world.management_account())
         .ok_or_else(|| Error::failed("the sample organisation has no accounts"))?;
-    let mut state = AlarmState::Alarm;
+    let mut kind = MailKind::First;
     metrics::set_daily(&mut world, account, Usd::dollars(64));
     // A history of the sample's own size, then what the mail is about.
     world.advance(Duration::from_secs(16 * 86_400));
@@ -77,6 +78,11 @@ pub(super) fn scene(case: Case, global: &GlobalArgs) -> Result<Scene> {
                 world.advance(Duration::from_secs(86_400));
             }
             metrics::add_once(&mut world, account, Usd::dollars(90));
+            kind = MailKind::Reminder { days: 3 };
+        }
+        Case::Doubling => {
+            metrics::add_once(&mut world, account, Usd::dollars(410));
+            kind = MailKind::Doubling;
         }
         Case::MonthStart => {
             let first: jiff::Timestamp = "2026-04-01T09:00:00Z"
@@ -98,6 +104,7 @@ pub(super) fn scene(case: Case, global: &GlobalArgs) -> Result<Scene> {
         Case::NoHistory => {
             // Published, but empty: AWS takes hours after an account joins.
             metrics::publish(&mut world, account, metrics::Published::default());
+            kind = MailKind::Unreadable;
         }
         Case::Huge => metrics::add_once(&mut world, account, Usd::dollars(1_234_567)),
         Case::Hostile => {
@@ -109,8 +116,12 @@ pub(super) fn scene(case: Case, global: &GlobalArgs) -> Result<Scene> {
             );
         }
         Case::Recovery => {
-            config.alarm.notify_ok = true;
-            state = AlarmState::Ok;
+            for _ in 0..2 {
+                metrics::add_once(&mut world, account, Usd::dollars(70));
+                world.advance(Duration::from_secs(86_400));
+            }
+            world.advance(Duration::from_secs(86_400));
+            kind = MailKind::Recovery { days: 2 };
         }
         Case::MonthToDate => {
             config.alarm.measure = Measure::MonthToDate;
@@ -124,7 +135,7 @@ pub(super) fn scene(case: Case, global: &GlobalArgs) -> Result<Scene> {
         world,
         account,
         threshold,
-        state,
+        kind,
     })
 }
 
