@@ -99,12 +99,14 @@ fn members(world: &mut World, from: Timestamp, to: Timestamp) -> Vec<Transition>
             .or_insert_with(|| Arc::new(Watch::new(alarm.clone())))
             .clone();
         let known = world.cloudwatch.metering.members.get(account);
-        let fresh = known != Some(&watch.fingerprint);
+        // An alarm whose metric came or went is looked at anew.
+        let fingerprint = watch.fingerprint ^ u64::from(world.faults.member_metric);
+        let fresh = known != Some(&fingerprint);
         let Some(changes) = watch.changes(world, *account, state.state, fresh, from, to) else {
             continue;
         };
         if fresh {
-            evaluated.push((*account, watch.fingerprint));
+            evaluated.push((*account, fingerprint));
         }
         if let Some(last) = changes.last() {
             states.push((
