@@ -10,7 +10,7 @@ use crate::model::Arn;
 use crate::service::sfn::{
     CREATE_STATE_MACHINE, DELETE_STATE_MACHINE, DESCRIBE_EXECUTION, DESCRIBE_STATE_MACHINE,
     Execution, ExecutionStatus, GET_EXECUTION_HISTORY, HistoryEvent, LIST_EXECUTIONS,
-    NewStateMachine, StateMachine, StepFunctions, UPDATE_STATE_MACHINE,
+    NewStateMachine, START_EXECUTION, StateMachine, StepFunctions, UPDATE_STATE_MACHINE,
 };
 use crate::service::{Operation, Page, Result};
 
@@ -113,6 +113,18 @@ impl StepFunctions for Caller<Client> {
             items: items.collect::<Result<_>>()?,
             next: next(answer.next_token.clone()),
         })
+    }
+
+    async fn start_execution(&self, machine: &Arn, name: &str, input: &Value) -> Result<Arn> {
+        let op = START_EXECUTION;
+        let request = self
+            .client
+            .start_execution()
+            .state_machine_arn(machine.as_str())
+            .name(name)
+            .input(input.to_string());
+        let answer = self.call(op, || request.clone().send()).await?;
+        parsed(op, Some(answer.execution_arn()), "executionArn")
     }
 
     async fn describe_execution(&self, arn: &Arn) -> Result<Execution> {

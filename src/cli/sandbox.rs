@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use self::arguments::{Who, duration, share};
+use self::arguments::{Who, duration, hours, missing, payer_late, share, time_of_day};
 use super::GlobalArgs;
 use super::context::SANDBOX_FILE;
 use crate::config::CallAs;
 use crate::error::{Error, Result};
 use crate::model::Usd;
+use crate::sandbox::metrics::Hours;
+use crate::sandbox::publications::Publications;
 use crate::sandbox::seed::{Origin, Shape};
 use crate::sandbox::{Sandbox, metrics};
 
@@ -95,6 +97,15 @@ struct NewArgs {
     /// The share of API calls that are throttled, such as 30%.
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0%")]
     throttle: f64,
+    /// How often charges are published, and by how much early or late, such as 6h~40m or 12h.
+    #[arg(long, value_name = "CADENCE~JITTER", default_value = "6h~20m")]
+    publications: Publications,
+    /// The share of publications that never come, such as 10%.
+    #[arg(long, value_name = "SHARE", value_parser = missing, default_value = "0%")]
+    missing: f64,
+    /// How much later than the member the payer sees a publication, such as 2h.
+    #[arg(long, value_name = "TIME", value_parser = payer_late, default_value = "0h")]
+    payer_late: Duration,
     /// Replace a sandbox that is there.
     #[arg(long)]
     force: bool,
@@ -106,6 +117,12 @@ struct SpendArgs {
     who: Who,
     #[command(flatten)]
     amount: Amount,
+    /// With --daily: all at once at this time of every day, UTC, such as 13:30.
+    #[arg(long, value_name = "TIME", value_parser = time_of_day, requires = "daily", conflicts_with = "between")]
+    at: Option<Hours>,
+    /// With --daily: evenly in these hours of every day, UTC, such as 08:00-20:00.
+    #[arg(long, value_name = "TIME-TIME", value_parser = hours, requires = "daily")]
+    between: Option<Hours>,
 }
 
 #[derive(Debug, Args)]
@@ -173,6 +190,11 @@ fn new(args: &NewArgs, path: &Path) -> Result<()> {
     world.latency = args.latency;
     world.faults.seed = args.seed;
     world.faults.throttle = args.throttle;
+    world.publications = args
+        .publications
+        .with_missing(args.missing)
+        .and_then(|publications| publications.with_payer_late(args.payer_late))
+        .map_err(Error::usage)?;
     let said = show::made(path, &world);
     Sandbox::create(path, world, args.force)?;
     say!("{said}")
@@ -183,6 +205,7 @@ fn reset(sandbox: &Sandbox) -> Result<String> {
         let mut fresh = world.origin.world();
         fresh.latency = world.latency;
         fresh.faults.seed = world.faults.seed;
+        fresh.publications = world.publications;
         *world = fresh;
         Ok("The organisation is as `sandbox new` made it; nothing is set to go wrong.".to_owned())
     })
@@ -205,8 +228,21 @@ fn spend(sandbox: &Sandbox, args: &SpendArgs) -> Result<String> {
                 "an account can't spend {usd} a day; a credit is --once with less than nothing"
             ))),
             (Some(usd), _) => {
-                metrics::set_daily(world, id, usd);
-                Ok(format!("{name} ({id}) spends {usd} a day from now on."))
+                let (when, hours) = match (args.at, args.between) {
+                    (Some(at), _) => (format!(", at {}", clock(at.from)), Some(at)),
+                    (None, Some(hours)) => {
+                        let (from, to) = (clock(hours.from), clock(hours.to));
+                        (format!(", from {from} to {to}"), Some(hours))
+                    }
+                    (None, None) => (String::new(), None),
+                };
+                match hours {
+                    Some(hours) => metrics::set_daily_in(world, id, usd, hours),
+                    None => metrics::set_daily(world, id, usd),
+                }
+                Ok(format!(
+                    "{name} ({id}) spends {usd} a day{when} from now on."
+                ))
             }
             (None, Some(usd)) => {
                 metrics::add_once(world, id, usd);
@@ -215,4 +251,9 @@ fn spend(sandbox: &Sandbox, args: &SpendArgs) -> Result<String> {
             (None, None) => Err(Error::usage("give --daily or --once")),
         }
     })
+}
+
+/// Seconds since midnight as people write them.
+fn clock(seconds: u32) -> String {
+    format!("{:02}:{:02} UTC", seconds / 3_600, seconds / 60 % 60)
 }

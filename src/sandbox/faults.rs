@@ -32,6 +32,9 @@ pub struct Faults {
     /// Seconds, in the world's time, that the lists of StackSets are behind: operations, results, instances.
     /// DescribeStackSet and DescribeStackSetOperation are not (AWS-FACTS 8).
     pub lag: u32,
+    /// Members see no charges at all, as three organisations report (AWS-FACTS 1); the payer does.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub member_metric: bool,
 }
 
 /// A death at an API call.
@@ -68,6 +71,7 @@ impl Faults {
             accounts,
             describe_instance_rate: _,
             lag: _,
+            member_metric: _,
         } = self;
         [throttle, server_error, timeout, drop]
             .iter()

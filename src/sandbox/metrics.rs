@@ -1,4 +1,4 @@
-//! What accounts spend, and when AWS publishes it as `AWS/Billing EstimatedCharges` (AWS-FACTS 1).
+//! What accounts spend: what AWS publishes as `AWS/Billing EstimatedCharges` (AWS-FACTS 1); when, see `publications`.
 //!
 //! Nothing is stored per datapoint. An account's spend is a function of its id: services with a daily amount each, a
 //! weekly rhythm and some noise. Only what a user adds to it (`set_daily`, `add_once`) is kept, so ten thousand
@@ -13,15 +13,20 @@ use super::World;
 use crate::model::{AccountId, Usd, nearest};
 use crate::spend::Month;
 
-/// How long CloudWatch keeps what it has by the hour (AWS-FACTS 9).
-pub(super) const RETENTION: SignedDuration = SignedDuration::from_hours(455 * 24);
+/// How long CloudWatch keeps datapoints that are asked for by this period: by the hour 455 days (AWS-FACTS 9), by five
+/// minutes 63 days, else 15 (API reference of GetMetricData).
+pub(super) fn retention(period: u32) -> SignedDuration {
+    let days = if period.is_multiple_of(3_600) {
+        455
+    } else if period.is_multiple_of(300) {
+        63
+    } else {
+        15
+    };
+    SignedDuration::from_hours(days * 24)
+}
 
 const DAY: i64 = 86_400;
-/// Publications come about every six hours (AWS-FACTS 1).
-pub(super) const SLOT: i64 = 21_600;
-/// An account's usual offset in its slot, and by how much a publication differs from it, in minutes.
-const OFFSET_MINUTES: u64 = 90;
-const JITTER_MINUTES: u64 = 40;
 
 /// Services by the names that the `ServiceName` dimension has; the first is where injected spend goes.
 const SERVICES: [&str; 14] = [
@@ -102,17 +107,58 @@ struct Changes {
     /// From then on so many dollars a day.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     daily: Vec<(Timestamp, f64)>,
+    /// In which hours of each day it is spent, where not evenly.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    hours: BTreeMap<Timestamp, Hours>,
     /// At that time so many dollars, at once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     once: Vec<(Timestamp, f64)>,
 }
 
+/// Hours of every day, in seconds since midnight UTC: from one up to the other, over midnight if that is the earlier
+/// one. The same twice is a lump at that time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hours {
+    /// The first second.
+    pub from: u32,
+    /// The second after the last.
+    pub to: u32,
+}
+
+impl Hours {
+    /// The part of a day's spend that is spent by this second of the day.
+    fn share(self, second: i64) -> f64 {
+        let (from, to) = (i64::from(self.from), i64::from(self.to));
+        if from == to {
+            // Counted from the second it happened in.
+            return f64::from(u8::from(second > from));
+        }
+        let (spent, length) = if from < to {
+            (second.clamp(from, to) - from, to - from)
+        } else {
+            (second.min(to) + (second - from).max(0), to + DAY - from)
+        };
+        spent as f64 / length as f64
+    }
+}
+
 /// From now on the account spends `usd` a day, evenly, in the shares that its services have.
 pub fn set_daily(world: &mut World, account: AccountId, usd: Usd) {
+    set(world, account, usd, None);
+}
+
+/// From now on the account spends `usd` a day in these hours of it.
+pub fn set_daily_in(world: &mut World, account: AccountId, usd: Usd, hours: Hours) {
+    set(world, account, usd, Some(hours));
+}
+
+fn set(world: &mut World, account: AccountId, usd: Usd, hours: Option<Hours>) {
     let now = world.now;
     let changes = world.cloudwatch.ledger.changes.entry(account).or_default();
     changes.daily.retain(|(at, _)| *at < now);
     changes.daily.push((now, usd.to_f64()));
+    changes.hours.remove(&now);
+    changes.hours.extend(hours.map(|hours| (now, hours)));
 }
 
 /// The account spends `usd` now, at once; less than nothing is a credit.
@@ -140,7 +186,7 @@ pub(super) fn opened(world: &World, account: AccountId) -> Option<Timestamp> {
 }
 
 /// A well-mixed number from an account and two more (splitmix64): the same on every machine.
-fn mix(account: AccountId, purpose: u64, number: i64) -> u64 {
+pub(super) fn mix(account: AccountId, purpose: u64, number: i64) -> u64 {
     let mut state = account
         .number()
         .wrapping_mul(0x9E37_79B9_7F4A_7C15)
@@ -152,34 +198,8 @@ fn mix(account: AccountId, purpose: u64, number: i64) -> u64 {
 }
 
 /// A number from 0 up to 1.
-fn unit(bits: u64) -> f64 {
+pub(super) fn unit(bits: u64) -> f64 {
     (bits >> 11) as f64 / (1u64 << 53) as f64
-}
-
-/// Whether nobody's charges are published in `[start, end)`: all publications are early in their slot.
-pub(super) fn is_quiet(start: Timestamp, end: Timestamp) -> bool {
-    const BUSY: i64 = (OFFSET_MINUTES + JITTER_MINUTES) as i64 * 60;
-    let into_slot = start.as_second().rem_euclid(SLOT);
-    into_slot > BUSY && end.as_second() - start.as_second() < SLOT - into_slot
-}
-
-/// The times in `[start, end)` when the account's charges are published, oldest first, on whole minutes.
-pub(super) fn publications(
-    account: AccountId,
-    start: Timestamp,
-    end: Timestamp,
-) -> impl Iterator<Item = Timestamp> {
-    let offset = mix(account, 1, 0) % OFFSET_MINUTES;
-    let (first, last) = (
-        start.as_second().div_euclid(SLOT),
-        end.as_second().div_euclid(SLOT),
-    );
-    (first..=last)
-        .filter_map(move |slot| {
-            let minutes = offset + mix(account, 2, slot) % JITTER_MINUTES;
-            Timestamp::from_second(slot * SLOT + minutes as i64 * 60).ok()
-        })
-        .filter(move |at| *at >= start && *at < end)
 }
 
 /// How an account spends.
@@ -301,15 +321,21 @@ impl<'a> Meter<'a> {
             let mut end = to.min((day + 1) * DAY);
             let mut set = None;
             for (since, usd) in spender.changes.iter().flat_map(|changes| &changes.daily) {
-                let since = since.as_second();
-                if since <= at {
-                    set = Some(*usd);
+                let since_second = since.as_second();
+                if since_second <= at {
+                    set = Some((*since, *usd));
                 } else {
-                    end = end.min(since);
+                    end = end.min(since_second);
                 }
             }
-            let part = (end - at) as f64 / DAY as f64;
-            if let Some(usd) = set {
+            let hours = spender
+                .changes
+                .and_then(|changes| changes.hours.get(&set?.0));
+            let part = match hours {
+                Some(hours) => hours.share(end - day * DAY) - hours.share(at - day * DAY),
+                None => (end - at) as f64 / DAY as f64,
+            };
+            if let Some((_, usd)) = set {
                 for (sum, index) in self.sums.iter_mut().zip(&self.used) {
                     *sum += usd * spender.services[*index].1 * part;
                 }
@@ -363,6 +389,7 @@ fn rhythm(day: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sandbox::publications::Publications;
 
     fn account() -> AccountId {
         "111122223333".parse().unwrap()
@@ -372,14 +399,56 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn publications(account: AccountId, start: Timestamp, end: Timestamp) -> Vec<Timestamp> {
+        Publications::default().times(account, start, end)
+    }
+
+    #[test]
+    fn a_day_can_be_spent_in_a_lump_or_in_some_hours() {
+        let mut world = crate::sandbox::seed::demo();
+        world.now = at("2026-02-28T00:00:00Z");
+        let usd = |dollars: f64| Usd::from_f64(dollars).unwrap();
+        let spent = |world: &World, text: &str| {
+            let spender = Spender::new(&world.cloudwatch.ledger, account());
+            // The services' cents are rounded one by one.
+            spender.month_to_date(None, &[at(text)])[0].unwrap().round()
+        };
+        let hour = |hour: u32| hour * 3_600;
+        let noon = Hours {
+            from: hour(12),
+            to: hour(12),
+        };
+        set_daily_in(&mut world, account(), usd(100.0), noon);
+        assert_eq!(spent(&world, "2026-03-01T12:00:00Z"), 0.0);
+        assert_eq!(spent(&world, "2026-03-01T12:01:00Z"), 100.0);
+        assert_eq!(spent(&world, "2026-03-03T00:00:00Z"), 200.0);
+        let office = Hours {
+            from: hour(8),
+            to: hour(20),
+        };
+        set_daily_in(&mut world, account(), usd(120.0), office);
+        assert_eq!(spent(&world, "2026-03-02T08:00:00Z"), 120.0);
+        assert_eq!(spent(&world, "2026-03-02T09:00:00Z"), 130.0);
+        assert_eq!(spent(&world, "2026-03-02T23:00:00Z"), 240.0);
+        let night = Hours {
+            from: hour(22),
+            to: hour(6),
+        };
+        set_daily_in(&mut world, account(), usd(80.0), night);
+        assert_eq!(spent(&world, "2026-03-01T12:00:00Z"), 60.0);
+        assert_eq!(spent(&world, "2026-03-01T23:00:00Z"), 70.0);
+        assert_eq!(spent(&world, "2026-03-02T00:00:00Z"), 80.0);
+        set_daily(&mut world, account(), usd(24.0));
+        assert_eq!(spent(&world, "2026-03-01T12:00:00Z"), 12.0);
+    }
+
     #[test]
     fn charges_are_published_about_every_six_hours() {
-        let times: Vec<_> = publications(
+        let times = publications(
             account(),
             at("2026-03-01T00:00:00Z"),
             at("2026-03-11T00:00:00Z"),
-        )
-        .collect();
+        );
         assert!((39..=41).contains(&times.len()), "{}", times.len());
         for pair in times.windows(2) {
             let minutes = pair[1].duration_since(pair[0]).as_mins();
@@ -391,12 +460,11 @@ mod tests {
     fn a_month_starts_again_at_nothing_and_only_grows() {
         let ledger = Ledger::default();
         let spender = Spender::new(&ledger, account());
-        let times: Vec<_> = publications(
+        let times = publications(
             account(),
             at("2026-02-20T00:00:00Z"),
             at("2026-03-10T00:00:00Z"),
-        )
-        .collect();
+        );
         let values = spender.month_to_date(None, &times);
         let mut falls = 0;
         for (pair, values) in times.windows(2).zip(values.windows(2)) {
@@ -429,12 +497,11 @@ mod tests {
     fn the_same_time_has_the_same_value_however_it_is_asked_for() {
         let ledger = Ledger::default();
         let spender = Spender::new(&ledger, account());
-        let times: Vec<_> = publications(
+        let times = publications(
             account(),
             at("2026-03-01T00:00:00Z"),
             at("2026-03-20T00:00:00Z"),
-        )
-        .collect();
+        );
         let all = spender.month_to_date(None, &times);
         let alone = spender.month_to_date(None, &times[times.len() - 1..]);
         assert!((all.last().unwrap().unwrap() - alone[0].unwrap()).abs() < 0.011);

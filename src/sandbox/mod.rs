@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod organizations;
 mod policy;
 mod preview;
+pub mod publications;
 pub mod seed;
 mod services;
 pub mod sesv2;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::faults::Faults;
 use super::member::Member;
+use super::publications::Publications;
 use super::seed::Origin;
 use super::{
     cloudformation, cloudwatch, eventbridge, iam, metering, organizations, sesv2, sfn, sqs,
@@ -27,6 +28,9 @@ pub struct World {
     pub latency: Duration,
     /// What goes wrong.
     pub faults: Faults,
+    /// When charges are published.
+    #[serde(default)]
+    pub publications: Publications,
     /// OUs and accounts.
     pub organizations: organizations::State,
     /// StackSets, their instances and operations.
@@ -58,6 +62,7 @@ impl World {
             caller: organizations.management_account,
             latency: Duration::ZERO,
             faults: Faults::default(),
+            publications: Publications::default(),
             organizations,
             cloudformation: cloudformation::State::default(),
             cloudwatch: cloudwatch::State::default(),
@@ -76,7 +81,7 @@ impl World {
         self.organizations.management_account
     }
 
-    /// Lets time pass until `to`: StackSet operations go on, then metrics, alarms and events follow.
+    /// Lets time pass until `to`: StackSet operations go on, then metrics, alarms, events and executions follow.
     pub fn advance_to(&mut self, to: Timestamp) {
         let from = self.now;
         if to <= from {

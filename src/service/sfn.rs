@@ -15,6 +15,7 @@ operations!(StepFunctions:
     DESCRIBE_STATE_MACHINE = read "DescribeStateMachine";
     GET_EXECUTION_HISTORY = read "GetExecutionHistory";
     LIST_EXECUTIONS = read "ListExecutions";
+    START_EXECUTION = write "StartExecution";
     UPDATE_STATE_MACHINE = write "UpdateStateMachine";
 );
 
@@ -124,6 +125,11 @@ pub trait StepFunctions: Send + Sync {
         status: Option<ExecutionStatus>,
         token: Option<String>,
     ) -> Result<Page<Execution>>;
+    /// `StartExecution`: the new execution's ARN, or that of the one that runs by this name with the same input.
+    ///
+    /// # Errors
+    /// The name was used within 90 days: `Kind::Exists`.
+    async fn start_execution(&self, machine: &Arn, name: &str, input: &Value) -> Result<Arn>;
     /// `DescribeExecution`.
     async fn describe_execution(&self, arn: &Arn) -> Result<Execution>;
     /// `GetExecutionHistory`, oldest first.

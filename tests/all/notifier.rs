@@ -152,7 +152,7 @@ fn differences(name: &str, config: &Map<String, Value>, reference: &Case) -> Vec
     let mut recorded = reference.calls.iter();
     // The only case whose mail depends on the time of day.
     let compared = case.get("clock").is_none();
-    let mut answer = |resource: &str, arguments: &Value| -> Outcome {
+    let mut answer = |_: Timestamp, resource: &str, arguments: &Value| -> Outcome {
         let Some(call) = recorded.next() else {
             found.push(format!("{name}: one more call: {resource}"));
             return Err(("States.TaskFailed".into(), String::new()));

@@ -8,6 +8,8 @@ use jiff::{Span, SpanRelativeTo};
 use crate::error::{Error, Result};
 use crate::model::AccountId;
 use crate::sandbox::World;
+use crate::sandbox::metrics::Hours;
+use crate::sandbox::publications::Publications;
 
 /// An account, by id or by name.
 #[derive(Debug, Args)]
@@ -90,6 +92,47 @@ pub(super) fn share(text: &str) -> std::result::Result<f64, String> {
         .ok_or_else(|| "write a share as 0% to 100%".to_owned())
 }
 
+/// A share of all publications: `10%`.
+pub(super) fn missing(text: &str) -> std::result::Result<f64, String> {
+    let share = share(text).unwrap_or(f64::NAN);
+    Publications::default().with_missing(share).map(|_| share)
+}
+
+/// How late the payer is: `2h`.
+pub(super) fn payer_late(text: &str) -> std::result::Result<Duration, String> {
+    let late = duration(text)?;
+    Publications::default().with_payer_late(late).map(|_| late)
+}
+
+/// A time of the day, as hours that begin and end there: `13:30`.
+pub(super) fn time_of_day(text: &str) -> std::result::Result<Hours, String> {
+    let at = seconds_of_day(text).ok_or_else(|| "write the time as 13:30".to_owned())?;
+    Ok(Hours { from: at, to: at })
+}
+
+/// Hours of the day: `08:00-20:00`, and `22:00-06:00` over midnight.
+pub(super) fn hours(text: &str) -> std::result::Result<Hours, String> {
+    let found = text.split_once('-').and_then(|(from, to)| {
+        Some(Hours {
+            from: seconds_of_day(from)?,
+            to: seconds_of_day(to)?,
+        })
+    });
+    found
+        .filter(|hours| hours.from != hours.to)
+        .ok_or_else(|| "write the hours as 08:00-20:00, two different times of a day".to_owned())
+}
+
+fn seconds_of_day(text: &str) -> Option<u32> {
+    let (hour, minute) = text.trim().split_once(':')?;
+    let number = |text: &str, limit: u32| {
+        let digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse::<u32>().ok().filter(|_| digits);
+        number.filter(|number| *number < limit)
+    };
+    Some(number(hour, 24)? * 3_600 + number(minute, 60)? * 60)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +153,20 @@ mod tests {
         assert_eq!(share("100"), Ok(1.0));
         for wrong in ["", "130%", "-1%", "NaN", "some"] {
             assert!(share(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_and_hours_of_a_day_are_as_on_a_clock() {
+        let at = |from, to| Hours { from, to };
+        assert_eq!(time_of_day("13:30"), Ok(at(48_600, 48_600)));
+        assert_eq!(hours("08:00-20:00"), Ok(at(28_800, 72_000)));
+        assert_eq!(hours("22:00-06:00"), Ok(at(79_200, 21_600)));
+        for wrong in ["", "24:00", "1:30", "12", "12:60", "+1:30", "noon"] {
+            assert!(time_of_day(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["", "08:00", "08:00-08:00", "08:00-25:00", "08:00~20:00"] {
+            assert!(hours(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -56,6 +56,12 @@ pub(super) enum FailCommand {
         /// Seconds.
         seconds: u32,
     },
+    /// Let members have no EstimatedCharges of their own; the payer sees them.
+    MemberMetric {
+        /// They have them again.
+        #[arg(long)]
+        off: bool,
+    },
     /// Nothing goes wrong any more.
     None,
 }
@@ -106,6 +112,7 @@ pub(super) fn run(sandbox: &Sandbox, command: &FailCommand) -> Result<String> {
             }
             FailCommand::DescribeRate { rate } => set.describe_instance_rate = Some(*rate),
             FailCommand::Lag { seconds } => set.lag = *seconds,
+            FailCommand::MemberMetric { off } => set.member_metric = !off,
             FailCommand::None => {
                 *set = Faults {
                     seed: set.seed,

@@ -12,6 +12,7 @@ use crate::model::{AccountId, AccountState, Organization, OuId, Usd};
 use crate::render;
 use crate::sandbox::cloudformation::Summary;
 use crate::sandbox::faults::Faults;
+use crate::sandbox::publications::Publications;
 use crate::sandbox::{Sandbox, World};
 use crate::service::cloudwatch::AlarmState;
 
@@ -31,6 +32,7 @@ struct Picture {
     undelivered: usize,
     billing_alerts: bool,
     latency_ms: u128,
+    publications: Publications,
     faults: Faults,
 }
 
@@ -84,6 +86,7 @@ fn picture(world: &World, organization: &Organization) -> Picture {
         undelivered: world.sqs.waiting(),
         billing_alerts: world.billing_alerts,
         latency_ms: world.latency.as_millis(),
+        publications: world.publications,
         faults: world.faults.clone(),
     }
 }
@@ -145,6 +148,7 @@ fn drawn(organization: &Organization, picture: &Picture) -> String {
     if picture.latency_ms > 0 {
         lines.push(format!("Every API call takes {} ms.", picture.latency_ms));
     }
+    lines.push(picture.publications.to_string());
     lines.push(faults(&picture.faults));
     lines.join("\n")
 }
@@ -199,7 +203,11 @@ fn leaf(account: &AccountPicture) -> String {
 
 /// What is set to go wrong.
 pub(super) fn faults(faults: &Faults) -> String {
-    if faults.is_none() && faults.describe_instance_rate.is_none() && faults.lag == 0 {
+    if faults.is_none()
+        && faults.describe_instance_rate.is_none()
+        && faults.lag == 0
+        && !faults.member_metric
+    {
         return "Nothing is set to go wrong.".into();
     }
     let mut lines = Vec::new();
@@ -241,6 +249,9 @@ pub(super) fn faults(faults: &Faults) -> String {
             "The lists of StackSets are {} s behind.",
             faults.lag
         ));
+    }
+    if faults.member_metric {
+        lines.push("Members have no EstimatedCharges of their own.".into());
     }
     lines.join("\n")
 }

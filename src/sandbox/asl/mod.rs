@@ -7,9 +7,11 @@ mod definition;
 mod query;
 mod rehearsal;
 mod run;
+mod size;
 mod tasks;
 mod work;
 
 pub(super) use definition::check;
 pub use rehearsal::{Outcome, Rehearsal};
-pub(super) use run::{Machine, Start, run};
+pub(super) use run::{Machine, Pause, Ran, Stand, Start, run};
+pub(super) use size::is_within;

@@ -1,12 +1,15 @@
 //! JSONata as Step Functions runs it (AWS-FACTS 5): expressions in `{% %}`, `$states`, variables, and the extra
 //! functions; no bare top-level names and no `$eval`.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use jiff::Timestamp;
+use jsonata_core::ast::AstNode;
 use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError, EvaluatorOptions};
 use jsonata_core::parser;
-use jsonata_core::value::JValue;
+use jsonata_core::value::{JMap, JValue};
 use serde_json::{Map, Value};
 
 use crate::sandbox::faults::hash;
@@ -17,6 +20,51 @@ pub(super) const QUERY_ERROR: &str = "States.QueryEvaluationError";
 /// Guards against an expression that never ends or never returns.
 const TIMEOUT_MS: u64 = 5_000;
 const DEEPEST: usize = 2_000;
+
+/// Parsed expressions kept: those of a few state machines.
+const PARSED: usize = 2_000;
+
+thread_local! {
+    static KNOWN: RefCell<HashMap<String, Rc<AstNode>>> = RefCell::default();
+}
+
+/// The expression, parsed once for all the executions that come to it.
+fn parse(text: &str) -> Result<Rc<AstNode>, String> {
+    KNOWN.with_borrow_mut(|known| {
+        if let Some(tree) = known.get(text) {
+            return Ok(tree.clone());
+        }
+        let tree = Rc::new(parser::parse(text).map_err(|why| why.to_string())?);
+        if known.len() >= PARSED {
+            known.clear();
+        }
+        known.insert(text.to_owned(), tree.clone());
+        Ok(tree)
+    })
+}
+
+/// The value as expressions see it.
+pub(super) fn value(value: &Value) -> JValue {
+    match value {
+        Value::Null => JValue::Null,
+        Value::Bool(whether) => JValue::Bool(*whether),
+        Value::Number(number) => JValue::Number(number.as_f64().unwrap_or_default()),
+        Value::String(text) => JValue::string(text.as_str()),
+        Value::Array(items) => JValue::array(items.iter().map(self::value).collect()),
+        Value::Object(fields) => object(
+            fields
+                .iter()
+                .map(|(key, field)| (key.as_str(), self::value(field))),
+        ),
+    }
+}
+
+/// An object of these fields.
+pub(super) fn object<'a>(fields: impl IntoIterator<Item = (&'a str, JValue)>) -> JValue {
+    let fields = fields.into_iter();
+    let map: JMap = fields.map(|(key, field)| (key.to_owned(), field)).collect();
+    JValue::Object(Rc::new(map))
+}
 
 /// The text between `{%` and `%}`, if the whole string is an expression.
 pub(super) fn expression(text: &str) -> Option<&str> {
@@ -41,17 +89,15 @@ pub(super) fn check(text: &str) -> Result<(), String> {
     if text.contains("$eval(") {
         return Err("the function $eval is not supported".to_owned());
     }
-    parser::parse(text)
-        .map(|_| ())
-        .map_err(|why| why.to_string())
+    parse(text).map(|_| ())
 }
 
 /// What an expression can see.
 pub(super) struct Scope<'a> {
     /// Variables by name.
     pub(super) variables: &'a BTreeMap<String, JValue>,
-    /// `$states`.
-    pub(super) states: &'a Value,
+    /// Gives `$states`.
+    pub(super) states: &'a dyn Fn() -> JValue,
     /// `$now()` and `$millis()`.
     pub(super) now: Timestamp,
     /// What `$random()` and `$uuid()` start from: the same execution draws the same numbers.
@@ -90,12 +136,14 @@ pub(super) fn fill(value: &Value, scope: &Scope<'_>) -> Result<Value, String> {
 /// It isn't JSONata, fails, or yields nothing or a function.
 pub(super) fn evaluate(text: &str, scope: &Scope<'_>) -> Result<Value, String> {
     let fail = |why: &str| format!("The JSONata expression '{}' {why}", text.trim());
-    let tree = parser::parse(text).map_err(|why| fail(&why.to_string()))?;
+    let tree = parse(text).map_err(|why| fail(&why))?;
     let mut context = Context::new();
     for (name, value) in scope.variables {
         context.bind(name.clone(), value.clone());
     }
-    context.bind("states".to_owned(), JValue::from(scope.states.clone()));
+    if text.contains("$states") {
+        context.bind("states".to_owned(), (scope.states)());
+    }
     let mut evaluator = Evaluator::with_options(
         context,
         EvaluatorOptions {
@@ -144,7 +192,7 @@ fn number(args: &[JValue], index: usize, function: &str) -> Result<f64, Evaluato
 fn register(evaluator: &mut Evaluator, scope: &Scope<'_>) -> Result<(), EvaluatorError> {
     let now = scope.now;
     let seed = scope.seed;
-    let drawn = std::rc::Rc::new(std::cell::Cell::new(0u64));
+    let drawn = Rc::new(std::cell::Cell::new(0u64));
     evaluator.register_fn_override("millis", move |_: &[JValue]| {
         Ok(JValue::Number(now.as_millisecond() as f64))
     })?;

@@ -1,10 +1,12 @@
 //! A state machine on its own: what it asks is answered from elsewhere, so that this interpreter can be compared with
-//! others.
+//! others. Its waits pass at once, on its own clock.
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::run::{Failure, Machine, Start, run_with};
+use super::run::{Failure, Machine, Stand, Start, run_with};
 use crate::model::Arn;
 use crate::sandbox::World;
 
@@ -27,18 +29,19 @@ pub struct Rehearsal {
 pub type Outcome = std::result::Result<Value, (String, String)>;
 
 impl Rehearsal {
-    /// Runs it. `answer` gets a call's resource and arguments, and gives the result or the error's name and cause.
+    /// Runs it to its end. `answer` gets the time that it is in the execution, a call's resource and its arguments, and
+    /// gives the result or the error's name and cause.
     pub fn run(
         &self,
         world: &mut World,
-        answer: &mut dyn FnMut(&str, &Value) -> Outcome,
+        answer: &mut dyn FnMut(Timestamp, &str, &Value) -> Outcome,
     ) -> Outcome {
         let name = self.machine.as_str().rsplit(':').next().unwrap_or_default();
         let machine = Machine {
             arn: self.machine.clone(),
             name: name.to_owned(),
             role: self.machine.clone(),
-            definition: self.definition.clone(),
+            definition: Arc::new(self.definition.clone()),
         };
         let start = Start {
             arn: self.machine.clone(),
@@ -46,13 +49,19 @@ impl Rehearsal {
             at: self.at,
             input: self.input.clone(),
         };
-        let mut calls = |_: &mut World, _: &Machine, resource: &str, arguments: &Value| {
-            answer(resource, arguments).map_err(|(error, cause)| Failure::new(error, cause))
+        let mut calls = |world: &mut World, _: &Machine, resource: &str, arguments: &Value| {
+            answer(world.now, resource, arguments)
+                .map_err(|(error, cause)| Failure::new(error, cause))
         };
-        let ended = run_with(world, &machine, &start, &mut calls);
-        match (ended.output, ended.error) {
-            (_, Some(error)) => Err(error),
-            (output, None) => Ok(output.unwrap_or(Value::Null)),
+        match run_with(world, &machine, &start, None, true, &mut calls).stand {
+            Stand::Ended {
+                error: Some(error), ..
+            } => Err(error),
+            Stand::Ended { output, .. } => Ok(output.unwrap_or(Value::Null)),
+            Stand::Paused(_) => Err((
+                "States.Runtime".to_owned(),
+                "a rehearsal doesn't pause".to_owned(),
+            )),
         }
     }
 }

@@ -1,12 +1,14 @@
 //! States that do something: a Task makes a call, a Parallel runs its branches; both are tried again and caught.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
-use super::run::{CALL, Failure, MAX_BYTES, Run, Variables, next};
+use super::run::{CALL, Failure, MAX_BYTES, Run, SHORT_PAUSE, Step, Variables, next};
+use super::size::is_within;
 
 impl Run<'_> {
-    /// A Task or Parallel state: tried, tried again as its retriers say, and caught as its catchers say.
+    /// A Task or Parallel state: tried, tried again as its retriers say, and caught as its catchers say. `retries` is
+    /// how often each retrier has tried again before a long pause.
     pub(super) fn work(
         &mut self,
         kind: &str,
@@ -14,32 +16,48 @@ impl Run<'_> {
         state: &Map<String, Value>,
         input: &Value,
         variables: &mut Variables,
-    ) -> Result<(Value, Option<String>), Failure> {
-        let mut retries = vec![0u32; list(state, "Retry").count()];
+        mut retries: Vec<u32>,
+    ) -> Result<Step, Failure> {
+        retries.resize(list(state, "Retry").count(), 0);
         loop {
             let tried = self
                 .attempt(kind, name, state, input, variables)
                 .and_then(|result| {
-                    let states = self.states(name, input, &[("result", &result)]);
-                    self.leave(state, result.clone(), variables, &states)
+                    let states = self.states(name, input, Some(("result", &result)));
+                    let output = self.leave(state, variables, &states)?;
+                    Ok(output.unwrap_or(result))
                 });
             let failure = match tried {
-                Ok(output) => return Ok((output, next(state))),
+                Ok(output) => {
+                    return Ok(Step::On {
+                        output: Some(output),
+                        next: next(state),
+                    });
+                }
                 Err(failure) => failure,
             };
             if self.is_late() {
                 return Err(failure);
             }
             if let Some(pause) = self.pause_before_retry(state, &failure, &mut retries) {
+                if pause > SHORT_PAUSE && self.may_pause() {
+                    return Ok(Step::Pause {
+                        until: self.now.checked_add(pause).unwrap_or(Timestamp::MAX),
+                        retries: Some(retries),
+                    });
+                }
                 self.pass_time(pause);
                 continue;
             }
             let error = json!({"Error": failure.error, "Cause": failure.cause});
-            let states = self.states(name, input, &[("errorOutput", &error)]);
+            let states = self.states(name, input, Some(("errorOutput", &error)));
             for catcher in list(state, "Catch") {
                 if names(catcher, &failure.error) {
-                    let output = self.leave(catcher, error, variables, &states)?;
-                    return Ok((output, next(catcher)));
+                    let output = self.leave(catcher, variables, &states)?;
+                    return Ok(Step::On {
+                        output: Some(output.unwrap_or(error)),
+                        next: next(catcher),
+                    });
                 }
             }
             return Err(failure);
@@ -54,7 +72,7 @@ impl Run<'_> {
         input: &Value,
         variables: &Variables,
     ) -> Result<Value, Failure> {
-        let states = self.states(name, input, &[]);
+        let states = self.states(name, input, None);
         let arguments = match state.get("Arguments") {
             Some(arguments) => Some(self.fill(arguments, variables, &states)?),
             None => None,
@@ -62,12 +80,14 @@ impl Run<'_> {
         if kind == "Parallel" {
             let branches = state.get("Branches").and_then(Value::as_array);
             let input = arguments.unwrap_or_else(|| input.clone());
+            self.depth += 1;
             let outputs: Result<Vec<Value>, Failure> = branches
                 .into_iter()
                 .flatten()
                 // What a branch assigns stays in it.
-                .map(|branch| self.machine(branch, input.clone(), &mut variables.clone()))
+                .map(|branch| self.branch(branch, input.clone(), &mut variables.clone()))
                 .collect();
+            self.depth -= 1;
             return outputs.map(Value::Array);
         }
         let resource = state
@@ -87,7 +107,7 @@ impl Run<'_> {
         );
         match answer {
             Ok(result) => {
-                if result.to_string().len() > MAX_BYTES {
+                if !is_within(&result, MAX_BYTES) {
                     return Err(Failure::new(
                         "States.DataLimitExceeded",
                         format!("The task '{name}' returned more than {MAX_BYTES} bytes."),

@@ -9,7 +9,7 @@ use super::source::{bucket, periods, source};
 use super::{check_queries, invalid};
 use crate::model::AccountId;
 use crate::sandbox::World;
-use crate::sandbox::metrics::RETENTION;
+use crate::sandbox::metrics::retention;
 use crate::service::cloudwatch::{
     DataRequest, GET_METRIC_DATA, MAX_DATAPOINTS, MAX_QUERIES, MetricQuery, QuerySource, Series,
 };
@@ -38,11 +38,8 @@ pub(super) fn get_metric_data(
     }
     let expressions = check_queries(&request.queries).map_err(refuse)?;
     let (first_query, first_point) = read_token(token)?;
-    let (start, end) = (
-        request.start.max(world.now - RETENTION),
-        // Nothing is known of the future.
-        request.end.min(world.now),
-    );
+    // Nothing is known of the future.
+    let end = request.end.min(world.now);
     let mut items = Vec::new();
     let mut room = MAX_DATAPOINTS;
     let answered = request
@@ -52,7 +49,7 @@ pub(super) fn get_metric_data(
         .filter(|(_, query)| query.return_data)
         .skip_while(|(index, _)| *index < first_query);
     for (index, query) in answered {
-        let mut points = evaluate(world, viewer, request, query, &expressions, start, end)?;
+        let mut points = evaluate(world, viewer, request, query, &expressions, end)?;
         let from = if index == first_query { first_point } else { 0 };
         points.drain(..from.min(points.len()));
         let more = room == 0 || points.len() > room;
@@ -99,9 +96,9 @@ fn evaluate(
     request: &DataRequest,
     query: &MetricQuery,
     expressions: &BTreeMap<&str, Expr>,
-    start: Timestamp,
     end: Timestamp,
 ) -> Result<Vec<(Timestamp, f64)>> {
+    let start_for = |period: u32| request.start.max(world.now - retention(period));
     match &query.source {
         QuerySource::Stat {
             metric,
@@ -111,7 +108,7 @@ fn evaluate(
             let Some(source) = source(world, viewer, metric) else {
                 return Ok(Vec::new());
             };
-            let points = source.points(world, start, end);
+            let points = source.seen(world, start_for(*period), end);
             periods(&points, *period, stat).map_err(refuse)
         }
         QuerySource::Expression { .. } => {
@@ -123,6 +120,7 @@ fn evaluate(
                     QuerySource::Expression { .. } => None,
                 })
                 .ok_or_else(|| refuse("no query is a statistic"))?;
+            let start = start_for(period);
             let starts = grid(start, end, period);
             let expressions: Vec<(&str, &Expr)> =
                 expressions.iter().map(|(id, expr)| (*id, expr)).collect();
@@ -141,7 +139,7 @@ fn evaluate(
                             QuerySource::Stat { metric, .. } => source(world, viewer, metric),
                             QuerySource::Expression { .. } => None,
                         })
-                        .map(|source| source.points(world, start, end))
+                        .map(|source| source.seen(world, start, end))
                         .unwrap_or_default();
                     bucket(&points, &starts, period, stat)
                 },

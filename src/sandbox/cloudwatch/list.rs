@@ -6,7 +6,7 @@ use super::invalid;
 use super::source::{BILLING, CHARGES};
 use crate::model::AccountId;
 use crate::sandbox::World;
-use crate::sandbox::metrics::{opened, publications};
+use crate::sandbox::metrics::opened;
 use crate::service::cloudwatch::{LIST_METRICS, METRICS_PAGE_SIZE, Metric};
 use crate::service::{Operation, Page, Result};
 
@@ -82,7 +82,10 @@ fn all_charges(world: &World, only: Option<AccountId>) -> impl Iterator<Item = M
             .filter(
                 |id| match (ledger.published(*id, None), opened(world, *id)) {
                     (Some(published), _) => !published.is_empty(),
-                    (None, Some(opened)) => publications(*id, opened, world.now).next().is_some(),
+                    (None, Some(opened)) => {
+                        let seen = world.now - world.publications.payer_late();
+                        !world.publications.times(*id, opened, seen).is_empty()
+                    }
                     (None, None) => true,
                 },
             )

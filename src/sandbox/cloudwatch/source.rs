@@ -2,12 +2,13 @@
 
 use std::ops::Add;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::model::AccountId;
 use crate::sandbox::World;
-use crate::sandbox::metrics::{Spender, cents, publications};
+use crate::sandbox::metrics::{Spender, cents};
 use crate::service::cloudwatch::Metric;
+use crate::service::sfn::ExecutionStatus;
 
 pub(super) const BILLING: &str = "AWS/Billing";
 pub(super) const CHARGES: &str = "EstimatedCharges";
@@ -19,9 +20,14 @@ pub(in crate::sandbox) enum Source {
     Charges {
         account: Option<AccountId>,
         service: Option<String>,
+        /// How much later than it is published the viewer sees a datapoint.
+        late: SignedDuration,
     },
-    /// Executions of a state machine that ended so: failed, or well.
-    Executions { machine: String, failed: bool },
+    /// Executions of a state machine that ended so; `None` is for those that were throttled, which never happens here.
+    Executions {
+        machine: String,
+        ended: Option<ExecutionStatus>,
+    },
     /// The number of messages in a queue.
     Messages { queue: String },
 }
@@ -46,6 +52,7 @@ pub(in crate::sandbox) fn source(
     match (metric.namespace.as_str(), metric.name.as_str()) {
         (BILLING, CHARGES) => {
             if !world.billing_alerts
+                || (viewer != payer && world.faults.member_metric)
                 || dimension("Currency").as_deref() != Some("USD")
                 || !has(&["Currency", "LinkedAccount", "ServiceName"])
             {
@@ -63,13 +70,21 @@ pub(in crate::sandbox) fn source(
             Some(Source::Charges {
                 account,
                 service: dimension("ServiceName"),
+                late: if viewer == payer {
+                    world.publications.payer_late()
+                } else {
+                    SignedDuration::ZERO
+                },
             })
         }
         ("AWS/States", name) if viewer == payer => Some(Source::Executions {
             machine: dimension("StateMachineArn").filter(|_| has(&["StateMachineArn"]))?,
-            failed: match name {
-                "ExecutionsFailed" => true,
-                "ExecutionsSucceeded" => false,
+            ended: match name {
+                "ExecutionsFailed" => Some(ExecutionStatus::Failed),
+                "ExecutionsSucceeded" => Some(ExecutionStatus::Succeeded),
+                "ExecutionsTimedOut" => Some(ExecutionStatus::TimedOut),
+                "ExecutionsAborted" => Some(ExecutionStatus::Aborted),
+                "ExecutionThrottled" => None,
                 _ => return None,
             },
         }),
@@ -83,6 +98,14 @@ pub(in crate::sandbox) fn source(
 }
 
 impl Source {
+    /// How much later than their own time its datapoints are seen.
+    pub(in crate::sandbox) fn late(&self) -> SignedDuration {
+        match self {
+            Self::Charges { late, .. } => *late,
+            Self::Executions { .. } | Self::Messages { .. } => SignedDuration::ZERO,
+        }
+    }
+
     /// When it has datapoints in `[start, end)`, oldest first.
     pub(in crate::sandbox) fn times(
         &self,
@@ -91,7 +114,9 @@ impl Source {
         end: Timestamp,
     ) -> Vec<Timestamp> {
         match self {
-            Self::Charges { account, service } => {
+            Self::Charges {
+                account, service, ..
+            } => {
                 let account = account.unwrap_or_else(|| world.management_account());
                 let ledger = &world.cloudwatch.ledger;
                 match ledger.published(account, service.as_deref()) {
@@ -100,14 +125,12 @@ impl Source {
                         .map(|(at, _)| *at)
                         .filter(|at| *at >= start && *at < end)
                         .collect(),
-                    None => publications(account, start, end).collect(),
+                    None => world.publications.times(account, start, end),
                 }
             }
-            Self::Executions { machine, failed } => world
-                .sfn
-                .ended(machine, *failed)
-                .filter(|at| *at >= start && *at < end)
-                .collect(),
+            Self::Executions { machine, ended } => ended
+                .map(|ended| world.sfn.ended(machine, ended, start, end))
+                .unwrap_or_default(),
             Self::Messages { queue } => {
                 // Published every minute in AWS; here whenever the number changes, which is all that matters.
                 let mut times: Vec<Timestamp> = world
@@ -134,6 +157,7 @@ impl Source {
             Self::Charges {
                 account: Some(account),
                 service,
+                ..
             } => match ledger.published(*account, service.as_deref()) {
                 Some(points) => times
                     .iter()
@@ -147,6 +171,7 @@ impl Source {
             Self::Charges {
                 account: None,
                 service,
+                ..
             } => {
                 let mut sums: Vec<Option<f64>> = vec![None; times.len()];
                 for account in world.charged_accounts() {
@@ -171,6 +196,16 @@ impl Source {
                     .collect()
             }
         }
+    }
+
+    /// Its datapoints in `[start, end)` that are seen now, oldest first.
+    pub(in crate::sandbox) fn seen(
+        &self,
+        world: &World,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> Vec<(Timestamp, f64)> {
+        self.points(world, start, end.min(world.now - self.late()))
     }
 
     /// Its datapoints in `[start, end)`, oldest first.

@@ -17,7 +17,7 @@ use serde_json::Value;
 use watch::{Change, Watch};
 
 use super::member::MemberAlarmState;
-use super::{World, eventbridge};
+use super::{World, eventbridge, sfn};
 use crate::model::AccountId;
 use crate::service::cloudwatch::Alarm;
 
@@ -33,16 +33,17 @@ pub(super) struct State {
 /// Lets the time from `from` to `to` pass.
 pub fn tick(world: &mut World, from: Timestamp, to: Timestamp) {
     // Evaluations are on whole minutes.
-    if from.as_second().div_euclid(60) == to.as_second().div_euclid(60) {
-        return;
+    if from.as_second().div_euclid(60) != to.as_second().div_euclid(60) {
+        let mut changes = members(world, from, to);
+        changes.extend(own(world, from, to, true));
+        deliver(world, changes, to);
+        // The payer's alarms on executions and queues see what those deliveries and executions did.
+        world.now = to;
+        let changes = own(world, from, to, false);
+        deliver(world, changes, to);
+    } else {
+        sfn::wake(world, to);
     }
-    let mut changes = members(world, from, to);
-    changes.extend(own(world, from, to, true));
-    deliver(world, changes);
-    // The payer's alarms on executions and queues see what those deliveries did.
-    world.now = to;
-    let changes = own(world, from, to, false);
-    deliver(world, changes);
     world.now = to;
 }
 
@@ -53,22 +54,31 @@ struct Transition {
     change: Change,
 }
 
-fn deliver(world: &mut World, mut transitions: Vec<Transition>) {
+/// Delivers them, and wakes executions, each at its time.
+fn deliver(world: &mut World, mut transitions: Vec<Transition>, to: Timestamp) {
     transitions.sort_by_key(|transition| transition.change.at);
     for transition in transitions {
-        world.now = transition.change.at;
-        let event: Value = event::state_change(
-            world,
-            transition.account,
-            &transition.alarm,
-            &transition.change,
-        );
-        if transition.account == world.management_account() {
+        let Transition {
+            account,
+            alarm,
+            change,
+        } = transition;
+        sfn::wake(world, change.at);
+        world.now = change.at;
+        let event: Value = event::state_change(world, account, &alarm, &change);
+        if account == world.management_account() {
+            // Executions can look at it: not before.
+            if let Some(stored) = world.cloudwatch.alarms.get_mut(&alarm.name) {
+                stored.state = change.state;
+                stored.reason = change.reason;
+                stored.since = change.at;
+            }
             eventbridge::own_event(world, &event);
         } else if eventbridge::anybody_listens(world, &event) {
-            eventbridge::from_member(world, transition.account, &event);
+            eventbridge::from_member(world, account, &event);
         }
     }
+    sfn::wake(world, to);
 }
 
 /// Evaluates the members' alarms.
@@ -89,12 +99,14 @@ fn members(world: &mut World, from: Timestamp, to: Timestamp) -> Vec<Transition>
             .or_insert_with(|| Arc::new(Watch::new(alarm.clone())))
             .clone();
         let known = world.cloudwatch.metering.members.get(account);
-        let fresh = known != Some(&watch.fingerprint);
+        // An alarm whose metric came or went is looked at anew.
+        let fingerprint = watch.fingerprint ^ u64::from(world.faults.member_metric);
+        let fresh = known != Some(&fingerprint);
         let Some(changes) = watch.changes(world, *account, state.state, fresh, from, to) else {
             continue;
         };
         if fresh {
-            evaluated.push((*account, watch.fingerprint));
+            evaluated.push((*account, fingerprint));
         }
         if let Some(last) = changes.last() {
             states.push((
@@ -154,12 +166,6 @@ fn own(world: &mut World, from: Timestamp, to: Timestamp, on_charges: bool) -> V
             .metering
             .own
             .insert(name.clone(), watch.fingerprint);
-        if let (Some(last), Some(stored)) = (changes.last(), world.cloudwatch.alarms.get_mut(&name))
-        {
-            stored.state = last.state;
-            stored.reason.clone_from(&last.reason);
-            stored.since = last.at;
-        }
         transitions.extend(changes.into_iter().map(|change| Transition {
             account,
             alarm: alarm.clone(),

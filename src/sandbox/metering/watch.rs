@@ -11,7 +11,6 @@ use crate::sandbox::World;
 use crate::sandbox::cloudwatch::math::{self, Expr};
 use crate::sandbox::cloudwatch::{Source, bucket, frame_values, period, source};
 use crate::sandbox::faults::hash;
-use crate::sandbox::metrics::{SLOT as PUBLICATION_SLOT, is_quiet};
 use crate::service::cloudwatch::{Alarm, AlarmState, QuerySource};
 
 /// CloudWatch looks at more periods than it evaluates, so that a late datapoint isn't a missing one: a daily alarm
@@ -42,6 +41,9 @@ pub(super) struct Watch {
     /// Whether it watches charges, and not what the billing side itself does.
     pub(super) on_charges: bool,
 }
+
+/// Datapoints by query, and how much later than their own time they are seen.
+type Points<'a> = BTreeMap<&'a str, (Vec<(Timestamp, f64)>, SignedDuration)>;
 
 /// What an evaluation says.
 enum Verdict {
@@ -98,7 +100,7 @@ impl Watch {
         from: Timestamp,
         to: Timestamp,
     ) -> Option<Vec<Change>> {
-        if !fresh && self.is_quiet(from, to) {
+        if !fresh && self.is_quiet(world, viewer, from, to) {
             return None;
         }
         let sources = self.sources(world, viewer);
@@ -107,9 +109,12 @@ impl Watch {
             return None;
         }
         let reach = SignedDuration::from_secs(i64::from(self.period) * i64::from(self.buckets()));
-        let points: BTreeMap<&str, Vec<(Timestamp, f64)>> = sources
+        let points: Points<'_> = sources
             .iter()
-            .map(|(id, source)| (*id, source.points(world, from - reach, to)))
+            .map(|(id, source)| {
+                let points = source.points(world, from - reach, to);
+                (*id, (points, source.late()))
+            })
             .collect();
         let expressions: Vec<(&str, &Expr)> = self
             .expressions
@@ -140,14 +145,16 @@ impl Watch {
 
     /// Whether nothing can happen in `(from, to]`, told without looking at the account: charges come, leave a period,
     /// and the calendar turns only early in a publication's slot.
-    fn is_quiet(&self, from: Timestamp, to: Timestamp) -> bool {
-        let margin = SignedDuration::from_secs(MINUTE);
+    fn is_quiet(&self, world: &World, viewer: AccountId, from: Timestamp, to: Timestamp) -> bool {
+        let publications = &world.publications;
         self.on_charges
-            && i64::from(self.period) % PUBLICATION_SLOT == 0
+            && publications.divides(i64::from(self.period))
             && self
                 .calendar_step
-                .is_none_or(|step| step % PUBLICATION_SLOT == 0)
-            && is_quiet(from - margin, to)
+                .is_none_or(|step| publications.divides(step))
+            // What comes late comes at any time of a slot.
+            && (viewer != world.management_account() || publications.payer_late().is_zero())
+            && publications.is_quiet(from - SignedDuration::from_secs(MINUTE), to)
     }
 
     fn sources(&self, world: &World, viewer: AccountId) -> Vec<(&str, Source)> {
@@ -196,11 +203,12 @@ impl Watch {
         let step = i64::from(self.period);
         for (_, source) in sources {
             // A datapoint counts as it comes, and again as it leaves each period.
-            for back in 0..=i64::from(self.buckets()) {
-                let shift = SignedDuration::from_secs(back * step);
+            let leaves = (1..=i64::from(self.buckets())).map(|back| back * step);
+            for after in std::iter::once(source.late().as_secs()).chain(leaves) {
+                let shift = SignedDuration::from_secs(after);
                 let margin = SignedDuration::from_secs(MINUTE);
                 for at in source.times(world, from - shift - margin, to - shift) {
-                    add(at.as_second() + back * step);
+                    add(at.as_second() + after);
                 }
             }
         }
@@ -216,7 +224,7 @@ impl Watch {
 
     fn evaluate(
         &self,
-        points: &BTreeMap<&str, Vec<(Timestamp, f64)>>,
+        points: &Points<'_>,
         expressions: &[(&str, &Expr)],
         at: Timestamp,
         state: AlarmState,
@@ -233,7 +241,10 @@ impl Watch {
             &starts,
             self.period,
             |id, stat| match points.get(id) {
-                Some(points) => bucket(points, &starts, self.period, stat),
+                Some((points, late)) => {
+                    let seen = points.partition_point(|(time, _)| *time + *late < at);
+                    bucket(&points[..seen], &starts, self.period, stat)
+                }
                 None => Ok(vec![None; starts.len()]),
             },
         )

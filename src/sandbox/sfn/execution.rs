@@ -6,15 +6,12 @@ use serde_json::Value;
 use super::{StoredEvent, StoredExecution, valid_name};
 use crate::model::Arn;
 use crate::sandbox::World;
-use crate::sandbox::asl::{self, Machine, Start};
-use crate::service::sfn::{ExecutionStatus, HistoryEvent};
-use crate::service::{Kind, Operation, Result, Service, ServiceError};
+use crate::sandbox::asl::{self, Machine, Pause, Ran, Stand, Start};
+use crate::service::sfn::{ExecutionStatus, HistoryEvent, START_EXECUTION};
+use crate::service::{Kind, Result, ServiceError};
 
-/// What nobody of the sandbox's callers makes, but rules and state machines do.
-const START_EXECUTION: Operation = Operation::write(Service::StepFunctions, "StartExecution");
-/// Executions kept; AWS keeps 90 days of them. The histories of the latest are kept too.
-const MAX_EXECUTIONS: usize = 2_000;
-const MAX_HISTORIES: usize = 50;
+/// Most bytes of a task's output that its history keeps: a world of weeks is one file.
+const MAX_OUTPUT: usize = 4 * 1024;
 /// State machines that start one another end here.
 const DEEPEST_NESTING: usize = 5;
 
@@ -34,7 +31,8 @@ pub(in crate::sandbox) fn start_from_rule(
     )
 }
 
-/// `StartExecution`: answers its ARN. It has run when this returns, in simulated time yet to come.
+/// `StartExecution`: answers its ARN. It has run to its end or first wait when this returns, in simulated time yet to
+/// come.
 pub(in crate::sandbox) fn start(
     world: &mut World,
     machine: &Arn,
@@ -44,17 +42,18 @@ pub(in crate::sandbox) fn start(
     let refuse = |kind, code: &str, message: String| {
         Err(ServiceError::new(START_EXECUTION, kind, code, message))
     };
-    let (machine_name, stored) = world.sfn.machine(START_EXECUTION, machine)?;
-    let (machine_name, stored) = (machine_name.to_owned(), stored.clone());
+    let (machine_name, _) = world.sfn.machine(START_EXECUTION, machine)?;
+    let machine_name = machine_name.to_owned();
     let name = match name {
         Some(name) => name,
         None => world.fresh_event_id(),
     };
     valid_name(START_EXECUTION, &name)?;
     let arn = world.execution_arn(&machine_name, &name);
-    if let Ok(there) = world.execution(START_EXECUTION, &arn) {
-        // The same name with the same input, while it runs, is the same execution (API reference).
-        return if there.stopped > world.now && there.input == input {
+    world.sfn.executions.forget(world.now, &machine_name, &name);
+    if let Some(there) = world.sfn.executions.find(&machine_name, &name) {
+        // The same name with the same input, while it runs, is the same execution (AWS-FACTS 5).
+        return if there.runs_at(world.now) && there.input == input {
             Ok(arn)
         } else {
             refuse(
@@ -71,60 +70,121 @@ pub(in crate::sandbox) fn start(
             "state machines start one another too deeply for the sandbox".to_owned(),
         );
     }
-    let started = world.now;
     // Its name is taken from now on, also for the executions that it starts itself.
-    world.sfn.executions.push(StoredExecution {
-        machine: machine_name.clone(),
-        name: name.clone(),
+    let number = world.sfn.executions.insert(StoredExecution {
+        machine: machine_name,
+        name,
         status: ExecutionStatus::Running,
-        started,
-        stopped: Timestamp::MAX,
-        input: input.clone(),
+        started: world.now,
+        stopped: None,
+        input,
         output: None,
         error: None,
         history: Vec::new(),
+        paused: None,
+        began_with: None,
     });
-    world.sfn.nesting += 1;
-    let ended = asl::run(
-        world,
-        &Machine {
-            arn: stored.arn,
-            name: machine_name.clone(),
-            role: stored.role,
-            definition: stored.definition,
-        },
-        &Start {
-            arn: arn.clone(),
-            name: name.clone(),
-            at: started,
-            input,
-        },
-    );
-    world.sfn.nesting -= 1;
-    let record = world
-        .sfn
-        .executions
-        .iter_mut()
-        .rev()
-        .find(|one| one.name == name && one.machine == machine_name);
-    if let Some(record) = record {
-        record.status = ended.status;
-        record.stopped = ended.at;
-        record.output = ended.output;
-        record.error = ended.error;
-        record.history = ended.history.into_iter().map(StoredEvent::from).collect();
-    }
-    forget_old(&mut world.sfn.executions);
+    go_on(world, number, None);
     Ok(arn)
 }
 
-fn forget_old(executions: &mut Vec<StoredExecution>) {
-    if executions.len() > MAX_EXECUTIONS {
-        executions.drain(..executions.len() - MAX_EXECUTIONS);
+/// Wakes the executions whose time comes until `to`, in its order. The world's time is that of the last one then.
+pub(in crate::sandbox) fn wake(world: &mut World, to: Timestamp) {
+    while let Some((at, number)) = world.sfn.executions.due(to) {
+        let mut pause = None;
+        world
+            .sfn
+            .executions
+            .change(number, |execution| pause = execution.paused.take());
+        world.now = at;
+        go_on(world, number, pause);
     }
-    let old = executions.len().saturating_sub(MAX_HISTORIES);
-    for execution in executions.iter_mut().take(old) {
-        execution.history.clear();
+}
+
+/// Runs an execution on until it ends or waits again.
+fn go_on(world: &mut World, number: u64, from: Option<Pause>) {
+    let Some(execution) = world.sfn.executions.get(number) else {
+        return;
+    };
+    let Some(stored) = world.sfn.machines.get(&execution.machine) else {
+        return;
+    };
+    let (definition, role) = match &execution.began_with {
+        Some(began) => (&began.definition, &began.role),
+        None => (&stored.definition, &stored.role),
+    };
+    let machine = Machine {
+        arn: stored.arn.clone(),
+        name: execution.machine.clone(),
+        role: role.clone(),
+        definition: definition.0.clone(),
+    };
+    let start = Start {
+        arn: world.execution_arn(&execution.machine, &execution.name),
+        name: execution.name.clone(),
+        at: execution.started,
+        input: execution.input.clone(),
+    };
+    world.sfn.nesting += 1;
+    let ran = asl::run(world, &machine, &start, from);
+    world.sfn.nesting -= 1;
+    world
+        .sfn
+        .executions
+        .change(number, |execution| execution.follow(ran));
+}
+
+/// Stops the executions of a machine that wait: it is deleted.
+pub(super) fn stop_all(world: &mut World, machine: &str) {
+    let now = world.now;
+    let running: Vec<u64> = world
+        .sfn
+        .executions
+        .of(machine)
+        .filter(|(_, one)| one.stopped.is_none())
+        .map(|(number, _)| number)
+        .collect();
+    for number in running {
+        world.sfn.executions.change(number, |execution| {
+            execution.paused = None;
+            execution.began_with = None;
+            execution.status = ExecutionStatus::Aborted;
+            execution.stopped = Some(now);
+            execution.history.push(StoredEvent {
+                kind: "ExecutionAborted".to_owned(),
+                at: now,
+                state: None,
+                resource: None,
+                output: None,
+                error: None,
+            });
+        });
+    }
+}
+
+impl StoredExecution {
+    /// Whether it is running to whoever looks at this time.
+    pub(super) fn runs_at(&self, now: Timestamp) -> bool {
+        self.stopped.is_none_or(|stopped| stopped > now)
+    }
+
+    fn follow(&mut self, ran: Ran) {
+        self.history
+            .extend(ran.history.into_iter().map(StoredEvent::from));
+        match ran.stand {
+            Stand::Paused(pause) => self.paused = Some(pause),
+            Stand::Ended {
+                status,
+                output,
+                error,
+            } => {
+                self.status = status;
+                self.stopped = Some(ran.at);
+                self.output = output;
+                self.error = error;
+                self.began_with = None;
+            }
+        }
     }
 }
 
@@ -135,7 +195,9 @@ impl From<HistoryEvent> for StoredEvent {
             at: event.at,
             state: event.state,
             resource: event.resource,
-            output: event.output,
+            output: event
+                .output
+                .filter(|output| asl::is_within(output, MAX_OUTPUT)),
             error: event.error,
         }
     }

@@ -1,15 +1,19 @@
 //! Step Functions of the payer: state machines, and executions that are run by `asl`.
 
 mod execution;
+mod store;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-pub(super) use execution::{start, start_from_rule};
+use execution::stop_all;
+pub(super) use execution::{start, start_from_rule, wake};
+use store::Executions;
 
 use super::asl;
 use super::policy::RequestContext;
@@ -18,7 +22,7 @@ use crate::model::{Arn, REGION};
 use crate::service::sfn::{
     CREATE_STATE_MACHINE, DELETE_STATE_MACHINE, DESCRIBE_EXECUTION, DESCRIBE_STATE_MACHINE,
     Execution, ExecutionStatus, GET_EXECUTION_HISTORY, HistoryEvent, LIST_EXECUTIONS,
-    NewStateMachine, StateMachine, StepFunctions, UPDATE_STATE_MACHINE,
+    NewStateMachine, START_EXECUTION, StateMachine, StepFunctions, UPDATE_STATE_MACHINE,
 };
 use crate::service::{Kind, Operation, Page, Result, ServiceError, Tags};
 
@@ -29,8 +33,7 @@ const PAGE_SIZE: usize = 100;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct State {
     machines: BTreeMap<String, StoredMachine>,
-    /// Oldest first.
-    executions: Vec<StoredExecution>,
+    executions: Executions,
     calls: u64,
     #[serde(skip)]
     nesting: usize,
@@ -39,9 +42,33 @@ pub struct State {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct StoredMachine {
     arn: Arn,
-    definition: Value,
+    definition: Definition,
     role: Arn,
     tags: Tags,
+}
+
+/// A definition that executions share.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(from = "Value")]
+struct Definition(Arc<Value>);
+
+impl From<Value> for Definition {
+    fn from(definition: Value) -> Self {
+        Self(Arc::new(definition))
+    }
+}
+
+impl Serialize for Definition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+/// What an execution started with, where its machine has been changed since (AWS-FACTS 5).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct BeganWith {
+    definition: Definition,
+    role: Arn,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -50,11 +77,18 @@ struct StoredExecution {
     name: String,
     status: ExecutionStatus,
     started: Timestamp,
-    stopped: Timestamp,
+    /// Known once it ended; in the world's future where it runs ahead.
+    #[serde(default)]
+    stopped: Option<Timestamp>,
     input: Value,
     output: Option<Value>,
     error: Option<(String, String)>,
     history: Vec<StoredEvent>,
+    /// Where it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    paused: Option<asl::Pause>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    began_with: Option<BeganWith>,
 }
 
 /// A [`HistoryEvent`] as it is kept.
@@ -73,21 +107,42 @@ struct StoredEvent {
 }
 
 impl State {
-    /// When executions of the machine ended so: failed, or well.
-    pub(super) fn ended(&self, machine: &str, failed: bool) -> impl Iterator<Item = Timestamp> {
-        let mut times: Vec<Timestamp> = self
+    /// When executions of the machine ended so, in `[start, end)`.
+    pub(super) fn ended(
+        &self,
+        machine: &str,
+        status: ExecutionStatus,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> Vec<Timestamp> {
+        let name = machine.rsplit(':').next().unwrap_or_default();
+        self.executions.ended(name, status, start, end)
+    }
+
+    /// Gives a machine another definition and role. Executions under way keep what they started with (AWS-FACTS 5).
+    fn replace(&mut self, name: &str, definition: &Value, role: &Arn) {
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        let before = BeganWith {
+            definition: machine.definition.clone(),
+            role: machine.role.clone(),
+        };
+        if *before.definition.0 == *definition && before.role == *role {
+            return;
+        }
+        machine.definition = definition.clone().into();
+        machine.role = role.clone();
+        let running: Vec<u64> = self
             .executions
-            .iter()
-            .filter(|execution| machine.rsplit(':').next() == Some(execution.machine.as_str()))
-            .filter(|execution| match execution.status {
-                ExecutionStatus::Failed => failed,
-                ExecutionStatus::Succeeded => !failed,
-                _ => false,
-            })
-            .map(|execution| execution.stopped)
+            .of(name)
+            .filter(|(_, one)| one.stopped.is_none() && one.began_with.is_none())
+            .map(|(number, _)| number)
             .collect();
-        times.sort_unstable();
-        times.into_iter()
+        for number in running {
+            self.executions
+                .change(number, |one| one.began_with = Some(before.clone()));
+        }
     }
 
     /// The number of the next call that a state machine makes: faults depend on it.
@@ -114,8 +169,8 @@ impl State {
 
 impl StoredExecution {
     fn described(&self, world: &World, whole: bool) -> Execution {
-        // It was run at once, on a clock of its own: until the world's reaches its end, it is running.
-        let running = self.stopped > world.now;
+        // Between waits it runs on a clock of its own: until the world's reaches its end, it is running.
+        let running = self.runs_at(world.now);
         let whole_and_over = whole && !running;
         Execution {
             arn: world.execution_arn(&self.machine, &self.name),
@@ -126,7 +181,7 @@ impl StoredExecution {
                 self.status
             },
             started: self.started,
-            stopped: (!running).then_some(self.stopped),
+            stopped: self.stopped.filter(|_| !running),
             input: whole.then(|| self.input.clone()),
             output: self.output.clone().filter(|_| whole_and_over),
             error: self
@@ -163,10 +218,16 @@ impl World {
     }
 
     fn execution(&self, operation: Operation, arn: &Arn) -> Result<&StoredExecution> {
-        self.sfn
-            .executions
-            .iter()
-            .find(|one| self.execution_arn(&one.machine, &one.name) == *arn)
+        let mut parts = arn
+            .resource()
+            .trim_start_matches("execution:")
+            .splitn(2, ':');
+        let found = match (parts.next(), parts.next()) {
+            (Some(machine), Some(name)) => self.sfn.executions.find(machine, name),
+            _ => None,
+        };
+        found
+            .filter(|one| self.execution_arn(&one.machine, &one.name) == *arn)
             .ok_or_else(|| {
                 ServiceError::new(
                     operation,
@@ -243,7 +304,7 @@ fn create(world: &mut World, new: &NewStateMachine) -> Result<Arn> {
     check_role(world, CREATE_STATE_MACHINE, &arn, &new.role_arn)?;
     if let Some(there) = world.sfn.machines.get(&new.name) {
         // The same again is no error (API reference: CreateStateMachine is idempotent).
-        return if there.definition == new.definition && there.role == new.role_arn {
+        return if *there.definition.0 == new.definition && there.role == new.role_arn {
             Ok(arn)
         } else {
             Err(ServiceError::new(
@@ -258,7 +319,7 @@ fn create(world: &mut World, new: &NewStateMachine) -> Result<Arn> {
         new.name.clone(),
         StoredMachine {
             arn: arn.clone(),
-            definition: new.definition.clone(),
+            definition: new.definition.clone().into(),
             role: new.role_arn.clone(),
             tags: new.tags.clone(),
         },
@@ -303,7 +364,7 @@ impl StepFunctions for Sandbox {
             Ok(StateMachine {
                 name: name.to_owned(),
                 arn: machine.arn.clone(),
-                definition: machine.definition.clone(),
+                definition: (*machine.definition.0).clone(),
                 role_arn: machine.role.clone(),
             })
         })
@@ -326,10 +387,7 @@ impl StepFunctions for Sandbox {
             let name = name.to_owned();
             check_definition(UPDATE_STATE_MACHINE, definition)?;
             check_role(world, UPDATE_STATE_MACHINE, arn, role_arn)?;
-            if let Some(machine) = world.sfn.machines.get_mut(&name) {
-                machine.definition = definition.clone();
-                machine.role = role_arn.clone();
-            }
+            world.sfn.replace(&name, definition, role_arn);
             Ok(())
         })
         .await
@@ -338,7 +396,11 @@ impl StepFunctions for Sandbox {
     async fn delete_state_machine(&self, arn: &Arn) -> Result<()> {
         self.call(DELETE_STATE_MACHINE, |world| {
             // Deleting one that isn't there is no error: the operation declares none (API model).
-            world.sfn.machines.retain(|_, machine| machine.arn != *arn);
+            if let Ok((name, _)) = world.sfn.machine(DELETE_STATE_MACHINE, arn) {
+                let name = name.to_owned();
+                stop_all(world, &name);
+                world.sfn.machines.remove(&name);
+            }
             Ok(())
         })
         .await
@@ -352,16 +414,40 @@ impl StepFunctions for Sandbox {
     ) -> Result<Page<Execution>> {
         self.read(LIST_EXECUTIONS, |world| {
             let (name, _) = world.sfn.machine(LIST_EXECUTIONS, machine)?;
-            let mut found: Vec<Execution> = world
+            let status_of = |one: &StoredExecution| {
+                if one.runs_at(world.now) {
+                    ExecutionStatus::Running
+                } else {
+                    one.status
+                }
+            };
+            let mut found: Vec<(Timestamp, u64)> = world
                 .sfn
                 .executions
-                .iter()
-                .filter(|one| one.machine == name)
-                .map(|one| one.described(world, false))
-                .filter(|one| status.is_none_or(|status| one.status == status))
+                .of(name)
+                .filter(|(_, one)| status.is_none_or(|status| status_of(one) == status))
+                .map(|(number, one)| (one.started, number))
                 .collect();
-            found.sort_by_key(|one| std::cmp::Reverse(one.started));
-            page(LIST_EXECUTIONS, found, token.as_deref())
+            // Newest first; only a page of them is described.
+            found.sort_unstable();
+            found.reverse();
+            let found = page(LIST_EXECUTIONS, found, token.as_deref())?;
+            Ok(Page {
+                items: found
+                    .items
+                    .into_iter()
+                    .filter_map(|(_, number)| world.sfn.executions.get(number))
+                    .map(|one| one.described(world, false))
+                    .collect(),
+                next: found.next,
+            })
+        })
+        .await
+    }
+
+    async fn start_execution(&self, machine: &Arn, name: &str, input: &Value) -> Result<Arn> {
+        self.call(START_EXECUTION, |world| {
+            start(world, machine, Some(name.to_owned()), input.clone())
         })
         .await
     }

@@ -1,3 +1,5 @@
+mod waiting;
+
 use std::time::Duration;
 
 use serde_json::json;

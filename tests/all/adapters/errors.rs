@@ -142,6 +142,7 @@ async fn every_class_of_error_is_told_apart_by_its_code() {
         (EventBridge, 500, "InternalException", Unavailable),
         (StepFunctions, 400, "StateMachineDoesNotExist", NotFound),
         (StepFunctions, 400, "StateMachineAlreadyExists", Exists),
+        (StepFunctions, 400, "ExecutionAlreadyExists", Exists),
         (StepFunctions, 400, "StateMachineDeleting", Busy),
         (StepFunctions, 400, "StateMachineLimitExceeded", Quota),
         (StepFunctions, 400, "InvalidDefinition", Invalid),

@@ -129,6 +129,25 @@ fn execution(status: ExecutionStatus) -> Execution {
 }
 
 #[tokio::test]
+async fn start_execution() {
+    let wire = answer(json!({"executionArn": EXECUTION, "startDate": MIDNIGHT}));
+    let input = json!({"billctl": "day"});
+    let started = aws(&wire)
+        .start_execution(&arn(MACHINE), "e-1", &input)
+        .await;
+    sent(
+        &wire,
+        "StartExecution",
+        json!({
+            "stateMachineArn": MACHINE,
+            "name": "e-1",
+            "input": "{\"billctl\":\"day\"}",
+        }),
+    );
+    assert_eq!(started, Ok(arn(EXECUTION)));
+}
+
+#[tokio::test]
 async fn list_executions() {
     for (word, status) in [
         ("RUNNING", ExecutionStatus::Running),
