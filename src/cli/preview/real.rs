@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Scene;
 use jiff::Timestamp;
 
+use super::Scene;
 use crate::cli::{Context, GlobalArgs};
 use crate::error::{Context as _, Error, Result};
 use crate::event::Event;
