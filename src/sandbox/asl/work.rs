@@ -98,7 +98,7 @@ impl Run<'_> {
         self.record("TaskScheduled", Some(name), |event| {
             event.resource = Some(action.clone());
         });
-        self.pass_time(CALL);
+        self.spend(CALL);
         let answer = (self.calls)(
             self.world,
             self.machine,
