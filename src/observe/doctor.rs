@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all, try_join_all};
 
-use super::billing::{bus, configuration_set, dashboard, queue, role, rule, template};
-use crate::config::Config;
+use super::billing::{bus, configuration_set, dashboard, queue, role, rule, template, topic};
+use crate::config::{Config, Operations};
 use crate::model::{AccountId, Arn};
 use crate::observe;
 use crate::plan::doctor::Readings;
 use crate::resource::permissions::{resource_types, simulations};
-use crate::resource::{Alarm, DEFAULT_BUS, Resource};
+use crate::resource::{Alarm, DEFAULT_BUS, Resource, operations_topic_arn};
 use crate::service::organizations::OrganizationInfo;
 use crate::service::sts::CallerIdentity;
 use crate::service::{Kind, OrAbsent, Result, Services, all_pages};
@@ -36,6 +36,7 @@ pub async fn readings(services: &Services, config: &Config) -> Readings {
         series,
         ses,
         identity,
+        hearing,
         stack_set,
         things,
         denied,
@@ -49,11 +50,15 @@ pub async fn readings(services: &Services, config: &Config) -> Readings {
         series(services),
         services.sesv2.get_account(),
         services.sesv2.get_email_identity(&config.mail.identity),
+        async {
+            let account = caller.clone().await?.account;
+            observe::operations::read(services, config, account).await
+        },
         services
             .cloudformation
             .describe_stack_set(&config.deploy.stack_set),
-        things(services, config),
-        denied(services, config, caller, organization),
+        things(services, config, caller.clone()),
+        denied(services, config, caller.clone(), organization),
     );
     Readings {
         caller,
@@ -65,6 +70,7 @@ pub async fn readings(services: &Services, config: &Config) -> Readings {
         series,
         ses,
         identity: identity.or_absent(),
+        hearing,
         stack_set: stack_set.or_absent(),
         things,
         denied,
@@ -92,7 +98,11 @@ async fn series(services: &Services) -> Result<BTreeSet<AccountId>> {
 type Thing<'a> = BoxFuture<'a, (String, Result<Option<Resource>>)>;
 
 /// What is there under the names that bootstrap would use, of the things that tell who made them.
-async fn things(services: &Services, config: &Config) -> Vec<(String, Result<Option<Resource>>)> {
+async fn things(
+    services: &Services,
+    config: &Config,
+    caller: impl Future<Output = Result<CallerIdentity>> + Send,
+) -> Vec<(String, Result<Option<Resource>>)> {
     let names = &config.names;
     let mut reads: Vec<Thing> = Vec::new();
     for name in [&names.notifier_role, &names.rule_role] {
@@ -123,6 +133,21 @@ async fn things(services: &Services, config: &Config) -> Vec<(String, Result<Opt
         }
         .boxed(),
     );
+    if matches!(config.operations, Some(Operations::Mail(_))) {
+        reads.push(
+            async move {
+                let found = match caller.await {
+                    Ok(caller) => {
+                        let arn = operations_topic_arn(config, caller.account);
+                        topic(services, arn).await
+                    }
+                    Err(error) => Err(error),
+                };
+                (format!("topic {}", names.operations_topic), found)
+            }
+            .boxed(),
+        );
+    }
     // The default bus is everybody's: bootstrap only adds its statement.
     if names.event_bus != DEFAULT_BUS {
         reads.push(
@@ -176,7 +201,7 @@ async fn alarm(services: &Services, name: String) -> Result<Option<Resource>> {
     Ok(found
         .into_iter()
         .next()
-        .map(|status| Resource::Alarm(Alarm(status.alarm))))
+        .map(|status| Resource::Alarm(Alarm::from(status.alarm))))
 }
 
 /// Which of the actions that billctl needs the caller may not do. None where its kind of identity can't be

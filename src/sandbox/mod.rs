@@ -25,6 +25,7 @@ pub mod seed;
 mod services;
 pub mod sesv2;
 pub mod sfn;
+pub mod sns;
 pub mod sqs;
 mod sts;
 pub mod template;

@@ -109,7 +109,7 @@ pub(super) fn scene(case: Case, global: &GlobalArgs) -> Result<Scene> {
             );
         }
         Case::Recovery => {
-            config.alarm.notify_ok = true;
+            config.mail.notify_ok = true;
             state = AlarmState::Ok;
         }
         Case::MonthToDate => {

@@ -5,6 +5,7 @@ mod access;
 mod charges;
 mod mail;
 mod names;
+mod operations;
 
 use std::collections::BTreeSet;
 
@@ -12,6 +13,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::model::{AccountId, AccountState, Organization, REGION};
+use crate::plan::operations::Hearing;
 use crate::resource::Resource;
 use crate::service::cloudformation::{OrganizationsAccess, StackSet};
 use crate::service::organizations::OrganizationInfo;
@@ -110,6 +112,8 @@ pub struct Readings {
     pub ses: Result<SesAccount>,
     /// The identity that is to send.
     pub identity: Result<Option<EmailIdentity>>,
+    /// Who hears when the notifier itself fails.
+    pub hearing: Result<Hearing>,
     /// The StackSet.
     pub stack_set: Result<Option<StackSet>>,
     /// Things that may collide with those that bootstrap makes: what they are called, and what is there.
@@ -149,6 +153,7 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
         mail::identity(config, &readings.identity),
         mail::dkim(config, &readings.identity),
         mail::mail_from(config, &readings.identity),
+        operations::operations(&readings.hearing),
         names::collisions(&readings.things),
     ];
     checks.extend(payer.into_iter().map(|check| match elsewhere {
@@ -171,11 +176,12 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
 /// What is left of the checks where there is no config to use: those that depend on it were not looked at.
 pub fn without_config(checks: &mut Vec<Check>, fault: String, cure: Option<String>) {
     /// Checks that a config's defaults can't stand in for.
-    const DEPEND: [&str; 7] = [
+    const DEPEND: [&str; 8] = [
         "account",
         "identity",
         "dkim",
         "mail-from",
+        "operations",
         "names",
         "stack-set",
         "targets",

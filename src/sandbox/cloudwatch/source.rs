@@ -8,6 +8,7 @@ use crate::model::AccountId;
 use crate::sandbox::World;
 use crate::sandbox::metrics::{Spender, cents, publications};
 use crate::service::cloudwatch::Metric;
+use crate::service::sfn::ExecutionStatus;
 
 pub(super) const BILLING: &str = "AWS/Billing";
 pub(super) const CHARGES: &str = "EstimatedCharges";
@@ -20,8 +21,11 @@ pub(in crate::sandbox) enum Source {
         account: Option<AccountId>,
         service: Option<String>,
     },
-    /// Executions of a state machine that ended so: failed, or well.
-    Executions { machine: String, failed: bool },
+    /// Executions of a state machine that ended so; none where nothing ends so here, as being throttled.
+    Executions {
+        machine: String,
+        ended: Option<ExecutionStatus>,
+    },
     /// The number of messages in a queue.
     Messages { queue: String },
 }
@@ -67,9 +71,12 @@ pub(in crate::sandbox) fn source(
         }
         ("AWS/States", name) if viewer == payer => Some(Source::Executions {
             machine: dimension("StateMachineArn").filter(|_| has(&["StateMachineArn"]))?,
-            failed: match name {
-                "ExecutionsFailed" => true,
-                "ExecutionsSucceeded" => false,
+            ended: match name {
+                "ExecutionsFailed" => Some(ExecutionStatus::Failed),
+                "ExecutionsSucceeded" => Some(ExecutionStatus::Succeeded),
+                "ExecutionsTimedOut" => Some(ExecutionStatus::TimedOut),
+                "ExecutionsAborted" => Some(ExecutionStatus::Aborted),
+                "ExecutionThrottled" => None,
                 _ => return None,
             },
         }),
@@ -103,9 +110,13 @@ impl Source {
                     None => publications(account, start, end).collect(),
                 }
             }
-            Self::Executions { machine, failed } => world
+            Self::Executions { ended: None, .. } => Vec::new(),
+            Self::Executions {
+                machine,
+                ended: Some(ended),
+            } => world
                 .sfn
-                .ended(machine, *failed)
+                .ended(machine, *ended)
                 .filter(|at| *at >= start && *at < end)
                 .collect(),
             Self::Messages { queue } => {

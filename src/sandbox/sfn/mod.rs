@@ -73,17 +73,17 @@ struct StoredEvent {
 }
 
 impl State {
-    /// When executions of the machine ended so: failed, or well.
-    pub(super) fn ended(&self, machine: &str, failed: bool) -> impl Iterator<Item = Timestamp> {
+    /// When executions of the machine ended so.
+    pub(super) fn ended(
+        &self,
+        machine: &str,
+        how: ExecutionStatus,
+    ) -> impl Iterator<Item = Timestamp> {
         let mut times: Vec<Timestamp> = self
             .executions
             .iter()
             .filter(|execution| machine.rsplit(':').next() == Some(execution.machine.as_str()))
-            .filter(|execution| match execution.status {
-                ExecutionStatus::Failed => failed,
-                ExecutionStatus::Succeeded => !failed,
-                _ => false,
-            })
+            .filter(|execution| execution.status == how)
             .map(|execution| execution.stopped)
             .collect();
         times.sort_unstable();
