@@ -53,6 +53,11 @@ pub fn fault(text: &str) -> Option<Fault> {
     None
 }
 
+/// Whether the notifier can write to this text.
+pub fn is_address(text: &str) -> bool {
+    fault(text).is_none()
+}
+
 /// A domain of at least two labels, the last of letters (RFC 1035, as SES takes it).
 fn is_domain(text: &str) -> bool {
     let label = |label: &str| {

@@ -12,6 +12,7 @@ pub mod starter;
 mod structure;
 mod types;
 
+pub use address::is_address;
 pub use problem::{Place, Problem, Source};
 pub use resolve::OWNER_TAG;
 pub use schema::{reference, schema};

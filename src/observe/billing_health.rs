@@ -41,6 +41,7 @@ pub struct BillingHealth {
     /// billctl's alarms in this account that are in ALARM.
     pub alarms: Vec<AlarmOn>,
     /// Who hears when the notifier itself fails; None where that couldn't be read.
+    #[serde(rename = "operations")]
     pub hearing: Option<Hearing>,
     /// Mails in the last 24 hours, of all senders of the account.
     pub sent_last_24_hours: f64,

@@ -7,15 +7,17 @@ use futures::future::{BoxFuture, join_all, try_join_all};
 
 use super::billing::{bus, configuration_set, dashboard, queue, role, rule, template, topic};
 use crate::config::{Config, Operations};
-use crate::model::{AccountId, Arn};
+use crate::model::{AccountId, AccountState, Arn, Organization};
 use crate::observe;
-use crate::plan::doctor::Readings;
+use crate::plan::doctor::{Owners, Readings};
 use crate::resource::permissions::{resource_types, simulations};
 use crate::resource::{Alarm, DEFAULT_BUS, Resource, operations_topic_arn};
 use crate::service::organizations::OrganizationInfo;
 use crate::service::sts::CallerIdentity;
-use crate::service::{Kind, OrAbsent, Result, Services, all_pages};
+use crate::service::{Kind, OrAbsent, Result, ServiceError, Services, all_pages};
 
+/// Most accounts whose tags are read.
+const MOST_TAGS: usize = 50;
 /// The namespace and metric of charges (AWS-FACTS 1).
 const CHARGES: (&str, &str) = ("AWS/Billing", "EstimatedCharges");
 
@@ -60,6 +62,11 @@ pub async fn readings(services: &Services, config: &Config) -> Readings {
         things(services, config, caller.clone()),
         denied(services, config, caller.clone(), organization),
     );
+    let owners = match &tree {
+        Ok(tree) => owners(services, config, tree).await,
+        // Why is said of the tree.
+        Err(_) => Ok(Owners::default()),
+    };
     Readings {
         caller,
         organization,
@@ -70,11 +77,30 @@ pub async fn readings(services: &Services, config: &Config) -> Readings {
         series,
         ses,
         identity: identity.or_absent(),
+        owners,
         hearing,
         stack_set: stack_set.or_absent(),
         things,
         denied,
     }
+}
+
+/// The owner tags of some accounts: reading those of all would take minutes in a large organisation (AWS-FACTS 7).
+async fn owners(services: &Services, config: &Config, tree: &Organization) -> Result<Owners> {
+    let active: Vec<AccountId> = tree
+        .accounts()
+        .map(|(account, _)| account)
+        .filter(|account| account.state == AccountState::Active)
+        .map(|account| account.id)
+        .collect();
+    let reads = active.iter().take(MOST_TAGS).map(|id| async move {
+        let mut tags = services.organizations.list_account_tags(*id).await?;
+        Ok::<_, ServiceError>((*id, tags.remove(&config.mail.owner_tag)))
+    });
+    Ok(Owners {
+        tags: try_join_all(reads).await?,
+        accounts: active.len(),
+    })
 }
 
 /// The accounts that have a series of their own in the payer's metrics.

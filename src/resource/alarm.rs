@@ -31,8 +31,11 @@ const FAILURES: [(&str, &str); 4] = [
 const FAILURES_EXPRESSION: &str =
     "FILL(failed, 0) + FILL(timed_out, 0) + FILL(aborted, 0) + FILL(throttled, 0)";
 
-/// The health alarms' period in seconds.
-const HEALTH_PERIOD: u32 = 300;
+/// The period in seconds of the alarm on the queue.
+const QUEUE_PERIOD: u32 = 300;
+/// The period in seconds of the alarm on failures. A failure is one datapoint, and what is filled up around it ends the
+/// alarm when it leaves the period: long enough to be seen, and for a datapoint that comes late.
+const FAILURES_PERIOD: u32 = 900;
 
 /// A CloudWatch alarm, and the topic that billctl makes: its action is billctl's to take away, and no other.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,7 +125,7 @@ impl Alarm {
                     name: (*name).to_owned(),
                     dimensions: BTreeMap::from([("StateMachineArn".into(), machine.clone())]),
                 },
-                period: HEALTH_PERIOD,
+                period: FAILURES_PERIOD,
                 stat: "Sum".into(),
             },
             return_data: false,
@@ -149,7 +152,7 @@ impl Alarm {
                         scope.config.names.queue.clone(),
                     )]),
                 },
-                period: HEALTH_PERIOD,
+                period: QUEUE_PERIOD,
                 stat: "Maximum".into(),
             },
             return_data: true,

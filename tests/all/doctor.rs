@@ -3,7 +3,7 @@
 use billctl::cli::Format;
 use billctl::config::Config;
 use billctl::model::{Account, AccountState, Organization, OrganizationalUnit};
-use billctl::plan::doctor::{Check, Readings, Verdict, examine};
+use billctl::plan::doctor::{Check, Owners, Readings, Verdict, examine};
 use billctl::plan::operations::{Hearing, Topic};
 use billctl::render;
 use billctl::resource::{Alarm, Resource};
@@ -98,6 +98,13 @@ fn healthy() -> Readings {
             max_send_rate: 14.0,
         }),
         identity: Ok(Some(domain())),
+        owners: Ok(Owners {
+            tags: vec![(
+                "222222222222".parse().unwrap(),
+                Some("ann@example.com".into()),
+            )],
+            accounts: 3,
+        }),
         hearing: Ok(Hearing::Heard {
             topic: TOPIC.parse().unwrap(),
             address: Some("platform@example.com".into()),
@@ -204,6 +211,7 @@ fn without_credentials_one_check_fails_and_the_others_say_why_they_were_not_look
         series: Err(none(billing::GET_BILLING_PREFERENCES)),
         ses: Err(none(billing::GET_BILLING_PREFERENCES)),
         identity: Err(none(billing::GET_BILLING_PREFERENCES)),
+        owners: Err(none(organizations::LIST_TAGS_FOR_RESOURCE)),
         hearing: Err(none(sns::GET_TOPIC_ATTRIBUTES)),
         stack_set: Err(none(cloudformation::DESCRIBE_STACK_SET)),
         things: vec![("role billctl-notifier".into(), Err(none(iam::GET_ROLE)))],
@@ -427,6 +435,51 @@ fn that_nobody_hears_of_the_notifiers_failures_is_a_warning_with_its_cause() {
 }
 
 #[test]
+fn an_owner_tag_without_an_address_is_named() {
+    let texts = [
+        (Some("ann@example.com bob@example.org"), true),
+        (Some("Ann Doe <ann@example.com>"), true),
+        (Some("payments team"), false),
+        (Some("ann.doe"), false),
+        (Some("a@example.com+b@example.com"), false),
+        (Some("x@bücher.example"), false),
+        (Some(""), false),
+        (None, true),
+    ];
+    let owners = Owners {
+        tags: texts
+            .iter()
+            .enumerate()
+            .map(|(number, (text, _))| {
+                let id = format!("{number:012}").parse().unwrap();
+                (id, text.map(str::to_owned))
+            })
+            .collect(),
+        accounts: 70,
+    };
+    let readings = Readings {
+        owners: Ok(owners),
+        ..healthy()
+    };
+    let checks = examine(&config(""), &readings);
+    let check = check(&checks, "owners");
+    assert_eq!(check.verdict, Verdict::Warning);
+    let unusable: Vec<String> = texts
+        .iter()
+        .enumerate()
+        .filter(|(_, (_, usable))| !usable)
+        .map(|(number, _)| format!("{number:012}"))
+        .collect();
+    assert_eq!(
+        check.finding,
+        format!(
+            "the tag `owner` holds no address that can be used: {}, of 8 of 70 accounts looked at",
+            unusable.join(", ")
+        )
+    );
+}
+
+#[test]
 fn a_thing_of_somebody_else_under_one_of_our_names_is_a_collision() {
     let alarm: billctl::service::cloudwatch::Alarm = serde_json::from_value(serde_json::json!({
         "name": "Billing-Alarm", "description": "made by hand", "metrics": [],
@@ -634,4 +687,41 @@ fn what_an_organisation_exceeds_is_told_beforehand() {
         assert_eq!(of("dashboard-quota"), dashboard, "{more}");
         assert_eq!(of("ses-quota"), mails, "{more}");
     }
+}
+
+#[test]
+fn bootstrap_doctor_and_status_say_so_until_the_link_is_clicked() {
+    let stage = Stage::demo();
+    stage.config(
+        "[mail]\nfrom = \"billing@example.com\"\n[operations]\nmail = \"platform@example.com\"\n",
+    );
+    let run = |arguments: &[&str]| {
+        let (out, err) = texts(&stage.run(arguments));
+        format!("{out}\n{err}")
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let pending = "platform@example.com hasn't confirmed its subscription to topic billctl-operations \
+                   (PendingConfirmation)";
+    for command in [&["--yes", "bootstrap"][..], &["doctor"], &["status"]] {
+        let said = run(command);
+        assert!(said.contains(pending), "{command:?}: {said}");
+    }
+    let said = run(&["sandbox", "verify", "platform@example.com"]);
+    assert!(said.contains("its subscription is confirmed"), "{said}");
+    for command in [&["--yes", "bootstrap"][..], &["doctor"], &["status"]] {
+        let said = run(command);
+        assert!(!said.contains("PendingConfirmation"), "{command:?}: {said}");
+    }
+    let said = run(&["doctor"]);
+    assert!(
+        said.contains(
+            "failures of the notifier go to platform@example.com, by topic billctl-operations"
+        ),
+        "{said}"
+    );
+    let status: serde_json::Value =
+        serde_json::from_str(&texts(&stage.run(&["status", "--format", "json"])).0).unwrap();
+    assert_eq!(status["billing"]["health"]["operations"]["state"], "heard");
 }

@@ -6,9 +6,11 @@ mod charges;
 mod mail;
 mod names;
 mod operations;
+mod owners;
 
 use std::collections::BTreeSet;
 
+pub use owners::Owners;
 use serde::Serialize;
 
 use crate::config::Config;
@@ -112,6 +114,8 @@ pub struct Readings {
     pub ses: Result<SesAccount>,
     /// The identity that is to send.
     pub identity: Result<Option<EmailIdentity>>,
+    /// Whether owners can be written to.
+    pub owners: Result<Owners>,
     /// Who hears when the notifier itself fails.
     pub hearing: Result<Hearing>,
     /// The StackSet.
@@ -153,6 +157,7 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
         mail::identity(config, &readings.identity),
         mail::dkim(config, &readings.identity),
         mail::mail_from(config, &readings.identity),
+        owners::owners(config, &readings.owners),
         operations::operations(&readings.hearing),
         names::collisions(&readings.things),
     ];
@@ -176,11 +181,12 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
 /// What is left of the checks where there is no config to use: those that depend on it were not looked at.
 pub fn without_config(checks: &mut Vec<Check>, fault: String, cure: Option<String>) {
     /// Checks that a config's defaults can't stand in for.
-    const DEPEND: [&str; 8] = [
+    const DEPEND: [&str; 9] = [
         "account",
         "identity",
         "dkim",
         "mail-from",
+        "owners",
         "operations",
         "names",
         "stack-set",
