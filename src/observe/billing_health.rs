@@ -42,7 +42,7 @@ pub struct BillingHealth {
     pub alarms: Vec<AlarmOn>,
     /// Who hears when the notifier itself fails; None where that couldn't be read.
     #[serde(rename = "operations")]
-    pub hearing: Option<Hearing>,
+    pub hearing: Option<Box<Hearing>>,
     /// Mails in the last 24 hours, of all senders of the account.
     pub sent_last_24_hours: f64,
     /// How many there may be; None where unlimited.
@@ -116,9 +116,10 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<BillingHealt
 }
 
 /// A policy printed by an older billctl doesn't let SNS be read: that is no reason to show nothing.
-async fn hearing(services: &Services, scope: &Scope<'_>) -> Option<Hearing> {
+async fn hearing(services: &Services, scope: &Scope<'_>) -> Option<Box<Hearing>> {
     let account = scope.facts.management_account;
-    operations::read(services, scope.config, account).await.ok()
+    let hearing = operations::read(services, scope.config, account).await;
+    hearing.ok().map(Box::new)
 }
 
 #[derive(Default)]

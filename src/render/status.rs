@@ -141,7 +141,7 @@ fn health_lines(health: &BillingHealth) -> Vec<String> {
         ));
     }
     // Where the config names nobody, `doctor` says so once; this is what somebody believes to be set up.
-    if let Some(hearing) = &health.hearing
+    if let Some(hearing) = health.hearing.as_deref()
         && !matches!(
             hearing,
             Hearing::Nobody | Hearing::Elsewhere { .. } | Hearing::Heard { .. }

@@ -480,7 +480,7 @@ async fn actions_that_somebody_added_by_hand_stay_and_only_billctls_own_go() {
         .await;
     let (on, over) = actions(&billing, name).await;
     assert_eq!(on, [pager.clone(), own.clone()]);
-    assert_eq!(over, [pager.clone()]);
+    assert_eq!(over, std::slice::from_ref(&pager));
     // Without [operations] the topic that billctl made is taken off, and nothing else.
     billing.config = Config::parse("config.toml", CONFIG).unwrap();
     billing.apply(&billing.plan().await).await.unwrap();
@@ -526,7 +526,7 @@ async fn a_topic_that_somebody_has_is_used_looked_at_and_never_changed() {
     );
     assert_eq!(
         actions(&billing, "billctl-notifier-failed").await.0,
-        [mine.clone()]
+        std::slice::from_ref(&mine)
     );
     let hearing = billing.observe().await.hearing;
     assert!(
