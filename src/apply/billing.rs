@@ -7,9 +7,10 @@ use crate::error::{Context, Error, Result};
 use crate::event::{Event, Listener};
 use crate::model::Arn;
 use crate::plan::billing::{Action, Plan, Step};
+use crate::resource::document::FieldChange;
 use crate::resource::{
     BUS_STATEMENT, Bus, ConfigurationSet, Identity, Notifier, Queue, Resource, Role, Rule,
-    Template, sample_data, tags,
+    Template, Topic, sample_data, tags,
 };
 use crate::service::cloudformation::OrganizationsAccess;
 use crate::service::iam::NewRole;
@@ -100,6 +101,10 @@ impl Run<'_> {
                     self.set_queue(queue, &queue.attributes).await?;
                 }
             }
+            Resource::Topic(topic) => {
+                services.sns.create_topic(&topic.name, &tags()).await?;
+                self.subscribe(topic, &[]).await?;
+            }
             Resource::Bus(bus) => {
                 if !bus.is_default() {
                     exists_or(
@@ -176,6 +181,7 @@ impl Run<'_> {
                     .collect();
                 self.set_queue(queue, &changed).await?;
             }
+            Resource::Topic(topic) => self.subscribe(topic, &step.fields).await?,
             Resource::Bus(bus) => self.put_bus_policy(bus).await?,
             Resource::Identity(identity) => self.put_mail_from(identity).await?,
             Resource::ConfigurationSet(set) => match &set.destination {
@@ -238,6 +244,7 @@ impl Run<'_> {
                 Ok(url) => services.sqs.delete_queue(&url).await,
                 Err(error) => Err(error),
             },
+            Resource::Topic(topic) => services.sns.delete_topic(&topic.arn).await,
             Resource::Bus(bus) if bus.is_default() => {
                 services
                     .eventbridge
@@ -289,6 +296,26 @@ impl Run<'_> {
             .sqs
             .set_queue_attributes(&url, attributes)
             .await?)
+    }
+
+    /// Subscribes everybody, or only those that are new in an update: a second subscription of an address that
+    /// hasn't clicked yet would only mail the link once more.
+    async fn subscribe(&self, topic: &Topic, fields: &[FieldChange]) -> Result<()> {
+        for one in &topic.subscriptions {
+            let path = format!("subscriptions[{}]", one.endpoint);
+            if !fields.is_empty() && !fields.iter().any(|field| field.path == path) {
+                continue;
+            }
+            self.services
+                .sns
+                .subscribe(&topic.arn, &one.protocol, &one.endpoint)
+                .await?;
+            self.listener.on(Event::Note(format!(
+                "AWS has mailed {} a link: nothing comes from topic {} before it is clicked",
+                one.endpoint, topic.name
+            )));
+        }
+        Ok(())
     }
 
     async fn put_bus_policy(&self, bus: &Bus) -> Result<()> {

@@ -103,6 +103,10 @@ fn of_service(service: Service, code: &str) -> Option<Kind> {
         (S::Iam, "DeleteConflict") => Kind::Other,
         (S::Organizations, "AWSOrganizationsNotInUseException") => Kind::NotFound,
         (S::Organizations, "ConstraintViolationException") => Kind::Invalid,
+        // SNS's codes have no service of their own in them, and these two words are general.
+        (S::Sns, "NotFound") => Kind::NotFound,
+        (S::Sns, "InvalidParameter") => Kind::Invalid,
+        (S::Sns, "TopicLimitExceeded" | "SubscriptionLimitExceeded") => Kind::Quota,
         // A queue's name is free again 60 seconds after the old queue was deleted; a state machine's once its
         // executions are over.
         (S::Sqs, "QueueDeletedRecently") => Kind::Busy,

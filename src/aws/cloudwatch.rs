@@ -64,6 +64,8 @@ impl CloudWatch for Caller<Client> {
             .treat_missing_data(&alarm.treat_missing_data)
             .actions_enabled(alarm.actions_enabled)
             .set_alarm_actions(Some(alarm.alarm_actions.clone()))
+            .set_ok_actions(some(&alarm.ok_actions))
+            .set_insufficient_data_actions(some(&alarm.insufficient_data_actions))
             .set_tags(Some(tags.collect()));
         self.call(op, || request.clone().send()).await.map(drop)
     }
@@ -199,6 +201,11 @@ impl CloudWatch for Caller<Client> {
     }
 }
 
+/// A list, unless it is empty.
+fn some(list: &[String]) -> Option<Vec<String>> {
+    (!list.is_empty()).then(|| list.to_vec())
+}
+
 /// Periods and counts: far below the limit.
 fn number(value: u32) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
@@ -271,6 +278,8 @@ fn alarm_status(op: Operation, found: &sdk::MetricAlarm) -> Result<AlarmStatus> 
             treat_missing_data: found.treat_missing_data().unwrap_or("missing").to_owned(),
             actions_enabled: found.actions_enabled().unwrap_or(true),
             alarm_actions: found.alarm_actions().to_vec(),
+            ok_actions: found.ok_actions().to_vec(),
+            insufficient_data_actions: found.insufficient_data_actions().to_vec(),
         },
         arn: parsed(op, found.alarm_arn(), "AlarmArn")?,
         state: match found.state_value() {

@@ -12,6 +12,7 @@ mod iam;
 mod organizations;
 mod sesv2;
 mod sfn;
+mod sns;
 mod sqs;
 mod sts;
 
@@ -116,6 +117,7 @@ pub fn connect_with(config: &SdkConfig, options: &Options, gate: Gate) -> Servic
         organizations: Arc::new(caller!(aws_sdk_organizations)),
         sesv2: Arc::new(caller!(aws_sdk_sesv2)),
         sfn: Arc::new(caller!(aws_sdk_sfn)),
+        sns: Arc::new(caller!(aws_sdk_sns)),
         sqs: Arc::new(caller!(aws_sdk_sqs)),
         sts: Arc::new(caller!(aws_sdk_sts)),
         clock: Arc::new(SystemClock),

@@ -109,7 +109,8 @@ fn show(
     let setup = MailSetup::new(scope, &observed.ses, observed.identity.as_ref());
     let format = context.global.format;
     let text = if format == Format::Json {
-        render::billing_json("bootstrap", plan, applied, Some(&setup))
+        let hearing = &observed.hearing;
+        render::billing_json("bootstrap", plan, applied, Some((&setup, hearing)))
     } else {
         render::billing_plan(format, "bootstrap", plan)
     };
@@ -122,7 +123,12 @@ fn conclude(context: &Context, plan: &Plan, scope: &Scope, observed: &Observed) 
         return show(context, plan, !plan.is_empty(), scope, observed);
     }
     let setup = MailSetup::new(scope, &observed.ses, observed.identity.as_ref());
-    say!("\n{}", render::mail_setup(context.global.format, &setup))
+    let format = context.global.format;
+    say!("\n{}", render::mail_setup(format, &setup))?;
+    match render::hearing(format, &observed.hearing) {
+        Some(text) => say!("\n{text}"),
+        None => Ok(()),
+    }
 }
 
 /// That what was applied is there: AWS's own words, not the plan's.

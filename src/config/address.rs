@@ -53,6 +53,11 @@ pub fn fault(text: &str) -> Option<Fault> {
     None
 }
 
+/// Whether the notifier can write to this text.
+pub fn is_address(text: &str) -> bool {
+    fault(text).is_none()
+}
+
 /// A domain of at least two labels, the last of letters (RFC 1035, as SES takes it).
 fn is_domain(text: &str) -> bool {
     let label = |label: &str| {
@@ -82,6 +87,65 @@ fn domain_of(identity: &str) -> &str {
     identity
         .rsplit_once('@')
         .map_or(identity, |(_, domain)| domain)
+}
+
+/// The same address or domain with its domain in lower case: SES knows no case there, but IAM compares the ARNs made
+/// of it letter by letter (AWS-FACTS 6). What is before the `@` stays as it is: only its owner knows what case means
+/// there (RFC 5321, 2.4).
+pub fn lower_domain(text: &str) -> String {
+    match text.rsplit_once('@') {
+        Some((local, domain)) => format!("{local}@{}", domain.to_ascii_lowercase()),
+        None => text.to_ascii_lowercase(),
+    }
+}
+
+/// The same ARN of an SES identity with the domain in lower case.
+pub fn lower_identity_arn(arn: &str) -> String {
+    match arn.split_once(":identity/") {
+        Some((place, identity)) => format!("{place}:identity/{}", lower_domain(identity)),
+        None => arn.to_owned(),
+    }
+}
+
+/// What is wrong with the ARN of a topic that alarms are to act on.
+pub fn topic_fault(text: &str) -> Option<Fault> {
+    let shown = super::structure::printable(text);
+    let hint = format!("write it as arn:aws:sns:{REGION}:123456789012:operations");
+    let Ok(arn) = text.parse::<Arn>() else {
+        return fault_of(format!("`{shown}` is not an ARN"), &hint);
+    };
+    let name = arn.resource();
+    let region = text.split(':').nth(3).unwrap_or_default();
+    if arn.partition() != PARTITION
+        || arn.service() != "sns"
+        || arn.account().is_none()
+        || name.contains(':')
+    {
+        return fault_of(format!("`{shown}` is not the ARN of an SNS topic"), &hint);
+    }
+    if region != REGION {
+        // An alarm acts on topics of its own Region alone (CloudWatch user guide, alarm actions).
+        return fault_of(
+            format!(
+                "the topic is in {}, but billctl's alarms are in {REGION}",
+                super::structure::printable(region)
+            ),
+            &format!(
+                "an alarm needs a topic of its own Region: name one in {REGION}, or write `mail` instead"
+            ),
+        );
+    }
+    // That alarms can't publish to a FIFO topic is unverified; they give no message group, which those want.
+    if !super::names::TOPIC.allows(name) {
+        return fault_of(
+            format!(
+                "`{}` is not the name of a standard SNS topic",
+                super::structure::printable(name)
+            ),
+            &hint,
+        );
+    }
+    None
 }
 
 /// What is wrong with an identity that is to send as `from`: SES wants the address itself, its domain, or a

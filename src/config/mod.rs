@@ -12,10 +12,11 @@ pub mod starter;
 mod structure;
 mod types;
 
+pub use address::is_address;
 pub use problem::{Place, Problem, Source};
 pub use resolve::OWNER_TAG;
 pub use schema::{reference, schema};
 pub use types::{
-    AlarmConfig, CallAs, Config, DeployConfig, MailConfig, Measure, Names, ThresholdRule,
-    ThresholdTarget, Wave,
+    AlarmConfig, CallAs, Config, DeployConfig, MailConfig, Measure, MembersConfig, Names,
+    Operations, ThresholdRule, ThresholdTarget, Wave,
 };

@@ -121,6 +121,16 @@ pub const QUEUE: NameRule = NameRule {
     rest: word,
 };
 
+/// CreateTopic: letters, digits, hyphens, underscores, at most 256 (a standard topic, so no `.fifo`).
+pub const TOPIC: NameRule = NameRule {
+    pattern: "^[A-Za-z0-9_-]{1,256}$",
+    what: "an SNS topic",
+    longest: 256,
+    described: "letters, digits, hyphens and underscores",
+    first: word,
+    rest: word,
+};
+
 /// CreateEmailTemplate says no more than "at least one character": the rule of configuration sets is used, which
 /// the SES v1 guide gives for both.
 pub const SES_TEMPLATE: NameRule = NameRule {

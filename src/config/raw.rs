@@ -38,6 +38,11 @@ pub struct RawConfig {
     pub wave: Vec<At<RawWave>>,
     /// The mail that an account's owner gets.
     pub mail: Key<RawMail>,
+    /// Who hears of it when the notifier itself fails, an event reaches nobody or a mail is refused: without this,
+    /// the alarms on it go off and tell nobody. A topic that is there, or an address; not both.
+    pub operations: Key<RawOperations>,
+    /// What billctl may use in the member accounts beside what its StackSet makes there.
+    pub members: Key<RawMembers>,
     /// What billctl's things are called in the billing account and in the members. Change a name only if it
     /// collides with one you have: things of an old name stay behind.
     pub names: Key<RawNames>,
@@ -69,8 +74,7 @@ pub struct RawAlarm {
     /// What is compared with the threshold.
     #[schemars(extend("default" = "daily"))]
     pub measure: Key<Measure>,
-    /// Whether the owner also gets a mail when the alarm is over.
-    #[schemars(extend("default" = false))]
+    /// The older place of `[mail] notify-ok`; it means the same.
     pub notify_ok: Key<bool>,
 }
 
@@ -183,6 +187,53 @@ pub struct RawMail {
     /// Who gets a copy of every mail.
     #[schemars(schema_with = "addresses", extend("default" = []))]
     pub cc: Vec<At<String>>,
+    /// Whether the owner also gets a mail when the account is below its limit again.
+    #[schemars(extend("default" = false))]
+    pub notify_ok: Key<bool>,
+    /// Whether an owner is reminded while the account stays above its limit: on the second and third day, then every
+    /// seventh.
+    #[schemars(extend("default" = true))]
+    pub remind: Key<bool>,
+    /// Days above the limit after which `escalate-to` gets a copy too. Only together with it.
+    #[schemars(extend("minimum" = 1, "maximum" = MOST_DAYS, "examples" = [3]))]
+    pub escalate_after: Key<i64>,
+    /// Who gets a copy of every mail once an account has been above its limit for `escalate-after` days. SES takes
+    /// at most 50 recipients for a mail: the owner's addresses, `cc` and these.
+    #[schemars(schema_with = "addresses", extend("default" = []))]
+    pub escalate_to: Vec<At<String>>,
+}
+
+/// Most days of `escalate-after`: a year above the limit isn't waited for.
+pub const MOST_DAYS: u16 = 365;
+
+/// `[operations]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(inline, extend("oneOf" = [{"required": ["topic"]}, {"required": ["mail"]}]))]
+pub struct RawOperations {
+    /// An SNS topic that is there already: a standard one in us-east-1, because alarms act on topics of their own
+    /// Region. In another account, or encrypted, the topic has to let CloudWatch publish. Either this or `mail`.
+    #[schemars(
+        regex(pattern = "^arn:aws:sns:us-east-1:[0-9]{12}:[A-Za-z0-9_-]{1,256}$"),
+        extend("examples" = ["arn:aws:sns:us-east-1:123456789012:operations"])
+    )]
+    pub topic: Key<String>,
+    /// An address: `bootstrap` makes a topic (`[names] operations-topic`) and subscribes it, and AWS mails a link that
+    /// has to be clicked. Either this or `topic`.
+    #[schemars(extend("format" = "email"))]
+    pub mail: Key<String>,
+}
+
+/// `[members]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(inline)]
+pub struct RawMembers {
+    /// The role that the management account may assume in its members, for what only they can see (`status --probe`,
+    /// `test-alert --from-member`). Organizations makes one of the default name in accounts that it creates; Control
+    /// Tower's is `AWSControlTowerExecution`.
+    #[schemars(regex(pattern = names::ROLE.pattern), extend("default" = "OrganizationAccountAccessRole"))]
+    pub role: Key<String>,
 }
 
 /// `[names]`.
@@ -217,6 +268,9 @@ pub struct RawNames {
     /// The SES configuration set.
     #[schemars(regex(pattern = names::CONFIGURATION_SET.pattern), extend("default" = "billctl"))]
     pub configuration_set: Key<String>,
+    /// The SNS topic that `bootstrap` makes for `[operations] mail`.
+    #[schemars(regex(pattern = names::TOPIC.pattern), extend("default" = "billctl-operations"))]
+    pub operations_topic: Key<String>,
     /// The CloudWatch dashboard.
     #[schemars(regex(pattern = names::DASHBOARD.pattern), extend("default" = "billctl"))]
     pub dashboard: Key<String>,

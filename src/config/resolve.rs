@@ -1,6 +1,6 @@
 //! The file's values -> [`Config`]: defaults filled in, every value checked, values checked against each other.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use super::address;
@@ -8,16 +8,17 @@ use super::key::{At, Key};
 use super::names::{self, NameRule};
 use super::problem::{Place, Problem, Source};
 use super::raw::{
-    RawAlarm, RawAmount, RawCallAs, RawConcurrencyMode, RawConfig, RawDeploy, RawMail, RawNames,
-    RawThreshold, RawWave,
+    MOST_DAYS, RawAlarm, RawAmount, RawCallAs, RawConcurrencyMode, RawConfig, RawDeploy, RawMail,
+    RawMembers, RawNames, RawOperations, RawThreshold, RawWave,
 };
 use super::structure::printable;
 use super::types::{
-    AlarmConfig, CallAs, Config, DeployConfig, MailConfig, Names, ThresholdRule, ThresholdTarget,
-    Wave,
+    AlarmConfig, CallAs, Config, DeployConfig, MailConfig, MembersConfig, Names, Operations,
+    ThresholdRule, ThresholdTarget, Wave,
 };
 use crate::model::{AccountId, Usd};
 use crate::service::cloudformation::{Amount, ConcurrencyMode, Preferences};
+use crate::service::sesv2::MAX_RECIPIENTS;
 
 /// The account tag that holds the owner's addresses, unless the config names another.
 pub const OWNER_TAG: &str = "owner";
@@ -57,14 +58,18 @@ impl Resolve {
                 .map(|account| (account.value.clone(), account.span.clone()))
         });
         let excluded: HashMap<String, Range<usize>> = excluded.into_iter().flatten().collect();
+        let alarm = value(raw.alarm).unwrap_or_default();
+        let older_notify_ok = alarm.notify_ok.0.clone();
         Config {
             organization,
             call_as,
-            alarm: self.alarm(value(raw.alarm).unwrap_or_default()),
+            alarm: self.alarm(alarm),
             thresholds: self.thresholds(raw.threshold, &excluded),
             deploy: self.deploy(value(raw.deploy).unwrap_or_default()),
             waves: self.waves(raw.wave),
-            mail: self.mail(value(raw.mail).unwrap_or_default()),
+            mail: self.mail(value(raw.mail).unwrap_or_default(), older_notify_ok),
+            operations: value(raw.operations).and_then(|raw| self.operations(raw)),
+            members: self.members(value(raw.members).unwrap_or_default()),
             names: self.names(value(raw.names).unwrap_or_default()),
             source: Source::default(),
         }
@@ -99,7 +104,6 @@ impl Resolve {
                 .and_then(|usd| self.threshold(usd))
                 .unwrap_or(default.threshold),
             measure: value(raw.measure).unwrap_or(default.measure),
-            notify_ok: value(raw.notify_ok).unwrap_or(default.notify_ok),
         }
     }
 
@@ -357,7 +361,7 @@ impl Resolve {
         waves
     }
 
-    fn mail(&mut self, raw: RawMail) -> MailConfig {
+    fn mail(&mut self, raw: RawMail, older_notify_ok: Option<At<bool>>) -> MailConfig {
         let from = raw.from.0.clone();
         let from_address = self.address(raw.from).unwrap_or_default();
         let identity = raw.identity.0.and_then(|identity| {
@@ -365,7 +369,7 @@ impl Resolve {
                 self.report(Problem::at(identity.span, fault.message, "").hint(fault.hint));
                 return None;
             }
-            Some(identity.value)
+            Some(address::lower_domain(&identity.value))
         });
         let identity = identity.unwrap_or_else(|| from_address.clone());
         let identity_arn = raw.identity_arn.0.and_then(|arn| {
@@ -373,7 +377,7 @@ impl Resolve {
                 self.report(Problem::at(arn.span, fault.message, "").hint(fault.hint));
                 return None;
             }
-            arn.value.parse().ok()
+            address::lower_identity_arn(&arn.value).parse().ok()
         });
         let mail_from_domain = raw.mail_from_domain.0.and_then(|domain| {
             if let Some(fault) = address::mail_from_fault(&domain.value, &identity) {
@@ -385,18 +389,13 @@ impl Resolve {
                 self.report(problem.hint(fault.hint));
                 return None;
             }
-            Some(domain.value)
+            Some(domain.value.to_ascii_lowercase())
         });
-        let mut cc = Vec::new();
-        let mut seen = HashMap::new();
-        for one in raw.cc {
-            let span = one.span.clone();
-            if let Some(one) = self.address(Key(Some(one)))
-                && self.is_first(&mut seen, &one.to_lowercase(), &span, "address")
-            {
-                cc.push(one);
-            }
-        }
+        let last = raw.escalate_to.last().or(raw.cc.last());
+        let last = last.map(|address| address.span.clone());
+        let cc = self.addresses(raw.cc);
+        let (escalate_after, escalate_to) = self.escalation(raw.escalate_after, raw.escalate_to);
+        self.check_recipients(&cc, &escalate_to, last);
         MailConfig {
             from: from_address,
             identity,
@@ -406,13 +405,122 @@ impl Resolve {
             owner_tag: self.name(raw.owner_tag, &names::TAG_KEY, OWNER_TAG.to_owned()),
             fallback: self.address(raw.fallback),
             cc,
+            notify_ok: self.notify_ok(raw.notify_ok.0, older_notify_ok),
+            remind: value(raw.remind).unwrap_or(true),
+            escalate_after,
+            escalate_to,
+        }
+    }
+
+    /// Each once.
+    fn addresses(&mut self, raw: Vec<At<String>>) -> Vec<String> {
+        let mut addresses = Vec::new();
+        let mut seen = HashMap::new();
+        for one in raw {
+            let span = one.span.clone();
+            if let Some(one) = self.address(Key(Some(one)))
+                && self.is_first(&mut seen, &one.to_lowercase(), &span, "address")
+            {
+                addresses.push(one);
+            }
+        }
+        addresses
+    }
+
+    /// After how many days, and to whom: both or neither.
+    fn escalation(&mut self, after: Key<i64>, to: Vec<At<String>>) -> (Option<u16>, Vec<String>) {
+        match (&after.0, to.first()) {
+            (Some(after), None) => {
+                let message = "`escalate-after` says when, but nothing says who";
+                let problem = Problem::at(after.span.clone(), message, "without `escalate-to`");
+                self.report(problem.hint("add `escalate-to = [\"manager@example.com\"]`"));
+            }
+            (None, Some(first)) => {
+                let message = "`escalate-to` says who, but nothing says when";
+                let problem = Problem::at(first.span.clone(), message, "without `escalate-after`");
+                self.report(problem.hint("add `escalate-after = 3`, a number of days"));
+            }
+            _ => {}
+        }
+        let days = after.0.and_then(|after| {
+            let days = u16::try_from(after.value).ok();
+            let days = days.filter(|days| (1..=MOST_DAYS).contains(days));
+            if days.is_none() {
+                let message = format!("nobody can be told after {} days", after.value);
+                let problem = Problem::at(after.span, message, "");
+                self.report(problem.hint(format!("write a number of days from 1 to {MOST_DAYS}")));
+            }
+            days
+        });
+        (days, self.addresses(to))
+    }
+
+    /// SES refuses a mail to more than 50, and then nobody hears. How many addresses an owner's tag holds is seen
+    /// only when a mail goes out: one is counted here.
+    fn check_recipients(
+        &mut self,
+        cc: &[String],
+        escalate_to: &[String],
+        last: Option<Range<usize>>,
+    ) {
+        let copies: BTreeSet<String> = cc
+            .iter()
+            .chain(escalate_to)
+            .map(|one| one.to_lowercase())
+            .collect();
+        let all = copies.len() + 1;
+        if all <= MAX_RECIPIENTS {
+            return;
+        }
+        let message = format!(
+            "a mail would have {all} recipients: the owner, {} in `cc` and {} in `escalate-to`",
+            cc.len(),
+            escalate_to.len()
+        );
+        let problem = match last {
+            Some(last) => Problem::at(last, message, format!("more than {MAX_RECIPIENTS}")),
+            None => Problem::nowhere(message),
+        };
+        self.report(problem.hint(format!(
+            "Amazon SES takes at most {MAX_RECIPIENTS} for a mail: write to a mailing list instead"
+        )));
+    }
+
+    /// `[mail] notify-ok`, or `[alarm] notify-ok`, where it stood before.
+    fn notify_ok(&mut self, mail: Option<At<bool>>, alarm: Option<At<bool>>) -> bool {
+        if let (Some(mail), Some(alarm)) = (&mail, &alarm)
+            && mail.value != alarm.value
+        {
+            let message = "`[alarm] notify-ok` and `[mail] notify-ok` contradict each other";
+            let problem = Problem::at(alarm.span.clone(), message, "the older place of the key")
+                .and(mail.span.clone(), "says otherwise");
+            self.report(problem.hint("keep the one under `[mail]`"));
+        }
+        mail.or(alarm).is_some_and(|notify| notify.value)
+    }
+
+    /// That it names exactly one is checked with the structure.
+    fn operations(&mut self, raw: RawOperations) -> Option<Operations> {
+        let Some(topic) = raw.topic.0 else {
+            return self.address(raw.mail).map(Operations::Mail);
+        };
+        if let Some(fault) = address::topic_fault(&topic.value) {
+            self.report(Problem::at(topic.span, fault.message, "").hint(fault.hint));
+            return None;
+        }
+        topic.value.parse().ok().map(Operations::Topic)
+    }
+
+    fn members(&mut self, raw: RawMembers) -> MembersConfig {
+        MembersConfig {
+            role: self.name(raw.role, &names::ROLE, MembersConfig::default().role),
         }
     }
 
     fn address(&mut self, key: Key<String>) -> Option<String> {
         let At { value, span } = key.0?;
         match address::fault(&value) {
-            None => Some(value),
+            None => Some(address::lower_domain(&value)),
             Some(fault) => {
                 self.report(Problem::at(span, fault.message, "").hint(fault.hint));
                 None
@@ -439,6 +547,11 @@ impl Resolve {
                 raw.configuration_set,
                 &names::CONFIGURATION_SET,
                 default.configuration_set,
+            ),
+            operations_topic: self.name(
+                raw.operations_topic,
+                &names::TOPIC,
+                default.operations_topic,
             ),
             dashboard: self.name(raw.dashboard, &names::DASHBOARD, default.dashboard),
             member_role: self.name(raw.member_role, &names::ROLE, default.member_role),

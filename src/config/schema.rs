@@ -142,6 +142,7 @@ fn type_of(property: &Value) -> &'static str {
                 _ => "list of texts",
             },
             "number" => "number",
+            "integer" => "whole number",
             _ => "text",
         },
         _ => "text",

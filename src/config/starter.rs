@@ -169,11 +169,15 @@ pub fn starter(name: &str, organization: &Organization, answers: &Answers) -> Re
          # address.\n\
          owner-tag = {}\n\
          # Who gets the mail when nobody else can be found out.\n\
-         #fallback = {}\n",
+         #fallback = {fallback}\n\n\
+         # Who hears when the notifier itself fails: `billctl bootstrap` makes an SNS topic for this address, and AWS\n\
+         # mails it a link to click. Or topic = \"arn:aws:sns:...\" for one that you have.\n\
+         #[operations]\n\
+         #mail = {fallback}\n",
         ous.join(", "),
         quoted(&answers.from),
         quoted(OWNER_TAG),
-        quoted(crate::resource::bare_address(&answers.from)),
+        fallback = quoted(crate::resource::bare_address(&answers.from)),
     );
     Config::parse(name, &text)?;
     Ok(text)

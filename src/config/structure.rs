@@ -129,7 +129,10 @@ impl Check<'_> {
                     message: format!("{} has both `{first}` and `{second}`", room.name()),
                     at: place(second).or(span).map(|span| (span, String::new())),
                     and: None,
-                    hint: Some("write one entry for each".to_owned()),
+                    hint: Some(match room {
+                        Room::Element(_) => "write one entry for each".to_owned(),
+                        _ => "keep one of them".to_owned(),
+                    }),
                 };
                 problem.and = place(first).map(|span| (span, String::new()));
                 self.problems.push(problem);
@@ -392,6 +395,7 @@ fn mismatch_hint(key: &str, value: &DeValue<'_>, schema: &Value) -> Option<Strin
         DeValue::String(text) if is == ["boolean"] && matches!(text.as_ref(), "true" | "false") => {
             format!("write `{key} = {text}`, without quotes")
         }
+        DeValue::Float(_) if is == ["integer"] => "write a whole number".to_owned(),
         DeValue::Float(_) if is.contains(&"integer") => {
             "write a whole number of accounts, or a share in quotes: \"10%\"".to_owned()
         }

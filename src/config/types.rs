@@ -22,6 +22,10 @@ pub struct Config {
     pub waves: Vec<Wave>,
     /// The mail.
     pub mail: MailConfig,
+    /// Who hears when the notifier itself fails; None for nobody.
+    pub operations: Option<Operations>,
+    /// What is used in the members.
+    pub members: MembersConfig,
     /// What billctl's things are called.
     pub names: Names,
     /// The file that it was read from, to underline in it what only AWS can tell to be wrong.
@@ -55,8 +59,6 @@ pub struct AlarmConfig {
     pub threshold: Usd,
     /// What is compared with the threshold.
     pub measure: Measure,
-    /// Whether the owner also hears when it is over.
-    pub notify_ok: bool,
 }
 
 /// What is compared with the threshold.
@@ -136,6 +138,30 @@ pub struct MailConfig {
     pub fallback: Option<String>,
     /// Who gets a copy of every mail.
     pub cc: Vec<String>,
+    /// Whether the owner also hears when the account is below its limit again.
+    pub notify_ok: bool,
+    /// Whether owners are reminded while their accounts stay above.
+    pub remind: bool,
+    /// Days above the limit after which `escalate_to` is in copy too.
+    pub escalate_after: Option<u16>,
+    /// Who is in copy then; empty without `escalate_after`.
+    pub escalate_to: Vec<String>,
+}
+
+/// `[operations]`: who hears when the notifier itself fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operations {
+    /// An SNS topic that is there already.
+    Topic(Arn),
+    /// An address, for which bootstrap makes a topic.
+    Mail(String),
+}
+
+/// `[members]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MembersConfig {
+    /// The role that the management account assumes in a member.
+    pub role: String,
 }
 
 /// `[names]`: what billctl's things are called in the billing account and in the members.
@@ -159,6 +185,8 @@ pub struct Names {
     pub template: String,
     /// The SES configuration set.
     pub configuration_set: String,
+    /// The topic that bootstrap makes for `[operations] mail`.
+    pub operations_topic: String,
     /// The dashboard.
     pub dashboard: String,
     /// The role in each member that forwards the alarm.
@@ -194,8 +222,18 @@ impl Default for Names {
             queue: "billctl-undelivered".into(),
             template: "billctl-spend-alarm".into(),
             configuration_set: "billctl".into(),
+            operations_topic: "billctl-operations".into(),
             dashboard: "billctl".into(),
             member_role: "EventBridge-InvokeEventBus-Role".into(),
+        }
+    }
+}
+
+impl Default for MembersConfig {
+    fn default() -> Self {
+        Self {
+            // What Organizations makes in accounts that it creates (AWS-FACTS 1).
+            role: "OrganizationAccountAccessRole".into(),
         }
     }
 }
@@ -206,7 +244,6 @@ impl Default for AlarmConfig {
             name: "Billing-Alarm".into(),
             threshold: Usd::dollars(100),
             measure: Measure::Daily,
-            notify_ok: false,
         }
     }
 }

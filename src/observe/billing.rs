@@ -5,18 +5,19 @@ use futures::{FutureExt, try_join};
 
 use crate::config::Config;
 use crate::error::{Context, Result};
-use crate::model::{AccountId, Usd};
+use crate::model::{AccountId, Arn, Usd};
 use crate::observe::{self, precheck};
 use crate::plan::Thresholds;
 use crate::plan::billing::Present;
+use crate::plan::operations::Hearing;
 use crate::resource::{
     Access, Alarm, Bus, ConfigurationSet, DEFAULT_BUS, DESTINATION, Dashboard, Facts, Identity,
-    Notifier, Queue, Resource, Role, Rule, Scope, Template,
+    Notifier, Queue, Resource, Role, Rule, Scope, Template, Topic,
 };
 use crate::service::cloudformation::OrganizationsAccess;
 use crate::service::organizations::OrganizationInfo;
 use crate::service::sesv2::{EmailIdentity, SesAccount};
-use crate::service::{self, Kind, OrAbsent, Services};
+use crate::service::{self, Kind, OrAbsent, Services, all_pages};
 
 /// The billing side as it is.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub struct Observed {
     pub ses: SesAccount,
     /// The identity that sends, unless it is another account's.
     pub identity: Option<EmailIdentity>,
+    /// Who hears when the notifier itself fails.
+    pub hearing: Hearing,
 }
 
 /// Who is calling, checked: bootstrap works in the management account of the configured organisation alone.
@@ -89,6 +92,7 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<Observed> {
     }
     let mut reads: Vec<Read> = vec![
         queue(services, &names.queue).boxed(),
+        topic(services, scope.operations_topic_arn()).boxed(),
         bus(services, &names.event_bus).boxed(),
         configuration_set(services, &names.configuration_set).boxed(),
         template(services, &names.template).boxed(),
@@ -102,12 +106,13 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<Observed> {
             .into_iter()
             .map(|(bus, name)| rule(services, bus, name).boxed()),
     );
-    let (access, found, alarms, ses, identity) = try_join!(
+    let (access, found, alarms, ses, identity, hearing) = try_join!(
         access(services).map(Ok),
         try_join_all(reads),
         alarms(services, scope),
         services.sesv2.get_account(),
         identity,
+        observe::operations::read(services, scope.config, scope.facts.management_account),
     )
     .while_trying("read the billing side")?;
     let known_identity = identity.as_ref().map(|identity| {
@@ -134,6 +139,7 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<Observed> {
         present,
         ses,
         identity,
+        hearing,
     })
 }
 
@@ -162,6 +168,24 @@ pub(super) async fn queue(services: &Services, name: &str) -> service::Result<Op
         name: name.to_owned(),
         attributes,
         tags: tags.or_absent()?.unwrap_or_default(),
+    })))
+}
+
+pub(super) async fn topic(services: &Services, arn: Arn) -> service::Result<Option<Resource>> {
+    let sns = &services.sns;
+    let there = sns.get_topic_attributes(&arn).await.or_absent()?;
+    if there.is_none() {
+        return Ok(None);
+    }
+    let (tags, subscriptions) = futures::join!(
+        sns.list_topic_tags(&arn),
+        all_pages(|token| sns.list_subscriptions(&arn, token)),
+    );
+    Ok(Some(Resource::Topic(Topic {
+        name: arn.resource().to_owned(),
+        tags: tags.or_absent()?.unwrap_or_default(),
+        subscriptions: subscriptions.or_absent()?.unwrap_or_default(),
+        arn,
     })))
 }
 
@@ -274,7 +298,7 @@ async fn alarms(services: &Services, scope: &Scope<'_>) -> service::Result<Vec<R
         .await?;
     Ok(alarms
         .into_iter()
-        .map(|status| Resource::Alarm(Alarm(status.alarm)))
+        .map(|status| Resource::Alarm(Alarm::from(status.alarm)))
         .collect())
 }
 

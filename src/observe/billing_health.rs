@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::try_join_all;
 use futures::try_join;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::operations;
 use super::undelivered::{self, Queue};
 use crate::error::{Context, Result};
+use crate::plan::operations::Hearing;
 use crate::resource::{MAIL_EXECUTION_PREFIX, Scope};
 use crate::service::cloudwatch::AlarmState;
 use crate::service::sfn::{Execution, ExecutionStatus};
@@ -37,6 +40,9 @@ pub struct BillingHealth {
     pub failures: Vec<FailedExecution>,
     /// billctl's alarms in this account that are in ALARM.
     pub alarms: Vec<AlarmOn>,
+    /// Who hears when the notifier itself fails; None where that couldn't be read.
+    #[serde(rename = "operations")]
+    pub hearing: Option<Box<Hearing>>,
     /// Mails in the last 24 hours, of all senders of the account.
     pub sent_last_24_hours: f64,
     /// How many there may be; None where unlimited.
@@ -87,11 +93,12 @@ impl BillingHealth {
 /// # Errors
 /// AWS's answer to any of the reads; what isn't there counts as nothing.
 pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<BillingHealth> {
-    let (queue, executions, alarms, ses) = try_join!(
+    let (queue, executions, alarms, ses, hearing) = try_join!(
         undelivered::read(services, scope),
         executions(services, scope),
         alarms(services, scope),
         services.sesv2.get_account(),
+        hearing(services, scope).map(Ok),
     )
     .while_trying("read how the billing side does")?;
     Ok(BillingHealth {
@@ -101,10 +108,18 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<BillingHealt
         more: executions.more,
         failures: executions.failures,
         alarms,
+        hearing,
         sent_last_24_hours: ses.sent_last_24_hours,
         daily_quota: (ses.max_24_hour_send >= 0.0).then_some(ses.max_24_hour_send),
         in_ses_sandbox: !ses.production_access,
     })
+}
+
+/// A policy printed by an older billctl doesn't let SNS be read: that is no reason to show nothing.
+async fn hearing(services: &Services, scope: &Scope<'_>) -> Option<Box<Hearing>> {
+    let account = scope.facts.management_account;
+    let hearing = operations::read(services, scope.config, account).await;
+    hearing.ok().map(Box::new)
 }
 
 #[derive(Default)]

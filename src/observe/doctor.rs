@@ -5,17 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all, try_join_all};
 
-use super::billing::{bus, configuration_set, dashboard, queue, role, rule, template};
-use crate::config::Config;
-use crate::model::{AccountId, Arn};
+use super::billing::{bus, configuration_set, dashboard, queue, role, rule, template, topic};
+use crate::config::{Config, Operations};
+use crate::model::{AccountId, AccountState, Arn, Organization};
 use crate::observe;
-use crate::plan::doctor::Readings;
+use crate::plan::doctor::{Owners, Readings};
 use crate::resource::permissions::{resource_types, simulations};
-use crate::resource::{Alarm, DEFAULT_BUS, Resource};
+use crate::resource::{Alarm, DEFAULT_BUS, Resource, operations_topic_arn};
 use crate::service::organizations::OrganizationInfo;
 use crate::service::sts::CallerIdentity;
-use crate::service::{Kind, OrAbsent, Result, Services, all_pages};
+use crate::service::{Kind, OrAbsent, Result, ServiceError, Services, all_pages};
 
+/// Most accounts whose tags are read.
+const MOST_TAGS: usize = 50;
 /// The namespace and metric of charges (AWS-FACTS 1).
 const CHARGES: (&str, &str) = ("AWS/Billing", "EstimatedCharges");
 
@@ -36,6 +38,7 @@ pub async fn readings(services: &Services, config: &Config) -> Readings {
         series,
         ses,
         identity,
+        hearing,
         stack_set,
         things,
         denied,
@@ -49,12 +52,21 @@ pub async fn readings(services: &Services, config: &Config) -> Readings {
         series(services),
         services.sesv2.get_account(),
         services.sesv2.get_email_identity(&config.mail.identity),
+        async {
+            let account = caller.clone().await?.account;
+            observe::operations::read(services, config, account).await
+        },
         services
             .cloudformation
             .describe_stack_set(&config.deploy.stack_set),
-        things(services, config),
-        denied(services, config, caller, organization),
+        things(services, config, caller.clone()),
+        denied(services, config, caller.clone(), organization),
     );
+    let owners = match &tree {
+        Ok(tree) => owners(services, config, tree).await,
+        // Why is said of the tree.
+        Err(_) => Ok(Owners::default()),
+    };
     Readings {
         caller,
         organization,
@@ -65,10 +77,30 @@ pub async fn readings(services: &Services, config: &Config) -> Readings {
         series,
         ses,
         identity: identity.or_absent(),
+        owners,
+        hearing,
         stack_set: stack_set.or_absent(),
         things,
         denied,
     }
+}
+
+/// The owner tags of some accounts: reading those of all would take minutes in a large organisation (AWS-FACTS 7).
+async fn owners(services: &Services, config: &Config, tree: &Organization) -> Result<Owners> {
+    let active: Vec<AccountId> = tree
+        .accounts()
+        .map(|(account, _)| account)
+        .filter(|account| account.state == AccountState::Active)
+        .map(|account| account.id)
+        .collect();
+    let reads = active.iter().take(MOST_TAGS).map(|id| async move {
+        let mut tags = services.organizations.list_account_tags(*id).await?;
+        Ok::<_, ServiceError>((*id, tags.remove(&config.mail.owner_tag)))
+    });
+    Ok(Owners {
+        tags: try_join_all(reads).await?,
+        accounts: active.len(),
+    })
 }
 
 /// The accounts that have a series of their own in the payer's metrics.
@@ -92,7 +124,11 @@ async fn series(services: &Services) -> Result<BTreeSet<AccountId>> {
 type Thing<'a> = BoxFuture<'a, (String, Result<Option<Resource>>)>;
 
 /// What is there under the names that bootstrap would use, of the things that tell who made them.
-async fn things(services: &Services, config: &Config) -> Vec<(String, Result<Option<Resource>>)> {
+async fn things(
+    services: &Services,
+    config: &Config,
+    caller: impl Future<Output = Result<CallerIdentity>> + Send,
+) -> Vec<(String, Result<Option<Resource>>)> {
     let names = &config.names;
     let mut reads: Vec<Thing> = Vec::new();
     for name in [&names.notifier_role, &names.rule_role] {
@@ -123,6 +159,21 @@ async fn things(services: &Services, config: &Config) -> Vec<(String, Result<Opt
         }
         .boxed(),
     );
+    if matches!(config.operations, Some(Operations::Mail(_))) {
+        reads.push(
+            async move {
+                let found = match caller.await {
+                    Ok(caller) => {
+                        let arn = operations_topic_arn(config, caller.account);
+                        topic(services, arn).await
+                    }
+                    Err(error) => Err(error),
+                };
+                (format!("topic {}", names.operations_topic), found)
+            }
+            .boxed(),
+        );
+    }
     // The default bus is everybody's: bootstrap only adds its statement.
     if names.event_bus != DEFAULT_BUS {
         reads.push(
@@ -176,7 +227,7 @@ async fn alarm(services: &Services, name: String) -> Result<Option<Resource>> {
     Ok(found
         .into_iter()
         .next()
-        .map(|status| Resource::Alarm(Alarm(status.alarm))))
+        .map(|status| Resource::Alarm(Alarm::from(status.alarm))))
 }
 
 /// Which of the actions that billctl needs the caller may not do. None where its kind of identity can't be

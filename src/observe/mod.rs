@@ -4,6 +4,7 @@ pub mod billing;
 pub mod billing_health;
 pub mod doctor;
 pub mod lately;
+pub mod operations;
 mod organization;
 pub mod precheck;
 pub mod silent;

@@ -169,7 +169,7 @@ pub fn plan(desired: Vec<Resource>, present: &Present) -> Plan {
 /// billctl stays, and so does trusted access, which other StackSets may use.
 pub fn removal(scope: &Scope, present: &Present) -> Plan {
     let mut plan = Plan::default();
-    for wanted in resource::desired(scope).into_iter().rev() {
+    for wanted in resource::possible(scope).into_iter().rev() {
         let id = wanted.id();
         let Some(observed) = present.get(&id) else {
             continue;

@@ -4,6 +4,7 @@ use serde_json::Value;
 use super::style::{self, paint};
 use super::{Format, Table, clean, json, plural};
 use crate::plan::billing::{Action, Plan, Step};
+use crate::plan::operations::Hearing;
 use crate::resource::document::FieldChange;
 use crate::resource::mail_setup::MailSetup;
 
@@ -19,16 +20,24 @@ struct Answer<'a> {
     plan: &'a Plan,
     #[serde(skip_serializing_if = "Option::is_none")]
     mail: Option<&'a MailSetup>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operations: Option<&'a Hearing>,
 }
 
 /// The one JSON answer of `bootstrap` and `destroy`.
-pub fn billing_json(kind: &str, plan: &Plan, applied: bool, mail: Option<&MailSetup>) -> String {
+pub fn billing_json(
+    kind: &str,
+    plan: &Plan,
+    applied: bool,
+    setup: Option<(&MailSetup, &Hearing)>,
+) -> String {
     json(
         kind,
         &Answer {
             applied,
             plan,
-            mail,
+            mail: setup.map(|(mail, _)| mail),
+            operations: setup.map(|(_, hearing)| hearing),
         },
     )
 }
@@ -222,6 +231,17 @@ pub fn mail_setup(format: Format, setup: &MailSetup) -> String {
         ));
     }
     parts.join("\n\n")
+}
+
+/// What is left to do so that somebody hears of the notifier's own failures; nothing where it is done. Where the
+/// config names nobody, that is the user's choice, and `doctor` warns.
+pub fn hearing(format: Format, hearing: &Hearing) -> Option<String> {
+    if matches!(hearing, Hearing::Nobody | Hearing::Heard { .. }) {
+        return None;
+    }
+    let remedy = hearing.remedy();
+    let remedy = remedy.map_or_else(String::new, |remedy| format!(": {remedy}"));
+    Some(warn(format, &clean(&format!("{hearing}{remedy}."))))
 }
 
 fn good(format: Format, text: &str) -> String {

@@ -18,7 +18,7 @@ mod summary;
 mod table;
 mod template;
 
-pub use billing::{billing_json, billing_plan, mail_setup};
+pub use billing::{billing_json, billing_plan, hearing, mail_setup};
 pub use calls::calls;
 pub use csv::spend_csv;
 pub use demo::{narration, prompt};

@@ -7,6 +7,7 @@ use super::{Format, Table, billing_plan, clean, json, plural};
 use crate::model::Usd;
 use crate::observe::billing_health::BillingHealth;
 use crate::plan::billing::Plan;
+use crate::plan::operations::Hearing;
 use crate::plan::status::{AccountStatus, Coverage, MembersStatus};
 use crate::service::cloudformation::DriftStatus;
 
@@ -138,6 +139,15 @@ fn health_lines(health: &BillingHealth) -> Vec<String> {
             paint(style::WARN, &alarm.name),
             clean(&alarm.reason)
         ));
+    }
+    // Where the config names nobody, `doctor` says so once; this is what somebody believes to be set up.
+    if let Some(hearing) = health.hearing.as_deref()
+        && !matches!(
+            hearing,
+            Hearing::Nobody | Hearing::Elsewhere { .. } | Hearing::Heard { .. }
+        )
+    {
+        lines.push(clean(&hearing.to_string()));
     }
     if health.in_ses_sandbox {
         lines.push(

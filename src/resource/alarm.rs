@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::names::{DESCRIPTION_MARK, Scope};
 use crate::config::Measure;
+use crate::model::Arn;
 use crate::service::cloudwatch::{Alarm as ServiceAlarm, Metric, MetricQuery, QuerySource};
 
 /// A period's spend from the cumulative metric. A fall on the 1st or 2nd is the month's reset, and what stands there
@@ -16,9 +17,35 @@ pub const SPEND_EXPRESSION: &str = "IF(RATE(m1) < 0, \
      IF(DATE(m1) <= 2, m1 * PERIOD(m1) / ((DATE(m1) - 1) * 86400 + HOUR(m1) * 3600 + PERIOD(m1)), 0), \
      RATE(m1) * PERIOD(m1))";
 
-/// A CloudWatch alarm.
+/// Executions of the notifier that ended badly, of every kind that CloudWatch counts (AWS-FACTS 5): `id` and metric.
+const FAILURES: [(&str, &str); 4] = [
+    ("failed", "ExecutionsFailed"),
+    ("timed_out", "ExecutionsTimedOut"),
+    ("aborted", "ExecutionsAborted"),
+    ("throttled", "ExecutionThrottled"),
+];
+
+/// All of them together. Of these metrics mostly one has a datapoint or none, and a sum with a series that has none
+/// has none either, so that each is filled up. FILL is allowed in alarms (CloudWatch user guide, "Using metric math");
+/// that it also fills a series without any datapoint is unverified here, but much used so.
+const FAILURES_EXPRESSION: &str =
+    "FILL(failed, 0) + FILL(timed_out, 0) + FILL(aborted, 0) + FILL(throttled, 0)";
+
+/// The period in seconds of the alarm on the queue.
+const QUEUE_PERIOD: u32 = 300;
+/// The period in seconds of the alarm on failures. A failure is one datapoint, and what is filled up around it ends the
+/// alarm when it leaves the period: long enough to be seen, and for a datapoint that comes late.
+const FAILURES_PERIOD: u32 = 900;
+
+/// A CloudWatch alarm, and the topic that billctl makes: its action is billctl's to take away, and no other.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Alarm(pub ServiceAlarm);
+pub struct Alarm(pub ServiceAlarm, Option<Arn>);
+
+impl From<ServiceAlarm> for Alarm {
+    fn from(alarm: ServiceAlarm) -> Self {
+        Self(alarm, None)
+    }
+}
 
 impl Alarm {
     /// The management account's own alarm: on its LinkedAccount series, because `{Currency}` alone is the whole
@@ -55,7 +82,7 @@ impl Alarm {
             vec![spend, stat(false)]
         };
         let threshold = scope.facts.own_threshold;
-        Self(ServiceAlarm {
+        let alarm = ServiceAlarm {
             name: scope.config.alarm.name.clone(),
             description: format!(
                 "{DESCRIPTION_MARK}{words} above {} USD in the management account.",
@@ -72,64 +99,115 @@ impl Alarm {
             },
             actions_enabled: true,
             alarm_actions: Vec::new(),
-        })
+            ok_actions: Vec::new(),
+            insufficient_data_actions: Vec::new(),
+        };
+        Self(alarm, Some(scope.operations_topic_arn()))
     }
 
-    /// Goes off when an execution of the notifier fails: `status` lists it.
+    /// Goes off when an execution of the notifier fails, runs out of time, is aborted or can't start: `status` lists
+    /// it.
     pub(super) fn failures(scope: &Scope) -> Self {
+        let sum = MetricQuery {
+            id: "failures".into(),
+            source: QuerySource::Expression {
+                expression: FAILURES_EXPRESSION.into(),
+            },
+            return_data: true,
+            label: Some("Executions that ended badly".into()),
+        };
+        let machine = scope.notifier_arn().to_string();
+        let counts = FAILURES.iter().map(|(id, name)| MetricQuery {
+            id: (*id).to_owned(),
+            source: QuerySource::Stat {
+                metric: Metric {
+                    namespace: "AWS/States".into(),
+                    name: (*name).to_owned(),
+                    dimensions: BTreeMap::from([("StateMachineArn".into(), machine.clone())]),
+                },
+                period: FAILURES_PERIOD,
+                stat: "Sum".into(),
+            },
+            return_data: false,
+            label: None,
+        });
         Self::watching(
+            scope,
             scope.failure_alarm(),
             "an execution of the notifier failed: a mail may be missing",
-            Metric {
-                namespace: "AWS/States".into(),
-                name: "ExecutionsFailed".into(),
-                dimensions: BTreeMap::from([(
-                    "StateMachineArn".into(),
-                    scope.notifier_arn().to_string(),
-                )]),
-            },
-            "Sum",
+            std::iter::once(sum).chain(counts).collect(),
         )
     }
 
     /// Goes off while something lies in the queue.
     pub(super) fn queue(scope: &Scope) -> Self {
+        let messages = MetricQuery {
+            id: "m1".into(),
+            source: QuerySource::Stat {
+                metric: Metric {
+                    namespace: "AWS/SQS".into(),
+                    name: "ApproximateNumberOfMessagesVisible".into(),
+                    dimensions: BTreeMap::from([(
+                        "QueueName".into(),
+                        scope.config.names.queue.clone(),
+                    )]),
+                },
+                period: QUEUE_PERIOD,
+                stat: "Maximum".into(),
+            },
+            return_data: true,
+            label: None,
+        };
         Self::watching(
+            scope,
             scope.queue_alarm(),
             "events that reached nobody, or SES reports of failed mails, lie in the queue",
-            Metric {
-                namespace: "AWS/SQS".into(),
-                name: "ApproximateNumberOfMessagesVisible".into(),
-                dimensions: BTreeMap::from([(
-                    "QueueName".into(),
-                    scope.config.names.queue.clone(),
-                )]),
-            },
-            "Maximum",
+            vec![messages],
         )
     }
 
-    fn watching(name: String, what: &str, metric: Metric, stat: &str) -> Self {
-        Self(ServiceAlarm {
+    /// An alarm on the billing side's health. It acts when it goes off; that it is over is nothing to hear of.
+    fn watching(scope: &Scope, name: String, what: &str, metrics: Vec<MetricQuery>) -> Self {
+        let alarm = ServiceAlarm {
             name,
             description: format!("{DESCRIPTION_MARK}{what}"),
-            metrics: vec![MetricQuery {
-                id: "m1".into(),
-                source: QuerySource::Stat {
-                    metric,
-                    period: 300,
-                    stat: stat.to_owned(),
-                },
-                return_data: true,
-                label: None,
-            }],
+            metrics,
             comparison: "GreaterThanThreshold".into(),
             threshold: 0.0,
             evaluation_periods: 1,
             treat_missing_data: "notBreaching".into(),
             actions_enabled: true,
-            alarm_actions: Vec::new(),
-        })
+            alarm_actions: scope.alarm_topic().iter().map(Arn::to_string).collect(),
+            ok_actions: Vec::new(),
+            insufficient_data_actions: Vec::new(),
+        };
+        Self(alarm, Some(scope.operations_topic_arn()))
+    }
+
+    /// The same, with the actions that others have set: putting an alarm replaces them all. The action of the topic
+    /// that billctl makes goes when the config doesn't want it any more; a topic that the config named before looks
+    /// like one that somebody set by hand, and stays.
+    pub(super) fn beside(mut self, observed: &Self) -> Self {
+        let wanted = std::mem::take(&mut self.0.alarm_actions);
+        let own = self.1.as_ref().map(Arn::to_string);
+        let alarm = &mut self.0;
+        alarm.alarm_actions = observed
+            .0
+            .alarm_actions
+            .iter()
+            .filter(|action| Some(*action) != own.as_ref() || wanted.contains(action))
+            .cloned()
+            .collect();
+        for action in wanted {
+            if !alarm.alarm_actions.contains(&action) {
+                alarm.alarm_actions.push(action);
+            }
+        }
+        alarm.ok_actions.clone_from(&observed.0.ok_actions);
+        alarm
+            .insufficient_data_actions
+            .clone_from(&observed.0.insufficient_data_actions);
+        self
     }
 
     pub(super) fn is_ours(&self) -> bool {

@@ -18,6 +18,7 @@ mod queue;
 mod role;
 mod rule;
 pub mod stack_set;
+mod topic;
 
 use std::fmt;
 
@@ -31,12 +32,14 @@ pub use dashboard::{Dashboard, MOST_SEARCHED};
 pub use mail::{ConfigurationSet, DESTINATION, Identity, Template, sample_data};
 pub use names::{
     ALARM_DETAIL_TYPE, ALARM_SOURCE, DEFAULT_BUS, Facts, MAIL_EXECUTION_PREFIX, NOTIFIER_TARGET,
-    QUEUE_TARGET, Scope, TEST_DETAIL_TYPE, TEST_SOURCE, are_ours, bare_address, tags,
+    QUEUE_TARGET, Scope, TEST_DETAIL_TYPE, TEST_SOURCE, are_ours, bare_address,
+    operations_topic_arn, tags,
 };
 pub use notifier::{Notifier, definition};
 pub use queue::Queue;
 pub use role::Role;
 pub use rule::Rule;
+pub use topic::Topic;
 
 /// What kind of thing a resource is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -46,6 +49,8 @@ pub enum Kind {
     TrustedAccess,
     /// An SQS queue.
     Queue,
+    /// An SNS topic.
+    Topic,
     /// An event bus.
     EventBus,
     /// An SES identity.
@@ -71,6 +76,7 @@ impl fmt::Display for Kind {
         f.pad(match self {
             Self::TrustedAccess => "trusted access",
             Self::Queue => "queue",
+            Self::Topic => "topic",
             Self::EventBus => "event bus",
             Self::Identity => "identity",
             Self::ConfigurationSet => "configuration set",
@@ -107,6 +113,8 @@ pub enum Resource {
     Access(Access),
     /// An SQS queue.
     Queue(Queue),
+    /// An SNS topic.
+    Topic(Topic),
     /// An event bus.
     Bus(Bus),
     /// An SES identity.
@@ -133,6 +141,7 @@ impl Resource {
         let (kind, name) = match self {
             Self::Access(_) => return Access::id(),
             Self::Queue(queue) => (Kind::Queue, queue.name.clone()),
+            Self::Topic(topic) => (Kind::Topic, topic.name.clone()),
             Self::Bus(bus) => (Kind::EventBus, bus.name.clone()),
             Self::Identity(identity) => (Kind::Identity, identity.name.clone()),
             Self::ConfigurationSet(set) => (Kind::ConfigurationSet, set.name.clone()),
@@ -151,6 +160,7 @@ impl Resource {
         match self {
             Self::Access(access) => access.document(),
             Self::Queue(queue) => queue.document(),
+            Self::Topic(topic) => topic.document(),
             Self::Bus(bus) => bus.document(),
             Self::Identity(identity) => identity.document(),
             Self::ConfigurationSet(set) => set.document(),
@@ -169,6 +179,7 @@ impl Resource {
         match self {
             Self::Access(_) => true,
             Self::Queue(queue) => queue.is_ours(),
+            Self::Topic(topic) => topic.is_ours(),
             Self::Bus(bus) => bus.is_ours(),
             Self::Template(template) => template.is_ours(),
             Self::Identity(identity) => identity.is_ours(),
@@ -189,6 +200,8 @@ impl Resource {
             (Self::Identity(identity), Self::Identity(observed)) => {
                 Self::Identity(identity.beside(observed))
             }
+            (Self::Topic(topic), Self::Topic(observed)) => Self::Topic(topic.beside(observed)),
+            (Self::Alarm(alarm), Self::Alarm(observed)) => Self::Alarm(alarm.beside(observed)),
             (desired, _) => desired,
         }
     }
@@ -203,6 +216,7 @@ pub fn desired(scope: &Scope) -> Vec<Resource> {
         Resource::Queue(Queue::desired(scope)),
         Resource::Bus(Bus::desired(scope)),
     ];
+    all.extend(Topic::desired(scope).map(Resource::Topic));
     all.extend(Identity::desired(scope).map(Resource::Identity));
     all.extend([
         Resource::ConfigurationSet(ConfigurationSet::desired(scope)),
@@ -220,6 +234,15 @@ pub fn desired(scope: &Scope) -> Vec<Resource> {
         Resource::Alarm(Alarm::own(scope)),
         Resource::Dashboard(Dashboard::desired(scope)),
     ]);
+    all
+}
+
+/// Everything that billctl may have made with this config or an earlier one, in the same order.
+pub fn possible(scope: &Scope) -> Vec<Resource> {
+    let mut all = desired(scope);
+    if Topic::desired(scope).is_none() {
+        all.insert(0, Resource::Topic(Topic::possible(scope)));
+    }
     all
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::fill::Values;
-use crate::config::Config;
+use crate::config::{Config, Operations};
 use crate::model::{AccountId, Arn, OrgId, REGION, Usd};
 use crate::service::Tags;
 
@@ -56,6 +56,11 @@ pub fn bare_address(from: &str) -> &str {
         .and_then(|(_, rest)| rest.split_once('>'))
         .map_or(from, |(address, _)| address)
         .trim()
+}
+
+/// The topic that bootstrap makes where `[operations]` has an address.
+pub fn operations_topic_arn(config: &Config, account: AccountId) -> Arn {
+    Arn::new("sns", REGION, account, &config.names.operations_topic)
 }
 
 /// Names and ARNs, from config and facts.
@@ -136,6 +141,22 @@ impl Scope<'_> {
         self.arn("sqs", &self.config.names.queue)
     }
 
+    /// The topic that bootstrap makes where `[operations]` has an address.
+    pub fn operations_topic_arn(&self) -> Arn {
+        operations_topic_arn(self.config, self.facts.management_account)
+    }
+
+    /// The topic that the health alarms act on.
+    pub fn alarm_topic(&self) -> Option<Arn> {
+        self.config
+            .operations
+            .as_ref()
+            .map(|operations| match operations {
+                Operations::Topic(topic) => topic.clone(),
+                Operations::Mail(_) => self.operations_topic_arn(),
+            })
+    }
+
     /// The state machine.
     pub fn notifier_arn(&self) -> Arn {
         self.arn(
@@ -197,11 +218,8 @@ impl Scope<'_> {
             crate::config::Measure::MonthToDate => "month-to-date",
         };
         let identity_arn = mail.identity_arn.as_ref().map(Arn::to_string);
-        let notify_ok = if self.config.alarm.notify_ok {
-            "true"
-        } else {
-            "false"
-        };
+        let truth = |is: bool| if is { "true" } else { "false" };
+        let escalate_after = mail.escalate_after.unwrap_or(0).to_string();
         values([
             ("FromAddress", mail.from.as_str()),
             ("IdentityArn", identity_arn.as_deref().unwrap_or_default()),
@@ -216,7 +234,10 @@ impl Scope<'_> {
             ("OwnerTag", &mail.owner_tag),
             ("AlarmName", &self.config.alarm.name),
             ("Measure", measure),
-            ("NotifyOk", notify_ok),
+            ("NotifyOk", truth(mail.notify_ok)),
+            ("Remind", truth(mail.remind)),
+            ("EscalateAfter", &escalate_after),
+            ("EscalateTo", &mail.escalate_to.join(" ")),
             ("StackSetName", &self.config.deploy.stack_set),
         ])
     }

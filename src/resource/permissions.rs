@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::config::Config;
+use crate::config::{Config, Operations};
 use crate::model::{AccountId, Arn, OrgId};
 use crate::service::iam::Simulation;
 use crate::service::{
     Operation, billing, cloudformation, cloudwatch, eventbridge, iam, organizations, sesv2, sfn,
-    sqs,
+    sns, sqs,
 };
 use room::{Places, Room};
 
@@ -34,7 +34,7 @@ pub enum Job {
 impl Job {
     /// The operations that the job's commands call.
     pub fn operations(self) -> BTreeSet<Operation> {
-        let all: [&[Operation]; 9] = [
+        let all: [&[Operation]; 10] = [
             billing::ALL,
             cloudformation::ALL,
             cloudwatch::ALL,
@@ -43,6 +43,7 @@ impl Job {
             organizations::ALL,
             sesv2::ALL,
             sfn::ALL,
+            sns::ALL,
             sqs::ALL,
         ];
         match self {
@@ -117,6 +118,9 @@ const STATUS: &[Operation] = &[
     sesv2::GET_EMAIL_TEMPLATE,
     sfn::DESCRIBE_STATE_MACHINE,
     sfn::LIST_EXECUTIONS,
+    sns::GET_TOPIC_ATTRIBUTES,
+    sns::LIST_SUBSCRIPTIONS_BY_TOPIC,
+    sns::LIST_TAGS_FOR_RESOURCE,
     sqs::GET_QUEUE_ATTRIBUTES,
     sqs::GET_QUEUE_URL,
     sqs::LIST_QUEUE_TAGS,
@@ -133,6 +137,7 @@ fn beside(operation: Operation) -> &'static [(Room, &'static str)] {
             (Room::Delivery, "states:TagResource"),
             (Room::PassRoles, "iam:PassRole"),
         ],
+        sns::CREATE_TOPIC => &[(Room::Topic, "sns:TagResource")],
         sqs::CREATE_QUEUE => &[(Room::Delivery, "sqs:TagQueue")],
         cloudwatch::PUT_METRIC_ALARM => &[(Room::Alarms, "cloudwatch:TagResource")],
         sesv2::CREATE_EMAIL_IDENTITY => &[(Room::Mail, "ses:TagResource")],
@@ -219,23 +224,46 @@ pub fn policy(
     resource_types: &BTreeSet<String>,
 ) -> Value {
     let place = Places::new(config, account, None, resource_types);
-    let statements: Vec<Value> = rooms(job)
+    let rooms = rooms(job);
+    let mut sids: Vec<&str> = Vec::new();
+    for room in rooms.keys() {
+        if !sids.contains(&room.sid()) {
+            sids.push(room.sid());
+        }
+    }
+    let mut statements: Vec<Value> = sids
         .iter()
-        .map(|(room, actions)| {
+        .map(|sid| {
+            let of_one = || rooms.iter().filter(|(room, _)| room.sid() == *sid);
+            let actions: BTreeSet<String> =
+                of_one().flat_map(|(_, actions)| actions.clone()).collect();
+            let resources = of_one().flat_map(|(room, _)| place.resources(*room));
             let mut statement = json!({
-                "Sid": room.sid(),
+                "Sid": sid,
                 "Effect": "Allow",
-                "Action": single_or_list(actions.iter().cloned()),
-                "Resource": single_or_list(place.resources(*room)),
+                "Action": single_or_list(actions),
+                "Resource": single_or_list(resources),
             });
-            if let (Some(condition), Some(fields)) =
-                (place.condition(*room), statement.as_object_mut())
-            {
+            // Rooms with a condition share their statement with no other.
+            let condition = of_one().find_map(|(room, _)| place.condition(*room));
+            if let (Some(condition), Some(fields)) = (condition, statement.as_object_mut()) {
                 fields.insert("Condition".to_owned(), condition);
             }
             statement
         })
         .collect();
+    // Somebody's topic is looked at, never changed.
+    let looks = sns::GET_TOPIC_ATTRIBUTES;
+    if let Some(Operations::Topic(topic)) = &config.operations
+        && job.operations().contains(&looks)
+    {
+        statements.push(json!({
+            "Sid": "Topic",
+            "Effect": "Allow",
+            "Action": looks.iam_action(),
+            "Resource": topic,
+        }));
+    }
     json!({"Version": "2012-10-17", "Statement": statements})
 }
 

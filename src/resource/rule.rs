@@ -140,7 +140,7 @@ impl Rule {
 
 /// OK only where the owner wants to hear of it: otherwise each would be an execution for nothing.
 fn states(scope: &Scope) -> Value {
-    if scope.config.alarm.notify_ok {
+    if scope.config.mail.notify_ok {
         json!(["ALARM", "OK"])
     } else {
         json!(["ALARM"])

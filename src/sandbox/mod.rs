@@ -26,6 +26,7 @@ pub mod seed;
 mod services;
 pub mod sesv2;
 pub mod sfn;
+pub mod sns;
 pub mod sqs;
 mod sts;
 pub mod template;

@@ -186,10 +186,16 @@ fn conditions_met(condition: Option<&Value>, context: &RequestContext) -> bool {
 }
 
 fn condition_met(operator: &str, key: &str, wanted: &Value, context: &RequestContext) -> bool {
-    let (for_all, operator) = match operator.split_once(':') {
-        Some(("ForAllValues", rest)) => (true, rest),
-        Some((_, rest)) => (false, rest),
-        None => (false, operator),
+    let (set, operator) = match operator.split_once(':') {
+        Some((set, rest)) => (Some(set), rest),
+        None => (None, operator),
+    };
+    // Names as in the policy grammar; any other prefix is no operator.
+    let (for_all, for_any) = match set {
+        None => (false, false),
+        Some("ForAllValues") => (true, false),
+        Some("ForAnyValue") => (false, true),
+        Some(_) => return false,
     };
     let (if_exists, operator) = match operator.strip_suffix("IfExists") {
         Some(rest) => (true, rest),
@@ -207,20 +213,21 @@ fn condition_met(operator: &str, key: &str, wanted: &Value, context: &RequestCon
     if operator == "Null" {
         return wanted
             .iter()
-            .any(|value| (value == "true") == actual.is_empty());
+            .any(|value| value.eq_ignore_ascii_case("true") == actual.is_empty());
     }
     let Some((compare, negated)) = comparison(operator) else {
         return false;
     };
     if actual.is_empty() {
-        // A missing key meets a negated operator, an `IfExists` one, and `ForAllValues`.
-        return if_exists || negated || for_all;
+        // A missing key meets a negated operator, an `IfExists` one, and `ForAllValues`, but never `ForAnyValue` (IAM
+        // user guide, "Multivalued context keys").
+        return if_exists || for_all || (negated && !for_any);
     }
     let meets = |value: &String| {
         let any = wanted.iter().any(|pattern| compare(pattern, value));
         any != negated
     };
-    if for_all || negated {
+    if for_all || (negated && !for_any) {
         actual.iter().all(meets)
     } else {
         actual.iter().any(meets)

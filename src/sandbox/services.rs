@@ -16,6 +16,7 @@ impl Sandbox {
             organizations: shared.clone(),
             sesv2: shared.clone(),
             sfn: shared.clone(),
+            sns: shared.clone(),
             sqs: shared.clone(),
             sts: shared,
             clock: Arc::new(SimulatedClock::new(self.clone())),

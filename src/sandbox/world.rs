@@ -9,7 +9,7 @@ use super::member::Member;
 use super::publications::Publications;
 use super::seed::Origin;
 use super::{
-    cloudformation, cloudwatch, eventbridge, iam, metering, organizations, sesv2, sfn, sqs,
+    cloudformation, cloudwatch, eventbridge, iam, metering, organizations, sesv2, sfn, sns, sqs,
 };
 use crate::model::AccountId;
 
@@ -45,6 +45,9 @@ pub struct World {
     pub sesv2: sesv2::State,
     /// State machines and their executions.
     pub sfn: sfn::State,
+    /// Topics, and what they were told.
+    #[serde(default)]
+    pub sns: sns::State,
     /// Queues and their messages.
     pub sqs: sqs::State,
     /// Whether the payer shares its metrics with the members ("receive billing alerts").
@@ -70,6 +73,7 @@ impl World {
             iam: iam::State::default(),
             sesv2: sesv2::State::default(),
             sfn: sfn::State::default(),
+            sns: sns::State::default(),
             sqs: sqs::State::default(),
             billing_alerts: true,
             members: BTreeMap::new(),

@@ -104,8 +104,14 @@ pub struct Alarm {
     pub treat_missing_data: String,
     /// Whether its actions are on.
     pub actions_enabled: bool,
-    /// What it does when it goes to ALARM; billctl uses events instead, so none.
+    /// What it does when it goes to ALARM: topics to publish to, by their ARNs. Owners are told by events instead.
     pub alarm_actions: Vec<String>,
+    /// What it does when it goes to OK; billctl sets none.
+    #[serde(default)]
+    pub ok_actions: Vec<String>,
+    /// What it does when it isn't known any more; billctl sets none.
+    #[serde(default)]
+    pub insufficient_data_actions: Vec<String>,
 }
 
 /// An alarm with its state.

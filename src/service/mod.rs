@@ -14,6 +14,7 @@ pub mod organizations;
 mod page;
 pub mod sesv2;
 pub mod sfn;
+pub mod sns;
 pub mod sqs;
 pub mod sts;
 
@@ -32,6 +33,7 @@ pub use organizations::Organizations;
 pub use page::{Page, all_pages, pages};
 pub use sesv2::SesV2;
 pub use sfn::StepFunctions;
+pub use sns::Sns;
 pub use sqs::Sqs;
 pub use sts::Sts;
 
@@ -60,6 +62,8 @@ pub struct Services {
     pub sesv2: Arc<dyn SesV2>,
     /// State machines.
     pub sfn: Arc<dyn StepFunctions>,
+    /// Topics.
+    pub sns: Arc<dyn Sns>,
     /// Queues.
     pub sqs: Arc<dyn Sqs>,
     /// Who is calling.

@@ -19,6 +19,8 @@ pub enum Service {
     SesV2,
     /// Step Functions.
     StepFunctions,
+    /// SNS.
+    Sns,
     /// SQS.
     Sqs,
     /// STS.
@@ -40,6 +42,7 @@ impl Service {
             Self::Organizations => "organizations",
             Self::SesV2 => "ses",
             Self::StepFunctions => "states",
+            Self::Sns => "sns",
             Self::Sqs => "sqs",
             Self::Sts => "sts",
         }

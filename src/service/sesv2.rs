@@ -27,6 +27,9 @@ operations!(SesV2:
     UPDATE_EMAIL_TEMPLATE = write "UpdateEmailTemplate";
 );
 
+/// Most recipients of one mail, those of copies included (SES quotas).
+pub const MAX_RECIPIENTS: usize = 50;
+
 /// What the SES account may send.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SesAccount {

@@ -415,3 +415,163 @@ async fn the_plan_as_json_names_each_field() {
         }])
     );
 }
+
+const HEARD: &str = "\n[operations]\nmail = \"Ops@example.com\"\n";
+const THEIRS: &str = "\n[operations]\ntopic = \"arn:aws:sns:us-east-1:999988887777:theirs\"\n";
+
+/// The actions of an alarm, when it goes off and when it is over.
+async fn actions(billing: &Billing, alarm: &str) -> (Vec<String>, Vec<String>) {
+    let names = [alarm.to_owned()];
+    let found = billing.services.cloudwatch.describe_alarms(&names).await;
+    let alarm = found.unwrap().remove(0).alarm;
+    (alarm.alarm_actions, alarm.ok_actions)
+}
+
+#[tokio::test]
+async fn an_address_under_operations_gets_a_topic_that_both_health_alarms_act_on() {
+    let billing = Billing::new(&format!("{CONFIG}{HEARD}")).await;
+    billing.apply(&billing.plan().await).await.unwrap();
+    assert_eq!(billing.differences().await, Vec::<String>::new());
+    let topic = billing.scope().operations_topic_arn();
+    for alarm in ["billctl-notifier-failed", "billctl-undelivered-waiting"] {
+        let (on, over) = actions(&billing, alarm).await;
+        assert_eq!((on, over), (vec![topic.to_string()], vec![]), "{alarm}");
+    }
+    assert_eq!(actions(&billing, "Billing-Alarm").await, (vec![], vec![]));
+    let hearing = billing.observe().await.hearing;
+    assert!(
+        hearing.to_string().contains("PendingConfirmation"),
+        "{hearing}"
+    );
+    let confirmed = billing
+        .sandbox
+        .change(|world| Ok(world.sns.confirm("ops@example.com")));
+    assert!(confirmed.unwrap());
+    let hearing = billing.observe().await.hearing;
+    assert!(hearing.is_heard(), "{hearing}");
+    assert_eq!(billing.differences().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn actions_that_somebody_added_by_hand_stay_and_only_billctls_own_go() {
+    let mut billing = Billing::new(&format!("{CONFIG}{HEARD}")).await;
+    billing.apply(&billing.plan().await).await.unwrap();
+    let name = "billctl-notifier-failed";
+    let own = billing.scope().operations_topic_arn().to_string();
+    let pager = "arn:aws:sns:us-east-1:111122223333:pager".to_owned();
+    let cloudwatch = billing.services.cloudwatch.clone();
+    let found = cloudwatch
+        .describe_alarms(&[name.to_owned()])
+        .await
+        .unwrap();
+    let mut alarm = found[0].alarm.clone();
+    alarm.alarm_actions = vec![pager.clone()];
+    alarm.ok_actions = vec![pager.clone()];
+    cloudwatch
+        .put_metric_alarm(&alarm, &BTreeMap::new())
+        .await
+        .unwrap();
+    // Ours is missing and comes back, beside theirs.
+    billing
+        .repairs(
+            &format!("alarm {name}: alarmActions: [\"{pager}\"] -> [\"{pager}\",\"{own}\"]"),
+            &["cloudwatch:PutMetricAlarm"],
+        )
+        .await;
+    let (on, over) = actions(&billing, name).await;
+    assert_eq!(on, [pager.clone(), own.clone()]);
+    assert_eq!(over, std::slice::from_ref(&pager));
+    // Without [operations] the topic that billctl made is taken off, and nothing else.
+    billing.config = Config::parse("config.toml", CONFIG).unwrap();
+    billing.apply(&billing.plan().await).await.unwrap();
+    assert_eq!(
+        actions(&billing, name).await,
+        (vec![pager.clone()], vec![pager.clone()])
+    );
+    assert_eq!(billing.differences().await, Vec::<String>::new());
+    // A topic that the config named once can't be told from one that somebody set.
+    billing.config = Config::parse("config.toml", &format!("{CONFIG}{THEIRS}")).unwrap();
+    billing.apply(&billing.plan().await).await.unwrap();
+    billing.config = Config::parse("config.toml", CONFIG).unwrap();
+    assert_eq!(billing.differences().await, Vec::<String>::new());
+    assert_eq!(actions(&billing, name).await.0.len(), 2);
+}
+
+#[tokio::test]
+async fn a_topic_that_somebody_has_is_used_looked_at_and_never_changed() {
+    let mine = "arn:aws:sns:us-east-1:111122223333:mine";
+    let billing = Billing::new(CONFIG).await;
+    let account = billing.facts.management_account;
+    let mine = mine.replace("111122223333", &account.to_string());
+    let mut billing = billing;
+    let config = format!("{CONFIG}\n[operations]\ntopic = \"{mine}\"\n");
+    billing.config = Config::parse("config.toml", &config).unwrap();
+    let hearing = billing.observe().await.hearing;
+    assert!(
+        hearing.to_string().contains("there is no topic mine"),
+        "{hearing}"
+    );
+    billing
+        .sandbox
+        .change(|world| {
+            world.sns.add(&mine.parse().unwrap(), Some("alias/aws/sns"));
+            Ok(())
+        })
+        .unwrap();
+    billing.apply(&billing.plan().await).await.unwrap();
+    let writes = billing.writes();
+    assert!(
+        !writes.keys().any(|operation| operation.starts_with("sns:")),
+        "{writes:?}"
+    );
+    assert_eq!(
+        actions(&billing, "billctl-notifier-failed").await.0,
+        std::slice::from_ref(&mine)
+    );
+    let hearing = billing.observe().await.hearing;
+    assert!(
+        hearing.to_string().contains("the AWS managed key"),
+        "{hearing}"
+    );
+    let removal = plan::removal(&billing.scope(), &billing.observe().await.present);
+    assert!(!removal.touches(Kind::Topic));
+}
+
+#[tokio::test]
+async fn destroying_takes_the_topic_too_also_when_the_config_names_nobody_any_more() {
+    let mut billing = Billing::new(&format!("{CONFIG}{HEARD}")).await;
+    billing.apply(&billing.plan().await).await.unwrap();
+    billing.config = Config::parse("config.toml", CONFIG).unwrap();
+    let removal = plan::removal(&billing.scope(), &billing.observe().await.present);
+    assert!(removal.touches(Kind::Topic));
+    billing.apply(&removal).await.unwrap();
+    let observed = billing.observe().await;
+    assert!(
+        observed
+            .present
+            .resources()
+            .all(|one| one.id().kind != Kind::Topic)
+    );
+}
+
+#[tokio::test]
+async fn a_second_address_is_subscribed_beside_the_first_which_nobody_takes_off() {
+    let mut billing = Billing::new(&format!("{CONFIG}{HEARD}")).await;
+    billing.apply(&billing.plan().await).await.unwrap();
+    let other = HEARD.replace("Ops@", "two@");
+    billing.config = Config::parse("config.toml", &format!("{CONFIG}{other}")).unwrap();
+    billing
+        .repairs(
+            "topic billctl-operations: subscriptions[two@example.com]: (none) -> \"email\"",
+            &["sns:Subscribe"],
+        )
+        .await;
+    let topic = billing.scope().operations_topic_arn();
+    let page = billing
+        .services
+        .sns
+        .list_subscriptions(&topic, None)
+        .await
+        .unwrap();
+    assert_eq!(page.items.len(), 2);
+}

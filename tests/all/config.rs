@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use billctl::config::{self, CallAs, Config, Measure, Names, OWNER_TAG, Place, ThresholdTarget};
+use billctl::config::{
+    self, CallAs, Config, Measure, Names, OWNER_TAG, Operations, Place, ThresholdTarget,
+};
 use billctl::error::{Cause, Error, ErrorKind};
 use billctl::model::Usd;
 use billctl::service::cloudformation::{Amount, ConcurrencyMode};
@@ -66,6 +68,93 @@ fn the_smallest_config_is_one_address_and_gets_every_default() {
     assert_eq!(config.names.member_role, "EventBridge-InvokeEventBus-Role");
     assert_eq!(config.call_as, CallAs::Own);
     assert!(config.thresholds.is_empty() && config.waves.is_empty());
+    assert!(config.mail.remind && !config.mail.notify_ok);
+    assert_eq!(config.mail.escalate_after, None);
+    assert_eq!(config.operations, None);
+    assert_eq!(config.members.role, "OrganizationAccountAccessRole");
+}
+
+#[test]
+fn domains_are_lower_case_and_what_is_before_the_at_stays() {
+    let config = parse(
+        r#"[mail]
+from = "Billing@Example.COM"
+identity = "Example.com"
+mail-from-domain = "Bounce.example.com"
+identity-arn = "arn:aws:ses:us-east-1:123456789012:identity/Example.com"
+reply-to = "Ann@EXAMPLE.com"
+fallback = "Bob@EXAMPLE.com"
+cc = ["Cleo@EXAMPLE.com"]
+escalate-after = 1
+escalate-to = ["Dan@EXAMPLE.com"]
+[operations]
+mail = "Eve@EXAMPLE.com"
+"#,
+    );
+    let mail = &config.mail;
+    assert_eq!(mail.from, "Billing@example.com");
+    assert_eq!(mail.identity, "example.com");
+    assert_eq!(mail.mail_from_domain.as_deref(), Some("bounce.example.com"));
+    let arn = mail.identity_arn.as_ref().unwrap().to_string();
+    assert_eq!(
+        arn,
+        "arn:aws:ses:us-east-1:123456789012:identity/example.com"
+    );
+    assert_eq!(mail.reply_to.as_deref(), Some("Ann@example.com"));
+    assert_eq!(mail.fallback.as_deref(), Some("Bob@example.com"));
+    assert_eq!(mail.cc, ["Cleo@example.com"]);
+    assert_eq!(mail.escalate_to, ["Dan@example.com"]);
+    let operations = Operations::Mail("Eve@example.com".into());
+    assert_eq!(config.operations, Some(operations));
+    // The identity is the address in `from` where none is named.
+    let short = parse("[mail]\nfrom = \"Billing@Example.COM\"\n");
+    assert_eq!(short.mail.identity, "Billing@example.com");
+}
+
+#[test]
+fn the_older_place_of_notify_ok_is_read_too() {
+    let older = parse(&format!("[alarm]\nnotify-ok = true\n{SMALLEST}"));
+    assert!(older.mail.notify_ok);
+    let both = parse(&format!(
+        "[alarm]\nnotify-ok = true\n{SMALLEST}notify-ok = true\n"
+    ));
+    assert!(both.mail.notify_ok);
+}
+
+#[test]
+fn a_topic_that_is_there_is_named_by_its_arn() {
+    let arn = "arn:aws:sns:us-east-1:123456789012:ops_1";
+    let config = parse(&format!("{SMALLEST}[operations]\ntopic = \"{arn}\"\n"));
+    assert_eq!(
+        config.operations,
+        Some(Operations::Topic(arn.parse().unwrap()))
+    );
+}
+
+/// `escalate-to` with so many addresses, beside one in `cc`.
+fn escalated_to(count: usize) -> String {
+    let to: Vec<String> = (0..count)
+        .map(|number| format!("\"a{number}@example.com\""))
+        .collect();
+    format!(
+        "{SMALLEST}cc = [\"a0@example.com\", \"cc@example.com\"]\nescalate-after = 3\nescalate-to = [{}]\n",
+        to.join(", ")
+    )
+}
+
+#[test]
+fn fifty_recipients_are_as_many_as_a_mail_can_have() {
+    // The owner, one in `cc` alone, and 48; whoever is in both lists counts once.
+    let config = parse(&escalated_to(48));
+    assert_eq!(config.mail.escalate_to.len(), 48);
+    let refused = complaint(&escalated_to(49));
+    assert!(
+        refused.contains(
+            "a mail would have 51 recipients: the owner, 2 in `cc` and 49 in `escalate-to`"
+        ),
+        "{refused}"
+    );
+    assert!(refused.contains("Amazon SES takes at most 50"), "{refused}");
 }
 
 #[test]
@@ -77,7 +166,7 @@ fn every_key_is_read() {
     );
     assert_eq!(config.call_as, CallAs::DelegatedAdmin);
     assert_eq!(config.alarm.measure, Measure::SixHourly);
-    assert!(config.alarm.notify_ok);
+    assert!(config.mail.notify_ok && !config.mail.remind);
     assert_eq!(config.alarm.threshold.to_decimal(), "12.5");
     assert_eq!(config.thresholds.len(), 2);
     assert_eq!(
@@ -103,6 +192,13 @@ fn every_key_is_read() {
         Some("bounce.example.com")
     );
     assert_eq!(config.mail.cc, ["finops@example.com"]);
+    assert_eq!(config.mail.escalate_after, Some(5));
+    assert_eq!(config.mail.escalate_to, ["head@example.com"]);
+    assert_eq!(
+        config.operations,
+        Some(Operations::Mail("platform@example.com".into()))
+    );
+    assert_eq!(config.members.role, "AWSControlTowerExecution");
     assert_eq!(config.names.dashboard, "n-dashboard");
 }
 
@@ -151,6 +247,16 @@ reply-to = "platform@example.com"
 owner-tag = "team:mail"
 fallback = "platform@example.com"
 cc = ["finops@example.com"]
+notify-ok = true
+remind = false
+escalate-after = 5
+escalate-to = ["head@example.com"]
+
+[operations]
+mail = "platform@example.com"
+
+[members]
+role = "AWSControlTowerExecution"
 
 [names]
 event-bus = "default"
@@ -162,6 +268,7 @@ notifier-role = "n-notifier-role"
 queue = "n-queue"
 template = "n-template"
 configuration-set = "n-configuration-set"
+operations-topic = "n-topic"
 dashboard = "n-dashboard"
 member-role = "n@member-role"
 "#;
@@ -191,6 +298,10 @@ fn the_schema_and_the_reader_know_the_same_keys() {
         for inner in [property, &property["items"]] {
             if inner["properties"].is_object() {
                 for key in keys(inner) {
+                    // Either of the two; the other one has a test of its own.
+                    if key == "topic" {
+                        continue;
+                    }
                     assert!(
                         elements.iter().any(|table| table.get(&key).is_some()),
                         "{key} isn't set"
@@ -213,6 +324,13 @@ fn the_defaults_in_the_schema_are_those_of_the_reader() {
         let Some(inner) = property["properties"].as_object() else {
             continue;
         };
+        if !inner
+            .values()
+            .any(|property| property.get("default").is_some())
+        {
+            // A table without defaults isn't there by default.
+            continue;
+        }
         tables += &format!("[{key}]\n");
         for (key, property) in inner {
             if let Some(default) = property.get("default") {
@@ -264,6 +382,12 @@ fn the_schema_refuses_what_the_reader_refuses() {
         json!({"mail": mail, "deploy": {"stack-set": "1st"}}),
         json!({"mail": mail, "wave": [{"ous": []}]}),
         json!({"mail": mail, "names": {"queue": "a.fifo"}}),
+        json!({"mail": mail, "members": {"role": "a/b"}}),
+        json!({"mail": mail, "operations": {}}),
+        json!({"mail": mail, "operations": {"topic": "arn:aws:sns:eu-west-1:123456789012:ops"}}),
+        json!({"mail": mail, "operations": {"topic": "arn:aws:sns:us-east-1:123456789012:ops", "mail": "a@example.com"}}),
+        json!({"mail": {"from": "a@example.com", "escalate-after": 0, "escalate-to": ["b@example.com"]}}),
+        json!({"mail": {"from": "a@example.com", "escalate-after": 400, "escalate-to": ["b@example.com"]}}),
     ] {
         let text = toml::to_string(&bad).unwrap();
         assert!(Config::parse("config.toml", &text).is_err(), "{text}");
@@ -379,6 +503,30 @@ refused! {
     names_that_collide: with_mail(
         "[names]\nevent-bus = \"default\"\nmember-rule = \"one\"\nown-rule = \"one\"\nrule-role = \"Same\"\nnotifier-role = \"same\""
     );
+    escalation_to_nobody_and_never: complaint(
+        "[mail]\nfrom = \"a@example.com\"\nescalate-after = 3\n"
+    );
+    escalation_at_no_time: complaint(
+        "[mail]\nfrom = \"a@example.com\"\nescalate-to = [\"b@example.com\"]\n"
+    );
+    escalation_after_no_days: complaint(
+        "[mail]\nfrom = \"a@example.com\"\nescalate-after = 0\nescalate-to = [\"b@example.com\"]\n"
+    );
+    escalation_after_half_a_day: complaint(
+        "[mail]\nfrom = \"a@example.com\"\nescalate-after = 0.5\nescalate-to = [\"b@example.com\"]\n"
+    );
+    recoveries_told_and_not_told: complaint(
+        "[alarm]\nnotify-ok = true\n[mail]\nfrom = \"a@example.com\"\nnotify-ok = false\n"
+    );
+    operations_with_a_topic_and_an_address: with_mail(
+        "[operations]\ntopic = \"arn:aws:sns:us-east-1:123456789012:ops\"\nmail = \"ops@example.com\""
+    );
+    operations_of_nobody: with_mail("[operations]");
+    a_topic_of_another_region: with_mail("[operations]\ntopic = \"arn:aws:sns:eu-west-1:123456789012:ops\"");
+    a_topic_that_is_a_queue: with_mail("[operations]\ntopic = \"arn:aws:sqs:us-east-1:123456789012:ops\"");
+    a_topic_that_is_a_name: with_mail("[operations]\ntopic = \"ops\"");
+    a_topic_that_is_first_in_first_out: with_mail("[operations]\ntopic = \"arn:aws:sns:us-east-1:123456789012:ops.fifo\"");
+    a_role_that_cannot_be: with_mail("[members]\nrole = \"role/OrganizationAccountAccessRole\"");
     control_characters_are_shown_as_escapes: with_mail("[deploy]\nstack-set = \"a\\u001b[31mred\"");
     a_duplicate_key: with_mail("[alarm]\nthreshold = 5\nthreshold = 6");
     everything_at_once: complaint(

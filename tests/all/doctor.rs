@@ -3,7 +3,8 @@
 use billctl::cli::Format;
 use billctl::config::Config;
 use billctl::model::{Account, AccountState, Organization, OrganizationalUnit};
-use billctl::plan::doctor::{Check, Readings, Verdict, examine};
+use billctl::plan::doctor::{Check, Owners, Readings, Verdict, examine};
+use billctl::plan::operations::{Hearing, Topic};
 use billctl::render;
 use billctl::resource::{Alarm, Resource};
 use billctl::service::cloudformation::OrganizationsAccess;
@@ -11,10 +12,12 @@ use billctl::service::organizations::OrganizationInfo;
 use billctl::service::sesv2::{EmailIdentity, SesAccount};
 use billctl::service::sts::CallerIdentity;
 use billctl::service::{
-    Kind, Operation, ServiceError, billing, cloudformation, iam, organizations, sts,
+    Kind, Operation, ServiceError, billing, cloudformation, iam, organizations, sns, sts,
 };
 
 use crate::stage::{Stage, texts};
+
+const TOPIC: &str = "arn:aws:sns:us-east-1:111122223333:billctl-operations";
 
 const CONFIG: &str = r#"
 organization = "o-a1b2c3d4e5"
@@ -95,6 +98,17 @@ fn healthy() -> Readings {
             max_send_rate: 14.0,
         }),
         identity: Ok(Some(domain())),
+        owners: Ok(Owners {
+            tags: vec![(
+                "222222222222".parse().unwrap(),
+                Some("ann@example.com".into()),
+            )],
+            accounts: 3,
+        }),
+        hearing: Ok(Hearing::Heard {
+            topic: TOPIC.parse().unwrap(),
+            address: Some("platform@example.com".into()),
+        }),
         stack_set: Ok(None),
         things: vec![("role billctl-notifier".into(), Ok(None))],
         denied: Ok(Some(Default::default())),
@@ -197,6 +211,8 @@ fn without_credentials_one_check_fails_and_the_others_say_why_they_were_not_look
         series: Err(none(billing::GET_BILLING_PREFERENCES)),
         ses: Err(none(billing::GET_BILLING_PREFERENCES)),
         identity: Err(none(billing::GET_BILLING_PREFERENCES)),
+        owners: Err(none(organizations::LIST_TAGS_FOR_RESOURCE)),
+        hearing: Err(none(sns::GET_TOPIC_ATTRIBUTES)),
         stack_set: Err(none(cloudformation::DESCRIBE_STACK_SET)),
         things: vec![("role billctl-notifier".into(), Err(none(iam::GET_ROLE)))],
         denied: Err(none(iam::SIMULATE_PRINCIPAL_POLICY)),
@@ -295,6 +311,174 @@ fn accounts_without_charges_are_named() {
     );
 }
 
+/// The config with this table at its end.
+fn heard_by(operations: &str) -> Config {
+    Config::parse("config.toml", &format!("{CONFIG}\n{operations}")).unwrap()
+}
+
+/// Who hears by this config, of a topic with this key and these subscriptions.
+fn hearing(operations: &str, key: &str, subscriptions: &[(&str, bool)]) -> Hearing {
+    let subscriptions: Vec<sns::Subscription> = subscriptions
+        .iter()
+        .map(|(endpoint, confirmed)| sns::Subscription {
+            protocol: "email".into(),
+            endpoint: (*endpoint).into(),
+            confirmed: *confirmed,
+        })
+        .collect();
+    let confirmed = subscriptions.iter().filter(|one| one.confirmed).count();
+    let found = Topic {
+        attributes: [
+            ("KmsMasterKeyId".into(), key.into()),
+            ("SubscriptionsConfirmed".into(), confirmed.to_string()),
+        ]
+        .into(),
+        subscriptions,
+    };
+    let config = heard_by(operations);
+    Hearing::of(
+        config.operations.as_ref(),
+        "111122223333".parse().unwrap(),
+        &TOPIC.parse().unwrap(),
+        Some(&found),
+    )
+}
+
+#[test]
+fn that_nobody_hears_of_the_notifiers_failures_is_a_warning_with_its_cause() {
+    const MAIL: &str = "[operations]\nmail = \"Ops@Example.com\"";
+    const TOPIC: &str = "[operations]\ntopic = \"arn:aws:sns:us-east-1:111122223333:mine\"";
+    const ELSEWHERE: &str = "[operations]\ntopic = \"arn:aws:sns:us-east-1:999988887777:theirs\"";
+    let ops = |confirmed| [("ops@example.com", confirmed)];
+    for (operations, key, subscriptions, verdict, finding, cure) in [
+        (
+            "",
+            "",
+            &[][..],
+            Verdict::Warning,
+            "nobody hears of it when the notifier fails",
+            "under [operations]",
+        ),
+        (
+            MAIL,
+            "",
+            &[],
+            Verdict::Warning,
+            "isn't subscribed",
+            "billctl bootstrap",
+        ),
+        (
+            MAIL,
+            "",
+            &ops(false),
+            Verdict::Warning,
+            "PendingConfirmation",
+            "click the link",
+        ),
+        (
+            MAIL,
+            "",
+            &ops(true),
+            Verdict::Ok,
+            "go to Ops@example.com, by topic billctl-operations",
+            "",
+        ),
+        (
+            MAIL,
+            "alias/aws/sns",
+            &ops(true),
+            Verdict::Warning,
+            "the AWS managed key",
+            "a key of your own",
+        ),
+        (
+            MAIL,
+            "alias/mine",
+            &ops(true),
+            Verdict::Warning,
+            "the policy of its key alias/mine",
+            "kms:Decrypt",
+        ),
+        (TOPIC, "", &ops(true), Verdict::Ok, "go to topic mine", ""),
+        (
+            TOPIC,
+            "",
+            &[],
+            Verdict::Warning,
+            "no confirmed subscription",
+            "SNS console",
+        ),
+        (
+            TOPIC,
+            "alias/aws/sns",
+            &ops(true),
+            Verdict::Warning,
+            "topic mine is encrypted with the AWS managed key",
+            "mine",
+        ),
+        (ELSEWHERE, "", &[], Verdict::Ok, "another account's", ""),
+    ] {
+        let readings = Readings {
+            hearing: Ok(hearing(operations, key, subscriptions)),
+            ..healthy()
+        };
+        let checks = examine(&heard_by(operations), &readings);
+        let check = check(&checks, "operations");
+        assert_eq!(check.verdict, verdict, "{check:?}");
+        assert!(check.finding.contains(finding), "{check:?}");
+        let said = check.cure.as_deref().unwrap_or_default();
+        assert!(
+            said.contains(cure) && said.is_empty() == cure.is_empty(),
+            "{check:?}"
+        );
+    }
+}
+
+#[test]
+fn an_owner_tag_without_an_address_is_named() {
+    let texts = [
+        (Some("ann@example.com bob@example.org"), true),
+        (Some("Ann Doe <ann@example.com>"), true),
+        (Some("payments team"), false),
+        (Some("ann.doe"), false),
+        (Some("a@example.com+b@example.com"), false),
+        (Some("x@bücher.example"), false),
+        (Some(""), false),
+        (None, true),
+    ];
+    let owners = Owners {
+        tags: texts
+            .iter()
+            .enumerate()
+            .map(|(number, (text, _))| {
+                let id = format!("{number:012}").parse().unwrap();
+                (id, text.map(str::to_owned))
+            })
+            .collect(),
+        accounts: 70,
+    };
+    let readings = Readings {
+        owners: Ok(owners),
+        ..healthy()
+    };
+    let checks = examine(&config(""), &readings);
+    let check = check(&checks, "owners");
+    assert_eq!(check.verdict, Verdict::Warning);
+    let unusable: Vec<String> = texts
+        .iter()
+        .enumerate()
+        .filter(|(_, (_, usable))| !usable)
+        .map(|(number, _)| format!("{number:012}"))
+        .collect();
+    assert_eq!(
+        check.finding,
+        format!(
+            "the tag `owner` holds no address that can be used: {}, of 8 of 70 accounts looked at",
+            unusable.join(", ")
+        )
+    );
+}
+
 #[test]
 fn a_thing_of_somebody_else_under_one_of_our_names_is_a_collision() {
     let alarm: billctl::service::cloudwatch::Alarm = serde_json::from_value(serde_json::json!({
@@ -306,7 +490,7 @@ fn a_thing_of_somebody_else_under_one_of_our_names_is_a_collision() {
     let readings = Readings {
         things: vec![(
             "alarm Billing-Alarm".into(),
-            Ok(Some(Resource::Alarm(Alarm(alarm)))),
+            Ok(Some(Resource::Alarm(Alarm::from(alarm)))),
         )],
         ..healthy()
     };
@@ -503,4 +687,41 @@ fn what_an_organisation_exceeds_is_told_beforehand() {
         assert_eq!(of("dashboard-quota"), dashboard, "{more}");
         assert_eq!(of("ses-quota"), mails, "{more}");
     }
+}
+
+#[test]
+fn bootstrap_doctor_and_status_say_so_until_the_link_is_clicked() {
+    let stage = Stage::demo();
+    stage.config(
+        "[mail]\nfrom = \"billing@example.com\"\n[operations]\nmail = \"platform@example.com\"\n",
+    );
+    let run = |arguments: &[&str]| {
+        let (out, err) = texts(&stage.run(arguments));
+        format!("{out}\n{err}")
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let pending = "platform@example.com hasn't confirmed its subscription to topic billctl-operations \
+                   (PendingConfirmation)";
+    for command in [&["--yes", "bootstrap"][..], &["doctor"], &["status"]] {
+        let said = run(command);
+        assert!(said.contains(pending), "{command:?}: {said}");
+    }
+    let said = run(&["sandbox", "verify", "platform@example.com"]);
+    assert!(said.contains("its subscription is confirmed"), "{said}");
+    for command in [&["--yes", "bootstrap"][..], &["doctor"], &["status"]] {
+        let said = run(command);
+        assert!(!said.contains("PendingConfirmation"), "{command:?}: {said}");
+    }
+    let said = run(&["doctor"]);
+    assert!(
+        said.contains(
+            "failures of the notifier go to platform@example.com, by topic billctl-operations"
+        ),
+        "{said}"
+    );
+    let status: serde_json::Value =
+        serde_json::from_str(&texts(&stage.run(&["status", "--format", "json"])).0).unwrap();
+    assert_eq!(status["billing"]["health"]["operations"]["state"], "heard");
 }

@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 use crate::support::emulator::{Endpoints, Tenant, shared};
 use crate::wire::{folder, run};
 
-const CONFIG: &str = "[mail]\nfrom = \"billing@example.com\"\n";
+const CONFIG: &str =
+    "[mail]\nfrom = \"billing@example.com\"\n[operations]\nmail = \"platform@example.com\"\n";
 
 /// Actions for which ministack asks on other resources than AWS (docs/emulators.md): on `rule/default/NAME` or the
 /// default bus for `event-bus/NAME` and `rule/NAME`, on the organisation for its parts. Only these are allowed there too, beside the printed policy.
@@ -47,8 +48,8 @@ fn policy(tenant: &Tenant, without: &[&str]) -> Value {
     let types = permissions::resource_types(TEMPLATE);
     let mut policy = permissions::policy(Job::Operator, &config, Some(account), &types);
     let statements = policy["Statement"].as_array_mut().expect("statements");
-    // Of a bus's tags it asks on everything.
-    let tags = "events:ListTagsForResource";
+    // Of a bus's and a topic's tags it asks on everything.
+    let tags = ["events:ListTagsForResource", "sns:ListTagsForResource"];
     statements.push(json!({"Effect": "Allow", "Action": tags, "Resource": "*"}));
     statements.push(
         json!({"Effect": "Allow", "Action": OTHERWISE_NAMED, "Resource": [
@@ -112,7 +113,9 @@ fn billctl(env: &BTreeMap<String, String>, dir: &Path, arguments: &[&str]) -> (b
         .args(arguments);
     let (_, out, err) = run(&mut command);
     let said = format!("{out}\n{err}");
-    (said.contains("AccessDenied"), said)
+    // SNS has a word of its own for it.
+    let denied = said.contains("AccessDenied") || said.contains("AuthorizationError");
+    (denied, said)
 }
 
 /// The operations that were called, as `-v` lists them.
@@ -240,6 +243,7 @@ fn destroy_needs_each_removal_goes_on_after_each_denial_and_leaves_nothing() {
         "ses:DeleteEmailTemplate",
         "ses:DeleteConfigurationSet",
         "ses:DeleteEmailIdentity",
+        "sns:DeleteTopic",
         "events:DeleteEventBus",
         "sqs:DeleteQueue",
     ] {
@@ -258,6 +262,7 @@ fn destroy_needs_each_removal_goes_on_after_each_denial_and_leaves_nothing() {
 pub const LEFT: &str = r"
 found = []
 found += client('sqs').list_queues().get('QueueUrls', [])
+found += [t['TopicArn'] for t in client('sns').list_topics()['Topics']]
 found += [b['Name'] for b in client('events').list_event_buses()['EventBuses'] if b['Name'] != 'default']
 found += [r['Name'] for r in client('events').list_rules()['Rules']]
 found += [i['IdentityName'] for i in client('sesv2').list_email_identities()['EmailIdentities']]

@@ -44,6 +44,9 @@ fn used(stage: &Stage, arguments: &[&str]) -> BTreeSet<String> {
         .collect()
 }
 
+/// Somebody who hears of failures.
+const HEARD: &str = "[operations]\nmail = \"platform@example.com\"";
+
 fn config(threshold: u32, ous: &str, more: &str) -> String {
     format!(
         "[alarm]\nthreshold = {threshold}\n[deploy]\nous = {ous}\nauto-deploy = false\n{more}\n\
@@ -94,7 +97,7 @@ fn deploy_runs_under_its_policy_and_uses_all_of_it() {
 #[test]
 fn looking_runs_under_its_policy() {
     let stage = Stage::demo();
-    stage.config(&config(100, "[\"Production\"]", ""));
+    stage.config(&config(100, "[\"Production\"]", HEARD));
     stage.succeeds(&["--yes", "bootstrap"]);
     stage.succeeds(&["--yes", "deploy"]);
     allow_only(&stage, Job::Status);
@@ -107,7 +110,7 @@ fn looking_runs_under_its_policy() {
 
 #[test]
 fn bootstrap_names_each_action_that_it_lacks() {
-    let text = config(100, "[\"Production\"]", "");
+    let text = config(100, "[\"Production\"]", HEARD);
     let stage = Stage::demo();
     stage.config(&text);
     let called = used(&stage, &["bootstrap"]);

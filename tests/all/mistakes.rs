@@ -45,6 +45,7 @@ fn refused(home: &Home, line: &str, code: i32, words: &[&str]) {
         "eventbridge",
         "iam",
         "sfn",
+        "sns",
         "sqs",
     ] {
         assert!(before.get(part).is_some(), "the world has no {part}");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -29,6 +29,7 @@ struct Picture {
     accounts: Vec<AccountPicture>,
     stack_sets: Vec<StackSetPicture>,
     mails: usize,
+    notifications: usize,
     undelivered: usize,
     billing_alerts: bool,
     latency_ms: u128,
@@ -83,6 +84,7 @@ fn picture(world: &World, organization: &Organization) -> Picture {
             })
             .collect(),
         mails: world.sesv2.mails().len(),
+        notifications: world.sns.notifications().len(),
         undelivered: world.sqs.waiting(),
         billing_alerts: world.billing_alerts,
         latency_ms: world.latency.as_millis(),
@@ -139,6 +141,12 @@ fn drawn(organization: &Organization, picture: &Picture) -> String {
         render::plural(picture.mails, "mail"),
         render::plural(picture.undelivered, "event")
     ));
+    if picture.notifications > 0 {
+        lines.push(format!(
+            "{} published to SNS",
+            render::plural(picture.notifications, "notification")
+        ));
+    }
     if picture.caller != picture.management_account {
         lines.push(format!("Calls are made from {}.", picture.caller));
     }
@@ -274,6 +282,16 @@ fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
+/// The file of a mail to open: SNS's mails are text alone.
+fn readable(file: &Path) -> PathBuf {
+    let html = file.with_extension("html");
+    if html.exists() {
+        html
+    } else {
+        file.with_extension("txt")
+    }
+}
+
 /// What is compared to tell what time brought.
 pub(super) struct Standing {
     alarms: BTreeMap<AccountId, AlarmState>,
@@ -321,7 +339,7 @@ impl Standing {
                 let file = mail
                     .file
                     .as_ref()
-                    .map(|file| format!(": {}", file.with_extension("html").display()));
+                    .map(|file| format!(": {}", readable(file).display()));
                 lines.push(format!(
                     "Mail to {}, \"{}\"{}",
                     mail.to.join(", "),

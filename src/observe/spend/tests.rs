@@ -11,6 +11,7 @@ use crate::service::iam::MockIam;
 use crate::service::organizations::MockOrganizations;
 use crate::service::sesv2::MockSesV2;
 use crate::service::sfn::MockStepFunctions;
+use crate::service::sns::MockSns;
 use crate::service::sqs::MockSqs;
 use crate::service::sts::{CallerIdentity, MockSts};
 use crate::service::{Gate, Page, ServiceError};
@@ -25,6 +26,7 @@ fn services(cloudwatch: MockCloudWatch) -> Services {
         organizations: Arc::new(MockOrganizations::new()),
         sesv2: Arc::new(MockSesV2::new()),
         sfn: Arc::new(MockStepFunctions::new()),
+        sns: Arc::new(MockSns::new()),
         sqs: Arc::new(MockSqs::new()),
         sts: Arc::new(MockSts::new()),
         clock: Arc::new(SystemClock),

@@ -5,13 +5,17 @@ mod access;
 mod charges;
 mod mail;
 mod names;
+mod operations;
+mod owners;
 
 use std::collections::BTreeSet;
 
+pub use owners::Owners;
 use serde::Serialize;
 
 use crate::config::Config;
 use crate::model::{AccountId, AccountState, Organization, REGION};
+use crate::plan::operations::Hearing;
 use crate::resource::Resource;
 use crate::service::cloudformation::{OrganizationsAccess, StackSet};
 use crate::service::organizations::OrganizationInfo;
@@ -110,6 +114,10 @@ pub struct Readings {
     pub ses: Result<SesAccount>,
     /// The identity that is to send.
     pub identity: Result<Option<EmailIdentity>>,
+    /// Whether owners can be written to.
+    pub owners: Result<Owners>,
+    /// Who hears when the notifier itself fails.
+    pub hearing: Result<Hearing>,
     /// The StackSet.
     pub stack_set: Result<Option<StackSet>>,
     /// Things that may collide with those that bootstrap makes: what they are called, and what is there.
@@ -149,6 +157,8 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
         mail::identity(config, &readings.identity),
         mail::dkim(config, &readings.identity),
         mail::mail_from(config, &readings.identity),
+        owners::owners(config, &readings.owners),
+        operations::operations(&readings.hearing),
         names::collisions(&readings.things),
     ];
     checks.extend(payer.into_iter().map(|check| match elsewhere {
@@ -171,11 +181,13 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
 /// What is left of the checks where there is no config to use: those that depend on it were not looked at.
 pub fn without_config(checks: &mut Vec<Check>, fault: String, cure: Option<String>) {
     /// Checks that a config's defaults can't stand in for.
-    const DEPEND: [&str; 7] = [
+    const DEPEND: [&str; 9] = [
         "account",
         "identity",
         "dkim",
         "mail-from",
+        "owners",
+        "operations",
         "names",
         "stack-set",
         "targets",

@@ -160,6 +160,8 @@ async fn what_cloudwatch_refuses_is_refused() {
         treat_missing_data: "notBreaching".into(),
         actions_enabled: true,
         alarm_actions: Vec::new(),
+        ok_actions: Vec::new(),
+        insufficient_data_actions: Vec::new(),
     };
     let answer = services
         .cloudwatch

@@ -18,8 +18,8 @@ use watch::{Change, Watch};
 
 use super::member::MemberAlarmState;
 use super::{World, eventbridge, sfn};
-use crate::model::AccountId;
-use crate::service::cloudwatch::Alarm;
+use crate::model::{AccountId, Arn};
+use crate::service::cloudwatch::{Alarm, AlarmState};
 
 /// What is remembered between ticks: which alarms have been evaluated as they are now.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -70,15 +70,45 @@ fn deliver(world: &mut World, mut transitions: Vec<Transition>, to: Timestamp) {
             // Executions can look at it: not before.
             if let Some(stored) = world.cloudwatch.alarms.get_mut(&alarm.name) {
                 stored.state = change.state;
-                stored.reason = change.reason;
+                stored.reason.clone_from(&change.reason);
                 stored.since = change.at;
             }
             eventbridge::own_event(world, &event);
+            act(world, &alarm, &change);
         } else if eventbridge::anybody_listens(world, &event) {
             eventbridge::from_member(world, account, &event);
         }
     }
     sfn::wake(world, to);
+}
+
+/// The actions of an alarm of the payer, for the state that it went to: topics alone. A member's are the member's.
+fn act(world: &mut World, alarm: &Alarm, change: &Change) {
+    if !alarm.actions_enabled {
+        return;
+    }
+    let (state, actions) = match change.state {
+        AlarmState::Alarm => ("ALARM", &alarm.alarm_actions),
+        AlarmState::Ok => ("OK", &alarm.ok_actions),
+        AlarmState::InsufficientData => ("INSUFFICIENT_DATA", &alarm.insufficient_data_actions),
+    };
+    let name = &alarm.name;
+    let subject = format!("{state}: \"{name}\" in US East (N. Virginia)");
+    let message = format!(
+        "You are receiving this email because your Amazon CloudWatch Alarm \"{name}\" in the US East (N. Virginia) \
+         region has entered the {state} state, because \"{}\" at \"{}\".\n\nAlarm description: {}\n",
+        change.reason,
+        change.at.strftime("%A %d %B, %Y %H:%M:%S UTC"),
+        alarm.description,
+    );
+    for topic in actions
+        .iter()
+        .filter_map(|action| action.parse::<Arn>().ok())
+    {
+        if topic.service() == "sns" {
+            world.publish(&topic, &subject, &message);
+        }
+    }
 }
 
 /// Evaluates the members' alarms.

@@ -1,3 +1,4 @@
+mod health;
 mod hostile;
 
 use std::collections::BTreeMap;

@@ -126,3 +126,76 @@ fn a_policy_of_the_wrong_kind_is_malformed() {
     );
     assert!(check(&json!("text"), PolicyKind::Identity).is_err());
 }
+
+/// Whether a statement with these conditions allows what this context says.
+fn met(conditions: Value, context: &RequestContext) -> bool {
+    let policy = json!({"Statement": {
+        "Effect": "Allow", "Principal": "*", "Action": "events:PutEvents", "Resource": BUS,
+        "Condition": conditions,
+    }});
+    ask(&policy, context) == Decision::Allowed
+}
+
+#[test]
+fn for_all_values_lets_an_absent_key_through_and_null_keeps_it_out() {
+    let none = RequestContext::default();
+    let one = RequestContext::default().with("events:source", "aws.cloudwatch");
+    let two = one.clone().with("events:source", "aws.ec2");
+    let all = json!({"ForAllValues:StringEquals": {"events:source": "aws.cloudwatch"}});
+    assert!(met(all.clone(), &none), "as IAM has it");
+    assert!(met(all.clone(), &one));
+    assert!(!met(all.clone(), &two));
+    let mut there = all;
+    there["Null"] = json!({"events:source": false});
+    assert!(!met(there.clone(), &none));
+    assert!(met(there.clone(), &one));
+    assert!(!met(there, &two));
+    let absent = json!({"Null": {"events:source": "true"}});
+    assert!(met(absent.clone(), &none) && !met(absent, &one));
+}
+
+#[test]
+fn for_any_value_wants_a_value_that_meets_it() {
+    let none = RequestContext::default();
+    let two = RequestContext::default()
+        .with("events:source", "aws.cloudwatch")
+        .with("events:source", "aws.ec2");
+    let any = json!({"ForAnyValue:StringEquals": {"events:source": "aws.ec2"}});
+    assert!(met(any.clone(), &two) && !met(any, &none));
+    let other = json!({"ForAnyValue:StringNotEquals": {"events:source": "aws.ec2"}});
+    assert!(met(other.clone(), &two) && !met(other, &none));
+    let unknown = json!({"ForSomeValues:StringEquals": {"events:source": "aws.ec2"}});
+    assert!(!met(unknown, &two));
+}
+
+#[test]
+fn the_shipped_bus_policy_wants_source_and_detail_type() {
+    let shipped = include_str!("../../../assets/policies/bus.json")
+        .replace("${AccountId}", "111122223333")
+        .replace("${EventBusName}", "billctl")
+        .replace("${OrganizationId}", "o-a1b2c3d4e5");
+    let policy: Value = serde_json::from_str(&shipped).unwrap();
+    let source = ("events:source", "aws.cloudwatch");
+    let kind = ("events:detail-type", "CloudWatch Alarm State Change");
+    let asked = |keys: &[(&str, &str)]| {
+        let known = RequestContext::default()
+            .with("aws:PrincipalOrgID", "o-a1b2c3d4e5")
+            .with("events:eventBusInvocation", true);
+        let context = keys
+            .iter()
+            .fold(known, |context, (key, value)| context.with(key, value));
+        ask(&policy, &context)
+    };
+    assert_eq!(asked(&[source, kind]), Decision::Allowed);
+    for wrong in [
+        &[][..],
+        &[source],
+        &[kind],
+        &[source, ("events:detail-type", "billctl Test Alarm")],
+        &[("events:source", "billctl.test"), kind],
+        // A batch of which one event isn't an alarm's.
+        &[source, kind, ("events:source", "billctl.test")],
+    ] {
+        assert_eq!(asked(wrong), Decision::Silent, "{wrong:?}");
+    }
+}

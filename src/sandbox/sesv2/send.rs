@@ -9,11 +9,10 @@ use super::{bad, not_found};
 use crate::model::{Arn, REGION};
 use crate::sandbox::World;
 use crate::sandbox::eventbridge::{own_event, seconds};
+use crate::service::sesv2::MAX_RECIPIENTS;
 use crate::service::{Kind, Operation, Result, Service, ServiceError};
 
 const SEND_EMAIL: Operation = Operation::write(Service::SesV2, "SendEmail");
-/// Most recipients of a mail (SES quotas).
-const MAX_RECIPIENTS: usize = 50;
 /// SES's own recipients for trying things out: they need no verification.
 const SIMULATOR: &str = "simulator.amazonses.com";
 
@@ -145,6 +144,18 @@ impl SendRequest {
             Some(arn) => arn.to_string(),
             None => own(format!("identity/{identity}")),
         }];
+        // In the SES sandbox a recipient that is an identity of the account is asked about too (AWS-FACTS 6).
+        if !world.sesv2.production_access {
+            let recipients = self.recipients().into_iter();
+            let identities = recipients.filter_map(|address| {
+                let address = bare_address(address);
+                let domain = address.rsplit('@').next().unwrap_or(address);
+                [address, domain]
+                    .into_iter()
+                    .find(|name| world.sesv2.identities.contains_key(*name))
+            });
+            needed.extend(identities.map(|name| own(format!("identity/{name}"))));
+        }
         needed.extend(
             self.configuration_set
                 .iter()
@@ -326,6 +337,38 @@ pub(in crate::sandbox) fn send(world: &mut World, request: &SendRequest) -> Resu
         }
     }
     Ok(id)
+}
+
+impl World {
+    /// A mail of another AWS service: it needs no identity and counts against no quota.
+    pub(in crate::sandbox) fn deliver_mail(
+        &mut self,
+        from: &str,
+        to: &str,
+        subject: &str,
+        text: &str,
+    ) {
+        self.sesv2.numbers += 1;
+        let id = self.fresh_event_id();
+        let parts = Parts {
+            subject: subject.to_owned(),
+            html: String::new(),
+            text: text.to_owned(),
+        };
+        let mail = Mail::new(
+            self.sesv2.numbers,
+            self.now,
+            &id,
+            Map::new(),
+            from.to_owned(),
+            vec![to.to_owned()],
+            Vec::new(),
+            Vec::new(),
+            parts,
+            None,
+        );
+        self.sesv2.keep(mail);
+    }
 }
 
 /// Tells the default bus what happened to a mail, if the configuration set asks for it.

@@ -3,6 +3,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::sandbox::policy::{Caller, Decision, Request, RequestContext, evaluate};
 use crate::sandbox::seed;
 use crate::service::Services;
 
@@ -204,4 +205,58 @@ async fn what_is_there_or_not_there_is_said_by_its_name() {
         ),
         "BadRequestException"
     );
+}
+
+#[tokio::test]
+async fn in_the_ses_sandbox_the_recipients_identity_has_to_be_allowed_too() {
+    let (sandbox, _) = with_template("").await;
+    let asked = |production_access: bool| {
+        let answer = sandbox.change(|world| {
+            world.sesv2.production_access = production_access;
+            let now = world.now;
+            world.sesv2.verify("ann@example.org", now);
+            world.sesv2.verify("example.net", now);
+            let request = json!({
+                "FromEmailAddress": "billing@example.com",
+                "Destination": {"ToAddresses": ["Ann <ann@example.org>", "bob@example.net", "eve@example.edu"]},
+                "Content": {"Template": {"TemplateName": "t", "TemplateData": "{}"}},
+            });
+            let request = SendRequest::parse(request.as_object().unwrap()).unwrap();
+            let account = world.management_account();
+            Ok((request.resources(world), account))
+        });
+        answer.unwrap()
+    };
+    let (resources, account) = asked(false);
+    let identity = |name: &str| format!("arn:aws:ses:us-east-1:{account}:identity/{name}");
+    let sender = identity("billing@example.com");
+    assert_eq!(
+        resources[..3],
+        [
+            sender.clone(),
+            identity("ann@example.org"),
+            identity("example.net")
+        ]
+    );
+    // A role that may use the sender's identity alone is refused there.
+    let may = |allowed: &[String], resources: &[String]| {
+        let policy = json!({"Statement": {
+            "Effect": "Allow", "Action": "ses:SendEmail", "Resource": allowed,
+        }});
+        resources.iter().all(|resource| {
+            let request = Request {
+                caller: Caller::Role("arn:aws:iam::111122223333:role/r"),
+                action: "ses:SendEmail",
+                resource,
+                context: &RequestContext::default(),
+            };
+            evaluate(&policy, request) == Decision::Allowed
+        })
+    };
+    let template = format!("arn:aws:ses:us-east-1:{account}:template/t");
+    let narrow = [sender, template.clone()];
+    assert!(!may(&narrow, &resources));
+    assert!(may(&[identity("*"), template], &resources));
+    let (outside, _) = asked(true);
+    assert!(may(&narrow, &outside));
 }

@@ -107,6 +107,10 @@ struct AlarmProperties {
     actions_enabled: bool,
     #[serde(default)]
     alarm_actions: Vec<String>,
+    #[serde(default, rename = "OKActions")]
+    ok_actions: Vec<String>,
+    #[serde(default)]
+    insufficient_data_actions: Vec<String>,
     #[serde(default, rename = "Tags")]
     _tags: Option<Value>,
     namespace: Option<String>,
@@ -246,6 +250,8 @@ pub fn alarm(resource: &Resource) -> Result<Alarm> {
         treat_missing_data: given.treat_missing_data,
         actions_enabled: given.actions_enabled,
         alarm_actions: given.alarm_actions,
+        ok_actions: given.ok_actions,
+        insufficient_data_actions: given.insufficient_data_actions,
     })
 }
 

@@ -84,6 +84,8 @@ fn alarm() -> Alarm {
         treat_missing_data: "notBreaching".into(),
         actions_enabled: false,
         alarm_actions: vec![],
+        ok_actions: vec![],
+        insufficient_data_actions: vec![],
     }
 }
 

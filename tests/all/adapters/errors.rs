@@ -12,7 +12,7 @@ fn refusal(service: Service, status: u16, code: &str) -> Answer {
     let plain = json!({"__type": code, "Message": "no"});
     let namespaced = json!({"__type": format!("com.amazonaws.example#{code}"), "message": "no"});
     match service {
-        Service::CloudFormation | Service::Iam | Service::Sts => {
+        Service::CloudFormation | Service::Iam | Service::Sns | Service::Sts => {
             let body = format!(
                 "<ErrorResponse xmlns=\"http://example/doc/\"><Error><Type>Sender</Type>\
                  <Code>{code}</Code><Message>no</Message></Error><RequestId>r-9</RequestId></ErrorResponse>"
@@ -62,6 +62,10 @@ pub async fn ask(service: Service, services: &Services) -> Result<(), ServiceErr
         Service::StepFunctions => {
             let arn = machine.parse().unwrap();
             services.sfn.describe_state_machine(&arn).await.map(drop)
+        }
+        Service::Sns => {
+            let arn = "arn:aws:sns:us-east-1:111111111111:t".parse().unwrap();
+            services.sns.get_topic_attributes(&arn).await.map(drop)
         }
         Service::Sqs => services.sqs.get_queue_url("q").await.map(drop),
         Service::Sts => services.sts.get_caller_identity().await.map(drop),
@@ -156,6 +160,14 @@ async fn every_class_of_error_is_told_apart_by_its_code() {
         (SesV2, 403, "AccessDeniedException", Denied),
         (SesV2, 403, "ExpiredTokenException", Credentials),
         (SesV2, 409, "ConcurrentModificationException", Throttled),
+        (Sns, 404, "NotFound", NotFound),
+        (Sns, 404, "ResourceNotFound", NotFound),
+        (Sns, 400, "InvalidParameter", Invalid),
+        (Sns, 403, "AuthorizationError", Denied),
+        (Sns, 403, "TopicLimitExceeded", Quota),
+        (Sns, 403, "SubscriptionLimitExceeded", Quota),
+        (Sns, 400, "Throttling", Throttled),
+        (Sns, 500, "InternalError", Unavailable),
         (Sqs, 400, "NonExistentQueue", NotFound),
         (Sqs, 400, "QueueDeletedRecently", Busy),
         (Sqs, 400, "QueueNameExists", Exists),
@@ -201,7 +213,7 @@ async fn a_throttled_call_is_sent_again_and_a_denied_one_is_not() {
     }
 }
 
-const SERVICES: [Service; 9] = [
+const SERVICES: [Service; 10] = [
     Service::CloudFormation,
     Service::CloudWatch,
     Service::EventBridge,
@@ -209,6 +221,7 @@ const SERVICES: [Service; 9] = [
     Service::Organizations,
     Service::SesV2,
     Service::StepFunctions,
+    Service::Sns,
     Service::Sqs,
     Service::Sts,
 ];

@@ -9,6 +9,7 @@ use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use billctl::aws::{self, Options, SdkConfig};
+use billctl::model::Arn;
 use billctl::service::cloudformation::{
     AccountFilter, Amount, AutoDeployment, ConcurrencyMode, InstanceStatus, InstancesRequest,
     OperationId, Preferences, StackSetSpec, Targets,
@@ -125,6 +126,41 @@ async fn roles_and_queues_on_ministack() {
     );
     assert_eq!(seen, json!({"made-by": "billctl"}));
     aws.sqs.delete_queue(&url).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_topic_on_both_engines() {
+    let Some(emulators) = shared("a topic") else {
+        return;
+    };
+    for endpoints in [Endpoints::Ministack, Endpoints::Moto] {
+        let tenant = emulators.tenant();
+        let aws = services(&tenant, endpoints);
+        let arn: Arn = format!("arn:aws:sns:us-east-1:{}:ops", tenant.account())
+            .parse()
+            .unwrap();
+        let absent = aws.sns.get_topic_attributes(&arn).await.unwrap_err();
+        assert_eq!(absent.kind, Kind::NotFound, "{absent}");
+        assert_eq!(aws.sns.create_topic("ops", &tags()).await, Ok(arn.clone()));
+        aws.sns
+            .subscribe(&arn, "email", "ops@example.com")
+            .await
+            .unwrap();
+        assert_eq!(aws.sns.list_topic_tags(&arn).await, Ok(tags()));
+        let page = aws.sns.list_subscriptions(&arn, None).await.unwrap();
+        assert_eq!(page.items.len(), 1);
+        assert_eq!(page.items[0].endpoint, "ops@example.com");
+        // Unlike on AWS, where somebody has to click first (docs/emulators.md).
+        assert!(page.items[0].confirmed, "{endpoints:?}");
+        let seen = tenant.boto3(
+            endpoints,
+            "result = [topic['TopicArn'] for topic in client('sns').list_topics()['Topics']]",
+        );
+        assert_eq!(seen, json!([arn.to_string()]));
+        aws.sns.delete_topic(&arn).await.unwrap();
+        let gone = aws.sns.get_topic_attributes(&arn).await.unwrap_err();
+        assert_eq!(gone.kind, Kind::NotFound, "{gone}");
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod organizations;
 pub mod reach;
 mod sesv2;
 mod sfn;
+mod sns;
 mod sqs;
 mod sts;
 pub mod wire;

@@ -233,6 +233,7 @@ async fn every_service_is_signed_for_the_billing_region() {
             "states.us-east-1.amazonaws.com",
             "states",
         ),
+        (Service::Sns, "sns.us-east-1.amazonaws.com", "sns"),
         (Service::Sqs, "sqs.us-east-1.amazonaws.com", "sqs"),
         (Service::Sts, "sts.us-east-1.amazonaws.com", "sts"),
     ] {

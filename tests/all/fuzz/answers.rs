@@ -125,6 +125,10 @@ calls! {
     Json: aws => aws.sfn.list_executions(&id(ARN), None, None);
     Json: aws => aws.sfn.describe_execution(&id(ARN));
     Json: aws => aws.sfn.get_execution_history(&id(ARN), None);
+    Xml: aws => aws.sns.get_topic_attributes(&id(ARN));
+    Xml: aws => aws.sns.list_topic_tags(&id(ARN));
+    Xml: aws => aws.sns.list_subscriptions(&id(ARN), None);
+    Xml: aws => aws.sns.create_topic("t", &Default::default());
     Json: aws => aws.sqs.get_queue_url("q");
     Json: aws => aws.sqs.get_queue_attributes("q");
     Json: aws => aws.sqs.list_queue_tags("q");
@@ -153,6 +157,7 @@ fn words() -> Vec<String> {
         include_str!("../adapters/organizations.rs"),
         include_str!("../adapters/sesv2.rs"),
         include_str!("../adapters/sfn.rs"),
+        include_str!("../adapters/sns.rs"),
         include_str!("../adapters/sqs.rs"),
         include_str!("../adapters/sts.rs"),
     ];
