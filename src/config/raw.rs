@@ -38,6 +38,8 @@ pub struct RawConfig {
     pub wave: Vec<At<RawWave>>,
     /// The mail that an account's owner gets.
     pub mail: Key<RawMail>,
+    /// The way into members, for `status --probe`, `doctor` and `test-alert --from-member`.
+    pub members: Key<RawMembers>,
     /// What billctl's things are called in the billing account and in the members. Change a name only if it
     /// collides with one you have: things of an old name stay behind.
     pub names: Key<RawNames>,
@@ -183,6 +185,18 @@ pub struct RawMail {
     /// Who gets a copy of every mail.
     #[schemars(schema_with = "addresses", extend("default" = []))]
     pub cc: Vec<At<String>>,
+}
+
+/// `[members]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(inline)]
+pub struct RawMembers {
+    /// The IAM role that the management account may assume in a member, to look whether the alarm there has data
+    /// and works. Organizations makes the default one in every account that it makes; under Control Tower it is
+    /// `AWSControlTowerExecution`. billctl allows itself only what it is about to do with it.
+    #[schemars(regex(pattern = names::ROLE.pattern), extend("default" = "OrganizationAccountAccessRole"))]
+    pub role: Key<String>,
 }
 
 /// `[names]`.

@@ -8,13 +8,13 @@ use super::key::{At, Key};
 use super::names::{self, NameRule};
 use super::problem::{Place, Problem, Source};
 use super::raw::{
-    RawAlarm, RawAmount, RawCallAs, RawConcurrencyMode, RawConfig, RawDeploy, RawMail, RawNames,
-    RawThreshold, RawWave,
+    RawAlarm, RawAmount, RawCallAs, RawConcurrencyMode, RawConfig, RawDeploy, RawMail, RawMembers,
+    RawNames, RawThreshold, RawWave,
 };
 use super::structure::printable;
 use super::types::{
-    AlarmConfig, CallAs, Config, DeployConfig, MailConfig, Names, ThresholdRule, ThresholdTarget,
-    Wave,
+    AlarmConfig, CallAs, Config, DeployConfig, MailConfig, MembersConfig, Names, ThresholdRule,
+    ThresholdTarget, Wave,
 };
 use crate::model::{AccountId, Usd};
 use crate::service::cloudformation::{Amount, ConcurrencyMode, Preferences};
@@ -65,6 +65,7 @@ impl Resolve {
             deploy: self.deploy(value(raw.deploy).unwrap_or_default()),
             waves: self.waves(raw.wave),
             mail: self.mail(value(raw.mail).unwrap_or_default()),
+            members: self.members(value(raw.members).unwrap_or_default()),
             names: self.names(value(raw.names).unwrap_or_default()),
             source: Source::default(),
         }
@@ -406,6 +407,13 @@ impl Resolve {
             owner_tag: self.name(raw.owner_tag, &names::TAG_KEY, OWNER_TAG.to_owned()),
             fallback: self.address(raw.fallback),
             cc,
+        }
+    }
+
+    fn members(&mut self, raw: RawMembers) -> MembersConfig {
+        let default = MembersConfig::default();
+        MembersConfig {
+            role: self.name(raw.role, &names::ROLE, default.role),
         }
     }
 

@@ -22,6 +22,8 @@ pub struct Config {
     pub waves: Vec<Wave>,
     /// The mail.
     pub mail: MailConfig,
+    /// The way into members.
+    pub members: MembersConfig,
     /// What billctl's things are called.
     pub names: Names,
     /// The file that it was read from, to underline in it what only AWS can tell to be wrong.
@@ -138,6 +140,13 @@ pub struct MailConfig {
     pub cc: Vec<String>,
 }
 
+/// `[members]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MembersConfig {
+    /// The role that the management account may assume in a member.
+    pub role: String,
+}
+
 /// `[names]`: what billctl's things are called in the billing account and in the members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
@@ -196,6 +205,15 @@ impl Default for Names {
             configuration_set: "billctl".into(),
             dashboard: "billctl".into(),
             member_role: "EventBridge-InvokeEventBus-Role".into(),
+        }
+    }
+}
+
+impl Default for MembersConfig {
+    /// The role that Organizations makes in the accounts that it makes.
+    fn default() -> Self {
+        Self {
+            role: "OrganizationAccountAccessRole".into(),
         }
     }
 }

@@ -56,6 +56,8 @@ pub(super) enum FailCommand {
         /// Seconds.
         seconds: u32,
     },
+    /// Take the role from every member that lets the management account in.
+    MemberRole,
     /// Nothing goes wrong any more.
     None,
 }
@@ -106,6 +108,7 @@ pub(super) fn run(sandbox: &Sandbox, command: &FailCommand) -> Result<String> {
             }
             FailCommand::DescribeRate { rate } => set.describe_instance_rate = Some(*rate),
             FailCommand::Lag { seconds } => set.lag = *seconds,
+            FailCommand::MemberRole => set.no_member_role = true,
             FailCommand::None => {
                 *set = Faults {
                     seed: set.seed,

@@ -19,7 +19,7 @@ use watch::{Change, Watch};
 use super::member::MemberAlarmState;
 use super::{World, eventbridge};
 use crate::model::AccountId;
-use crate::service::cloudwatch::Alarm;
+use crate::service::cloudwatch::{Alarm, AlarmState};
 
 /// What is remembered between ticks: which alarms have been evaluated as they are now.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -68,6 +68,47 @@ fn deliver(world: &mut World, mut transitions: Vec<Transition>) {
         } else if eventbridge::anybody_listens(world, &event) {
             eventbridge::from_member(world, transition.account, &event);
         }
+    }
+}
+
+/// Puts a member's alarm in a state, as `SetAlarmState` does: a change goes out like any other, and CloudWatch
+/// evaluates the alarm anew within a minute.
+pub(super) fn set_member_state(
+    world: &mut World,
+    account: AccountId,
+    state: AlarmState,
+    reason: &str,
+) {
+    let Some((alarm, was)) = world.member_alarm(account) else {
+        return;
+    };
+    let before = was.state;
+    let at = world.now;
+    let set = MemberAlarmState {
+        state,
+        reason: reason.to_owned(),
+        since: Some(at),
+    };
+    world.set_member_alarm_state(account, set);
+    // As if it were new: it is evaluated in the next whole minute, whatever its period.
+    world.cloudwatch.metering.members.remove(&account);
+    if state != before {
+        let change = Change {
+            at,
+            before,
+            state,
+            reason: reason.to_owned(),
+            data: None,
+        };
+        deliver(
+            world,
+            vec![Transition {
+                account,
+                alarm,
+                change,
+            }],
+        );
+        world.now = at;
     }
 }
 
