@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod lately;
 mod organization;
 pub mod precheck;
+pub mod probe;
 pub mod silent;
 pub mod spend;
 pub mod stack_set;

@@ -4,6 +4,7 @@ pub mod billing;
 pub mod doctor;
 pub mod failure;
 pub mod operation_id;
+pub mod probe;
 pub mod rollout;
 pub mod status;
 mod threshold;
