@@ -219,7 +219,13 @@ async fn probe(
         render::plural(chosen.len(), "account")
     )));
     let looks = observe::probe::looks(&context.services, &context.config, chosen).await;
-    probe::probes(&context.config, organization, thresholds, covered.len(), looks)
+    probe::probes(
+        &context.config,
+        organization,
+        thresholds,
+        covered.len(),
+        looks,
+    )
 }
 
 /// The active accounts with an instance.

@@ -16,6 +16,6 @@ pub use problem::{Place, Problem, Source};
 pub use resolve::OWNER_TAG;
 pub use schema::{reference, schema};
 pub use types::{
-    AlarmConfig, CallAs, Config, DeployConfig, MailConfig, Measure, MembersConfig, Names, ThresholdRule,
-    ThresholdTarget, Wave,
+    AlarmConfig, CallAs, Config, DeployConfig, MailConfig, Measure, MembersConfig, Names,
+    ThresholdRule, ThresholdTarget, Wave,
 };

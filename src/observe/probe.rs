@@ -45,7 +45,11 @@ pub async fn looks(
 
 /// Looks into one account.
 pub async fn look(services: &Services, config: &Config, account: AccountId) -> Look {
-    let member = match services.members.enter(&way_in(config, account, false)).await {
+    let member = match services
+        .members
+        .enter(&way_in(config, account, false))
+        .await
+    {
         Ok(member) => member,
         Err(error) => return Look::NoWay(error),
     };

@@ -152,7 +152,11 @@ pub fn spread(
     }
     let rounds = by_ou.values().map(Vec::len).max().unwrap_or_default();
     (0..rounds)
-        .flat_map(|round| by_ou.values().filter_map(move |one| one.get(round).copied()))
+        .flat_map(|round| {
+            by_ou
+                .values()
+                .filter_map(move |one| one.get(round).copied())
+        })
         .take(most)
         .collect()
 }

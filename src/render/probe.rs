@@ -20,11 +20,24 @@ pub(super) fn probes(format: Format, probes: &Probes, all: bool) -> String {
         .map(|finding| format!("{} {}", probes.count(finding), finding.word()))
         .collect();
     if !findings.is_empty() {
-        lines.push(paint(style::WARN, format!("seen there: {}", findings.join(", "))));
+        lines.push(paint(
+            style::WARN,
+            format!("seen there: {}", findings.join(", ")),
+        ));
     }
     let mut table = Table::new(
         format,
-        &["account", "name", "ou", "wanted", "threshold", "alarm", "data", "rule", "finding"],
+        &[
+            "account",
+            "name",
+            "ou",
+            "wanted",
+            "threshold",
+            "alarm",
+            "data",
+            "rule",
+            "finding",
+        ],
     )
     .right(&[3, 4]);
     let whole = all || probes.entered() <= MOST_ROWS;
@@ -47,7 +60,10 @@ pub(super) fn probes(format: Format, probes: &Probes, all: bool) -> String {
     }
     let rest = probes.entered() - listed.len();
     if rest > 0 {
-        lines.push(format!("not listed: {} as they should be", plural(rest, "account")));
+        lines.push(format!(
+            "not listed: {} as they should be",
+            plural(rest, "account")
+        ));
     }
     if probes.count(ProbeFinding::NoData) > 0 {
         lines.push(
@@ -58,7 +74,12 @@ pub(super) fn probes(format: Format, probes: &Probes, all: bool) -> String {
     }
     for one in probes.accounts.iter().filter(|one| one.entered) {
         for unread in &one.unread {
-            lines.push(format!("note: {} ({}): {}", one.account, clean(&one.name), clean(unread)));
+            lines.push(format!(
+                "note: {} ({}): {}",
+                one.account,
+                clean(&one.name),
+                clean(unread)
+            ));
         }
     }
     if let Some(first) = probes.accounts.iter().find(|one| !one.entered) {
@@ -101,7 +122,8 @@ fn row(one: &ProbedAccount) -> [String; 9] {
         clean(&one.name),
         clean(&one.ou),
         one.wanted.to_string(),
-        one.threshold.map_or_else(|| "-".to_owned(), |usd| usd.to_string()),
+        one.threshold
+            .map_or_else(|| "-".to_owned(), |usd| usd.to_string()),
         state.to_owned(),
         word(one.has_data, "yes", "none"),
         word(one.rule_enabled, "on", "off"),

@@ -71,7 +71,12 @@ pub fn status(format: Format, status: &Status, all: bool, width: Option<usize>) 
         Format::Json => json("status", status),
         Format::Table | Format::Markdown => {
             let mut parts = vec![text(format, status, all, width)];
-            parts.extend(status.probe.as_ref().map(|found| probes(format, found, all)));
+            parts.extend(
+                status
+                    .probe
+                    .as_ref()
+                    .map(|found| probes(format, found, all)),
+            );
             parts.push(billing(format, &status.billing));
             parts.join("\n\n")
         }
@@ -298,7 +303,10 @@ fn verdict(format: Format, status: &Status) -> String {
     }
     if let Some(probe) = status.probe.as_ref().filter(|probe| probe.has_findings()) {
         let found = probe.accounts.iter().filter(|one| !one.findings.is_empty());
-        wrong.push(format!("{} of those looked into", plural(found.count(), "account")));
+        wrong.push(format!(
+            "{} of those looked into",
+            plural(found.count(), "account")
+        ));
     }
     match &status.billing {
         BillingStatus::Read { plan, health } => {

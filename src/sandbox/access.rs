@@ -13,9 +13,7 @@ use crate::service::cloudwatch::{
     AlarmState, AlarmStatus, DESCRIBE_ALARMS, DataRequest, GET_METRIC_DATA, Series,
 };
 use crate::service::eventbridge::{DESCRIBE_RULE, LIST_TARGETS_BY_RULE, Rule, Target};
-use crate::service::member::{
-    ASSUME_ROLE, Member, Members, SESSION_NAME, SET_ALARM_STATE, WayIn,
-};
+use crate::service::member::{ASSUME_ROLE, Member, Members, SESSION_NAME, SET_ALARM_STATE, WayIn};
 use crate::service::{Kind, Operation, Page, Result, ServiceError};
 
 /// The role that Organizations makes in the accounts that it makes.
@@ -119,8 +117,16 @@ impl Session {
         self.arn("cloudwatch", &format!("alarm:{name}"))
     }
 
-    fn rule(&self, world: &World, operation: Operation, name: &str) -> Result<super::member::MemberRule> {
-        self.may(operation, self.arn("events", &format!("rule/{name}")).as_str())?;
+    fn rule(
+        &self,
+        world: &World,
+        operation: Operation,
+        name: &str,
+    ) -> Result<super::member::MemberRule> {
+        self.may(
+            operation,
+            self.arn("events", &format!("rule/{name}")).as_str(),
+        )?;
         world
             .member_rule(self.account)
             .filter(|rule| rule.name == name)
