@@ -4,14 +4,16 @@
 mod access;
 mod charges;
 mod mail;
+mod members;
 mod names;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::config::Config;
 use crate::model::{AccountId, AccountState, Organization, REGION};
+use crate::plan::probe::Look;
 use crate::resource::Resource;
 use crate::service::cloudformation::{OrganizationsAccess, StackSet};
 use crate::service::organizations::OrganizationInfo;
@@ -116,6 +118,18 @@ pub struct Readings {
     pub things: Vec<(String, Result<Option<Resource>>)>,
     /// Actions that the caller may not do, of those that billctl needs; None where that can't be told.
     pub denied: Result<Option<BTreeSet<String>>>,
+    /// A few members from inside, and owner tags.
+    pub members: Members,
+}
+
+/// What was read of members.
+pub struct Members {
+    /// Whether those below have an alarm of ours, as far as CloudFormation tells.
+    pub covered: bool,
+    /// The members that were looked into.
+    pub looks: BTreeMap<AccountId, Look>,
+    /// The owner tags: of the same members, or of all with `--deep`. None where an account has none.
+    pub owners: Result<BTreeMap<AccountId, Option<String>>>,
 }
 
 /// Every check, in the order in which cures are best applied.
@@ -144,6 +158,10 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
         charges::account_series(&readings.series, &readings.billing_alerts),
         charges::own_series(&readings.series, &readings.organization),
         charges::member_series(&readings.series, &readings.tree),
+        members::access(config, &readings.members),
+        members::data(&readings.members),
+        members::alarms(config, &readings.members, &readings.organization),
+        members::owners(config, &readings.members),
         mail::ses_account(&readings.ses),
         mail::ses_quota(&readings.ses, &readings.tree),
         mail::identity(config, &readings.identity),
@@ -171,8 +189,12 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
 /// What is left of the checks where there is no config to use: those that depend on it were not looked at.
 pub fn without_config(checks: &mut Vec<Check>, fault: String, cure: Option<String>) {
     /// Checks that a config's defaults can't stand in for.
-    const DEPEND: [&str; 7] = [
+    const DEPEND: [&str; 11] = [
         "account",
+        "member-access",
+        "member-data",
+        "member-alarms",
+        "owner-tags",
         "identity",
         "dkim",
         "mail-from",
@@ -192,7 +214,8 @@ pub fn without_config(checks: &mut Vec<Check>, fault: String, cure: Option<Strin
     );
 }
 
-fn active_members(tree: &Organization) -> impl Iterator<Item = AccountId> {
+/// The members that can spend, without the management account.
+pub fn active_members(tree: &Organization) -> impl Iterator<Item = AccountId> {
     tree.accounts()
         .map(|(account, _)| account)
         .filter(|account| {
