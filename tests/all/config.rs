@@ -152,6 +152,9 @@ owner-tag = "team:mail"
 fallback = "platform@example.com"
 cc = ["finops@example.com"]
 
+[members]
+role = "AWSControlTowerExecution"
+
 [names]
 event-bus = "default"
 member-rule = "n.member-rule"
