@@ -71,13 +71,19 @@ fn waits() -> Value {
     json!({"Type": "Wait", "Seconds": 43_200, "Next": "Not borne out"})
 }
 
-/// Everything rolled out, with this notifier.
-fn rolled_out(judgement: &Value) -> Stage {
+/// Everything rolled out.
+fn deployed() -> Stage {
     let stage = Stage::demo();
     stage.config(CONFIG);
     stage.succeeds(&["--yes", "bootstrap"]);
     stage.succeeds(&["--yes", "deploy"]);
     stage.succeeds(&["sandbox", "advance", "10m"]);
+    stage
+}
+
+/// The same with this notifier.
+fn rolled_out(judgement: &Value) -> Stage {
+    let stage = deployed();
     let services = Sandbox::open(stage.path("sandbox.json"), CallAs::Own)
         .unwrap()
         .services();
@@ -248,7 +254,7 @@ fn an_account_outside_the_organisation_is_a_wrong_command_line() {
 
 #[test]
 fn status_looks_into_members() {
-    let stage = rolled_out(&waits());
+    let stage = deployed();
     let out = stage.succeeds(&["status", "--probe"]);
     assert!(
         out.contains("looked into 15 of 17 covered accounts by role"),
@@ -299,7 +305,7 @@ fn status_looks_into_members() {
 
 #[test]
 fn members_without_a_series_are_told() {
-    let stage = rolled_out(&waits());
+    let stage = deployed();
     stage.succeeds(&["sandbox", "alerts", "off"]);
     let out = stage.succeeds(&["status", "--probe"]);
     assert!(out.contains("15 no data"), "{out}");

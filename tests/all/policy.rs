@@ -242,9 +242,6 @@ fn no_policy_lets_anybody_into_members_unless_it_is_asked_for() {
         );
         assert!(permissions::size(&probing) <= MANAGED_POLICY_LIMIT);
     }
-    let config = Config::parse("config.toml", CONFIG).unwrap();
-    let operator = permissions::with_probe(policy(Job::Operator), &config);
-    assert!(permissions::size(&operator) <= MANAGED_POLICY_LIMIT);
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(super) fn access(config: &Config, members: &Members) -> Check {
     Check::warning(
         NAME,
         format!(
-            "no way into {} of {} members tried ({}), so that their alarms work can't be told: {error}",
+            "no way into {} of {} members tried ({}), so nothing is known of their alarms: {error}",
             shut.len(),
             members.looks.len(),
             list(shut.iter().map(|(account, _)| *account)),
@@ -88,7 +88,7 @@ pub(super) fn data(members: &Members) -> Check {
         return Check::ok(
             NAME,
             format!(
-                "{} looked into had charges of their own in the last two days",
+                "{} members looked into saw charges of their own in the last two days",
                 entered.len()
             ),
         );
@@ -145,7 +145,7 @@ pub(super) fn alarms(
         return Check::ok(
             NAME,
             format!(
-                "alarm and rule are there in the {} looked into",
+                "alarm and rule are there in the {} members looked into",
                 entered.len()
             ),
         );

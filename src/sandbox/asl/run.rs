@@ -218,7 +218,9 @@ impl Run<'_> {
                     ),
                 ));
             }
-            self.record(&format!("{kind}StateExited"), Some(&name), |_| {});
+            self.record(&format!("{kind}StateExited"), Some(&name), |event| {
+                event.output = Some(output.clone());
+            });
             match next {
                 Some(next) => {
                     input = output;
