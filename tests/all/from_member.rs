@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use billctl::config::CallAs;
+use billctl::config::{CallAs, Config};
+use billctl::observe::probe;
 use billctl::sandbox::cloudformation::HandEdit;
-use billctl::sandbox::{Sandbox, World};
+use billctl::sandbox::{Sandbox, World, seed};
+use billctl::service::Kind;
 use billctl::service::cloudwatch::AlarmState;
 use serde_json::{Value, json};
 
@@ -310,4 +312,59 @@ fn members_without_a_series_are_told() {
     let out = stage.succeeds(&["status", "--probe"]);
     assert!(out.contains("15 no data"), "{out}");
     assert!(out.contains("`billctl spend --tell` covers it"), "{out}");
+}
+
+#[test]
+fn an_alarm_that_is_in_alarm_already_is_set_off_all_the_same() {
+    let stage = rolled_out(&waits());
+    stage.change(|world| {
+        let account = PROD_WEB.parse().unwrap();
+        let mut state = world.member_alarm(account).unwrap().1.clone();
+        state.state = AlarmState::Alarm;
+        world.set_member_alarm_state(account, state);
+    });
+    let (code, out, err) = test(&stage);
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(
+        out.contains("now ALARM") && out.contains("the event came through"),
+        "{out}{err}"
+    );
+}
+
+#[tokio::test]
+async fn a_session_that_may_only_look_can_not_set_the_alarm() {
+    let sandbox = Sandbox::in_memory(seed::demo());
+    let config = Config::parse("config.toml", CONFIG).unwrap();
+    let account = PROD_WEB.parse().unwrap();
+    let way = probe::way_in(&config, account, false);
+    let member = sandbox.services().members.enter(&way).await.unwrap();
+    let set = member.set_alarm_state("Billing-Alarm", AlarmState::Alarm, "a test");
+    let error = set.await.unwrap_err();
+    assert_eq!(error.kind, Kind::Denied);
+    assert!(
+        error.message.contains("no session policy allows"),
+        "{error}"
+    );
+    // Another alarm isn't its business either.
+    let other = member.describe_alarm("Another-Alarm").await.unwrap_err();
+    assert_eq!(other.kind, Kind::Denied);
+    assert_eq!(member.describe_alarm("Billing-Alarm").await, Ok(None));
+}
+
+#[test]
+fn the_policy_with_the_way_in_says_how_mighty_it_is() {
+    let stage = Stage::demo();
+    stage.config(CONFIG);
+    let output = stage.run(&["--quiet", "policy", "status", "--probe"]);
+    let (out, err) = texts(&output);
+    let policy: Value = serde_json::from_str(&out).unwrap();
+    assert!(policy["Statement"].as_array().unwrap().len() > 3);
+    assert!(
+        out.contains("sts:AssumeRole") && err.contains("administrator"),
+        "{out}{err}"
+    );
+    let plain = stage.run(&["policy", "status"]);
+    assert!(!texts(&plain).0.contains("sts:AssumeRole"));
+    let deploy = stage.run(&["policy", "deploy", "--probe"]);
+    assert_eq!(deploy.status.code(), Some(2));
 }

@@ -23,7 +23,7 @@ pub async fn from_member(
     see: &mut (dyn FnMut(&Hop) + Send),
 ) -> Result<Journey> {
     let mut follow = Follow::new(services, scope, see).await?;
-    follow.from_member(account).await?;
+    follow.begin_in_member(account).await?;
     Ok(follow.journey)
 }
 
@@ -38,7 +38,7 @@ struct Set {
 }
 
 impl Follow<'_> {
-    async fn from_member(&mut self, account: AccountId) -> Result<()> {
+    async fn begin_in_member(&mut self, account: AccountId) -> Result<()> {
         let Some(member) = self.enter(account).await? else {
             return Ok(());
         };
