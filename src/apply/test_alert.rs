@@ -2,17 +2,23 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::error::{Context, Result};
-use crate::model::AccountId;
-use crate::observe::undelivered::{self, Queue};
-use crate::resource::{MAIL_EXECUTION_PREFIX, Scope, TEST_DETAIL_TYPE, TEST_SOURCE};
+use crate::model::{AccountId, Usd};
+use crate::observe::undelivered::{self, Queue, Undelivered};
+use crate::resource::{
+    MAIL_EXECUTION_PREFIX, Scope, TEST_DETAIL_TYPE, TEST_SOURCE, is_named_by_us,
+};
 use crate::service::eventbridge::NewEvent;
 use crate::service::sfn::{Execution, ExecutionStatus, HistoryEvent};
 use crate::service::{OrAbsent, Services, all_pages};
+
+mod from_member;
+
+pub use from_member::from_member;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -20,6 +26,10 @@ const PAUSE: Duration = Duration::from_secs(2);
 const START_PATIENCE: Duration = Duration::from_secs(45);
 /// How long the notifier may take: its retries of throttled reads are minutes apart at worst.
 const RUN_PATIENCE: Duration = Duration::from_secs(300);
+/// How far other clocks may be from ours.
+const CLOCKS: SignedDuration = SignedDuration::from_mins(1);
+/// How many executions are looked into for an event: those of the last moments, newest first.
+const MOST_INPUTS: usize = 20;
 /// How long to look for SES's report of a mail that failed at once (a rendering failure, a reject).
 const REPORT_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -47,11 +57,11 @@ pub enum HopStatus {
 }
 
 /// How a test went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Journey {
-    /// The event's id.
-    pub event_id: String,
-    /// The hops in order; the last one failed unless a mail went out.
+    /// The event's id; null for one that CloudWatch sent, which nobody is told.
+    pub event_id: Option<String>,
+    /// The hops in order; the last one that failed is where the way ended.
     pub hops: Vec<Hop>,
     /// SES's id of the mail, if one went out.
     pub message_id: Option<String>,
@@ -59,6 +69,16 @@ pub struct Journey {
     pub recipients: Vec<String>,
     /// What to do about the hop that failed.
     pub cure: Option<String>,
+    /// What else is to be known.
+    pub notes: Vec<String>,
+}
+
+impl Journey {
+    /// The hop where the way ended, if it didn't end well.
+    pub fn failed(&self) -> Option<&Hop> {
+        let mut hops = self.hops.iter().rev();
+        hops.find(|hop| hop.status == HopStatus::Failed)
+    }
 }
 
 /// Sends a test event about `account` and follows it. `see` is told each hop as soon as it is known.
@@ -71,28 +91,17 @@ pub async fn run(
     account: AccountId,
     see: &mut (dyn FnMut(&Hop) + Send),
 ) -> Result<Journey> {
-    let waiting_before = queue(services, scope).await?.waiting;
+    let mut follow = Follow::new(services, scope, see).await?;
+    let sent = services.clock.now();
     let event_id = services
         .eventbridge
         .put_event(&event(scope, account))
         .await
         .while_trying("send the test event")?;
-    let mut follow = Follow {
-        services,
-        scope,
-        waiting_before,
-        see,
-        journey: Journey {
-            event_id: event_id.clone(),
-            hops: Vec::new(),
-            message_id: None,
-            recipients: Vec::new(),
-            cure: None,
-        },
-    };
+    follow.journey.event_id = Some(event_id.clone());
     let bus = format!("event bus {}", scope.config.names.event_bus);
     follow.hop(&bus, true, format!("took the event {event_id}"));
-    follow.follow_to_the_end().await?;
+    follow.follow_to_the_end(&event_id, sent).await?;
     Ok(follow.journey)
 }
 
@@ -126,6 +135,22 @@ struct Follow<'a> {
     journey: Journey,
 }
 
+impl<'a> Follow<'a> {
+    async fn new(
+        services: &'a Services,
+        scope: &'a Scope<'a>,
+        see: &'a mut (dyn FnMut(&Hop) + Send),
+    ) -> Result<Self> {
+        Ok(Self {
+            services,
+            scope,
+            waiting_before: queue(services, scope).await?.waiting,
+            see,
+            journey: Journey::default(),
+        })
+    }
+}
+
 impl Follow<'_> {
     fn hop(&mut self, name: &str, ok: bool, detail: impl Into<String>) {
         let hop = Hop {
@@ -141,69 +166,101 @@ impl Follow<'_> {
         self.services.clock.now() + patience
     }
 
-    async fn follow_to_the_end(&mut self) -> Result<()> {
-        let Some(delivered) = self.started(&self.journey.event_id.clone()).await? else {
-            return self.not_started().await;
-        };
-        let rule = format!("rule {}", self.scope.config.names.member_rule);
-        self.hop(&rule, true, format!("started execution {}", delivered.name));
-        let delivered = self.ended(delivered).await?;
-        let output = delivered.output.clone().unwrap_or(Value::Null);
-        // The first execution hands the event to one named after it, which finds duplicates (docs/notifier.md).
-        let mailing = match text(&output, "result") {
-            "handed-on" => {
-                let name = format!("{MAIL_EXECUTION_PREFIX}{}", self.journey.event_id);
-                match self.started(&name).await? {
-                    Some(execution) => {
-                        self.hop("notifier", true, format!("handed the event to {name}"));
-                        self.ended(execution).await?
-                    }
-                    None => {
-                        self.hop("notifier", false, format!("{name} never started"));
-                        self.journey.cure = Some(REPAIR.to_owned());
-                        return Ok(());
-                    }
-                }
-            }
-            _ => delivered,
-        };
-        self.history(&mailing).await?;
-        self.conclude(&mailing).await
-    }
-
-    /// The execution whose name is `name`, or begins with it, once there is one.
-    async fn started(&self, name: &str) -> Result<Option<Execution>> {
-        let machine = self.scope.notifier_arn();
+    /// The first thing that can be seen of the event is the execution that is named after it (docs/notifier.md): how
+    /// EventBridge names the one that it starts isn't documented (AWS-FACTS 5).
+    async fn follow_to_the_end(&mut self, event_id: &str, sent: Timestamp) -> Result<()> {
+        let name = format!("{MAIL_EXECUTION_PREFIX}{event_id}");
         let deadline = self.deadline(START_PATIENCE);
         loop {
-            let page = self
-                .services
-                .sfn
-                .list_executions(&machine, None, None)
-                .await
-                .or_absent()
-                .while_trying("list the notifier's executions")?;
-            let found = page
-                .into_iter()
-                .flat_map(|page| page.items)
-                .find(|execution| execution.name.starts_with(name));
-            if found.is_some() || self.services.clock.now() >= deadline {
-                return Ok(found);
+            if let Some(mailing) = self.named(&name).await? {
+                self.hop("notifier", true, format!("took the event on: {name}"));
+                let mailing = self.ended(mailing).await?;
+                self.history(&mailing).await?;
+                return self.conclude(&mailing).await;
+            }
+            if self.services.clock.now() >= deadline {
+                return self.not_handed_on(event_id, sent, &name).await;
             }
             self.services.clock.sleep(PAUSE).await;
         }
+    }
+
+    /// There is no execution of the event's name: either nothing took the event, or what took it went no further.
+    async fn not_handed_on(&mut self, event_id: &str, sent: Timestamp, name: &str) -> Result<()> {
+        let arrived = self
+            .arrived(sent, |input| text(input, "id") == event_id)
+            .await?;
+        let Some(delivered) = arrived else {
+            return self.not_started(event_id).await;
+        };
+        let output = delivered.output.clone().unwrap_or(Value::Null);
+        if text(&output, "result") == "handed-on" {
+            self.hop("notifier", false, format!("{name} never started"));
+            self.journey.cure = Some(REPAIR.to_owned());
+            return Ok(());
+        }
+        self.history(&delivered).await?;
+        self.conclude(&delivered).await
+    }
+
+    /// The notifier's execution of this name as it is now, if there is one.
+    async fn named(&self, name: &str) -> Result<Option<Execution>> {
+        self.services
+            .sfn
+            .describe_execution(&self.scope.execution_arn(name))
+            .await
+            .or_absent()
+            .while_trying("look for the notifier's execution")
+    }
+
+    /// The execution that EventBridge started with an event, known by its input, of those begun since `since`.
+    async fn arrived(
+        &self,
+        since: Timestamp,
+        ours: impl Fn(&Value) -> bool + Send,
+    ) -> Result<Option<Execution>> {
+        let page = self
+            .services
+            .sfn
+            .list_executions(&self.scope.notifier_arn(), None, None)
+            .await
+            .or_absent()
+            .while_trying("list the notifier's executions")?;
+        let candidates = page
+            .into_iter()
+            .flat_map(|page| page.items)
+            .filter(|execution| execution.started >= since - CLOCKS)
+            .filter(|execution| !is_named_by_us(&execution.name))
+            .take(MOST_INPUTS);
+        for execution in candidates {
+            let described = self.described(&execution).await?;
+            if described.input.as_ref().is_some_and(&ours) {
+                return Ok(Some(described));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn described(&self, execution: &Execution) -> Result<Execution> {
+        self.services
+            .sfn
+            .describe_execution(&execution.arn)
+            .await
+            .while_trying("look at the execution")
+    }
+
+    async fn events(&self, execution: &Execution) -> Result<Vec<HistoryEvent>> {
+        let sfn = &self.services.sfn;
+        all_pages(|token| sfn.get_execution_history(&execution.arn, token))
+            .await
+            .while_trying("read the execution's history")
     }
 
     /// The execution when it is over, or as it is when patience is.
     async fn ended(&self, execution: Execution) -> Result<Execution> {
         let deadline = self.deadline(RUN_PATIENCE);
         loop {
-            let described = self
-                .services
-                .sfn
-                .describe_execution(&execution.arn)
-                .await
-                .while_trying("look at the execution")?;
+            let described = self.described(&execution).await?;
             if described.status != ExecutionStatus::Running || self.services.clock.now() >= deadline
             {
                 return Ok(described);
@@ -213,9 +270,29 @@ impl Follow<'_> {
     }
 
     /// Nothing started: which of the two things before it failed?
-    async fn not_started(&mut self) -> Result<()> {
+    async fn not_started(&mut self, event_id: &str) -> Result<()> {
+        let rule = format!("rule {}", self.scope.config.names.member_rule);
+        let fault = self
+            .rule_fault(|message| message.event_id == event_id)
+            .await?;
+        let (what, cure) = fault.unwrap_or_else(|| {
+            (
+                "did not start the notifier, and nothing came to the queue: it did not match"
+                    .to_owned(),
+                "`billctl bootstrap --plan` shows how its pattern or target differs, `billctl bootstrap` repairs it",
+            )
+        });
+        self.hop(&rule, false, what);
+        self.journey.cure = Some(cure.to_owned());
+        Ok(())
+    }
+
+    /// What can be seen to be wrong with the rule on the bus, and its cure. `ours` knows the event in the queue.
+    async fn rule_fault(
+        &self,
+        ours: impl Fn(&Undelivered) -> bool + Send,
+    ) -> Result<Option<(String, &'static str)>> {
         let names = &self.scope.config.names;
-        let rule_name = format!("rule {}", names.member_rule);
         let rule = self
             .services
             .eventbridge
@@ -224,39 +301,26 @@ impl Follow<'_> {
             .or_absent()
             .while_trying("look at the rule")?;
         let queue = queue(self.services, self.scope).await?;
-        let returned = queue
-            .messages
-            .iter()
-            .find(|message| message.event_id == self.journey.event_id);
-        let (what, cure) = match rule {
-            None => ("is not there".to_owned(), REPAIR),
-            Some(rule) if !rule.enabled => ("is disabled".to_owned(), REPAIR),
+        let returned = queue.messages.iter().find(|message| ours(message));
+        Ok(match rule {
+            None => Some(("is not there".to_owned(), REPAIR)),
+            Some(rule) if !rule.enabled => Some(("is disabled".to_owned(), REPAIR)),
             // The queue shows ten messages at a time: with more in it, the event need not be among them.
-            Some(_) if returned.is_some() || queue.waiting > self.waiting_before => (
+            Some(_) if returned.is_some() || queue.waiting > self.waiting_before => Some((
                 format!(
                     "matched, but could not start the notifier: the event went to the queue. {}",
                     returned.map_or("", |message| &message.why)
                 ),
                 "the rule's role or the notifier is wrong: `billctl bootstrap --plan` shows how it differs, \
                  `billctl bootstrap` repairs it",
-            ),
-            Some(_) => (
-                "did not start the notifier, and nothing came to the queue: it did not match"
-                    .to_owned(),
-                "`billctl bootstrap --plan` shows how its pattern or target differs, `billctl bootstrap` repairs it",
-            ),
-        };
-        self.hop(&rule_name, false, what);
-        self.journey.cure = Some(cure.to_owned());
-        Ok(())
+            )),
+            Some(_) => None,
+        })
     }
 
     /// What the notifier asked, call by call.
     async fn history(&mut self, execution: &Execution) -> Result<()> {
-        let sfn = &self.services.sfn;
-        let events = all_pages(|token| sfn.get_execution_history(&execution.arn, token))
-            .await
-            .while_trying("read the execution's history")?;
+        let events = self.events(execution).await?;
         for hop in calls(&events) {
             (self.see)(&hop);
             self.journey.hops.push(hop);

@@ -295,6 +295,15 @@ fn alarm_status(op: Operation, found: &sdk::MetricAlarm) -> Result<AlarmStatus> 
     })
 }
 
+/// AWS's word for a state.
+pub(super) fn state_value(state: AlarmState) -> sdk::StateValue {
+    match state {
+        AlarmState::Ok => sdk::StateValue::Ok,
+        AlarmState::Alarm => sdk::StateValue::Alarm,
+        AlarmState::InsufficientData => sdk::StateValue::InsufficientData,
+    }
+}
+
 fn count(found: Option<i32>) -> u32 {
     found
         .and_then(|number| u32::try_from(number).ok())

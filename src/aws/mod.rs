@@ -9,6 +9,7 @@ mod convert;
 mod eventbridge;
 mod html;
 mod iam;
+mod member;
 mod organizations;
 mod sesv2;
 mod sfn;
@@ -114,6 +115,11 @@ pub fn connect_with(config: &SdkConfig, options: &Options, gate: Gate) -> Servic
         cloudwatch: Arc::new(caller!(aws_sdk_cloudwatch)),
         eventbridge: Arc::new(caller!(aws_sdk_eventbridge)),
         iam: Arc::new(caller!(aws_sdk_iam)),
+        members: Arc::new(member::AssumedRoles {
+            sts: caller!(aws_sdk_sts),
+            config: config.clone(),
+            gate: gate.clone(),
+        }),
         organizations: Arc::new(caller!(aws_sdk_organizations)),
         sesv2: Arc::new(caller!(aws_sdk_sesv2)),
         sfn: Arc::new(caller!(aws_sdk_sfn)),

@@ -15,19 +15,23 @@ const STAND_IN: &str = "[mail]\nfrom = \"nobody@example.com\"\n";
 
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
-pub struct DoctorArgs {}
+pub struct DoctorArgs {
+    /// Look at the owner tags of all members, one call each; by default of the few that are looked into.
+    #[arg(long)]
+    pub deep: bool,
+}
 
 /// Checks every precondition and says how to cure what is missing. Changes nothing.
 ///
 /// # Errors
 /// A check failed; they are all shown before.
-pub async fn run(_args: &DoctorArgs, global: &GlobalArgs, started: Instant) -> Result<()> {
+pub async fn run(args: &DoctorArgs, global: &GlobalArgs, started: Instant) -> Result<()> {
     let (config, fault) = match Config::load(&global.config) {
         Ok(config) => (config, None),
         Err(fault) => (Config::parse("stand-in", STAND_IN)?, Some(fault)),
     };
     let context = Context::with_config(global, config).await?;
-    let readings = observe::doctor::readings(&context.services, &context.config).await;
+    let readings = observe::doctor::readings(&context.services, &context.config, args.deep).await;
     context.report_calls(started);
     let mut checks = doctor::examine(&context.config, &readings);
     if let Some(fault) = &fault {

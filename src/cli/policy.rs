@@ -2,7 +2,7 @@ use clap::{Args, ValueEnum};
 
 use super::GlobalArgs;
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::AccountId;
 use crate::resource::permissions;
 use crate::resource::stack_set::TEMPLATE;
@@ -37,6 +37,10 @@ pub struct PolicyArgs {
     /// leave the account open.
     #[arg(long, value_name = "ID")]
     pub account: Option<AccountId>,
+    /// With the way into members, which `status --probe`, `doctor` and (for the operator) `test-alert --from-member`
+    /// use: sts:AssumeRole of the role of `[members]` in the organisation's accounts.
+    #[arg(long)]
+    pub probe: bool,
 }
 
 /// Prints the least IAM policy for a job, with the names of the config. Calls nothing: it is what one needs before
@@ -47,7 +51,24 @@ pub struct PolicyArgs {
 pub fn run(args: &PolicyArgs, global: &GlobalArgs) -> Result<()> {
     let config = Config::load(&global.config)?;
     let types = permissions::resource_types(TEMPLATE);
-    let policy = permissions::policy(args.job.into(), &config, args.account, &types);
+    let mut policy = permissions::policy(args.job.into(), &config, args.account, &types);
+    if args.probe {
+        if args.job == Job::Deploy {
+            return Err(Error::usage(
+                "deploy never goes into members, so its policy has no way into them",
+            )
+            .hint("`billctl policy status --probe` and `policy operator --probe` have it"));
+        }
+        policy = permissions::with_probe(policy, &config);
+        // Not hushed by --quiet: whoever attaches this has to know it.
+        let role = &config.members.role;
+        anstream::eprintln!(
+            "warning: whoever has this policy can become {role} in any member. {role} is as mighty as its own policies \
+             there: Organizations makes it an administrator. billctl itself allows its sessions only to look at the \
+             alarm, its data and its rule (and to set that alarm's state in `test-alert --from-member`), but the policy \
+             can't hold others to that"
+        );
+    }
     say!("{policy:#}")?;
     let size = permissions::size(&policy);
     if size > permissions::MANAGED_POLICY_LIMIT && !global.quiet {

@@ -1,4 +1,6 @@
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::str::FromStr;
 
 use clap::Args;
 use futures::try_join;
@@ -9,11 +11,13 @@ use super::{Context, Format};
 use crate::apply::drift::detect;
 use crate::config::CallAs;
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
 use crate::model::{AccountId, AccountState, Organization, OuId};
 use crate::observe::silent::Charges;
 use crate::observe::{self, precheck};
 use crate::plan::Thresholds;
 use crate::plan::billing::plan;
+use crate::plan::probe::{self, Probes};
 use crate::plan::rollout::{Observed, Override, targets};
 use crate::plan::status::{Findings, members};
 use crate::render::{self, BillingStatus, Status};
@@ -38,6 +42,39 @@ pub struct StatusArgs {
     /// Have CloudFormation compare every resource with its template, and show what differs.
     #[arg(long)]
     pub drift: bool,
+    /// Look into all covered accounts, or into N of them spread over the OUs, by the role of `[members]`: the alarm as
+    /// it is there, whether it has data, and the rule.
+    #[arg(
+        long,
+        value_name = "N",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "all"
+    )]
+    pub probe: Option<Many>,
+}
+
+/// How many accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Many {
+    /// All of them.
+    All,
+    /// At most so many.
+    Some(NonZeroUsize),
+}
+
+impl FromStr for Many {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        match text {
+            "all" => Ok(Self::All),
+            text => text
+                .parse()
+                .map(Self::Some)
+                .map_err(|_| "give a number of accounts, at least 1, or nothing for all"),
+        }
+    }
 }
 
 /// Shows what is true everywhere.
@@ -80,6 +117,10 @@ pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
         ));
     }
     look_for_data(args, context, &organization, &observed, &mut findings).await;
+    let probe = match args.probe {
+        Some(many) => Some(probe(context, &organization, &thresholds, &observed, many).await),
+        None => None,
+    };
     let spec = stack_set::desired(config, organization.management_account);
     let report = Status {
         members: members(
@@ -91,6 +132,7 @@ pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
             &observed,
             findings,
         ),
+        probe,
         billing: billing(context, &organization, &thresholds).await,
     };
     say!(
@@ -159,6 +201,43 @@ async fn look_for_drift(
     Ok(found.observed)
 }
 
+/// `--probe`: looks into covered accounts.
+async fn probe(
+    context: &Context,
+    organization: &Organization,
+    thresholds: &Thresholds,
+    observed: &Observed,
+    many: Many,
+) -> Probes {
+    let covered = watched(organization, observed);
+    let chosen = match many {
+        Many::All => covered.clone(),
+        Many::Some(most) => probe::spread(organization, &covered, most.get()),
+    };
+    context.listener.on(Event::Phase(format!(
+        "looking into {} ...",
+        render::plural(chosen.len(), "account")
+    )));
+    let looks = observe::probe::looks(&context.services, &context.config, chosen).await;
+    probe::probes(
+        &context.config,
+        organization,
+        thresholds,
+        covered.len(),
+        looks,
+    )
+}
+
+/// The active accounts with an instance.
+fn watched(organization: &Organization, observed: &Observed) -> BTreeSet<AccountId> {
+    organization
+        .accounts()
+        .filter(|(account, _)| account.state == AccountState::Active)
+        .map(|(account, _)| account.id)
+        .filter(|account| observed.instances.contains_key(account))
+        .collect()
+}
+
 /// Whether the alarms have data, which the billing account's series tell. What can't be read is said.
 async fn look_for_data(
     args: &StatusArgs,
@@ -170,12 +249,7 @@ async fn look_for_data(
     if context.config.call_as != CallAs::Own {
         return;
     }
-    let watched: BTreeSet<AccountId> = organization
-        .accounts()
-        .filter(|(account, _)| account.state == AccountState::Active)
-        .map(|(account, _)| account.id)
-        .filter(|account| observed.instances.contains_key(account))
-        .collect();
+    let watched = watched(organization, observed);
     if watched.is_empty() {
         return;
     }

@@ -2,13 +2,14 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Context, Format};
-use crate::apply::test_alert::{self as apply, HopStatus, Journey};
+use crate::apply::test_alert::{self as apply, Journey};
 use crate::error::{Context as _, Error, Result};
 use crate::event::Event;
 use crate::model::AccountId;
 use crate::observe::billing as observe;
 use crate::render;
-use crate::resource::Scope;
+use crate::resource::{Facts, Scope};
+use crate::service::OrAbsent;
 
 /// Arguments of `test-alert`.
 #[derive(Debug, Args)]
@@ -16,12 +17,16 @@ pub struct TestAlertArgs {
     /// The account that the mail is about: its owner gets it, marked as a test.
     #[arg(long, value_name = "ID")]
     pub account: AccountId,
+    /// Begin in the member: set its alarm to ALARM for a moment, by the role of `[members]`, and follow what comes of
+    /// it to the notifier. It judges by the billing account's figures, so only an account above its limit gets a mail.
+    #[arg(long)]
+    pub from_member: bool,
 }
 
-/// Sends a test event through bus, rule, notifier and SES, and follows it.
+/// Sends a test event through bus, rule, notifier and SES, and follows it; or begins in the member.
 ///
 /// # Errors
-/// The wrong account, or a hop that failed, with its cure.
+/// An account outside the organisation, the wrong account, or a hop that failed, with its cure.
 pub async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
     let services = &context.services;
     let facts = observe::facts(services, &context.config).await?;
@@ -29,25 +34,46 @@ pub async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
         config: &context.config,
         facts: &facts,
     };
-    services
-        .organizations
-        .describe_account(args.account)
-        .await
-        .while_trying(format!("find account {}", args.account))?;
+    in_organization(args, context, &facts).await?;
+    if args.from_member {
+        context
+            .confirm(
+                &format!(
+                    "set alarm {} in account {} to ALARM? CloudWatch puts it back within minutes; an owner above the limit \
+                     gets the real mail",
+                    context.config.alarm.name, args.account
+                ),
+                false,
+            )
+            .await?;
+    }
     context.listener.on(Event::Phase(format!(
-        "sending a test alarm about account {} ...",
+        "{} account {} ...",
+        if args.from_member {
+            "setting off the alarm in"
+        } else {
+            "sending a test alarm about"
+        },
         args.account
     )));
     let human = context.global.format == Format::Table;
     let mut said = Ok(());
-    let journey = apply::run(services, &scope, args.account, &mut |hop| {
+    let mut see = |hop: &apply::Hop| {
         if human && said.is_ok() {
             said = say!("{}", render::hop(hop));
         }
-    })
-    .await?;
+    };
+    let journey = if args.from_member {
+        apply::from_member(services, &scope, args.account, &mut see).await?
+    } else {
+        apply::run(services, &scope, args.account, &mut see).await?
+    };
     said?;
-    if !human {
+    if human {
+        for note in &journey.notes {
+            say!("note: {note}")?;
+        }
+    } else {
         print(context.global.format, args.account, &journey)?;
     }
     conclude(&journey)
@@ -69,25 +95,40 @@ fn print(format: Format, account: AccountId, journey: &Journey) -> Result<()> {
     say!("{text}")
 }
 
-/// A mail that was sent and not reported as failed is success; else the last hop that failed is why.
-fn conclude(journey: &Journey) -> Result<()> {
-    let failed = journey
-        .hops
-        .iter()
-        .rev()
-        .find(|hop| hop.status == HopStatus::Failed);
-    match (failed, &journey.cure, &journey.message_id) {
-        (_, None, Some(_)) => Ok(()),
-        (failed, cure, _) => {
-            let what = failed.map_or_else(
-                || "no mail went out".to_owned(),
-                |hop| format!("the test stopped at {}", hop.name),
-            );
-            let error = Error::failed(what);
-            Err(match cure {
-                Some(cure) => error.hint(cure.clone()),
-                None => error,
-            })
-        }
+/// Whether the account is in the organisation, before anything is sent.
+async fn in_organization(args: &TestAlertArgs, context: &Context, facts: &Facts) -> Result<()> {
+    let account = args.account;
+    let found = context
+        .services
+        .organizations
+        .describe_account(account)
+        .await
+        .or_absent()
+        .while_trying(format!("find account {account}"))?;
+    if found.is_none() {
+        return Err(Error::usage(format!(
+            "account {account} isn't in the organisation {}",
+            facts.organization
+        ))
+        .hint("`billctl spend` lists its accounts"));
     }
+    if args.from_member && account == facts.management_account {
+        return Err(Error::usage(
+            "the management account is no member: its alarm is on the billing side",
+        )
+        .hint(format!("`billctl test-alert --account {account}` tests it")));
+    }
+    Ok(())
+}
+
+/// A way without a hop that failed is success.
+fn conclude(journey: &Journey) -> Result<()> {
+    let Some(failed) = journey.failed() else {
+        return Ok(());
+    };
+    let error = Error::failed(format!("the test stopped at {}", failed.name));
+    Err(match &journey.cure {
+        Some(cure) => error.hint(cure.clone()),
+        None => error,
+    })
 }

@@ -512,8 +512,9 @@ impl Resolve {
     }
 
     fn members(&mut self, raw: RawMembers) -> MembersConfig {
+        let default = MembersConfig::default();
         MembersConfig {
-            role: self.name(raw.role, &names::ROLE, MembersConfig::default().role),
+            role: self.name(raw.role, &names::ROLE, default.role),
         }
     }
 

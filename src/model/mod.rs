@@ -4,12 +4,14 @@ mod account;
 mod arn;
 mod ids;
 mod organization;
+mod owner;
 mod usd;
 
 pub use account::{Account, AccountState, PlacedAccount};
 pub use arn::Arn;
 pub use ids::{AccountId, OrgId, OuId, ParseIdError};
 pub use organization::{Organization, OrganizationalUnit, SelectorError};
+pub use owner::addresses as owner_addresses;
 pub(crate) use usd::nearest;
 pub use usd::{ParseUsdError, Usd};
 

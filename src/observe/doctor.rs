@@ -4,25 +4,32 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all, try_join_all};
+use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::billing::{bus, configuration_set, dashboard, queue, role, rule, template, topic};
 use crate::config::{Config, Operations};
-use crate::model::{AccountId, AccountState, Arn, Organization};
+use crate::model::{AccountId, Arn, Organization};
 use crate::observe;
-use crate::plan::doctor::{Owners, Readings};
+use crate::plan::doctor::{Members, Readings, active_members};
+use crate::plan::probe;
 use crate::resource::permissions::{resource_types, simulations};
 use crate::resource::{Alarm, DEFAULT_BUS, Resource, operations_topic_arn};
 use crate::service::organizations::OrganizationInfo;
 use crate::service::sts::CallerIdentity;
-use crate::service::{Kind, OrAbsent, Result, ServiceError, Services, all_pages};
+use crate::service::{Kind, OrAbsent, Result, Services, all_pages};
 
-/// Most accounts whose tags are read.
-const MOST_TAGS: usize = 50;
 /// The namespace and metric of charges (AWS-FACTS 1).
 const CHARGES: (&str, &str) = ("AWS/Billing", "EstimatedCharges");
 
+/// How many members are looked into.
+const LOOKED_INTO: usize = 3;
+/// Accounts asked for before the gate paces them: it lets fewer through.
+const PARALLEL: usize = 64;
+
 /// Reads everything that `doctor` looks at.
-pub async fn readings(services: &Services, config: &Config) -> Readings {
+///
+/// `deep` reads the owner tags of all members, one call each.
+pub async fn readings(services: &Services, config: &Config, deep: bool) -> Readings {
     let organizations = &services.organizations;
     let caller = async { services.sts.get_caller_identity().await }
         .boxed()
@@ -62,11 +69,7 @@ pub async fn readings(services: &Services, config: &Config) -> Readings {
         things(services, config, caller.clone()),
         denied(services, config, caller.clone(), organization),
     );
-    let owners = match &tree {
-        Ok(tree) => owners(services, config, tree).await,
-        // Why is said of the tree.
-        Err(_) => Ok(Owners::default()),
-    };
+    let members = members(services, config, &caller, &tree, deep).await;
     Readings {
         caller,
         organization,
@@ -77,30 +80,81 @@ pub async fn readings(services: &Services, config: &Config) -> Readings {
         series,
         ses,
         identity: identity.or_absent(),
-        owners,
         hearing,
         stack_set: stack_set.or_absent(),
         things,
         denied,
+        members,
     }
 }
 
-/// The owner tags of some accounts: reading those of all would take minutes in a large organisation (AWS-FACTS 7).
-async fn owners(services: &Services, config: &Config, tree: &Organization) -> Result<Owners> {
-    let active: Vec<AccountId> = tree
-        .accounts()
-        .map(|(account, _)| account)
-        .filter(|account| account.state == AccountState::Active)
-        .map(|account| account.id)
+/// Looks into a few members, those with an instance before others, and reads owner tags. Only the management account
+/// has a way in.
+async fn members(
+    services: &Services,
+    config: &Config,
+    caller: &Result<CallerIdentity>,
+    tree: &crate::error::Result<Organization>,
+    deep: bool,
+) -> Members {
+    let (Ok(caller), Ok(tree)) = (caller, tree) else {
+        return Members {
+            covered: false,
+            looks: BTreeMap::new(),
+            owners: Ok(BTreeMap::new()),
+        };
+    };
+    if caller.account != tree.management_account {
+        return Members {
+            covered: false,
+            looks: BTreeMap::new(),
+            owners: Ok(BTreeMap::new()),
+        };
+    }
+    let active: BTreeSet<AccountId> = active_members(tree).collect();
+    // A page is enough to choose from; what can't be listed is another check's to say.
+    let listed = services
+        .cloudformation
+        .list_stack_instances(&config.deploy.stack_set, None, None)
+        .await;
+    let instances = listed.map(|page| page.items).unwrap_or_default();
+    let covered: BTreeSet<AccountId> = instances
+        .iter()
+        .map(|instance| instance.account)
+        .filter(|account| active.contains(account))
         .collect();
-    let reads = active.iter().take(MOST_TAGS).map(|id| async move {
-        let mut tags = services.organizations.list_account_tags(*id).await?;
-        Ok::<_, ServiceError>((*id, tags.remove(&config.mail.owner_tag)))
-    });
-    Ok(Owners {
-        tags: try_join_all(reads).await?,
-        accounts: active.len(),
-    })
+    let choice = if covered.is_empty() {
+        &active
+    } else {
+        &covered
+    };
+    let chosen = probe::spread(tree, choice, LOOKED_INTO);
+    let tagged = if deep { active } else { chosen.clone() };
+    let (looks, owners) = futures::join!(
+        observe::probe::looks(services, config, chosen),
+        owner_tags(services, &config.mail.owner_tag, tagged),
+    );
+    Members {
+        covered: !covered.is_empty(),
+        looks,
+        owners,
+    }
+}
+
+/// The owner tags of these accounts.
+async fn owner_tags(
+    services: &Services,
+    tag: &str,
+    accounts: BTreeSet<AccountId>,
+) -> Result<BTreeMap<AccountId, Option<String>>> {
+    stream::iter(accounts)
+        .map(|account| async move {
+            let mut tags = services.organizations.list_account_tags(account).await?;
+            Ok((account, tags.remove(tag)))
+        })
+        .buffer_unordered(PARALLEL)
+        .try_collect()
+        .await
 }
 
 /// The accounts that have a series of their own in the payer's metrics.

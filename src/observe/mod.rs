@@ -7,6 +7,7 @@ pub mod lately;
 pub mod operations;
 mod organization;
 pub mod precheck;
+pub mod probe;
 pub mod silent;
 pub mod spend;
 pub mod stack_set;

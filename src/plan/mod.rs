@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod failure;
 pub mod operation_id;
 pub mod operations;
+pub mod probe;
 pub mod rollout;
 pub mod status;
 mod threshold;

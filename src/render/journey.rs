@@ -30,7 +30,11 @@ pub fn journey(journey: &Journey) -> String {
         };
         table.row([hop.name.clone(), mark.to_owned(), printable(&hop.detail)]);
     }
-    table.render()
+    let mut text = table.render();
+    for note in &journey.notes {
+        text += &format!("\n\n{}", printable(note));
+    }
+    text
 }
 
 /// A cause can hold anything, and be long.

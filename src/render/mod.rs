@@ -9,6 +9,7 @@ mod error;
 mod format;
 mod html;
 mod journey;
+mod probe;
 mod progress;
 mod rollout;
 mod spend;

@@ -2,12 +2,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::probe::probes;
 use super::style::{self, paint};
 use super::{Format, Table, billing_plan, clean, json, plural};
 use crate::model::Usd;
 use crate::observe::billing_health::BillingHealth;
 use crate::plan::billing::Plan;
 use crate::plan::operations::Hearing;
+use crate::plan::probe::Probes;
 use crate::plan::status::{AccountStatus, Coverage, MembersStatus};
 use crate::service::cloudformation::DriftStatus;
 
@@ -17,6 +19,9 @@ pub struct Status {
     /// The members.
     #[serde(flatten)]
     pub members: MembersStatus,
+    /// What looking into members told, where that was wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probes>,
     /// The billing side.
     pub billing: BillingStatus,
 }
@@ -50,7 +55,8 @@ impl Status {
             BillingStatus::Unread { .. } => true,
             BillingStatus::NotHere => false,
         };
-        billing || self.members.has_findings() || !self.members.exists
+        let probe = self.probe.as_ref().is_some_and(Probes::has_findings);
+        billing || probe || self.members.has_findings() || !self.members.exists
     }
 }
 
@@ -65,11 +71,15 @@ pub fn status(format: Format, status: &Status, all: bool, width: Option<usize>) 
     match format {
         Format::Json => json("status", status),
         Format::Table | Format::Markdown => {
-            format!(
-                "{}\n\n{}",
-                text(format, status, all, width),
-                billing(format, &status.billing)
-            )
+            let mut parts = vec![text(format, status, all, width)];
+            parts.extend(
+                status
+                    .probe
+                    .as_ref()
+                    .map(|found| probes(format, found, all)),
+            );
+            parts.push(billing(format, &status.billing));
+            parts.join("\n\n")
         }
     }
 }
@@ -300,6 +310,13 @@ fn verdict(format: Format, status: &Status) -> String {
     }
     if members.no_charges {
         wrong.push("no alarm has data".to_owned());
+    }
+    if let Some(probe) = status.probe.as_ref().filter(|probe| probe.has_findings()) {
+        let found = probe.accounts.iter().filter(|one| !one.findings.is_empty());
+        wrong.push(format!(
+            "{} of those looked into",
+            plural(found.count(), "account")
+        ));
     }
     match &status.billing {
         BillingStatus::Read { plan, health } => {

@@ -32,8 +32,8 @@ pub use dashboard::{Dashboard, MOST_SEARCHED};
 pub use mail::{ConfigurationSet, DESTINATION, Identity, Template, sample_data};
 pub use names::{
     ALARM_DETAIL_TYPE, ALARM_SOURCE, DEFAULT_BUS, Facts, MAIL_EXECUTION_PREFIX, NOTIFIER_TARGET,
-    QUEUE_TARGET, Scope, TEST_DETAIL_TYPE, TEST_SOURCE, are_ours, bare_address,
-    operations_topic_arn, tags,
+    QUEUE_TARGET, Scope, TEST_DETAIL_TYPE, TEST_SOURCE, are_ours, bare_address, day_execution,
+    is_named_by_us, operations_topic_arn, tags, watch_execution,
 };
 pub use notifier::{Notifier, definition};
 pub use queue::Queue;

@@ -10,12 +10,15 @@ use crate::config::{Config, Operations};
 use crate::model::{AccountId, Arn, OrgId};
 use crate::service::iam::Simulation;
 use crate::service::{
-    Operation, billing, cloudformation, cloudwatch, eventbridge, iam, organizations, sesv2, sfn,
-    sns, sqs,
+    Operation, billing, cloudformation, cloudwatch, eventbridge, iam, member, organizations, sesv2,
+    sfn, sns, sqs,
 };
 use room::{Places, Room};
 
 mod room;
+mod session;
+
+pub use session::session_policy;
 
 /// Most characters of a managed policy, whitespace not counted (IAM quotas).
 pub const MANAGED_POLICY_LIMIT: usize = 6_144;
@@ -265,6 +268,26 @@ pub fn policy(
         }));
     }
     json!({"Version": "2012-10-17", "Statement": statements})
+}
+
+/// The same policy with the way into members, which no policy has unless it is asked for: the role there is an
+/// administrator's. Only roles of the own organisation; where the config doesn't name it, that of whoever uses the
+/// policy.
+pub fn with_probe(mut policy: Value, config: &Config) -> Value {
+    let organization = config
+        .organization
+        .as_ref()
+        .map_or_else(|| "${aws:PrincipalOrgID}".to_owned(), OrgId::to_string);
+    if let Some(statements) = policy.get_mut("Statement").and_then(Value::as_array_mut) {
+        statements.push(json!({
+            "Sid": "Members",
+            "Effect": "Allow",
+            "Action": member::ASSUME_ROLE.iam_action(),
+            "Resource": format!("arn:aws:iam::*:role/{}", room::literal(&config.members.role)),
+            "Condition": {"StringEquals": {"aws:ResourceOrgID": organization}},
+        }));
+    }
+    policy
 }
 
 /// One text alone, several as a list: IAM takes both, and characters are scarce.

@@ -13,6 +13,8 @@ pub const TEMPLATE: &str = include_str!("../../assets/member-template.yaml");
 
 /// The template's parameter that holds the threshold: the only one that instances override.
 pub const THRESHOLD: &str = "Threshold";
+/// The rule on each member's default bus that forwards the alarm.
+pub const MEMBER_RULE: &str = "billctl-forward-alarm";
 
 /// One field of the StackSet that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -48,7 +50,7 @@ pub fn desired(config: &Config, billing: AccountId) -> StackSetSpec {
             ("EventBusArn".to_owned(), bus.to_string()),
             ("Measure".to_owned(), measure.to_owned()),
             ("RoleName".to_owned(), config.names.member_role.clone()),
-            ("RuleName".to_owned(), "billctl-forward-alarm".to_owned()),
+            ("RuleName".to_owned(), MEMBER_RULE.to_owned()),
             (THRESHOLD.to_owned(), config.alarm.threshold.to_decimal()),
         ]),
         tags: names::tags(),

@@ -29,6 +29,8 @@ pub struct Faults {
     pub accounts: BTreeMap<AccountId, String>,
     /// `DescribeStackInstance` calls that AWS answers a second; `None` is unlimited.
     pub describe_instance_rate: Option<f64>,
+    /// No member has the role that lets the management account in.
+    pub no_member_role: bool,
     /// Seconds, in the world's time, that the lists of StackSets are behind: operations, results, instances.
     /// DescribeStackSet and DescribeStackSetOperation are not (AWS-FACTS 8).
     pub lag: u32,
@@ -72,6 +74,7 @@ impl Faults {
             describe_instance_rate: _,
             lag: _,
             member_metric: _,
+            no_member_role,
         } = self;
         [throttle, server_error, timeout, drop]
             .iter()
@@ -79,6 +82,7 @@ impl Faults {
             && deny.is_empty()
             && die.is_none()
             && accounts.is_empty()
+            && !no_member_role
     }
 
     /// What happens to the `nth` call of `operation` in this process.

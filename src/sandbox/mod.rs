@@ -3,6 +3,7 @@
 //! It follows AWS's documented behaviour, also where that is inconvenient: where AWS refuses, it refuses with the
 //! same error code.
 
+mod access;
 mod asl;
 mod billing;
 pub mod clock;

@@ -56,6 +56,9 @@ struct Entry {
     state: AccountState,
     parent: OuId,
     tags: Tags,
+    /// Whether it was invited, and not made by Organizations: it lacks the role for the management account.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    invited: bool,
 }
 
 impl State {
@@ -182,8 +185,21 @@ impl State {
                 state: account.state,
                 parent,
                 tags,
+                invited: false,
             },
         );
+    }
+
+    /// Marks an account as one that was invited.
+    pub fn invite(&mut self, id: AccountId) {
+        if let Some(entry) = self.accounts.get_mut(&id) {
+            entry.invited = true;
+        }
+    }
+
+    /// Whether an account was invited, and not made by Organizations.
+    pub fn is_invited(&self, id: AccountId) -> bool {
+        self.accounts.get(&id).is_some_and(|entry| entry.invited)
     }
 
     /// Gives an account another name.

@@ -246,6 +246,11 @@ fn organization(seed: u64) -> State {
     )
 }
 
+/// Whether an account came by invitation: those that were bought, and one in twenty.
+fn is_invited(name: &str) -> bool {
+    name.starts_with("nimbus-") || hash(&["invited", name]).is_multiple_of(20)
+}
+
 fn add(state: &mut State, name: &str, parent: &OuId, tags: Tags, suspended: bool) {
     let account = Account {
         id: state.fresh_account_id(name),
@@ -257,7 +262,11 @@ fn add(state: &mut State, name: &str, parent: &OuId, tags: Tags, suspended: bool
             AccountState::Active
         },
     };
+    let id = account.id;
     state.insert(account, parent.clone(), tags);
+    if is_invited(name) {
+        state.invite(id);
+    }
 }
 
 /// The tag that says who owns an account; three in four have one.

@@ -13,6 +13,7 @@ impl Sandbox {
             cloudwatch: shared.clone(),
             eventbridge: shared.clone(),
             iam: shared.clone(),
+            members: shared.clone(),
             organizations: shared.clone(),
             sesv2: shared.clone(),
             sfn: shared.clone(),

@@ -9,6 +9,7 @@ mod error;
 pub mod eventbridge;
 mod gate;
 pub mod iam;
+pub mod member;
 mod operation;
 pub mod organizations;
 mod page;
@@ -28,6 +29,7 @@ pub use error::{Kind, OrAbsent, ServiceError};
 pub use eventbridge::EventBridge;
 pub use gate::{CallCount, Gate, GateSettings, LaneReport};
 pub use iam::Iam;
+pub use member::{Member, Members};
 pub use operation::{Access, Operation, Service};
 pub use organizations::Organizations;
 pub use page::{Page, all_pages, pages};
@@ -56,6 +58,8 @@ pub struct Services {
     pub eventbridge: Arc<dyn EventBridge>,
     /// Roles.
     pub iam: Arc<dyn Iam>,
+    /// The way into member accounts.
+    pub members: Arc<dyn Members>,
     /// The organisation.
     pub organizations: Arc<dyn Organizations>,
     /// Mail.

@@ -3,16 +3,18 @@
 use billctl::cli::Format;
 use billctl::config::Config;
 use billctl::model::{Account, AccountState, Organization, OrganizationalUnit};
-use billctl::plan::doctor::{Check, Owners, Readings, Verdict, examine};
+use billctl::plan::doctor::{Check, Members, Readings, Verdict, examine};
 use billctl::plan::operations::{Hearing, Topic};
+use billctl::plan::probe::{ForwardRule, Inside, Look};
 use billctl::render;
 use billctl::resource::{Alarm, Resource};
 use billctl::service::cloudformation::OrganizationsAccess;
+use billctl::service::cloudwatch::{AlarmState, AlarmStatus};
 use billctl::service::organizations::OrganizationInfo;
 use billctl::service::sesv2::{EmailIdentity, SesAccount};
 use billctl::service::sts::CallerIdentity;
 use billctl::service::{
-    Kind, Operation, ServiceError, billing, cloudformation, iam, organizations, sns, sts,
+    Kind, Operation, ServiceError, billing, cloudformation, iam, member, organizations, sns, sts,
 };
 
 use crate::stage::{Stage, texts};
@@ -98,13 +100,6 @@ fn healthy() -> Readings {
             max_send_rate: 14.0,
         }),
         identity: Ok(Some(domain())),
-        owners: Ok(Owners {
-            tags: vec![(
-                "222222222222".parse().unwrap(),
-                Some("ann@example.com".into()),
-            )],
-            accounts: 3,
-        }),
         hearing: Ok(Hearing::Heard {
             topic: TOPIC.parse().unwrap(),
             address: Some("platform@example.com".into()),
@@ -112,7 +107,164 @@ fn healthy() -> Readings {
         stack_set: Ok(None),
         things: vec![("role billctl-notifier".into(), Ok(None))],
         denied: Ok(Some(Default::default())),
+        members: members([look(), look()]),
     }
+}
+
+fn members(looks: [Look; 2]) -> Members {
+    let accounts = ["222222222222", "333333333333"].map(|id| id.parse().unwrap());
+    Members {
+        covered: true,
+        looks: accounts.into_iter().zip(looks).collect(),
+        owners: Ok(accounts
+            .into_iter()
+            .zip([Some("Ann <ann@example.com>".to_owned()), None])
+            .collect()),
+    }
+}
+
+/// A member in which all is well.
+fn look() -> Look {
+    look_with(|_| {})
+}
+
+fn look_with(change: impl FnOnce(&mut Inside)) -> Look {
+    let alarm = serde_json::from_value(serde_json::json!({
+        "name": "Billing-Alarm", "description": "", "metrics": [],
+        "comparison": "GreaterThanThreshold", "threshold": 100.0, "evaluation_periods": 1,
+        "treat_missing_data": "notBreaching", "actions_enabled": true, "alarm_actions": [],
+    }))
+    .unwrap();
+    let mut inside = Inside {
+        alarm: Ok(Some(AlarmStatus {
+            alarm,
+            arn: "arn:aws:cloudwatch:us-east-1:222222222222:alarm:Billing-Alarm"
+                .parse()
+                .unwrap(),
+            state: AlarmState::Ok,
+            reason: String::new(),
+            since: None,
+        })),
+        has_data: Ok(true),
+        rule: Ok(Some(ForwardRule {
+            enabled: true,
+            targets: vec![
+                "arn:aws:events:us-east-1:111122223333:event-bus/billctl"
+                    .parse()
+                    .unwrap(),
+            ],
+        })),
+    };
+    change(&mut inside);
+    Look::Inside(Box::new(inside))
+}
+
+#[test]
+fn members_that_can_not_be_entered_are_said_and_nothing_is_claimed_of_them() {
+    let shut = || Look::NoWay(error(member::ASSUME_ROLE, Kind::Denied, "AccessDenied"));
+    let readings = Readings {
+        members: members([shut(), look()]),
+        ..healthy()
+    };
+    let checks = examine(&config(""), &readings);
+    let access = check(&checks, "member-access");
+    assert_eq!(access.verdict, Verdict::Warning);
+    assert!(
+        access
+            .finding
+            .starts_with("no way into 1 of 2 members tried (222222222222)"),
+        "{access:?}"
+    );
+    let cure = access.cure.as_deref().unwrap();
+    assert!(
+        cure.contains("policy status --probe") && cure.contains("[members] role"),
+        "{cure}"
+    );
+    assert!(
+        check(&checks, "member-data")
+            .finding
+            .starts_with("1 members looked into")
+    );
+
+    let readings = Readings {
+        members: members([shut(), shut()]),
+        ..healthy()
+    };
+    let checks = examine(&config(""), &readings);
+    assert_eq!(check(&checks, "member-data").verdict, Verdict::Skipped);
+    assert_eq!(check(&checks, "member-alarms").verdict, Verdict::Skipped);
+}
+
+#[test]
+fn what_is_wrong_inside_a_member_is_named() {
+    let bad = look_with(|inside| {
+        inside.alarm = Ok(None);
+        inside.has_data = Ok(false);
+        inside.rule = Ok(Some(ForwardRule {
+            enabled: false,
+            targets: Vec::new(),
+        }));
+    });
+    let readings = Readings {
+        members: members([bad, look()]),
+        ..healthy()
+    };
+    let checks = examine(&config(""), &readings);
+    let data = check(&checks, "member-data");
+    assert_eq!(data.verdict, Verdict::Warning);
+    assert!(
+        data.finding.ends_with("can't fire: 222222222222"),
+        "{data:?}"
+    );
+    let alarms = check(&checks, "member-alarms");
+    assert_eq!(alarms.verdict, Verdict::Failed);
+    assert_eq!(
+        alarms.finding,
+        "222222222222: no alarm, 222222222222: rule off"
+    );
+}
+
+#[test]
+fn an_owner_tag_without_an_address_that_can_be_used_is_named() {
+    let mut readings = healthy();
+    readings.members.owners = Ok([
+        ("222222222222", Some("payments team")),
+        ("333333333333", Some("a@x.io b@x.io")),
+    ]
+    .map(|(id, tag)| (id.parse().unwrap(), tag.map(str::to_owned)))
+    .into());
+    let checks = examine(&config(""), &readings);
+    let owners = check(&checks, "owner-tags");
+    assert_eq!(owners.verdict, Verdict::Warning);
+    assert_eq!(
+        owners.finding,
+        "1 of 2 accounts looked at have a tag `owner` that holds no address that can be used: \
+         222222222222 (`payments team`)"
+    );
+}
+
+#[test]
+fn all_owner_tags_are_read_with_deep() {
+    let stage = Stage::demo();
+    stage.config(SANDBOX_CONFIG);
+    stage.change(|world| {
+        let accounts: Vec<_> = world.organizations.account_ids().collect();
+        for account in accounts {
+            if let Some(tags) = world.organizations.tags_mut(account) {
+                tags.insert("owner".into(), "nobody in particular".into());
+            }
+        }
+    });
+    let (out, _) = texts(&stage.run(&["doctor"]));
+    assert!(
+        out.contains("3 of 3 accounts looked at have a tag"),
+        "{out}"
+    );
+    let (out, _) = texts(&stage.run(&["doctor", "--deep"]));
+    assert!(
+        out.contains("38 of 38 accounts looked at have a tag"),
+        "{out}"
+    );
 }
 
 fn domain() -> EmailIdentity {
@@ -211,11 +363,15 @@ fn without_credentials_one_check_fails_and_the_others_say_why_they_were_not_look
         series: Err(none(billing::GET_BILLING_PREFERENCES)),
         ses: Err(none(billing::GET_BILLING_PREFERENCES)),
         identity: Err(none(billing::GET_BILLING_PREFERENCES)),
-        owners: Err(none(organizations::LIST_TAGS_FOR_RESOURCE)),
         hearing: Err(none(sns::GET_TOPIC_ATTRIBUTES)),
         stack_set: Err(none(cloudformation::DESCRIBE_STACK_SET)),
         things: vec![("role billctl-notifier".into(), Err(none(iam::GET_ROLE)))],
         denied: Err(none(iam::SIMULATE_PRINCIPAL_POLICY)),
+        members: Members {
+            covered: false,
+            looks: Default::default(),
+            owners: Ok(Default::default()),
+        },
     };
     let checks = examine(&config(""), &readings);
     let failed: Vec<_> = checks
@@ -307,7 +463,7 @@ fn accounts_without_charges_are_named() {
     assert_eq!(members.verdict, Verdict::Warning);
     assert_eq!(
         members.finding,
-        "1 of 2 active members have none: 333333333333"
+        "of 1 of 2 active members the billing account has none: 333333333333"
     );
 }
 
@@ -432,51 +588,6 @@ fn that_nobody_hears_of_the_notifiers_failures_is_a_warning_with_its_cause() {
             "{check:?}"
         );
     }
-}
-
-#[test]
-fn an_owner_tag_without_an_address_is_named() {
-    let texts = [
-        (Some("ann@example.com bob@example.org"), true),
-        (Some("Ann Doe <ann@example.com>"), true),
-        (Some("payments team"), false),
-        (Some("ann.doe"), false),
-        (Some("a@example.com+b@example.com"), false),
-        (Some("x@bücher.example"), false),
-        (Some(""), false),
-        (None, true),
-    ];
-    let owners = Owners {
-        tags: texts
-            .iter()
-            .enumerate()
-            .map(|(number, (text, _))| {
-                let id = format!("{number:012}").parse().unwrap();
-                (id, text.map(str::to_owned))
-            })
-            .collect(),
-        accounts: 70,
-    };
-    let readings = Readings {
-        owners: Ok(owners),
-        ..healthy()
-    };
-    let checks = examine(&config(""), &readings);
-    let check = check(&checks, "owners");
-    assert_eq!(check.verdict, Verdict::Warning);
-    let unusable: Vec<String> = texts
-        .iter()
-        .enumerate()
-        .filter(|(_, (_, usable))| !usable)
-        .map(|(number, _)| format!("{number:012}"))
-        .collect();
-    assert_eq!(
-        check.finding,
-        format!(
-            "the tag `owner` holds no address that can be used: {}, of 8 of 70 accounts looked at",
-            unusable.join(", ")
-        )
-    );
 }
 
 #[test]

@@ -298,7 +298,7 @@ fn any_sandbox_file_is_opened_or_refused() {
         wait(async {
             let config = Config::parse("config.toml", "[mail]\nfrom = \"billing@example.com\"\n")
                 .expect("a config");
-            let readings = observe::doctor::readings(&services, &config).await;
+            let readings = observe::doctor::readings(&services, &config, true).await;
             plan::doctor::examine(&config, &readings);
             if let Ok(facts) = observe::billing::facts(&services, &config).await {
                 let scope = Scope {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use billctl::resource::permissions::Job;
-use billctl::service::Service;
+use billctl::service::{Service, member};
 
 use crate::stage::{Stage, texts};
 
@@ -106,6 +106,32 @@ fn looking_runs_under_its_policy() {
     used(&stage, &["spend"]);
     let doctor = texts(&stage.run(&["doctor"])).0;
     assert!(!doctor.contains("AccessDenied"), "{doctor}");
+}
+
+#[test]
+fn members_are_only_entered_where_that_was_asked_for() {
+    let stage = Stage::demo();
+    stage.config(&config(100, "[\"Production\"]", ""));
+    stage.succeeds(&["--yes", "bootstrap"]);
+    stage.succeeds(&["--yes", "deploy"]);
+    allow_only(&stage, Job::Status);
+    let enters = |arguments: &[&str]| {
+        let (_, err) = texts(&stage.run(&[&["--yes", "-v"], arguments].concat()));
+        err.contains(&member::ASSUME_ROLE.to_string())
+    };
+    for arguments in [&["status"][..], &["status", "--deep"], &["spend"]] {
+        assert!(!enters(arguments), "{arguments:?}");
+    }
+    assert!(enters(&["status", "--probe"]));
+
+    // The caller's policy has no way in: said, and everything else is shown.
+    stage.change(|world| {
+        let action = member::ASSUME_ROLE.iam_action();
+        world.faults.deny.insert(action);
+    });
+    let out = stage.succeeds(&["status", "--probe"]);
+    assert!(out.contains("no way into 15 accounts"), "{out}");
+    assert!(out.contains("15 accounts covered"), "{out}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod docs;
 mod doctor;
 mod emulators;
 mod enforced;
+mod from_member;
 mod fuzz;
 mod init;
 mod least;

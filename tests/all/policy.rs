@@ -227,3 +227,68 @@ fn the_types_of_the_member_template_are_found_and_its_parameters_are_not() {
     assert_eq!(types.len(), resources.matches("Type: AWS::").count());
     assert!(types.contains("AWS::CloudWatch::Alarm") && types.contains("AWS::IAM::Role"));
 }
+
+#[test]
+fn no_policy_lets_anybody_into_members_unless_it_is_asked_for() {
+    for job in JOBS {
+        let policy = policy(job);
+        assert!(
+            actions(&policy)
+                .iter()
+                .all(|action| !action.starts_with("sts:"))
+        );
+    }
+    for (config, organization) in [
+        (CONFIG.to_owned(), "o-a1b2c3d4e5"),
+        (
+            CONFIG.replace("organization = \"o-a1b2c3d4e5\"", ""),
+            "${aws:PrincipalOrgID}",
+        ),
+    ] {
+        let config = format!("{config}[members]\nrole = \"AWSControlTowerExecution\"\n");
+        let config = Config::parse("config.toml", &config).unwrap();
+        let probing = permissions::with_probe(policy(Job::Status), &config);
+        let added = statements(&probing).last().unwrap();
+        assert_eq!(
+            *added,
+            serde_json::json!({
+                "Sid": "Members",
+                "Effect": "Allow",
+                "Action": "sts:AssumeRole",
+                "Resource": "arn:aws:iam::*:role/AWSControlTowerExecution",
+                "Condition": {"StringEquals": {"aws:ResourceOrgID": organization}},
+            })
+        );
+        assert!(permissions::size(&probing) <= MANAGED_POLICY_LIMIT);
+    }
+}
+
+#[test]
+fn a_session_in_a_member_may_do_just_what_is_done_there() {
+    let config = Config::parse("config.toml", CONFIG).unwrap();
+    let account = "222222222222".parse().unwrap();
+    let looks = permissions::session_policy(&config, account, false);
+    assert_eq!(
+        actions(&looks),
+        [
+            "cloudwatch:DescribeAlarms",
+            "cloudwatch:GetMetricData",
+            "events:DescribeRule",
+            "events:ListTargetsByRule",
+        ]
+        .into()
+    );
+    let sets = permissions::session_policy(&config, account, true);
+    let alarm = statements(&sets)
+        .find(|statement| texts(&statement["Action"]).contains("cloudwatch:SetAlarmState"))
+        .unwrap();
+    assert_eq!(
+        texts(&alarm["Resource"]),
+        ["arn:aws:cloudwatch:us-east-1:222222222222:alarm:Billing-Alarm"].into()
+    );
+    // AssumeRole takes at most 2,048 characters, also with the longest names.
+    let long = format!("{CONFIG}[alarm]\nname = \"{}\"\n", "a".repeat(255));
+    let long = Config::parse("config.toml", &long).unwrap();
+    let text = permissions::session_policy(&long, account, true).to_string();
+    assert!(text.len() <= 2_048, "{}", text.len());
+}

@@ -62,6 +62,8 @@ pub(super) enum FailCommand {
         #[arg(long)]
         off: bool,
     },
+    /// Take the role from every member that lets the management account in.
+    MemberRole,
     /// Nothing goes wrong any more.
     None,
 }
@@ -113,6 +115,7 @@ pub(super) fn run(sandbox: &Sandbox, command: &FailCommand) -> Result<String> {
             FailCommand::DescribeRate { rate } => set.describe_instance_rate = Some(*rate),
             FailCommand::Lag { seconds } => set.lag = *seconds,
             FailCommand::MemberMetric { off } => set.member_metric = !off,
+            FailCommand::MemberRole => set.no_member_role = true,
             FailCommand::None => {
                 *set = Faults {
                     seed: set.seed,

@@ -252,6 +252,9 @@ pub(super) fn faults(faults: &Faults) -> String {
             .describe_instance_rate
             .map(|rate| format!("DescribeStackInstance answers {rate} calls a second.")),
     );
+    if faults.no_member_role {
+        lines.push("No member has the role that lets the management account in.".to_owned());
+    }
     if faults.lag > 0 {
         lines.push(format!(
             "The lists of StackSets are {} s behind.",

@@ -8,6 +8,7 @@ use crate::service::cloudformation::MockCloudFormation;
 use crate::service::cloudwatch::{LIST_METRICS, MockCloudWatch, Series as Answer};
 use crate::service::eventbridge::MockEventBridge;
 use crate::service::iam::MockIam;
+use crate::service::member::MockMembers;
 use crate::service::organizations::MockOrganizations;
 use crate::service::sesv2::MockSesV2;
 use crate::service::sfn::MockStepFunctions;
@@ -23,6 +24,7 @@ fn services(cloudwatch: MockCloudWatch) -> Services {
         cloudwatch: Arc::new(cloudwatch),
         eventbridge: Arc::new(MockEventBridge::new()),
         iam: Arc::new(MockIam::new()),
+        members: Arc::new(MockMembers::new()),
         organizations: Arc::new(MockOrganizations::new()),
         sesv2: Arc::new(MockSesV2::new()),
         sfn: Arc::new(MockStepFunctions::new()),

@@ -99,7 +99,10 @@ pub(super) fn member_series(
     if missing.is_empty() {
         return Check::ok(
             NAME,
-            format!("all {} active members have charges", active.len()),
+            format!(
+                "the billing account has charges of all {} active members",
+                active.len()
+            ),
         );
     }
     let named = missing
@@ -111,7 +114,7 @@ pub(super) fn member_series(
     let more = if missing.len() > NAMED { ", ..." } else { "" };
     Check::warning(
         NAME,
-        format!("{} of {} active members have none: {named}{more}", missing.len(), active.len()),
+        format!("of {} of {} active members the billing account has none: {named}{more}", missing.len(), active.len()),
     )
     .cure("nothing to do for accounts that cost nothing; accounts of the AWS Partner Network never get any")
 }

@@ -4,18 +4,18 @@
 mod access;
 mod charges;
 mod mail;
+mod members;
 mod names;
 mod operations;
-mod owners;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-pub use owners::Owners;
 use serde::Serialize;
 
 use crate::config::Config;
 use crate::model::{AccountId, AccountState, Organization, REGION};
 use crate::plan::operations::Hearing;
+use crate::plan::probe::Look;
 use crate::resource::Resource;
 use crate::service::cloudformation::{OrganizationsAccess, StackSet};
 use crate::service::organizations::OrganizationInfo;
@@ -114,8 +114,6 @@ pub struct Readings {
     pub ses: Result<SesAccount>,
     /// The identity that is to send.
     pub identity: Result<Option<EmailIdentity>>,
-    /// Whether owners can be written to.
-    pub owners: Result<Owners>,
     /// Who hears when the notifier itself fails.
     pub hearing: Result<Hearing>,
     /// The StackSet.
@@ -124,6 +122,18 @@ pub struct Readings {
     pub things: Vec<(String, Result<Option<Resource>>)>,
     /// Actions that the caller may not do, of those that billctl needs; None where that can't be told.
     pub denied: Result<Option<BTreeSet<String>>>,
+    /// A few members from inside, and owner tags.
+    pub members: Members,
+}
+
+/// What was read of members.
+pub struct Members {
+    /// Whether those below have an alarm of ours, as far as CloudFormation tells.
+    pub covered: bool,
+    /// The members that were looked into.
+    pub looks: BTreeMap<AccountId, Look>,
+    /// The owner tags: of the same members, or of all with `--deep`. None where an account has none.
+    pub owners: Result<BTreeMap<AccountId, Option<String>>>,
 }
 
 /// Every check, in the order in which cures are best applied.
@@ -152,12 +162,15 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
         charges::account_series(&readings.series, &readings.billing_alerts),
         charges::own_series(&readings.series, &readings.organization),
         charges::member_series(&readings.series, &readings.tree),
+        members::access(config, &readings.members),
+        members::data(&readings.members),
+        members::alarms(config, &readings.members, &readings.organization),
+        members::owners(config, &readings.members),
         mail::ses_account(&readings.ses),
         mail::ses_quota(&readings.ses, &readings.tree),
         mail::identity(config, &readings.identity),
         mail::dkim(config, &readings.identity),
         mail::mail_from(config, &readings.identity),
-        owners::owners(config, &readings.owners),
         operations::operations(&readings.hearing),
         names::collisions(&readings.things),
     ];
@@ -181,12 +194,15 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
 /// What is left of the checks where there is no config to use: those that depend on it were not looked at.
 pub fn without_config(checks: &mut Vec<Check>, fault: String, cure: Option<String>) {
     /// Checks that a config's defaults can't stand in for.
-    const DEPEND: [&str; 9] = [
+    const DEPEND: [&str; 12] = [
         "account",
+        "member-access",
+        "member-data",
+        "member-alarms",
+        "owner-tags",
         "identity",
         "dkim",
         "mail-from",
-        "owners",
         "operations",
         "names",
         "stack-set",
@@ -204,7 +220,8 @@ pub fn without_config(checks: &mut Vec<Check>, fault: String, cure: Option<Strin
     );
 }
 
-fn active_members(tree: &Organization) -> impl Iterator<Item = AccountId> {
+/// The members that can spend, without the management account.
+pub fn active_members(tree: &Organization) -> impl Iterator<Item = AccountId> {
     tree.accounts()
         .map(|(account, _)| account)
         .filter(|account| {

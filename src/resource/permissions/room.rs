@@ -266,7 +266,7 @@ impl<'a> Places<'a> {
 }
 
 /// A name as a policy takes it literally: `*`, `?` and `$` mean something there (IAM user guide, policy variables).
-fn literal(name: &str) -> String {
+pub(super) fn literal(name: &str) -> String {
     name.chars()
         .map(|character| match character {
             '*' | '?' | '$' => format!("${{{character}}}"),

@@ -367,6 +367,7 @@ impl Run<'_> {
                     }));
                 }
             };
+            let told = output.clone();
             if let Some(output) = output {
                 if !is_within(&output, MAX_BYTES) {
                     return Err(Failure::new(
@@ -378,7 +379,9 @@ impl Run<'_> {
                 }
                 input = output;
             }
-            self.record(&format!("{kind}StateExited"), Some(&name), |_| {});
+            self.record(&format!("{kind}StateExited"), Some(&name), |event| {
+                event.output = told;
+            });
             match next {
                 Some(next) => name = next,
                 None => return Ok(Flow::Output(input)),

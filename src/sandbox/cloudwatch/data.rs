@@ -20,7 +20,7 @@ fn refuse(message: impl Into<String>) -> ServiceError {
 }
 
 /// `GetMetricData` as `viewer` sees it; the series of a query can be spread over pages.
-pub(super) fn get_metric_data(
+pub(in crate::sandbox) fn get_metric_data(
     world: &World,
     viewer: AccountId,
     request: &DataRequest,

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub(super) use data::frame_values;
+pub(super) use data::{frame_values, get_metric_data};
 pub(super) use source::{Source, bucket, source};
 
 use super::metrics::Ledger;

@@ -111,6 +111,48 @@ fn act(world: &mut World, alarm: &Alarm, change: &Change) {
     }
 }
 
+/// Puts a member's alarm in a state, as `SetAlarmState` does: a change goes out like any other, and CloudWatch
+/// evaluates the alarm anew within a minute.
+pub(super) fn set_member_state(
+    world: &mut World,
+    account: AccountId,
+    state: AlarmState,
+    reason: &str,
+) {
+    let Some((alarm, was)) = world.member_alarm(account) else {
+        return;
+    };
+    let before = was.state;
+    let at = world.now;
+    let set = MemberAlarmState {
+        state,
+        reason: reason.to_owned(),
+        since: Some(at),
+    };
+    world.set_member_alarm_state(account, set);
+    // As if it were new: it is evaluated in the next whole minute, whatever its period.
+    world.cloudwatch.metering.members.remove(&account);
+    if state != before {
+        let change = Change {
+            at,
+            before,
+            state,
+            reason: reason.to_owned(),
+            data: None,
+        };
+        deliver(
+            world,
+            vec![Transition {
+                account,
+                alarm,
+                change,
+            }],
+            at,
+        );
+        world.now = at;
+    }
+}
+
 /// Evaluates the members' alarms.
 fn members(world: &mut World, from: Timestamp, to: Timestamp) -> Vec<Transition> {
     let mut watches: HashMap<*const Alarm, Arc<Watch>> = HashMap::new();

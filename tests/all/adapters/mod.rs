@@ -9,6 +9,7 @@ mod errors;
 mod eventbridge;
 mod iam;
 mod live;
+mod member;
 mod organizations;
 pub mod reach;
 mod sesv2;

@@ -175,6 +175,18 @@ impl Wire {
         sent[0]
     }
 
+    /// All requests, in order.
+    pub fn all_sent(&self) -> Vec<&HttpRequest> {
+        self.http.actual_requests().collect()
+    }
+
+    /// What the request of this number holds as CBOR.
+    pub fn cbor_of(&self, number: usize) -> Value {
+        let sent = self.all_sent();
+        let bytes = sent[number].body().bytes().unwrap();
+        from_cbor(ciborium::from_reader(bytes).unwrap())
+    }
+
     /// How many requests were sent.
     pub fn count(&self) -> usize {
         self.http.actual_requests().count()

@@ -1,0 +1,390 @@
+//! The whole way, from the alarm in the member on: the one part that an event put on the billing account's bus can't
+//! show.
+
+use super::*;
+use crate::observe::probe;
+use crate::plan::probe::way_in_cure;
+use crate::resource::stack_set::MEMBER_RULE;
+use crate::resource::{day_execution, watch_execution};
+use crate::service::cloudwatch::{AlarmState, AlarmStatus};
+use crate::service::{Kind, Member, ServiceError};
+
+/// How long the event may take from the member to the notifier: two buses and a rule on each.
+const WAY_PATIENCE: Duration = Duration::from_secs(90);
+
+/// Puts the alarm of a member into ALARM, and follows what comes of it. `see` is told each hop as soon as it is known.
+///
+/// # Errors
+/// A look at how it goes failed. A hop that failed is an answer, not an error.
+pub async fn from_member(
+    services: &Services,
+    scope: &Scope<'_>,
+    account: AccountId,
+    see: &mut (dyn FnMut(&Hop) + Send),
+) -> Result<Journey> {
+    let mut follow = Follow::new(services, scope, see).await?;
+    follow.begin_in_member(account).await?;
+    Ok(follow.journey)
+}
+
+/// An alarm's state that was set, to know its event by.
+struct Set {
+    at: Timestamp,
+    reason: String,
+    /// The names that the event's watch can have: the hour may have changed meanwhile.
+    names: Vec<String>,
+    /// Those that were there before.
+    before: Vec<String>,
+}
+
+impl Follow<'_> {
+    async fn begin_in_member(&mut self, account: AccountId) -> Result<()> {
+        let Some(member) = self.enter(account).await? else {
+            return Ok(());
+        };
+        let Some(alarm) = self.alarm_there(&*member).await? else {
+            return Ok(());
+        };
+        if !self.rule_there(&*member).await? {
+            return Ok(());
+        }
+        let Some(set) = self.set(&*member, account, &alarm).await? else {
+            return Ok(());
+        };
+        self.journey.notes.push(
+            "CloudWatch puts the alarm's state back by itself at its next evaluation, within minutes; there is nothing to \
+             undo"
+                .to_owned(),
+        );
+        match self.watch(account, &set).await? {
+            Some(watch) => self.judged(account, watch).await,
+            None => self.nothing_came().await,
+        }
+    }
+
+    async fn enter(&mut self, account: AccountId) -> Result<Option<std::sync::Arc<dyn Member>>> {
+        let config = self.scope.config;
+        let role = &config.members.role;
+        let name = format!("role {role}");
+        let way = probe::way_in(config, account, true);
+        match self.services.members.enter(&way).await {
+            Ok(member) => {
+                let detail = format!(
+                    "assumed in account {account}; the session may look at the alarm and its rule, and set the alarm's \
+                     state"
+                );
+                self.hop(&name, true, detail);
+                Ok(Some(member))
+            }
+            Err(error) if error.kind == Kind::Denied => {
+                self.hop(&name, false, error.to_string());
+                self.journey.cure =
+                    Some(way_in_cure(&error, role).replace("policy status", "policy operator"));
+                Ok(None)
+            }
+            Err(error) => Err(error).while_trying("assume the role in the member"),
+        }
+    }
+
+    /// What a member refuses is a hop that failed; other answers are errors.
+    fn refused(&mut self, hop: &str, error: ServiceError) -> Result<()> {
+        if error.kind != Kind::Denied {
+            return Err(error).while_trying(format!("ask for the {hop} in the member"));
+        }
+        let action = error.operation.iam_action();
+        self.hop(hop, false, error.to_string());
+        self.journey.cure = Some(format!(
+            "a service control policy, a permissions boundary, or the role's own policy refuses {action} in this \
+             account (AWS says above which, where it does): allow it for the role {}",
+            self.scope.config.members.role
+        ));
+        Ok(())
+    }
+
+    async fn alarm_there(&mut self, member: &dyn Member) -> Result<Option<AlarmStatus>> {
+        let alarm = &self.scope.config.alarm.name;
+        let name = format!("alarm {alarm}");
+        match member.describe_alarm(alarm).await {
+            Ok(Some(found)) => {
+                let threshold = Usd::from_f64(found.alarm.threshold);
+                let threshold = threshold.map_or_else(|| "?".to_owned(), |usd| usd.to_string());
+                let detail = format!("is there: above {threshold}, now {}", word(found.state));
+                self.hop(&name, true, detail);
+                Ok(Some(found))
+            }
+            Ok(None) => {
+                self.hop(&name, false, "isn't in the account");
+                self.journey.cure = Some(deploy_cure());
+                Ok(None)
+            }
+            Err(error) => self.refused(&name, error).map(|()| None),
+        }
+    }
+
+    /// Looked at before anything is set: a way that can't lead anywhere isn't begun.
+    async fn rule_there(&mut self, member: &dyn Member) -> Result<bool> {
+        let name = format!("the member's rule {MEMBER_RULE}");
+        let bus = self.scope.bus_arn();
+        let fault = match probe::rule(member).await {
+            Ok(Some(rule)) if !rule.enabled => "is disabled".to_owned(),
+            Ok(Some(rule)) if !rule.targets.contains(&bus) => {
+                format!("doesn't send to {bus}")
+            }
+            Ok(Some(_)) => {
+                self.hop(&name, true, format!("is enabled and sends to {bus}"));
+                return Ok(true);
+            }
+            Ok(None) => "isn't in the account".to_owned(),
+            Err(error) => return self.refused(&name, error).map(|()| false),
+        };
+        self.hop(&name, false, fault);
+        self.journey.cure = Some(deploy_cure());
+        Ok(false)
+    }
+
+    async fn set(
+        &mut self,
+        member: &dyn Member,
+        account: AccountId,
+        alarm: &AlarmStatus,
+    ) -> Result<Option<Set>> {
+        let name = format!("alarm {}", alarm.alarm.name);
+        let at = self.services.clock.now();
+        let mut names: Vec<String> = [at - CLOCKS, at, at + CLOCKS]
+            .into_iter()
+            .map(|at| watch_execution(account, at))
+            .collect();
+        names.dedup();
+        let mut before = Vec::new();
+        for name in &names {
+            if self.named(name).await?.is_some() {
+                before.push(name.clone());
+            }
+        }
+        let payer = self.scope.facts.management_account;
+        let reason = format!(
+            "A test: set by billctl test-alert from {payer} at {at}. It says nothing about spend; CloudWatch sets the \
+             state back at its next evaluation."
+        );
+        // Events go out on changes only (AWS-FACTS 2), and the rule doesn't forward this one.
+        let first = (alarm.state == AlarmState::Alarm).then_some(AlarmState::InsufficientData);
+        for state in first.into_iter().chain([AlarmState::Alarm]) {
+            if let Err(error) = member
+                .set_alarm_state(&alarm.alarm.name, state, &reason)
+                .await
+            {
+                return self.refused(&name, error).map(|()| None);
+            }
+        }
+        self.hop(&name, true, format!("was set to ALARM at {at:.0}"));
+        Ok(Some(Set {
+            at,
+            reason,
+            names,
+            before,
+        }))
+    }
+
+    /// The watch that the event began, or the one that took it for a duplicate: one an hour.
+    async fn watch(&mut self, account: AccountId, set: &Set) -> Result<Option<Execution>> {
+        let deadline = self.deadline(WAY_PATIENCE);
+        let account = account.to_string();
+        let way = format!(
+            "bus {} and rule {}",
+            self.scope.config.names.event_bus, self.scope.config.names.member_rule
+        );
+        loop {
+            for name in &set.names {
+                if set.before.contains(name) {
+                    continue;
+                }
+                if let Some(watch) = self.named(name).await? {
+                    self.hop(&way, true, format!("the event came through: {name} began"));
+                    return Ok(Some(watch));
+                }
+            }
+            if let Some(name) = set.before.last() {
+                let ours = |input: &Value| {
+                    text(input, "account") == account
+                        && input
+                            .pointer("/detail/state/reason")
+                            .and_then(Value::as_str)
+                            == Some(set.reason.as_str())
+                };
+                if self.arrived(set.at, ours).await?.is_some()
+                    && let Some(watch) = self.named(name).await?
+                {
+                    let detail =
+                        format!("the event came through; this hour's watch was there: {name}");
+                    self.hop(&way, true, detail);
+                    return Ok(Some(watch));
+                }
+            }
+            if self.services.clock.now() >= deadline {
+                return Ok(None);
+            }
+            self.services.clock.sleep(PAUSE).await;
+        }
+    }
+
+    /// The event didn't reach the notifier: what can be seen of why.
+    async fn nothing_came(&mut self) -> Result<()> {
+        let names = &self.scope.config.names;
+        if let Some((what, cure)) = self.rule_fault(|_| false).await? {
+            self.hop(&format!("rule {}", names.member_rule), false, what);
+            self.journey.cure = Some(cure.to_owned());
+            return Ok(());
+        }
+        let bus = format!("event bus {}", names.event_bus);
+        self.hop(
+            &bus,
+            false,
+            "nothing came that the notifier could be seen to take",
+        );
+        self.journey.cure = Some(
+            "the bus's policy has to let the organisation in, and the rule there has to match: `billctl bootstrap --plan` \
+             shows how they differ. In the member, the rule's role has to be there and no service control policy may \
+             forbid it events:PutEvents: `billctl status --drift` compares them"
+                .to_owned(),
+        );
+        Ok(())
+    }
+
+    /// What the notifier makes of it: it judges by the billing account's figures, so for an account below its limit the
+    /// way ends well here.
+    async fn judged(&mut self, account: AccountId, watch: Execution) -> Result<()> {
+        let deadline = self.deadline(RUN_PATIENCE);
+        let name = watch.name.clone();
+        loop {
+            let watch = self.described(&watch).await?;
+            let output = watch.output.clone().unwrap_or(Value::Null);
+            match watch.status {
+                ExecutionStatus::Running => {
+                    let events = self.events(&watch).await?;
+                    // It waits after it has judged, and only where the account isn't above its limit.
+                    let read = events.iter().position(|event| {
+                        event.kind == "TaskSucceeded"
+                            && event.resource.as_deref() == Some("getMetricData")
+                    });
+                    let waits = |event: &HistoryEvent| event.kind == "WaitStateEntered";
+                    if read.is_some_and(|read| events.iter().skip(read).any(waits)) {
+                        let figures = events
+                            .iter()
+                            .rev()
+                            .filter_map(|event| event.output.as_ref());
+                        self.not_above(account, figures.filter_map(figures_of).next());
+                        return Ok(());
+                    }
+                }
+                ExecutionStatus::Succeeded => {
+                    match text(&output, "result") {
+                        "handed-on" | "duplicate" => return self.day(account, &output).await,
+                        _ => self.not_above(account, figures_of(&output)),
+                    }
+                    return Ok(());
+                }
+                _ => return self.conclude(&watch).await,
+            }
+            if self.services.clock.now() >= deadline {
+                self.hop("notifier", false, format!("{name} hasn't judged yet"));
+                self.journey.cure = Some(format!(
+                    "look at execution {name} in the Step Functions console"
+                ));
+                return Ok(());
+            }
+            self.services.clock.sleep(PAUSE).await;
+        }
+    }
+
+    fn not_above(&mut self, account: AccountId, figures: Option<(Usd, Usd)>) {
+        let why = figures.map_or_else(
+            || "the account is not above its limit".to_owned(),
+            |(amount, limit)| format!("{amount} is not above {limit}"),
+        );
+        self.hop(
+            "notifier",
+            true,
+            format!(
+                "the alarm reached the notifier, which judges by the billing account's figures: {why}, so nobody is \
+                 written to"
+            ),
+        );
+        self.journey.notes.push(format!(
+            "`billctl test-alert --account {account}` shows the rest of the way, to the mail"
+        ));
+    }
+
+    /// The account is above its limit: its day's execution writes to the owner, or has written already.
+    async fn day(&mut self, account: AccountId, output: &Value) -> Result<()> {
+        let name = match text(output, "execution") {
+            "" => day_execution(account, self.services.clock.now()),
+            name => name.to_owned(),
+        };
+        self.hop(
+            "notifier",
+            true,
+            format!("the account is above its limit by the billing account's figures: {name} tells its owner"),
+        );
+        let deadline = self.deadline(RUN_PATIENCE);
+        while self.services.clock.now() < deadline {
+            if let Some(day) = self.named(&name).await? {
+                let events = self.events(&day).await?;
+                let mailed = calls(&events)
+                    .into_iter()
+                    .any(|hop| hop.status == HopStatus::Ok && hop.detail.starts_with("sendEmail"));
+                if mailed {
+                    self.hop(
+                        "SES",
+                        true,
+                        format!("took the mail of {name}, which is no test"),
+                    );
+                    return Ok(());
+                }
+                match day.status {
+                    ExecutionStatus::Running => {}
+                    ExecutionStatus::Succeeded => {
+                        let output = day.output.unwrap_or(Value::Null);
+                        let result = text(&output, "result");
+                        self.hop(
+                            "notifier",
+                            true,
+                            format!("{name} ended without a mail: {result}"),
+                        );
+                        return Ok(());
+                    }
+                    _ => return self.conclude(&day).await,
+                }
+            }
+            self.services.clock.sleep(PAUSE).await;
+        }
+        self.hop(
+            "notifier",
+            false,
+            format!("{name} hasn't sent its mail yet"),
+        );
+        self.journey.cure = Some(format!(
+            "look at execution {name} in the Step Functions console"
+        ));
+        Ok(())
+    }
+}
+
+/// Amount and limit, where a state of the notifier says them.
+fn figures_of(output: &Value) -> Option<(Usd, Usd)> {
+    let figure = |key: &str| Usd::from_f64(output.get(key)?.as_f64()?);
+    Some((figure("amount")?, figure("limit")?))
+}
+
+fn deploy_cure() -> String {
+    "`billctl deploy` makes what is missing; what was changed by hand `billctl status --drift` finds, and `billctl deploy \
+     --account N --recreate N` makes it anew"
+        .to_owned()
+}
+
+const fn word(state: AlarmState) -> &'static str {
+    match state {
+        AlarmState::Ok => "OK",
+        AlarmState::Alarm => "ALARM",
+        AlarmState::InsufficientData => "INSUFFICIENT_DATA",
+    }
+}

@@ -1,0 +1,107 @@
+//! Looks into members by a role there: all at once, as far as the gate lets them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::{self, StreamExt};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::config::Config;
+use crate::model::AccountId;
+use crate::plan::probe::{ForwardRule, Inside, Look};
+use crate::resource::permissions::session_policy;
+use crate::resource::stack_set::MEMBER_RULE;
+use crate::service::cloudwatch::{DataRequest, Metric, MetricQuery, QuerySource};
+use crate::service::member::WayIn;
+use crate::service::{Member, OrAbsent, Result, Services};
+
+/// Accounts looked into before the gate paces them: it lets fewer through.
+const PARALLEL: usize = 64;
+/// How far back a publication counts: they come about every six hours (AWS-FACTS 1), and a day without one is possible.
+const RECENT: SignedDuration = SignedDuration::from_hours(48);
+/// Long enough that two days are a handful of points.
+const PERIOD: u32 = 3_600;
+
+/// The way into an account, with a session that may only look, or also set the alarm's state.
+pub fn way_in(config: &Config, account: AccountId, sets_alarm: bool) -> WayIn {
+    WayIn {
+        account,
+        role: config.members.role.clone(),
+        policy: session_policy(config, account, sets_alarm),
+    }
+}
+
+/// Looks into each of the accounts.
+pub async fn looks(
+    services: &Services,
+    config: &Config,
+    accounts: BTreeSet<AccountId>,
+) -> BTreeMap<AccountId, Look> {
+    stream::iter(accounts)
+        .map(|account| async move { (account, look(services, config, account).await) })
+        .buffer_unordered(PARALLEL)
+        .collect()
+        .await
+}
+
+/// Looks into one account.
+pub async fn look(services: &Services, config: &Config, account: AccountId) -> Look {
+    let member = match services
+        .members
+        .enter(&way_in(config, account, false))
+        .await
+    {
+        Ok(member) => member,
+        Err(error) => return Look::NoWay(error),
+    };
+    let (alarm, has_data, rule) = futures::join!(
+        member.describe_alarm(&config.alarm.name),
+        has_data(&*member, services.clock.now()),
+        rule(&*member),
+    );
+    Look::Inside(Box::new(Inside {
+        alarm,
+        has_data,
+        rule,
+    }))
+}
+
+/// Whether the metric that the member's alarm watches had data lately.
+async fn has_data(member: &dyn Member, now: Timestamp) -> Result<bool> {
+    let charges = Metric {
+        namespace: "AWS/Billing".to_owned(),
+        name: "EstimatedCharges".to_owned(),
+        dimensions: BTreeMap::from([("Currency".to_owned(), "USD".to_owned())]),
+    };
+    let page = member
+        .get_metric_data(&DataRequest {
+            queries: vec![MetricQuery {
+                id: "m1".to_owned(),
+                source: QuerySource::Stat {
+                    metric: charges,
+                    period: PERIOD,
+                    stat: "Maximum".to_owned(),
+                },
+                return_data: true,
+                label: None,
+            }],
+            start: now - RECENT,
+            end: now,
+        })
+        .await?;
+    Ok(page.items.iter().any(|series| !series.points.is_empty()))
+}
+
+/// The rule that forwards the member's alarm.
+///
+/// # Errors
+/// AWS's answer, unless it is that there is none.
+pub async fn rule(member: &dyn Member) -> Result<Option<ForwardRule>> {
+    let Some(rule) = member.describe_rule(MEMBER_RULE).await.or_absent()? else {
+        return Ok(None);
+    };
+    let targets = member.list_targets(MEMBER_RULE).await?;
+    Ok(Some(ForwardRule {
+        enabled: rule.enabled,
+        targets: targets.into_iter().map(|target| target.arn).collect(),
+    }))
+}

@@ -1,0 +1,201 @@
+//! What a few members look like from inside, and whom their owner tags name.
+
+use std::collections::BTreeMap;
+
+use super::{Check, Members};
+use crate::config::Config;
+use crate::model::{AccountId, Arn, REGION, owner_addresses};
+use crate::plan::probe::{Inside, Look, way_in_cure};
+use crate::service::organizations::OrganizationInfo;
+use crate::service::{Kind, Result};
+
+/// How many of a list are named.
+const NAMED: usize = 5;
+
+fn list<'a>(accounts: impl IntoIterator<Item = &'a AccountId>) -> String {
+    let all: Vec<String> = accounts.into_iter().map(ToString::to_string).collect();
+    let more = if all.len() > NAMED { ", ..." } else { "" };
+    let named: Vec<String> = all.into_iter().take(NAMED).collect();
+    format!("{}{more}", named.join(", "))
+}
+
+/// The members that were entered.
+fn entered(members: &Members) -> BTreeMap<AccountId, &Inside> {
+    let looks = members.looks.iter();
+    looks
+        .filter_map(|(account, look)| match look {
+            Look::Inside(inside) => Some((*account, &**inside)),
+            Look::NoWay(_) => None,
+        })
+        .collect()
+}
+
+/// Whether there is a way into members. Without it nothing below is known, and nothing is claimed.
+pub(super) fn access(config: &Config, members: &Members) -> Check {
+    const NAME: &str = "member-access";
+    if members.looks.is_empty() {
+        return Check::skipped(NAME, "needs the list of accounts, and an active member");
+    }
+    let role = &config.members.role;
+    let shut: Vec<(&AccountId, _)> = members
+        .looks
+        .iter()
+        .filter_map(|(account, look)| match look {
+            Look::NoWay(error) => Some((account, error)),
+            Look::Inside(_) => None,
+        })
+        .collect();
+    let Some((_, error)) = shut.first() else {
+        return Check::ok(
+            NAME,
+            format!("looked into {} by role {role}", list(members.looks.keys())),
+        );
+    };
+    if error.kind == Kind::Credentials {
+        return Check::skipped(NAME, "needs credentials");
+    }
+    Check::warning(
+        NAME,
+        format!(
+            "no way into {} of {} members tried ({}), so nothing is known of their alarms: {error}",
+            shut.len(),
+            members.looks.len(),
+            list(shut.iter().map(|(account, _)| *account)),
+        ),
+    )
+    .cure(way_in_cure(error, role))
+}
+
+/// Whether the members' own series have data: whether members get any is disputed (AWS-FACTS 1).
+pub(super) fn data(members: &Members) -> Check {
+    const NAME: &str = "member-data";
+    let entered = entered(members);
+    if entered.is_empty() {
+        return Check::skipped(NAME, "needs a way into a member");
+    }
+    let unread = entered
+        .values()
+        .find_map(|inside| inside.has_data.as_ref().err());
+    if let Some(error) = unread {
+        return Check::unread(NAME, error);
+    }
+    let silent: Vec<&AccountId> = entered
+        .iter()
+        .filter(|(_, inside)| !matches!(inside.has_data, Ok(true)))
+        .map(|(account, _)| account)
+        .collect();
+    if silent.is_empty() {
+        return Check::ok(
+            NAME,
+            format!(
+                "{} members looked into saw charges of their own in the last two days",
+                entered.len()
+            ),
+        );
+    }
+    Check::warning(
+        NAME,
+        format!(
+            "the series of {} of {} looked into is empty, so an alarm there can't fire: {}",
+            silent.len(),
+            entered.len(),
+            list(silent),
+        ),
+    )
+    .cure(
+        "nothing to do for accounts that cost nothing; else `billctl spend --tell` covers them from the billing account's \
+         figures, and AWS Support can say why the member gets none",
+    )
+}
+
+/// Whether the alarms and rules there are as the rollout made them.
+pub(super) fn alarms(
+    config: &Config,
+    members: &Members,
+    organization: &Result<OrganizationInfo>,
+) -> Check {
+    const NAME: &str = "member-alarms";
+    if !members.covered {
+        return Check::skipped(NAME, "nothing is rolled out yet");
+    }
+    let entered = entered(members);
+    let (false, Ok(organization)) = (entered.is_empty(), organization) else {
+        return Check::skipped(NAME, "needs a way into a member");
+    };
+    let bus = format!("event-bus/{}", config.names.event_bus);
+    let bus = Arn::new("events", REGION, organization.management_account, &bus);
+    let mut faults = Vec::new();
+    for (account, inside) in &entered {
+        let alarm = match &inside.alarm {
+            Ok(Some(_)) => None,
+            Ok(None) => Some("no alarm"),
+            Err(error) => return Check::unread(NAME, error),
+        };
+        let rule = match &inside.rule {
+            Ok(Some(rule)) if !rule.enabled => Some("rule off"),
+            Ok(Some(rule)) if !rule.targets.contains(&bus) => Some("rule sends elsewhere"),
+            Ok(Some(_)) => None,
+            Ok(None) => Some("no rule"),
+            Err(error) => return Check::unread(NAME, error),
+        };
+        let found = alarm.into_iter().chain(rule);
+        faults.extend(found.map(|fault| format!("{account}: {fault}")));
+    }
+    if faults.is_empty() {
+        return Check::ok(
+            NAME,
+            format!(
+                "alarm and rule are there in the {} members looked into",
+                entered.len()
+            ),
+        );
+    }
+    Check::failed(NAME, faults.join(", "))
+        .cure("`billctl status --probe` looks into all; `billctl deploy` makes what is missing")
+}
+
+/// Whom the owner tags name: a tag without an address that can be used sends the mail to the account's own address.
+pub(super) fn owners(config: &Config, members: &Members) -> Check {
+    const NAME: &str = "owner-tags";
+    let tags = match &members.owners {
+        Ok(tags) if tags.is_empty() => {
+            return Check::skipped(NAME, "needs the list of accounts, and an active member");
+        }
+        Ok(tags) => tags,
+        Err(error) => return Check::unread(NAME, error),
+    };
+    let tag = &config.mail.owner_tag;
+    let unusable: Vec<String> = tags
+        .iter()
+        .filter_map(|(account, text)| {
+            let text = text.as_ref()?;
+            owner_addresses(text)
+                .is_empty()
+                .then(|| format!("{account} (`{text}`)"))
+        })
+        .collect();
+    let tagged = tags.values().flatten().count();
+    let of = format!("{} accounts looked at", tags.len());
+    if unusable.is_empty() {
+        return Check::ok(
+            NAME,
+            format!(
+                "{tagged} of {of} name an owner in tag `{tag}`; the others' mails go to their own address"
+            ),
+        );
+    }
+    let more = if unusable.len() > NAMED { ", ..." } else { "" };
+    let named: Vec<&str> = unusable.iter().take(NAMED).map(String::as_str).collect();
+    Check::warning(
+        NAME,
+        format!(
+            "{} of {of} have a tag `{tag}` that holds no address that can be used: {}{more}",
+            unusable.len(),
+            named.join(", "),
+        ),
+    )
+    .cure(format!(
+        "write an address such as ann@example.com into the tag: aws organizations tag-resource --resource-id N --tags \
+         Key={tag},Value=ann@example.com"
+    ))
+}
