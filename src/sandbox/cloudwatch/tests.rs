@@ -245,3 +245,47 @@ async fn the_payer_sees_publications_with_their_own_time_but_later() {
         assert_eq!(own.late(), SignedDuration::ZERO);
     });
 }
+
+#[tokio::test]
+async fn the_payers_alarm_fires_when_the_payer_sees_the_publication() {
+    let (sandbox, services) = services();
+    let account = sandbox.peek(World::management_account);
+    let late = SignedDuration::from_hours(5);
+    let now = services.clock.now();
+    let published = sandbox
+        .change(|world| {
+            let five_hours = std::time::Duration::from_secs(5 * 3_600);
+            world.publications = world.publications.with_payer_late(five_hours).unwrap();
+            let usd = crate::model::Usd::from_f64(5_000.0).unwrap();
+            crate::sandbox::metrics::add_once(world, account, usd);
+            let day = now + SignedDuration::from_hours(24);
+            Ok(world.publications.times(account, now, day)[0])
+        })
+        .unwrap();
+    let mut query = series("m1", account);
+    if let QuerySource::Stat { period, .. } = &mut query.source {
+        *period = 86_400;
+    }
+    let alarm = Alarm {
+        name: "own".into(),
+        description: String::new(),
+        metrics: vec![query],
+        comparison: "GreaterThanThreshold".into(),
+        threshold: 5_000.0,
+        evaluation_periods: 1,
+        treat_missing_data: "notBreaching".into(),
+        actions_enabled: true,
+        alarm_actions: Vec::new(),
+    };
+    let aws = &services.cloudwatch;
+    aws.put_metric_alarm(&alarm, &Tags::new()).await.unwrap();
+    // In small steps, as commands make them.
+    for _ in 0..48 {
+        let step = std::time::Duration::from_secs(1_800);
+        services.clock.sleep(step).await;
+    }
+    let found = aws.describe_alarms(&["own".to_owned()]).await.unwrap();
+    assert_eq!(found[0].state, AlarmState::Alarm);
+    let after = found[0].since.unwrap().duration_since(published + late);
+    assert!((1..=60).contains(&after.as_secs()), "{after:?}");
+}
