@@ -132,6 +132,7 @@ fn common(code: &str) -> Option<Kind> {
 
         "AlreadyExistsException"
         | "EntityAlreadyExists"
+        | "ExecutionAlreadyExists"
         | "QueueAlreadyExists"
         | "QueueNameExists"
         | "ResourceAlreadyExistsException"
@@ -184,7 +185,8 @@ fn common(code: &str) -> Option<Kind> {
         | "TokenRefreshRequired"
         | "UnrecognizedClientException" => Kind::Credentials,
 
-        "LimitExceeded"
+        "ExecutionLimitExceeded"
+        | "LimitExceeded"
         | "LimitExceededException"
         | "LimitExceededFault"
         | "OverLimit"
@@ -217,6 +219,7 @@ fn common(code: &str) -> Option<Kind> {
         | "InvalidAttributeValue"
         | "InvalidDefinition"
         | "InvalidEventPatternException"
+        | "InvalidExecutionInput"
         | "InvalidInput"
         | "InvalidInputException"
         | "InvalidName"
