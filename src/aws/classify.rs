@@ -136,6 +136,7 @@ fn common(code: &str) -> Option<Kind> {
 
         "AlreadyExistsException"
         | "EntityAlreadyExists"
+        | "ExecutionAlreadyExists"
         | "QueueAlreadyExists"
         | "QueueNameExists"
         | "ResourceAlreadyExistsException"
@@ -188,7 +189,8 @@ fn common(code: &str) -> Option<Kind> {
         | "TokenRefreshRequired"
         | "UnrecognizedClientException" => Kind::Credentials,
 
-        "LimitExceeded"
+        "ExecutionLimitExceeded"
+        | "LimitExceeded"
         | "LimitExceededException"
         | "LimitExceededFault"
         | "OverLimit"
@@ -221,6 +223,7 @@ fn common(code: &str) -> Option<Kind> {
         | "InvalidAttributeValue"
         | "InvalidDefinition"
         | "InvalidEventPatternException"
+        | "InvalidExecutionInput"
         | "InvalidInput"
         | "InvalidInputException"
         | "InvalidName"

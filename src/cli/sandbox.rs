@@ -118,10 +118,10 @@ struct SpendArgs {
     #[command(flatten)]
     amount: Amount,
     /// With --daily: all at once at this time of every day, UTC, such as 13:30.
-    #[arg(long, value_name = "TIME", value_parser = time_of_day, requires = "daily", conflicts_with = "between")]
+    #[arg(long, value_name = "TIME", value_parser = time_of_day, conflicts_with_all = ["once", "between"])]
     at: Option<Hours>,
     /// With --daily: evenly in these hours of every day, UTC, such as 08:00-20:00.
-    #[arg(long, value_name = "TIME-TIME", value_parser = hours, requires = "daily")]
+    #[arg(long, value_name = "TIME-TIME", value_parser = hours, conflicts_with = "once")]
     between: Option<Hours>,
 }
 

@@ -211,3 +211,113 @@ fn a_large_organisation_is_made_and_shown_by_numbers() {
         .filter(|byte| **byte == b'\n');
     assert!(lines.count() < 100);
 }
+
+#[test]
+fn a_world_of_publications_is_made_shown_kept_and_bounded() {
+    let sandbox = Box::new(&[
+        "--publications",
+        "2h~1h",
+        "--missing",
+        "10%",
+        "--payer-late",
+        "2h",
+    ]);
+    let says = "Charges are published every 2h, up to 1h early or late; 10% of them never come; the payer sees them 2h \
+                later.";
+    let shown = sandbox.run(&["sandbox", "show"]).success();
+    let shown = String::from_utf8_lossy(&shown.get_output().stdout).into_owned();
+    assert!(shown.contains(says), "{shown}");
+    let made = sandbox.show()["publications"].clone();
+    sandbox.run(&["sandbox", "advance", "2d"]).success();
+    sandbox.run(&["sandbox", "reset"]).success();
+    assert_eq!(sandbox.show()["publications"], made);
+    for (option, wrong, form) in [
+        ("--publications", "often", "6h~40m"),
+        ("--publications", "5m", "10m to 7d"),
+        ("--publications", "6h~6h", "less than the cadence"),
+        ("--missing", "95%", "0% to 90%"),
+        ("--payer-late", "4d", "at most 3 days"),
+    ] {
+        let failed = sandbox
+            .run(&["sandbox", "new", "--force", option, wrong])
+            .failure()
+            .code(2);
+        let said = stderr(&failed);
+        assert!(said.contains(option) && said.contains(form), "{said}");
+    }
+}
+
+#[test]
+fn a_file_from_before_there_were_worlds_of_publications_is_read() {
+    let sandbox = Box::new(&[]);
+    let path = sandbox.folder.path().join(".billctl-sandbox.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (header, world) = text.split_once('\n').unwrap();
+    let mut world: Value = serde_json::from_str(world).unwrap();
+    world
+        .as_object_mut()
+        .unwrap()
+        .remove("publications")
+        .unwrap();
+    world["sfn"]["executions"] = serde_json::json!([{
+        "machine": "m", "name": "n", "status": "SUCCEEDED", "started": "2026-03-10T09:00:00Z",
+        "stopped": "2026-03-10T09:00:01Z", "input": {}, "output": null, "error": null, "history": []
+    }]);
+    std::fs::write(&path, format!("{header}\n{world}\n")).unwrap();
+    let shown = sandbox.run(&["sandbox", "show"]).success();
+    let shown = String::from_utf8_lossy(&shown.get_output().stdout).into_owned();
+    assert!(
+        shown.contains("every 6h, up to 20m early or late."),
+        "{shown}"
+    );
+    sandbox.run(&["sandbox", "advance", "1h"]).success();
+}
+
+#[test]
+fn members_can_be_without_their_metric_and_have_it_again() {
+    let sandbox = Box::new(&[]);
+    let fails = |arguments: &[&str]| {
+        let said = sandbox
+            .run(&[&["sandbox", "fail", "member-metric"], arguments].concat())
+            .success();
+        String::from_utf8_lossy(&said.get_output().stdout).into_owned()
+    };
+    assert!(fails(&[]).contains("Members have no EstimatedCharges of their own."));
+    assert_eq!(sandbox.show()["faults"]["member_metric"], true);
+    assert!(fails(&["--off"]).contains("Nothing is set to go wrong."));
+    fails(&[]);
+    sandbox.run(&["sandbox", "fail", "none"]).success();
+    assert_eq!(sandbox.show()["faults"]["member_metric"], Value::Null);
+}
+
+#[test]
+fn a_day_is_spent_in_a_lump_or_in_some_hours() {
+    let sandbox = Box::new(&[]);
+    let spend = |arguments: &[&str]| {
+        let fixed = ["sandbox", "spend", "--name", "data-lake"];
+        sandbox.run(&[&fixed, arguments].concat())
+    };
+    let said = |arguments: &[&str]| {
+        let done = spend(arguments).success();
+        String::from_utf8_lossy(&done.get_output().stdout).into_owned()
+    };
+    let lump = said(&["--daily", "100", "--at", "13:30"]);
+    assert!(
+        lump.contains("$100.00 a day, at 13:30 UTC from now on"),
+        "{lump}"
+    );
+    let hours = said(&["--daily", "100", "--between", "08:00-20:00"]);
+    assert!(hours.contains("from 08:00 UTC to 20:00 UTC"), "{hours}");
+    for (wrong, why) in [
+        (&["--daily", "100", "--at", "25:00"][..], "13:30"),
+        (&["--daily", "100", "--between", "8-20"], "08:00-20:00"),
+        (&["--once", "100", "--at", "13:30"], "--at"),
+        (
+            &["--daily", "1", "--at", "13:30", "--between", "08:00-20:00"],
+            "--between",
+        ),
+    ] {
+        let failed = spend(wrong).failure().code(2);
+        assert!(stderr(&failed).contains(why), "{}", stderr(&failed));
+    }
+}

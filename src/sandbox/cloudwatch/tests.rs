@@ -185,3 +185,109 @@ async fn what_cloudwatch_refuses_is_refused() {
     let answer = services.cloudwatch.get_dashboard("d").await;
     assert_eq!(code(answer), "ResourceNotFound");
 }
+
+/// The times that a series of this period has over 80 days.
+async fn read(services: &Services, account: AccountId, period: u32) -> Vec<Timestamp> {
+    let mut query = series("m1", account);
+    if let QuerySource::Stat { period: of, .. } = &mut query.source {
+        *of = period;
+    }
+    let now = services.clock.now();
+    let request = DataRequest {
+        queries: vec![query],
+        start: now - SignedDuration::from_hours(80 * 24),
+        end: now,
+    };
+    let page = services.cloudwatch.get_metric_data(&request, None).await;
+    let points = page.unwrap().items.remove(0).points;
+    points.into_iter().map(|(at, _)| at).collect()
+}
+
+#[tokio::test]
+async fn short_periods_are_kept_for_fewer_days() {
+    let (sandbox, services) = services();
+    let account = sandbox.peek(World::management_account);
+    for (period, days) in [(3_600, 80), (7_200, 80), (300, 63), (900, 63), (60, 15)] {
+        let times = read(&services, account, period).await;
+        let oldest = services.clock.now().duration_since(times[0]).as_hours();
+        assert!(
+            (days * 24 - 8..=days * 24).contains(&oldest),
+            "{period}: {oldest}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_payer_sees_publications_with_their_own_time_but_later() {
+    let (sandbox, services) = services();
+    let account = sandbox.peek(World::management_account);
+    let punctual = read(&services, account, 300).await;
+    let late = std::time::Duration::from_secs(5 * 3_600);
+    let set = |world: &mut World| {
+        world.publications = world.publications.with_payer_late(late).unwrap();
+        Ok(())
+    };
+    sandbox.change(set).unwrap();
+    let now = services.clock.now();
+    let seen = read(&services, account, 300).await;
+    let expected: Vec<Timestamp> = punctual
+        .into_iter()
+        .filter(|at| *at <= now - SignedDuration::from_hours(5))
+        .collect();
+    assert_eq!(seen, expected);
+    // The member's own are as punctual as ever.
+    sandbox.peek(|world| {
+        let member = world.charged_accounts().find(|id| *id != account).unwrap();
+        let metric = Metric {
+            namespace: "AWS/Billing".into(),
+            name: "EstimatedCharges".into(),
+            dimensions: BTreeMap::from([("Currency".into(), "USD".into())]),
+        };
+        let own = source(world, member, &metric).unwrap();
+        assert_eq!(own.late(), SignedDuration::ZERO);
+    });
+}
+
+#[tokio::test]
+async fn the_payers_alarm_fires_when_the_payer_sees_the_publication() {
+    let (sandbox, services) = services();
+    let account = sandbox.peek(World::management_account);
+    let late = SignedDuration::from_hours(5);
+    let now = services.clock.now();
+    let published = sandbox
+        .change(|world| {
+            let five_hours = std::time::Duration::from_secs(5 * 3_600);
+            world.publications = world.publications.with_payer_late(five_hours).unwrap();
+            let usd = crate::model::Usd::from_f64(5_000.0).unwrap();
+            crate::sandbox::metrics::add_once(world, account, usd);
+            let day = now + SignedDuration::from_hours(24);
+            Ok(world.publications.times(account, now, day)[0])
+        })
+        .unwrap();
+    let mut query = series("m1", account);
+    if let QuerySource::Stat { period, .. } = &mut query.source {
+        *period = 86_400;
+    }
+    let alarm = Alarm {
+        name: "own".into(),
+        description: String::new(),
+        metrics: vec![query],
+        comparison: "GreaterThanThreshold".into(),
+        threshold: 5_000.0,
+        evaluation_periods: 1,
+        treat_missing_data: "notBreaching".into(),
+        actions_enabled: true,
+        alarm_actions: Vec::new(),
+    };
+    let aws = &services.cloudwatch;
+    aws.put_metric_alarm(&alarm, &Tags::new()).await.unwrap();
+    // In small steps, as commands make them.
+    for _ in 0..48 {
+        let step = std::time::Duration::from_secs(1_800);
+        services.clock.sleep(step).await;
+    }
+    let found = aws.describe_alarms(&["own".to_owned()]).await.unwrap();
+    assert_eq!(found[0].state, AlarmState::Alarm);
+    let after = found[0].since.unwrap().duration_since(published + late);
+    assert!((1..=60).contains(&after.as_secs()), "{after:?}");
+}
