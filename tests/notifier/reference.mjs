@@ -171,6 +171,7 @@ export async function interpret(machine, input, executionName, task, trace, cloc
           const seconds = await fill(state.Seconds, scope());
           if (!Number.isInteger(seconds) || seconds < 0) throw new Failure('States.QueryEvaluationError', `Seconds is ${seconds}`);
           clock.now += seconds * 1000;
+          await assign(state.Assign);
           name = state.Next;
           break;
         }

@@ -278,6 +278,8 @@ async fn the_payers_alarm_fires_when_the_payer_sees_the_publication() {
         treat_missing_data: "notBreaching".into(),
         actions_enabled: true,
         alarm_actions: Vec::new(),
+        ok_actions: Vec::new(),
+        insufficient_data_actions: Vec::new(),
     };
     let aws = &services.cloudwatch;
     aws.put_metric_alarm(&alarm, &Tags::new()).await.unwrap();
