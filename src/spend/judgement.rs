@@ -248,22 +248,51 @@ impl Series<'_> {
     }
 
     /// The least that was spent up to any publication of the last half of the time, or of all of it after a gap.
+    ///
+    /// Where one publication brought nearly everything, the amount can be too high as long as the window's edge lies
+    /// in the gap that held yesterday's lump: then the publications looked at have to cover more time than the longest
+    /// gap.
     fn likely(&self, newest: usize) -> Option<Usd> {
         let before = newest.checked_sub(1)?;
         let end = self.at(newest);
-        let gap = (1..=newest)
+        let longest = (1..=newest)
             .rev()
             .take_while(|index| self.at(*index) >= end - GAP_SEEN)
-            .any(|index| self.at(index) - self.at(index - 1) > GAP);
-        let back = if gap { self.span } else { self.span / 2 } + EDGE;
-        let first = (0..=before)
+            .map(|index| self.at(index) - self.at(index - 1))
+            .max()
+            .unwrap_or_default();
+        let back = if longest > GAP {
+            self.span
+        } else {
+            self.span / 2
+        } + EDGE;
+        let mut first = (0..=before)
             .rev()
             .take_while(|index| self.at(*index) >= end - back)
             .last()
             .unwrap_or(before);
+        if self.is_lump(newest) {
+            while first > 0 && end - self.at(first) < longest {
+                first -= 1;
+            }
+        }
         (first..=newest)
             .map(|index| self.sliding(index).spent)
             .min()
+    }
+
+    /// Whether one publication brought four fifths of what was spent in the time.
+    fn is_lump(&self, newest: usize) -> bool {
+        let start = self.at(newest) - self.span;
+        let most = self
+            .increments
+            .iter()
+            .rev()
+            .take_while(|increment| increment.to > start)
+            .map(|increment| increment.amount)
+            .max();
+        let spent = i128::from(self.sliding(newest).spent.micros());
+        most.is_some_and(|most| i128::from(most.micros()) * 5 >= spent * 4)
     }
 }
 

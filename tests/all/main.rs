@@ -1,6 +1,7 @@
 //! The integration tests, in one binary: it links once.
 
 mod adapters;
+mod alerts;
 mod artifacts;
 mod bootstrap;
 mod ci;
