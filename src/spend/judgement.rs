@@ -33,9 +33,9 @@ pub fn reading_from(now: Timestamp) -> i64 {
 /// What an account spent in the time that its limit is about, up to its newest publication, whatever the limit is.
 ///
 /// Three figures, because publications come when they like. *Certain* is a lower bound: what was published after the
-/// first publication inside the time was spent inside it, but for AWS's own delay. *Amount* is the fair figure, by even spend between
+/// first publication inside the time was spent inside it. *Amount* is the fair figure, by even spend between
 /// publications. It isn't enough by itself: one publication can't tell 30 hours' spend from 24, nor one lump a day from
-/// two. So *likely* is what the amount has stayed above for half a day.
+/// two. So *likely* is what that has stayed above for half a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Measured {
     /// The newest publication: the time ends here.
