@@ -89,7 +89,7 @@ mod plain {
         let first = series.iter().position(|it| second(it) >= end - span);
         let certain = increments(series, from)
             .iter()
-            .filter(|it| it.index > first.unwrap())
+            .filter(|it| it.index > first.unwrap() && it.from >= end - span)
             .map(|it| it.amount.to_f64())
             .sum();
         let gap = series.windows(2).any(|pair| {
