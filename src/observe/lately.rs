@@ -11,8 +11,8 @@ use crate::model::{AccountId, Usd};
 use crate::service::Services;
 use crate::spend::Subject;
 
-/// What each account has spent in the time that its limit is about, up to its newest publication; accounts without data are left out. Each
-/// account is one metric on AWS's bill.
+/// What each account has spent in the time that its limit is about, up to its newest publication; accounts without data
+/// are left out. Each account is one metric on AWS's bill.
 ///
 /// # Errors
 /// AWS's answer.

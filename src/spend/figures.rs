@@ -1,8 +1,9 @@
 use jiff::Timestamp;
 
-use super::increments::Publication;
-use super::judgement::{Measured, month_to_date, reading_from};
-use super::{Amount, DAY, Month, Window, mean, share, slots};
+use super::increments::{Publication, Series};
+use super::judgement::{Measured, reading_from};
+use super::slots::slots_of;
+use super::{Amount, DAY, Month, Window, mean, share};
 use crate::config::Measure;
 use crate::model::Usd;
 
@@ -32,23 +33,26 @@ impl Ledger {
     /// Reads publications, oldest first.
     pub fn read(publications: &[Publication], window: &Window) -> Self {
         let (from, now) = (window.from(), window.now);
+        let all = Series::read(publications, from);
         // As everybody who judges reads them, however far back this window goes.
         let judged_from = reading_from(now);
-        let judged = publications.partition_point(|it| it.at.as_second() < judged_from);
-        let judged = publications.get(judged..).unwrap_or_default();
-        let measured = |measure| Measured::of(judged, judged_from, now, measure);
-        let last_24_hours = measured(Measure::Daily);
+        let other = (judged_from > from).then(|| {
+            let first = publications.partition_point(|it| it.at.as_second() < judged_from);
+            Series::read(publications.get(first..).unwrap_or_default(), judged_from)
+        });
+        let judged = other.as_ref().unwrap_or(&all);
+        let last_24_hours = Measured::in_series(judged, now, Measure::Daily);
         Self {
-            days: slots(publications, from, &window.days),
+            days: slots_of(&all, &window.days),
             quarters: window
                 .quarters
-                .map_or_else(Vec::new, |grid| slots(publications, from, &grid)),
+                .map_or_else(Vec::new, |grid| slots_of(&all, &grid)),
             published: publications.last().map(|publication| publication.at),
-            month_to_date: month_to_date(publications, from, now),
+            month_to_date: all.month_to_date(now),
             last_24_hours,
             measured: match window.measure {
                 Measure::Daily => last_24_hours,
-                other => measured(other),
+                other => Measured::in_series(judged, now, other),
             },
         }
     }

@@ -37,6 +37,37 @@ pub struct Increment {
     pub index: usize,
 }
 
+/// Publications of one account or service from a second on, and what was spent between them, worked out once.
+#[derive(Debug, Clone)]
+pub(super) struct Series<'a> {
+    pub publications: &'a [Publication],
+    pub read_from: i64,
+    pub increments: Vec<Increment>,
+}
+
+impl<'a> Series<'a> {
+    pub fn read(publications: &'a [Publication], read_from: i64) -> Self {
+        Self {
+            publications,
+            read_from,
+            increments: increments(publications, read_from),
+        }
+    }
+
+    /// What this month has cost so far, once its first publication is out.
+    pub fn month_to_date(&self, now: Timestamp) -> Option<Usd> {
+        let newest = self.publications.last()?;
+        let known = self.increments.last();
+        let known = known.filter(|last| last.index + 1 == self.publications.len());
+        let month = match known {
+            Some(last) => last.month,
+            // Only a base so far.
+            None => months(self.publications, self.read_from).pop()?.0,
+        };
+        (month == Month::of(now)).then_some(newest.month_to_date)
+    }
+}
+
 /// What the publications of one series say was spent between them.
 ///
 /// `read_from` is the second from which on publications were read: a month that began before it has a first

@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use super::increments::{Increment, Publication, in_grace, increments, months};
+use super::increments::{Increment, Publication, Series, in_grace, increments};
 use super::{DAY, Figures, Ledger, Month, mean, share};
 use crate::config::Measure;
 use crate::model::Usd;
@@ -33,9 +33,9 @@ pub fn reading_from(now: Timestamp) -> i64 {
 /// What an account spent in the time that its limit is about, up to its newest publication, whatever the limit is.
 ///
 /// Three figures, because publications come when they like. *Certain* is a lower bound: what was published after the
-/// first publication inside the time was spent inside it, but for AWS's own delay. *Amount* is the fair figure, by even spend between
+/// first publication inside the time was spent inside it. *Amount* is the fair figure, by even spend between
 /// publications. It isn't enough by itself: one publication can't tell 30 hours' spend from 24, nor one lump a day from
-/// two. So *likely* is what the amount has stayed above for half a day.
+/// two. So *likely* is what that has stayed above for half a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Measured {
     /// The newest publication: the time ends here.
@@ -129,31 +129,30 @@ impl Measured {
         now: Timestamp,
         measure: Measure,
     ) -> Option<Self> {
+        Self::in_series(&Series::read(publications, read_from), now, measure)
+    }
+
+    pub(super) fn in_series(series: &Series<'_>, now: Timestamp, measure: Measure) -> Option<Self> {
+        let at = series.publications.last()?.at;
         let Some(span) = span(measure) else {
-            let month = month_to_date(publications, read_from, now)?;
+            let month = series.month_to_date(now)?;
             return Some(Self {
-                at: publications.last()?.at,
+                at,
                 amount: month,
                 spent: month,
                 certain: month,
                 likely: None,
             });
         };
-        let series = Series {
-            publications,
-            read_from,
-            increments: &increments(publications, read_from),
-            span,
-        };
-        let at = publications.last()?.at;
-        let newest = publications.len() - 1;
-        let sliding = series.sliding(newest);
+        let newest = series.publications.len() - 1;
+        let back = LookingBack { series, span };
+        let sliding = back.sliding(newest);
         Some(Self {
             at,
             amount: sliding.amount(span),
             spent: sliding.spent,
-            certain: series.certain(newest),
-            likely: series.likely(newest),
+            certain: back.certain(newest),
+            likely: back.likely(newest),
         })
     }
 
@@ -183,7 +182,7 @@ impl Measured {
 }
 
 /// The seconds that a limit is about; `None` for a month.
-pub(super) const fn span(measure: Measure) -> Option<i64> {
+const fn span(measure: Measure) -> Option<i64> {
     match measure {
         Measure::Daily => Some(DAY),
         Measure::SixHourly => Some(DAY / 4),
@@ -191,58 +190,53 @@ pub(super) const fn span(measure: Measure) -> Option<i64> {
     }
 }
 
-/// What this month has cost so far, once its first publication is out.
-pub(super) fn month_to_date(
-    publications: &[Publication],
-    read_from: i64,
-    now: Timestamp,
-) -> Option<Usd> {
-    let (month, _) = months(publications, read_from).pop()?;
-    let newest = publications.last()?.month_to_date;
-    (month == Month::of(now)).then_some(newest)
-}
-
-/// Publications, and the time to look back from each.
-struct Series<'a> {
-    publications: &'a [Publication],
-    read_from: i64,
-    increments: &'a [Increment],
+/// A series, and the time to look back from each of its publications.
+struct LookingBack<'a> {
+    series: &'a Series<'a>,
     span: i64,
 }
 
-impl Series<'_> {
+impl LookingBack<'_> {
     fn at(&self, index: usize) -> i64 {
-        let publication = self.publications.get(index);
+        let publication = self.series.publications.get(index);
         publication.map_or(i64::MIN, |publication| publication.at.as_second())
     }
 
     /// What was spent in the time up to a publication, as it could be known when that was the newest.
     fn sliding(&self, newest: usize) -> Sliding {
         let end = self.at(newest);
-        let known = self.publications.get(..=newest).unwrap_or_default();
+        let Series {
+            publications,
+            read_from,
+            increments: all,
+        } = self.series;
+        let known = publications.get(..=newest).unwrap_or_default();
         // Only in a month's first days can later publications change what earlier ones are taken for.
-        let unsettled = newest + 1 < self.publications.len()
+        let unsettled = newest + 1 < publications.len()
             && known
                 .last()
                 .is_some_and(|last| in_grace(last, Month::of(last.at)));
         if unsettled {
-            Sliding::of(&increments(known, self.read_from), end, self.span)
+            Sliding::of(&increments(known, *read_from), end, self.span)
         } else {
-            let settled = self.increments.iter().rposition(|it| it.index <= newest);
-            let increments = settled.and_then(|last| self.increments.get(..=last));
-            Sliding::of(increments.unwrap_or_default(), end, self.span)
+            let settled = all.iter().rposition(|it| it.index <= newest);
+            let settled = settled.and_then(|last| all.get(..=last));
+            Sliding::of(settled.unwrap_or_default(), end, self.span)
         }
     }
 
-    /// What was published after the first publication inside the time.
+    /// What was published after the first publication inside the time, and spent inside it: where a month's reset came
+    /// late, its first value holds what was spent since the month began, and an old value what was spent before that.
     fn certain(&self, newest: usize) -> Usd {
         let start = self.at(newest) - self.span;
         let first = self
+            .series
             .publications
             .partition_point(|publication| publication.at.as_second() < start);
-        let after = self.increments.iter().rev();
+        let after = self.series.increments.iter().rev();
         after
             .take_while(|increment| increment.index > first)
+            .filter(|increment| increment.from >= start)
             .map(|increment| increment.amount)
             .sum()
     }

@@ -1,4 +1,4 @@
-use super::increments::{LATE, Publication, increments};
+use super::increments::{LATE, Publication, Series};
 use super::{Grid, Month};
 use crate::model::Usd;
 
@@ -18,12 +18,20 @@ pub struct Amount {
 /// month that began inside the grid add up exactly to the month's last publication. Publications are those from
 /// `read_from` on.
 pub fn slots(publications: &[Publication], read_from: i64, grid: &Grid) -> Vec<Option<Amount>> {
+    slots_of(&Series::read(publications, read_from), grid)
+}
+
+pub(super) fn slots_of(series: &Series<'_>, grid: &Grid) -> Vec<Option<Amount>> {
+    let Series {
+        publications,
+        read_from,
+        increments,
+    } = series;
     let mut found = Slots {
         grid: *grid,
         slots: vec![None; grid.count()],
     };
-    let increments = increments(publications, read_from);
-    for increment in &increments {
+    for increment in increments {
         let (first, last) = (grid.slot(increment.from), grid.slot(increment.to));
         let gap = increment.to - increment.from > LATE || last - first > 1;
         if gap && last > first {
@@ -34,7 +42,7 @@ pub fn slots(publications: &[Publication], read_from: i64, grid: &Grid) -> Vec<O
     }
     // The first publication of a month that began earlier: what its slot held before isn't known.
     if let Some(first) = publications.first()
-        && Month::of(first.at).start() < read_from
+        && Month::of(first.at).start() < *read_from
     {
         found.mark(grid.slot(first.at.as_second()));
     }

@@ -41,3 +41,22 @@ impl Window {
         told.min(reading_from(self.now))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_begins_before_a_month_that_begins_with_the_days_and_early_enough_to_judge() {
+        let now = "2026-11-23T13:20:00Z".parse().unwrap();
+        let from = |days| {
+            let from = Window::of_days(days, Measure::Daily, now).from();
+            Timestamp::from_second(from).unwrap().to_string()
+        };
+        assert_eq!(from(1), "2026-10-30T00:00:00Z", "what judging needs");
+        assert_eq!(from(50), "2026-10-05T00:00:00Z", "the first day");
+        assert_eq!(from(51), "2026-10-04T00:00:00Z");
+        assert_eq!(from(52), "2026-09-29T00:00:00Z", "the 3rd of a month");
+        assert_eq!(from(54), "2026-09-29T00:00:00Z", "the 1st");
+    }
+}

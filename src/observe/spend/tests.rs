@@ -101,6 +101,19 @@ async fn accounts_are_asked_for_five_hundred_at_a_time_in_buckets_of_five_minute
 }
 
 #[test]
+fn five_minutes_are_asked_for_while_cloudwatch_has_them() {
+    let asked = |days| {
+        let request = request(&window(days), &accounts(1));
+        let QuerySource::Stat { period, .. } = request.queries[0].source else {
+            panic!("{request:?}");
+        };
+        (period, request.end)
+    };
+    assert_eq!(asked(62), (300, moment("2026-11-23T13:25:00Z")));
+    assert_eq!(asked(64), (3_600, moment("2026-11-23T14:00:00Z")));
+}
+
+#[test]
 fn a_long_time_makes_batches_smaller_so_that_an_answer_is_one_page() {
     assert_eq!(batch_size(&window(32)), 500);
     assert_eq!(batch_size(&window(401)), 41);
