@@ -4,5 +4,6 @@ pub mod billing;
 pub mod drift;
 pub mod operation;
 pub mod rollout;
+pub mod tell;
 pub mod test_alert;
 pub mod turn;

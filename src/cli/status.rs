@@ -17,7 +17,7 @@ use crate::plan::billing::plan;
 use crate::plan::rollout::{Observed, Override, targets};
 use crate::plan::status::{Findings, members};
 use crate::render::{self, BillingStatus, Status};
-use crate::resource::{self, Facts, Scope, stack_set};
+use crate::resource::{self, Scope, stack_set};
 
 /// Overrides that `status` reads one by one without being asked to: about half a minute at AWS's rate.
 const READ_WITHOUT_ASKING: usize = 60;
@@ -200,11 +200,7 @@ async fn billing(
     if context.config.call_as != CallAs::Own {
         return BillingStatus::NotHere;
     }
-    let facts = Facts {
-        organization: organization.id.clone(),
-        management_account: organization.management_account,
-        own_threshold: thresholds.of_management_account(organization),
-    };
+    let facts = thresholds.facts(organization);
     let scope = Scope {
         config: &context.config,
         facts: &facts,

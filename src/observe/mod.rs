@@ -9,6 +9,7 @@ pub mod precheck;
 pub mod silent;
 pub mod spend;
 pub mod stack_set;
+pub mod told;
 pub mod undelivered;
 
 pub use organization::{Tree, organization, tree};

@@ -29,7 +29,7 @@ pub use html::spend_html;
 pub use journey::{hop, journey, preview};
 pub use progress::Progress;
 pub use rollout::{RolloutResult, failures, rollout};
-pub use spend::{spend, spend_above};
+pub use spend::{spend, spend_above, spend_and_told};
 pub use status::{BillingStatus, Status, status};
 pub use suggestion::suggestion;
 pub use summary::{failure_summary, step_summary};

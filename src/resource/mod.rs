@@ -6,6 +6,7 @@ mod alarm;
 mod bus;
 mod dashboard;
 pub mod document;
+mod execution;
 mod fill;
 mod mail;
 pub mod mail_setup;
@@ -29,9 +30,11 @@ pub use alarm::{Alarm, SPEND_EXPRESSION};
 pub use bus::{BUS_STATEMENT, Bus};
 pub use dashboard::{Dashboard, MOST_SEARCHED};
 pub use mail::{ConfigurationSet, DESTINATION, Identity, Template, sample_data};
+pub use execution::{
+    ExecutionName, MAIL_EXECUTION_PREFIX, day_execution, day_of, watch_execution,
+};
 pub use names::{
-    ALARM_DETAIL_TYPE, ALARM_SOURCE, DEFAULT_BUS, Facts, MAIL_EXECUTION_PREFIX, NOTIFIER_TARGET,
-    QUEUE_TARGET, Scope, TEST_DETAIL_TYPE, TEST_SOURCE, are_ours, bare_address, tags,
+    ALARM_DETAIL_TYPE, ALARM_SOURCE, DEFAULT_BUS, Facts, NOTIFIER_TARGET, QUEUE_TARGET, Scope, TEST_DETAIL_TYPE, TEST_SOURCE, are_ours, bare_address, tags,
 };
 pub use notifier::{Notifier, definition};
 pub use queue::Queue;

@@ -15,8 +15,6 @@ pub const DESCRIPTION_MARK: &str = "billctl: ";
 pub const NOTIFIER_TARGET: &str = "notifier";
 /// The id of a rule's target that is the queue.
 pub const QUEUE_TARGET: &str = "undelivered";
-/// How the name of an execution begins that mails; the event's id follows (docs/notifier.md).
-pub const MAIL_EXECUTION_PREFIX: &str = "mail_";
 /// The `source` of a test event.
 pub const TEST_SOURCE: &str = "billctl.test";
 /// The `detail-type` of a test event.

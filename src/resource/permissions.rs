@@ -29,6 +29,8 @@ pub enum Job {
     Deploy,
     /// Reads only: `status` (with `--drift`), `spend` and `doctor`.
     Status,
+    /// For an hourly job: `spend --tell`.
+    Tell,
 }
 
 impl Job {
@@ -49,6 +51,7 @@ impl Job {
             Self::Operator => all.concat().into_iter().collect(),
             Self::Deploy => DEPLOY.iter().copied().collect(),
             Self::Status => STATUS.iter().copied().collect(),
+            Self::Tell => TELL.iter().copied().collect(),
         }
     }
 }
@@ -115,12 +118,31 @@ const STATUS: &[Operation] = &[
     sesv2::GET_CONFIGURATION_SET_EVENT_DESTINATIONS,
     sesv2::GET_EMAIL_IDENTITY,
     sesv2::GET_EMAIL_TEMPLATE,
+    // Whether the owners of accounts above their limits were told.
+    sfn::DESCRIBE_EXECUTION,
     sfn::DESCRIBE_STATE_MACHINE,
+    sfn::GET_EXECUTION_HISTORY,
     sfn::LIST_EXECUTIONS,
     sqs::GET_QUEUE_ATTRIBUTES,
     sqs::GET_QUEUE_URL,
     sqs::LIST_QUEUE_TAGS,
     sqs::RECEIVE_MESSAGE,
+];
+
+/// What `spend --tell` calls: what `spend` does, and the notifier's executions.
+const TELL: &[Operation] = &[
+    billing::GET_BILLING_PREFERENCES,
+    cloudwatch::GET_METRIC_DATA,
+    cloudwatch::LIST_METRICS,
+    organizations::DESCRIBE_ACCOUNT,
+    organizations::DESCRIBE_ORGANIZATION,
+    organizations::LIST_ACCOUNTS_FOR_PARENT,
+    organizations::LIST_ORGANIZATIONAL_UNITS_FOR_PARENT,
+    organizations::LIST_ROOTS,
+    sfn::DESCRIBE_EXECUTION,
+    sfn::DESCRIBE_STATE_MACHINE,
+    sfn::GET_EXECUTION_HISTORY,
+    sfn::START_EXECUTION,
 ];
 
 /// What AWS wants beside the operation's own action, of which billctl calls no operation.
@@ -222,11 +244,12 @@ pub fn policy(
     let statements: Vec<Value> = rooms(job)
         .iter()
         .map(|(room, actions)| {
+            let resources = place.resources(*room).into_iter();
             let mut statement = json!({
                 "Sid": room.sid(),
                 "Effect": "Allow",
                 "Action": single_or_list(actions.iter().cloned()),
-                "Resource": single_or_list(place.resources(*room)),
+                "Resource": single_or_list(resources.filter(|arn| is_of(arn, actions))),
             });
             if let (Some(condition), Some(fields)) =
                 (place.condition(*room), statement.as_object_mut())
@@ -237,6 +260,16 @@ pub fn policy(
         })
         .collect();
     json!({"Version": "2012-10-17", "Statement": statements})
+}
+
+/// Whether any of these actions can be about this resource: a room can hold several services'.
+fn is_of(resource: &str, actions: &BTreeSet<String>) -> bool {
+    let service = resource.split(':').nth(2);
+    service.is_none_or(|service| {
+        actions
+            .iter()
+            .any(|action| action.split(':').next() == Some(service))
+    })
 }
 
 /// One text alone, several as a list: IAM takes both, and characters are scarce.
