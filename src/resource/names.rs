@@ -216,6 +216,9 @@ impl Scope<'_> {
             ("Measure", measure),
             ("NotifyOk", notify_ok),
             ("StackSetName", &self.config.deploy.stack_set),
+            ("Remind", "true"),
+            ("EscalateAfter", "0"),
+            ("EscalateTo", ""),
         ])
     }
 
