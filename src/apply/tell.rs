@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{Context, Error, Result};
 use crate::model::{AccountId, Usd};
-use crate::observe::told::{self, MOST_ATTEMPTS, Told};
+use crate::observe::told::{self, MOST_ATTEMPTS};
+use crate::plan::above::Told;
 use crate::resource::{Scope, day_execution};
 use crate::service::{self, Kind, OrAbsent, Services};
 

@@ -2,11 +2,10 @@
 //! may still be going on or leave its count of days behind.
 
 use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan};
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::model::AccountId;
+use crate::plan::above::{Refused, Told, yesterday};
 use crate::resource::{Scope, day_execution};
 use crate::service::sfn::{Execution, ExecutionStatus, HistoryEvent};
 use crate::service::{self, OrAbsent, Services};
@@ -17,53 +16,6 @@ pub const MOST_ATTEMPTS: u32 = 24;
 const MOST_PAGES: usize = 10;
 /// The task that mails, as a history names it.
 const SEND: &str = "sendEmail";
-
-/// What became of telling an account's owner on a day.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "state", rename_all = "kebab-case")]
-pub enum Told {
-    /// They were: that day, or since then with the reminders of the table.
-    Yes {
-        /// The execution that did.
-        execution: String,
-        /// Since which day the account is told about, where that is known.
-        since: Option<String>,
-    },
-    /// The day is under way without a mail.
-    Trying {
-        /// The execution.
-        execution: String,
-        /// Since when it tries.
-        since: Timestamp,
-        /// What SES said first, and when.
-        refused: Option<Refused>,
-    },
-    /// The day's last try ended badly, without a mail.
-    Failed {
-        /// The execution.
-        execution: String,
-        /// The error's name.
-        error: String,
-        /// Its cause, in the notifier's or AWS's words.
-        cause: String,
-    },
-    /// The day ended without a mail, because its figures didn't show it.
-    NotBorneOut {
-        /// The execution.
-        execution: String,
-    },
-    /// Nobody tried.
-    No,
-}
-
-/// A mail that SES didn't take.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Refused {
-    /// When first.
-    pub since: Timestamp,
-    /// The error's name.
-    pub error: String,
-}
 
 /// An account's day as its executions show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,14 +52,11 @@ pub async fn look(
         told: of_today.told,
         chain: Map::new(),
     };
-    let Some(yesterday) = today.checked_sub(1.day()).ok() else {
+    // What failed today goes on from yesterday too.
+    let Some(before) = yesterday(today).filter(|_| day.next.is_some()) else {
         return Ok(day);
     };
-    // What failed today goes on from yesterday too.
-    if day.next.is_none() {
-        return Ok(day);
-    }
-    let before = tries(services, scope, account, yesterday).await?;
+    let before = tries(services, scope, account, before).await?;
     let Some(last) = &before.last else {
         return Ok(day);
     };

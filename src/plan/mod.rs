@@ -1,5 +1,6 @@
 //! Pure: what has to be done so that what is there becomes what is wanted.
 
+pub mod above;
 pub mod billing;
 pub mod doctor;
 pub mod failure;
