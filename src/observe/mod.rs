@@ -1,5 +1,6 @@
 //! Reads what is there, through the traits; writes nothing.
 
+pub mod above;
 pub mod billing;
 pub mod billing_health;
 pub mod doctor;

@@ -117,8 +117,6 @@ pub struct Circumstances<'a> {
     pub waiting: u64,
     /// Executions that failed lately.
     pub failed: usize,
-    /// Whether there is a StackSet.
-    pub stack_set: bool,
 }
 
 impl Above {

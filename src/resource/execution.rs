@@ -10,6 +10,10 @@ use crate::model::{AccountId, Arn, REGION};
 
 /// How the name of an execution begins that mails about a test event; the event's id follows.
 pub const MAIL_EXECUTION_PREFIX: &str = "mail_";
+/// How the notifier ends for an event that it takes nothing from.
+pub const EVENT_REFUSED: &str = "Billctl.EventRefused";
+/// How it ends for an account that isn't in the organisation.
+pub const UNKNOWN_ACCOUNT: &str = "Billctl.UnknownAccount";
 const DAY: &str = "day_";
 const WATCH: &str = "watch_";
 
