@@ -6,8 +6,9 @@ use aws_sdk_sqs::types::{self as sdk, QueueAttributeName};
 
 use super::call::{Caller, required};
 use crate::service::sqs::{
-    Attributes, CHANGE_MESSAGE_VISIBILITY, CREATE_QUEUE, DELETE_MESSAGE, DELETE_QUEUE, GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL, LIST_QUEUE_TAGS,
-    MOST_SEEN, Message, RECEIVE_MESSAGE, Received, SET_QUEUE_ATTRIBUTES, Sqs,
+    Attributes, CHANGE_MESSAGE_VISIBILITY, CREATE_QUEUE, DELETE_MESSAGE, DELETE_QUEUE,
+    GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL, LIST_QUEUE_TAGS, MOST_SEEN, Message, RECEIVE_MESSAGE,
+    Received, SET_QUEUE_ATTRIBUTES, Sqs,
 };
 use crate::service::{Result, Tags};
 

@@ -450,7 +450,10 @@ fn write(
         put(path, render::spend_csv(report)?)?;
     }
     if let Some(path) = &args.json {
-        put(path, render::spend_and_told(Format::Json, report, told, None) + "\n")?;
+        put(
+            path,
+            render::spend_and_told(Format::Json, report, told, None) + "\n",
+        )?;
     }
     if !outputs.takes_stdout() {
         let text = render::spend_and_told(context.global.format, report, told, Outputs::width());

@@ -154,8 +154,7 @@ async fn tree_and_charges(
     }
     let measure = context.config.alarm.measure;
     let charges = observe::spend::charges(services, tree.account_ids(), measure, now).await;
-    let charges =
-        charges.map_err(|error| format!("who is above its limit isn't known: {error}"));
+    let charges = charges.map_err(|error| format!("who is above its limit isn't known: {error}"));
     Ok((tree, charges))
 }
 

@@ -185,7 +185,11 @@ impl Above {
                 refused: Some(refused),
                 ..
             } => (
-                format!("SES refuses since {}: {}", minute(refused.since), refused.error),
+                format!(
+                    "SES refuses since {}: {}",
+                    minute(refused.since),
+                    refused.error
+                ),
                 "it is tried hourly for a day; ask SES for a higher quota, then `billctl resend`",
             ),
             Told::Trying {
@@ -263,7 +267,8 @@ impl Above {
             );
         }
         (
-            "no event came: its alarm was changed or has no data, or its events don't arrive".to_owned(),
+            "no event came: its alarm was changed or has no data, or its events don't arrive"
+                .to_owned(),
             "run `billctl status --drift` and `billctl test-alert`, and `billctl spend --tell`",
         )
     }

@@ -5,6 +5,7 @@ pub mod billing;
 pub mod doctor;
 pub mod failure;
 pub mod operation_id;
+pub mod resend;
 pub mod rollout;
 pub mod status;
 mod threshold;

@@ -70,12 +70,7 @@ pub fn spend_above(report: &Report) -> Option<String> {
     ))
 }
 
-fn text(
-    format: Format,
-    report: &Report,
-    told: Option<&Tellings>,
-    width: Option<usize>,
-) -> String {
+fn text(format: Format, report: &Report, told: Option<&Tellings>, width: Option<usize>) -> String {
     let mut fit = &FITS[0];
     let mut table = table(format, report, fit);
     if let Some(width) = width {
@@ -96,10 +91,14 @@ fn text(
         ));
     }
     let said = told.map_or_else(Vec::new, told_lines);
-    below.extend(said.into_iter().chain(notes(report)).map(|note| match format {
-        Format::Markdown => format!("- {note}"),
-        _ => note,
-    }));
+    below.extend(
+        said.into_iter()
+            .chain(notes(report))
+            .map(|note| match format {
+                Format::Markdown => format!("- {note}"),
+                _ => note,
+            }),
+    );
     below.push(cost_line(report));
     lines.extend(below.into_iter().map(|line| match width {
         Some(width) => textwrap::fill(&line, width),

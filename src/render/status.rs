@@ -268,9 +268,14 @@ fn above_limits(format: Format, members: &MembersStatus) -> Option<String> {
     }
     let rest = members.above.len().saturating_sub(MOST_ROWS);
     if rest > 0 {
-        findings.push(format!("{rest} more are above their limits (--format json has all)"));
+        findings.push(format!(
+            "{rest} more are above their limits (--format json has all)"
+        ));
     }
-    let mut text = format!("\nabove the limit by the billing account's figures:\n\n{}", table.render());
+    let mut text = format!(
+        "\nabove the limit by the billing account's figures:\n\n{}",
+        table.render()
+    );
     if !findings.is_empty() {
         text.push_str("\n\n");
         text.push_str(&findings.join("\n"));
@@ -363,7 +368,10 @@ fn verdict(format: Format, status: &Status) -> String {
                 wrong.push("the billing side differs".to_owned());
             }
             if health.failed > 0 {
-                wrong.push(format!("{} failed lately", plural(health.failed, "execution")));
+                wrong.push(format!(
+                    "{} failed lately",
+                    plural(health.failed, "execution")
+                ));
             }
         }
         BillingStatus::Unread { .. } => wrong.push("the billing side could not be read".to_owned()),

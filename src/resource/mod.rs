@@ -29,12 +29,14 @@ pub use access::Access;
 pub use alarm::{Alarm, SPEND_EXPRESSION};
 pub use bus::{BUS_STATEMENT, Bus};
 pub use dashboard::{Dashboard, MOST_SEARCHED};
-pub use mail::{ConfigurationSet, DESTINATION, Identity, Template, sample_data};
 pub use execution::{
-    EVENT_REFUSED, ExecutionName, MAIL_EXECUTION_PREFIX, UNKNOWN_ACCOUNT, day_execution, day_of, watch_execution,
+    EVENT_REFUSED, ExecutionName, MAIL_EXECUTION_PREFIX, UNKNOWN_ACCOUNT, day_execution, day_of,
+    watch_execution,
 };
+pub use mail::{ConfigurationSet, DESTINATION, Identity, Template, sample_data};
 pub use names::{
-    ALARM_DETAIL_TYPE, ALARM_SOURCE, DEFAULT_BUS, Facts, NOTIFIER_TARGET, QUEUE_TARGET, Scope, TEST_DETAIL_TYPE, TEST_SOURCE, are_ours, bare_address, tags,
+    ALARM_DETAIL_TYPE, ALARM_SOURCE, DEFAULT_BUS, Facts, NOTIFIER_TARGET, QUEUE_TARGET, Scope,
+    TEST_DETAIL_TYPE, TEST_SOURCE, are_ours, bare_address, tags,
 };
 pub use notifier::{Notifier, definition};
 pub use queue::Queue;

@@ -11,8 +11,9 @@ use super::policy::{
 use super::{Sandbox, World};
 use crate::model::{Arn, REGION};
 use crate::service::sqs::{
-    self, Attributes, CHANGE_MESSAGE_VISIBILITY, CREATE_QUEUE, DELETE_MESSAGE, DELETE_QUEUE, GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL,
-    LIST_QUEUE_TAGS, MOST_SEEN, RECEIVE_MESSAGE, SET_QUEUE_ATTRIBUTES, Sqs,
+    self, Attributes, CHANGE_MESSAGE_VISIBILITY, CREATE_QUEUE, DELETE_MESSAGE, DELETE_QUEUE,
+    GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL, LIST_QUEUE_TAGS, MOST_SEEN, RECEIVE_MESSAGE,
+    SET_QUEUE_ATTRIBUTES, Sqs,
 };
 use crate::service::{Kind, Operation, Result, ServiceError, Tags};
 
