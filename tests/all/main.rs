@@ -29,5 +29,6 @@ mod stage;
 mod story;
 mod support;
 mod terminal;
+mod tell;
 mod test_alert;
 mod wire;
