@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use serde_json::{Map, Value};
 
 use crate::model::AccountId;
-use crate::plan::above::{Refused, Told, yesterday};
+use crate::plan::above::{READ, Refused, SEND, Told, yesterday};
 use crate::resource::{Scope, day_execution};
 use crate::service::sfn::{Execution, ExecutionStatus, HistoryEvent};
 use crate::service::{self, OrAbsent, Services};
@@ -14,8 +14,6 @@ use crate::service::{self, OrAbsent, Services};
 pub const MOST_ATTEMPTS: u32 = 24;
 /// Pages of a history that are read at most: a day has a few thousand events.
 const MOST_PAGES: usize = 10;
-/// The task that mails, as a history names it.
-const SEND: &str = "sendEmail";
 
 /// An account's day as its executions show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,9 +208,15 @@ async fn history(services: &Services, execution: &Execution) -> service::Result<
         };
         for event in &page.items {
             match event.kind.as_str() {
-                "TaskSucceeded" if is_mail(event) => return Ok(Sent::Yes),
-                "TaskFailed" if is_mail(event) && refused.is_none() => {
-                    refused = Some(Refused {
+                "TaskSucceeded" if is_call(event, SEND) => return Ok(Sent::Yes),
+                // The figures are readable again.
+                "TaskSucceeded" if is_call(event, READ) => {
+                    refused.take_if(|refused: &mut Refused| refused.call == READ);
+                }
+                "TaskFailed" if refused.is_none() => {
+                    let failed = [SEND, READ].into_iter().find(|call| is_call(event, call));
+                    refused = failed.map(|call| Refused {
+                        call: call.to_owned(),
                         since: event.at,
                         error: event
                             .error
@@ -231,7 +235,7 @@ async fn history(services: &Services, execution: &Execution) -> service::Result<
     Ok(Sent::No { refused })
 }
 
-fn is_mail(event: &HistoryEvent) -> bool {
+fn is_call(event: &HistoryEvent, call: &str) -> bool {
     let resource = event.resource.as_deref().unwrap_or_default();
-    resource == SEND || resource.ends_with(":sendEmail")
+    resource.rsplit(':').next() == Some(call)
 }

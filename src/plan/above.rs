@@ -12,6 +12,10 @@ use crate::resource::{ExecutionName, day_of};
 use crate::service::sfn::ExecutionStatus;
 use crate::spend::Standing;
 
+/// The call that mails, as a history names it.
+pub const SEND: &str = "sendEmail";
+/// The call that reads the figures.
+pub const READ: &str = "getMetricData";
 /// A day that only began is no reason to worry.
 const PATIENCE: i64 = 15 * 60;
 /// How far back a watch has to do with what is above now.
@@ -34,7 +38,7 @@ pub enum Told {
         execution: String,
         /// Since when it tries.
         since: Timestamp,
-        /// What SES said first, and when.
+        /// What stands in the way, and since when.
         refused: Option<Refused>,
     },
     /// The day's last try ended badly, without a mail.
@@ -55,9 +59,11 @@ pub enum Told {
     No,
 }
 
-/// A mail that SES didn't take.
+/// A mail that SES didn't take, or figures that couldn't be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refused {
+    /// Which call failed: `sendEmail`, or `getMetricData`.
+    pub call: String,
     /// When first.
     pub since: Timestamp,
     /// The error's name.
@@ -184,14 +190,7 @@ impl Above {
             Told::Trying {
                 refused: Some(refused),
                 ..
-            } => (
-                format!(
-                    "SES refuses since {}: {}",
-                    minute(refused.since),
-                    refused.error
-                ),
-                "it is tried hourly for a day; ask SES for a higher quota, then `billctl resend`",
-            ),
+            } => Self::refused(refused),
             Told::Trying {
                 execution, since, ..
             } => (
@@ -207,6 +206,21 @@ impl Above {
                 "run `billctl spend --tell`",
             ),
             Told::Yes { .. } | Told::No => self.nobody_tried(coverage, circumstances),
+        }
+    }
+
+    fn refused(refused: &Refused) -> (String, &'static str) {
+        let (since, error) = (minute(refused.since), &refused.error);
+        if refused.call == SEND {
+            (
+                format!("SES refuses since {since}: {error}"),
+                "it is tried hourly for a day; ask SES for a higher quota",
+            )
+        } else {
+            (
+                format!("the notifier can't read the figures since {since}: {error}"),
+                "run `billctl bootstrap`; it is tried hourly",
+            )
         }
     }
 

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::style::{self, paint};
-use super::{Format, Table, clean, json};
+use super::{Format, clean, json};
 use crate::plan::resend::{Item, Outcome, Step};
 
 /// What ended undelivered, and what is or was done about it.
@@ -87,25 +87,29 @@ pub fn resend(format: Format, resend: &Resend) -> String {
     if resend.items.is_empty() {
         return "nothing ended undelivered".to_owned();
     }
-    let mut table = Table::new(format, &["", "when", "account", "what", "what is done"]);
-    for item in resend.items {
-        let at = item
-            .at
-            .map_or_else(String::new, |at| at.strftime("%Y-%m-%d %H:%M").to_string());
-        let why = match item.why.as_str() {
-            "" => String::new(),
-            why => format!(" ({})", clean(why)),
-        };
-        let (mark, done) = done(item);
-        table.row([
-            mark.to_owned(),
-            at,
-            item.account.map_or_else(String::new, |id| id.to_string()),
-            format!("{} {}{why}", clean(&item.name), clean(&item.what)),
-            clean(&done),
-        ]);
-    }
-    let mut lines = vec![table.render(), String::new()];
+    // A line for what is done and one for what it is about: AWS's reasons are too long for columns.
+    let markdown = format == Format::Markdown;
+    let mut lines: Vec<String> = resend
+        .items
+        .iter()
+        .map(|item| {
+            let (mark, done) = done(item);
+            let at = item
+                .at
+                .map_or_else(String::new, |at| at.strftime("%Y-%m-%d %H:%M").to_string());
+            let account = item.account.map_or_else(String::new, |id| format!("{id} "));
+            let mut about = format!("{}: {}", clean(&item.name), clean(&item.what));
+            if !item.why.is_empty() {
+                about.push_str(&format!(": {}", clean(&item.why)));
+            }
+            if markdown {
+                format!("- {at} {account}{}; {about}", clean(&done))
+            } else {
+                format!("{mark} {at} {account}{}\n    {about}", clean(&done))
+            }
+        })
+        .collect();
+    lines.push(String::new());
     let summary = resend.summary();
     lines.push(match format {
         Format::Markdown => format!("**{summary}**"),
@@ -123,7 +127,7 @@ fn done(item: &Item) -> (&'static str, String) {
         (Some(Outcome::Dropped), _) => ("-", "dropped".to_owned()),
         (Some(Outcome::Failed { error }), _) => ("!", error.clone()),
         (_, Step::Settled { because }) => ("=", because.clone()),
-        (_, Step::Leave { advice }) => ("", advice.clone()),
+        (_, Step::Leave { advice }) => ("?", advice.clone()),
         (_, Step::Watch { execution, .. }) => ("+", format!("start {execution}")),
         (_, Step::Day { limit }) => ("+", format!("start its day: above {limit}")),
     }

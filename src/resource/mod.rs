@@ -229,4 +229,4 @@ pub fn desired(scope: &Scope) -> Vec<Resource> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -28,7 +28,7 @@ mod spend;
 mod stage;
 mod story;
 mod support;
-mod terminal;
 mod tell;
+mod terminal;
 mod test_alert;
 mod wire;

@@ -16,7 +16,8 @@ const STACKSETS_PRINCIPALS: [&str; 2] = [
     "stacksets.cloudformation.amazonaws.com",
 ];
 
-/// The role that StackSets makes for itself when trusted access is activated.
+/// The role that StackSets makes for itself when trusted access is activated. Its path names the service, so a
+/// condition on `iam:AWSServiceName` would allow no less.
 const STACKSETS_ROLE: &str = "aws-service-role/stacksets.cloudformation.amazonaws.com/\
                               AWSServiceRoleForCloudFormationStackSetsOrgAdmin";
 
@@ -249,9 +250,6 @@ impl<'a> Places<'a> {
             ]}}),
             Room::TrustedAccess => {
                 json!({"StringEquals": {"organizations:ServicePrincipal": STACKSETS_PRINCIPALS}})
-            }
-            Room::StackSetsRole => {
-                json!({"StringEquals": {"iam:AWSServiceName": "stacksets.cloudformation.amazonaws.com"}})
             }
             _ => return None,
         })
