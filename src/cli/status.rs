@@ -175,7 +175,7 @@ fn explain(
         }
     };
     let health = match billing {
-        BillingStatus::Read { health, .. } => Some(health),
+        BillingStatus::Read { health, .. } => Some(&**health),
         BillingStatus::Unread { .. } | BillingStatus::NotHere => None,
     };
     let circumstances = Circumstances {
@@ -303,7 +303,7 @@ async fn billing(context: &Context, scope: &Scope<'_>) -> BillingStatus {
     match read {
         Ok((observed, health)) => BillingStatus::Read {
             plan: plan(resource::desired(scope), &observed.present),
-            health,
+            health: Box::new(health),
         },
         Err(error) => BillingStatus::Unread {
             error: error.to_string(),

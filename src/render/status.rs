@@ -30,7 +30,7 @@ pub enum BillingStatus {
         /// What `bootstrap` would change.
         plan: Plan,
         /// How it does.
-        health: BillingHealth,
+        health: Box<BillingHealth>,
     },
     /// It could not be read.
     Unread {

@@ -147,10 +147,12 @@ fn the_hourly_workflow_tells_each_owner_once() {
     let steps = workflow["jobs"]["tell"]["steps"].as_sequence().unwrap();
     let tell = || {
         let scripts = steps.iter().filter_map(|step| step["run"].as_str());
-        let ran = scripts.map(|script| runner.run(script, &BTreeMap::new()));
+        let ran: Vec<Output> = scripts
+            .map(|script| runner.run(script, &BTreeMap::new()))
+            .collect();
         let last = ran.last().unwrap();
-        assert!(last.status.success(), "{:?}", texts(&last));
-        texts(&last).0
+        assert!(last.status.success(), "{:?}", texts(last));
+        texts(last).0
     };
     assert!(!tell().contains(", 0 told now"));
     assert!(tell().contains(", 0 told now"));
