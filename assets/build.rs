@@ -71,7 +71,7 @@ fn expand(value: &mut Value, fragments: &BTreeMap<String, String>) -> Result<(),
 fn joined(text: &str) -> String {
     text.lines()
         .map(str::trim)
-        .filter(|line| !line.is_empty() && !(line.starts_with("/*") && line.ends_with("*/")))
+        .filter(|line| !(line.is_empty() || line.starts_with("/*") && line.ends_with("*/")))
         .collect::<Vec<_>>()
         .join(" ")
 }

@@ -3,6 +3,8 @@
 pub mod billing;
 pub mod drift;
 pub mod operation;
+pub mod resend;
 pub mod rollout;
+pub mod tell;
 pub mod test_alert;
 pub mod turn;

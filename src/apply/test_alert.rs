@@ -10,7 +10,7 @@ use crate::error::{Context, Result};
 use crate::model::{AccountId, Usd};
 use crate::observe::undelivered::{self, Queue, Undelivered};
 use crate::resource::{
-    MAIL_EXECUTION_PREFIX, Scope, TEST_DETAIL_TYPE, TEST_SOURCE, is_named_by_us,
+    ExecutionName, MAIL_EXECUTION_PREFIX, Scope, TEST_DETAIL_TYPE, TEST_SOURCE,
 };
 use crate::service::eventbridge::NewEvent;
 use crate::service::sfn::{Execution, ExecutionStatus, HistoryEvent};
@@ -230,7 +230,7 @@ impl Follow<'_> {
             .into_iter()
             .flat_map(|page| page.items)
             .filter(|execution| execution.started >= since - CLOCKS)
-            .filter(|execution| !is_named_by_us(&execution.name))
+            .filter(|execution| ExecutionName::parse(&execution.name) == ExecutionName::Event)
             .take(MOST_INPUTS);
         for execution in candidates {
             let described = self.described(&execution).await?;

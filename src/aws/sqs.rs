@@ -2,12 +2,13 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_sqs::types::{self as sdk, QueueAttributeName};
 
 use super::call::{Caller, required};
 use crate::service::sqs::{
-    Attributes, CREATE_QUEUE, DELETE_QUEUE, GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL, LIST_QUEUE_TAGS,
-    MOST_SEEN, Message, RECEIVE_MESSAGE, SET_QUEUE_ATTRIBUTES, Sqs,
+    Attributes, CHANGE_MESSAGE_VISIBILITY, CREATE_QUEUE, DELETE_MESSAGE, DELETE_QUEUE,
+    GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL, LIST_QUEUE_TAGS, MOST_SEEN, Message, RECEIVE_MESSAGE,
+    Received, SET_QUEUE_ATTRIBUTES, Sqs,
 };
 use crate::service::{Result, Tags};
 
@@ -47,17 +48,51 @@ impl Sqs for Caller<Client> {
             .call(RECEIVE_MESSAGE, || request.clone().send())
             .await?;
         let messages = answer.messages.unwrap_or_default().into_iter();
-        Ok(messages
-            .map(|message| Message {
-                body: message.body.unwrap_or_default(),
-                attributes: message
-                    .message_attributes
-                    .unwrap_or_default()
-                    .into_iter()
-                    .filter_map(|(name, value)| Some((name, value.string_value?)))
-                    .collect(),
+        Ok(messages.map(read).collect())
+    }
+
+    async fn receive_messages(&self, url: &str, hidden: u16) -> Result<Vec<Received>> {
+        let op = RECEIVE_MESSAGE;
+        let request = self
+            .client
+            .receive_message()
+            .queue_url(url)
+            .max_number_of_messages(MOST_SEEN as i32)
+            .message_attribute_names("All")
+            .visibility_timeout(hidden.into())
+            .wait_time_seconds(1);
+        let answer = self.call(op, || request.clone().send()).await?;
+        let messages = answer.messages.unwrap_or_default().into_iter();
+        messages
+            .map(|message| {
+                let receipt = required(op, message.receipt_handle.clone(), "ReceiptHandle")?;
+                let message = read(message);
+                Ok(Received { message, receipt })
             })
-            .collect())
+            .collect()
+    }
+
+    async fn change_message_visibility(&self, url: &str, receipt: &str, hidden: u16) -> Result<()> {
+        let request = self
+            .client
+            .change_message_visibility()
+            .queue_url(url)
+            .receipt_handle(receipt)
+            .visibility_timeout(hidden.into());
+        self.call(CHANGE_MESSAGE_VISIBILITY, || request.clone().send())
+            .await
+            .map(drop)
+    }
+
+    async fn delete_message(&self, url: &str, receipt: &str) -> Result<()> {
+        let request = self
+            .client
+            .delete_message()
+            .queue_url(url)
+            .receipt_handle(receipt);
+        self.call(DELETE_MESSAGE, || request.clone().send())
+            .await
+            .map(drop)
     }
 
     async fn list_queue_tags(&self, url: &str) -> Result<Tags> {
@@ -102,6 +137,18 @@ impl Sqs for Caller<Client> {
         self.call(DELETE_QUEUE, || request.clone().send())
             .await
             .map(drop)
+    }
+}
+
+fn read(message: sdk::Message) -> Message {
+    Message {
+        body: message.body.unwrap_or_default(),
+        attributes: message
+            .message_attributes
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.string_value?)))
+            .collect(),
     }
 }
 

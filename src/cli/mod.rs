@@ -13,6 +13,7 @@ mod init;
 mod man;
 mod policy;
 mod preview;
+mod resend;
 mod sandbox;
 mod spend;
 mod status;
@@ -66,6 +67,8 @@ enum Command {
     Preview(preview::PreviewArgs),
     /// Send a test event through bus, rule, notifier and SES, and follow it to the mail.
     TestAlert(test_alert::TestAlertArgs),
+    /// Send again what ended undelivered: events in the dead-letter queue, and the notifier's failed executions.
+    Resend(resend::ResendArgs),
     /// Print the least IAM policy for an operator, for CI, or for looking only.
     Policy(policy::PolicyArgs),
     /// Print the CloudFormation template that the members get, with its parameters.
@@ -140,6 +143,7 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Bootstrap(args) => bootstrap::run(args, &context).await,
         Command::Deploy(args) => deploy::run(args, &context).await,
         Command::Destroy(args) => destroy::run(args, &context).await,
+        Command::Resend(args) => resend::run(args, &context).await,
         Command::Spend(args) => spend::run(args, &context).await,
         Command::Status(args) => status::run(args, &context).await,
         Command::TestAlert(args) => test_alert::run(args, &context).await,

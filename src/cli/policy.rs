@@ -15,6 +15,8 @@ pub enum Job {
     Deploy,
     /// For looking only: `status` (with `--drift`), `spend` and `doctor`.
     Status,
+    /// For an hourly job: `spend --tell`, which has the owners of accounts above their thresholds told.
+    Tell,
 }
 
 impl From<Job> for permissions::Job {
@@ -23,6 +25,7 @@ impl From<Job> for permissions::Job {
             Job::Operator => Self::Operator,
             Job::Deploy => Self::Deploy,
             Job::Status => Self::Status,
+            Job::Tell => Self::Tell,
         }
     }
 }

@@ -2,9 +2,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use jiff::Timestamp;
 
 use super::output::Outputs;
 use super::{Context, Format, GlobalArgs};
+use crate::apply::tell::{self as apply, Above, Tellings};
 use crate::config::{Config, Measure};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
@@ -13,6 +15,7 @@ use crate::observe::spend::{self as observe, Series, Window};
 use crate::observe::{precheck, tree};
 use crate::plan::Thresholds;
 use crate::render;
+use crate::resource::{self, day_of};
 use crate::spend::{By, Grid, Interval, Ledger, Material, Missing, Note, Report, Subject, report};
 
 /// Days read at least: what is usual is said by the four weeks before a day, and the month so far can have 31, with
@@ -57,6 +60,9 @@ pub struct SpendArgs {
     /// Exit with code 4 if an account is above its threshold.
     #[arg(long, conflicts_with = "suggest")]
     check: bool,
+    /// Have the owner of every account that is above its threshold told, once a day, whether or not its alarm went off.
+    #[arg(long, conflicts_with = "suggest")]
+    tell: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -124,8 +130,11 @@ pub async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
     let thresholds = has_config
         .then(|| context.thresholds(&organization))
         .transpose()?;
-    if args.check {
-        checkable(args, thresholds.is_some())?;
+    for option in [
+        args.check.then_some("--check"),
+        args.tell.then_some("--tell"),
+    ] {
+        checkable(args, option, thresholds.is_some())?;
     }
     let window = window(args, context);
     context
@@ -161,6 +170,12 @@ pub async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
     )
     .await?;
     missing.retain(|_, missing| !of_everybody || missing.everywhere());
+    let told = match thresholds.as_ref().filter(|_| args.tell) {
+        Some(thresholds) => {
+            Some(tell(context, &organization, thresholds, &ledgers, window.now).await?)
+        }
+        None => None,
+    };
     let report = assemble(
         args,
         context,
@@ -173,26 +188,85 @@ pub async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
             metrics: series.len(),
         },
     );
-    write(args, context, outputs, &report)?;
-    match render::spend_above(&report).filter(|_| args.check) {
+    write(args, context, outputs, &report, told.as_ref())?;
+    conclude(args, &report, told.as_ref())
+}
+
+/// Whom nobody could tell is worse than that somebody is above.
+fn conclude(args: &SpendArgs, report: &Report, told: Option<&Tellings>) -> Result<()> {
+    if let Some(told) = told.filter(|told| told.failed > 0) {
+        let error = Error::new(
+            ErrorKind::Partial,
+            format!(
+                "{} of {} that are above their thresholds couldn't be told about",
+                told.failed,
+                told.accounts.len()
+            ),
+        );
+        return Err(error.hint("see above for why, and run the same command again"));
+    }
+    match render::spend_above(report).filter(|_| args.check) {
         Some(above) => Err(Error::new(ErrorKind::Check, above)),
         None => Ok(()),
     }
 }
 
-/// Whether there is something to check.
-fn checkable(args: &SpendArgs, has_config: bool) -> Result<()> {
+/// Whether there is something to compare, if an option wants it.
+fn checkable(args: &SpendArgs, option: Option<&str>, has_config: bool) -> Result<()> {
+    let Some(option) = option else {
+        return Ok(());
+    };
     if matches!(args.by, ByArg::Service) {
-        return Err(Error::usage(
-            "--check is about accounts: services have no thresholds",
-        ));
+        return Err(Error::usage(format!(
+            "{option} is about accounts: services have no thresholds"
+        )));
     }
     if !has_config {
-        return Err(Error::usage(
-            "--check needs thresholds: there is no config.toml",
-        ));
+        return Err(Error::usage(format!(
+            "{option} needs thresholds: there is no config.toml"
+        )));
     }
     Ok(())
+}
+
+/// `--tell`: the owners of accounts above their thresholds are told. Accounts that config excludes aren't watched.
+async fn tell(
+    context: &Context,
+    organization: &Organization,
+    thresholds: &Thresholds,
+    ledgers: &[(Subject, Ledger)],
+    now: Timestamp,
+) -> Result<Tellings> {
+    let facts = thresholds.facts(organization);
+    let scope = resource::Scope {
+        config: &context.config,
+        facts: &facts,
+    };
+    apply::notifier(&context.services, &scope).await?;
+    let above = ledgers.iter().filter_map(|(subject, ledger)| {
+        let Subject::Account(id) = subject else {
+            return None;
+        };
+        let (account, parent) = organization.account(*id)?;
+        let limit = thresholds.of(account.id, parent, organization);
+        let above = ledger.measured?.verdict(limit, now).is_above();
+        let excluded = context.config.deploy.exclude_accounts.contains(id);
+        (above && !excluded).then_some(Above {
+            account: *id,
+            limit,
+        })
+    });
+    context
+        .listener
+        .on(Event::Phase("telling the owners".to_owned()));
+    apply::tell(
+        &context.services,
+        &scope,
+        above.collect(),
+        day_of(now),
+        "tell",
+    )
+    .await
 }
 
 /// What was read.
@@ -353,7 +427,13 @@ fn outputs(args: &SpendArgs) -> Result<Outputs> {
 }
 
 /// Files first, then the answer: the table, unless standard output was asked for something else.
-fn write(args: &SpendArgs, context: &Context, outputs: Outputs, report: &Report) -> Result<()> {
+fn write(
+    args: &SpendArgs,
+    context: &Context,
+    outputs: Outputs,
+    report: &Report,
+    told: Option<&Tellings>,
+) -> Result<()> {
     let put = |path: &Path, text: String| -> Result<()> {
         outputs.put(path, &text)?;
         if !Outputs::is_stdout(path) {
@@ -370,10 +450,13 @@ fn write(args: &SpendArgs, context: &Context, outputs: Outputs, report: &Report)
         put(path, render::spend_csv(report)?)?;
     }
     if let Some(path) = &args.json {
-        put(path, render::spend(Format::Json, report, None) + "\n")?;
+        put(
+            path,
+            render::spend_and_told(Format::Json, report, told, None) + "\n",
+        )?;
     }
     if !outputs.takes_stdout() {
-        let text = render::spend(context.global.format, report, Outputs::width());
+        let text = render::spend_and_told(context.global.format, report, told, Outputs::width());
         Outputs::print(text + "\n")?;
     }
     Ok(())

@@ -1,9 +1,10 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 
 use clap::Args;
-use futures::try_join;
+use futures::{join, try_join};
+use jiff::Timestamp;
 
 use super::output::Outputs;
 use super::watch::Watched;
@@ -13,15 +14,19 @@ use crate::config::CallAs;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::model::{AccountId, AccountState, Organization, OuId};
-use crate::observe::silent::Charges;
-use crate::observe::{self, precheck};
+use crate::observe::above::LOOKED_AT_WITHOUT_ASKING;
+use crate::observe::billing_health::BillingHealth;
+use crate::observe::silent::Charges as Silence;
+use crate::observe::{self, Tree, precheck};
 use crate::plan::Thresholds;
+use crate::plan::above::{Circumstances, Told, above};
 use crate::plan::billing::plan;
 use crate::plan::probe::{self, Probes};
 use crate::plan::rollout::{Observed, Override, targets};
-use crate::plan::status::{Findings, members};
+use crate::plan::status::{Coverage, Findings, MembersStatus, members};
 use crate::render::{self, BillingStatus, Status};
-use crate::resource::{self, Facts, Scope, stack_set};
+use crate::resource::{self, Scope, stack_set};
+use crate::spend::Charges;
 
 /// Overrides that `status` reads one by one without being asked to: about half a minute at AWS's rate.
 const READ_WITHOUT_ASKING: usize = 60;
@@ -29,7 +34,8 @@ const READ_WITHOUT_ASKING: usize = 60;
 /// Arguments of `status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// Exit with code 4 if an account is uncovered, has a wrong threshold, or has drifted.
+    /// Exit with code 4 if an account is uncovered, has a wrong threshold, has drifted, or is above its limit and nobody
+    /// was told.
     #[arg(long)]
     pub check: bool,
     /// Read every threshold that can't be told otherwise, however many (about two a second), and look for every
@@ -85,13 +91,14 @@ pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
     let services = &context.services;
     let config = &context.config;
     let name = &config.deploy.stack_set;
+    let now = services.clock.now();
     let reads = async {
         try_join!(
-            observe::tree(services),
+            tree_and_charges(context, now),
             observe::stack_set::observe(services, name),
         )
     };
-    let (info, (tree, mut observed)) =
+    let (info, ((tree, charges), mut observed)) =
         precheck::checked(precheck::administrator(services, config), reads).await?;
     let organization = tree.organization(info)?;
     let thresholds = context.thresholds(&organization)?;
@@ -122,18 +129,47 @@ pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
         None => None,
     };
     let spec = stack_set::desired(config, organization.management_account);
+    let mut members = members(
+        config,
+        &spec,
+        &organization,
+        &thresholds,
+        &targeted(context, &organization, &observed)?,
+        &observed,
+        findings,
+    );
+    match charges {
+        Ok(charges) => {
+            let limits = organization.accounts().map(|(account, parent)| {
+                let limit = thresholds.of(account.id, parent, &organization);
+                (account.id, limit)
+            });
+            let standing = |account, limit| {
+                let charges: &Charges = charges.get(&account)?;
+                charges.above(limit, config.alarm.measure, now)
+            };
+            members.above = above(&members.accounts, &limits.collect(), standing, now);
+        }
+        Err(why) => members.notes.push(why),
+    }
+    let facts = thresholds.facts(&organization);
+    let scope = Scope {
+        config,
+        facts: &facts,
+    };
+    let looked_at = match args.deep {
+        true => members.above.len(),
+        false => members.above.len().min(LOOKED_AT_WITHOUT_ASKING),
+    };
+    let (billing, told) = join!(
+        billing(context, &scope),
+        observe::above::told(services, &scope, &members.above[..looked_at], now),
+    );
+    explain(&mut members, told, &billing, now);
     let report = Status {
-        members: members(
-            config,
-            &spec,
-            &organization,
-            &thresholds,
-            &targeted(context, &organization, &observed)?,
-            &observed,
-            findings,
-        ),
+        members,
         probe,
-        billing: billing(context, &organization, &thresholds).await,
+        billing,
     };
     say!(
         "{}",
@@ -147,6 +183,74 @@ pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// The organisation's accounts, and what the billing account says about each, as soon as it is known which there are.
+/// What can't be read doesn't hide the rest.
+async fn tree_and_charges(
+    context: &Context,
+    now: Timestamp,
+) -> Result<(Tree, Result<BTreeMap<AccountId, Charges>, String>)> {
+    let services = &context.services;
+    let tree = observe::tree(services).await?;
+    if context.config.call_as != CallAs::Own {
+        let why = "who is above its limit isn't seen from here: the charges of all accounts are in the management \
+                   account, where `billctl status` tells";
+        return Ok((tree, Err(why.to_owned())));
+    }
+    let measure = context.config.alarm.measure;
+    let charges = observe::spend::charges(services, tree.account_ids(), measure, now).await;
+    let charges = charges.map_err(|error| format!("who is above its limit isn't known: {error}"));
+    Ok((tree, charges))
+}
+
+/// Whether those above their limits were told, and if not, why that is likely.
+fn explain(
+    members: &mut MembersStatus,
+    told: Result<BTreeMap<AccountId, Told>>,
+    billing: &BillingStatus,
+    now: Timestamp,
+) {
+    let mut told = match told {
+        Ok(told) => told,
+        Err(error) => {
+            members
+                .notes
+                .push(format!("whether owners were told isn't known: {error}"));
+            BTreeMap::new()
+        }
+    };
+    let health = match billing {
+        BillingStatus::Read { health, .. } => Some(&**health),
+        BillingStatus::Unread { .. } | BillingStatus::NotHere => None,
+    };
+    let circumstances = Circumstances {
+        now,
+        recent: health.map_or(&[], |health| &health.recent),
+        waiting: health.map_or(0, BillingHealth::waiting),
+        failed: health.map_or(0, |health| health.failed),
+    };
+    let coverage: BTreeMap<AccountId, Coverage> = members
+        .accounts
+        .iter()
+        .map(|account| (account.account, account.coverage))
+        .collect();
+    let mut unknown = 0;
+    for above in &mut members.above {
+        let coverage = coverage.get(&above.account).copied();
+        match (told.remove(&above.account), coverage) {
+            (Some(told), Some(coverage)) => above.explain(told, coverage, &circumstances),
+            _ => {
+                above.finding = false;
+                unknown += 1;
+            }
+        }
+    }
+    if unknown > 0 {
+        members.notes.push(format!(
+            "whether {unknown} more owners were told wasn't looked at: `status --deep` does"
+        ));
+    }
 }
 
 /// The OUs that should be covered: those of config, else those that the StackSet is deployed to.
@@ -254,9 +358,9 @@ async fn look_for_data(
         return;
     }
     match observe::silent::silent(&context.services, &watched, args.deep).await {
-        Ok(Charges::MissingOf(accounts)) => findings.silent = accounts,
-        Ok(Charges::Nobodys) => findings.no_charges = true,
-        Ok(Charges::NotRead) => findings.notes.push(
+        Ok(Silence::MissingOf(accounts)) => findings.silent = accounts,
+        Ok(Silence::Nobodys) => findings.no_charges = true,
+        Ok(Silence::NotRead) => findings.notes.push(
             "whether every alarm has data wasn't looked at: `status --deep` reads the list of all charges".to_owned(),
         ),
         Err(error) => findings
@@ -266,31 +370,18 @@ async fn look_for_data(
 }
 
 /// The billing side, which only the management account can read. What can't be read doesn't hide the members.
-async fn billing(
-    context: &Context,
-    organization: &Organization,
-    thresholds: &Thresholds,
-) -> BillingStatus {
+async fn billing(context: &Context, scope: &Scope<'_>) -> BillingStatus {
     if context.config.call_as != CallAs::Own {
         return BillingStatus::NotHere;
     }
-    let facts = Facts {
-        organization: organization.id.clone(),
-        management_account: organization.management_account,
-        own_threshold: thresholds.of_management_account(organization),
-    };
-    let scope = Scope {
-        config: &context.config,
-        facts: &facts,
-    };
     let read = try_join!(
-        observe::billing::read(&context.services, &scope),
-        observe::billing_health::read(&context.services, &scope),
+        observe::billing::read(&context.services, scope),
+        observe::billing_health::read(&context.services, scope),
     );
     match read {
         Ok((observed, health)) => BillingStatus::Read {
-            plan: plan(resource::desired(&scope), &observed.present),
-            health,
+            plan: plan(resource::desired(scope), &observed.present),
+            health: Box::new(health),
         },
         Err(error) => BillingStatus::Unread {
             error: error.to_string(),

@@ -1,28 +1,37 @@
 //! How the billing side does: what waits in the queue, which executions failed, which alarms are on.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::try_join_all;
 use futures::try_join;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Serialize;
 
 use super::operations;
+use super::told::ended;
 use super::undelivered::{self, Queue};
 use crate::error::{Context, Result};
+use crate::model::AccountId;
+use crate::plan::above::Recent;
 use crate::plan::operations::Hearing;
-use crate::resource::{MAIL_EXECUTION_PREFIX, Scope};
+use crate::resource::{EVENT_REFUSED, ExecutionName, Scope};
 use crate::service::cloudwatch::AlarmState;
 use crate::service::sfn::{Execution, ExecutionStatus};
 use crate::service::{self, OrAbsent, Services};
 
 /// How far back executions are counted.
 const LOOK_BACK: Duration = Duration::from_secs(7 * 86_400);
-/// How many failed executions are looked into for their cause.
-const MOST_CAUSES: usize = 5;
-/// How many pages of executions are read at most: 1,000 executions in a week are more mails than anyone reads.
+/// How many failed executions are looked into for their cause: a refused event is told from a mail not sent by it.
+const MOST_CAUSES: usize = 40;
+/// How many of those are told.
+const MOST_TOLD: usize = 5;
+/// How many pages of executions are read at most: 1,000 executions in a week are more than anyone reads about.
 const MOST_PAGES: usize = 10;
+/// How far back an execution has to do with what is above its limit now.
+const RECENT: Duration = Duration::from_secs(2 * 86_400);
 
 /// How the billing side does.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -30,14 +39,22 @@ pub struct BillingHealth {
     /// What lies in the queue: events that reached nobody, SES's reports of failed mails. None where there is no
     /// queue.
     pub queue: Option<Queue>,
-    /// Mails that SES took in the last seven days.
+    /// Test mails that SES took in the last seven days.
     pub sent: usize,
+    /// Accounts' days above their limit in the last seven days that the notifier took up without failing. How many
+    /// mails a day held isn't counted: each would have to be asked.
+    pub days: usize,
     /// Executions that failed in the last seven days.
     pub failed: usize,
+    /// Events that were refused in the last seven days: malformed, forged, or of another alarm. No mail is lacking.
+    pub refused: usize,
     /// Whether there were more executions than were read, so that the counts are low.
     pub more: bool,
     /// The latest failed executions, newest first.
     pub failures: Vec<FailedExecution>,
+    /// The executions of the last two days, newest first.
+    #[serde(skip)]
+    pub recent: Vec<Recent>,
     /// billctl's alarms in this account that are in ALARM.
     pub alarms: Vec<AlarmOn>,
     /// Who hears when the notifier itself fails; None where that couldn't be read.
@@ -54,7 +71,7 @@ pub struct BillingHealth {
 /// An execution of the notifier that failed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FailedExecution {
-    /// Its name; `mail_` and the event's id.
+    /// Its name.
     pub name: String,
     /// When it began.
     pub started: Timestamp,
@@ -106,7 +123,10 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<BillingHealt
         sent: executions.sent,
         failed: executions.failed,
         more: executions.more,
+        days: executions.days.len(),
+        refused: executions.refused,
         failures: executions.failures,
+        recent: executions.recent,
         alarms,
         hearing,
         sent_last_24_hours: ses.sent_last_24_hours,
@@ -125,16 +145,20 @@ async fn hearing(services: &Services, scope: &Scope<'_>) -> Option<Box<Hearing>>
 #[derive(Default)]
 struct Executions {
     sent: usize,
+    days: BTreeSet<(AccountId, Date)>,
     failed: usize,
+    refused: usize,
     more: bool,
     failures: Vec<FailedExecution>,
+    recent: Vec<Recent>,
 }
 
-/// An event starts one execution, which hands it to a second one named after it (docs/notifier.md): the second
-/// one's success is a mail.
+/// What the names and ends of executions tell (docs/notifier.md): a day is there only where an account was above its
+/// limit, and has told its owner unless it failed; a `mail_` is a test's.
 async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<Executions> {
     let machine = scope.notifier_arn();
-    let since = services.clock.now() - LOOK_BACK;
+    let now = services.clock.now();
+    let (since, recently) = (now - LOOK_BACK, now - RECENT);
     let mut found = Executions::default();
     let mut failed: Vec<Execution> = Vec::new();
     let mut token = None;
@@ -149,14 +173,24 @@ async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<E
             if execution.started < since {
                 continue;
             }
-            match execution.status {
-                ExecutionStatus::Succeeded if execution.name.starts_with(MAIL_EXECUTION_PREFIX) => {
-                    found.sent += 1;
+            let name = ExecutionName::parse(&execution.name);
+            if execution.started >= recently {
+                found.recent.push(Recent {
+                    name,
+                    status: execution.status,
+                    started: execution.started,
+                });
+            }
+            match (name, execution.status) {
+                (
+                    _,
+                    ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted,
+                ) => failed.push(execution),
+                (ExecutionName::Mail, ExecutionStatus::Succeeded) => found.sent += 1,
+                (ExecutionName::Day { account, day, .. }, _) => {
+                    found.days.insert((account, day));
                 }
-                ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted => {
-                    failed.push(execution);
-                }
-                ExecutionStatus::Running | ExecutionStatus::Succeeded => {}
+                (_, ExecutionStatus::Running | ExecutionStatus::Succeeded) => {}
             }
         }
         token = page.next;
@@ -165,9 +199,15 @@ async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<E
         }
         found.more = page_number == MOST_PAGES;
     }
-    found.failed = failed.len();
     let latest = failed.iter().take(MOST_CAUSES);
-    found.failures = try_join_all(latest.map(|execution| cause(services, execution))).await?;
+    let causes = try_join_all(latest.map(|execution| cause(services, execution))).await?;
+    let (refused, failures): (Vec<_>, Vec<_>) = causes
+        .into_iter()
+        .partition(|failed| failed.error == EVENT_REFUSED);
+    found.refused = refused.len();
+    found.failed = failed.len() - found.refused;
+    found.failures = failures;
+    found.failures.truncate(MOST_TOLD);
     Ok(found)
 }
 
@@ -177,18 +217,12 @@ async fn cause(services: &Services, execution: &Execution) -> service::Result<Fa
         .describe_execution(&execution.arn)
         .await
         .or_absent()?;
-    let (error, cause) =
-        described.map_or((None, None), |execution| (execution.error, execution.cause));
-    let status = match execution.status {
-        ExecutionStatus::TimedOut => "States.Timeout",
-        ExecutionStatus::Aborted => "aborted",
-        _ => "unknown",
-    };
+    let described = described.as_ref().unwrap_or(execution);
     Ok(FailedExecution {
         name: execution.name.clone(),
         started: execution.started,
-        error: error.unwrap_or_else(|| status.to_owned()),
-        cause: cause.unwrap_or_default(),
+        error: ended(described),
+        cause: described.cause.clone().unwrap_or_default(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! Reads what is there, through the traits; writes nothing.
 
+pub mod above;
 pub mod billing;
 pub mod billing_health;
 pub mod doctor;
@@ -11,6 +12,7 @@ pub mod probe;
 pub mod silent;
 pub mod spend;
 pub mod stack_set;
+pub mod told;
 pub mod undelivered;
 
 pub use organization::{Tree, organization, tree};

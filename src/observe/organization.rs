@@ -2,7 +2,7 @@ use futures::stream::{BoxStream, SelectAll, StreamExt, TryStreamExt};
 use futures::try_join;
 
 use crate::error::{Context, Error, Result};
-use crate::model::{Account, Organization, OrganizationalUnit, OuId};
+use crate::model::{Account, AccountId, Organization, OrganizationalUnit, OuId};
 use crate::service::organizations::OrganizationInfo;
 use crate::service::{self, Services, all_pages, pages};
 
@@ -21,6 +21,11 @@ pub struct Tree {
 }
 
 impl Tree {
+    /// Every account's id.
+    pub fn account_ids(&self) -> impl Iterator<Item = AccountId> {
+        self.accounts.iter().map(|(account, _)| account.id)
+    }
+
     /// The organisation that they belong to.
     ///
     /// # Errors

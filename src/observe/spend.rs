@@ -7,6 +7,7 @@ use std::pin::pin;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
+use crate::config::Measure;
 use crate::error::{Context, Result};
 use crate::model::{AccountId, AccountState, Organization, Usd};
 use crate::service::cloudwatch::{
@@ -14,7 +15,7 @@ use crate::service::cloudwatch::{
 };
 use crate::service::{self, Kind, Services, pages};
 pub use crate::spend::Window;
-use crate::spend::{DAY, Evidence, Ledger, Missing, Publication, Subject, missing};
+use crate::spend::{Charges, DAY, Evidence, Ledger, Missing, Publication, Subject, missing};
 
 const NAMESPACE: &str = "AWS/Billing";
 const METRIC: &str = "EstimatedCharges";
@@ -22,6 +23,8 @@ const METRIC: &str = "EstimatedCharges";
 const FINE: i64 = 62 * DAY;
 /// Publications of a series in a day: four, and room for two more (AWS-FACTS 1: about every six hours).
 const PUBLICATIONS_A_DAY: usize = 6;
+/// Days that a judgement reads anyway.
+const JUDGED_DAYS: usize = 14;
 /// Batches asked for before the gate paces them: it lets fewer through.
 const PARALLEL: usize = 64;
 
@@ -115,15 +118,9 @@ pub async fn ledgers(
     series: &[Series],
     window: &Window,
 ) -> Result<Vec<(Subject, Ledger)>> {
-    let batches = stream::iter(series.chunks(batch_size(window)))
-        .map(|batch| read(services, batch, window))
-        .buffered(PARALLEL);
-    let read: Vec<Vec<(Subject, Ledger)>> = batches
-        .try_collect()
-        .await
-        .while_trying("read the accounts' charges")?;
+    let read = each(services, series, window, &Ledger::read).await?;
     let mut found: BTreeMap<Subject, Vec<Ledger>> = BTreeMap::new();
-    for (subject, ledger) in read.into_iter().flatten() {
+    for (subject, ledger) in read {
         found.entry(subject).or_default().push(ledger);
     }
     Ok(found
@@ -141,11 +138,51 @@ pub async fn ledgers(
         .collect())
 }
 
-async fn read(
+/// How each of these accounts stands, whatever its limit is.
+///
+/// # Errors
+/// AWS's answer to any of the calls.
+pub async fn charges(
+    services: &Services,
+    accounts: impl IntoIterator<Item = AccountId>,
+    measure: Measure,
+    now: Timestamp,
+) -> Result<BTreeMap<AccountId, Charges>> {
+    let series: Vec<Series> = accounts.into_iter().map(Series::Account).collect();
+    let window = Window::of_days(JUDGED_DAYS, measure, now);
+    let read = each(services, &series, &window, &Charges::read).await?;
+    Ok(read
+        .into_iter()
+        .filter_map(|(subject, charges)| match subject {
+            Subject::Account(account) => Some((account, charges)),
+            Subject::Service(_) => None,
+        })
+        .collect())
+}
+
+/// What `make` takes from each series' publications.
+async fn each<T: Send>(
+    services: &Services,
+    series: &[Series],
+    window: &Window,
+    make: &(dyn Fn(&[Publication], &Window) -> T + Sync),
+) -> Result<Vec<(Subject, T)>> {
+    let batches = stream::iter(series.chunks(batch_size(window)))
+        .map(|batch| read(services, batch, window, make))
+        .buffered(PARALLEL);
+    let read: Vec<Vec<(Subject, T)>> = batches
+        .try_collect()
+        .await
+        .while_trying("read the accounts' charges")?;
+    Ok(read.into_iter().flatten().collect())
+}
+
+async fn read<T: Send>(
     services: &Services,
     batch: &[Series],
     window: &Window,
-) -> service::Result<Vec<(Subject, Ledger)>> {
+    make: &(dyn Fn(&[Publication], &Window) -> T + Sync),
+) -> service::Result<Vec<(Subject, T)>> {
     let request = request(window, batch);
     let mut publications: Vec<Vec<Publication>> = vec![Vec::new(); batch.len()];
     let pages = pages(|token| services.cloudwatch.get_metric_data(&request, token));
@@ -175,8 +212,8 @@ async fn read(
         .map(|(series, mut publications)| {
             // Oldest first already, as the trait promises for a page; pages may come in any order.
             publications.sort_by_key(|publication| publication.at);
-            let ledger = Ledger::read(&publications, window);
-            (series.subject(), ledger)
+            let made = make(&publications, window);
+            (series.subject(), made)
         })
         .collect())
 }

@@ -67,7 +67,7 @@ pub(crate) async fn read(services: &Services, scope: &Scope<'_>) -> service::Res
 
 impl Undelivered {
     /// What the message tells. Anything may stand in it: an alarm's event is what a member account made it.
-    fn of(message: &Message) -> Self {
+    pub fn of(message: &Message) -> Self {
         let event: Value = serde_json::from_str(&message.body).unwrap_or(Value::Null);
         let text = |path: &str| {
             event

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Thresholds;
+use super::above::Above;
 use super::rollout::{Observed, Override, target_of};
 use crate::config::Config;
 use crate::model::{AccountId, AccountState, Organization, OuId, Usd};
@@ -122,11 +123,18 @@ pub struct MembersStatus {
     pub accounts: Vec<AccountStatus>,
     /// The billing account has no charges of any account: not one alarm has data.
     pub no_charges: bool,
+    /// The accounts above their limits by the billing account's figures, by most above first.
+    pub above: Vec<Above>,
     /// What could not be looked at, and why.
     pub notes: Vec<String>,
 }
 
 impl MembersStatus {
+    /// Accounts above their limits whose owners should have been told and weren't.
+    pub fn untold(&self) -> usize {
+        self.above.iter().filter(|above| above.finding).count()
+    }
+
     /// How many accounts stand so.
     pub fn count(&self, coverage: Coverage) -> usize {
         self.accounts
@@ -139,6 +147,7 @@ impl MembersStatus {
     pub fn has_findings(&self) -> bool {
         !self.changes.is_empty()
             || self.no_charges
+            || self.untold() > 0
             || self
                 .accounts
                 .iter()
@@ -244,6 +253,7 @@ pub fn members(
             .map_or_else(Vec::new, |live| stack_set::diff(spec, live)),
         accounts,
         no_charges: findings.no_charges,
+        above: Vec::new(),
         notes: findings.notes,
     }
 }

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use crate::config::{Config, Place, Problem, ThresholdRule, ThresholdTarget};
 use crate::error::Error;
 use crate::model::{AccountId, Organization, OuId, Usd};
+use crate::resource::Facts;
 
 /// The thresholds of an organisation, resolved: the most specific rule wins (account, then deepest OU, then default).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +89,15 @@ impl Thresholds {
             .map_or(self.default, |(_, parent)| {
                 self.of(account, parent, organization)
             })
+    }
+
+    /// What has to be known of AWS, where the organisation has been read.
+    pub fn facts(&self, organization: &Organization) -> Facts {
+        Facts {
+            organization: organization.id.clone(),
+            management_account: organization.management_account,
+            own_threshold: self.of_management_account(organization),
+        }
     }
 
     /// The threshold of an account whose parent is `parent`.

@@ -3,6 +3,7 @@ mod json;
 use self::json::Json;
 use super::style::{self, paint};
 use super::{Format, Table, clean, json, plural};
+use crate::apply::tell::{Outcome, Tellings};
 use crate::config::Measure;
 use crate::model::Usd;
 use crate::observe::spend::cost;
@@ -11,11 +12,42 @@ use crate::spend::{Amount, By, Interval, Key, NEAR, Note, Report, Row};
 /// What every account spends, as a table or as JSON. A table leaves out what a terminal of `width` columns has no room
 /// for, and says so.
 pub fn spend(format: Format, report: &Report, width: Option<usize>) -> String {
+    spend_and_told(format, report, None, width)
+}
+
+/// The same with what `--tell` did.
+pub fn spend_and_told(
+    format: Format,
+    report: &Report,
+    told: Option<&Tellings>,
+    width: Option<usize>,
+) -> String {
     match format {
-        Format::Json => json("spend", &Json::of(report)),
-        Format::Table => text(format, report, width),
-        Format::Markdown => text(format, report, None),
+        Format::Json => json("spend", &Json::of(report, told)),
+        Format::Table => text(format, report, told, width),
+        Format::Markdown => text(format, report, told, None),
     }
+}
+
+/// What `--tell` did: counts, and whom nobody could tell.
+fn told_lines(told: &Tellings) -> Vec<String> {
+    let mut lines = vec![format!(
+        "Told: {} above, {} told now, {} told already, {} under way, {} failed.",
+        plural(told.accounts.len(), "account"),
+        told.started,
+        told.already_told,
+        told.under_way,
+        told.failed
+    )];
+    let failed = told
+        .accounts
+        .iter()
+        .filter_map(|telling| match &telling.outcome {
+            Outcome::Failed { error } => Some((telling.account, error)),
+            _ => None,
+        });
+    lines.extend(failed.map(|(account, error)| format!("Not told: {account}: {}", clean(error))));
+    lines
 }
 
 /// How many accounts are above their thresholds, and the one that is by the most; `None` where none is.
@@ -38,7 +70,7 @@ pub fn spend_above(report: &Report) -> Option<String> {
     ))
 }
 
-fn text(format: Format, report: &Report, width: Option<usize>) -> String {
+fn text(format: Format, report: &Report, told: Option<&Tellings>, width: Option<usize>) -> String {
     let mut fit = &FITS[0];
     let mut table = table(format, report, fit);
     if let Some(width) = width {
@@ -58,10 +90,15 @@ fn text(format: Format, report: &Report, width: Option<usize>) -> String {
             "Not shown, for want of room: {left_out}. A wider terminal, --csv, --json and --html have everything."
         ));
     }
-    below.extend(notes(report).into_iter().map(|note| match format {
-        Format::Markdown => format!("- {note}"),
-        _ => note,
-    }));
+    let said = told.map_or_else(Vec::new, told_lines);
+    below.extend(
+        said.into_iter()
+            .chain(notes(report))
+            .map(|note| match format {
+                Format::Markdown => format!("- {note}"),
+                _ => note,
+            }),
+    );
     below.push(cost_line(report));
     lines.extend(below.into_iter().map(|line| match width {
         Some(width) => textwrap::fill(&line, width),

@@ -7,6 +7,7 @@ use super::style::{self, paint};
 use super::{Format, Table, billing_plan, clean, json, plural};
 use crate::model::Usd;
 use crate::observe::billing_health::BillingHealth;
+use crate::plan::above::{Above, Told};
 use crate::plan::billing::Plan;
 use crate::plan::operations::Hearing;
 use crate::plan::probe::Probes;
@@ -35,7 +36,7 @@ pub enum BillingStatus {
         /// What `bootstrap` would change.
         plan: Plan,
         /// How it does.
-        health: BillingHealth,
+        health: Box<BillingHealth>,
     },
     /// It could not be read.
     Unread {
@@ -116,8 +117,11 @@ fn billing(format: Format, billing: &BillingStatus) -> String {
 fn health_lines(health: &BillingHealth) -> Vec<String> {
     let more = if health.more { " or more" } else { "" };
     let mut lines = vec![format!(
-        "mails lately: {} sent, {} failed{more}",
-        health.sent, health.failed
+        "notifier lately: {} above the limit, {}, {} failed, {} refused{more}",
+        plural(health.days, "account day"),
+        plural(health.sent, "test mail"),
+        health.failed,
+        plural(health.refused, "event"),
     )];
     for failure in &health.failures {
         lines.push(format!(
@@ -214,6 +218,7 @@ fn text(format: Format, status: &Status, all: bool, width: Option<usize>) -> Str
             counts.join(", ")
         ));
     }
+    lines.extend(above_limits(format, members));
     lines.extend(drift(format, members));
     if members.count(Coverage::NoData) > 0 {
         lines.push(
@@ -249,6 +254,66 @@ fn listed(
         }
     }
     (listed, rest)
+}
+
+/// Who is above its limit, and whether the owner was told; where nobody was, the likely cause and what to do.
+fn above_limits(format: Format, members: &MembersStatus) -> Option<String> {
+    if members.above.is_empty() {
+        return None;
+    }
+    let headings = ["", "account", "name", "spent", "limit", "days", "owner"];
+    let mut table = Table::new(format, &headings).right(&[3, 4, 5]);
+    let mut findings = Vec::new();
+    for above in members.above.iter().take(MOST_ROWS) {
+        let mark = if above.finding { "!" } else { "" };
+        table.row([
+            mark.to_owned(),
+            above.account.to_string(),
+            clean(&above.name),
+            above.amount.to_string(),
+            above.limit.to_string(),
+            above.days.to_string(),
+            told(above),
+        ]);
+        if let (Some(cause), Some(remedy)) = (&above.cause, &above.remedy) {
+            let bullet = if format == Format::Markdown { "- " } else { "" };
+            findings.push(format!(
+                "{bullet}{} {} is above its limit for {}, nobody told: {}; {remedy}",
+                above.account,
+                clean(&above.name),
+                plural(above.days, "day"),
+                clean(cause)
+            ));
+        }
+    }
+    let rest = members.above.len().saturating_sub(MOST_ROWS);
+    if rest > 0 {
+        findings.push(format!(
+            "{rest} more are above their limits (--format json has all)"
+        ));
+    }
+    let mut text = format!(
+        "\nabove the limit by the billing account's figures:\n\n{}",
+        table.render()
+    );
+    if !findings.is_empty() {
+        text.push_str("\n\n");
+        text.push_str(&findings.join("\n"));
+    }
+    text.push('\n');
+    Some(text)
+}
+
+fn told(above: &Above) -> String {
+    match &above.told {
+        Some(Told::Yes {
+            since: Some(since), ..
+        }) => format!("told since {since}"),
+        Some(Told::Yes { since: None, .. }) => "told".to_owned(),
+        None => "not looked at".to_owned(),
+        Some(_) if above.finding => "not told".to_owned(),
+        Some(_) => "not told yet".to_owned(),
+    }
 }
 
 /// What has drifted: for each property what the template says, and what is there.
@@ -318,20 +383,34 @@ fn verdict(format: Format, status: &Status) -> String {
             plural(found.count(), "account")
         ));
     }
+    if members.untold() > 0 {
+        wrong.push(format!(
+            "{} above the limit without anybody told",
+            members.untold()
+        ));
+    }
     match &status.billing {
         BillingStatus::Read { plan, health } => {
             if !plan.is_empty() {
                 wrong.push("the billing side differs".to_owned());
             }
             if health.failed > 0 {
-                wrong.push(format!("{} failed lately", plural(health.failed, "mail")));
+                wrong.push(format!(
+                    "{} failed lately",
+                    plural(health.failed, "execution")
+                ));
             }
         }
         BillingStatus::Unread { .. } => wrong.push("the billing side could not be read".to_owned()),
         BillingStatus::NotHere => {}
     }
+    let above = match members.above.len() {
+        0 => String::new(),
+        _ if members.untold() > 0 => String::new(),
+        above => format!(", {above} above the limit"),
+    };
     let text = if wrong.is_empty() {
-        format!("all well: {covered} covered")
+        format!("all well: {covered} covered{above}")
     } else {
         format!("{covered} covered, but {}", wrong.join(", "))
     };

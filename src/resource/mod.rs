@@ -6,6 +6,7 @@ mod alarm;
 mod bus;
 mod dashboard;
 pub mod document;
+mod execution;
 mod fill;
 mod mail;
 pub mod mail_setup;
@@ -29,11 +30,14 @@ pub use access::Access;
 pub use alarm::{Alarm, SPEND_EXPRESSION};
 pub use bus::{BUS_STATEMENT, Bus};
 pub use dashboard::{Dashboard, MOST_SEARCHED};
+pub use execution::{
+    EVENT_REFUSED, ExecutionName, MAIL_EXECUTION_PREFIX, UNKNOWN_ACCOUNT, day_execution, day_of,
+    watch_execution,
+};
 pub use mail::{ConfigurationSet, DESTINATION, Identity, Template, sample_data};
 pub use names::{
-    ALARM_DETAIL_TYPE, ALARM_SOURCE, DEFAULT_BUS, Facts, MAIL_EXECUTION_PREFIX, NOTIFIER_TARGET,
-    QUEUE_TARGET, Scope, TEST_DETAIL_TYPE, TEST_SOURCE, are_ours, bare_address, day_execution,
-    is_named_by_us, operations_topic_arn, tags, watch_execution,
+    ALARM_DETAIL_TYPE, ALARM_SOURCE, DEFAULT_BUS, Facts, NOTIFIER_TARGET, QUEUE_TARGET, Scope,
+    TEST_DETAIL_TYPE, TEST_SOURCE, are_ours, bare_address, operations_topic_arn, tags,
 };
 pub use notifier::{Notifier, definition};
 pub use queue::Queue;
@@ -247,4 +251,4 @@ pub fn possible(scope: &Scope) -> Vec<Resource> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,5 @@
 //! Every name and ARN of the billing account's side, derived in one place.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::fill::Values;
@@ -16,12 +15,6 @@ pub const DESCRIPTION_MARK: &str = "billctl: ";
 pub const NOTIFIER_TARGET: &str = "notifier";
 /// The id of a rule's target that is the queue.
 pub const QUEUE_TARGET: &str = "undelivered";
-/// How the name of an execution begins that mails; the event's id follows (docs/notifier.md).
-pub const MAIL_EXECUTION_PREFIX: &str = "mail_";
-/// How the name of an execution begins that watches an account for half a day; account and hour follow.
-pub const WATCH_EXECUTION_PREFIX: &str = "watch_";
-/// How the name of an execution begins that is an account's day; account and date follow.
-pub const DAY_EXECUTION_PREFIX: &str = "day_";
 /// The `source` of a test event.
 pub const TEST_SOURCE: &str = "billctl.test";
 /// The `detail-type` of a test event.
@@ -53,33 +46,6 @@ pub fn tags() -> Tags {
 /// Whether these are tags that billctl gave.
 pub fn are_ours(tags: &Tags) -> bool {
     tags.get(MANAGED_BY.0).map(String::as_str) == Some(MANAGED_BY.1)
-}
-
-/// The execution that watches an account from an alarm's hour on.
-pub fn watch_execution(account: AccountId, at: Timestamp) -> String {
-    format!(
-        "{WATCH_EXECUTION_PREFIX}{account}_{}",
-        at.strftime("%Y-%m-%dT%H")
-    )
-}
-
-/// An account's UTC day: the first try of it.
-pub fn day_execution(account: AccountId, at: Timestamp) -> String {
-    format!(
-        "{DAY_EXECUTION_PREFIX}{account}_{}",
-        at.strftime("%Y-%m-%d")
-    )
-}
-
-/// Whether an execution has a name that the notifier or billctl gave it; EventBridge's are its own.
-pub fn is_named_by_us(execution: &str) -> bool {
-    [
-        MAIL_EXECUTION_PREFIX,
-        WATCH_EXECUTION_PREFIX,
-        DAY_EXECUTION_PREFIX,
-    ]
-    .iter()
-    .any(|prefix| execution.starts_with(prefix))
 }
 
 /// The mail address in a From text: `Billing <billing@example.com>` or the address alone.
@@ -194,14 +160,6 @@ impl Scope<'_> {
         self.arn(
             "states",
             &format!("stateMachine:{}", self.config.names.notifier),
-        )
-    }
-
-    /// An execution of the state machine.
-    pub fn execution_arn(&self, name: &str) -> Arn {
-        self.arn(
-            "states",
-            &format!("execution:{}:{name}", self.config.names.notifier),
         )
     }
 

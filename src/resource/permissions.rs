@@ -32,6 +32,8 @@ pub enum Job {
     Deploy,
     /// Reads only: `status` (with `--drift`), `spend` and `doctor`.
     Status,
+    /// For an hourly job: `spend --tell`.
+    Tell,
 }
 
 impl Job {
@@ -53,6 +55,7 @@ impl Job {
             Self::Operator => all.concat().into_iter().collect(),
             Self::Deploy => DEPLOY.iter().copied().collect(),
             Self::Status => STATUS.iter().copied().collect(),
+            Self::Tell => TELL.iter().copied().collect(),
         }
     }
 }
@@ -119,7 +122,10 @@ const STATUS: &[Operation] = &[
     sesv2::GET_CONFIGURATION_SET_EVENT_DESTINATIONS,
     sesv2::GET_EMAIL_IDENTITY,
     sesv2::GET_EMAIL_TEMPLATE,
+    // Whether the owners of accounts above their limits were told.
+    sfn::DESCRIBE_EXECUTION,
     sfn::DESCRIBE_STATE_MACHINE,
+    sfn::GET_EXECUTION_HISTORY,
     sfn::LIST_EXECUTIONS,
     sns::GET_TOPIC_ATTRIBUTES,
     sns::LIST_SUBSCRIPTIONS_BY_TOPIC,
@@ -128,6 +134,22 @@ const STATUS: &[Operation] = &[
     sqs::GET_QUEUE_URL,
     sqs::LIST_QUEUE_TAGS,
     sqs::RECEIVE_MESSAGE,
+];
+
+/// What `spend --tell` calls: what `spend` does, and the notifier's executions.
+const TELL: &[Operation] = &[
+    billing::GET_BILLING_PREFERENCES,
+    cloudwatch::GET_METRIC_DATA,
+    cloudwatch::LIST_METRICS,
+    organizations::DESCRIBE_ACCOUNT,
+    organizations::DESCRIBE_ORGANIZATION,
+    organizations::LIST_ACCOUNTS_FOR_PARENT,
+    organizations::LIST_ORGANIZATIONAL_UNITS_FOR_PARENT,
+    organizations::LIST_ROOTS,
+    sfn::DESCRIBE_EXECUTION,
+    sfn::DESCRIBE_STATE_MACHINE,
+    sfn::GET_EXECUTION_HISTORY,
+    sfn::START_EXECUTION,
 ];
 
 /// What AWS wants beside the operation's own action, of which billctl calls no operation.
@@ -240,7 +262,11 @@ pub fn policy(
             let of_one = || rooms.iter().filter(|(room, _)| room.sid() == *sid);
             let actions: BTreeSet<String> =
                 of_one().flat_map(|(_, actions)| actions.clone()).collect();
-            let resources = of_one().flat_map(|(room, _)| place.resources(*room));
+            let resources = of_one()
+                .flat_map(|(room, actions)| {
+                    let all = place.resources(*room).into_iter();
+                    all.filter(|arn| is_of(arn, actions)).collect::<Vec<_>>()
+                });
             let mut statement = json!({
                 "Sid": sid,
                 "Effect": "Allow",
@@ -288,6 +314,16 @@ pub fn with_probe(mut policy: Value, config: &Config) -> Value {
         }));
     }
     policy
+}
+
+/// Whether any of these actions can be about this resource: a room can hold several services'.
+fn is_of(resource: &str, actions: &BTreeSet<String>) -> bool {
+    let service = resource.split(':').nth(2);
+    service.is_none_or(|service| {
+        actions
+            .iter()
+            .any(|action| action.split(':').next() == Some(service))
+    })
 }
 
 /// One text alone, several as a list: IAM takes both, and characters are scarce.

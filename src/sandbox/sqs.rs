@@ -11,8 +11,9 @@ use super::policy::{
 use super::{Sandbox, World};
 use crate::model::{Arn, REGION};
 use crate::service::sqs::{
-    self, Attributes, CREATE_QUEUE, DELETE_QUEUE, GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL,
-    LIST_QUEUE_TAGS, MOST_SEEN, RECEIVE_MESSAGE, SET_QUEUE_ATTRIBUTES, Sqs,
+    self, Attributes, CHANGE_MESSAGE_VISIBILITY, CREATE_QUEUE, DELETE_MESSAGE, DELETE_QUEUE,
+    GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL, LIST_QUEUE_TAGS, MOST_SEEN, RECEIVE_MESSAGE,
+    SET_QUEUE_ATTRIBUTES, Sqs,
 };
 use crate::service::{Kind, Operation, Result, ServiceError, Tags};
 
@@ -50,6 +51,9 @@ struct Queue {
     attributes: Attributes,
     tags: Tags,
     messages: Vec<Message>,
+    /// Receipts given out.
+    #[serde(default)]
+    receipts: u64,
 }
 
 /// A message in a queue.
@@ -61,6 +65,48 @@ pub struct Message {
     pub body: Value,
     /// Its attributes; EventBridge says here why it could not deliver (`ERROR_CODE`, `ERROR_MESSAGE`, ...).
     pub attributes: BTreeMap<String, String>,
+    /// Until when nobody sees it, and with what who received it deletes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    taken: Option<(Timestamp, String)>,
+}
+
+impl Message {
+    /// One that comes now.
+    pub(super) const fn new(
+        at: Timestamp,
+        body: Value,
+        attributes: BTreeMap<String, String>,
+    ) -> Self {
+        Self {
+            at,
+            body,
+            attributes,
+            taken: None,
+        }
+    }
+
+    fn is_seen(&self, now: Timestamp) -> bool {
+        self.taken.as_ref().is_none_or(|(until, _)| *until <= now)
+    }
+
+    fn as_received(&self) -> sqs::Message {
+        sqs::Message {
+            body: self.body.to_string(),
+            attributes: self.attributes.clone(),
+        }
+    }
+}
+
+impl Queue {
+    /// The message of this receipt.
+    fn taken(&mut self, receipt: &str) -> Option<&mut Message> {
+        self.messages.iter_mut().find(|message| {
+            message
+                .taken
+                .as_ref()
+                .is_some_and(|(_, known)| known == receipt)
+        })
+    }
 }
 
 impl State {
@@ -227,12 +273,68 @@ impl Sqs for Sandbox {
             Ok(queue
                 .messages
                 .iter()
+                .filter(|message| message.is_seen(world.now))
                 .take(MOST_SEEN)
-                .map(|message| sqs::Message {
-                    body: message.body.to_string(),
-                    attributes: message.attributes.clone(),
-                })
+                .map(Message::as_received)
                 .collect())
+        })
+        .await
+    }
+
+    async fn receive_messages(&self, url: &str, hidden: u16) -> Result<Vec<sqs::Received>> {
+        self.call(RECEIVE_MESSAGE, |world| {
+            let now = world.now;
+            let queue = world.sqs.by_url(RECEIVE_MESSAGE, url)?;
+            let mut number = queue.receipts;
+            let seen = queue.messages.iter_mut().filter(|one| one.is_seen(now));
+            let received = seen
+                .take(MOST_SEEN)
+                .map(|message| {
+                    number += 1;
+                    let receipt = format!("receipt-{number}");
+                    let until = now + SignedDuration::from_secs(hidden.into());
+                    message.taken = Some((until, receipt.clone()));
+                    sqs::Received {
+                        message: message.as_received(),
+                        receipt,
+                    }
+                })
+                .collect();
+            queue.receipts = number;
+            Ok(received)
+        })
+        .await
+    }
+
+    async fn change_message_visibility(&self, url: &str, receipt: &str, hidden: u16) -> Result<()> {
+        self.call(CHANGE_MESSAGE_VISIBILITY, |world| {
+            let until = world.now + SignedDuration::from_secs(hidden.into());
+            let queue = world.sqs.by_url(CHANGE_MESSAGE_VISIBILITY, url)?;
+            let message = queue.taken(receipt).ok_or_else(|| {
+                ServiceError::new(
+                    CHANGE_MESSAGE_VISIBILITY,
+                    Kind::Invalid,
+                    "ReceiptHandleIsInvalid",
+                    "The input receipt handle is invalid.",
+                )
+            })?;
+            message.taken = Some((until, receipt.to_owned()));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_message(&self, url: &str, receipt: &str) -> Result<()> {
+        self.call(DELETE_MESSAGE, |world| {
+            let queue = world.sqs.by_url(DELETE_MESSAGE, url)?;
+            // A message that is gone is no error (SQS API reference, DeleteMessage).
+            queue.messages.retain(|message| {
+                message
+                    .taken
+                    .as_ref()
+                    .is_none_or(|(_, known)| known != receipt)
+            });
+            Ok(())
         })
         .await
     }
@@ -349,6 +451,7 @@ fn create_queue(
             attributes: all,
             tags: tags.clone(),
             messages: Vec::new(),
+            receipts: 0,
         },
     );
     Ok(url)

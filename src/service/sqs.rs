@@ -8,7 +8,9 @@ use super::operation::operations;
 use super::{Result, Tags};
 
 operations!(Sqs:
+    CHANGE_MESSAGE_VISIBILITY = write "ChangeMessageVisibility";
     CREATE_QUEUE = write "CreateQueue";
+    DELETE_MESSAGE = write "DeleteMessage";
     DELETE_QUEUE = write "DeleteQueue";
     GET_QUEUE_ATTRIBUTES = read "GetQueueAttributes";
     GET_QUEUE_URL = read "GetQueueUrl";
@@ -32,6 +34,15 @@ pub struct Message {
     pub attributes: Attributes,
 }
 
+/// A message that was received: nobody else sees it for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// The message.
+    pub message: Message,
+    /// With what it is deleted or shown again.
+    pub receipt: String,
+}
+
 /// The operations of SQS that billctl uses.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
@@ -43,6 +54,13 @@ pub trait Sqs: Send + Sync {
     /// `ReceiveMessage` with a visibility timeout of zero: up to [`MOST_SEEN`] messages, which stay where and as they
     /// are.
     async fn peek_messages(&self, url: &str) -> Result<Vec<Message>>;
+    /// `ReceiveMessage`: up to [`MOST_SEEN`] messages, which nobody sees again for so many seconds. All servers are
+    /// asked (long polling), so that none means that there is none.
+    async fn receive_messages(&self, url: &str, hidden: u16) -> Result<Vec<Received>>;
+    /// `ChangeMessageVisibility`: the message is seen again after so many seconds.
+    async fn change_message_visibility(&self, url: &str, receipt: &str, hidden: u16) -> Result<()>;
+    /// `DeleteMessage`.
+    async fn delete_message(&self, url: &str, receipt: &str) -> Result<()>;
     /// `ListQueueTags`.
     async fn list_queue_tags(&self, url: &str) -> Result<Tags>;
     /// `CreateQueue`: answers its URL.

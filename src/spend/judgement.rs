@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use super::increments::{Increment, Publication, Series, in_grace, increments};
+use super::increments::{Increment, Publication, Series};
 use super::{DAY, Figures, Ledger, Month, mean, share};
 use crate::config::Measure;
 use crate::model::Usd;
@@ -182,7 +182,7 @@ impl Measured {
 }
 
 /// The seconds that a limit is about; `None` for a month.
-const fn span(measure: Measure) -> Option<i64> {
+pub(super) const fn span(measure: Measure) -> Option<i64> {
     match measure {
         Measure::Daily => Some(DAY),
         Measure::SixHourly => Some(DAY / 4),
@@ -202,27 +202,12 @@ impl LookingBack<'_> {
         publication.map_or(i64::MIN, |publication| publication.at.as_second())
     }
 
-    /// What was spent in the time up to a publication, as it could be known when that was the newest.
+    /// What was spent in the time up to a publication.
     fn sliding(&self, newest: usize) -> Sliding {
-        let end = self.at(newest);
-        let Series {
-            publications,
-            read_from,
-            increments: all,
-        } = self.series;
-        let known = publications.get(..=newest).unwrap_or_default();
-        // Only in a month's first days can later publications change what earlier ones are taken for.
-        let unsettled = newest + 1 < publications.len()
-            && known
-                .last()
-                .is_some_and(|last| in_grace(last, Month::of(last.at)));
-        if unsettled {
-            Sliding::of(&increments(known, *read_from), end, self.span)
-        } else {
-            let settled = all.iter().rposition(|it| it.index <= newest);
-            let settled = settled.and_then(|last| all.get(..=last));
-            Sliding::of(settled.unwrap_or_default(), end, self.span)
-        }
+        let all = &self.series.increments;
+        let until = all.iter().rposition(|it| it.index <= newest);
+        let until = until.and_then(|last| all.get(..=last));
+        Sliding::of(until.unwrap_or_default(), self.at(newest), self.span)
     }
 
     /// What was published after the first publication inside the time, and spent inside it: where a month's reset came
@@ -279,6 +264,7 @@ impl LookingBack<'_> {
     fn is_lump(&self, newest: usize) -> bool {
         let start = self.at(newest) - self.span;
         let most = self
+            .series
             .increments
             .iter()
             .rev()
@@ -328,10 +314,10 @@ impl Sliding {
         found
     }
 
-    /// The fair figure: as if the hours that were never published cost as much as the others, if those are half of the
-    /// time at least.
+    /// The fair figure: as if the hours that were never published cost as much as the others, if those are a quarter of
+    /// the time at least.
     fn amount(&self, span: i64) -> Usd {
-        let fair = if self.known >= span / 2 {
+        let fair = if self.known >= span / 4 {
             share(self.spent, self.known + self.gap, self.known)
         } else {
             self.spent

@@ -139,10 +139,6 @@ impl Pattern {
     fn is_below(self) -> bool {
         (0..DAYS).all(|day| self.of_day(day) < 0.98 * LIMIT)
     }
-
-    fn is_even(self) -> bool {
-        matches!(self, Even(_))
-    }
 }
 
 /// A world: its publications, and whether half a day passes without one in it.

@@ -11,6 +11,7 @@ use yaml_serde::Value;
 use crate::stage::{Stage, texts};
 
 const GITHUB: &str = include_str!("../../docs/ci/github.yml");
+const GITHUB_TELL: &str = include_str!("../../docs/ci/github-tell.yml");
 const GITLAB: &str = include_str!("../../docs/ci/gitlab.yml");
 
 const CONFIG: &str = "[alarm]\nthreshold = 100\n[deploy]\nous = [\"Production\"]\n\
@@ -134,6 +135,27 @@ fn the_github_workflow_plans_deploys_and_checks() {
         "{}",
         runner.read("summary.md")
     );
+}
+
+#[test]
+fn the_hourly_workflow_tells_each_owner_once() {
+    let workflow: Value = yaml_serde::from_str(GITHUB_TELL).unwrap();
+    let runner = Runner::new();
+    runner.stage.config(&CONFIG.replace("100", "5"));
+    runner.stage.succeeds(&["bootstrap"]);
+    runner.stage.succeeds(&["sandbox", "advance", "48h"]);
+    let steps = workflow["jobs"]["tell"]["steps"].as_sequence().unwrap();
+    let tell = || {
+        let scripts = steps.iter().filter_map(|step| step["run"].as_str());
+        let ran: Vec<Output> = scripts
+            .map(|script| runner.run(script, &BTreeMap::new()))
+            .collect();
+        let last = ran.last().unwrap();
+        assert!(last.status.success(), "{:?}", texts(last));
+        texts(last).0
+    };
+    assert!(!tell().contains(", 0 told now"));
+    assert!(tell().contains(", 0 told now"));
 }
 
 #[test]

@@ -135,6 +135,19 @@ fn members_are_only_entered_where_that_was_asked_for() {
 }
 
 #[test]
+fn telling_runs_under_its_policy_and_uses_what_it_starts_with() {
+    let stage = Stage::demo();
+    stage.config(&config(5, "[\"Production\"]", ""));
+    stage.succeeds(&["--yes", "bootstrap"]);
+    stage.succeeds(&["sandbox", "advance", "48h"]);
+    allow_only(&stage, Job::Tell);
+    let called = used(&stage, &["spend", "--tell"]);
+    assert!(called.contains("states:StartExecution"), "{called:?}");
+    let called = used(&stage, &["spend", "--tell"]);
+    assert!(!called.contains("states:StartExecution"), "{called:?}");
+}
+
+#[test]
 fn bootstrap_names_each_action_that_it_lacks() {
     let text = config(100, "[\"Production\"]", HEARD);
     let stage = Stage::demo();

@@ -167,7 +167,7 @@ fn a_notifier_that_failed_is_shown_by_status_with_its_cause_and_its_alarm() {
     assert_eq!(output.status.code(), Some(1));
     stage.succeeds(&["sandbox", "advance", "15m"]);
     let said = stage.succeeds(&["status"]);
-    assert!(said.contains("mails lately: 0 sent, 1 failed"), "{said}");
+    assert!(said.contains("0 test mails, 1 failed"), "{said}");
     assert!(said.contains("Billctl.NotSent"), "{said}");
     assert!(said.contains("Email address is not verified"), "{said}");
     assert!(said.contains("in ALARM: billctl-notifier-failed"), "{said}");

@@ -30,6 +30,7 @@ mod spend;
 mod stage;
 mod story;
 mod support;
+mod tell;
 mod terminal;
 mod test_alert;
 mod wire;

@@ -14,7 +14,7 @@ from = "billing@example.com"
 identity = "example.com"
 "#;
 
-const JOBS: [Job; 3] = [Job::Operator, Job::Deploy, Job::Status];
+const JOBS: [Job; 4] = [Job::Operator, Job::Deploy, Job::Status, Job::Tell];
 
 fn policy_of(job: Job, config: &str, account: Option<&str>) -> Value {
     let config = Config::parse("config.toml", config).unwrap();
@@ -112,6 +112,29 @@ fn status_only_reads_but_for_the_detection_of_drift() {
         .map(|operation| operation.name)
         .collect();
     assert_eq!(writes, ["DetectStackSetDrift"]);
+}
+
+#[test]
+fn telling_writes_nothing_but_starts_the_notifier() {
+    let writes: Vec<_> = Job::Tell
+        .operations()
+        .into_iter()
+        .filter(|operation| operation.access == Access::Write)
+        .map(|operation| operation.name)
+        .collect();
+    assert_eq!(writes, ["StartExecution"]);
+    let policy = policy(Job::Tell);
+    let delivery = statements(&policy)
+        .find(|statement| statement["Sid"] == "Delivery")
+        .unwrap();
+    let machines: Vec<&str> = texts(&delivery["Resource"])
+        .into_iter()
+        .filter(|arn| arn.contains(":stateMachine:"))
+        .collect();
+    assert_eq!(
+        machines,
+        ["arn:aws:states:us-east-1:111122223333:stateMachine:billctl-notifier"]
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::*;
 use crate::observe::probe;
 use crate::plan::probe::way_in_cure;
 use crate::resource::stack_set::MEMBER_RULE;
-use crate::resource::{day_execution, watch_execution};
+use crate::resource::{day_execution, day_of, watch_execution};
 use crate::service::cloudwatch::{AlarmState, AlarmStatus};
 use crate::service::{Kind, Member, ServiceError};
 
@@ -317,7 +317,7 @@ impl Follow<'_> {
     /// The account is above its limit: its day's execution writes to the owner, or has written already.
     async fn day(&mut self, account: AccountId, output: &Value) -> Result<()> {
         let name = match text(output, "execution") {
-            "" => day_execution(account, self.services.clock.now()),
+            "" => day_execution(account, day_of(self.services.clock.now()), 1),
             name => name.to_owned(),
         };
         self.hop(

@@ -1,6 +1,7 @@
 use serde::Serialize;
 
 use super::notes;
+use crate::apply::tell::Tellings;
 use crate::config::Measure;
 use crate::model::Usd;
 use crate::observe::spend::cost;
@@ -8,7 +9,7 @@ use crate::spend::{Amount, Key, Note, Report, Row, StandsOut, Verdict};
 
 /// The JSON answer; documented field by field in docs/spend.md.
 #[derive(Serialize)]
-pub(super) struct Json {
+pub(super) struct Json<'a> {
     generated_at: String,
     published_until: Option<String>,
     organization: String,
@@ -23,6 +24,8 @@ pub(super) struct Json {
     notes: Vec<JsonNote>,
     metrics_requested: usize,
     cost_usd: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    told: Option<&'a Tellings>,
 }
 
 #[derive(Serialize)]
@@ -78,8 +81,8 @@ struct JsonNote {
     text: String,
 }
 
-impl Json {
-    pub(super) fn of(report: &Report) -> Self {
+impl<'a> Json<'a> {
+    pub(super) fn of(report: &Report, told: Option<&'a Tellings>) -> Self {
         let slots: Vec<String> = report.grid.starts().map(|at| at.to_string()).collect();
         let row = |row: &Row| json_row(row, &slots);
         Self {
@@ -109,6 +112,7 @@ impl Json {
             metrics_requested: report.metrics,
             cost_usd: cost(report.metrics).to_f64(),
             slots,
+            told,
         }
     }
 }

@@ -134,11 +134,7 @@ fn send(
         }
         // No role: the queue's own policy decides.
         "sqs" => {
-            let message = Message {
-                at: world.now,
-                body: event.clone(),
-                attributes: BTreeMap::new(),
-            };
+            let message = Message::new(world.now, event.clone(), BTreeMap::new());
             if world.sqs.receive_from_rule(&target.arn, rule, message) {
                 Ok(format!("put on {}", target.arn))
             } else {
@@ -210,11 +206,7 @@ fn dead_letter(
     .into_iter()
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .collect();
-    let message = Message {
-        at: world.now,
-        body: event.clone(),
-        attributes,
-    };
+    let message = Message::new(world.now, event.clone(), attributes);
     world.sqs.receive_from_rule(queue, rule, message)
 }
 

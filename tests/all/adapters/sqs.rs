@@ -1,4 +1,4 @@
-use billctl::service::sqs::{Attributes, Message};
+use billctl::service::sqs::{Attributes, Message, Received};
 use serde_json::json;
 
 use super::wire::json;
@@ -132,4 +132,47 @@ async fn peek_messages() {
 async fn an_empty_queue_has_no_messages() {
     let wire = json(json!({}));
     assert_eq!(wire.services.sqs.peek_messages(URL).await, Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn receive_messages() {
+    let wire = json(json!({"Messages": [{"MessageId": "1", "Body": "{}", "ReceiptHandle": "r"}]}));
+    let found = wire.services.sqs.receive_messages(URL, 60).await;
+    wire.sent_json(
+        "AmazonSQS.ReceiveMessage",
+        json!({
+            "QueueUrl": URL,
+            "MaxNumberOfMessages": 10,
+            "MessageAttributeNames": ["All"],
+            "VisibilityTimeout": 60,
+            "WaitTimeSeconds": 1,
+        }),
+    );
+    let message = Message {
+        body: "{}".into(),
+        attributes: Attributes::new(),
+    };
+    let receipt = "r".into();
+    assert_eq!(found, Ok(vec![Received { message, receipt }]));
+}
+
+#[tokio::test]
+async fn change_message_visibility() {
+    let wire = json(json!({}));
+    let sqs = &wire.services.sqs;
+    sqs.change_message_visibility(URL, "r", 0).await.unwrap();
+    wire.sent_json(
+        "AmazonSQS.ChangeMessageVisibility",
+        json!({"QueueUrl": URL, "ReceiptHandle": "r", "VisibilityTimeout": 0}),
+    );
+}
+
+#[tokio::test]
+async fn delete_message() {
+    let wire = json(json!({}));
+    wire.services.sqs.delete_message(URL, "r").await.unwrap();
+    wire.sent_json(
+        "AmazonSQS.DeleteMessage",
+        json!({"QueueUrl": URL, "ReceiptHandle": "r"}),
+    );
 }

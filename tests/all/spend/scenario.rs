@@ -105,8 +105,8 @@ fn check_fails_with_code_four_and_names_the_worst() {
     );
     assert!(said.contains(&named), "{said}");
     // Accounts that aren't in scope don't count, and an OU's sum has no threshold.
-    let mut quiet = json["rows"].as_array().unwrap().iter();
-    let quiet = quiet.rfind(|row| row["verdict"] == "not above");
+    let mut rows = json["rows"].as_array().unwrap().iter();
+    let quiet = rows.rfind(|row| row["verdict"] == "not above");
     let quiet = quiet.unwrap()["account"].as_str().unwrap();
     place
         .spend(&["--check", "--account", quiet])

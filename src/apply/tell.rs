@@ -1,0 +1,222 @@
+//! Starts the day's execution for accounts that are above their limit and weren't told (docs/notifier.md): the names
+//! see to it that nobody is told twice, however often this is done.
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use jiff::civil::Date;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::error::{Context, Error, Result};
+use crate::model::{AccountId, Usd};
+use crate::observe::told::{self, MOST_ATTEMPTS};
+use crate::plan::above::Told;
+use crate::resource::{Scope, day_execution};
+use crate::service::{self, Kind, OrAbsent, Services};
+
+/// Accounts looked at at once before the gate paces them.
+const PARALLEL: usize = 16;
+
+/// An account to tell about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Above {
+    /// Which.
+    pub account: AccountId,
+    /// Its limit by config.
+    pub limit: Usd,
+}
+
+/// What happened with one account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Telling {
+    /// Which.
+    pub account: AccountId,
+    /// The limit that it is above.
+    pub limit: Usd,
+    /// What happened.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// How telling went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The day's execution was started; it mails.
+    Started {
+        /// Its name.
+        execution: String,
+    },
+    /// The owner was told already.
+    AlreadyTold {
+        /// By this execution.
+        execution: String,
+    },
+    /// An execution is at it and has sent nothing yet.
+    UnderWay {
+        /// This one.
+        execution: String,
+    },
+    /// Today's execution couldn't be started.
+    Failed {
+        /// Why.
+        error: String,
+    },
+}
+
+/// What `spend --tell` did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Tellings {
+    /// How many executions were started.
+    pub started: usize,
+    /// How many owners were told already.
+    pub already_told: usize,
+    /// How many executions are at it.
+    pub under_way: usize,
+    /// How many couldn't be started.
+    pub failed: usize,
+    /// Each account that is above its limit.
+    pub accounts: Vec<Telling>,
+}
+
+impl Tellings {
+    fn of(accounts: Vec<Telling>) -> Self {
+        let mut counted = Self::default();
+        for telling in &accounts {
+            *match telling.outcome {
+                Outcome::Started { .. } => &mut counted.started,
+                Outcome::AlreadyTold { .. } => &mut counted.already_told,
+                Outcome::UnderWay { .. } => &mut counted.under_way,
+                Outcome::Failed { .. } => &mut counted.failed,
+            } += 1;
+        }
+        Self {
+            accounts,
+            ..counted
+        }
+    }
+}
+
+/// That there is a notifier to start.
+///
+/// # Errors
+/// There is none, or it can't be looked at.
+pub async fn notifier(services: &Services, scope: &Scope<'_>) -> Result<()> {
+    let machine = scope.notifier_arn();
+    let described = services.sfn.describe_state_machine(&machine).await;
+    let found = described
+        .or_absent()
+        .while_trying("look for the notifier")?;
+    match found {
+        Some(_) => Ok(()),
+        None => Err(Error::failed(format!(
+            "there is no state machine {} in account {}, which mails",
+            scope.config.names.notifier, scope.facts.management_account
+        ))
+        .hint("run `billctl bootstrap`")),
+    }
+}
+
+/// Tells the owners of these accounts, each at most once a day.
+///
+/// # Errors
+/// It couldn't be seen whether somebody was told. An execution that can't be started is an answer.
+pub async fn tell(
+    services: &Services,
+    scope: &Scope<'_>,
+    above: Vec<Above>,
+    today: Date,
+    from: &str,
+) -> Result<Tellings> {
+    let told: Vec<Telling> = stream::iter(above)
+        .map(|above| one(services, scope, above, today, from))
+        .buffered(PARALLEL)
+        .try_collect()
+        .await
+        .while_trying("see who was told")?;
+    Ok(Tellings::of(told))
+}
+
+async fn one(
+    services: &Services,
+    scope: &Scope<'_>,
+    above: Above,
+    today: Date,
+    from: &str,
+) -> service::Result<Telling> {
+    Ok(Telling {
+        account: above.account,
+        limit: above.limit,
+        outcome: start(services, scope, above, today, from).await?,
+    })
+}
+
+/// Starts an account's day, unless its owner was told today or is about to be.
+///
+/// # Errors
+/// It couldn't be seen whether they were.
+pub async fn start(
+    services: &Services,
+    scope: &Scope<'_>,
+    above: Above,
+    today: Date,
+    from: &str,
+) -> service::Result<Outcome> {
+    let machine = scope.notifier_arn();
+    let mut name = String::new();
+    // Somebody else may take the name between the look and the start: then it is looked at once more.
+    for _ in 0..2 {
+        let day = told::look(services, scope, above.account, today).await?;
+        let Some(attempt) = day.next else {
+            return Ok(match day.told {
+                Told::Yes { execution, .. } | Told::NotBorneOut { execution } => {
+                    Outcome::AlreadyTold { execution }
+                }
+                Told::Trying { execution, .. } | Told::Failed { execution, .. } => {
+                    Outcome::UnderWay { execution }
+                }
+                Told::No => Outcome::UnderWay {
+                    execution: String::new(),
+                },
+            });
+        };
+        if attempt > MOST_ATTEMPTS {
+            let why = match day.told {
+                Told::Failed { error, cause, .. } => format!("{error}: {cause}"),
+                _ => String::new(),
+            };
+            return Ok(Outcome::Failed {
+                error: format!("{MOST_ATTEMPTS} tries failed today; the last: {why}"),
+            });
+        }
+        name = day_execution(above.account, today, attempt);
+        let input = input(above, today, from, day.chain);
+        let started = services.sfn.start_execution(&machine, &name, &input);
+        match started.await {
+            Ok(_) => return Ok(Outcome::Started { execution: name }),
+            Err(error) if error.kind == Kind::Exists => {}
+            Err(error) => {
+                return Ok(Outcome::Failed {
+                    error: error.to_string(),
+                });
+            }
+        }
+    }
+    // Taken, and not to be seen yet: DescribeExecution is eventually consistent (Step Functions API reference).
+    Ok(Outcome::UnderWay { execution: name })
+}
+
+/// A day's input. Yesterday's count goes on where it left one, so that reminders come when they are due.
+fn input(above: Above, today: Date, from: &str, chain: Map<String, Value>) -> Value {
+    let mut input = chain;
+    input.extend(
+        [
+            ("billctl", json!("day")),
+            ("account", json!(above.account)),
+            ("day", json!(today.to_string())),
+            ("from", json!(from)),
+            ("limit", json!(above.limit)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    );
+    Value::Object(input)
+}

@@ -1,0 +1,77 @@
+use clap::Args;
+
+use super::Context;
+use crate::apply::{resend as apply, tell};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
+use crate::observe::{precheck, tree};
+use crate::render::{self, Resend};
+use crate::resource::Scope;
+
+/// Arguments of `resend`.
+#[derive(Debug, Args)]
+pub struct ResendArgs {
+    /// Show what would be sent again, and change nothing.
+    #[arg(long)]
+    plan: bool,
+    /// Delete the messages of the dead-letter queue that can't be sent again: SES's reports, and others' events.
+    #[arg(long, conflicts_with = "plan")]
+    drop: bool,
+}
+
+/// Sends again what ended undelivered.
+///
+/// # Errors
+/// AWS's answers; something that couldn't be sent.
+pub async fn run(args: &ResendArgs, context: &Context) -> Result<()> {
+    let services = &context.services;
+    let format = context.global.format;
+    context.listener.on(Event::Phase(
+        "looking for what ended undelivered".to_owned(),
+    ));
+    let (info, tree) = precheck::checked(
+        precheck::billing_account(services, &context.config),
+        tree(services),
+    )
+    .await?;
+    let organization = tree.organization(info)?;
+    let thresholds = context.thresholds(&organization)?;
+    let facts = thresholds.facts(&organization);
+    let scope = Scope {
+        config: &context.config,
+        facts: &facts,
+    };
+    tell::notifier(services, &scope).await?;
+    let known = apply::Known {
+        scope: &scope,
+        organization: &organization,
+        thresholds: &thresholds,
+        now: services.clock.now(),
+    };
+    let mut undone = apply::look(services, &known).await?;
+    let plan = Resend::of(&undone.items, &undone.notes, false);
+    let nothing = plan.again == 0 && !args.drop;
+    if args.plan || nothing {
+        apply::release(services, &undone).await?;
+        let plan = Resend::of(&undone.items, &undone.notes, !args.plan);
+        return say!("{}", render::resend(format, &plan));
+    }
+    if context.interactive() && !context.global.yes {
+        say!("{}", render::resend(format, &plan))?;
+    }
+    if let Err(refused) = context.confirm("send these again?", false).await {
+        apply::release(services, &undone).await?;
+        return Err(refused);
+    }
+    apply::run(services, &known, &mut undone, args.drop).await?;
+    let done = Resend::of(&undone.items, &undone.notes, true);
+    say!("{}", render::resend(format, &done))?;
+    if done.failed > 0 {
+        return Err(Error::new(
+            ErrorKind::Partial,
+            format!("{} couldn't be sent again", done.failed),
+        )
+        .hint("see above for why, mend it, and run `billctl resend` again"));
+    }
+    Ok(())
+}

@@ -1,0 +1,320 @@
+//! Accounts above their limits, and whether anybody was told: pure.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
+use serde::Serialize;
+
+use super::status::{AccountStatus, Coverage};
+use crate::model::{AccountId, Usd};
+use crate::resource::{ExecutionName, day_of};
+use crate::service::sfn::ExecutionStatus;
+use crate::spend::Standing;
+
+/// The call that mails, as a history names it.
+pub const SEND: &str = "sendEmail";
+/// The call that reads the figures.
+pub const READ: &str = "getMetricData";
+/// A day that only began is no reason to worry.
+const PATIENCE: i64 = 15 * 60;
+/// How far back a watch has to do with what is above now.
+const WATCHES: i64 = 36 * 3_600;
+
+/// What became of telling an account's owner on a day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum Told {
+    /// They were: that day, or since then with the reminders of the table.
+    Yes {
+        /// The execution that did.
+        execution: String,
+        /// Since which day the account is told about, where that is known.
+        since: Option<String>,
+    },
+    /// The day is under way without a mail.
+    Trying {
+        /// The execution.
+        execution: String,
+        /// Since when it tries.
+        since: Timestamp,
+        /// What stands in the way, and since when.
+        refused: Option<Refused>,
+    },
+    /// The day's last try ended badly, without a mail.
+    Failed {
+        /// The execution.
+        execution: String,
+        /// The error's name.
+        error: String,
+        /// Its cause, in the notifier's or AWS's words.
+        cause: String,
+    },
+    /// The day ended without a mail, because its figures didn't show it.
+    NotBorneOut {
+        /// The execution.
+        execution: String,
+    },
+    /// Nobody tried.
+    No,
+}
+
+/// A mail that SES didn't take, or figures that couldn't be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refused {
+    /// Which call failed: `sendEmail`, or `getMetricData`.
+    pub call: String,
+    /// When first.
+    pub since: Timestamp,
+    /// The error's name.
+    pub error: String,
+}
+
+/// An account above its limit.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Above {
+    /// Which.
+    pub account: AccountId,
+    /// Its name.
+    pub name: String,
+    /// The path of its OU.
+    pub ou: String,
+    /// What it spent in the time that the limit is about.
+    pub amount: Usd,
+    /// The limit.
+    pub limit: Usd,
+    /// Whether that is the alarm's own; else it is config's.
+    pub limit_is_the_alarms: bool,
+    /// How sure it is: `certain` or `likely`.
+    pub verdict: &'static str,
+    /// On how many UTC days in a row.
+    pub days: usize,
+    /// The first of them.
+    pub since: String,
+    /// Whether somebody was told; None where that wasn't looked at.
+    pub told: Option<Told>,
+    /// Whether nobody was told who should have been.
+    pub finding: bool,
+    /// The likely cause.
+    pub cause: Option<String>,
+    /// What to do about it.
+    pub remedy: Option<String>,
+}
+
+/// An execution of the last days, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recent {
+    /// Which.
+    pub name: ExecutionName,
+    /// How it stands.
+    pub status: ExecutionStatus,
+    /// When it began.
+    pub started: Timestamp,
+}
+
+/// What else may say why nobody was told.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'a> {
+    /// Now.
+    pub now: Timestamp,
+    /// Executions of the last days, newest first.
+    pub recent: &'a [Recent],
+    /// Messages in the dead-letter queue.
+    pub waiting: u64,
+    /// Executions that failed lately.
+    pub failed: usize,
+}
+
+impl Above {
+    /// An account as the payer's figures show it; whether it was told comes later.
+    pub fn new(status: &AccountStatus, limit: Usd, standing: Standing, now: Timestamp) -> Self {
+        let days = i64::try_from(standing.days).unwrap_or(1);
+        let since = day_of(now).saturating_sub((days - 1).days());
+        Self {
+            account: status.account,
+            name: status.name.clone(),
+            ou: status.ou.clone(),
+            amount: standing.amount,
+            limit,
+            limit_is_the_alarms: status.effective.is_some(),
+            verdict: standing.verdict.name(),
+            days: standing.days,
+            since: since.to_string(),
+            told: None,
+            finding: standing.due,
+            cause: None,
+            remedy: None,
+        }
+    }
+
+    /// By how much.
+    pub fn excess(&self) -> Usd {
+        self.amount - self.limit
+    }
+
+    /// Whether the owner was told.
+    pub const fn was_told(&self) -> bool {
+        matches!(self.told, Some(Told::Yes { .. }))
+    }
+
+    /// Takes what was found out, and says what it is likely due to that nobody was told.
+    pub fn explain(&mut self, told: Told, coverage: Coverage, circumstances: &Circumstances) {
+        let now = circumstances.now;
+        let fresh = matches!(&told, Told::Trying { since, refused: None, .. }
+            if now.as_second() - since.as_second() < PATIENCE);
+        let told_or_excluded = matches!(told, Told::Yes { .. }) || coverage == Coverage::Excluded;
+        self.finding &= !fresh && !told_or_excluded;
+        if self.finding {
+            let (cause, remedy) = self.cause(&told, coverage, circumstances);
+            self.cause = Some(cause);
+            self.remedy = Some(remedy.to_owned());
+        }
+        self.told = Some(told);
+    }
+
+    fn cause(
+        &self,
+        told: &Told,
+        coverage: Coverage,
+        circumstances: &Circumstances,
+    ) -> (String, &'static str) {
+        match told {
+            Told::Failed {
+                execution,
+                error,
+                cause,
+            } => (
+                format!("{execution} failed: {error}: {cause}"),
+                "mend that, then `billctl resend`",
+            ),
+            Told::Trying {
+                refused: Some(refused),
+                ..
+            } => Self::refused(refused),
+            Told::Trying {
+                execution, since, ..
+            } => (
+                format!(
+                    "{execution} runs since {} and has sent nothing: by the limit that it reads, the account may not \
+                     be above",
+                    minute(*since)
+                ),
+                "compare the limits: `billctl deploy --plan`",
+            ),
+            Told::NotBorneOut { execution } => (
+                format!("{execution} ended as not borne out"),
+                "run `billctl spend --tell`",
+            ),
+            Told::Yes { .. } | Told::No => self.nobody_tried(coverage, circumstances),
+        }
+    }
+
+    fn refused(refused: &Refused) -> (String, &'static str) {
+        let (since, error) = (minute(refused.since), &refused.error);
+        if refused.call == SEND {
+            (
+                format!("SES refuses since {since}: {error}"),
+                "it is tried hourly for a day; ask SES for a higher quota",
+            )
+        } else {
+            (
+                format!("the notifier can't read the figures since {since}: {error}"),
+                "run `billctl bootstrap`; it is tried hourly",
+            )
+        }
+    }
+
+    fn nobody_tried(&self, coverage: Coverage, found: &Circumstances) -> (String, &'static str) {
+        const TELL: &str = "run `billctl spend --tell`";
+        let watch = found.recent.iter().find(|recent| {
+            matches!(recent.name, ExecutionName::Watch { account, .. } if account == self.account)
+                && found.now.as_second() - recent.started.as_second() < WATCHES
+        });
+        if let Some(watch) = watch {
+            let at = minute(watch.started);
+            return match watch.status {
+                ExecutionStatus::Running => (
+                    format!("the watch that began {at} is still judging"),
+                    "it judges again within the hour; or run `billctl spend --tell`",
+                ),
+                ExecutionStatus::Succeeded => (
+                    format!("the watch that began {at} ended as not borne out"),
+                    TELL,
+                ),
+                _ => (
+                    format!("the watch that began {at} failed"),
+                    "mend that, then `billctl resend`",
+                ),
+            };
+        }
+        match coverage {
+            Coverage::Missing | Coverage::NotTargeted => {
+                return (
+                    "no alarm watches it: there is no stack instance".to_owned(),
+                    "run `billctl deploy`, or `billctl spend --tell` hourly",
+                );
+            }
+            Coverage::Failed => {
+                return (
+                    "its stack instance failed, so its alarm may be missing".to_owned(),
+                    "run `billctl deploy`, and `billctl spend --tell`",
+                );
+            }
+            _ => {}
+        }
+        if found.waiting > 0 {
+            return (
+                "its event may lie in the dead-letter queue".to_owned(),
+                "mend what is said there, then `billctl resend`",
+            );
+        }
+        if found.failed > 0 {
+            return (
+                "the notifier's executions fail".to_owned(),
+                "mend what is said there, then `billctl resend`",
+            );
+        }
+        if day_of(found.now).day() == 1 {
+            return (
+                "no event came: on a month's first day its alarm sees no spend".to_owned(),
+                TELL,
+            );
+        }
+        (
+            "no event came: its alarm was changed or has no data, or its events don't arrive"
+                .to_owned(),
+            "run `billctl status --drift` and `billctl test-alert`, and `billctl spend --tell`",
+        )
+    }
+}
+
+/// The accounts above their limits, by most above first.
+pub fn above(
+    accounts: &[AccountStatus],
+    limits: &BTreeMap<AccountId, Usd>,
+    standing: impl Fn(AccountId, Usd) -> Option<Standing>,
+    now: Timestamp,
+) -> Vec<Above> {
+    let mut found: Vec<Above> = accounts
+        .iter()
+        .filter_map(|status| {
+            // What is told to the owner is by the alarm's real limit where that is known, else by config's.
+            let limit = status
+                .effective
+                .or_else(|| limits.get(&status.account).copied())?;
+            let standing = standing(status.account, limit)?;
+            Some(Above::new(status, limit, standing, now))
+        })
+        .collect();
+    found.sort_by_key(|above| (std::cmp::Reverse(above.excess()), above.account));
+    found
+}
+
+fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// The day before, if there is one.
+pub fn yesterday(today: Date) -> Option<Date> {
+    today.checked_sub(1.day()).ok()
+}
