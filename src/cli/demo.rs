@@ -52,17 +52,21 @@ const STORY: &[Scene] = &[
         "spend",
         "--name",
         "payments-prod",
-        "--once",
+        "--daily",
         "900",
     ]),
     Say(
-        "AWS publishes charges about every six hours: half a day later the alarm has fired, its event has crossed to \
-         the billing account, and the owner has mail.",
+        "AWS publishes charges about every six hours. Half a day later the alarm has fired, and its event has crossed to \
+         the billing account. It only wakes the notifier there: the owner has mail because the billing account's own \
+         figures bear it out.",
     ),
     Type(&["sandbox", "advance", "12h"]),
     Type(&["status"]),
     Type(&["spend", "--top", "8"]),
 ];
+
+/// What to try when the story is over.
+const NEXT: &[&str] = &["sandbox", "advance", "28d"];
 
 /// Plays the story on the embedded sandbox.
 ///
@@ -96,11 +100,13 @@ pub async fn run(args: &DemoArgs) -> Result<()> {
     say!(
         "\n{}",
         render::narration(&format!(
-            "The mail is in {}: open its .html in a browser. Every command above can be typed by hand.",
+            "The mail is in {}: open its .html in a browser. Every command above can be typed by hand. Try this next: \
+             four weeks pass, nobody stops it, and the owner is reminded on the second and third day and then every \
+             seventh.",
             outbox.display()
         ))
     )?;
-    Ok(())
+    say!("\n{}", render::prompt(&global, NEXT))
 }
 
 /// An empty folder of the demo's own, with its config.

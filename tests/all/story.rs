@@ -18,6 +18,11 @@ fn the_demo_ends_with_a_mail_to_the_owner_of_the_account_that_overspent() {
         "{}",
         ended.stdout
     );
+    let next = ended.stdout.trim_end().lines().last();
+    assert!(
+        next.is_some_and(|line| line.ends_with(" sandbox advance 28d")),
+        "{next:?}"
+    );
     let outbox = home.path().join("billctl-demo/sandbox-outbox");
     let mail = std::fs::read_dir(outbox)
         .expect("an outbox")
