@@ -9,9 +9,7 @@ use serde_json::{Value, json};
 use crate::error::{Context, Result};
 use crate::model::{AccountId, Usd};
 use crate::observe::undelivered::{self, Queue, Undelivered};
-use crate::resource::{
-    ExecutionName, MAIL_EXECUTION_PREFIX, Scope, TEST_DETAIL_TYPE, TEST_SOURCE,
-};
+use crate::resource::{ExecutionName, MAIL_EXECUTION_PREFIX, Scope, TEST_DETAIL_TYPE, TEST_SOURCE};
 use crate::service::eventbridge::NewEvent;
 use crate::service::sfn::{Execution, ExecutionStatus, HistoryEvent};
 use crate::service::{OrAbsent, Services, all_pages};

@@ -262,11 +262,10 @@ pub fn policy(
             let of_one = || rooms.iter().filter(|(room, _)| room.sid() == *sid);
             let actions: BTreeSet<String> =
                 of_one().flat_map(|(_, actions)| actions.clone()).collect();
-            let resources = of_one()
-                .flat_map(|(room, actions)| {
-                    let all = place.resources(*room).into_iter();
-                    all.filter(|arn| is_of(arn, actions)).collect::<Vec<_>>()
-                });
+            let resources = of_one().flat_map(|(room, actions)| {
+                let all = place.resources(*room).into_iter();
+                all.filter(|arn| is_of(arn, actions)).collect::<Vec<_>>()
+            });
             let mut statement = json!({
                 "Sid": sid,
                 "Effect": "Allow",

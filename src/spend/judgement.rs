@@ -229,8 +229,8 @@ impl LookingBack<'_> {
     /// The least that was spent up to any publication of the last half of the time, or of all of it after a gap.
     ///
     /// Where one publication brought nearly everything, the amount can be too high as long as the window's edge lies
-    /// in the gap that held yesterday's lump: then the publications looked at have to cover more time than the longest
-    /// gap.
+    /// in the gap that held yesterday's lump: then the publications looked at have to cover as much time as the
+    /// longest gap.
     fn likely(&self, newest: usize) -> Option<Usd> {
         let before = newest.checked_sub(1)?;
         let end = self.at(newest);
@@ -250,7 +250,7 @@ impl LookingBack<'_> {
             .take_while(|index| self.at(*index) >= end - back)
             .last()
             .unwrap_or(before);
-        if self.is_lump(newest) {
+        if longest <= GAP && self.is_lump(newest) {
             while first > 0 && end - self.at(first) < longest {
                 first -= 1;
             }

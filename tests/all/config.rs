@@ -258,9 +258,6 @@ mail = "platform@example.com"
 [members]
 role = "AWSControlTowerExecution"
 
-[members]
-role = "AWSControlTowerExecution"
-
 [names]
 event-bus = "default"
 member-rule = "n.member-rule"

@@ -16,7 +16,7 @@ use crate::support::install::run;
 use crate::support::{node, venv};
 
 /// So many cases and series there are at least; fewer would mean that they weren't found.
-const CASES: usize = 85 + 80;
+const CASES: usize = 85 + 81;
 const MACHINE: &str = "arn:aws:states:us-east-1:999999999999:stateMachine:billctl-notifier";
 
 /// What `all.mjs` answers.
@@ -293,14 +293,23 @@ fn statelint_finds_nothing_in_the_state_machine() {
             String::from_utf8_lossy(&output.stdout).into_owned(),
         )
     };
-    let (clean, said) = lint(Path::new(shipped));
+    // The port knows no expressions where a number of seconds stands; AWS does (developer guide, "Wait").
+    let text = std::fs::read_to_string(shipped).expect("the state machine");
+    let mut machine: Value = serde_json::from_str(&text).expect("JSON");
+    let seconds = &mut machine["States"]["Wait before judging again"]["Seconds"];
+    assert!(seconds.is_string(), "{seconds}");
+    *seconds = 3_300.into();
+    let known = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(known.path(), machine.to_string()).expect("it");
+    let (clean, said) = lint(known.path());
     assert!(clean && said.trim().is_empty(), "{said}");
     // The port says of a sound machine nothing: that it reads them shows a broken one.
     let broken = tempfile::NamedTempFile::new().expect("a file");
-    let text = std::fs::read_to_string(shipped).expect("the state machine");
     std::fs::write(
         broken.path(),
-        text.replace(r#""Next":"Sent""#, r#""Next":5"#),
+        machine
+            .to_string()
+            .replace(r#""Next":"Sent""#, r#""Next":5"#),
     )
     .expect("it");
     let (clean, said) = lint(broken.path());

@@ -125,7 +125,7 @@ fn telling_writes_nothing_but_starts_the_notifier() {
     assert_eq!(writes, ["StartExecution"]);
     let policy = policy(Job::Tell);
     let delivery = statements(&policy)
-        .find(|statement| statement["Sid"] == "Delivery")
+        .find(|statement| statement["Sid"] == "Things")
         .unwrap();
     let machines: Vec<&str> = texts(&delivery["Resource"])
         .into_iter()

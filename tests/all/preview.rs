@@ -6,10 +6,11 @@ use serde_json::Value;
 
 use crate::support::home::Home;
 
-const CASES: [&str; 11] = [
+const CASES: [&str; 12] = [
     "spike",
     "just-above",
     "third-day",
+    "doubling",
     "month-start",
     "credit",
     "new-account",
@@ -80,7 +81,7 @@ fn each_sample_is_about_what_it_is_called_for() {
     };
     has(
         "spike",
-        &["150% above the daily limit of $100.00"],
+        &["151% above the daily limit of $100.00"],
         &["Above the limit every day"],
     );
     has(
@@ -88,11 +89,12 @@ fn each_sample_is_about_what_it_is_called_for() {
         &["Just above the daily limit of $100.00"],
         &["times the"],
     );
-    has("third-day", &["Above the limit every day since"], &[]);
+    has("third-day", &["Day 3 above the limit, told first on"], &[]);
+    has("doubling", &["times the daily limit"], &[]);
     has("credit", &["-$"], &[]);
     has(
         "no-history",
-        &["has no figures for this account yet"],
+        &["has no figures for this account,"],
         &["14 days"],
     );
     has("huge", &["$1,234,"], &[]);

@@ -35,6 +35,7 @@ impl Story {
 #[tokio::test]
 async fn recipients_in_an_event_are_never_read() {
     let story = Story::begin().await;
+    story.above();
     let mut event = story.alarm_event(story.account());
     let eve = json!(["eve@evil.example"]);
     event["account_email"] = eve.clone();
@@ -56,6 +57,7 @@ async fn recipients_in_an_event_are_never_read() {
 #[tokio::test]
 async fn the_events_amounts_and_limit_are_never_shown() {
     let story = Story::begin().await;
+    story.above();
     let mut event = story.alarm_event(story.account());
     let told = json!({"threshold": 0.5, "recentDatapoints": [987_654.32]});
     event["detail"]["state"]["reasonData"] = json!(told.to_string());
@@ -191,6 +193,7 @@ async fn the_notifiers_role_sends_as_the_configured_address_alone() {
         .update_state_machine(&machine, &definition, &there.role_arn)
         .await
         .unwrap();
+    story.above();
     story.forge(&story.alarm_event(story.account())).unwrap();
     assert!(story.mails().is_empty());
     assert!(

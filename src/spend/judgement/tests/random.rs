@@ -116,7 +116,8 @@ mod plain {
             .map(|it| it.amount.to_f64())
             .fold(f64::MIN, f64::max);
         // One publication brought nearly all: longer than the longest gap.
-        while most >= 0.8 * spent(series, last, from, span).0 - 1e-9
+        while longest <= 9 * HOUR
+            && most >= 0.8 * spent(series, last, from, span).0 - 1e-9
             && asked[0] > 0
             && end - second(&series[asked[0]]) < longest
         {
