@@ -318,6 +318,7 @@ fn play(unkind: &Unkind) -> Vec<Played> {
     stage.succeeds(&["bootstrap", "--yes"]);
     stage.succeeds(&["sandbox", "verify", "billing@example.com"]);
     stage.succeeds(&["deploy", "--yes"]);
+    let began = std::time::Instant::now();
     let mut world = Sandbox::open(stage.path("sandbox.json"), CallAs::Own)
         .unwrap()
         .world();
@@ -336,7 +337,10 @@ fn play(unkind: &Unkind) -> Vec<Played> {
         }
         world.advance_to(Timestamp::from_second(midnight + (day + 1) * DAY).unwrap());
     }
+    eprintln!("played {:?}", began.elapsed());
     let mails = world.sesv2.mails()[before..].to_vec();
+    let sandbox = Sandbox::in_memory(world);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
     let late = SignedDuration::from_secs(unkind.payer_late as i64 * 3_600);
     members
         .iter()
@@ -351,14 +355,17 @@ fn play(unkind: &Unkind) -> Vec<Played> {
                     subject: mail.subject.clone(),
                 })
                 .collect(),
-            readings: readings(&world, *account, midnight, late),
+            readings: readings(
+                &runtime.block_on(publications(&sandbox, *account)),
+                midnight,
+                late,
+            ),
         })
         .collect()
 }
 
 /// What the payer's publications say, one after the other.
-fn readings(world: &World, account: AccountId, from: i64, late: SignedDuration) -> Vec<Reading> {
-    let publications = publications(world, account);
+fn readings(publications: &[Publication], from: i64, late: SignedDuration) -> Vec<Reading> {
     let limit = Usd::from_f64(LIMIT).unwrap();
     let mut found = Vec::new();
     for (index, publication) in publications.iter().enumerate() {
@@ -386,8 +393,8 @@ fn readings(world: &World, account: AccountId, from: i64, late: SignedDuration) 
 }
 
 /// The account's series in the billing account, in five minutes as the notifier reads it.
-fn publications(world: &World, account: AccountId) -> Vec<Publication> {
-    let sandbox = Sandbox::in_memory(world.clone());
+async fn publications(sandbox: &Sandbox, account: AccountId) -> Vec<Publication> {
+    let now = sandbox.peek(|world| world.now);
     let cloudwatch = sandbox.services().cloudwatch;
     let dimensions = BTreeMap::from([
         ("Currency".to_owned(), "USD".to_owned()),
@@ -408,13 +415,10 @@ fn publications(world: &World, account: AccountId) -> Vec<Publication> {
             return_data: true,
             label: None,
         }],
-        start: world.now - HOUR * 24 * 63,
-        end: world.now,
+        start: now - HOUR * 24 * 63,
+        end: now,
     };
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let page = runtime
-        .block_on(cloudwatch.get_metric_data(&request, None))
-        .unwrap();
+    let page = cloudwatch.get_metric_data(&request, None).await.unwrap();
     page.items
         .into_iter()
         .flat_map(|series| series.points)

@@ -235,7 +235,11 @@ impl<'a> Places<'a> {
                 self.global("iam", "role/") + "*",
                 self.global("iam", "user/") + "*",
             ],
-            Room::StackSetsRole => vec![self.role(STACKSETS_ROLE)],
+            // Its star is meant as one.
+            Room::StackSetsRole => vec![format!(
+                "arn:aws:iam::{}:role/{STACKSETS_ROLE}",
+                self.account
+            )],
         }
     }
 
