@@ -2,7 +2,7 @@
 //! functions; no bare top-level names and no `$eval`.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 use jiff::Timestamp;
@@ -24,23 +24,57 @@ const DEEPEST: usize = 2_000;
 /// Parsed expressions kept: those of a few state machines.
 const PARSED: usize = 2_000;
 
+/// Step Functions' own functions, and those that the world decides.
+const OWN: [&str; 9] = [
+    "millis",
+    "now",
+    "eval",
+    "random",
+    "uuid",
+    "parse",
+    "partition",
+    "range",
+    "hash",
+];
+
+/// An expression, and what it names with a `$`: only that is given to it.
+struct Parsed {
+    tree: AstNode,
+    names: HashSet<String>,
+}
+
 thread_local! {
-    static KNOWN: RefCell<HashMap<String, Rc<AstNode>>> = RefCell::default();
+    static KNOWN: RefCell<HashMap<String, Rc<Parsed>>> = RefCell::default();
 }
 
 /// The expression, parsed once for all the executions that come to it.
-fn parse(text: &str) -> Result<Rc<AstNode>, String> {
+fn parse(text: &str) -> Result<Rc<Parsed>, String> {
     KNOWN.with_borrow_mut(|known| {
-        if let Some(tree) = known.get(text) {
-            return Ok(tree.clone());
+        if let Some(parsed) = known.get(text) {
+            return Ok(parsed.clone());
         }
-        let tree = Rc::new(parser::parse(text).map_err(|why| why.to_string())?);
+        let parsed = Rc::new(Parsed {
+            tree: parser::parse(text).map_err(|why| why.to_string())?,
+            names: names(text),
+        });
         if known.len() >= PARSED {
             known.clear();
         }
-        known.insert(text.to_owned(), tree.clone());
-        Ok(tree)
+        known.insert(text.to_owned(), parsed.clone());
+        Ok(parsed)
     })
+}
+
+/// Every word after a `$`, also in texts: one too many does no harm.
+fn names(text: &str) -> HashSet<String> {
+    text.split('$')
+        .skip(1)
+        .map(|rest| {
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+            rest.get(..end.unwrap_or(rest.len())).unwrap_or_default()
+        })
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The value as expressions see it.
@@ -136,12 +170,14 @@ pub(super) fn fill(value: &Value, scope: &Scope<'_>) -> Result<Value, String> {
 /// It isn't JSONata, fails, or yields nothing or a function.
 pub(super) fn evaluate(text: &str, scope: &Scope<'_>) -> Result<Value, String> {
     let fail = |why: &str| format!("The JSONata expression '{}' {why}", text.trim());
-    let tree = parse(text).map_err(|why| fail(&why))?;
+    let parsed = parse(text).map_err(|why| fail(&why))?;
     let mut context = Context::new();
-    for (name, value) in scope.variables {
-        context.bind(name.clone(), value.clone());
+    for name in &parsed.names {
+        if let Some(value) = scope.variables.get(name) {
+            context.bind(name.clone(), value.clone());
+        }
     }
-    if text.contains("$states") {
+    if parsed.names.contains("states") {
         context.bind("states".to_owned(), (scope.states)());
     }
     let mut evaluator = Evaluator::with_options(
@@ -152,10 +188,12 @@ pub(super) fn evaluate(text: &str, scope: &Scope<'_>) -> Result<Value, String> {
             ..EvaluatorOptions::default()
         },
     );
-    register(&mut evaluator, scope).map_err(|why| fail(why.message()))?;
+    if OWN.iter().any(|name| parsed.names.contains(*name)) {
+        register(&mut evaluator, scope).map_err(|why| fail(why.message()))?;
+    }
     // Bare names have nothing to refer to: the input is `$states.input`.
     let answer = evaluator
-        .evaluate(&tree, &JValue::Undefined)
+        .evaluate(&parsed.tree, &JValue::Undefined)
         .map_err(|why| fail(&format!("threw an error: {}", why.message())))?;
     match answer {
         JValue::Undefined => Err(fail("returned nothing (undefined).")),
