@@ -318,7 +318,6 @@ fn play(unkind: &Unkind) -> Vec<Played> {
     stage.succeeds(&["bootstrap", "--yes"]);
     stage.succeeds(&["sandbox", "verify", "billing@example.com"]);
     stage.succeeds(&["deploy", "--yes"]);
-    let began = std::time::Instant::now();
     let mut world = Sandbox::open(stage.path("sandbox.json"), CallAs::Own)
         .unwrap()
         .world();
@@ -337,7 +336,6 @@ fn play(unkind: &Unkind) -> Vec<Played> {
         }
         world.advance_to(Timestamp::from_second(midnight + (day + 1) * DAY).unwrap());
     }
-    eprintln!("played {:?}", began.elapsed());
     let mails = world.sesv2.mails()[before..].to_vec();
     let sandbox = Sandbox::in_memory(world);
     let runtime = tokio::runtime::Runtime::new().unwrap();

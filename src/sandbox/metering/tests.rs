@@ -168,14 +168,18 @@ impl Story {
         })
     }
 
-    async fn executions(&self) -> Vec<(ExecutionStatus, Option<String>, Option<Value>)> {
+    fn machine(&self) -> Arn {
         let payer = self.sandbox.peek(World::management_account);
-        let machine: Arn = format!(
+        format!(
             "arn:aws:states:us-east-1:{payer}:stateMachine:{}",
             self.config.names.notifier
         )
         .parse()
-        .unwrap();
+        .unwrap()
+    }
+
+    async fn executions(&self) -> Vec<(ExecutionStatus, Option<String>, Option<Value>)> {
+        let machine = self.machine();
         let mut found = Vec::new();
         let listed = self
             .services

@@ -204,3 +204,35 @@ async fn the_notifiers_role_sends_as_the_configured_address_alone() {
         story.executions().await
     );
 }
+
+#[tokio::test]
+async fn ten_thousand_flips_of_an_alarm_in_an_hour_bring_the_days_mails_and_no_more() {
+    let story = Story::begin().await;
+    story.above();
+    let mut event = story.alarm_event(story.account());
+    story.change(|world| {
+        let account = event["account"].as_str().unwrap().parse().unwrap();
+        let role = world.member_role(account).unwrap().arn.to_string();
+        let bus = world.member_rule(account).unwrap().target;
+        for flip in 0..10_000 {
+            event["id"] = json!(format!("flip-{flip}"));
+            let state = if flip % 2 == 0 { "ALARM" } else { "OK" };
+            event["detail"]["state"]["value"] = json!(state);
+            eventbridge::from_account(world, account, &role, &bus, &event).unwrap();
+        }
+    });
+    story.pass(HOUR);
+    assert_eq!(story.mails().len(), 1);
+    // The watch ended when it claimed the day; every other event ended at the claim, or said that an alarm was over.
+    let running = story
+        .services
+        .sfn
+        .list_executions(&story.machine(), Some(ExecutionStatus::Running), None)
+        .await
+        .unwrap();
+    let names: Vec<&str> = running.items.iter().map(|one| one.name.as_str()).collect();
+    assert!(
+        names.len() == 1 && names[0].starts_with("day_"),
+        "{names:?}"
+    );
+}
