@@ -452,12 +452,18 @@ async fn publications(sandbox: &Sandbox, account: AccountId) -> Vec<Publication>
 }
 
 #[test]
-fn sixty_days_in_nine_worlds_bring_the_mails_that_are_wanted_and_no_others() {
-    let only = std::env::var("BILLCTL_WORLD").ok();
+fn sixty_days_bring_the_mails_that_are_wanted_and_no_others() {
+    // All nine take the better part of an hour of computing: one alone, unless others are asked for.
+    let only = match std::env::var("BILLCTL_WORLD") {
+        Ok(all) if all == "all" => None,
+        Ok(one) => Some(one),
+        Err(_) => Some("6h~40m".to_owned()),
+    };
     let worlds: Vec<&Unkind> = WORLDS
         .iter()
         .filter(|world| only.as_deref().is_none_or(|only| only == world.name))
         .collect();
+    assert!(!worlds.is_empty(), "no world is called {only:?}");
     // Two at a time: that is how many cores there are.
     let mut played: Vec<(&Unkind, Vec<Played>)> = Vec::new();
     for pair in worlds.chunks(2) {
@@ -491,7 +497,7 @@ fn sixty_days_in_nine_worlds_bring_the_mails_that_are_wanted_and_no_others() {
         .flat_map(|(world, accounts)| accounts.iter().flat_map(|one| one.problems(world)))
         .collect();
     assert!(problems.is_empty(), "{}\n{table}", problems.join("\n"));
-    if only.is_none() {
+    if only.as_deref() == Some("6h~40m") {
         as_in_the_docs(&table);
     }
 }
