@@ -171,7 +171,8 @@ impl Measured {
     pub fn verdict(&self, limit: Usd, now: Timestamp) -> Verdict {
         if now.as_second() - self.at.as_second() > STALE {
             Verdict::Unknown
-        } else if self.certain > limit {
+        } else if self.certain.min(self.spent) > limit {
+            // A credit before the first publication can leave less than what came after it.
             Verdict::Certain
         } else if self.likely.is_some_and(|likely| likely > limit) {
             Verdict::Likely
