@@ -14,17 +14,20 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use billctl::config::{CallAs, Config};
-use billctl::model::{Account, AccountId, AccountState, Organization, OrganizationalUnit, OuId};
+use billctl::config::Config;
 use billctl::plan::Thresholds;
 use billctl::plan::rollout::{
     AccountChange, Desired, Instance, Observed, Options, Override, Scope, plan,
 };
 use billctl::resource::stack_set;
-use billctl::sandbox::Sandbox;
-use billctl::service::cloudformation::{
+use billctl_core::model::{
+    Account, AccountId, AccountState, Organization, OrganizationalUnit, OuId,
+};
+use billctl_core::service::cloudformation::CallAs;
+use billctl_core::service::cloudformation::{
     DriftStatus, InstanceStatus, OperationId, StackInstance, StackSet,
 };
+use billctl_sandbox::Sandbox;
 use futures::executor::block_on;
 use wait4::Wait4 as _;
 
@@ -173,7 +176,7 @@ fn set(file: &Path, latency: Duration, throttle: f64) {
 /// In a process of its own, which holds nothing of the sandbox: time and memory are billctl's.
 fn status_over_the_wire(
     home: &Path,
-    services: billctl::service::Services,
+    services: billctl_core::service::Services,
     forced: Forced,
     verdict: &mut Verdict,
 ) {

@@ -13,13 +13,13 @@ mod forced;
 
 use std::time::{Duration, Instant};
 
-use billctl::model::Usd;
 use billctl::observe::spend::{Series, Window, ledgers};
 use billctl::render::{spend_csv, spend_html};
-use billctl::sandbox::Sandbox;
-use billctl::sandbox::seed::{self, Shape};
 use billctl::spend::{By, Material, report};
 use billctl::{config::Measure, observe};
+use billctl_core::model::Usd;
+use billctl_sandbox::Sandbox;
+use billctl_sandbox::seed::{self, Shape};
 
 use self::forced::Forced;
 

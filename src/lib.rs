@@ -4,16 +4,12 @@
 //! `docs/architecture.md`.
 
 pub mod apply;
-pub mod aws;
 pub mod cli;
 pub mod config;
-pub mod error;
-pub mod event;
-pub mod model;
+#[cfg(test)]
+mod mock;
 pub mod observe;
 pub mod plan;
 pub mod render;
 pub mod resource;
-pub mod sandbox;
-pub mod service;
 pub mod spend;

@@ -3,20 +3,20 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::error::{Context, Error, Result};
-use crate::event::{Event, Listener};
-use crate::model::Arn;
 use crate::plan::billing::{Action, Plan, Step};
 use crate::resource::document::FieldChange;
 use crate::resource::{
     BUS_STATEMENT, Bus, ConfigurationSet, Identity, Notifier, Queue, Resource, Role, Rule,
     Template, Topic, sample_data, tags,
 };
-use crate::service::cloudformation::OrganizationsAccess;
-use crate::service::iam::NewRole;
-use crate::service::sfn::NewStateMachine;
-use crate::service::sqs::Attributes;
-use crate::service::{self, Kind, OrAbsent, ServiceError, Services};
+use billctl_core::error::{Context, Error, Result};
+use billctl_core::event::{Event, Listener};
+use billctl_core::model::Arn;
+use billctl_core::service::cloudformation::OrganizationsAccess;
+use billctl_core::service::iam::NewRole;
+use billctl_core::service::sfn::NewStateMachine;
+use billctl_core::service::sqs::Attributes;
+use billctl_core::service::{self, Kind, OrAbsent, ServiceError, Services};
 
 /// Between two attempts to use a role that was just made.
 const ROLE_PAUSE: Duration = Duration::from_secs(3);

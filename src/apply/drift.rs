@@ -7,16 +7,16 @@ use uuid::Uuid;
 
 use super::operation::{Outcome, follow};
 use super::turn::{Turn, Wait};
-use crate::error::{Context, Error, Result};
-use crate::event::{Event, Listener};
-use crate::model::AccountId;
 use crate::observe;
 use crate::plan::operation_id::Mark;
 use crate::plan::rollout::Observed;
-use crate::service::cloudformation::{
+use billctl_core::error::{Context, Error, Result};
+use billctl_core::event::{Event, Listener};
+use billctl_core::model::AccountId;
+use billctl_core::service::cloudformation::{
     Amount, DriftStatus, OperationId, Preferences, ResourceDrift,
 };
-use crate::service::{Kind, Services, all_pages};
+use billctl_core::service::{Kind, Services, all_pages};
 
 /// Accounts asked for before the gate paces them: it lets fewer through.
 const PARALLEL: usize = 64;

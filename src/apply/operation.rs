@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::error::{Context, Result};
-use crate::event::{Event, Listener};
-use crate::model::AccountId;
-use crate::service::cloudformation::{
+use billctl_core::error::{Context, Result};
+use billctl_core::event::{Event, Listener};
+use billctl_core::model::AccountId;
+use billctl_core::service::cloudformation::{
     DetailedStatus, OperationId, OperationResult, OperationStatus, PAGE_SIZE, StackSetOperation,
 };
-use crate::service::{Kind, OrAbsent, Services, all_pages};
+use billctl_core::service::{Kind, OrAbsent, Services, all_pages};
 
 /// The first pause between two looks at an operation; it grows by half up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(2);

@@ -10,8 +10,6 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::tell;
-use crate::error::{Context, Error, Result};
-use crate::model::{AccountId, Organization, Usd};
 use crate::observe;
 use crate::observe::told::ended;
 use crate::observe::undelivered::Undelivered;
@@ -20,10 +18,12 @@ use crate::plan::resend::{Item, Outcome, Source, Step, wake};
 use crate::resource::{
     EVENT_REFUSED, ExecutionName, Scope, UNKNOWN_ACCOUNT, day_of, watch_execution,
 };
-use crate::service::sfn::{Execution, ExecutionStatus};
-use crate::service::sqs::Received;
-use crate::service::{self, Kind, OrAbsent, Services};
 use crate::spend::Charges;
+use billctl_core::error::{Context, Error, Result};
+use billctl_core::model::{AccountId, Organization, Usd};
+use billctl_core::service::sfn::{Execution, ExecutionStatus};
+use billctl_core::service::sqs::Received;
+use billctl_core::service::{self, Kind, OrAbsent, Services};
 
 /// How far back failed executions are looked for: as long as the queue keeps a message.
 const LOOK_BACK: Duration = Duration::from_secs(14 * 86_400);

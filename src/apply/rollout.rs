@@ -4,15 +4,15 @@ use uuid::Uuid;
 
 use super::operation::{Outcome, follow};
 use super::turn::Wait;
-use crate::error::{Context, Error, Result};
-use crate::event::{Event, Listener};
 use crate::observe;
 use crate::plan::operation_id::Mark;
 use crate::plan::rollout::{InstanceStep, Observed, Override, Own, Rollout, Step, StepAction};
-use crate::service::cloudformation::{
+use billctl_core::error::{Context, Error, Result};
+use billctl_core::event::{Event, Listener};
+use billctl_core::service::cloudformation::{
     InstancesRequest, OperationId, Preferences, StackSetSpec, UPDATE_STACK_SET,
 };
-use crate::service::{Kind, ServiceError, Services};
+use billctl_core::service::{Kind, ServiceError, Services};
 
 /// How a rollout went.
 #[derive(Debug, Default)]

@@ -6,12 +6,12 @@ use jiff::civil::Date;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::error::{Context, Error, Result};
-use crate::model::{AccountId, Usd};
 use crate::observe::told::{self, MOST_ATTEMPTS};
 use crate::plan::above::Told;
 use crate::resource::{Scope, day_execution};
-use crate::service::{self, Kind, OrAbsent, Services};
+use billctl_core::error::{Context, Error, Result};
+use billctl_core::model::{AccountId, Usd};
+use billctl_core::service::{self, Kind, OrAbsent, Services};
 
 /// Accounts looked at at once before the gate paces them.
 const PARALLEL: usize = 16;

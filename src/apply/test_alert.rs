@@ -6,13 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::error::{Context, Result};
-use crate::model::{AccountId, Usd};
 use crate::observe::undelivered::{self, Queue, Undelivered};
 use crate::resource::{ExecutionName, MAIL_EXECUTION_PREFIX, Scope, TEST_DETAIL_TYPE, TEST_SOURCE};
-use crate::service::eventbridge::NewEvent;
-use crate::service::sfn::{Execution, ExecutionStatus, HistoryEvent};
-use crate::service::{OrAbsent, Services, all_pages};
+use billctl_core::error::{Context, Result};
+use billctl_core::model::{AccountId, Usd};
+use billctl_core::service::eventbridge::NewEvent;
+use billctl_core::service::sfn::{Execution, ExecutionStatus, HistoryEvent};
+use billctl_core::service::{OrAbsent, Services, all_pages};
 
 mod from_member;
 

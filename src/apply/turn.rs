@@ -1,11 +1,11 @@
 //! One's turn with a StackSet: only one operation at a time works on it.
 
 use super::operation::{Pause, follow};
-use crate::error::{Context, Error, ErrorKind, Result};
-use crate::event::{Event, Listener};
 use crate::observe;
-use crate::service::cloudformation::OperationId;
-use crate::service::{Kind, ServiceError, Services};
+use billctl_core::error::{Context, Error, ErrorKind, Result};
+use billctl_core::event::{Event, Listener};
+use billctl_core::service::cloudformation::OperationId;
+use billctl_core::service::{Kind, ServiceError, Services};
 
 /// What to do about time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -4,14 +4,14 @@ use clap::Args;
 
 use super::{Context, Format};
 use crate::apply::billing as apply;
-use crate::error::{Context as _, Error, Result};
-use crate::event::Event;
 use crate::observe::billing::{self as observe, Observed};
 use crate::plan::billing::{self as plan, Plan};
 use crate::render;
 use crate::resource::mail_setup::MailSetup;
 use crate::resource::{self, Scope};
-use crate::service::OrAbsent;
+use billctl_core::error::{Context as _, Error, Result};
+use billctl_core::event::Event;
+use billctl_core::service::OrAbsent;
 
 /// Between two looks at whether the identity is verified.
 const VERIFY_PAUSE: Duration = Duration::from_secs(15);

@@ -2,7 +2,7 @@ use clap::{Args, Command};
 use clap_complete::Shell;
 
 use super::output::Outputs;
-use crate::error::Result;
+use billctl_core::error::Result;
 
 /// Arguments of `completions`.
 #[derive(Debug, Args)]

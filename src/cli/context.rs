@@ -6,15 +6,15 @@ use std::time::Instant;
 
 use clap::{ArgAction, Args, ValueEnum};
 
-use crate::aws;
-use crate::config::{CallAs, Config};
-use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, Listener};
-use crate::model::Organization;
+use crate::config::Config;
 use crate::plan::Thresholds;
 use crate::render::{self, Format, Progress};
-use crate::sandbox::{Sandbox, World};
-use crate::service::Services;
+use billctl_core::error::{Error, ErrorKind, Result};
+use billctl_core::event::{Event, Listener};
+use billctl_core::model::Organization;
+use billctl_core::service::Services;
+use billctl_core::service::cloudformation::CallAs;
+use billctl_sandbox::{Sandbox, World};
 
 /// Where the sandbox is kept unless `--sandbox=FILE` says otherwise.
 pub const SANDBOX_FILE: &str = ".billctl-sandbox.json";
@@ -196,11 +196,11 @@ pub async fn services(global: &GlobalArgs, call_as: CallAs) -> Result<Services> 
     match &global.sandbox {
         Some(path) => Ok(Sandbox::open(path, call_as)?.services()),
         None => {
-            let options = aws::Options {
+            let options = billctl_aws::Options {
                 profile: global.profile.clone(),
                 call_as,
             };
-            aws::connect(&options).await
+            billctl_aws::connect(&options).await
         }
     }
 }

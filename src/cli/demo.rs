@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser as _};
 
 use super::Cli;
-use crate::error::{Context as _, Error, Result};
 use crate::render;
+use billctl_core::error::{Context as _, Error, Result};
 
 /// The file that marks a folder as the demo's own, so that a second demo may replace it.
 const MARK: &str = ".billctl-demo";

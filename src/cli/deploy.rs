@@ -7,12 +7,12 @@ use clap::Args;
 
 use self::roll::Deploy;
 use super::{Context, watch};
-use crate::error::Result;
-use crate::event::Event;
-use crate::model::{AccountId, Organization};
 use crate::observe::{self, precheck};
 use crate::plan::Thresholds;
-use crate::service::cloudformation::Amount;
+use billctl_core::error::Result;
+use billctl_core::event::Event;
+use billctl_core::model::{AccountId, Organization};
+use billctl_core::service::cloudformation::Amount;
 
 /// Arguments of `deploy`.
 #[derive(Debug, Args)]

@@ -6,16 +6,16 @@ use super::{Context, Format};
 use crate::apply::billing as apply;
 use crate::apply::rollout;
 use crate::apply::turn::{Turn, Wait};
-use crate::error::{Context as _, Error, ErrorKind, Result};
-use crate::event::Event;
-use crate::model::OrgId;
 use crate::observe::{billing as observe, organization, stack_set};
 use crate::plan::billing as plan;
 use crate::plan::rollout::{Desired, Options, plan as plan_rollout};
 use crate::render;
 use crate::resource::Scope;
 use crate::resource::stack_set::foreign;
-use crate::service::OrAbsent;
+use billctl_core::error::{Context as _, Error, ErrorKind, Result};
+use billctl_core::event::Event;
+use billctl_core::model::OrgId;
+use billctl_core::service::OrAbsent;
 
 /// Arguments of `destroy`.
 #[derive(Debug, Args)]

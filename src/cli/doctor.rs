@@ -4,10 +4,10 @@ use clap::Args;
 
 use super::{Context, GlobalArgs};
 use crate::config::Config;
-use crate::error::{Error, Result};
 use crate::observe;
 use crate::plan::doctor::{self, Verdict};
 use crate::render;
+use billctl_core::error::{Error, Result};
 
 /// What stands in for a config that can't be used, so that everything else is looked at all the same. What it says
 /// of the mail is not looked at.

@@ -5,11 +5,12 @@ use std::time::Instant;
 use clap::Args;
 
 use super::{GlobalArgs, report_calls, services};
+use crate::config::Config;
 use crate::config::starter::{Answers, choices, starter, suggested};
-use crate::config::{CallAs, Config};
-use crate::error::{Context as _, Error, Result};
-use crate::model::{Organization, Usd};
 use crate::observe::{self, precheck};
+use billctl_core::error::{Context as _, Error, Result};
+use billctl_core::model::{Organization, Usd};
+use billctl_core::service::cloudformation::CallAs;
 
 /// Arguments of `init`. What isn't given is asked for on a terminal.
 #[derive(Debug, Args)]

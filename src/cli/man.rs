@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, Command};
 
 use super::output::Outputs;
-use crate::error::{Context, Result};
+use billctl_core::error::{Context, Result};
 
 /// Arguments of `man`.
 #[derive(Debug, Args)]

@@ -29,8 +29,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use crate::render::Format;
 pub use context::{Color, Context, GlobalArgs, report_calls, services};
 
-use crate::error::Result;
 use crate::render;
+use billctl_core::error::Result;
 
 /// A daily-spend alarm for every account of an AWS Organization, and a mail worth reading for its owner.
 #[derive(Debug, Parser)]

@@ -2,7 +2,7 @@ use std::fs;
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Context as _, Error, Result};
+use billctl_core::error::{Context as _, Error, Result};
 
 /// Prints a line of a command's answer, as `println!` does, but where that fails it is an error and no panic.
 macro_rules! say {

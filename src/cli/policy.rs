@@ -2,10 +2,10 @@ use clap::{Args, ValueEnum};
 
 use super::GlobalArgs;
 use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::model::AccountId;
 use crate::resource::permissions;
 use crate::resource::stack_set::TEMPLATE;
+use billctl_core::error::{Error, Result};
+use billctl_core::model::AccountId;
 /// Who is to get a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Job {

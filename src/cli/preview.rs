@@ -9,14 +9,16 @@ use serde::Serialize;
 
 use super::{Format, GlobalArgs, context};
 use crate::config::Config;
-use crate::error::{Context as _, Result};
-use crate::event::Silent;
-use crate::model::{AccountId, OuId, Usd};
-use crate::sandbox::sesv2::Mail;
-use crate::sandbox::{MailKind, World};
-use crate::service::Services;
-use crate::service::cloudformation::{AccountFilter, InstancesRequest, OperationId, Targets};
 use crate::{apply, observe, plan, render, resource};
+use billctl_core::error::{Context as _, Result};
+use billctl_core::event::Silent;
+use billctl_core::model::{AccountId, OuId, Usd};
+use billctl_core::service::Services;
+use billctl_core::service::cloudformation::{
+    AccountFilter, InstancesRequest, OperationId, Targets,
+};
+use billctl_sandbox::sesv2::Mail;
+use billctl_sandbox::{MailKind, World};
 pub use sample::Case;
 
 /// How long the sandbox takes for one instance at most.

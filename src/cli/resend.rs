@@ -2,11 +2,11 @@ use clap::Args;
 
 use super::Context;
 use crate::apply::{resend as apply, tell};
-use crate::error::{Error, ErrorKind, Result};
-use crate::event::Event;
 use crate::observe::{precheck, tree};
 use crate::render::{self, Resend};
 use crate::resource::Scope;
+use billctl_core::error::{Error, ErrorKind, Result};
+use billctl_core::event::Event;
 
 /// Arguments of `resend`.
 #[derive(Debug, Args)]

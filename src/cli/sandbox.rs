@@ -11,13 +11,13 @@ use clap::{Args, Subcommand};
 use self::arguments::{Who, duration, hours, missing, payer_late, share, time_of_day};
 use super::GlobalArgs;
 use super::context::SANDBOX_FILE;
-use crate::config::CallAs;
-use crate::error::{Error, Result};
-use crate::model::Usd;
-use crate::sandbox::metrics::Hours;
-use crate::sandbox::publications::Publications;
-use crate::sandbox::seed::{Origin, Shape};
-use crate::sandbox::{Sandbox, metrics};
+use billctl_core::error::{Error, Result};
+use billctl_core::model::Usd;
+use billctl_core::service::cloudformation::CallAs;
+use billctl_sandbox::metrics::Hours;
+use billctl_sandbox::publications::Publications;
+use billctl_sandbox::seed::{Origin, Shape};
+use billctl_sandbox::{Sandbox, metrics};
 
 /// Arguments of `sandbox`.
 #[derive(Debug, Args)]

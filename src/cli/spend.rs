@@ -8,15 +8,15 @@ use super::output::Outputs;
 use super::{Context, Format, GlobalArgs};
 use crate::apply::tell::{self as apply, Above, Tellings};
 use crate::config::{Config, Measure};
-use crate::error::{Error, ErrorKind, Result};
-use crate::event::Event;
-use crate::model::{AccountId, Organization, OuId, Usd};
 use crate::observe::spend::{self as observe, Series, Window};
 use crate::observe::{precheck, tree};
 use crate::plan::Thresholds;
 use crate::render;
 use crate::resource::{self, day_of};
 use crate::spend::{By, Grid, Interval, Ledger, Material, Missing, Note, Report, Subject, report};
+use billctl_core::error::{Error, ErrorKind, Result};
+use billctl_core::event::Event;
+use billctl_core::model::{AccountId, Organization, OuId, Usd};
 
 /// Days read at least: what is usual is said by the four weeks before a day, and the month so far can have 31, with
 /// one more before the first difference.

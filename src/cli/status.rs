@@ -10,10 +10,6 @@ use super::output::Outputs;
 use super::watch::Watched;
 use super::{Context, Format};
 use crate::apply::drift::detect;
-use crate::config::CallAs;
-use crate::error::{Error, ErrorKind, Result};
-use crate::event::Event;
-use crate::model::{AccountId, AccountState, Organization, OuId};
 use crate::observe::above::LOOKED_AT_WITHOUT_ASKING;
 use crate::observe::billing_health::BillingHealth;
 use crate::observe::silent::Charges as Silence;
@@ -27,6 +23,10 @@ use crate::plan::status::{Coverage, Findings, MembersStatus, members};
 use crate::render::{self, BillingStatus, Status};
 use crate::resource::{self, Scope, stack_set};
 use crate::spend::Charges;
+use billctl_core::error::{Error, ErrorKind, Result};
+use billctl_core::event::Event;
+use billctl_core::model::{AccountId, AccountState, Organization, OuId};
+use billctl_core::service::cloudformation::CallAs;
 
 /// Overrides that `status` reads one by one without being asked to: about half a minute at AWS's rate.
 const READ_WITHOUT_ASKING: usize = 60;

@@ -3,10 +3,10 @@ use clap::Args;
 use super::output::Outputs;
 use super::{GlobalArgs, services};
 use crate::config::Config;
-use crate::error::{Context as _, Result};
-use crate::model::AccountId;
 use crate::render;
 use crate::resource::stack_set;
+use billctl_core::error::{Context as _, Result};
+use billctl_core::model::AccountId;
 
 /// Arguments of `template`.
 #[derive(Debug, Args)]

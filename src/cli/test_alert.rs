@@ -3,13 +3,13 @@ use serde::Serialize;
 
 use super::{Context, Format};
 use crate::apply::test_alert::{self as apply, Journey};
-use crate::error::{Context as _, Error, Result};
-use crate::event::Event;
-use crate::model::AccountId;
 use crate::observe::billing as observe;
 use crate::render;
 use crate::resource::{Facts, Scope};
-use crate::service::OrAbsent;
+use billctl_core::error::{Context as _, Error, Result};
+use billctl_core::event::Event;
+use billctl_core::model::AccountId;
+use billctl_core::service::OrAbsent;
 
 /// Arguments of `test-alert`.
 #[derive(Debug, Args)]

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use tokio::signal::ctrl_c;
 use tokio::sync::watch;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, Listener};
-use crate::service::cloudformation::OperationId;
+use billctl_core::error::{Error, ErrorKind, Result};
+use billctl_core::event::{Event, Listener};
+use billctl_core::service::cloudformation::OperationId;
 
 /// Passes what happens on, and keeps what AWS would go on with if nobody watched any more.
 pub struct Watched {

@@ -2,7 +2,7 @@
 
 use email_address::{EmailAddress, Options};
 
-use crate::model::{Arn, PARTITION, REGION};
+use billctl_core::model::{Arn, PARTITION, REGION};
 
 /// What is wrong with a text, and what to do about it.
 pub struct Fault {

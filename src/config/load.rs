@@ -11,7 +11,7 @@ use super::raw::RawConfig;
 use super::resolve::resolve;
 use super::types::Config;
 use super::{schema, structure};
-use crate::error::{Error, Result};
+use billctl_core::error::{Error, Result};
 
 const HOW_TO_MAKE_ONE: &str = "`billctl init` writes one from your organisation; --config (or BILLCTL_CONFIG) names another file";
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, Report, SourceCode};
 
-use crate::error::{Cause, Error, ErrorKind};
+use billctl_core::error::{Cause, Error, ErrorKind};
 
 /// The file that a config was read from, kept so that what only AWS can tell to be wrong is underlined too.
 #[derive(Debug, Clone, Default, PartialEq)]

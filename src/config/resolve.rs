@@ -13,12 +13,13 @@ use super::raw::{
 };
 use super::structure::printable;
 use super::types::{
-    AlarmConfig, CallAs, Config, DeployConfig, MailConfig, MembersConfig, Names, Operations,
-    ThresholdRule, ThresholdTarget, Wave,
+    AlarmConfig, Config, DeployConfig, MailConfig, MembersConfig, Names, Operations, ThresholdRule,
+    ThresholdTarget, Wave,
 };
-use crate::model::{AccountId, Usd};
-use crate::service::cloudformation::{Amount, ConcurrencyMode, Preferences};
-use crate::service::sesv2::MAX_RECIPIENTS;
+use billctl_core::model::{AccountId, Usd};
+use billctl_core::service::cloudformation::CallAs;
+use billctl_core::service::cloudformation::{Amount, ConcurrencyMode, Preferences};
+use billctl_core::service::sesv2::MAX_RECIPIENTS;
 
 /// The account tag that holds the owner's addresses, unless the config names another.
 pub const OWNER_TAG: &str = "owner";

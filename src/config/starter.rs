@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::types::{CallAs, Config};
+use super::types::Config;
 use super::{OWNER_TAG, structure};
-use crate::error::Result;
-use crate::model::{AccountId, AccountState, Organization, OrganizationalUnit, OuId, Usd};
+use billctl_core::error::Result;
+use billctl_core::model::{AccountId, AccountState, Organization, OrganizationalUnit, OuId, Usd};
+use billctl_core::service::cloudformation::CallAs;
 
 /// What only a person can say.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,8 +2,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::problem::Source;
-use crate::model::{AccountId, Arn, OrgId, Usd};
-use crate::service::cloudformation::{Amount, ConcurrencyMode, Preferences};
+use billctl_core::model::{AccountId, Arn, OrgId, Usd};
+use billctl_core::service::cloudformation::CallAs;
+use billctl_core::service::cloudformation::{Amount, ConcurrencyMode, Preferences};
 
 /// What config.toml says, checked as far as it can be without asking AWS.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,16 +39,6 @@ impl Config {
         let waves = self.waves.iter().flat_map(|wave| &wave.ous);
         self.deploy.ous.iter().chain(waves)
     }
-}
-
-/// As whom the StackSet calls are made (`CallAs`).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum CallAs {
-    /// `SELF`: the management account.
-    #[default]
-    Own,
-    /// `DELEGATED_ADMIN`: a member account registered for StackSets.
-    DelegatedAdmin,
 }
 
 /// `[alarm]`.

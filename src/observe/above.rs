@@ -6,11 +6,11 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
 use super::told;
-use crate::error::{Context, Result};
-use crate::model::AccountId;
 use crate::plan::above::{Above, Told};
 use crate::resource::{Scope, day_of};
-use crate::service::{self, Services};
+use billctl_core::error::{Context, Result};
+use billctl_core::model::AccountId;
+use billctl_core::service::{self, Services};
 
 /// Accounts looked at without being asked to: AWS lets a few hundred executions be described at once.
 pub const LOOKED_AT_WITHOUT_ASKING: usize = 200;

@@ -4,20 +4,21 @@ use futures::future::{BoxFuture, OptionFuture, try_join_all};
 use futures::{FutureExt, try_join};
 
 use crate::config::Config;
-use crate::error::{Context, Result};
-use crate::model::{AccountId, Arn, Usd};
 use crate::observe::{self, precheck};
 use crate::plan::Thresholds;
 use crate::plan::billing::Present;
 use crate::plan::operations::Hearing;
 use crate::resource::{
-    Access, Alarm, Bus, ConfigurationSet, DEFAULT_BUS, DESTINATION, Dashboard, Facts, Identity,
-    Notifier, Queue, Resource, Role, Rule, Scope, Template, Topic,
+    Access, Alarm, Bus, ConfigurationSet, DESTINATION, Dashboard, Facts, Identity, Notifier, Queue,
+    Resource, Role, Rule, Scope, Template, Topic,
 };
-use crate::service::cloudformation::OrganizationsAccess;
-use crate::service::organizations::OrganizationInfo;
-use crate::service::sesv2::{EmailIdentity, SesAccount};
-use crate::service::{self, Kind, OrAbsent, Services, all_pages};
+use billctl_core::error::{Context, Result};
+use billctl_core::model::{AccountId, Arn, Usd};
+use billctl_core::service::cloudformation::OrganizationsAccess;
+use billctl_core::service::eventbridge::DEFAULT_BUS;
+use billctl_core::service::organizations::OrganizationInfo;
+use billctl_core::service::sesv2::{EmailIdentity, SesAccount};
+use billctl_core::service::{self, Kind, OrAbsent, Services, all_pages};
 
 /// The billing side as it is.
 #[derive(Debug, Clone)]

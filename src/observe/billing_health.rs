@@ -13,14 +13,14 @@ use serde::Serialize;
 use super::operations;
 use super::told::ended;
 use super::undelivered::{self, Queue};
-use crate::error::{Context, Result};
-use crate::model::AccountId;
 use crate::plan::above::Recent;
 use crate::plan::operations::Hearing;
 use crate::resource::{EVENT_REFUSED, ExecutionName, Scope};
-use crate::service::cloudwatch::AlarmState;
-use crate::service::sfn::{Execution, ExecutionStatus};
-use crate::service::{self, OrAbsent, Services};
+use billctl_core::error::{Context, Result};
+use billctl_core::model::AccountId;
+use billctl_core::service::cloudwatch::AlarmState;
+use billctl_core::service::sfn::{Execution, ExecutionStatus};
+use billctl_core::service::{self, OrAbsent, Services};
 
 /// How far back executions are counted.
 const LOOK_BACK: Duration = Duration::from_secs(7 * 86_400);

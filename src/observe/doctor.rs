@@ -8,15 +8,16 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::billing::{bus, configuration_set, dashboard, queue, role, rule, template, topic};
 use crate::config::{Config, Operations};
-use crate::model::{AccountId, Arn, Organization};
 use crate::observe;
 use crate::plan::doctor::{Members, Readings, active_members};
 use crate::plan::probe;
 use crate::resource::permissions::{resource_types, simulations};
-use crate::resource::{Alarm, DEFAULT_BUS, Resource, operations_topic_arn};
-use crate::service::organizations::OrganizationInfo;
-use crate::service::sts::CallerIdentity;
-use crate::service::{Kind, OrAbsent, Result, Services, all_pages};
+use crate::resource::{Alarm, Resource, operations_topic_arn};
+use billctl_core::model::{AccountId, Arn, Organization};
+use billctl_core::service::eventbridge::DEFAULT_BUS;
+use billctl_core::service::organizations::OrganizationInfo;
+use billctl_core::service::sts::CallerIdentity;
+use billctl_core::service::{Kind, OrAbsent, Result, Services, all_pages};
 
 /// The namespace and metric of charges (AWS-FACTS 1).
 const CHARGES: (&str, &str) = ("AWS/Billing", "EstimatedCharges");
@@ -94,7 +95,7 @@ async fn members(
     services: &Services,
     config: &Config,
     caller: &Result<CallerIdentity>,
-    tree: &crate::error::Result<Organization>,
+    tree: &billctl_core::error::Result<Organization>,
     deep: bool,
 ) -> Members {
     let (Ok(caller), Ok(tree)) = (caller, tree) else {

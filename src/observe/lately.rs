@@ -6,10 +6,10 @@ use jiff::Timestamp;
 
 use super::spend::{Series, Window, ledgers};
 use crate::config::Measure;
-use crate::error::Result;
-use crate::model::{AccountId, Usd};
-use crate::service::Services;
 use crate::spend::Subject;
+use billctl_core::error::Result;
+use billctl_core::model::{AccountId, Usd};
+use billctl_core::service::Services;
 
 /// What each account has spent in the time that its limit is about, up to its newest publication; accounts without data
 /// are left out. Each account is one metric on AWS's bill.

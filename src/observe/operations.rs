@@ -1,10 +1,10 @@
 //! Reads who hears when the notifier itself fails.
 
 use crate::config::{Config, Operations};
-use crate::model::{AccountId, Arn};
 use crate::plan::operations::{Hearing, Topic};
 use crate::resource::operations_topic_arn;
-use crate::service::{OrAbsent, Result, Services, all_pages};
+use billctl_core::model::{AccountId, Arn};
+use billctl_core::service::{OrAbsent, Result, Services, all_pages};
 
 /// Who hears. Nothing is asked where the config names nobody, or another account's topic.
 ///

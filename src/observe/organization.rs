@@ -1,10 +1,10 @@
 use futures::stream::{BoxStream, SelectAll, StreamExt, TryStreamExt};
 use futures::try_join;
 
-use crate::error::{Context, Error, Result};
-use crate::model::{Account, AccountId, Organization, OrganizationalUnit, OuId};
-use crate::service::organizations::OrganizationInfo;
-use crate::service::{self, Services, all_pages, pages};
+use billctl_core::error::{Context, Error, Result};
+use billctl_core::model::{Account, AccountId, Organization, OrganizationalUnit, OuId};
+use billctl_core::service::organizations::OrganizationInfo;
+use billctl_core::service::{self, Services, all_pages, pages};
 
 /// A page of what is directly below an OU.
 enum Found {

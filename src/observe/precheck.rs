@@ -4,11 +4,12 @@ use std::pin::pin;
 
 use futures::future::{Either, select};
 
-use crate::config::{CallAs, Config};
-use crate::error::{Context, Error, Result};
-use crate::model::{AccountId, OrgId, PARTITION};
-use crate::service::organizations::OrganizationInfo;
-use crate::service::{Kind, Services, all_pages};
+use crate::config::Config;
+use billctl_core::error::{Context, Error, Result};
+use billctl_core::model::{AccountId, OrgId, PARTITION};
+use billctl_core::service::cloudformation::CallAs;
+use billctl_core::service::organizations::OrganizationInfo;
+use billctl_core::service::{Kind, Services, all_pages};
 
 /// What `read` answers, if `check` holds. They run side by side, and where both fail the check's error is told: it
 /// says why the other failed.

@@ -6,13 +6,13 @@ use futures::stream::{self, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::Config;
-use crate::model::AccountId;
 use crate::plan::probe::{ForwardRule, Inside, Look};
 use crate::resource::permissions::session_policy;
 use crate::resource::stack_set::MEMBER_RULE;
-use crate::service::cloudwatch::{DataRequest, Metric, MetricQuery, QuerySource};
-use crate::service::member::WayIn;
-use crate::service::{Member, OrAbsent, Result, Services};
+use billctl_core::model::AccountId;
+use billctl_core::service::cloudwatch::{DataRequest, Metric, MetricQuery, QuerySource};
+use billctl_core::service::member::WayIn;
+use billctl_core::service::{Member, OrAbsent, Result, Services};
 
 /// Accounts looked into before the gate paces them: it lets fewer through.
 const PARALLEL: usize = 64;

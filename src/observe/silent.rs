@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::error::{Context, Error, Result};
-use crate::model::AccountId;
-use crate::service::{Kind, Services};
+use billctl_core::error::{Context, Error, Result};
+use billctl_core::model::AccountId;
+use billctl_core::service::{Kind, Services};
 
 /// An account that is younger may have no data yet: charges are published within a day or so (AWS-FACTS 1).
 const YOUNG: SignedDuration = SignedDuration::from_hours(48);

@@ -8,14 +8,15 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
 use crate::config::Measure;
-use crate::error::{Context, Result};
-use crate::model::{AccountId, AccountState, Organization, Usd};
-use crate::service::cloudwatch::{
+pub use crate::spend::Window;
+use crate::spend::{Charges, Evidence, Ledger, Missing, Publication, Subject, missing};
+use billctl_core::error::{Context, Result};
+use billctl_core::model::DAY;
+use billctl_core::model::{AccountId, AccountState, Organization, Usd};
+use billctl_core::service::cloudwatch::{
     DataRequest, MAX_DATAPOINTS, MAX_QUERIES, Metric, MetricQuery, QuerySource,
 };
-use crate::service::{self, Kind, Services, pages};
-pub use crate::spend::Window;
-use crate::spend::{Charges, DAY, Evidence, Ledger, Missing, Publication, Subject, missing};
+use billctl_core::service::{self, Kind, Services, pages};
 
 const NAMESPACE: &str = "AWS/Billing";
 const METRIC: &str = "EstimatedCharges";

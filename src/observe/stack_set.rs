@@ -5,12 +5,12 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use futures::try_join;
 
-use crate::error::{Context, Result};
-use crate::model::AccountId;
 use crate::plan::rollout::{Observed, Override};
 use crate::resource::stack_set::threshold;
-use crate::service::cloudformation::StackSetOperation;
-use crate::service::{self, OrAbsent, Services, all_pages};
+use billctl_core::error::{Context, Result};
+use billctl_core::model::AccountId;
+use billctl_core::service::cloudformation::StackSetOperation;
+use billctl_core::service::{self, OrAbsent, Services, all_pages};
 
 /// What is there, with every override known that the listing can tell (see [`Observed::from_listing`]).
 ///

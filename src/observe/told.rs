@@ -4,11 +4,11 @@
 use jiff::civil::Date;
 use serde_json::{Map, Value};
 
-use crate::model::AccountId;
 use crate::plan::above::{READ, Refused, SEND, Told, yesterday};
 use crate::resource::{Scope, day_execution};
-use crate::service::sfn::{Execution, ExecutionStatus, HistoryEvent};
-use crate::service::{self, OrAbsent, Services};
+use billctl_core::model::AccountId;
+use billctl_core::service::sfn::{Execution, ExecutionStatus, HistoryEvent};
+use billctl_core::service::{self, OrAbsent, Services};
 
 /// Tries of a day at most: one an hour, if each fails.
 pub const MOST_ATTEMPTS: u32 = 24;

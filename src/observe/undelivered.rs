@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::resource::Scope;
-use crate::service::sqs::Message;
-use crate::service::{self, OrAbsent, Services};
+use billctl_core::service::sqs::Message;
+use billctl_core::service::{self, OrAbsent, Services};
 
 /// How the report of a mail begins whose template and data do not fit.
 pub const NOT_RENDERED: &str = "not rendered";

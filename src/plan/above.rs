@@ -7,10 +7,10 @@ use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
 
 use super::status::{AccountStatus, Coverage};
-use crate::model::{AccountId, Usd};
 use crate::resource::{ExecutionName, day_of};
-use crate::service::sfn::ExecutionStatus;
 use crate::spend::Standing;
+use billctl_core::model::{AccountId, Usd};
+use billctl_core::service::sfn::ExecutionStatus;
 
 /// The call that mails, as a history names it.
 pub const SEND: &str = "sendEmail";

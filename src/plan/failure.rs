@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use regex_lite::Regex;
 use serde::Serialize;
 
-use crate::model::AccountId;
+use billctl_core::model::AccountId;
 
 /// Accounts that failed for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -5,8 +5,8 @@
 //! its operation set: one listing then tells the thresholds of every instance that billctl touched last, and only
 //! those that something else touched have to be asked for one by one.
 
-use crate::model::Usd;
-use crate::service::cloudformation::OperationId;
+use billctl_core::model::Usd;
+use billctl_core::service::cloudformation::OperationId;
 
 /// What an operation of billctl did to the overrides of the instances it touched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

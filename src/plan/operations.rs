@@ -5,8 +5,8 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::config::Operations;
-use crate::model::{AccountId, Arn};
-use crate::service::sns::{Attributes, KEY_ATTRIBUTE, PENDING, Subscription};
+use billctl_core::model::{AccountId, Arn};
+use billctl_core::service::sns::{Attributes, KEY_ATTRIBUTE, PENDING, Subscription};
 
 /// How the AWS managed key of SNS is named.
 const MANAGED_KEY: &str = "alias/aws/sns";

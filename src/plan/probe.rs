@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::Thresholds;
 use crate::config::Config;
-use crate::model::{AccountId, Arn, Organization, OuId, REGION, Usd};
-use crate::service::cloudwatch::{AlarmState, AlarmStatus};
-use crate::service::{Kind, Result, ServiceError};
+use billctl_core::model::{AccountId, Arn, Organization, OuId, REGION, Usd};
+use billctl_core::service::cloudwatch::{AlarmState, AlarmStatus};
+use billctl_core::service::{Kind, Result, ServiceError};
 
 /// What was read of a member.
 #[derive(Debug, Clone)]

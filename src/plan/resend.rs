@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::model::{AccountId, REGION, Usd};
 use crate::resource::{ALARM_DETAIL_TYPE, ALARM_SOURCE, Scope, watch_execution};
+use billctl_core::model::{AccountId, REGION, Usd};
 
 /// An event's id, as the notifier takes one.
 const MOST_ID: usize = 64;

@@ -9,9 +9,11 @@ use super::Thresholds;
 use super::above::Above;
 use super::rollout::{Observed, Override, target_of};
 use crate::config::Config;
-use crate::model::{AccountId, AccountState, Organization, OuId, Usd};
 use crate::resource::stack_set;
-use crate::service::cloudformation::{DetailedStatus, DriftStatus, InstanceStatus, ResourceDrift};
+use billctl_core::model::{AccountId, AccountState, Organization, OuId, Usd};
+use billctl_core::service::cloudformation::{
+    DetailedStatus, DriftStatus, InstanceStatus, ResourceDrift,
+};
 
 /// How well an account is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -172,7 +174,7 @@ pub struct Findings {
 /// outside them are strays only if config says the targets itself.
 pub fn members(
     config: &Config,
-    spec: &crate::service::cloudformation::StackSetSpec,
+    spec: &billctl_core::service::cloudformation::StackSetSpec,
     organization: &Organization,
     thresholds: &Thresholds,
     targets: &BTreeSet<OuId>,

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
 use crate::config::{Config, Place, Problem, ThresholdRule, ThresholdTarget};
-use crate::error::Error;
-use crate::model::{AccountId, Organization, OuId, Usd};
 use crate::resource::Facts;
+use billctl_core::error::Error;
+use billctl_core::model::{AccountId, Organization, OuId, Usd};
 
 /// The thresholds of an organisation, resolved: the most specific rule wins (account, then deepest OU, then default).
 #[derive(Debug, Clone, PartialEq, Eq)]

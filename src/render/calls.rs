@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Format, Table};
-use crate::service::{Access, CallCount, LaneReport, Operation};
+use billctl_core::service::{Access, CallCount, LaneReport, Operation};
 
 /// The API calls of a command by operation, with retries, and the time they took together.
 pub fn calls(

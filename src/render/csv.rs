@@ -1,6 +1,6 @@
-use crate::error::{Error, Result};
-use crate::model::Usd;
 use crate::spend::{Key, Report, Row, Verdict};
+use billctl_core::error::{Error, Result};
+use billctl_core::model::Usd;
 
 /// The columns, in this order for good; new ones come at the end (docs/spend.md).
 const COLUMNS: [&str; 13] = [

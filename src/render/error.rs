@@ -1,5 +1,5 @@
 use super::style::{self, paint};
-use crate::error::{Cause, Error};
+use billctl_core::error::{Cause, Error};
 
 /// An error as the user sees it: what was tried, why it failed, what to do.
 pub fn error(error: &Error) -> String {

@@ -10,8 +10,8 @@ use self::chart::{DayChart, MonthChart, RowChart};
 use super::clean;
 use super::plural;
 use super::spend::{amount, cost_line, forecast, last_24_hours, minute, notes, plain};
-use crate::error::{Error, Result};
 use crate::spend::{By, Interval, Key, Report, Row};
+use billctl_core::error::{Error, Result};
 
 const TEMPLATE: &str = include_str!("../../assets/report.html");
 
@@ -197,7 +197,7 @@ fn dash(text: String) -> String {
 }
 
 fn yesterday(report: &Report) -> String {
-    let day = jiff::Timestamp::from_second(report.now.as_second() - crate::spend::DAY);
+    let day = jiff::Timestamp::from_second(report.now.as_second() - billctl_core::model::DAY);
     // A day before now is in range; were it not, today's date would do no harm.
     day.unwrap_or(report.now).strftime("%-d %B").to_string()
 }

@@ -1,7 +1,7 @@
 use super::style::{self, paint};
 use super::{Format, Table, clean, plural};
 use crate::plan::probe::{ProbeFinding, ProbedAccount, Probes};
-use crate::service::cloudwatch::AlarmState;
+use billctl_core::service::cloudwatch::AlarmState;
 
 /// Most accounts that are listed whole: beyond, those that are well are only counted.
 const MOST_ROWS: usize = 100;

@@ -4,8 +4,8 @@ use std::sync::Mutex;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::style::{self, paint};
-use crate::event::{Event, Listener};
-use crate::service::cloudformation::OperationStatus;
+use billctl_core::event::{Event, Listener};
+use billctl_core::service::cloudformation::OperationStatus;
 
 /// Shows what happens: a bar on a terminal, plain lines elsewhere, nothing but warnings with `--quiet`.
 pub struct Progress {

@@ -3,11 +3,11 @@ use serde::Serialize;
 use super::style::{self, paint};
 use super::{Format, Table, clean, json, plural};
 use crate::apply::operation::Outcome;
-use crate::model::{AccountState, Organization};
 use crate::plan::failure::{FailureGroup, group};
 use crate::plan::rollout::{AccountChange, AccountLine, Counts, Waves};
 use crate::resource::stack_set::FieldChange;
-use crate::service::cloudformation::OperationId;
+use billctl_core::model::{AccountState, Organization};
+use billctl_core::service::cloudformation::OperationId;
 
 /// What has come of a rollout.
 #[derive(Debug)]
@@ -249,7 +249,7 @@ fn text(format: Format, plan: &Waves, organization: &Organization) -> String {
     lines.join("\n")
 }
 
-fn amount(threshold: Option<crate::model::Usd>) -> String {
+fn amount(threshold: Option<billctl_core::model::Usd>) -> String {
     threshold.map_or_else(|| "?".to_owned(), |threshold| threshold.to_string())
 }
 

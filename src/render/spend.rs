@@ -5,9 +5,9 @@ use super::style::{self, paint};
 use super::{Format, Table, clean, json, plural};
 use crate::apply::tell::{Outcome, Tellings};
 use crate::config::Measure;
-use crate::model::Usd;
 use crate::observe::spend::cost;
 use crate::spend::{Amount, By, Interval, Key, NEAR, Note, Report, Row};
+use billctl_core::model::Usd;
 
 /// What every account spends, as a table or as JSON. A table leaves out what a terminal of `width` columns has no room
 /// for, and says so.

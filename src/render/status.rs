@@ -5,14 +5,14 @@ use serde::Serialize;
 use super::probe::probes;
 use super::style::{self, paint};
 use super::{Format, Table, billing_plan, clean, json, plural};
-use crate::model::Usd;
 use crate::observe::billing_health::BillingHealth;
 use crate::plan::above::{Above, Told};
 use crate::plan::billing::Plan;
 use crate::plan::operations::Hearing;
 use crate::plan::probe::Probes;
 use crate::plan::status::{AccountStatus, Coverage, MembersStatus};
-use crate::service::cloudformation::DriftStatus;
+use billctl_core::model::Usd;
+use billctl_core::service::cloudformation::DriftStatus;
 
 /// What is true everywhere.
 #[derive(Debug, Serialize)]

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::clean;
 use super::plural;
 use crate::config::Measure;
-use crate::model::{AccountId, Organization, OuId, Usd};
 use crate::spend::{Interval, Ledger, Rule, Subject, Suggestion, group, suggest};
+use billctl_core::model::{AccountId, Organization, OuId, Usd};
 
 /// Thresholds from the accounts' own history as a snippet for config.toml: the fewest rules that serve everybody.
 ///

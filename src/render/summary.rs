@@ -1,4 +1,4 @@
-use crate::error::Error;
+use billctl_core::error::Error;
 
 /// What GitHub takes of a step's summary; a longer one is lost as a whole (GitHub docs, "Workflow commands": 1 MiB a
 /// step). The rest is left for others who write in the same step.

@@ -2,7 +2,7 @@ use serde::Serialize;
 
 use super::Format;
 use super::json;
-use crate::service::cloudformation::{Parameters, StackSetSpec};
+use billctl_core::service::cloudformation::{Parameters, StackSetSpec};
 
 /// The members' template as it is deployed. For people and for tools that read YAML: the parameters are comments
 /// before it.

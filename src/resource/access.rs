@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::{Kind, ResourceId};
-use crate::service::cloudformation::OrganizationsAccess;
+use billctl_core::service::cloudformation::OrganizationsAccess;
 
 /// Trusted access of StackSets in the organisation: without it no service-managed StackSet (AWS-FACTS 8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::names::{DESCRIPTION_MARK, Scope};
 use crate::config::Measure;
-use crate::model::Arn;
-use crate::service::cloudwatch::{Alarm as ServiceAlarm, Metric, MetricQuery, QuerySource};
+use billctl_core::model::Arn;
+use billctl_core::service::cloudwatch::{Alarm as ServiceAlarm, Metric, MetricQuery, QuerySource};
 
 /// A period's spend from the cumulative metric. A fall on the 1st or 2nd is the month's reset, and what stands there
 /// is the new month's spend; any other fall is a credit, which is no spend (AWS-FACTS 2).

@@ -1,9 +1,10 @@
 use serde_json::{Value, json};
 
 use super::document;
-use super::names::{self, DEFAULT_BUS, Scope};
+use super::names::{self, Scope};
 use super::policies;
-use crate::service::Tags;
+use billctl_core::service::Tags;
+use billctl_core::service::eventbridge::DEFAULT_BUS;
 
 /// The statement of the bus policy that is billctl's; on the default bus others may stand beside it.
 pub const BUS_STATEMENT: &str = "BillctlAlarmsOfThisOrganisation";

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::alarm::SPEND_EXPRESSION;
 use super::names::Scope;
-use crate::model::REGION;
+use billctl_core::model::REGION;
 
 /// Most lines in the graph of accounts: more can't be told apart.
 const MOST_ACCOUNTS: u32 = 20;

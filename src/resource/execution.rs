@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::names::Scope;
-use crate::model::{AccountId, Arn, REGION};
+use billctl_core::model::{AccountId, Arn, REGION};
 
 /// How the name of an execution begins that mails about a test event; the event's id follows.
 pub const MAIL_EXECUTION_PREFIX: &str = "mail_";

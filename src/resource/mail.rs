@@ -1,8 +1,8 @@
 use serde_json::{Map, Value, json};
 
 use super::names::{self, Scope};
-use crate::service::Tags;
-use crate::service::sesv2::{EmailTemplate, EventDestination};
+use billctl_core::service::Tags;
+use billctl_core::service::sesv2::{EmailTemplate, EventDestination};
 
 /// The name of the configuration set's one event destination.
 pub const DESTINATION: &str = "billctl-failures";

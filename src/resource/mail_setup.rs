@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::names::Scope;
 use super::policies;
-use crate::model::{Arn, REGION};
-use crate::service::sesv2::{EmailIdentity, SesAccount};
+use billctl_core::model::{Arn, REGION};
+use billctl_core::service::sesv2::{EmailIdentity, SesAccount};
 
 /// The zone of Easy DKIM's names where SES doesn't name another (SES Developer Guide, "Easy DKIM in Amazon SES").
 const DKIM_ZONE: &str = "dkim.amazonses.com";

@@ -36,8 +36,8 @@ pub use execution::{
 };
 pub use mail::{ConfigurationSet, DESTINATION, Identity, Template, sample_data};
 pub use names::{
-    ALARM_DETAIL_TYPE, ALARM_SOURCE, DEFAULT_BUS, Facts, NOTIFIER_TARGET, QUEUE_TARGET, Scope,
-    TEST_DETAIL_TYPE, TEST_SOURCE, are_ours, bare_address, operations_topic_arn, tags,
+    ALARM_DETAIL_TYPE, ALARM_SOURCE, Facts, NOTIFIER_TARGET, QUEUE_TARGET, Scope, TEST_DETAIL_TYPE,
+    TEST_SOURCE, are_ours, bare_address, operations_topic_arn, tags,
 };
 pub use notifier::{Notifier, definition};
 pub use queue::Queue;

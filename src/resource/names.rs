@@ -4,11 +4,10 @@ use serde_json::{Value, json};
 
 use super::fill::Values;
 use crate::config::{Config, Operations};
-use crate::model::{AccountId, Arn, OrgId, REGION, Usd};
-use crate::service::Tags;
+use billctl_core::model::{AccountId, Arn, OrgId, REGION, Usd};
+use billctl_core::service::Tags;
+use billctl_core::service::eventbridge::DEFAULT_BUS;
 
-/// The name of the bus that every account has.
-pub const DEFAULT_BUS: &str = "default";
 /// How every description that billctl writes begins: the mark of ownership where a service shows no tags.
 pub const DESCRIPTION_MARK: &str = "billctl: ";
 /// The id of a rule's target that is the notifier.

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::fill::fill;
 use super::names::Scope;
-use crate::model::Arn;
+use billctl_core::model::Arn;
 
 /// The state machine as shipped, with placeholders (docs/notifier.md).
 const DEFINITION: &str = include_str!(concat!(env!("OUT_DIR"), "/notifier.asl.json"));

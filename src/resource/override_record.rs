@@ -12,8 +12,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{AccountId, Usd};
-use crate::service::cloudformation::{MAX_TEMPLATE_BYTES, OperationId};
+use billctl_core::model::{AccountId, Usd};
+use billctl_core::service::cloudformation::{MAX_TEMPLATE_BYTES, OperationId};
 
 const START: &str = "# billctl-overrides ";
 /// Instead of a list that has no room: nothing is told.

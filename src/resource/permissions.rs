@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::config::{Config, Operations};
-use crate::model::{AccountId, Arn, OrgId};
-use crate::service::iam::Simulation;
-use crate::service::{
+use billctl_core::model::{AccountId, Arn, OrgId};
+use billctl_core::service::iam::Simulation;
+use billctl_core::service::{
     Operation, billing, cloudformation, cloudwatch, eventbridge, iam, member, organizations, sesv2,
     sfn, sns, sqs,
 };

@@ -3,8 +3,8 @@ use serde_json::{Map, Value};
 use super::document;
 use super::names::{self, Scope};
 use super::policies;
-use crate::service::Tags;
-use crate::service::sqs::Attributes;
+use billctl_core::service::Tags;
+use billctl_core::service::sqs::Attributes;
 
 /// Fourteen days, SQS's longest (SQS API reference, `MessageRetentionPeriod`): what failed on a Friday must still
 /// be there after a holiday.

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use super::document;
 use super::names::{self, DESCRIPTION_MARK, Scope};
 use super::policies;
-use crate::model::Arn;
-use crate::service::Tags;
+use billctl_core::model::Arn;
+use billctl_core::service::Tags;
 
 /// The one inline policy of each role.
 const POLICY_NAME: &str = "billctl";

@@ -2,10 +2,11 @@ use serde_json::{Map, Value, json};
 
 use super::document;
 use super::names::{
-    ALARM_DETAIL_TYPE, ALARM_SOURCE, DEFAULT_BUS, DESCRIPTION_MARK, NOTIFIER_TARGET, QUEUE_TARGET,
-    Scope, TEST_DETAIL_TYPE, TEST_SOURCE,
+    ALARM_DETAIL_TYPE, ALARM_SOURCE, DESCRIPTION_MARK, NOTIFIER_TARGET, QUEUE_TARGET, Scope,
+    TEST_DETAIL_TYPE, TEST_SOURCE,
 };
-use crate::service::eventbridge::{Rule as ServiceRule, Target};
+use billctl_core::service::eventbridge::DEFAULT_BUS;
+use billctl_core::service::eventbridge::{Rule as ServiceRule, Target};
 
 /// A rule with its targets.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::names;
 use super::override_record::without_record;
 use crate::config::{Config, Measure};
-use crate::model::{AccountId, Arn, REGION, Usd};
-use crate::service::cloudformation::{AutoDeployment, Parameters, StackSet, StackSetSpec};
+use billctl_core::model::{AccountId, Arn, REGION, Usd};
+use billctl_core::service::cloudformation::{AutoDeployment, Parameters, StackSet, StackSetSpec};
 
 /// The member template, as it is deployed.
 pub const TEMPLATE: &str = include_str!("../../assets/member-template.yaml");

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::{Config, Measure};
-use crate::model::Usd;
+use billctl_core::model::Usd;
 
 pub(crate) fn config() -> Config {
     let text = r#"
@@ -260,7 +260,7 @@ fn the_members_and_the_own_alarm_compute_spend_the_same_way() {
 
 #[test]
 fn dns_records_are_what_ses_asks_for() {
-    let identity = crate::service::sesv2::EmailIdentity {
+    let identity = billctl_core::service::sesv2::EmailIdentity {
         name: "example.com".into(),
         verified: false,
         verification_status: "PENDING".into(),
@@ -286,7 +286,7 @@ fn dns_records_are_what_ses_asks_for() {
         ]
     );
     // Newer identities sign in a zone of their own.
-    let elsewhere = crate::service::sesv2::EmailIdentity {
+    let elsewhere = billctl_core::service::sesv2::EmailIdentity {
         signing_hosted_zone: Some("dkim.zone.example.".into()),
         ..identity
     };

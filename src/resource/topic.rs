@@ -2,9 +2,9 @@ use serde_json::{Map, Value, json};
 
 use super::names::{self, Scope};
 use crate::config::Operations;
-use crate::model::Arn;
-use crate::service::Tags;
-use crate::service::sns::{EMAIL, Subscription};
+use billctl_core::model::Arn;
+use billctl_core::service::Tags;
+use billctl_core::service::sns::{EMAIL, Subscription};
 
 /// The topic that billctl makes where the config has an address under `[operations]`: its health alarms act on it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,9 +3,10 @@ use jiff::Timestamp;
 use super::increments::{Publication, Series};
 use super::judgement::{Measured, reading_from};
 use super::slots::slots_of;
-use super::{Amount, DAY, Month, Window, mean, share};
+use super::{Amount, Window, mean, share};
 use crate::config::Measure;
-use crate::model::Usd;
+use billctl_core::model::Usd;
+use billctl_core::model::{DAY, Month};
 
 /// How many whole days the average is of.
 const AVERAGE_DAYS: usize = 7;

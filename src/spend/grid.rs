@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use jiff::Timestamp;
 
-use super::DAY;
+use billctl_core::model::DAY;
 
 /// How long a slot is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]

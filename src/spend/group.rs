@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::model::{AccountId, Organization, OuId, Usd};
+use billctl_core::model::{AccountId, Organization, OuId, Usd};
 
 /// A threshold for an OU or an account.
 #[derive(Debug, Clone, PartialEq, Eq)]

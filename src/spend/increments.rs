@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 
-use super::{DAY, Month};
-use crate::model::Usd;
+use billctl_core::model::Usd;
+use billctl_core::model::{DAY, Month};
 
 /// A publication of `EstimatedCharges`: what the month has cost so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 use jiff::Timestamp;
 
 use super::increments::{Increment, Publication, Series};
-use super::{DAY, Figures, Ledger, Month, mean, share};
+use super::{Figures, Ledger, mean, share};
 use crate::config::Measure;
-use crate::model::Usd;
+use billctl_core::model::Usd;
+use billctl_core::model::{DAY, Month};
 
 /// Days before today that the judgement may want: what the mail shows, and what it takes a usual day from.
 const DAYS: i64 = 14;

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 
-use super::DAY;
-use crate::model::AccountState;
+use billctl_core::model::AccountState;
+use billctl_core::model::DAY;
 
 /// How long after an account was made its first charges may take to be published. Billing data is at most a day
 /// behind, and publications are six hours apart (AWS-FACTS 1; the sum of both is an allowance, not AWS's word).

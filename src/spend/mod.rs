@@ -7,7 +7,7 @@
 //! ([`Figures`]), whether an account is above its limit ([`judge`]), days that stand out ([`Usual`]), thresholds
 //! ([`suggest`]), and what to say where there is nothing to read ([`Missing`]).
 
-use crate::model::Usd;
+use billctl_core::model::{DAY, Usd};
 
 mod figures;
 mod grid;
@@ -15,7 +15,6 @@ mod group;
 mod increments;
 mod judgement;
 mod missing;
-mod month;
 mod outlier;
 mod report;
 mod slots;
@@ -30,7 +29,6 @@ pub use group::{Rule, group};
 pub use increments::{Increment, LATE, Publication, increments};
 pub use judgement::{Judgement, Measured, Outlook, Verdict, judge, reading_from};
 pub use missing::{Evidence, Missing, missing};
-pub use month::Month;
 pub use outlier::{MIN_BASELINE, StandsOut, Usual};
 pub use report::{Band, By, Key, Material, MonthSoFar, NEAR, Note, Report, Row, Subject, report};
 pub use slots::{Amount, slots};
@@ -38,9 +36,6 @@ pub use standing::{Charges, Standing};
 pub use suggest::{MINIMUM, Suggestion, nice, suggest};
 pub use sum::sum;
 pub use window::Window;
-
-/// Seconds in a day; UTC days have no others.
-pub const DAY: i64 = 86_400;
 
 /// What falls to `part` seconds of `whole`; the fraction of a millionth is dropped.
 fn share(amount: Usd, part: i64, whole: i64) -> Usd {

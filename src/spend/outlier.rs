@@ -1,5 +1,5 @@
 use super::Amount;
-use crate::model::Usd;
+use billctl_core::model::Usd;
 
 /// Fewest days of history before anything can stand out.
 pub const MIN_BASELINE: usize = 7;

@@ -3,11 +3,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{
-    Amount, Figures, Grid, Judgement, Ledger, Missing, Month, StandsOut, Usual, Verdict, sum,
-};
+use super::{Amount, Figures, Grid, Judgement, Ledger, Missing, StandsOut, Usual, Verdict, sum};
 use crate::config::Measure;
-use crate::model::{AccountId, AccountState, Organization, OuId, Usd};
+use billctl_core::model::Month;
+use billctl_core::model::{AccountId, AccountState, Organization, OuId, Usd};
 
 /// What a row of the report is about.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]

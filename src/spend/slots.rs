@@ -1,6 +1,7 @@
+use super::Grid;
 use super::increments::{LATE, Publication, Series};
-use super::{Grid, Month};
-use crate::model::Usd;
+use billctl_core::model::Month;
+use billctl_core::model::Usd;
 
 /// What was spent in a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

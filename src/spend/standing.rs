@@ -2,9 +2,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::increments::Series;
 use super::judgement::{Measured, reading_from, span};
-use super::{DAY, Publication, Verdict, Window, share, slots};
+use super::{Publication, Verdict, Window, share, slots};
 use crate::config::Measure;
-use crate::model::Usd;
+use billctl_core::model::DAY;
+use billctl_core::model::Usd;
 
 /// Who is above its limit is told within an hour of the publication that shows it (docs/notifier.md).
 const TOLD_WITHIN: SignedDuration = SignedDuration::from_hours(1);

@@ -1,7 +1,7 @@
 use super::outlier::MIN_BASELINE;
 use super::{Amount, Interval, Usual};
 use crate::config::Measure;
-use crate::model::Usd;
+use billctl_core::model::Usd;
 
 /// The lowest threshold worth an alarm.
 pub const MINIMUM: Usd = Usd::dollars(5);

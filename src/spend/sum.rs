@@ -31,7 +31,7 @@ pub fn sum<'a>(rows: impl IntoIterator<Item = &'a [Option<Amount>]>) -> Vec<Opti
                     } else {
                         0
                     };
-                    let before = sum.map_or(crate::model::Usd::ZERO, |sum| sum.usd);
+                    let before = sum.map_or(billctl_core::model::Usd::ZERO, |sum| sum.usd);
                     *sum = Some(Amount {
                         usd: before + amount.usd,
                         estimated: false,
@@ -56,7 +56,7 @@ fn size(amount: Amount) -> i128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Usd;
+    use billctl_core::model::Usd;
 
     fn row(dollars: &[Option<i32>]) -> Vec<Option<Amount>> {
         dollars

@@ -1,8 +1,9 @@
 use jiff::Timestamp;
 
 use super::judgement::reading_from;
-use super::{DAY, Grid, Interval, Month};
+use super::{Grid, Interval};
 use crate::config::Measure;
+use billctl_core::model::{DAY, Month};
 
 /// The time to look at, and how.
 #[derive(Debug, Clone, Copy)]

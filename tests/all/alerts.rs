@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use billctl::config::{CallAs, Measure};
-use billctl::model::{AccountId, Usd};
-use billctl::sandbox::metrics::{Hours, add_once, set_daily, set_daily_in};
-use billctl::sandbox::publications::Publications;
-use billctl::sandbox::{Sandbox, World};
-use billctl::service::cloudwatch::{DataRequest, Metric, MetricQuery, QuerySource};
+use billctl::config::Measure;
 use billctl::spend::{Publication, judge, reading_from};
+use billctl_core::model::{AccountId, Usd};
+use billctl_core::service::cloudformation::CallAs;
+use billctl_core::service::cloudwatch::{DataRequest, Metric, MetricQuery, QuerySource};
+use billctl_sandbox::metrics::{Hours, add_once, set_daily, set_daily_in};
+use billctl_sandbox::publications::Publications;
+use billctl_sandbox::{Sandbox, World};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::stage::Stage;

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use billctl::config::Config;
 use billctl::resource::{self, Facts, Resource, Scope, mail_setup};
-use billctl::service::sesv2::SesAccount;
+use billctl_core::service::sesv2::SesAccount;
 use serde_json::{Value, json};
 
 use crate::support::home::Home;
@@ -74,7 +74,7 @@ fn written_policies() -> Vec<(String, Value)> {
     let facts = Facts {
         organization: "o-a1b2c3d4e5".parse().expect("an id"),
         management_account: "111111111111".parse().expect("an id"),
-        own_threshold: billctl::model::Usd::dollars(100),
+        own_threshold: billctl_core::model::Usd::dollars(100),
     };
     let scope = Scope {
         config: &config,

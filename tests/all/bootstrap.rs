@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use billctl::apply;
 use billctl::config::Config;
-use billctl::event::{Event, Listener, Silent};
 use billctl::observe::billing::{self as observe, Observed};
 use billctl::observe::billing_health;
 use billctl::plan::billing::{self as plan, Action, Plan};
 use billctl::resource::{self, Facts, Kind, Scope};
-use billctl::sandbox::{Sandbox, seed};
-use billctl::service::eventbridge::Target;
-use billctl::service::iam::NewRole;
-use billctl::service::{Access, Services};
-use billctl::{apply, error};
+use billctl_core::error;
+use billctl_core::event::{Event, Listener, Silent};
+use billctl_core::service::eventbridge::Target;
+use billctl_core::service::iam::NewRole;
+use billctl_core::service::{Access, Services};
+use billctl_sandbox::{Sandbox, seed};
 use serde_json::{Value, json};
 
 /// A sandbox's billing account, and what bootstrap knows of it.

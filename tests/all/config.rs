@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use billctl::config::{
-    self, CallAs, Config, Measure, Names, OWNER_TAG, Operations, Place, ThresholdTarget,
+    self, Config, Measure, Names, OWNER_TAG, Operations, Place, ThresholdTarget,
 };
-use billctl::error::{Cause, Error, ErrorKind};
-use billctl::model::Usd;
-use billctl::service::cloudformation::{Amount, ConcurrencyMode};
+use billctl_core::error::{Cause, Error, ErrorKind};
+use billctl_core::model::Usd;
+use billctl_core::service::cloudformation::CallAs;
+use billctl_core::service::cloudformation::{Amount, ConcurrencyMode};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -2,18 +2,18 @@
 
 use billctl::cli::Format;
 use billctl::config::Config;
-use billctl::model::{Account, AccountState, Organization, OrganizationalUnit};
 use billctl::plan::doctor::{Check, Members, Readings, Verdict, examine};
 use billctl::plan::operations::{Hearing, Topic};
 use billctl::plan::probe::{ForwardRule, Inside, Look};
 use billctl::render;
 use billctl::resource::{Alarm, Resource};
-use billctl::service::cloudformation::OrganizationsAccess;
-use billctl::service::cloudwatch::{AlarmState, AlarmStatus};
-use billctl::service::organizations::OrganizationInfo;
-use billctl::service::sesv2::{EmailIdentity, SesAccount};
-use billctl::service::sts::CallerIdentity;
-use billctl::service::{
+use billctl_core::model::{Account, AccountState, Organization, OrganizationalUnit};
+use billctl_core::service::cloudformation::OrganizationsAccess;
+use billctl_core::service::cloudwatch::{AlarmState, AlarmStatus};
+use billctl_core::service::organizations::OrganizationInfo;
+use billctl_core::service::sesv2::{EmailIdentity, SesAccount};
+use billctl_core::service::sts::CallerIdentity;
+use billctl_core::service::{
     Kind, Operation, ServiceError, billing, cloudformation, iam, member, organizations, sns, sts,
 };
 
@@ -592,12 +592,13 @@ fn that_nobody_hears_of_the_notifiers_failures_is_a_warning_with_its_cause() {
 
 #[test]
 fn a_thing_of_somebody_else_under_one_of_our_names_is_a_collision() {
-    let alarm: billctl::service::cloudwatch::Alarm = serde_json::from_value(serde_json::json!({
-        "name": "Billing-Alarm", "description": "made by hand", "metrics": [],
-        "comparison": "GreaterThanThreshold", "threshold": 1.0, "evaluation_periods": 1,
-        "treat_missing_data": "ignore", "actions_enabled": true, "alarm_actions": [],
-    }))
-    .unwrap();
+    let alarm: billctl_core::service::cloudwatch::Alarm =
+        serde_json::from_value(serde_json::json!({
+            "name": "Billing-Alarm", "description": "made by hand", "metrics": [],
+            "comparison": "GreaterThanThreshold", "threshold": 1.0, "evaluation_periods": 1,
+            "treat_missing_data": "ignore", "actions_enabled": true, "alarm_actions": [],
+        }))
+        .unwrap();
     let readings = Readings {
         things: vec![(
             "alarm Billing-Alarm".into(),

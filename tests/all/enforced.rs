@@ -11,7 +11,7 @@ use assert_cmd::Command;
 use billctl::config::Config;
 use billctl::resource::permissions::{self, Job};
 use billctl::resource::stack_set::TEMPLATE;
-use billctl::service::{Access, Operation, Service};
+use billctl_core::service::{Access, Operation, Service};
 use serde_json::{Value, json};
 
 use crate::support::emulator::{Endpoints, Tenant, shared};

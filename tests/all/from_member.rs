@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use billctl::config::{CallAs, Config};
+use billctl::config::Config;
 use billctl::observe::probe;
-use billctl::sandbox::cloudformation::HandEdit;
-use billctl::sandbox::{Sandbox, World, seed};
-use billctl::service::Kind;
-use billctl::service::cloudwatch::AlarmState;
+use billctl_core::service::Kind;
+use billctl_core::service::cloudformation::CallAs;
+use billctl_core::service::cloudwatch::AlarmState;
+use billctl_sandbox::cloudformation::HandEdit;
+use billctl_sandbox::{Sandbox, World, seed};
 use serde_json::{Value, json};
 
 use crate::stage::{Stage, texts};

@@ -14,11 +14,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use billctl::config::Config;
-use billctl::event::Silent;
-use billctl::model::{Account, AccountState, Organization, OrganizationalUnit};
 use billctl::resource::{self, Scope};
-use billctl::sandbox::{Sandbox, World, seed};
 use billctl::{apply, observe, plan, render};
+use billctl_core::event::Silent;
+use billctl_core::model::{Account, AccountState, Organization, OrganizationalUnit};
+use billctl_sandbox::{Sandbox, World, seed};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config as RunnerConfig, RngAlgorithm, TestRng, TestRunner};

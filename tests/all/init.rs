@@ -1,8 +1,9 @@
 //! The config that `init` writes.
 
+use billctl::config::Config;
 use billctl::config::starter::{Answers, choices, starter, suggested};
-use billctl::config::{CallAs, Config};
-use billctl::model::{Account, AccountState, Organization, OrganizationalUnit, Usd};
+use billctl_core::model::{Account, AccountState, Organization, OrganizationalUnit, Usd};
+use billctl_core::service::cloudformation::CallAs;
 
 use crate::stage::{Stage, texts};
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use billctl::resource::permissions::Job;
-use billctl::service::{Service, member};
+use billctl_core::service::{Service, member};
 
 use crate::stage::{Stage, texts};
 

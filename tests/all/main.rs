@@ -4,6 +4,7 @@ mod adapters;
 mod alerts;
 mod artifacts;
 mod bootstrap;
+mod chain;
 mod ci;
 mod config;
 mod deploy;

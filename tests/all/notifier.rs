@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use billctl::sandbox::{Outcome, Rehearsal, Sandbox, World, seed};
-use billctl::service::sesv2::EmailTemplate;
+use billctl_core::service::sesv2::EmailTemplate;
+use billctl_sandbox::{Outcome, Rehearsal, Sandbox, World, seed};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use billctl::config::CallAs;
-use billctl::sandbox::Sandbox;
-use billctl::service::eventbridge::EventBus;
-use billctl::service::iam::NewRole;
-use billctl::service::sesv2::EmailTemplate;
-use billctl::service::{Services, Tags};
+use billctl_core::service::cloudformation::CallAs;
+use billctl_core::service::eventbridge::EventBus;
+use billctl_core::service::iam::NewRole;
+use billctl_core::service::sesv2::EmailTemplate;
+use billctl_core::service::{Services, Tags};
+use billctl_sandbox::Sandbox;
 use serde_json::json;
 
 use crate::stage::{Stage, texts};
@@ -223,7 +223,7 @@ async fn a_stack_set_that_somebody_else_made_stays() {
                 .unwrap()
                 .deploy
                 .preferences,
-            &billctl::service::cloudformation::OperationId("theirs".into()),
+            &billctl_core::service::cloudformation::OperationId("theirs".into()),
         )
         .await
         .unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use billctl::config::Config;
 use billctl::resource::permissions::{self, Job, MANAGED_POLICY_LIMIT};
-use billctl::service::{Access, Service};
+use billctl_core::service::{Access, Service};
 use serde_json::Value;
 
 const CONFIG: &str = r#"

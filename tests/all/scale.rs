@@ -9,14 +9,14 @@ mod wire;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use billctl::config::CallAs;
 use billctl::config::Measure;
 use billctl::observe;
 use billctl::observe::spend::{Series, Window, ledgers};
-use billctl::sandbox::seed::{self, Shape};
-use billctl::sandbox::{Sandbox, World};
-use billctl::service::organizations::PAGE_SIZE;
-use billctl::service::{Service, cloudformation};
+use billctl_core::service::cloudformation::CallAs;
+use billctl_core::service::organizations::PAGE_SIZE;
+use billctl_core::service::{Service, cloudformation};
+use billctl_sandbox::seed::{self, Shape};
+use billctl_sandbox::{Sandbox, World};
 use futures::try_join;
 
 use self::forced::Forced;

@@ -9,10 +9,10 @@ mod wire;
 
 use billctl::cli::Format;
 use billctl::config::{Config, Measure};
-use billctl::model::{AccountId, Usd};
 use billctl::plan::Thresholds;
 use billctl::render;
 use billctl::spend::{By, Interval, Missing};
+use billctl_core::model::{AccountId, Usd};
 
 use fixture::{Company, dollars};
 

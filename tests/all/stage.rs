@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::Output;
 
 use assert_cmd::Command;
-use billctl::config::CallAs;
-use billctl::sandbox::{Sandbox, World, seed};
+use billctl_core::service::cloudformation::CallAs;
+use billctl_sandbox::{Sandbox, World, seed};
 
 /// A sandbox, a place for the config, and the binary that works on them.
 pub struct Stage {

@@ -3,13 +3,13 @@
 use billctl::apply;
 use billctl::apply::test_alert::{self, HopStatus, Journey};
 use billctl::config::Config;
-use billctl::event::Silent;
-use billctl::model::AccountId;
 use billctl::observe::billing as observe;
 use billctl::plan::billing as plan;
 use billctl::resource::{self, Facts, Scope};
-use billctl::sandbox::{Sandbox, seed};
-use billctl::service::Services;
+use billctl_core::event::Silent;
+use billctl_core::model::AccountId;
+use billctl_core::service::Services;
+use billctl_sandbox::{Sandbox, seed};
 
 struct Billing {
     sandbox: Sandbox,

@@ -3,8 +3,8 @@
 
 use std::collections::VecDeque;
 
-use billctl::model::OuId;
-use billctl::service::{OrAbsent as _, Services};
+use billctl_core::model::OuId;
+use billctl_core::service::{OrAbsent as _, Services};
 
 /// What a reader can't do without.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

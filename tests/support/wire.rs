@@ -8,9 +8,9 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use billctl::model::AccountId;
-use billctl::service::cloudformation::{Parameters, StackInstance, StackSet};
-use billctl::service::{Page, ServiceError, Services};
+use billctl_core::model::AccountId;
+use billctl_core::service::cloudformation::{Parameters, StackInstance, StackSet};
+use billctl_core::service::{Page, ServiceError, Services};
 use futures::executor::block_on;
 use serde_json::{Value, json};
 
@@ -194,7 +194,7 @@ fn answer(services: &Services, request: &Request) -> Option<Answer> {
             .to_string()
         }),
         "ListRoots" => block_on(organizations.list_roots(token)).map(|page| {
-            let item = |root: &billctl::model::OrganizationalUnit| {
+            let item = |root: &billctl_core::model::OrganizationalUnit| {
                 json!({"Id": root.id.as_str(), "Name": root.name})
             };
             listing("Roots", &page, item)

@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::event::Silent;
+use crate::mock::MockCloudFormation;
 use crate::plan::rollout::InstanceStep;
-use crate::sandbox::{Sandbox, seed};
-use crate::service::cloudformation::{
-    AccountFilter, Amount, AutoDeployment, ConcurrencyMode, MockCloudFormation, OperationAction,
-    StackSetOperation, StackSetSpec, Targets, UPDATE_STACK_INSTANCES,
+use billctl_core::event::Silent;
+use billctl_core::service::cloudformation::{
+    AccountFilter, Amount, AutoDeployment, ConcurrencyMode, OperationAction, StackSetOperation,
+    StackSetSpec, Targets, UPDATE_STACK_INSTANCES,
 };
+use billctl_sandbox::{Sandbox, seed};
 
 const PREFERENCES: Preferences = Preferences {
     tolerance: Amount::Count(0),
@@ -59,7 +60,7 @@ fn ended(id: &OperationId) -> StackSetOperation {
     StackSetOperation {
         id: id.clone(),
         action: OperationAction::Update,
-        status: crate::service::cloudformation::OperationStatus::Succeeded,
+        status: billctl_core::service::cloudformation::OperationStatus::Succeeded,
         created: None,
         ended: None,
         failed_instances: Some(0),
@@ -86,7 +87,7 @@ async fn refuse(ours: bool) -> Result<Report> {
         });
     cloudformation
         .expect_list_operation_results()
-        .returning(|_, _, _, _| Ok(crate::service::Page::last(Vec::new())));
+        .returning(|_, _, _, _| Ok(billctl_core::service::Page::last(Vec::new())));
     let services = Services {
         cloudformation: Arc::new(cloudformation),
         ..Sandbox::in_memory(seed::demo()).services()

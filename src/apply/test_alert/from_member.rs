@@ -6,8 +6,8 @@ use crate::observe::probe;
 use crate::plan::probe::way_in_cure;
 use crate::resource::stack_set::MEMBER_RULE;
 use crate::resource::{day_execution, day_of, watch_execution};
-use crate::service::cloudwatch::{AlarmState, AlarmStatus};
-use crate::service::{Kind, Member, ServiceError};
+use billctl_core::service::cloudwatch::{AlarmState, AlarmStatus};
+use billctl_core::service::{Kind, Member, ServiceError};
 
 /// How long the event may take from the member to the notifier: two buses and a rule on each.
 const WAY_PATIENCE: Duration = Duration::from_secs(90);

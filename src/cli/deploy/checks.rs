@@ -1,12 +1,12 @@
 use super::DeployArgs;
 use super::parts::Part;
-use crate::error::{Error, Result};
-use crate::event::{Event, Listener};
-use crate::model::{Organization, OuId};
 use crate::plan::rollout::targets;
 use crate::resource::stack_set;
-use crate::service::Services;
-use crate::service::cloudformation::{OrganizationsAccess, StackSet};
+use billctl_core::error::{Error, Result};
+use billctl_core::event::{Event, Listener};
+use billctl_core::model::{Organization, OuId};
+use billctl_core::service::Services;
+use billctl_core::service::cloudformation::{OrganizationsAccess, StackSet};
 
 /// That the accounts named on the command line are in the OUs of the run, and can have an instance.
 ///

@@ -2,10 +2,10 @@ use std::collections::BTreeSet;
 
 use super::DeployArgs;
 use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::model::AccountId;
 use crate::plan::rollout::Scope;
-use crate::service::cloudformation::Preferences;
+use billctl_core::error::{Error, Result};
+use billctl_core::model::AccountId;
+use billctl_core::service::cloudformation::Preferences;
 
 /// A part of the rollout that goes as one: a wave, or all.
 #[derive(Debug)]

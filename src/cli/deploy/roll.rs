@@ -8,17 +8,17 @@ use crate::apply::operation::Outcome;
 use crate::apply::rollout::{Report, apply};
 use crate::apply::turn::{Turn, Wait};
 use crate::cli::{Context, Format};
-use crate::config::CallAs;
-use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, Listener};
-use crate::model::{AccountId, Organization};
 use crate::observe;
 use crate::observe::lately::spent_lately;
 use crate::plan::Thresholds;
 use crate::plan::rollout::{Desired, Observed, Options, Rollout, Wave, Waves, plan};
 use crate::render::{self, RolloutResult};
 use crate::resource::stack_set;
-use crate::service::cloudformation::OperationId;
+use billctl_core::error::{Error, ErrorKind, Result};
+use billctl_core::event::{Event, Listener};
+use billctl_core::model::{AccountId, Organization};
+use billctl_core::service::cloudformation::CallAs;
+use billctl_core::service::cloudformation::OperationId;
 
 /// How long the accounts' spend is waited for: it only adds a warning to the plan.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,9 +1,9 @@
 use crate::apply::operation::follow;
 use crate::cli::Context;
-use crate::error::{Context as _, Result};
 use crate::observe;
-use crate::service::Kind;
-use crate::service::cloudformation::OperationStatus;
+use billctl_core::error::{Context as _, Result};
+use billctl_core::service::Kind;
+use billctl_core::service::cloudformation::OperationStatus;
 
 /// `--stop`: stops what is under way, and what waits for its turn.
 ///

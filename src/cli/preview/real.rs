@@ -6,15 +6,17 @@ use jiff::Timestamp;
 
 use super::Scene;
 use crate::cli::{Context, GlobalArgs};
-use crate::error::{Context as _, Error, Result};
-use crate::event::Event;
-use crate::model::{Account, AccountId, Organization};
 use crate::observe::{self, precheck};
-use crate::sandbox::metrics::Published;
-use crate::sandbox::{MailKind, Subject, World};
-use crate::service::cloudwatch::{DataRequest, MAX_QUERIES, Metric, MetricQuery, QuerySource};
-use crate::service::{Services, all_pages};
 use crate::spend::reading_from;
+use billctl_core::error::{Context as _, Error, Result};
+use billctl_core::event::Event;
+use billctl_core::model::{Account, AccountId, Organization};
+use billctl_core::service::cloudwatch::{
+    DataRequest, MAX_QUERIES, Metric, MetricQuery, QuerySource,
+};
+use billctl_core::service::{Services, all_pages};
+use billctl_sandbox::metrics::Published;
+use billctl_sandbox::{MailKind, Subject, World};
 
 /// As the notifier reads them.
 const PERIOD: u32 = 300;
@@ -85,7 +87,10 @@ fn management(organization: &Organization) -> Result<Account> {
 }
 
 /// The account's month to date by the hour, in all and by service, from the payer's series.
-async fn charges(services: &Services, account: AccountId) -> crate::service::Result<Published> {
+async fn charges(
+    services: &Services,
+    account: AccountId,
+) -> billctl_core::service::Result<Published> {
     let dimensions = |service: Option<&str>| {
         let mut dimensions = BTreeMap::from([
             ("Currency".to_owned(), "USD".to_owned()),

@@ -7,9 +7,9 @@ use clap::ValueEnum;
 use super::Scene;
 use crate::cli::GlobalArgs;
 use crate::config::{Config, Measure};
-use crate::error::{Error, Result};
-use crate::model::{AccountId, Usd};
-use crate::sandbox::{MailKind, World, metrics, seed};
+use billctl_core::error::{Error, Result};
+use billctl_core::model::{AccountId, Usd};
+use billctl_sandbox::{MailKind, World, metrics, seed};
 
 /// What kind of mail.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]

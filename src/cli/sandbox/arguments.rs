@@ -5,11 +5,11 @@ use std::time::Duration;
 use clap::Args;
 use jiff::{Span, SpanRelativeTo};
 
-use crate::error::{Error, Result};
-use crate::model::AccountId;
-use crate::sandbox::World;
-use crate::sandbox::metrics::Hours;
-use crate::sandbox::publications::Publications;
+use billctl_core::error::{Error, Result};
+use billctl_core::model::AccountId;
+use billctl_sandbox::World;
+use billctl_sandbox::metrics::Hours;
+use billctl_sandbox::publications::Publications;
 
 /// An account, by id or by name.
 #[derive(Debug, Args)]

@@ -3,11 +3,11 @@
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::arguments::Who;
-use crate::error::{Error, Result};
-use crate::model::{AccountState, Usd};
-use crate::sandbox::Sandbox;
-use crate::sandbox::cloudformation::HandEdit;
-use crate::service::Tags;
+use billctl_core::error::{Error, Result};
+use billctl_core::model::{AccountState, Usd};
+use billctl_core::service::Tags;
+use billctl_sandbox::Sandbox;
+use billctl_sandbox::cloudformation::HandEdit;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BreakCommand {

@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 
 use super::arguments::{Who, share};
 use super::show::faults;
-use crate::error::Result;
-use crate::sandbox::Sandbox;
-use crate::sandbox::faults::{Die, Faults};
+use billctl_core::error::Result;
+use billctl_sandbox::Sandbox;
+use billctl_sandbox::faults::{Die, Faults};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum FailCommand {

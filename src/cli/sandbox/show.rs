@@ -8,13 +8,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cli::Format;
-use crate::model::{AccountId, AccountState, Organization, OuId, Usd};
 use crate::render;
-use crate::sandbox::cloudformation::Summary;
-use crate::sandbox::faults::Faults;
-use crate::sandbox::publications::Publications;
-use crate::sandbox::{Sandbox, World};
-use crate::service::cloudwatch::AlarmState;
+use billctl_core::model::{AccountId, AccountState, Organization, OuId, Usd};
+use billctl_core::service::cloudwatch::AlarmState;
+use billctl_sandbox::cloudformation::Summary;
+use billctl_sandbox::faults::Faults;
+use billctl_sandbox::publications::Publications;
+use billctl_sandbox::{Sandbox, World};
 
 /// Above this many accounts a tree shows numbers instead.
 const MANY: usize = 120;

@@ -2,37 +2,18 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::config::Measure;
-use crate::service::billing::MockBilling;
-use crate::service::clock::SystemClock;
-use crate::service::cloudformation::MockCloudFormation;
-use crate::service::cloudwatch::{LIST_METRICS, MockCloudWatch, Series as Answer};
-use crate::service::eventbridge::MockEventBridge;
-use crate::service::iam::MockIam;
-use crate::service::member::MockMembers;
-use crate::service::organizations::MockOrganizations;
-use crate::service::sesv2::MockSesV2;
-use crate::service::sfn::MockStepFunctions;
-use crate::service::sns::MockSns;
-use crate::service::sqs::MockSqs;
-use crate::service::sts::{CallerIdentity, MockSts};
-use crate::service::{Gate, Page, ServiceError};
+use crate::mock::{MockBilling, MockCloudWatch, MockSts};
+use billctl_core::service::clock::SystemClock;
+use billctl_core::service::cloudwatch::{LIST_METRICS, Series as Answer};
+use billctl_core::service::sts::CallerIdentity;
+use billctl_core::service::{Page, ServiceError};
+use billctl_sandbox::{Sandbox, seed};
 
 fn services(cloudwatch: MockCloudWatch) -> Services {
     Services {
-        billing: Arc::new(MockBilling::new()),
-        cloudformation: Arc::new(MockCloudFormation::new()),
         cloudwatch: Arc::new(cloudwatch),
-        eventbridge: Arc::new(MockEventBridge::new()),
-        iam: Arc::new(MockIam::new()),
-        members: Arc::new(MockMembers::new()),
-        organizations: Arc::new(MockOrganizations::new()),
-        sesv2: Arc::new(MockSesV2::new()),
-        sfn: Arc::new(MockStepFunctions::new()),
-        sns: Arc::new(MockSns::new()),
-        sqs: Arc::new(MockSqs::new()),
-        sts: Arc::new(MockSts::new()),
         clock: Arc::new(SystemClock),
-        gate: Arc::new(Gate::default()),
+        ..Sandbox::in_memory(seed::demo()).services()
     }
 }
 
@@ -203,15 +184,17 @@ async fn what_may_not_be_asked_stays_unknown() {
         .expect_list_metrics()
         .returning(move |_, _, _, _| Err(denied(LIST_METRICS)));
     let mut billing = MockBilling::new();
-    billing
-        .expect_billing_alerts_enabled()
-        .returning(move || Err(denied(crate::service::billing::GET_BILLING_PREFERENCES)));
+    billing.expect_billing_alerts_enabled().returning(move || {
+        Err(denied(
+            billctl_core::service::billing::GET_BILLING_PREFERENCES,
+        ))
+    });
     let management = AccountId::from_number(1).unwrap();
     let mut sts = MockSts::new();
     sts.expect_get_caller_identity().returning(move || {
         Ok(CallerIdentity {
             account: management,
-            arn: crate::model::Arn::new("iam", "", management, "root"),
+            arn: billctl_core::model::Arn::new("iam", "", management, "root"),
         })
     });
     let services = Services {

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{Check, Readings};
-use crate::config::{CallAs, Config};
-use crate::model::PARTITION;
+use crate::config::Config;
 use crate::resource::permissions::{Job, actions};
-use crate::service::cloudformation::OrganizationsAccess;
-use crate::service::organizations::OrganizationInfo;
-use crate::service::sts::CallerIdentity;
-use crate::service::{Kind, Result};
+use billctl_core::model::PARTITION;
+use billctl_core::service::cloudformation::CallAs;
+use billctl_core::service::cloudformation::OrganizationsAccess;
+use billctl_core::service::organizations::OrganizationInfo;
+use billctl_core::service::sts::CallerIdentity;
+use billctl_core::service::{Kind, Result};
 
 pub(super) fn credentials(caller: &Result<CallerIdentity>) -> Check {
     match caller {

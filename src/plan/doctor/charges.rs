@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Check, active_members};
-use crate::model::{AccountId, Organization};
-use crate::service::Result;
-use crate::service::organizations::OrganizationInfo;
+use billctl_core::model::{AccountId, Organization};
+use billctl_core::service::Result;
+use billctl_core::service::organizations::OrganizationInfo;
 
 const SWITCH_ON: &str = "console of the management account: Billing and Cost Management > Billing preferences > Alert \
                          preferences > Edit > Receive CloudWatch billing alerts; first data comes after about 15 minutes";

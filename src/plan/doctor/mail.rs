@@ -2,11 +2,11 @@
 
 use super::{Check, active_members};
 use crate::config::Config;
-use crate::model::Organization;
 use crate::resource::bare_address;
 use crate::resource::mail_setup::dns_records;
-use crate::service::Result;
-use crate::service::sesv2::{EmailIdentity, SesAccount};
+use billctl_core::model::Organization;
+use billctl_core::service::Result;
+use billctl_core::service::sesv2::{EmailIdentity, SesAccount};
 
 pub(super) fn ses_account(ses: &Result<SesAccount>) -> Check {
     const NAME: &str = "ses";

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Check, Members};
 use crate::config::Config;
-use crate::model::{AccountId, Arn, REGION, owner_addresses};
 use crate::plan::probe::{Inside, Look, way_in_cure};
-use crate::service::organizations::OrganizationInfo;
-use crate::service::{Kind, Result};
+use billctl_core::model::{AccountId, Arn, REGION, owner_addresses};
+use billctl_core::service::organizations::OrganizationInfo;
+use billctl_core::service::{Kind, Result};
 
 /// How many of a list are named.
 const NAMED: usize = 5;

@@ -13,15 +13,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::model::{AccountId, AccountState, Organization, REGION};
 use crate::plan::operations::Hearing;
 use crate::plan::probe::Look;
 use crate::resource::Resource;
-use crate::service::cloudformation::{OrganizationsAccess, StackSet};
-use crate::service::organizations::OrganizationInfo;
-use crate::service::sesv2::{EmailIdentity, SesAccount};
-use crate::service::sts::CallerIdentity;
-use crate::service::{Kind, Result, ServiceError};
+use billctl_core::model::{AccountId, AccountState, Organization, REGION};
+use billctl_core::service::cloudformation::{OrganizationsAccess, StackSet};
+use billctl_core::service::organizations::OrganizationInfo;
+use billctl_core::service::sesv2::{EmailIdentity, SesAccount};
+use billctl_core::service::sts::CallerIdentity;
+use billctl_core::service::{Kind, Result, ServiceError};
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]

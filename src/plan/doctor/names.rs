@@ -4,11 +4,11 @@
 
 use super::{Check, active_members};
 use crate::config::Config;
-use crate::model::Organization;
 use crate::plan::Thresholds;
 use crate::resource::{MOST_SEARCHED, Resource, are_ours};
-use crate::service::Result;
-use crate::service::cloudformation::StackSet;
+use billctl_core::model::Organization;
+use billctl_core::service::Result;
+use billctl_core::service::cloudformation::StackSet;
 
 /// Most stack instances of one StackSet (CloudFormation quotas).
 const MAX_INSTANCES: usize = 100_000;

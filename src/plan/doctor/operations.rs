@@ -2,7 +2,7 @@
 
 use super::{Check, Verdict};
 use crate::plan::operations::Hearing;
-use crate::service::Result;
+use billctl_core::service::Result;
 
 pub(super) fn operations(hearing: &Result<Hearing>) -> Check {
     const NAME: &str = "operations";

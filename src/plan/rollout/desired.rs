@@ -3,10 +3,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::model::{AccountId, AccountState, Organization, OuId, SelectorError, Usd};
 use crate::plan::Thresholds;
 use crate::plan::rollout::target_of;
-use crate::service::cloudformation::{AutoDeployment, Preferences, StackSet, StackSetSpec};
+use billctl_core::model::{AccountId, AccountState, Organization, OuId, SelectorError, Usd};
+use billctl_core::service::cloudformation::{AutoDeployment, Preferences, StackSet, StackSetSpec};
 
 /// What the config wants, in the accounts that a run is about.
 #[derive(Debug, Clone)]

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
-use crate::model::{AccountId, Usd};
 use crate::plan::operation_id::Mark;
 use crate::resource::override_record::OverrideRecord;
-use crate::service::cloudformation::{
+use billctl_core::model::{AccountId, Usd};
+use billctl_core::service::cloudformation::{
     DetailedStatus, InstanceStatus, OperationId, StackInstance, StackSet,
 };
 

@@ -16,9 +16,9 @@ pub use known::{Instance, Observed, Override, Own};
 pub use operations::{InstanceStep, StepAction};
 pub use waves::{AccountLine, Counts, Wave, Waves};
 
-use crate::model::{AccountId, Organization, OuId, Usd};
 use crate::resource::stack_set::{self, FieldChange};
-use crate::service::cloudformation::{DetailedStatus, InstanceStatus, StackSetSpec};
+use billctl_core::model::{AccountId, Organization, OuId, Usd};
+use billctl_core::service::cloudformation::{DetailedStatus, InstanceStatus, StackSetSpec};
 
 /// What happens to one account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -1,10 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AccountChange, Desired, Instance, Observed, Override, Step, chunks};
-use crate::model::{AccountId, Organization, OuId, Usd};
 use crate::plan::operation_id::Mark;
 use crate::resource::{override_record, stack_set};
-use crate::service::cloudformation::{AccountFilter, InstanceStatus, MAX_OUS, Parameters, Targets};
+use billctl_core::model::{AccountId, Organization, OuId, Usd};
+use billctl_core::service::cloudformation::{
+    AccountFilter, InstanceStatus, MAX_OUS, Parameters, Targets,
+};
 
 /// Most accounts that billctl names in one request. AWS documents no limit for `Accounts`; this keeps a request
 /// near 100 KB (unverified: change it here if AWS turns out to take fewer).

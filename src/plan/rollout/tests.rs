@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use self::engine::{Engine, instance, live};
 use super::*;
 use crate::config::{Config, ThresholdRule, ThresholdTarget};
-use crate::model::{Account, AccountState, OrganizationalUnit};
 use crate::plan::Thresholds;
 use crate::plan::operation_id::Mark;
-use crate::service::cloudformation::{
+use billctl_core::model::{Account, AccountState, OrganizationalUnit};
+use billctl_core::service::cloudformation::{
     AccountFilter, AutoDeployment, DriftStatus, OperationId, Parameters, StackInstance, StackSet,
     Targets,
 };

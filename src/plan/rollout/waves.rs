@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{AccountChange, Instance, Observed, Override, Rollout, Step};
-use crate::model::{AccountId, Organization, OuId, Usd};
 use crate::resource::stack_set::{self, FieldChange};
-use crate::service::cloudformation::{
+use billctl_core::model::{AccountId, Organization, OuId, Usd};
+use billctl_core::service::cloudformation::{
     DriftStatus, InstanceStatus, StackInstance, StackSet, StackSetSpec,
 };
 

@@ -7,8 +7,8 @@ use super::super::clean;
 use super::super::spend::{amount, forecast, plain};
 use super::dash;
 use crate::config::Measure;
-use crate::model::Usd;
 use crate::spend::{Amount, Interval, Report, Row};
+use billctl_core::model::Usd;
 
 /// The height of the large charts in their own units; CSS stretches them.
 const HEIGHT: i128 = 1_000;
@@ -194,8 +194,8 @@ impl MonthChart {
             if let Some(spent) = spent {
                 sum += spent.usd;
                 // Today is as far along as the clock is.
-                let now = report.now.as_second().rem_euclid(crate::spend::DAY) * SLOT as i64
-                    / crate::spend::DAY;
+                let now = report.now.as_second().rem_euclid(billctl_core::model::DAY) * SLOT as i64
+                    / billctl_core::model::DAY;
                 let part = if day + 1 == report.month.spent.len() {
                     usize::try_from(now).unwrap_or_default()
                 } else {

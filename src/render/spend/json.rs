@@ -3,9 +3,9 @@ use serde::Serialize;
 use super::notes;
 use crate::apply::tell::Tellings;
 use crate::config::Measure;
-use crate::model::Usd;
 use crate::observe::spend::cost;
 use crate::spend::{Amount, Key, Note, Report, Row, StandsOut, Verdict};
+use billctl_core::model::Usd;
 
 /// The JSON answer; documented field by field in docs/spend.md.
 #[derive(Serialize)]
@@ -40,7 +40,7 @@ struct JsonRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     ou: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<crate::model::AccountState>,
+    state: Option<billctl_core::model::AccountState>,
     yesterday: Option<Usd>,
     today_so_far: Option<Usd>,
     average_7_days: Option<Usd>,

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::config::{CallAs, Config};
-use crate::model::{AccountId, OrgId, REGION};
-use crate::service::{
+use crate::config::Config;
+use billctl_core::model::{AccountId, OrgId, REGION};
+use billctl_core::service::cloudformation::CallAs;
+use billctl_core::service::{
     Operation, Service, cloudformation, cloudwatch, eventbridge, iam, organizations, sesv2,
 };
 

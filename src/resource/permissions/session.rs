@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::room::literal;
 use crate::config::Config;
-use crate::model::{AccountId, REGION};
 use crate::resource::stack_set::MEMBER_RULE;
-use crate::service::{cloudwatch, eventbridge, member};
+use billctl_core::model::{AccountId, REGION};
+use billctl_core::service::{cloudwatch, eventbridge, member};
 
 /// The session policy for a look into `account`, and for setting the state of its one alarm only where that is wanted.
 /// A session may do what both its role and this policy allow (IAM user guide, session policies).

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Account, AccountState, OrganizationalUnit};
+use billctl_core::model::{Account, AccountState, OrganizationalUnit};
 
 /// A root with OUs 0 to 4, of which 3 and 4 are below 0, and accounts in them.
 fn organization(parents: &[usize]) -> Organization {

@@ -2,8 +2,9 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
+use crate::spend::Interval;
 use crate::spend::increments::months;
-use crate::spend::{DAY, Interval};
+use billctl_core::model::DAY;
 
 const HOUR: i64 = 3_600;
 

@@ -3,10 +3,10 @@ mod operations;
 
 use std::collections::BTreeMap;
 
-use billctl::config::CallAs;
-use billctl::model::AccountId;
-use billctl::service::Kind;
-use billctl::service::cloudformation::{
+use billctl_core::model::AccountId;
+use billctl_core::service::Kind;
+use billctl_core::service::cloudformation::CallAs;
+use billctl_core::service::cloudformation::{
     AccountFilter, Amount, AutoDeployment, CloudFormation, ConcurrencyMode, InstancesRequest,
     OperationId, OrganizationsAccess, Parameters, Preferences, StackSet, StackSetSpec, Targets,
 };

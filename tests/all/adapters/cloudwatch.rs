@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
-use billctl::config::CallAs;
-use billctl::service::cloudwatch::{
+use billctl_core::service::cloudformation::CallAs;
+use billctl_core::service::cloudwatch::{
     Alarm, AlarmState, AlarmStatus, CloudWatch, DataRequest, Metric, MetricQuery, QuerySource,
     Series,
 };
-use billctl::service::{Kind, Page};
+use billctl_core::service::{Kind, Page};
 use serde_json::{Value, json};
 
 use super::wire::{Wire, cbor, cbor_answer, replay, replay_as};

@@ -1,7 +1,7 @@
 //! What an error means is told by its code, in whatever shape its protocol wraps it.
 
-use billctl::config::CallAs;
-use billctl::service::{Kind, Service, ServiceError, Services};
+use billctl_core::service::cloudformation::CallAs;
+use billctl_core::service::{Kind, Service, ServiceError, Services};
 use serde_json::json;
 
 use super::wire::{Answer, cbor_answer, replay, replay_as, xml_answer};

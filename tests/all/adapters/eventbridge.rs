@@ -1,10 +1,10 @@
-use billctl::model::Arn;
-use billctl::service::Kind;
-use billctl::service::eventbridge::{EventBridge, EventBus, NewEvent, Rule, Target};
+use billctl_core::model::Arn;
+use billctl_core::service::Kind;
+use billctl_core::service::eventbridge::{EventBridge, EventBus, NewEvent, Rule, Target};
 use serde_json::{Value, json};
 
 use super::wire::{Wire, json as answer, json_answer, replay_as};
-use billctl::config::CallAs;
+use billctl_core::service::cloudformation::CallAs;
 
 const BUS: &str = "arn:aws:events:us-east-1:111111111111:event-bus/billctl";
 const MACHINE: &str = "arn:aws:states:us-east-1:111111111111:stateMachine:billctl-notifier";

@@ -1,4 +1,4 @@
-use billctl::service::iam::{NewRole, Role, Simulation};
+use billctl_core::service::iam::{NewRole, Role, Simulation};
 use serde_json::json;
 
 use super::wire::{replay, xml, xml_answer};
@@ -10,7 +10,7 @@ const ROLE: &str = "<Role><Path>/</Path><RoleName>billctl-notifier</RoleName><Ro
         %22Condition%22%3A%7B%22a%2Bb%22%3A%22100%25%22%7D%7D%5D%7D</AssumeRolePolicyDocument>
     <Tags><member><Key>made-by</Key><Value>billctl</Value></member></Tags></Role>";
 
-fn arn(text: &str) -> billctl::model::Arn {
+fn arn(text: &str) -> billctl_core::model::Arn {
     text.parse().unwrap()
 }
 

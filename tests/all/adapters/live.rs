@@ -8,18 +8,18 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use billctl::aws::{self, Options, SdkConfig};
-use billctl::model::Arn;
-use billctl::service::cloudformation::{
+use billctl_aws::{Options, SdkConfig};
+use billctl_core::model::Arn;
+use billctl_core::service::cloudformation::{
     AccountFilter, Amount, AutoDeployment, ConcurrencyMode, InstanceStatus, InstancesRequest,
     OperationId, Preferences, StackSetSpec, Targets,
 };
-use billctl::service::cloudwatch::{DataRequest, Metric, MetricQuery, QuerySource};
-use billctl::service::eventbridge::{Rule, Target};
-use billctl::service::iam::NewRole;
-use billctl::service::sesv2::EmailTemplate;
-use billctl::service::sfn::NewStateMachine;
-use billctl::service::{Gate, Kind, Services, all_pages};
+use billctl_core::service::cloudwatch::{DataRequest, Metric, MetricQuery, QuerySource};
+use billctl_core::service::eventbridge::{Rule, Target};
+use billctl_core::service::iam::NewRole;
+use billctl_core::service::sesv2::EmailTemplate;
+use billctl_core::service::sfn::NewStateMachine;
+use billctl_core::service::{Gate, Kind, Services, all_pages};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -33,13 +33,13 @@ fn services(tenant: &Tenant<'_>, endpoints: Endpoints) -> Services {
         .build_https();
     let keys = Credentials::new(&env["AWS_ACCESS_KEY_ID"], "secret", None, None, "test");
     let config = SdkConfig::builder()
-        .behavior_version(aws::behavior())
+        .behavior_version(billctl_aws::behavior())
         .region(Region::new("us-east-1"))
         .endpoint_url(&env["AWS_ENDPOINT_URL"])
         .credentials_provider(SharedCredentialsProvider::new(keys))
         .http_client(http)
         .build();
-    aws::connect_with(&config, &Options::default(), Gate::default())
+    billctl_aws::connect_with(&config, &Options::default(), Gate::default())
 }
 
 fn tags() -> BTreeMap<String, String> {

@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use billctl::service::cloudwatch::{AlarmState, DataRequest, Metric, MetricQuery, QuerySource};
-use billctl::service::member::WayIn;
-use billctl::service::{Kind, Member};
+use billctl_core::service::cloudwatch::{
+    AlarmState, DataRequest, Metric, MetricQuery, QuerySource,
+};
+use billctl_core::service::member::WayIn;
+use billctl_core::service::{Kind, Member};
 use serde_json::json;
 
 use super::wire::{Answer, Wire, cbor_answer, json_answer, replay, xml_answer};

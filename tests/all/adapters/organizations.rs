@@ -1,6 +1,6 @@
-use billctl::model::{Account, AccountState, OrganizationalUnit};
-use billctl::service::Page;
-use billctl::service::organizations::OrganizationInfo;
+use billctl_core::model::{Account, AccountState, OrganizationalUnit};
+use billctl_core::service::Page;
+use billctl_core::service::organizations::OrganizationInfo;
 use serde_json::{Value, json};
 
 use super::wire::{self, Wire, json_answer};

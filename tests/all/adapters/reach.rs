@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use billctl::aws::{self, Options};
-use billctl::error::Error;
-use billctl::service::sts::GET_CALLER_IDENTITY;
-use billctl::service::{Kind, Service, ServiceError};
+use billctl_aws::Options;
+use billctl_core::error::Error;
+use billctl_core::service::sts::GET_CALLER_IDENTITY;
+use billctl_core::service::{Kind, Service, ServiceError};
 
 use super::wire;
 
@@ -47,7 +47,7 @@ fn in_environment(test: &str, variables: &[(&str, &str)]) {
 /// the limit here is wider only for a machine that is busy, and far below what patience would take.
 async fn who_am_i() -> (ServiceError, u64) {
     let begun = Instant::now();
-    let services = aws::connect(&Options::default()).await.unwrap();
+    let services = billctl_aws::connect(&Options::default()).await.unwrap();
     let error = services.sts.get_caller_identity().await.unwrap_err();
     let taken = begun.elapsed();
     assert!(taken < Duration::from_secs(20), "{taken:?} {error}");

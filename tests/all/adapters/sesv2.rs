@@ -1,4 +1,4 @@
-use billctl::service::sesv2::{
+use billctl_core::service::sesv2::{
     ConfigurationSet, EmailIdentity, EmailTemplate, EventDestination, SesAccount, SesV2,
 };
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ fn aws(wire: &Wire) -> &dyn SesV2 {
     wire.services.sesv2.as_ref()
 }
 
-fn tags() -> billctl::service::Tags {
+fn tags() -> billctl_core::service::Tags {
     [("made-by".into(), "billctl".into())].into()
 }
 

@@ -1,6 +1,6 @@
-use billctl::model::Arn;
-use billctl::service::Page;
-use billctl::service::sfn::{
+use billctl_core::model::Arn;
+use billctl_core::service::Page;
+use billctl_core::service::sfn::{
     Execution, ExecutionStatus, HistoryEvent, NewStateMachine, StateMachine, StepFunctions,
 };
 use jiff::Timestamp;

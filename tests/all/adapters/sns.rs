@@ -1,6 +1,6 @@
-use billctl::model::Arn;
-use billctl::service::Page;
-use billctl::service::sns::{Attributes, Subscription};
+use billctl_core::model::Arn;
+use billctl_core::service::Page;
+use billctl_core::service::sns::{Attributes, Subscription};
 
 use super::wire::xml;
 

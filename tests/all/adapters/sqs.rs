@@ -1,4 +1,4 @@
-use billctl::service::sqs::{Attributes, Message, Received};
+use billctl_core::service::sqs::{Attributes, Message, Received};
 use serde_json::json;
 
 use super::wire::json;

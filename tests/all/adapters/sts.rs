@@ -1,4 +1,4 @@
-use billctl::service::sts::CallerIdentity;
+use billctl_core::service::sts::CallerIdentity;
 
 use super::wire::xml;
 

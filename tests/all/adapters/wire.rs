@@ -10,9 +10,9 @@ use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
 use aws_smithy_runtime_api::client::http::HttpClient;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
-use billctl::aws::{self, Options, SdkConfig};
-use billctl::config::CallAs;
-use billctl::service::{Gate, GateSettings, Services};
+use billctl_aws::{Options, SdkConfig};
+use billctl_core::service::cloudformation::CallAs;
+use billctl_core::service::{Gate, GateSettings, Services};
 use ciborium::value::Value as Cbor;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
@@ -47,7 +47,7 @@ pub fn services_on(
     max_retries: usize,
 ) -> Services {
     let config = SdkConfig::builder()
-        .behavior_version(aws::behavior())
+        .behavior_version(billctl_aws::behavior())
         .region(Region::new("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
             "AKIDEXAMPLE",
@@ -69,7 +69,7 @@ pub fn services_on(
         longest_pause: Duration::from_micros(10),
         ..GateSettings::default()
     });
-    aws::connect_with(&config, &options, gate)
+    billctl_aws::connect_with(&config, &options, gate)
 }
 
 fn event(answer: Answer) -> ReplayEvent {

@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 
 use billctl::config::Measure;
-use billctl::model::{
-    Account, AccountId, AccountState, Organization, OrganizationalUnit, OuId, Usd,
-};
 use billctl::spend::{
     By, Evidence, Grid, Interval, Ledger, Material, Missing, Publication, Report, Subject, Window,
     missing, report,
+};
+use billctl_core::model::{
+    Account, AccountId, AccountState, Organization, OrganizationalUnit, OuId, Usd,
 };
 use jiff::Timestamp;
 

@@ -3,9 +3,9 @@
 use billctl::config::Measure;
 use billctl::observe;
 use billctl::observe::spend::{Series, Window, ledgers};
-use billctl::sandbox::Sandbox;
-use billctl::sandbox::seed::{self, Shape};
-use billctl::service::cloudwatch::{GET_METRIC_DATA, MAX_DATAPOINTS, MAX_QUERIES};
+use billctl_core::service::cloudwatch::{GET_METRIC_DATA, MAX_DATAPOINTS, MAX_QUERIES};
+use billctl_sandbox::Sandbox;
+use billctl_sandbox::seed::{self, Shape};
 
 /// Accounts and OUs as in the budget; how much is read of each account doesn't change the number of calls.
 const SHAPE: Shape = Shape {

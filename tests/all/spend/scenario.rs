@@ -1,8 +1,8 @@
 //! The command on the sandbox: from AWS's answers to what is printed.
 
 use assert_cmd::Command;
-use billctl::model::{AccountId, Usd};
-use billctl::sandbox::{Sandbox, World, metrics, seed};
+use billctl_core::model::{AccountId, Usd};
+use billctl_sandbox::{Sandbox, World, metrics, seed};
 use serde_json::Value;
 use tempfile::TempDir;
 

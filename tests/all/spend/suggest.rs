@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use billctl::config::{Config, Measure};
-use billctl::model::{
-    Account, AccountId, AccountState, Organization, OrganizationalUnit, OuId, Usd,
-};
 use billctl::plan::Thresholds;
 use billctl::render;
 use billctl::spend::{Amount, Interval, Ledger, Subject, suggest};
+use billctl_core::model::{
+    Account, AccountId, AccountState, Organization, OrganizationalUnit, OuId, Usd,
+};
 use proptest::prelude::*;
 
 /// An account: the number of its OU, its name, and what it spent each day, today last.

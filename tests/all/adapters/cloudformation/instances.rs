@@ -1,5 +1,5 @@
-use billctl::service::Page;
-use billctl::service::cloudformation::{
+use billctl_core::service::Page;
+use billctl_core::service::cloudformation::{
     AccountFilter, DetailedStatus, DriftStatus, InstanceFilter, InstanceStatus, Parameters,
     StackInstance,
 };

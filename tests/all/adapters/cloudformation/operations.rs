@@ -1,8 +1,8 @@
-use billctl::service::cloudformation::{
+use billctl_core::service::cloudformation::{
     AccountFilter, DetailedStatus, OperationAction, OperationResult, OperationStatus,
     PropertyDifference, ResourceDrift, StackSetOperation,
 };
-use billctl::service::{Kind, Page};
+use billctl_core::service::{Kind, Page};
 
 use super::super::wire::xml;
 use super::*;

@@ -1,0 +1,265 @@
+//! What is checked before a definition is taken (`InvalidDefinition`).
+
+use serde_json::{Map, Value};
+
+use super::query;
+
+/// Fields that any state may have, besides those of its type.
+const COMMON: [&str; 3] = ["Type", "Comment", "QueryLanguage"];
+
+/// The fields of a type of state, with JSONata.
+fn fields(kind: &str) -> Option<&'static [&'static str]> {
+    Some(match kind {
+        "Pass" => &["Output", "Assign", "Next", "End"],
+        "Task" => &[
+            "Resource",
+            "Arguments",
+            "Output",
+            "Assign",
+            "Retry",
+            "Catch",
+            "TimeoutSeconds",
+            "HeartbeatSeconds",
+            "Credentials",
+            "Next",
+            "End",
+        ],
+        "Choice" => &["Choices", "Default", "Output", "Assign"],
+        "Wait" => &["Seconds", "Timestamp", "Output", "Assign", "Next", "End"],
+        "Succeed" => &["Output"],
+        "Fail" => &["Error", "Cause"],
+        "Parallel" => &[
+            "Branches",
+            "Arguments",
+            "Output",
+            "Assign",
+            "Retry",
+            "Catch",
+            "Next",
+            "End",
+        ],
+        _ => return None,
+    })
+}
+
+/// Whether the definition can run.
+///
+/// # Errors
+/// The first problem, with the place.
+pub(crate) fn check(definition: &Value) -> Result<(), String> {
+    let top = definition
+        .as_object()
+        .ok_or("DEFINITION_NOT_AN_OBJECT: the definition is not an object")?;
+    if definition.get("QueryLanguage").and_then(Value::as_str) != Some("JSONata") {
+        return Err("the sandbox runs state machines with QueryLanguage JSONata only".to_owned());
+    }
+    check_machine(top, "/")
+}
+
+fn check_machine(machine: &Map<String, Value>, at: &str) -> Result<(), String> {
+    let states = machine
+        .get("States")
+        .and_then(Value::as_object)
+        .filter(|states| !states.is_empty())
+        .ok_or_else(|| format!("SCHEMA_VALIDATION_FAILED: no States at {at}"))?;
+    let exists = |name: &Value| name.as_str().is_some_and(|name| states.contains_key(name));
+    if !machine.get("StartAt").is_some_and(exists) {
+        return Err(format!(
+            "MISSING_TRANSITION_TARGET: StartAt at {at} names no state"
+        ));
+    }
+    for (name, state) in states {
+        let here = format!("{at}States/{name}");
+        // API reference: names are 1 to 80 characters.
+        if !(1..=80).contains(&name.chars().count()) {
+            return Err(format!(
+                "SCHEMA_VALIDATION_FAILED: the name at {here} is too long"
+            ));
+        }
+        check_state(state, &here, states)?;
+    }
+    Ok(())
+}
+
+fn check_state(state: &Value, here: &str, states: &Map<String, Value>) -> Result<(), String> {
+    let failed = |what: &str| format!("SCHEMA_VALIDATION_FAILED: {what} at {here}");
+    let state = state.as_object().ok_or_else(|| failed("no object"))?;
+    let kind = state
+        .get("Type")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let known =
+        fields(kind).ok_or_else(|| failed(&format!("the Type `{kind}` is not supported")))?;
+    if let Some(field) = state
+        .keys()
+        .find(|key| !known.contains(&key.as_str()) && !COMMON.contains(&key.as_str()))
+    {
+        return Err(failed(&format!("the field {field} is not supported")));
+    }
+    let mut targets = Vec::new();
+    collect_targets(state, &mut targets);
+    if let Some(target) = targets.iter().find(|target| !states.contains_key(**target)) {
+        return Err(format!(
+            "MISSING_TRANSITION_TARGET: the target \"{target}\" at {here} does not exist"
+        ));
+    }
+    let ends = state.get("End") == Some(&Value::Bool(true));
+    let goes_on = state.contains_key("Next");
+    if known.contains(&"Next") && ends == goes_on {
+        return Err(failed("there must be either Next or End: true"));
+    }
+    match kind {
+        "Task" => check_resource(state, &failed)?,
+        "Choice" => check_choices(state, &failed)?,
+        "Parallel" => {
+            let branches = state
+                .get("Branches")
+                .and_then(Value::as_array)
+                .filter(|branches| !branches.is_empty())
+                .ok_or_else(|| failed("no Branches"))?;
+            for (number, branch) in branches.iter().enumerate() {
+                let branch = branch.as_object().ok_or_else(|| failed("no object"))?;
+                check_machine(branch, &format!("{here}/Branches[{number}]/"))?;
+            }
+            return Ok(());
+        }
+        _ => {}
+    }
+    check_errors(state, "Retry", &failed)?;
+    check_errors(state, "Catch", &failed)?;
+    let mut found = Vec::new();
+    state
+        .values()
+        .for_each(|field| query::expressions(field, &mut found));
+    for expression in found {
+        query::check(expression)
+            .map_err(|why| format!("INVALID_JSONATA_EXPRESSION at {here}: {why}"))?;
+    }
+    Ok(())
+}
+
+fn collect_targets<'a>(state: &'a Map<String, Value>, targets: &mut Vec<&'a str>) {
+    for field in ["Next", "Default"] {
+        targets.extend(state.get(field).and_then(Value::as_str));
+    }
+    for field in ["Choices", "Catch"] {
+        for rule in state
+            .get(field)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            targets.extend(rule.get("Next").and_then(Value::as_str));
+        }
+    }
+}
+
+fn check_resource(
+    state: &Map<String, Value>,
+    failed: &impl Fn(&str) -> String,
+) -> Result<(), String> {
+    let resource = state
+        .get("Resource")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    if super::tasks::is_known(resource) {
+        Ok(())
+    } else {
+        Err(failed(&format!("the sandbox has no resource `{resource}`")))
+    }
+}
+
+fn check_choices(
+    state: &Map<String, Value>,
+    failed: &impl Fn(&str) -> String,
+) -> Result<(), String> {
+    let choices = state
+        .get("Choices")
+        .and_then(Value::as_array)
+        .filter(|choices| !choices.is_empty())
+        .ok_or_else(|| failed("no Choices"))?;
+    let complete = choices.iter().all(|choice| {
+        choice.get("Next").is_some_and(Value::is_string)
+            && choice
+                .get("Condition")
+                .is_some_and(|condition| condition.is_boolean() || condition.is_string())
+    });
+    if complete {
+        Ok(())
+    } else {
+        Err(failed("a choice lacks Condition or Next"))
+    }
+}
+
+/// `States.ALL` stands alone and last (AWS-FACTS 5).
+fn check_errors(
+    state: &Map<String, Value>,
+    field: &str,
+    failed: &impl Fn(&str) -> String,
+) -> Result<(), String> {
+    let Some(rules) = state.get(field) else {
+        return Ok(());
+    };
+    let rules = rules
+        .as_array()
+        .ok_or_else(|| failed(&format!("{field} is no list")))?;
+    for (index, rule) in rules.iter().enumerate() {
+        let names: Vec<&str> = rule
+            .get("ErrorEquals")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        if names.is_empty() {
+            return Err(failed(&format!("{field} lacks ErrorEquals")));
+        }
+        if names.contains(&"States.ALL") && (names.len() > 1 || index + 1 < rules.len()) {
+            return Err(failed("States.ALL must stand alone and last"));
+        }
+        if field == "Catch" && !rule.get("Next").is_some_and(Value::is_string) {
+            return Err(failed("a catcher lacks Next"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn machine(state: &Value) -> Value {
+        json!({"QueryLanguage": "JSONata", "StartAt": "A", "States": {"A": state, "B": {"Type": "Succeed"}}})
+    }
+
+    #[test]
+    fn a_sound_definition_is_taken() {
+        check(&machine(
+            &json!({"Type": "Pass", "Output": "{% $states.input %}", "Next": "B"}),
+        ))
+        .unwrap();
+    }
+
+    #[test]
+    fn an_unsound_definition_is_refused() {
+        for wrong in [
+            json!({"Type": "Pass"}),
+            json!({"Type": "Pass", "Next": "C"}),
+            json!({"Type": "Pass", "Next": "B", "End": true}),
+            json!({"Type": "Pass", "Next": "B", "InputPath": "$"}),
+            json!({"Type": "Pass", "Next": "B", "Output": "{% $sum( %}"}),
+            json!({"Type": "Pass", "Next": "B", "Output": {"deep": ["{% $eval('1') %}"]}}),
+            json!({"Type": "Map", "Next": "B"}),
+            json!({"Type": "Choice", "Choices": []}),
+            json!({"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Next": "B"}),
+            json!({"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:sesv2:sendEmail", "Next": "B",
+                   "Retry": [{"ErrorEquals": ["States.ALL", "X"]}]}),
+        ] {
+            assert!(check(&machine(&wrong)).is_err(), "{wrong}");
+        }
+        assert!(check(&json!("text")).is_err());
+        assert!(check(&json!({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}})).is_err());
+    }
+}

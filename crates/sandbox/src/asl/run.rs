@@ -1,0 +1,654 @@
+//! Runs an execution until it ends, or until a wait: then it is put away as a [`Pause`], and goes on when the world's
+//! time has come. Between waits it runs at once on a clock of its own: transitions, calls and short pauses before
+//! retries take simulated time, and whoever looks before that time has passed sees the execution running.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use jsonata_core::value::JValue;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::query::{self, QUERY_ERROR, Scope, object};
+use super::size::is_within;
+use super::tasks;
+use crate::World;
+use billctl_core::model::Arn;
+use billctl_core::service::sfn::{ExecutionStatus, HistoryEvent};
+
+/// Most events of an execution, and most bytes of a state's input or output (AWS-FACTS 5).
+const MAX_EVENTS: usize = 25_000;
+pub(super) const MAX_BYTES: usize = 256 * 1024;
+/// What a transition and an API call take, roughly: tens of milliseconds.
+const TRANSITION: SignedDuration = SignedDuration::from_millis(15);
+pub(super) const CALL: SignedDuration = SignedDuration::from_millis(120);
+/// A pause before a retry that is no longer passes on the execution's own clock.
+pub(super) const SHORT_PAUSE: SignedDuration = SignedDuration::from_mins(10);
+
+/// The state machine that runs.
+pub(crate) struct Machine {
+    pub(crate) arn: Arn,
+    pub(crate) name: String,
+    pub(crate) role: Arn,
+    pub(crate) definition: Arc<Value>,
+}
+
+/// What starts.
+pub(crate) struct Start {
+    pub(crate) arn: Arn,
+    pub(crate) name: String,
+    pub(crate) at: Timestamp,
+    pub(crate) input: Value,
+}
+
+/// An execution that waits at a state of its outermost level: all that it needs to go on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Pause {
+    /// When it goes on.
+    pub(crate) until: Timestamp,
+    state: String,
+    input: Value,
+    variables: BTreeMap<String, Value>,
+    /// How often each retrier of the state has tried again; `None` at a Wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retries: Option<Vec<u32>>,
+    /// By `TimeoutSeconds`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deadline: Option<Timestamp>,
+    /// How many events its history has.
+    events: usize,
+}
+
+/// How far it ran.
+pub(crate) struct Ran {
+    pub(crate) at: Timestamp,
+    /// The events since it was started or went on.
+    pub(crate) history: Vec<HistoryEvent>,
+    pub(crate) stand: Stand,
+}
+
+/// How an execution stands.
+pub(crate) enum Stand {
+    Paused(Pause),
+    Ended {
+        status: ExecutionStatus,
+        output: Option<Value>,
+        error: Option<(String, String)>,
+    },
+}
+
+/// An error of Step Functions: a name that retriers and catchers know, and a cause.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    pub(super) error: String,
+    pub(super) cause: String,
+}
+
+impl Failure {
+    pub(super) fn new(error: impl Into<String>, cause: impl Into<String>) -> Self {
+        Self {
+            error: error.into(),
+            cause: cause.into(),
+        }
+    }
+
+    fn query(cause: String) -> Self {
+        Self::new(QUERY_ERROR, cause)
+    }
+}
+
+pub(super) type Variables = BTreeMap<String, JValue>;
+
+/// What answers a Task's call.
+pub(super) type Calls<'w> =
+    dyn FnMut(&mut World, &Machine, &str, &Value) -> Result<Value, Failure> + 'w;
+
+pub(super) struct Run<'w> {
+    pub(super) world: &'w mut World,
+    pub(super) calls: &'w mut Calls<'w>,
+    pub(super) machine: &'w Machine,
+    start: &'w Start,
+    deadline: Option<Timestamp>,
+    pub(super) now: Timestamp,
+    history: Vec<HistoryEvent>,
+    /// The events of before it went on.
+    events: usize,
+    seed: u64,
+    /// How many Parallel states it is in.
+    pub(super) depth: usize,
+    /// Whether waits pass on its own clock.
+    at_once: bool,
+    /// `$states.context.Execution`, once it is asked for.
+    context: OnceCell<JValue>,
+}
+
+/// Where a state leads.
+pub(super) enum Step {
+    /// To the next one, or to the end; without an output of its own its input passes through.
+    On {
+        output: Option<Value>,
+        next: Option<String>,
+    },
+    /// To a pause.
+    Pause {
+        until: Timestamp,
+        retries: Option<Vec<u32>>,
+    },
+}
+
+enum Flow {
+    Output(Value),
+    Paused(Pause),
+}
+
+/// Runs an execution from its start, or from where it paused, until it pauses or ends. The world's time is the same
+/// afterwards.
+pub(crate) fn run(world: &mut World, machine: &Machine, start: &Start, from: Option<Pause>) -> Ran {
+    run_with(world, machine, start, from, false, &mut tasks::call)
+}
+
+pub(super) fn run_with<'w>(
+    world: &'w mut World,
+    machine: &'w Machine,
+    start: &'w Start,
+    from: Option<Pause>,
+    at_once: bool,
+    calls: &'w mut Calls<'w>,
+) -> Ran {
+    let before = world.now;
+    let timeout = machine
+        .definition
+        .get("TimeoutSeconds")
+        .and_then(Value::as_i64)
+        .map(|seconds| start.at + SignedDuration::from_secs(seconds));
+    let mut run = Run {
+        deadline: from.as_ref().map_or(timeout, |pause| pause.deadline),
+        seed: query::seed(start.arn.as_str()),
+        world,
+        calls,
+        machine,
+        start,
+        now: from.as_ref().map_or(start.at, |pause| pause.until),
+        history: Vec::new(),
+        events: from.as_ref().map_or(0, |pause| pause.events),
+        depth: 0,
+        at_once,
+        context: OnceCell::new(),
+    };
+    run.world.now = run.now;
+    let stand = match run.whole(from) {
+        Ok(Flow::Paused(pause)) => Stand::Paused(pause),
+        Ok(Flow::Output(output)) => {
+            run.record("ExecutionSucceeded", None, |event| {
+                event.output = Some(output.clone());
+            });
+            Stand::Ended {
+                status: ExecutionStatus::Succeeded,
+                output: Some(output),
+                error: None,
+            }
+        }
+        Err(failure) => {
+            let timed_out = failure.error == "States.Timeout" && run.is_late();
+            let (status, kind) = if timed_out {
+                (ExecutionStatus::TimedOut, "ExecutionTimedOut")
+            } else {
+                (ExecutionStatus::Failed, "ExecutionFailed")
+            };
+            let error = (failure.error, failure.cause);
+            run.record(kind, None, |event| event.error = Some(error.clone()));
+            Stand::Ended {
+                status,
+                output: None,
+                error: Some(error),
+            }
+        }
+    };
+    let ran = Ran {
+        at: run.now,
+        history: std::mem::take(&mut run.history),
+        stand,
+    };
+    run.world.now = before;
+    ran
+}
+
+impl Run<'_> {
+    pub(super) fn record(
+        &mut self,
+        kind: &str,
+        state: Option<&str>,
+        fill: impl FnOnce(&mut HistoryEvent),
+    ) {
+        let mut event = HistoryEvent {
+            kind: kind.to_owned(),
+            at: self.now,
+            state: state.map(str::to_owned),
+            resource: None,
+            output: None,
+            error: None,
+        };
+        fill(&mut event);
+        self.history.push(event);
+    }
+
+    pub(super) fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| self.now >= deadline)
+    }
+
+    /// Not beyond the deadline: the execution ends there.
+    fn no_later(&self, at: Timestamp) -> Timestamp {
+        self.deadline.map_or(at, |deadline| at.min(deadline))
+    }
+
+    fn set_time(&mut self, at: Timestamp) {
+        self.now = at;
+        self.world.now = at;
+    }
+
+    /// What a transition or a call takes; nothing in a rehearsal, whose times are compared with other engines'.
+    pub(super) fn spend(&mut self, time: SignedDuration) {
+        if !self.at_once {
+            self.pass_time(time);
+        }
+    }
+
+    pub(super) fn pass_time(&mut self, by: SignedDuration) {
+        self.set_time(self.now.checked_add(by).unwrap_or(Timestamp::MAX));
+    }
+
+    /// Whether a wait puts the execution away: not inside a Parallel state, where the branches run one after the other.
+    pub(super) fn may_pause(&self) -> bool {
+        self.depth == 0 && !self.at_once
+    }
+
+    /// Runs from the start, or from a pause.
+    fn whole(&mut self, from: Option<Pause>) -> Result<Flow, Failure> {
+        let (machine, start) = (self.machine, self.start);
+        match from {
+            None => {
+                self.record("ExecutionStarted", None, |_| {});
+                let first = start_at(&machine.definition);
+                let mut variables = Variables::new();
+                self.states_from(
+                    &machine.definition,
+                    first,
+                    start.input.clone(),
+                    &mut variables,
+                    None,
+                )
+            }
+            Some(pause) => {
+                if self.is_late() {
+                    return Err(too_late());
+                }
+                let mut variables = pause
+                    .variables
+                    .into_iter()
+                    .map(|(name, value)| (name, JValue::from(value)))
+                    .collect();
+                self.states_from(
+                    &machine.definition,
+                    pause.state,
+                    pause.input,
+                    &mut variables,
+                    Some(pause.retries),
+                )
+            }
+        }
+    }
+
+    /// Runs a branch of a Parallel state to its end; the output of the last state.
+    pub(super) fn branch(
+        &mut self,
+        definition: &Value,
+        input: Value,
+        variables: &mut Variables,
+    ) -> Result<Value, Failure> {
+        match self.states_from(definition, start_at(definition), input, variables, None)? {
+            Flow::Output(output) => Ok(output),
+            Flow::Paused(_) => Err(Failure::new("States.Runtime", "a branch can't be put away")),
+        }
+    }
+
+    /// Runs from this state on. `resumed` is what the first one had tried when it paused.
+    fn states_from(
+        &mut self,
+        definition: &Value,
+        first: String,
+        input: Value,
+        variables: &mut Variables,
+        mut resumed: Option<Option<Vec<u32>>>,
+    ) -> Result<Flow, Failure> {
+        let mut name = first;
+        let mut input = input;
+        loop {
+            // Checked when the definition was put; a damaged file ends here.
+            let state = definition
+                .get("States")
+                .and_then(|states| states.get(&name))
+                .and_then(Value::as_object)
+                .ok_or_else(|| Failure::new("States.Runtime", format!("no state `{name}`")))?;
+            let kind = state
+                .get("Type")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let step = match resumed.take() {
+                Some(Some(retries)) => self.work(kind, &name, state, &input, variables, retries)?,
+                Some(None) => self.pass(&name, state, &input, variables)?,
+                None => {
+                    self.enter(kind, &name)?;
+                    self.state(kind, &name, state, &input, variables)?
+                }
+            };
+            let (output, next) = match step {
+                Step::On { output, next } => (output, next),
+                Step::Pause { until, retries } => {
+                    return Ok(Flow::Paused(Pause {
+                        until: self.no_later(until),
+                        state: name,
+                        input,
+                        variables: std::mem::take(variables)
+                            .into_iter()
+                            .filter_map(|(name, value)| {
+                                Some((name, serde_json::to_value(&value).ok()?))
+                            })
+                            .collect(),
+                        retries,
+                        deadline: self.deadline,
+                        events: self.events + self.history.len(),
+                    }));
+                }
+            };
+            let told = output.clone();
+            if let Some(output) = output {
+                if !is_within(&output, MAX_BYTES) {
+                    return Err(Failure::new(
+                        "States.DataLimitExceeded",
+                        format!(
+                            "The state '{name}' returned a result with a size exceeding the maximum number of bytes service limit."
+                        ),
+                    ));
+                }
+                input = output;
+            }
+            self.record(&format!("{kind}StateExited"), Some(&name), |event| {
+                event.output = told;
+            });
+            match next {
+                Some(next) => name = next,
+                None => return Ok(Flow::Output(input)),
+            }
+        }
+    }
+
+    fn enter(&mut self, kind: &str, name: &str) -> Result<(), Failure> {
+        self.spend(TRANSITION);
+        if self.is_late() {
+            return Err(too_late());
+        }
+        if self.events + self.history.len() >= MAX_EVENTS {
+            return Err(Failure::new(
+                "States.Runtime",
+                format!(
+                    "The execution reached the maximum number of history events ({MAX_EVENTS})."
+                ),
+            ));
+        }
+        self.record(&format!("{kind}StateEntered"), Some(name), |_| {});
+        Ok(())
+    }
+
+    fn state(
+        &mut self,
+        kind: &str,
+        name: &str,
+        state: &Map<String, Value>,
+        input: &Value,
+        variables: &mut Variables,
+    ) -> Result<Step, Failure> {
+        match kind {
+            "Task" | "Parallel" => self.work(kind, name, state, input, variables, Vec::new()),
+            "Fail" => {
+                let states = self.states(name, input, None);
+                let text = |field: &str| {
+                    let value = state.get(field).unwrap_or(&Value::Null);
+                    self.fill(value, variables, &states)
+                        .map(|filled| filled.as_str().map(str::to_owned).unwrap_or_default())
+                };
+                Err(Failure::new(text("Error")?, text("Cause")?))
+            }
+            "Choice" => self.choose(name, state, input, variables),
+            "Wait" => {
+                let until = self.waits_until(name, state, input, variables)?;
+                if until > self.now && self.may_pause() {
+                    return Ok(Step::Pause {
+                        until,
+                        retries: None,
+                    });
+                }
+                self.set_time(self.no_later(until).max(self.now));
+                self.pass(name, state, input, variables)
+            }
+            _ => self.pass(name, state, input, variables),
+        }
+    }
+
+    /// Leaves a state that does nothing (any more).
+    fn pass(
+        &self,
+        name: &str,
+        state: &Map<String, Value>,
+        input: &Value,
+        variables: &mut Variables,
+    ) -> Result<Step, Failure> {
+        let states = self.states(name, input, None);
+        let output = self.leave(state, variables, &states)?;
+        Ok(Step::On {
+            output,
+            next: next(state),
+        })
+    }
+
+    /// `$states`: input and context, and what else the place has.
+    pub(super) fn states<'a>(
+        &'a self,
+        state: &'a str,
+        input: &'a Value,
+        more: Option<(&'static str, &'a Value)>,
+    ) -> States<'a> {
+        States {
+            machine: self.machine,
+            start: self.start,
+            execution: &self.context,
+            now: self.now,
+            state,
+            input,
+            more,
+            made: OnceCell::new(),
+        }
+    }
+
+    pub(super) fn fill(
+        &self,
+        value: &Value,
+        variables: &Variables,
+        states: &States<'_>,
+    ) -> Result<Value, Failure> {
+        let events = self.events + self.history.len();
+        query::fill(
+            value,
+            &Scope {
+                variables,
+                states: &|| states.value(),
+                now: self.now,
+                seed: self.seed.wrapping_add(events as u64),
+            },
+        )
+        .map_err(Failure::query)
+    }
+
+    /// `Assign` and `Output` of a state, or of one of its choices or catchers: both see the variables as they were.
+    pub(super) fn leave(
+        &self,
+        rule: &Map<String, Value>,
+        variables: &mut Variables,
+        states: &States<'_>,
+    ) -> Result<Option<Value>, Failure> {
+        let output = match rule.get("Output") {
+            Some(output) => Some(self.fill(output, variables, states)?),
+            None => None,
+        };
+        let mut assigned = Vec::new();
+        for (name, value) in rule
+            .get("Assign")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
+            assigned.push((name.clone(), self.fill(value, variables, states)?));
+        }
+        for (name, value) in assigned {
+            variables.insert(name, JValue::from(value));
+        }
+        Ok(output)
+    }
+
+    fn choose(
+        &self,
+        name: &str,
+        state: &Map<String, Value>,
+        input: &Value,
+        variables: &mut Variables,
+    ) -> Result<Step, Failure> {
+        let states = self.states(name, input, None);
+        let choices = state.get("Choices").and_then(Value::as_array);
+        for choice in choices.into_iter().flatten().filter_map(Value::as_object) {
+            let condition = choice.get("Condition").unwrap_or(&Value::Null);
+            let met = self.fill(condition, variables, &states)?;
+            match met.as_bool() {
+                Some(false) => {}
+                Some(true) => {
+                    let output = self.leave(choice, variables, &states)?;
+                    return Ok(Step::On {
+                        output,
+                        next: next(choice),
+                    });
+                }
+                None => {
+                    return Err(Failure::query(format!(
+                        "The Condition of '{name}' returned {met}, not a boolean."
+                    )));
+                }
+            }
+        }
+        match state.get("Default").and_then(Value::as_str) {
+            Some(default) => {
+                let output = self.leave(state, variables, &states)?;
+                Ok(Step::On {
+                    output,
+                    next: Some(default.to_owned()),
+                })
+            }
+            None => Err(Failure::new(
+                "States.NoChoiceMatched",
+                format!("No choice of '{name}' matched and there is no Default."),
+            )),
+        }
+    }
+
+    fn waits_until(
+        &self,
+        name: &str,
+        state: &Map<String, Value>,
+        input: &Value,
+        variables: &Variables,
+    ) -> Result<Timestamp, Failure> {
+        let states = self.states(name, input, None);
+        if let Some(seconds) = state.get("Seconds") {
+            let seconds = self.fill(seconds, variables, &states)?;
+            let seconds = seconds
+                .as_i64()
+                .filter(|seconds| (0..=99_999_999).contains(seconds))
+                .ok_or_else(|| Failure::query(format!("Seconds of '{name}' is {seconds}.")))?;
+            let by = SignedDuration::from_secs(seconds);
+            return Ok(self.now.checked_add(by).unwrap_or(Timestamp::MAX));
+        }
+        let Some(until) = state.get("Timestamp") else {
+            return Ok(self.now);
+        };
+        let until = self.fill(until, variables, &states)?;
+        until
+            .as_str()
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| Failure::query(format!("Timestamp of '{name}' is {until}.")))
+    }
+}
+
+/// What an expression of a state sees as `$states`, made when the first one asks for it.
+pub(super) struct States<'a> {
+    machine: &'a Machine,
+    start: &'a Start,
+    /// The part that all states share.
+    execution: &'a OnceCell<JValue>,
+    now: Timestamp,
+    state: &'a str,
+    input: &'a Value,
+    more: Option<(&'static str, &'a Value)>,
+    made: OnceCell<JValue>,
+}
+
+impl States<'_> {
+    fn value(&self) -> JValue {
+        self.made.get_or_init(|| self.make()).clone()
+    }
+
+    fn make(&self) -> JValue {
+        let text = |text: &str| JValue::string(text);
+        let execution = self.execution.get_or_init(|| {
+            object([
+                ("Id", text(self.start.arn.as_str())),
+                ("Name", text(&self.start.name)),
+                ("Input", query::value(&self.start.input)),
+                ("RoleArn", text(self.machine.role.as_str())),
+                ("StartTime", text(&query::millis_text(self.start.at))),
+                ("RedriveCount", JValue::Number(0.0)),
+            ])
+        });
+        let state = object([
+            ("Name", text(self.state)),
+            ("EnteredTime", text(&query::millis_text(self.now))),
+            ("RetryCount", JValue::Number(0.0)),
+        ]);
+        let machine = object([
+            ("Id", text(self.machine.arn.as_str())),
+            ("Name", text(&self.machine.name)),
+        ]);
+        let context = object([
+            ("Execution", execution.clone()),
+            ("State", state),
+            ("StateMachine", machine),
+        ]);
+        let own = [("input", query::value(self.input)), ("context", context)];
+        let more = self.more.map(|(name, value)| (name, query::value(value)));
+        object(own.into_iter().chain(more))
+    }
+}
+
+fn start_at(definition: &Value) -> String {
+    definition
+        .get("StartAt")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn too_late() -> Failure {
+    Failure::new("States.Timeout", "the execution took too long")
+}
+
+pub(super) fn next(rule: &Map<String, Value>) -> Option<String> {
+    rule.get("Next").and_then(Value::as_str).map(str::to_owned)
+}

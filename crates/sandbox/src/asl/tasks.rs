@@ -1,0 +1,428 @@
+//! What a Task state can call: the sandbox's own services, as the state machine's role, with the request and answer
+//! shapes of Step Functions' SDK integrations.
+
+mod cloudwatch;
+mod organizations;
+
+use serde_json::{Map, Value, json};
+
+use super::run::{Failure, Machine};
+use crate::World;
+use crate::faults::Fate;
+use crate::iam::RoleFault;
+use crate::policy::RequestContext;
+use crate::sesv2;
+use billctl_core::model::{Arn, REGION};
+use billctl_core::service::{Kind, Operation, Service, ServiceError};
+
+/// A call that a state machine can make.
+struct Action {
+    /// What `Resource` says.
+    resource: &'static str,
+    /// Stands before the errors' names.
+    prefix: &'static str,
+    /// The operation, for its IAM action and for faults.
+    operation: Operation,
+    /// The parameters that it takes; Step Functions refuses others.
+    parameters: &'static [&'static str],
+    /// What throttling is called there.
+    throttled: &'static str,
+    /// What a missing permission is called there: where the API model has no such error, Step Functions names the
+    /// service's general exception.
+    denied: &'static str,
+    run: fn(&mut Call<'_>) -> Result<Value, Refusal>,
+}
+
+/// One call under way.
+struct Call<'a> {
+    world: &'a mut World,
+    role: &'a Arn,
+    machine: &'a Arn,
+    action: &'static Action,
+    arguments: &'a Map<String, Value>,
+}
+
+/// A service's refusal: its error's name without prefix, and message.
+struct Refusal {
+    name: String,
+    message: String,
+}
+
+impl Refusal {
+    fn new(name: &str, message: impl Into<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            message: message.into(),
+        }
+    }
+}
+
+/// A refusal of the world's own services: Step Functions ends the names of errors with `Exception`.
+impl From<ServiceError> for Refusal {
+    fn from(error: ServiceError) -> Self {
+        let code = error.code.unwrap_or_else(|| "Unknown".to_owned());
+        let name = if code.ends_with("Exception") {
+            code
+        } else {
+            format!("{code}Exception")
+        };
+        Self {
+            name,
+            message: error.message,
+        }
+    }
+}
+
+const ACTIONS: &[Action] = &[
+    Action {
+        resource: "arn:aws:states:::aws-sdk:organizations:describeAccount",
+        prefix: "Organizations",
+        operation: billctl_core::service::organizations::DESCRIBE_ACCOUNT,
+        parameters: &["AccountId"],
+        throttled: "TooManyRequestsException",
+        denied: "AccessDeniedException",
+        run: organizations::describe_account,
+    },
+    Action {
+        resource: "arn:aws:states:::aws-sdk:organizations:listTagsForResource",
+        prefix: "Organizations",
+        operation: billctl_core::service::organizations::LIST_TAGS_FOR_RESOURCE,
+        parameters: &["ResourceId", "NextToken"],
+        throttled: "TooManyRequestsException",
+        denied: "AccessDeniedException",
+        run: organizations::list_tags,
+    },
+    Action {
+        resource: "arn:aws:states:::aws-sdk:organizations:listParents",
+        prefix: "Organizations",
+        operation: Operation::read(Service::Organizations, "ListParents"),
+        parameters: &["ChildId", "MaxResults", "NextToken"],
+        throttled: "TooManyRequestsException",
+        denied: "AccessDeniedException",
+        run: organizations::list_parents,
+    },
+    Action {
+        resource: "arn:aws:states:::aws-sdk:organizations:describeOrganizationalUnit",
+        prefix: "Organizations",
+        operation: Operation::read(Service::Organizations, "DescribeOrganizationalUnit"),
+        parameters: &["OrganizationalUnitId"],
+        throttled: "TooManyRequestsException",
+        denied: "AccessDeniedException",
+        run: organizations::describe_ou,
+    },
+    Action {
+        resource: "arn:aws:states:::aws-sdk:cloudwatch:getMetricData",
+        prefix: "CloudWatch",
+        operation: billctl_core::service::cloudwatch::GET_METRIC_DATA,
+        parameters: &[
+            "StartTime",
+            "EndTime",
+            "ScanBy",
+            "MetricDataQueries",
+            "MaxDatapoints",
+            "NextToken",
+            "LabelOptions",
+        ],
+        throttled: "CloudWatchException",
+        denied: "CloudWatchException",
+        run: cloudwatch::get_metric_data,
+    },
+    Action {
+        resource: "arn:aws:states:::aws-sdk:cloudwatch:listMetrics",
+        prefix: "CloudWatch",
+        operation: billctl_core::service::cloudwatch::LIST_METRICS,
+        parameters: &[
+            "Namespace",
+            "MetricName",
+            "Dimensions",
+            "NextToken",
+            "RecentlyActive",
+        ],
+        throttled: "CloudWatchException",
+        denied: "CloudWatchException",
+        run: cloudwatch::list_metrics,
+    },
+    Action {
+        resource: "arn:aws:states:::aws-sdk:cloudwatch:describeAlarms",
+        prefix: "CloudWatch",
+        operation: billctl_core::service::cloudwatch::DESCRIBE_ALARMS,
+        parameters: &["AlarmNames", "AlarmTypes", "MaxRecords", "NextToken"],
+        throttled: "CloudWatchException",
+        denied: "CloudWatchException",
+        run: cloudwatch::describe_alarms,
+    },
+    Action {
+        resource: "arn:aws:states:::aws-sdk:cloudformation:describeStackInstance",
+        prefix: "CloudFormation",
+        operation: billctl_core::service::cloudformation::DESCRIBE_STACK_INSTANCE,
+        parameters: &[
+            "StackSetName",
+            "StackInstanceAccount",
+            "StackInstanceRegion",
+            "CallAs",
+        ],
+        throttled: "CloudFormationException",
+        denied: "CloudFormationException",
+        run: describe_stack_instance,
+    },
+    Action {
+        resource: "arn:aws:states:::aws-sdk:cloudformation:describeStackSet",
+        prefix: "CloudFormation",
+        operation: billctl_core::service::cloudformation::DESCRIBE_STACK_SET,
+        parameters: &["StackSetName", "CallAs"],
+        throttled: "CloudFormationException",
+        denied: "CloudFormationException",
+        run: describe_stack_set,
+    },
+    Action {
+        resource: "arn:aws:states:::aws-sdk:sesv2:sendEmail",
+        prefix: "SesV2",
+        operation: Operation::write(Service::SesV2, "SendEmail"),
+        parameters: &[
+            "FromEmailAddress",
+            "FromEmailAddressIdentityArn",
+            "Destination",
+            "ReplyToAddresses",
+            "Content",
+            "EmailTags",
+            "ConfigurationSetName",
+        ],
+        throttled: "TooManyRequestsException",
+        denied: "SesV2Exception",
+        run: send_email,
+    },
+    Action {
+        resource: "arn:aws:states:::states:startExecution",
+        prefix: "StepFunctions",
+        operation: Operation::write(Service::StepFunctions, "StartExecution"),
+        parameters: &["StateMachineArn", "Name", "Input", "TraceHeader"],
+        throttled: "ThrottlingException",
+        denied: "AccessDeniedException",
+        run: start_execution,
+    },
+    Action {
+        resource: "arn:aws:states:::aws-sdk:sfn:startExecution",
+        prefix: "Sfn",
+        operation: Operation::write(Service::StepFunctions, "StartExecution"),
+        parameters: &["StateMachineArn", "Name", "Input", "TraceHeader"],
+        throttled: "SfnException",
+        denied: "SfnException",
+        run: start_execution,
+    },
+];
+
+/// Whether a Task can name this resource.
+pub(super) fn is_known(resource: &str) -> bool {
+    ACTIONS.iter().any(|action| action.resource == resource)
+}
+
+/// Makes the call.
+pub(super) fn call(
+    world: &mut World,
+    machine: &Machine,
+    resource: &str,
+    arguments: &Value,
+) -> Result<Value, Failure> {
+    let action = ACTIONS
+        .iter()
+        .find(|action| action.resource == resource)
+        .ok_or_else(|| Failure::new("States.Runtime", format!("no resource `{resource}`")))?;
+    let arguments = arguments
+        .as_object()
+        .ok_or_else(|| Failure::new("States.Runtime", "The Arguments must be an object."))?;
+    if let Some(unknown) = arguments
+        .keys()
+        .find(|key| !action.parameters.contains(&key.as_str()))
+    {
+        return Err(Failure::new(
+            "States.Runtime",
+            format!("The field \"{unknown}\" is not supported by Step Functions"),
+        ));
+    }
+    let fail = |refusal: Refusal| {
+        Failure::new(
+            format!("{}.{}", action.prefix, refusal.name),
+            format!(
+                "{} (Service: {}, Status Code: 400)",
+                refusal.message, action.prefix
+            ),
+        )
+    };
+    let nth = world.sfn.next_call();
+    if let Fate::Refuse(error) = world.faults.fate(action.operation, nth) {
+        // What the caller of the sandbox lacks says nothing about the state machine's role.
+        let name = match error.kind {
+            Kind::Throttled => Some(action.throttled.to_owned()),
+            Kind::Unavailable => Some("SdkClientException".to_owned()),
+            _ => None,
+        };
+        if let Some(name) = name {
+            return Err(fail(Refusal {
+                name,
+                message: error.message,
+            }));
+        }
+    }
+    (action.run)(&mut Call {
+        world,
+        role: &machine.role,
+        machine: &machine.arn,
+        action,
+        arguments,
+    })
+    .map_err(fail)
+}
+
+impl Call<'_> {
+    fn text(&self, parameter: &str) -> Result<&str, Refusal> {
+        self.arguments
+            .get(parameter)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+            .ok_or_else(|| self.invalid(format!("{parameter} is missing")))
+    }
+
+    fn optional(&self, parameter: &str) -> Option<&str> {
+        self.arguments.get(parameter).and_then(Value::as_str)
+    }
+
+    fn invalid(&self, message: impl Into<String>) -> Refusal {
+        Refusal::new(
+            match self.action.prefix {
+                "Organizations" => "InvalidInputException",
+                "SesV2" => "BadRequestException",
+                _ => "ValidationException",
+            },
+            message,
+        )
+    }
+
+    /// Whether the role may do this action on the resource.
+    fn authorize(&self, resource: &str) -> Result<(), Refusal> {
+        self.authorize_with(resource, &RequestContext::default())
+    }
+
+    fn authorize_with(&self, resource: &str, context: &RequestContext) -> Result<(), Refusal> {
+        let iam = &self.world.iam;
+        let action = self.action.operation.iam_action();
+        let assume = crate::sfn::assume_context(self.world, self.machine);
+        let fault = if iam.assumable(
+            self.role,
+            crate::sfn::STATES_SERVICE,
+            &assume,
+            self.world.now,
+        ) {
+            (!iam.allows(self.role, &action, resource, context)).then_some(RoleFault::NotAllowed)
+        } else {
+            Some(RoleFault::NotAssumable)
+        };
+        match fault {
+            None => Ok(()),
+            Some(RoleFault::NotAssumable) => Err(Refusal::new(
+                self.action.denied,
+                format!("Step Functions can't assume {}", self.role),
+            )),
+            Some(RoleFault::NotAllowed) => Err(Refusal::new(
+                self.action.denied,
+                format!(
+                    "User: {} is not authorized to perform: {action} on resource: {resource} \
+                     because no identity-based policy allows the {action} action",
+                    self.role
+                ),
+            )),
+        }
+    }
+}
+
+fn stack_set_arn(call: &Call<'_>, name: &str) -> String {
+    // The id after the name is chosen by CloudFormation; policies end in `:*`.
+    Arn::new(
+        "cloudformation",
+        REGION,
+        call.world.management_account(),
+        &format!("stackset/{name}:0"),
+    )
+    .to_string()
+}
+
+fn parameter_list(parameters: &billctl_core::service::cloudformation::Parameters) -> Vec<Value> {
+    parameters
+        .iter()
+        .map(|(key, value)| json!({"ParameterKey": key, "ParameterValue": value}))
+        .collect()
+}
+
+fn describe_stack_instance(call: &mut Call<'_>) -> Result<Value, Refusal> {
+    let name = call.text("StackSetName")?;
+    let account = call.text("StackInstanceAccount")?;
+    let region = call.text("StackInstanceRegion")?;
+    call.authorize(&stack_set_arn(call, name))?;
+    let overrides = account
+        .parse()
+        .ok()
+        .filter(|_| region == REGION)
+        .map(|account| call.world.stack_instance_overrides(name, account));
+    match overrides {
+        Some(Some(overrides)) => Ok(json!({"StackInstance": {
+            "StackSetId": name,
+            "Account": account,
+            "Region": region,
+            "ParameterOverrides": parameter_list(&overrides),
+        }})),
+        Some(None) if call.world.stack_set_parameters(name).is_none() => Err(no_stack_set(name)),
+        _ => Err(Refusal::new(
+            "StackInstanceNotFoundException",
+            format!("Stack instance not found for account {account}, region {region}."),
+        )),
+    }
+}
+
+fn no_stack_set(name: &str) -> Refusal {
+    Refusal::new(
+        "StackSetNotFoundException",
+        format!("StackSet {name} not found"),
+    )
+}
+
+fn describe_stack_set(call: &mut Call<'_>) -> Result<Value, Refusal> {
+    let name = call.text("StackSetName")?;
+    call.authorize(&stack_set_arn(call, name))?;
+    let parameters = call
+        .world
+        .stack_set_parameters(name)
+        .ok_or_else(|| no_stack_set(name))?;
+    Ok(json!({"StackSet": {
+        "StackSetName": name,
+        "Parameters": parameter_list(&parameters),
+    }}))
+}
+
+/// SES checks the identity, the configuration set and the template (AWS-FACTS 6).
+fn send_email(call: &mut Call<'_>) -> Result<Value, Refusal> {
+    let request = sesv2::SendRequest::parse(call.arguments).map_err(|why| call.invalid(why))?;
+    let context =
+        RequestContext::default().with("ses:FromAddress", sesv2::bare_address(&request.from));
+    for resource in request.resources(call.world) {
+        call.authorize_with(&resource, &context)?;
+    }
+    let id = sesv2::send(call.world, &request)?;
+    Ok(json!({"MessageId": id}))
+}
+
+fn start_execution(call: &mut Call<'_>) -> Result<Value, Refusal> {
+    let machine: Arn = call
+        .text("StateMachineArn")?
+        .parse()
+        .map_err(|_| Refusal::new("InvalidArnException", "Invalid Arn"))?;
+    call.authorize(machine.as_str())?;
+    // The optimised integration takes the input as it is; the SDK integration as a text.
+    let input = match call.arguments.get("Input") {
+        Some(Value::String(text)) => serde_json::from_str(text)
+            .map_err(|_| Refusal::new("InvalidExecutionInputException", "Invalid input"))?,
+        Some(value) => value.clone(),
+        None => json!({}),
+    };
+    let name = call.optional("Name").map(str::to_owned);
+    let started = crate::sfn::start(call.world, &machine, name, input)?;
+    Ok(json!({"ExecutionArn": started, "StartDate": super::query::millis_text(call.world.now)}))
+}

@@ -1,0 +1,190 @@
+//! StackSets with service-managed permissions, in memory (AWS-FACTS 8).
+//!
+//! `api` answers the calls, `checks` refuses what AWS refuses, `operation` lets operations take their time,
+//! `stack` is what they do in an account, and `auto` follows the organisation's changes.
+
+mod api;
+mod auto;
+mod blueprint;
+mod checks;
+mod operation;
+mod record;
+mod stack;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub(super) use auto::account_arrived;
+use blueprint::Blueprints;
+use record::SetRecord;
+pub use stack::HandEdit;
+
+use super::World;
+use billctl_core::model::AccountId;
+use billctl_core::service::cloudformation::{OrganizationsAccess, Parameters, StackInstance};
+
+/// What the sandbox keeps for this service.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct State {
+    /// Trusted access.
+    pub access: OrganizationsAccess,
+    sets: BTreeMap<String, SetRecord>,
+    /// What stacks are made from. Never changed: a new template or parameter makes a new one.
+    revisions: BTreeMap<u32, Revision>,
+    /// Counts everything that needs an id of its own: stacks, StackSets, operations that StackSets starts itself.
+    serial: u64,
+    #[serde(skip)]
+    blueprints: Blueprints,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            access: OrganizationsAccess::Disabled,
+            sets: BTreeMap::new(),
+            revisions: BTreeMap::new(),
+            serial: 0,
+            blueprints: Blueprints::default(),
+        }
+    }
+}
+
+/// A template with the StackSet's parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Revision {
+    template: String,
+    parameters: Parameters,
+}
+
+/// A StackSet in figures.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Summary {
+    /// Its instances.
+    pub instances: usize,
+    /// Its operations, over or not.
+    pub operations: usize,
+    /// Its operations that are not over.
+    pub unfinished_operations: usize,
+}
+
+impl State {
+    fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    /// The revision of this template and these parameters, new or known.
+    fn revision(&mut self, template: &str, parameters: &Parameters) -> u32 {
+        let known = self.revisions.iter().find(|(_, revision)| {
+            revision.template == template && revision.parameters == *parameters
+        });
+        if let Some((number, _)) = known {
+            return *number;
+        }
+        let number = self.revisions.keys().next_back().map_or(1, |last| last + 1);
+        self.revisions.insert(
+            number,
+            Revision {
+                template: template.to_owned(),
+                parameters: parameters.clone(),
+            },
+        );
+        number
+    }
+
+    /// The StackSets by name, in figures.
+    pub fn summary(&self) -> impl Iterator<Item = (&str, Summary)> + '_ {
+        self.sets.iter().map(|(name, set)| {
+            let unfinished_operations = set
+                .operations
+                .iter()
+                .filter(|operation| !operation.status.is_over())
+                .count();
+            let summary = Summary {
+                instances: set.instances.len(),
+                operations: set.operations.len(),
+                unfinished_operations,
+            };
+            (name.as_str(), summary)
+        })
+    }
+
+    /// A StackSet's instances as listed, each with its overrides, by account.
+    pub fn instances(&self, stack_set: &str) -> Vec<(StackInstance, Parameters)> {
+        self.sets.get(stack_set).map_or_else(Vec::new, |set| {
+            set.instances
+                .iter()
+                .map(|(account, instance)| {
+                    (
+                        instance.listed(stack_set, *account),
+                        instance.overrides.clone(),
+                    )
+                })
+                .collect()
+        })
+    }
+
+    /// A StackSet's parameters.
+    fn parameters(&self, stack_set: &str) -> Option<&Parameters> {
+        let set = self.sets.get(stack_set)?;
+        Some(&self.revisions.get(&set.revision)?.parameters)
+    }
+
+    /// The overrides of one instance.
+    fn overrides(&self, stack_set: &str, account: AccountId) -> Option<&Parameters> {
+        Some(&self.sets.get(stack_set)?.instances.get(&account)?.overrides)
+    }
+
+    /// The accounts that have an instance of any StackSet.
+    pub fn covered(&self) -> impl Iterator<Item = AccountId> + '_ {
+        self.sets
+            .values()
+            .flat_map(|set| set.instances.keys().copied())
+    }
+}
+
+impl World {
+    /// A StackSet's parameters, as `DescribeStackSet` gives them.
+    pub(super) fn stack_set_parameters(&self, name: &str) -> Option<Parameters> {
+        self.cloudformation.parameters(name).cloned()
+    }
+
+    /// An instance's overrides, as `DescribeStackInstance` gives them.
+    pub(super) fn stack_instance_overrides(
+        &self,
+        name: &str,
+        account: AccountId,
+    ) -> Option<Parameters> {
+        self.cloudformation.overrides(name, account).cloned()
+    }
+}
+
+/// Lets StackSet operations go on until `to`.
+pub(super) fn advance(world: &mut World, to: Timestamp) {
+    let names: Vec<String> = world
+        .cloudformation
+        .sets
+        .iter()
+        .filter(|(_, set)| set.is_busy())
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in names {
+        with_set(world, &name, |world, set| operation::run(world, set, to));
+    }
+}
+
+/// Takes a StackSet out of the world, so that both can be changed at once, and puts it back.
+fn with_set<T>(
+    world: &mut World,
+    name: &str,
+    work: impl FnOnce(&mut World, &mut SetRecord) -> T,
+) -> Option<T> {
+    let mut set = world.cloudformation.sets.remove(name)?;
+    let done = work(world, &mut set);
+    world.cloudformation.sets.insert(name.to_owned(), set);
+    Some(done)
+}

@@ -1,0 +1,556 @@
+//! The trait's calls.
+
+use std::ops::Bound;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+
+use super::checks::{self, invalid};
+use super::operation::{cancel, run, submit};
+use super::record::{Reach, SetChange, SetRecord, Work};
+use super::{Revision, with_set};
+use crate::{Sandbox, World};
+use billctl_core::model::AccountId;
+use billctl_core::service::cloudformation::{
+    ACTIVATE_ORGANIZATIONS_ACCESS, CREATE_STACK_INSTANCES, CREATE_STACK_SET,
+    DELETE_STACK_INSTANCES, DELETE_STACK_SET, DESCRIBE_ORGANIZATIONS_ACCESS,
+    DESCRIBE_STACK_INSTANCE, DESCRIBE_STACK_SET, DESCRIBE_STACK_SET_OPERATION,
+    DETECT_STACK_SET_DRIFT, DetailedStatus, InstanceFilter, InstancesRequest,
+    LIST_STACK_INSTANCE_RESOURCE_DRIFTS, LIST_STACK_INSTANCES, LIST_STACK_SET_OPERATION_RESULTS,
+    LIST_STACK_SET_OPERATIONS, OperationId, OperationResult, OperationStatus, OrganizationsAccess,
+    PAGE_SIZE, Parameters, Preferences, ResourceDrift, STOP_STACK_SET_OPERATION, StackInstance,
+    StackSet, StackSetOperation, StackSetSpec, Targets, UPDATE_STACK_INSTANCES, UPDATE_STACK_SET,
+};
+use billctl_core::service::{CloudFormation, Kind, Operation, Page, Result, ServiceError};
+
+/// The place after which a page of accounts begins.
+fn after(operation: Operation, token: Option<&str>) -> Result<Bound<AccountId>> {
+    match token {
+        None => Ok(Bound::Unbounded),
+        Some(token) => token
+            .strip_prefix("after:")
+            .and_then(|account| account.parse().ok())
+            .map(Bound::Excluded)
+            .ok_or_else(|| invalid(operation, "The NextToken is not valid")),
+    }
+}
+
+/// A page of what `items` gives, which is in order of accounts.
+fn page<T>(items: impl Iterator<Item = (AccountId, T)>) -> Page<T> {
+    let mut taken: Vec<(AccountId, T)> = items.take(PAGE_SIZE + 1).collect();
+    let more = taken.len() > PAGE_SIZE;
+    taken.truncate(PAGE_SIZE);
+    let next = taken
+        .last()
+        .filter(|_| more)
+        .map(|(account, _)| format!("after:{account}"));
+    Page {
+        items: taken.into_iter().map(|(_, item)| item).collect(),
+        next,
+    }
+}
+
+/// The youngest moment that lists know of.
+fn horizon(world: &World) -> Timestamp {
+    world
+        .now
+        .checked_sub(SignedDuration::from_secs(world.faults.lag.into()))
+        .unwrap_or(Timestamp::MIN)
+}
+
+fn operation_not_found(operation: Operation, id: &OperationId) -> ServiceError {
+    ServiceError::new(
+        operation,
+        Kind::NotFound,
+        "OperationNotFoundException",
+        format!("Operation {id} not found"),
+    )
+}
+
+/// What a call asks for.
+struct Asked<'a> {
+    operation: Operation,
+    stack_set: &'a str,
+    id: &'a OperationId,
+    preferences: &'a Preferences,
+    reach: Reach,
+    work: Work,
+}
+
+impl Sandbox {
+    /// Checks an operation and puts it in line.
+    fn start(&self, world: &mut World, asked: Asked<'_>) -> Result<OperationId> {
+        let Asked {
+            operation,
+            stack_set: name,
+            id,
+            preferences,
+            reach,
+            work,
+        } = asked;
+        let set = checks::set(world, operation, self.call_as(), name)?;
+        checks::may_manage(world, operation, self.call_as())?;
+        if let Reach::Targets(targets) = &reach {
+            checks::targets(world, operation, targets)?;
+        }
+        checks::preferences(operation, preferences)?;
+        checks::operation_id(operation, set, id)?;
+        checks::may_submit(operation, set, &work)?;
+        match &work {
+            Work::Create { overrides } => {
+                checks::overrides(&world.cloudformation, operation, set, overrides.as_ref())?;
+            }
+            Work::Update { overrides } => {
+                checks::overrides(&world.cloudformation, operation, set, overrides.as_ref())?;
+                checks::has_instances(world, operation, set, &reach)?;
+            }
+            Work::UpdateSet { change } => {
+                checks::template(operation, &change.template, &change.parameters)?;
+            }
+            Work::Delete { .. } | Work::Drift => {}
+        }
+        with_set(world, name, |world, set| {
+            submit(world, set, id.clone(), work, reach, *preferences);
+        });
+        Ok(id.clone())
+    }
+}
+
+fn described(set: &SetRecord, revision: Option<&Revision>) -> StackSet {
+    StackSet {
+        name: set.name.clone(),
+        description: set.description.clone(),
+        template: revision
+            .map(|revision| revision.template.clone())
+            .unwrap_or_default(),
+        parameters: revision
+            .map(|revision| revision.parameters.clone())
+            .unwrap_or_default(),
+        tags: set.tags.clone(),
+        auto_deployment: Some(set.auto_deployment),
+        managed_execution: set.managed_execution,
+        service_managed: true,
+        organizational_units: set.targets.iter().cloned().collect(),
+    }
+}
+
+#[async_trait]
+impl CloudFormation for Sandbox {
+    async fn describe_organizations_access(&self) -> Result<OrganizationsAccess> {
+        self.read(DESCRIBE_ORGANIZATIONS_ACCESS, |world| {
+            checks::may_see_access(world, DESCRIBE_ORGANIZATIONS_ACCESS, self.call_as())
+        })
+        .await
+    }
+
+    async fn activate_organizations_access(&self) -> Result<()> {
+        const OPERATION: Operation = ACTIVATE_ORGANIZATIONS_ACCESS;
+        self.call(OPERATION, |world| {
+            let refused = if world.caller != world.management_account() {
+                Some("Only the management account can activate organizations access")
+            } else if !world.organizations.all_features {
+                Some("The organization must have all features enabled")
+            } else if world.cloudformation.access == OrganizationsAccess::DisabledPermanently {
+                Some("Organizations access is disabled permanently")
+            } else {
+                None
+            };
+            if let Some(why) = refused {
+                return Err(ServiceError::new(
+                    OPERATION,
+                    Kind::Invalid,
+                    "InvalidOperationException",
+                    why,
+                ));
+            }
+            world.cloudformation.access = OrganizationsAccess::Enabled;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn describe_stack_set(&self, name: &str) -> Result<StackSet> {
+        self.read(DESCRIBE_STACK_SET, |world| {
+            let set = checks::set(world, DESCRIBE_STACK_SET, self.call_as(), name)?;
+            Ok(described(
+                set,
+                world.cloudformation.revisions.get(&set.revision),
+            ))
+        })
+        .await
+    }
+
+    async fn create_stack_set(&self, spec: &StackSetSpec, token: &str) -> Result<()> {
+        self.call(CREATE_STACK_SET, |world| {
+            checks::may_manage(world, CREATE_STACK_SET, self.call_as())?;
+            checks::template(CREATE_STACK_SET, &spec.template, &spec.parameters)?;
+            if let Some(set) = world.cloudformation.sets.get(&spec.name) {
+                if set.token == token {
+                    return Ok(());
+                }
+                return Err(ServiceError::new(
+                    CREATE_STACK_SET,
+                    Kind::Exists,
+                    "NameAlreadyExistsException",
+                    format!("StackSet {} already exists", spec.name),
+                ));
+            }
+            let revision = world
+                .cloudformation
+                .revision(&spec.template, &spec.parameters);
+            world.cloudformation.sets.insert(
+                spec.name.clone(),
+                SetRecord {
+                    name: spec.name.clone(),
+                    description: spec.description.clone(),
+                    tags: spec.tags.clone(),
+                    auto_deployment: spec.auto_deployment,
+                    managed_execution: true,
+                    token: token.to_owned(),
+                    revision,
+                    targets: Default::default(),
+                    instances: Default::default(),
+                    operations: Vec::new(),
+                },
+            );
+            Ok(())
+        })
+        .await
+    }
+
+    async fn update_stack_set(
+        &self,
+        spec: &StackSetSpec,
+        preferences: &Preferences,
+        operation_id: &OperationId,
+    ) -> Result<OperationId> {
+        self.call(UPDATE_STACK_SET, |world| {
+            self.start(
+                world,
+                Asked {
+                    operation: UPDATE_STACK_SET,
+                    stack_set: &spec.name,
+                    id: operation_id,
+                    preferences,
+                    reach: Reach::All,
+                    work: Work::UpdateSet {
+                        change: Box::new(SetChange::from(spec)),
+                    },
+                },
+            )
+        })
+        .await
+    }
+
+    async fn set_managed_execution(&self, name: &str, active: bool) -> Result<()> {
+        self.call(UPDATE_STACK_SET, |world| {
+            let set = checks::set(world, UPDATE_STACK_SET, self.call_as(), name)?;
+            if set.managed_execution != active && set.is_busy() {
+                return Err(checks::in_progress(UPDATE_STACK_SET, set));
+            }
+            if let Some(set) = world.cloudformation.sets.get_mut(name) {
+                set.managed_execution = active;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_stack_set(&self, name: &str) -> Result<()> {
+        self.call(DELETE_STACK_SET, |world| {
+            let set = match checks::set(world, DELETE_STACK_SET, self.call_as(), name) {
+                Ok(set) => set,
+                // What isn't there is deleted: the API has no error for it.
+                Err(error) if error.kind == Kind::NotFound => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            if set.is_busy() {
+                return Err(checks::in_progress(DELETE_STACK_SET, set));
+            }
+            if !set.instances.is_empty() {
+                return Err(ServiceError::new(
+                    DELETE_STACK_SET,
+                    Kind::Other,
+                    "StackSetNotEmptyException",
+                    "StackSet is not empty",
+                ));
+            }
+            world.cloudformation.sets.remove(name);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn list_stack_instances(
+        &self,
+        stack_set: &str,
+        filter: Option<InstanceFilter>,
+        token: Option<String>,
+    ) -> Result<Page<StackInstance>> {
+        const OPERATION: Operation = LIST_STACK_INSTANCES;
+        self.read(OPERATION, |world| {
+            let set = checks::set(world, OPERATION, self.call_as(), stack_set)?;
+            let from = after(OPERATION, token.as_deref())?;
+            let items = set
+                .instances
+                .range((from, Bound::Unbounded))
+                .filter(|(_, instance)| match &filter {
+                    None => true,
+                    Some(InstanceFilter::LastOperation(id)) => instance.last_operation == *id,
+                    Some(InstanceFilter::Drift(status)) => instance.drift == *status,
+                })
+                .filter_map(|(account, instance)| {
+                    let listed = instance.listed_at(stack_set, *account, horizon(world))?;
+                    Some((*account, listed))
+                });
+            Ok(page(items))
+        })
+        .await
+    }
+
+    async fn describe_overrides(&self, stack_set: &str, account: AccountId) -> Result<Parameters> {
+        const OPERATION: Operation = DESCRIBE_STACK_INSTANCE;
+        self.read(OPERATION, |world| {
+            let set = checks::set(world, OPERATION, self.call_as(), stack_set)?;
+            set.instances
+                .get(&account)
+                .map(|instance| instance.overrides.clone())
+                .ok_or_else(|| {
+                    ServiceError::new(
+                        OPERATION,
+                        Kind::NotFound,
+                        "StackInstanceNotFoundException",
+                        format!("Stack instance {account} not found in StackSet {stack_set}"),
+                    )
+                })
+        })
+        .await
+    }
+
+    async fn create_stack_instances(&self, request: &InstancesRequest) -> Result<OperationId> {
+        self.call(CREATE_STACK_INSTANCES, |world| {
+            self.start(
+                world,
+                Asked {
+                    operation: CREATE_STACK_INSTANCES,
+                    stack_set: &request.stack_set,
+                    id: &request.operation_id,
+                    preferences: &request.preferences,
+                    reach: Reach::Targets(request.targets.clone()),
+                    work: Work::Create {
+                        overrides: request.overrides.clone(),
+                    },
+                },
+            )
+        })
+        .await
+    }
+
+    async fn update_stack_instances(&self, request: &InstancesRequest) -> Result<OperationId> {
+        self.call(UPDATE_STACK_INSTANCES, |world| {
+            self.start(
+                world,
+                Asked {
+                    operation: UPDATE_STACK_INSTANCES,
+                    stack_set: &request.stack_set,
+                    id: &request.operation_id,
+                    preferences: &request.preferences,
+                    reach: Reach::Targets(request.targets.clone()),
+                    work: Work::Update {
+                        overrides: request.overrides.clone(),
+                    },
+                },
+            )
+        })
+        .await
+    }
+
+    async fn delete_stack_instances(
+        &self,
+        stack_set: &str,
+        targets: &Targets,
+        retain: bool,
+        preferences: &Preferences,
+        operation_id: &OperationId,
+    ) -> Result<OperationId> {
+        self.call(DELETE_STACK_INSTANCES, |world| {
+            self.start(
+                world,
+                Asked {
+                    operation: DELETE_STACK_INSTANCES,
+                    stack_set,
+                    id: operation_id,
+                    preferences,
+                    reach: Reach::Targets(targets.clone()),
+                    work: Work::Delete { retain },
+                },
+            )
+        })
+        .await
+    }
+
+    async fn list_operations(
+        &self,
+        stack_set: &str,
+        token: Option<String>,
+    ) -> Result<Page<StackSetOperation>> {
+        const OPERATION: Operation = LIST_STACK_SET_OPERATIONS;
+        self.read(OPERATION, |world| {
+            let set = checks::set(world, OPERATION, self.call_as(), stack_set)?;
+            let skip: usize = match token.as_deref() {
+                None => 0,
+                Some(token) => token
+                    .strip_prefix("skip:")
+                    .and_then(|count| count.parse().ok())
+                    .ok_or_else(|| invalid(OPERATION, "The NextToken is not valid"))?,
+            };
+            let known: Vec<_> = set
+                .operations
+                .iter()
+                .rev()
+                .filter_map(|operation| operation.listed_at(horizon(world)))
+                .collect();
+            let items: Vec<_> = known.iter().skip(skip).take(PAGE_SIZE).cloned().collect();
+            let seen = skip.saturating_add(items.len());
+            Ok(Page {
+                items,
+                next: (seen < known.len()).then(|| format!("skip:{seen}")),
+            })
+        })
+        .await
+    }
+
+    async fn describe_operation(
+        &self,
+        stack_set: &str,
+        id: &OperationId,
+    ) -> Result<StackSetOperation> {
+        const OPERATION: Operation = DESCRIBE_STACK_SET_OPERATION;
+        self.read(OPERATION, |world| {
+            checks::set(world, OPERATION, self.call_as(), stack_set)?
+                .operation(id)
+                .map(super::record::OperationRecord::described)
+                .ok_or_else(|| operation_not_found(OPERATION, id))
+        })
+        .await
+    }
+
+    async fn list_operation_results(
+        &self,
+        stack_set: &str,
+        id: &OperationId,
+        status: Option<DetailedStatus>,
+        token: Option<String>,
+    ) -> Result<Page<OperationResult>> {
+        const OPERATION: Operation = LIST_STACK_SET_OPERATION_RESULTS;
+        self.read(OPERATION, |world| {
+            let from = after(OPERATION, token.as_deref())?;
+            let operation = checks::set(world, OPERATION, self.call_as(), stack_set)?
+                .operation(id)
+                .ok_or_else(|| operation_not_found(OPERATION, id))?;
+            let items = operation
+                .outcomes
+                .range((from, Bound::Unbounded))
+                .map(|(account, outcome)| (*account, outcome.listed_at(*account, horizon(world))))
+                .filter(|(_, result)| status.is_none_or(|status| result.status == status));
+            Ok(page(items))
+        })
+        .await
+    }
+
+    async fn stop_operation(&self, stack_set: &str, id: &OperationId) -> Result<()> {
+        const OPERATION: Operation = STOP_STACK_SET_OPERATION;
+        self.call(OPERATION, |world| {
+            let found = checks::set(world, OPERATION, self.call_as(), stack_set)?
+                .operation(id)
+                .ok_or_else(|| operation_not_found(OPERATION, id))?;
+            if !matches!(
+                found.status,
+                OperationStatus::Running | OperationStatus::Queued
+            ) {
+                return Err(ServiceError::new(
+                    OPERATION,
+                    Kind::Invalid,
+                    "InvalidOperationException",
+                    format!("Operation {id} is not in a state in which it can be stopped"),
+                ));
+            }
+            with_set(world, stack_set, |world, set| {
+                let now = world.now;
+                let SetRecord {
+                    operations,
+                    instances,
+                    ..
+                } = set;
+                if let Some(operation) = operations.iter_mut().find(|open| open.id == *id) {
+                    if operation.status == OperationStatus::Queued {
+                        operation.status = OperationStatus::Stopped;
+                        operation.ended = Some(now.max(operation.created));
+                    } else {
+                        operation.status = OperationStatus::Stopping;
+                        cancel(
+                            instances,
+                            operation,
+                            "Cancelled since the operation was stopped",
+                        );
+                    }
+                }
+                run(world, set, now);
+            });
+            Ok(())
+        })
+        .await
+    }
+
+    async fn detect_drift(
+        &self,
+        stack_set: &str,
+        preferences: &Preferences,
+        operation_id: &OperationId,
+    ) -> Result<OperationId> {
+        self.call(DETECT_STACK_SET_DRIFT, |world| {
+            self.start(
+                world,
+                Asked {
+                    operation: DETECT_STACK_SET_DRIFT,
+                    stack_set,
+                    id: operation_id,
+                    preferences,
+                    reach: Reach::All,
+                    work: Work::Drift,
+                },
+            )
+        })
+        .await
+    }
+
+    async fn list_resource_drifts(
+        &self,
+        stack_set: &str,
+        account: AccountId,
+        drift_operation: &OperationId,
+        _token: Option<String>,
+    ) -> Result<Page<ResourceDrift>> {
+        const OPERATION: Operation = LIST_STACK_INSTANCE_RESOURCE_DRIFTS;
+        self.read(OPERATION, |world| {
+            let set = checks::set(world, OPERATION, self.call_as(), stack_set)?;
+            if !set.instances.contains_key(&account) {
+                return Err(ServiceError::new(
+                    OPERATION,
+                    Kind::NotFound,
+                    "StackInstanceNotFoundException",
+                    format!("Stack instance {account} not found in StackSet {stack_set}"),
+                ));
+            }
+            let operation = set
+                .operation(drift_operation)
+                .filter(|operation| matches!(operation.work, Work::Drift))
+                .ok_or_else(|| operation_not_found(OPERATION, drift_operation))?;
+            // A template has few resources: they always fit in a page.
+            Ok(Page::last(
+                operation.drifts.get(&account).cloned().unwrap_or_default(),
+            ))
+        })
+        .await
+    }
+}

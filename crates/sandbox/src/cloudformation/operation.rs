@@ -1,0 +1,501 @@
+//! Operations take their time: so many accounts at once, until they are done, or too many failed.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::record::{Behind, Instance, OperationRecord, Outcome, Reach, SetRecord, Work};
+use super::{checks, stack};
+use crate::World;
+use crate::faults::chance;
+use billctl_core::model::{AccountId, AccountState, OuId};
+use billctl_core::service::cloudformation::{
+    AccountFilter, Amount, ConcurrencyMode, DetailedStatus, DriftStatus, InstanceStatus,
+    OperationId, OperationStatus, Parameters, Preferences,
+};
+
+/// Seconds that a stack takes at least; at most it is twice as many. Simulated, in the order of what AWS needs for
+/// a stack of an alarm, a rule and a role.
+const STACK_SECONDS: f64 = 20.0;
+/// The same for drift detection.
+const DRIFT_SECONDS: f64 = 5.0;
+
+/// Puts an operation in line. It begins at once if nothing else is going on.
+pub(super) fn submit(
+    world: &mut World,
+    set: &mut SetRecord,
+    id: OperationId,
+    work: Work,
+    reach: Reach,
+    preferences: Preferences,
+) {
+    // Two of the same moment could not be put in order by their times.
+    let created = set
+        .operations
+        .last()
+        .map_or(world.now, |last| world.now.max(last.created + MILLISECOND));
+    set.operations.push(OperationRecord {
+        id,
+        status: OperationStatus::Queued,
+        created,
+        ended: None,
+        work,
+        reach,
+        preferences,
+        waiting: VecDeque::new(),
+        under_way: BTreeSet::new(),
+        outcomes: BTreeMap::new(),
+        total: 0,
+        failed: 0,
+        drifts: BTreeMap::new(),
+    });
+    let now = world.now;
+    run(world, set, now);
+}
+
+const MILLISECOND: SignedDuration = SignedDuration::from_millis(1);
+
+/// Lets a StackSet's operations go on until `to`.
+pub(super) fn run(world: &mut World, set: &mut SetRecord, to: Timestamp) {
+    let mut at = world.now;
+    loop {
+        if !set.operations.iter().any(is_active) && !begin_next(world, set, at) {
+            return;
+        }
+        let SetRecord {
+            name,
+            revision,
+            instances,
+            operations,
+            ..
+        } = set;
+        let Some(operation) = operations.iter_mut().find(|operation| is_active(operation)) else {
+            return;
+        };
+        match operation.under_way.first().copied() {
+            Some((end, account)) if end <= to => {
+                at = at.max(end);
+                operation.under_way.remove(&(end, account));
+                finish(world, name, *revision, instances, operation, account, at);
+                fill(world, instances, operation, at);
+            }
+            Some(_) => return,
+            None => close(operation, at),
+        }
+    }
+}
+
+fn is_active(operation: &OperationRecord) -> bool {
+    matches!(
+        operation.status,
+        OperationStatus::Running | OperationStatus::Stopping
+    )
+}
+
+/// Begins the oldest queued operation; false if there is none.
+fn begin_next(world: &mut World, set: &mut SetRecord, at: Timestamp) -> bool {
+    let Some(position) = set
+        .operations
+        .iter()
+        .position(|operation| operation.status == OperationStatus::Queued)
+    else {
+        return false;
+    };
+    // Taken out so that the rest of the set can be changed; the position was just found.
+    let mut operation = set.operations.remove(position);
+    begin(world, set, &mut operation);
+    fill(world, &mut set.instances, &mut operation, at);
+    set.operations.insert(position, operation);
+    true
+}
+
+/// Decides which accounts it is for, and marks their instances.
+fn begin(world: &mut World, set: &mut SetRecord, operation: &mut OperationRecord) {
+    operation.status = OperationStatus::Running;
+    if let Work::UpdateSet { change } = &operation.work {
+        set.description.clone_from(&change.description);
+        set.tags.clone_from(&change.tags);
+        set.auto_deployment = change.auto_deployment;
+        // Stored whatever becomes of the operation (AWS-FACTS 8).
+        set.revision = world
+            .cloudformation
+            .revision(&change.template, &change.parameters);
+    }
+    let accounts = accounts(world, set, operation);
+    if world.faults.lag > 0 {
+        fall_behind(world, set, operation, &accounts);
+    }
+    if matches!(operation.work, Work::UpdateSet { .. }) {
+        for instance in set.instances.values_mut() {
+            if instance.status == InstanceStatus::Current {
+                instance.status = InstanceStatus::Outdated;
+            }
+        }
+    }
+    for account in &accounts {
+        mark(world, set, operation, *account);
+        operation
+            .outcomes
+            .insert(*account, Outcome::new(DetailedStatus::Pending, ""));
+    }
+    operation.total = u32::try_from(accounts.len()).unwrap_or(u32::MAX);
+    operation.waiting = accounts.into();
+    follow_targets(set, operation);
+}
+
+/// Deploying to an OU makes it a target; deleting from the whole of it ends that (AWS-FACTS 8).
+fn follow_targets(set: &mut SetRecord, operation: &OperationRecord) {
+    let Reach::Targets(targets) = &operation.reach else {
+        return;
+    };
+    match operation.work {
+        Work::Create { .. } => set.targets.extend(targets.ous.iter().cloned()),
+        Work::Delete { .. } if targets.accounts == AccountFilter::None => {
+            for ou in &targets.ous {
+                set.targets.remove(ou);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn accounts(world: &World, set: &SetRecord, operation: &OperationRecord) -> Vec<AccountId> {
+    let reached: Vec<AccountId> = match &operation.reach {
+        Reach::All => set.instances.keys().copied().collect(),
+        Reach::Targets(targets) => checks::reached(world, targets).into_iter().collect(),
+        Reach::Auto { account, .. } => vec![*account],
+    };
+    reached
+        .into_iter()
+        .filter(
+            |account| match (&operation.work, set.instances.get(account)) {
+                // Creates only what is missing, and tries again what is behind.
+                (Work::Create { .. }, None) => true,
+                (Work::Create { .. }, Some(instance)) => {
+                    instance.status == InstanceStatus::Outdated
+                }
+                // What is broken is left out of updates of the whole set (AWS-FACTS 8).
+                (Work::UpdateSet { .. }, Some(instance)) => {
+                    instance.status != InstanceStatus::Inoperable
+                }
+                (_, instance) => instance.is_some(),
+            },
+        )
+        .collect()
+}
+
+/// Lists go on showing instances as they are before an operation changes them.
+fn fall_behind(
+    world: &World,
+    set: &mut SetRecord,
+    operation: &OperationRecord,
+    accounts: &[AccountId],
+) {
+    if matches!(operation.work, Work::Drift) {
+        return;
+    }
+    for account in accounts {
+        if let Some(instance) = set.instances.get_mut(account) {
+            instance.behind = Some(Box::new(Behind {
+                changed: world.now,
+                was: Some((
+                    instance.status,
+                    instance.detailed,
+                    instance.last_operation.clone(),
+                )),
+            }));
+        }
+    }
+}
+
+/// An instance takes on what is wanted of it when its operation begins, and is behind until that is done.
+fn mark(world: &World, set: &mut SetRecord, operation: &OperationRecord, account: AccountId) {
+    let overrides = match &operation.work {
+        Work::Create { overrides } | Work::Update { overrides } => overrides.clone(),
+        Work::UpdateSet { .. } => None,
+        Work::Delete { .. } => {
+            if let Some(instance) = set.instances.get_mut(&account) {
+                instance.detailed = DetailedStatus::Pending;
+                instance.last_operation = operation.id.clone();
+            }
+            return;
+        }
+        Work::Drift => return,
+    };
+    let instance = set.instances.entry(account).or_insert_with(|| Instance {
+        ou: named_ou(world, &operation.reach, account),
+        status: InstanceStatus::Outdated,
+        detailed: DetailedStatus::Pending,
+        reason: String::new(),
+        overrides: Parameters::new(),
+        drift: DriftStatus::NotChecked,
+        drift_checked: None,
+        last_operation: operation.id.clone(),
+        stack: None,
+        behind: (world.faults.lag > 0).then(|| {
+            Box::new(Behind {
+                changed: world.now,
+                was: None,
+            })
+        }),
+    });
+    if instance.status != InstanceStatus::Inoperable {
+        instance.status = InstanceStatus::Outdated;
+    }
+    instance.detailed = DetailedStatus::Pending;
+    instance.last_operation = operation.id.clone();
+    if let Some(overrides) = overrides {
+        instance.overrides = overrides;
+    }
+}
+
+/// The OU that the request named and that holds the account: not necessarily its parent.
+fn named_ou(world: &World, reach: &Reach, account: AccountId) -> OuId {
+    let root = world.organizations.root();
+    match reach {
+        Reach::Auto { ou, .. } => ou.clone(),
+        Reach::All => root.clone(),
+        Reach::Targets(targets) => world
+            .organizations
+            .parent(account)
+            .and_then(|parent| {
+                world
+                    .organizations
+                    .ancestry(parent)
+                    .find(|ou| targets.ous.contains(ou))
+            })
+            .unwrap_or(root)
+            .clone(),
+    }
+}
+
+/// So many accounts; percentages round down (AWS-FACTS 8).
+fn amount(amount: Amount, total: u32) -> u32 {
+    match amount {
+        Amount::Count(count) => count,
+        Amount::Percent(percent) => {
+            u32::try_from(u64::from(percent) * u64::from(total) / 100).unwrap_or(u32::MAX)
+        }
+    }
+}
+
+fn tolerance(operation: &OperationRecord) -> u32 {
+    amount(operation.preferences.tolerance, operation.total)
+}
+
+/// How many accounts may be under way now.
+fn places(operation: &OperationRecord) -> usize {
+    let most = amount(operation.preferences.concurrency, operation.total).max(1);
+    let most = match operation.preferences.mode {
+        ConcurrencyMode::Soft => most,
+        // Lowered as failures come, so that they never exceed the tolerance by more than one.
+        ConcurrencyMode::Strict => most.min(
+            tolerance(operation)
+                .saturating_add(1)
+                .saturating_sub(operation.failed),
+        ),
+    };
+    most as usize
+}
+
+/// Begins accounts while there is room.
+fn fill(
+    world: &World,
+    instances: &mut BTreeMap<AccountId, Instance>,
+    operation: &mut OperationRecord,
+    at: Timestamp,
+) {
+    while operation.under_way.len() < places(operation) {
+        let Some(account) = operation.waiting.pop_front() else {
+            return;
+        };
+        if is_suspended(world, account) && !matches!(operation.work, Work::Delete { retain: true })
+        {
+            skip(instances, operation, account);
+            continue;
+        }
+        let least = match operation.work {
+            Work::Drift => DRIFT_SECONDS,
+            _ => STACK_SECONDS,
+        };
+        let seconds = least * (1.0 + chance(&[&operation.id.0, &account.to_string()], 0));
+        let end = at
+            .checked_add(SignedDuration::from_secs(seconds as i64))
+            .unwrap_or(Timestamp::MAX);
+        operation.under_way.insert((end, account));
+        if let Some(outcome) = operation.outcomes.get_mut(&account) {
+            outcome.status = DetailedStatus::Running;
+        }
+        if !matches!(operation.work, Work::Drift)
+            && let Some(instance) = instances.get_mut(&account)
+        {
+            instance.detailed = DetailedStatus::Running;
+        }
+    }
+}
+
+fn is_suspended(world: &World, account: AccountId) -> bool {
+    !matches!(
+        world.organizations.account_state(account),
+        Some(AccountState::Active | AccountState::PendingActivation)
+    )
+}
+
+/// A suspended account takes no place and counts as no failure (AWS-FACTS 8).
+fn skip(
+    instances: &mut BTreeMap<AccountId, Instance>,
+    operation: &mut OperationRecord,
+    account: AccountId,
+) {
+    // A result has no status for it: of those that it can have, this is what an emulator of AWS gives.
+    operation.outcomes.insert(
+        account,
+        Outcome::new(DetailedStatus::Cancelled, "Account is suspended"),
+    );
+    if !matches!(operation.work, Work::Drift)
+        && let Some(instance) = instances.get_mut(&account)
+    {
+        instance.detailed = DetailedStatus::SkippedSuspendedAccount;
+        instance.reason = "Account is suspended".into();
+    }
+}
+
+/// Ends an operation in one account.
+fn finish(
+    world: &mut World,
+    stack_set: &str,
+    revision: u32,
+    instances: &mut BTreeMap<AccountId, Instance>,
+    operation: &mut OperationRecord,
+    account: AccountId,
+    at: Timestamp,
+) {
+    let Some(instance) = instances.get_mut(&account) else {
+        return;
+    };
+    let done = match &operation.work {
+        Work::Create { .. } | Work::Update { .. } | Work::UpdateSet { .. } => {
+            put(world, stack_set, revision, account, instance)
+        }
+        Work::Delete { retain } => {
+            let deleted = stack::delete_stack(world, account, instance.stack, *retain);
+            match &deleted {
+                Ok(()) => {
+                    instances.remove(&account);
+                }
+                Err(reason) => {
+                    instance.status = InstanceStatus::Inoperable;
+                    instance.detailed = DetailedStatus::Inoperable;
+                    instance.reason.clone_from(reason);
+                }
+            }
+            deleted
+        }
+        Work::Drift => detect(world, operation, instance, account, at),
+    };
+    let mut outcome = match done {
+        Ok(()) => Outcome::new(DetailedStatus::Succeeded, ""),
+        Err(reason) => {
+            operation.failed += 1;
+            Outcome::new(DetailedStatus::Failed, reason)
+        }
+    };
+    outcome.at = Some(at);
+    if let Some(behind) = instances
+        .get_mut(&account)
+        .and_then(|instance| instance.behind.as_mut())
+    {
+        behind.changed = at;
+    }
+    operation.outcomes.insert(account, outcome);
+    if operation.failed > tolerance(operation) {
+        cancel(
+            instances,
+            operation,
+            "Cancelled since failure tolerance has exceeded",
+        );
+    }
+}
+
+fn put(
+    world: &mut World,
+    stack_set: &str,
+    revision: u32,
+    account: AccountId,
+    instance: &mut Instance,
+) -> Result<(), String> {
+    if instance.status == InstanceStatus::Inoperable {
+        instance.detailed = DetailedStatus::Inoperable;
+        return Err(
+            "The stack instance is INOPERABLE and is excluded from updates; delete it with RetainStacks".into(),
+        );
+    }
+    match stack::put_stack(world, stack_set, revision, account, instance) {
+        Ok(serial) => {
+            instance.stack = Some(serial);
+            instance.status = InstanceStatus::Current;
+            instance.detailed = DetailedStatus::Succeeded;
+            instance.reason.clear();
+            Ok(())
+        }
+        Err(reason) => {
+            instance.detailed = DetailedStatus::Failed;
+            instance.reason.clone_from(&reason);
+            Err(reason)
+        }
+    }
+}
+
+fn detect(
+    world: &World,
+    operation: &mut OperationRecord,
+    instance: &mut Instance,
+    account: AccountId,
+    at: Timestamp,
+) -> Result<(), String> {
+    instance.drift_checked = Some(at);
+    let found = instance
+        .stack
+        .and_then(|serial| stack::drifts(world, account, serial));
+    let Some(drifts) = found else {
+        instance.drift = DriftStatus::Unknown;
+        return Err("The stack does not exist".into());
+    };
+    if drifts.iter().all(|drift| drift.status == "IN_SYNC") {
+        instance.drift = DriftStatus::InSync;
+    } else {
+        instance.drift = DriftStatus::Drifted;
+        operation.drifts.insert(account, drifts);
+    }
+    Ok(())
+}
+
+/// Gives up the accounts that it hasn't begun.
+pub(super) fn cancel(
+    instances: &mut BTreeMap<AccountId, Instance>,
+    operation: &mut OperationRecord,
+    reason: &str,
+) {
+    for account in std::mem::take(&mut operation.waiting) {
+        operation
+            .outcomes
+            .insert(account, Outcome::new(DetailedStatus::Cancelled, reason));
+        if !matches!(operation.work, Work::Drift)
+            && let Some(instance) = instances.get_mut(&account)
+        {
+            instance.detailed = DetailedStatus::Cancelled;
+            instance.reason = reason.to_owned();
+        }
+    }
+}
+
+fn close(operation: &mut OperationRecord, at: Timestamp) {
+    operation.status = if operation.status == OperationStatus::Stopping {
+        OperationStatus::Stopped
+    } else if operation.failed > tolerance(operation) {
+        OperationStatus::Failed
+    } else {
+        OperationStatus::Succeeded
+    };
+    operation.ended = Some(at.max(operation.created));
+}

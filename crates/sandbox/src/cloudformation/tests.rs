@@ -1,0 +1,210 @@
+//! Each rule of AWS-FACTS 8 as a sentence.
+
+mod drift;
+mod following;
+mod instances;
+mod operations;
+mod sets;
+
+use std::time::Duration;
+
+use super::*;
+use crate::{Sandbox, seed};
+use billctl_core::model::{AccountState, OuId};
+use billctl_core::service::cloudformation::CallAs;
+use billctl_core::service::cloudformation::{
+    AccountFilter, Amount, AutoDeployment, ConcurrencyMode, DetailedStatus, InstanceStatus,
+    InstancesRequest, OperationId, OperationResult, OperationStatus, Preferences,
+    StackSetOperation, StackSetSpec, Targets,
+};
+use billctl_core::service::{CloudFormation, ServiceError, Tags, all_pages};
+
+const TEMPLATE: &str = include_str!("../../../../assets/member-template.yaml");
+const SET: &str = "billctl";
+
+/// The demo organisation with one StackSet and no instance.
+struct House {
+    sandbox: Sandbox,
+}
+
+fn spec() -> StackSetSpec {
+    StackSetSpec {
+        name: SET.into(),
+        description: "alarms".into(),
+        template: TEMPLATE.into(),
+        parameters: parameters(&[
+            ("Threshold", "100"),
+            (
+                "EventBusArn",
+                "arn:aws:events:us-east-1:111111111111:event-bus/billctl",
+            ),
+        ]),
+        tags: Tags::new(),
+        auto_deployment: AutoDeployment {
+            enabled: true,
+            retain_stacks: false,
+        },
+    }
+}
+
+fn parameters(pairs: &[(&str, &str)]) -> Parameters {
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+fn threshold(usd: &str) -> Option<Parameters> {
+    Some(parameters(&[("Threshold", usd)]))
+}
+
+fn soft(tolerance: Amount, concurrency: Amount) -> Preferences {
+    Preferences {
+        tolerance,
+        concurrency,
+        mode: ConcurrencyMode::Soft,
+    }
+}
+
+fn easy() -> Preferences {
+    soft(Amount::Percent(100), Amount::Percent(100))
+}
+
+fn id(text: &str) -> OperationId {
+    OperationId(text.into())
+}
+
+impl House {
+    async fn new() -> Self {
+        let sandbox = Sandbox::in_memory(seed::demo());
+        sandbox.activate_organizations_access().await.unwrap();
+        sandbox.create_stack_set(&spec(), "token").await.unwrap();
+        Self { sandbox }
+    }
+
+    fn ou(&self, path: &str) -> OuId {
+        self.sandbox.peek(|world| {
+            let ous: Vec<_> = world.organizations.ous().collect();
+            path.split('/')
+                .fold(world.organizations.root().clone(), |at, name| {
+                    ous.iter()
+                        .find(|ou| ou.parent.as_ref() == Some(&at) && ou.name == name)
+                        .unwrap()
+                        .id
+                        .clone()
+                })
+        })
+    }
+
+    fn account(&self, name: &str) -> AccountId {
+        self.sandbox.peek(|world| {
+            world
+                .organizations
+                .accounts()
+                .find(|(account, _)| account.name == name)
+                .unwrap()
+                .0
+                .id
+        })
+    }
+
+    fn request(&self, id: &str, ou: &str, accounts: AccountFilter) -> InstancesRequest {
+        InstancesRequest {
+            stack_set: SET.into(),
+            targets: Targets {
+                ous: vec![self.ou(ou)],
+                accounts,
+            },
+            overrides: None,
+            preferences: easy(),
+            operation_id: OperationId(id.into()),
+        }
+    }
+
+    /// Creates instances in all of an OU and waits.
+    async fn deploy(&self, id: &str, ou: &str) -> StackSetOperation {
+        let request = self.request(id, ou, AccountFilter::None);
+        self.sandbox.create_stack_instances(&request).await.unwrap();
+        self.wait(id).await
+    }
+
+    fn pass(&self, seconds: u64) {
+        self.sandbox
+            .change(|world| {
+                world.advance(Duration::from_secs(seconds));
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    async fn status(&self, operation: &str) -> StackSetOperation {
+        self.sandbox
+            .describe_operation(SET, &id(operation))
+            .await
+            .unwrap()
+    }
+
+    async fn wait(&self, operation: &str) -> StackSetOperation {
+        for _ in 0..1_000 {
+            let found = self.status(operation).await;
+            if found.status.is_over() {
+                return found;
+            }
+            self.pass(10);
+        }
+        panic!("{operation} doesn't end");
+    }
+
+    async fn results(&self, operation: &str) -> Vec<OperationResult> {
+        let id = id(operation);
+        all_pages(|token| self.sandbox.list_operation_results(SET, &id, None, token))
+            .await
+            .unwrap()
+    }
+
+    async fn instances(&self) -> Vec<StackInstance> {
+        all_pages(|token| self.sandbox.list_stack_instances(SET, None, token))
+            .await
+            .unwrap()
+    }
+
+    async fn instance(&self, name: &str) -> Option<StackInstance> {
+        let account = self.account(name);
+        self.instances()
+            .await
+            .into_iter()
+            .find(|instance| instance.account == account)
+    }
+
+    async fn overrides(&self, name: &str) -> Parameters {
+        self.sandbox
+            .describe_overrides(SET, self.account(name))
+            .await
+            .unwrap()
+    }
+
+    /// The threshold of the alarm that is really in the account.
+    fn live_threshold(&self, name: &str) -> Option<f64> {
+        let account = self.account(name);
+        self.sandbox
+            .peek(|world| Some(world.member_alarm(account)?.0.threshold))
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        self.sandbox.change(|world| Ok(change(world))).unwrap()
+    }
+
+    fn break_account(&self, name: &str, reason: &str) {
+        let account = self.account(name);
+        self.change(|world| world.faults.accounts.insert(account, reason.into()));
+    }
+
+    fn mend_account(&self, name: &str) {
+        let account = self.account(name);
+        self.change(|world| world.faults.accounts.remove(&account));
+    }
+}
+
+fn code(error: &ServiceError) -> &str {
+    error.code.as_deref().unwrap_or_default()
+}

@@ -1,0 +1,344 @@
+use std::collections::BTreeSet;
+
+use super::*;
+use billctl_core::service::Kind;
+
+#[tokio::test]
+async fn a_parent_includes_its_children_and_never_the_management_account() {
+    let house = House::new().await;
+    let root = house
+        .sandbox
+        .peek(|world| world.organizations.root().clone());
+    let request = InstancesRequest {
+        targets: Targets {
+            ous: vec![root],
+            accounts: AccountFilter::None,
+        },
+        ..house.request("op-1", "Production", AccountFilter::None)
+    };
+    house
+        .sandbox
+        .create_stack_instances(&request)
+        .await
+        .unwrap();
+    house.wait("op-1").await;
+    let found: BTreeSet<_> = house
+        .instances()
+        .await
+        .iter()
+        .map(|instance| instance.account)
+        .collect();
+    let (all, management) = house.sandbox.peek(|world| {
+        let all: BTreeSet<_> = world.organizations.account_ids().collect();
+        (all, world.management_account())
+    });
+    assert_eq!(found.len(), all.len() - 1);
+    assert!(!found.contains(&management));
+    assert!(found.contains(&house.account("science-training")));
+}
+
+#[tokio::test]
+async fn intersection_is_only_those_and_difference_all_but_those() {
+    let house = House::new().await;
+    let one = house.account("security-audit");
+    let elsewhere = house.account("prod-web");
+    let only = AccountFilter::Intersection(vec![one, elsewhere]);
+    house
+        .sandbox
+        .create_stack_instances(&house.request("op-1", "Security", only))
+        .await
+        .unwrap();
+    house.wait("op-1").await;
+    assert_eq!(house.instances().await.len(), 1);
+    let but = AccountFilter::Difference(vec![house.account("security-tooling")]);
+    house
+        .sandbox
+        .create_stack_instances(&house.request("op-2", "Security", but))
+        .await
+        .unwrap();
+    house.wait("op-2").await;
+    assert_eq!(house.instances().await.len(), 2);
+    assert!(house.instance("security-tooling").await.is_none());
+}
+
+#[tokio::test]
+async fn create_leaves_what_exists_as_it_is() {
+    let house = House::new().await;
+    house.deploy("op-1", "Security").await;
+    let mut request = house.request("op-2", "Security", AccountFilter::None);
+    request.overrides = threshold("7");
+    house
+        .sandbox
+        .create_stack_instances(&request)
+        .await
+        .unwrap();
+    assert_eq!(house.wait("op-2").await.status, OperationStatus::Succeeded);
+    assert!(house.results("op-2").await.is_empty());
+    assert_eq!(house.live_threshold("security-audit"), Some(100.0));
+    assert!(house.overrides("security-audit").await.is_empty());
+}
+
+#[tokio::test]
+async fn create_with_a_new_id_tries_again_what_failed() {
+    let house = House::new().await;
+    house.break_account("security-audit", "denied by policy");
+    house.deploy("op-1", "Security").await;
+    let failed = house.instance("security-audit").await.unwrap();
+    assert_eq!(failed.status, InstanceStatus::Outdated);
+    assert_eq!(failed.detailed_status, Some(DetailedStatus::Failed));
+    assert_eq!(failed.reason, "denied by policy");
+    house.mend_account("security-audit");
+    house.deploy("op-2", "Security").await;
+    assert_eq!(house.results("op-2").await.len(), 1);
+    assert_eq!(house.live_threshold("security-audit"), Some(100.0));
+}
+
+#[tokio::test]
+async fn an_update_overrides_keeps_and_resets() {
+    let house = House::new().await;
+    house.deploy("op-1", "Security").await;
+    let named = AccountFilter::Intersection(vec![house.account("security-audit")]);
+    let mut request = house.request("op-2", "Security", named.clone());
+    request.overrides = Some(parameters(&[
+        ("Threshold", "500"),
+        ("Measure", "six-hourly"),
+    ]));
+    house
+        .sandbox
+        .update_stack_instances(&request)
+        .await
+        .unwrap();
+    house.wait("op-2").await;
+    assert_eq!(house.live_threshold("security-audit"), Some(500.0));
+    assert_eq!(house.live_threshold("security-tooling"), Some(100.0));
+
+    // Not sent: everything stays.
+    let request = house.request("op-3", "Security", named.clone());
+    house
+        .sandbox
+        .update_stack_instances(&request)
+        .await
+        .unwrap();
+    house.wait("op-3").await;
+    assert_eq!(house.overrides("security-audit").await.len(), 2);
+
+    // Sent without a key: that one goes back to the StackSet's value.
+    let mut request = house.request("op-4", "Security", named.clone());
+    request.overrides = threshold("600");
+    house
+        .sandbox
+        .update_stack_instances(&request)
+        .await
+        .unwrap();
+    house.wait("op-4").await;
+    assert_eq!(
+        house.overrides("security-audit").await,
+        parameters(&[("Threshold", "600")])
+    );
+
+    // Sent empty: all go back.
+    let mut request = house.request("op-5", "Security", named);
+    request.overrides = Some(Parameters::new());
+    house
+        .sandbox
+        .update_stack_instances(&request)
+        .await
+        .unwrap();
+    house.wait("op-5").await;
+    assert_eq!(house.live_threshold("security-audit"), Some(100.0));
+}
+
+#[tokio::test]
+async fn an_update_of_what_is_not_there_finds_no_instance() {
+    let house = House::new().await;
+    for accounts in [
+        AccountFilter::None,
+        AccountFilter::Intersection(vec![house.account("security-audit")]),
+    ] {
+        let request = house.request("op-1", "Security", accounts);
+        let error = house
+            .sandbox
+            .update_stack_instances(&request)
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (error.kind, code(&error)),
+            (Kind::NotFound, "StackInstanceNotFoundException")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_parameter_must_exist_before_it_can_be_overridden() {
+    let house = House::new().await;
+    let mut request = house.request("op-1", "Security", AccountFilter::None);
+    request.overrides = Some(parameters(&[("Colour", "red")]));
+    let error = house
+        .sandbox
+        .create_stack_instances(&request)
+        .await
+        .unwrap_err();
+    assert_eq!(code(&error), "ValidationError");
+    assert!(error.message.contains("Colour"), "{error}");
+}
+
+#[tokio::test]
+async fn targets_that_can_not_be_are_refused() {
+    let house = House::new().await;
+    let ou = house.ou("Security");
+    let unknown: OuId = "ou-zzzz-zzzzzzzz".parse().unwrap();
+    for targets in [
+        Targets {
+            ous: vec![unknown],
+            accounts: AccountFilter::None,
+        },
+        Targets {
+            ous: Vec::new(),
+            accounts: AccountFilter::None,
+        },
+        Targets {
+            ous: vec![ou.clone(); 51],
+            accounts: AccountFilter::None,
+        },
+        Targets {
+            ous: vec![ou],
+            accounts: AccountFilter::Intersection(Vec::new()),
+        },
+    ] {
+        let request = InstancesRequest {
+            targets,
+            ..house.request("op-1", "Security", AccountFilter::None)
+        };
+        let error = house
+            .sandbox
+            .create_stack_instances(&request)
+            .await
+            .unwrap_err();
+        assert_eq!(code(&error), "ValidationError");
+    }
+    assert!(house.instances().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_empty_ou_is_an_operation_without_results_that_succeeds() {
+    let house = House::new().await;
+    let done = house.deploy("op-1", "Empty").await;
+    assert_eq!(done.status, OperationStatus::Succeeded);
+    assert!(house.results("op-1").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_suspended_account_is_skipped_and_is_no_failure() {
+    let house = House::new().await;
+    let mut request = house.request("op-1", "Suspended", AccountFilter::None);
+    request.preferences = soft(Amount::Count(0), Amount::Count(1));
+    house
+        .sandbox
+        .create_stack_instances(&request)
+        .await
+        .unwrap();
+    let done = house.wait("op-1").await;
+    assert_eq!(done.status, OperationStatus::Succeeded);
+    assert_eq!(done.failed_instances, Some(0));
+    let skipped = house.instance("old-campaign").await.unwrap();
+    assert_eq!(
+        skipped.detailed_status,
+        Some(DetailedStatus::SkippedSuspendedAccount)
+    );
+    assert_eq!(skipped.status, InstanceStatus::Outdated);
+    assert_eq!(house.live_threshold("old-campaign"), None);
+}
+
+#[tokio::test]
+async fn a_deletion_that_fails_leaves_an_inoperable_instance_that_retaining_cures() {
+    let house = House::new().await;
+    house.deploy("op-1", "Security").await;
+    house.break_account("security-audit", "explicit deny");
+    let targets = Targets {
+        ous: vec![house.ou("Security")],
+        accounts: AccountFilter::Intersection(vec![house.account("security-audit")]),
+    };
+    let delete = async |retain: bool, operation: &str| {
+        house
+            .sandbox
+            .delete_stack_instances(SET, &targets, retain, &easy(), &id(operation))
+            .await
+            .unwrap();
+        house.wait(operation).await
+    };
+    delete(false, "op-2").await;
+    let broken = house.instance("security-audit").await.unwrap();
+    assert_eq!(broken.status, InstanceStatus::Inoperable);
+
+    // An update of the set leaves it out.
+    house
+        .sandbox
+        .update_stack_set(&spec(), &easy(), &id("op-3"))
+        .await
+        .unwrap();
+    house.wait("op-3").await;
+    let audit = house.account("security-audit");
+    assert!(
+        house
+            .results("op-3")
+            .await
+            .iter()
+            .all(|result| result.account != audit)
+    );
+
+    delete(true, "op-4").await;
+    assert!(house.instance("security-audit").await.is_none());
+
+    // The stack stayed, and its named resources are in the way until somebody deletes it.
+    house.mend_account("security-audit");
+    house.deploy("op-5", "Security").await;
+    let taken = house.instance("security-audit").await.unwrap();
+    assert!(taken.reason.contains("already exists"), "{}", taken.reason);
+    house.change(|world| {
+        world
+            .edit_member(audit, &HandEdit::DeleteRetainedStacks)
+            .unwrap();
+    });
+    house.deploy("op-6", "Security").await;
+    let cured = house.instance("security-audit").await.unwrap();
+    assert_eq!(cured.status, InstanceStatus::Current);
+}
+
+#[tokio::test]
+async fn pages_hold_a_hundred() {
+    let world = seed::world(&seed::Shape {
+        accounts: 250,
+        ous: 5,
+        depth: 2,
+        seed: 1,
+    });
+    let root = world.organizations.root().clone();
+    let sandbox = Sandbox::in_memory(world);
+    sandbox.activate_organizations_access().await.unwrap();
+    sandbox.create_stack_set(&spec(), "t").await.unwrap();
+    let house = House { sandbox };
+    let request = InstancesRequest {
+        stack_set: SET.into(),
+        targets: Targets {
+            ous: vec![root],
+            accounts: AccountFilter::None,
+        },
+        overrides: None,
+        preferences: easy(),
+        operation_id: id("op-1"),
+    };
+    house
+        .sandbox
+        .create_stack_instances(&request)
+        .await
+        .unwrap();
+    house.wait("op-1").await;
+    let page = house
+        .sandbox
+        .list_stack_instances(SET, None, None)
+        .await
+        .unwrap();
+    assert_eq!(page.items.len(), 100);
+    assert_eq!(house.instances().await.len(), 250);
+    assert_eq!(house.results("op-1").await.len(), 250);
+}

@@ -1,0 +1,116 @@
+//! `ListMetrics`.
+
+use std::collections::BTreeMap;
+
+use super::invalid;
+use super::source::{BILLING, CHARGES};
+use crate::World;
+use crate::metrics::opened;
+use billctl_core::model::AccountId;
+use billctl_core::service::cloudwatch::{LIST_METRICS, METRICS_PAGE_SIZE, Metric};
+use billctl_core::service::{Operation, Page, Result};
+
+/// `ListMetrics`: those that have at least the given dimensions.
+pub(super) fn list_metrics(
+    world: &World,
+    namespace: &str,
+    name: &str,
+    dimensions: &BTreeMap<String, Option<String>>,
+    token: Option<&str>,
+) -> Result<Page<Metric>> {
+    const OPERATION: Operation = LIST_METRICS;
+    let skip: usize = match token {
+        None => 0,
+        Some(token) => token
+            .parse()
+            .map_err(|_| invalid(OPERATION, "InvalidParameterValue", "Invalid NextToken"))?,
+    };
+    // At most 30 (API reference).
+    if dimensions.len() > 30 {
+        return Err(invalid(
+            OPERATION,
+            "InvalidParameterValue",
+            "Too many dimensions",
+        ));
+    }
+    if namespace != BILLING || name != CHARGES || !world.billing_alerts {
+        return Ok(Page::last(Vec::new()));
+    }
+    let matches = |metric: &Metric| {
+        dimensions.iter().all(|(key, wanted)| {
+            metric
+                .dimensions
+                .get(key)
+                .is_some_and(|value| wanted.as_ref().is_none_or(|wanted| wanted == value))
+        })
+    };
+    // An account asked for by its id alone need not be looked for among all.
+    let only: Option<AccountId> = dimensions
+        .get("LinkedAccount")
+        .and_then(|value| value.as_ref()?.parse().ok());
+    let mut found = all_charges(world, only).filter(matches).skip(skip);
+    let items: Vec<Metric> = found.by_ref().take(METRICS_PAGE_SIZE).collect();
+    let next = found
+        .next()
+        .is_some()
+        .then(|| (skip + METRICS_PAGE_SIZE).to_string());
+    Ok(Page { items, next })
+}
+
+/// Every charges metric of the payer, or those of one account.
+fn all_charges(world: &World, only: Option<AccountId>) -> impl Iterator<Item = Metric> {
+    let metric = |account: Option<AccountId>, service: Option<&str>| {
+        let mut dimensions = BTreeMap::from([("Currency".to_owned(), "USD".to_owned())]);
+        if let Some(account) = account {
+            dimensions.insert("LinkedAccount".to_owned(), account.to_string());
+        }
+        if let Some(service) = service {
+            dimensions.insert("ServiceName".to_owned(), service.to_owned());
+        }
+        Metric {
+            namespace: BILLING.to_owned(),
+            name: CHARGES.to_owned(),
+            dimensions,
+        }
+    };
+    let ledger = &world.cloudwatch.ledger;
+    let accounts = move || {
+        world
+            .charged_accounts()
+            .filter(move |id| only.is_none_or(|only| only == *id))
+            // A metric is listed from its first datapoint on.
+            .filter(
+                |id| match (ledger.published(*id, None), opened(world, *id)) {
+                    (Some(published), _) => !published.is_empty(),
+                    (None, Some(opened)) => {
+                        let seen = world.now - world.publications.payer_late();
+                        !world.publications.times(*id, opened, seen).is_empty()
+                    }
+                    (None, None) => true,
+                },
+            )
+    };
+    let totals = only.is_none().then(|| {
+        let mut services: Vec<String> = accounts()
+            .flat_map(|account| ledger.services(account))
+            .collect();
+        services.sort_unstable();
+        services.dedup();
+        std::iter::once(metric(None, None)).chain(
+            services
+                .into_iter()
+                .map(move |service| metric(None, Some(&service))),
+        )
+    });
+    totals
+        .into_iter()
+        .flatten()
+        .chain(accounts().flat_map(move |account| {
+            let services = ledger.services(account);
+            std::iter::once(metric(Some(account), None)).chain(
+                services
+                    .into_iter()
+                    .map(move |service| metric(Some(account), Some(&service))),
+            )
+        }))
+}

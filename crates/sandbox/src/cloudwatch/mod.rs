@@ -1,0 +1,372 @@
+//! The payer's CloudWatch: alarms and dashboards are kept, metrics are worked out (see `data` and `metrics`).
+
+mod data;
+mod list;
+pub(super) mod math;
+mod source;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub(super) use data::{frame_values, get_metric_data};
+pub(super) use source::{Source, bucket, source};
+
+use super::metrics::Ledger;
+use super::{Sandbox, World};
+use billctl_core::model::{Arn, REGION};
+use billctl_core::service::cloudwatch::{
+    Alarm, AlarmState, AlarmStatus, CloudWatch, DELETE_ALARMS, DELETE_DASHBOARDS, DESCRIBE_ALARMS,
+    DataRequest, GET_DASHBOARD, GET_METRIC_DATA, LIST_METRICS, Metric, MetricQuery, PUT_DASHBOARD,
+    PUT_METRIC_ALARM, QuerySource, Series,
+};
+use billctl_core::service::{Kind, Operation, Page, Result, ServiceError, Tags};
+
+/// Most metrics in one alarm (AWS-FACTS 2).
+const MAX_ALARM_METRICS: usize = 10;
+/// An alarm may look back a week where its period is an hour or more, else a day (AWS-FACTS 2).
+const LONGEST_LOOK_BACK: u32 = 7 * 86_400;
+const SHORT_LOOK_BACK: u32 = 86_400;
+
+/// The payer's alarms and dashboards, and what every account spends.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct State {
+    pub(super) ledger: Ledger,
+    pub(super) alarms: BTreeMap<String, StoredAlarm>,
+    dashboards: BTreeMap<String, Value>,
+    /// What metering knows of each alarm: see `metering`.
+    #[serde(default)]
+    pub(super) metering: super::metering::State,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct StoredAlarm {
+    pub(super) alarm: Alarm,
+    pub(super) state: AlarmState,
+    pub(super) reason: String,
+    pub(super) since: Timestamp,
+    tags: Tags,
+}
+
+fn invalid(operation: Operation, code: &str, message: impl Into<String>) -> ServiceError {
+    ServiceError::new(operation, Kind::Invalid, code, message)
+}
+
+/// The queries' expressions, parsed, after checking that ids are unique, known and well formed.
+pub(super) fn check_queries(
+    queries: &[MetricQuery],
+) -> std::result::Result<BTreeMap<&str, math::Expr>, String> {
+    let mut ids = BTreeSet::new();
+    for query in queries {
+        let well_formed = query.id.starts_with(|c: char| c.is_ascii_lowercase())
+            && query
+                .id
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !well_formed {
+            return Err(format!("the id `{}` is not valid", query.id));
+        }
+        if !ids.insert(query.id.as_str()) {
+            return Err(format!("the id `{}` is used twice", query.id));
+        }
+    }
+    let mut parsed = BTreeMap::new();
+    for query in queries {
+        let QuerySource::Expression { expression } = &query.source else {
+            continue;
+        };
+        let expr = math::parse(expression)?;
+        if let Some(unknown) = expr.ids().into_iter().find(|id| !ids.contains(id)) {
+            return Err(format!("`{expression}` names `{unknown}`, which is no id"));
+        }
+        parsed.insert(query.id.as_str(), expr);
+    }
+    Ok(parsed)
+}
+
+/// The alarm's period: all its metrics share one.
+pub(super) fn period(alarm: &Alarm) -> Option<u32> {
+    alarm.metrics.iter().find_map(|query| match query.source {
+        QuerySource::Stat { period, .. } => Some(period),
+        QuerySource::Expression { .. } => None,
+    })
+}
+
+fn check_alarm(alarm: &Alarm) -> std::result::Result<(), String> {
+    if !(1..=255).contains(&alarm.name.chars().count()) {
+        return Err("the alarm's name must have 1 to 255 characters".to_owned());
+    }
+    if !matches!(
+        alarm.comparison.as_str(),
+        "GreaterThanThreshold"
+            | "GreaterThanOrEqualToThreshold"
+            | "LessThanThreshold"
+            | "LessThanOrEqualToThreshold"
+    ) {
+        return Err(format!(
+            "ComparisonOperator `{}` is not valid",
+            alarm.comparison
+        ));
+    }
+    if !matches!(
+        alarm.treat_missing_data.as_str(),
+        "missing" | "ignore" | "breaching" | "notBreaching"
+    ) {
+        return Err(format!(
+            "TreatMissingData `{}` is not valid",
+            alarm.treat_missing_data
+        ));
+    }
+    if !alarm.threshold.is_finite() {
+        return Err("the threshold is not a number".to_owned());
+    }
+    if alarm.metrics.len() > MAX_ALARM_METRICS {
+        return Err(format!("an alarm has at most {MAX_ALARM_METRICS} metrics"));
+    }
+    check_queries(&alarm.metrics)?;
+    if alarm
+        .metrics
+        .iter()
+        .filter(|query| query.return_data)
+        .count()
+        != 1
+    {
+        return Err("exactly one metric must return data".to_owned());
+    }
+    let Some(period) = period(alarm) else {
+        return Err("no metric of the alarm is a statistic".to_owned());
+    };
+    for query in &alarm.metrics {
+        if let QuerySource::Stat { period: other, .. } = query.source
+            && other != period
+        {
+            return Err("all metrics of an alarm must have the same period".to_owned());
+        }
+    }
+    if period == 0 || (period % 60 != 0 && ![1, 5, 10, 20, 30].contains(&period)) {
+        return Err(format!("the period {period} is not a multiple of 60"));
+    }
+    let longest = if period >= 3_600 {
+        LONGEST_LOOK_BACK
+    } else {
+        SHORT_LOOK_BACK
+    };
+    if alarm.evaluation_periods == 0 || alarm.evaluation_periods.saturating_mul(period) > longest {
+        return Err(format!(
+            "the period times the evaluation periods must be at most {longest} seconds"
+        ));
+    }
+    Ok(())
+}
+
+impl World {
+    /// The ARN of an alarm of the payer.
+    pub(super) fn alarm_arn(&self, name: &str) -> Arn {
+        Arn::new(
+            "cloudwatch",
+            REGION,
+            self.management_account(),
+            &format!("alarm:{name}"),
+        )
+    }
+
+    /// The payer's alarms of these names, those that exist.
+    pub(super) fn alarm_statuses(&self, names: &[String]) -> Vec<AlarmStatus> {
+        names
+            .iter()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .filter_map(|name| {
+                let stored = self.cloudwatch.alarms.get(name)?;
+                Some(AlarmStatus {
+                    alarm: stored.alarm.clone(),
+                    arn: self.alarm_arn(name),
+                    state: stored.state,
+                    reason: stored.reason.clone(),
+                    since: Some(stored.since),
+                })
+            })
+            .collect()
+    }
+}
+
+#[async_trait]
+impl CloudWatch for Sandbox {
+    async fn describe_alarms(&self, names: &[String]) -> Result<Vec<AlarmStatus>> {
+        self.call(DESCRIBE_ALARMS, |world| {
+            // At most 100 names in one call (API reference).
+            if names.len() > 100 {
+                return Err(invalid(
+                    DESCRIBE_ALARMS,
+                    "ValidationError",
+                    "Member must have length less than or equal to 100",
+                ));
+            }
+            Ok(world.alarm_statuses(names))
+        })
+        .await
+    }
+
+    async fn put_metric_alarm(&self, alarm: &Alarm, tags: &Tags) -> Result<()> {
+        self.call(PUT_METRIC_ALARM, |world| {
+            check_alarm(alarm).map_err(|why| invalid(PUT_METRIC_ALARM, "ValidationError", why))?;
+            let now = world.now;
+            world
+                .cloudwatch
+                .alarms
+                .entry(alarm.name.clone())
+                .and_modify(|stored| stored.alarm = alarm.clone())
+                .or_insert_with(|| StoredAlarm {
+                    alarm: alarm.clone(),
+                    state: AlarmState::InsufficientData,
+                    reason: "Unchecked: Initial alarm creation".to_owned(),
+                    since: now,
+                    tags: tags.clone(),
+                });
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_alarms(&self, names: &[String]) -> Result<()> {
+        self.call(DELETE_ALARMS, |world| {
+            // All or nothing (API reference).
+            if let Some(missing) = names
+                .iter()
+                .find(|name| !world.cloudwatch.alarms.contains_key(*name))
+            {
+                return Err(ServiceError::new(
+                    DELETE_ALARMS,
+                    Kind::NotFound,
+                    "ResourceNotFound",
+                    format!("Unknown alarm {missing}"),
+                ));
+            }
+            for name in names {
+                world.cloudwatch.alarms.remove(name);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn get_metric_data(
+        &self,
+        request: &DataRequest,
+        token: Option<String>,
+    ) -> Result<Page<Series>> {
+        self.call(GET_METRIC_DATA, |world| {
+            data::get_metric_data(world, world.management_account(), request, token.as_deref())
+        })
+        .await
+    }
+
+    async fn list_metrics(
+        &self,
+        namespace: &str,
+        name: &str,
+        dimensions: &BTreeMap<String, Option<String>>,
+        token: Option<String>,
+    ) -> Result<Page<Metric>> {
+        self.call(LIST_METRICS, |world| {
+            list::list_metrics(world, namespace, name, dimensions, token.as_deref())
+        })
+        .await
+    }
+
+    async fn get_dashboard(&self, name: &str) -> Result<Value> {
+        self.call(GET_DASHBOARD, |world| {
+            world
+                .cloudwatch
+                .dashboards
+                .get(name)
+                .cloned()
+                .ok_or_else(|| no_dashboard(GET_DASHBOARD, name))
+        })
+        .await
+    }
+
+    async fn put_dashboard(&self, name: &str, body: &Value) -> Result<()> {
+        self.call(PUT_DASHBOARD, |world| {
+            let widgets = body.get("widgets").and_then(Value::as_array);
+            // At most 500 widgets (CloudWatch quotas).
+            if widgets.is_none_or(|widgets| widgets.len() > 500) {
+                return Err(invalid(
+                    PUT_DASHBOARD,
+                    "InvalidParameterInput",
+                    "The dashboard body is invalid: it needs `widgets`, at most 500",
+                ));
+            }
+            let valid = (1..=255).contains(&name.len())
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+            if !valid {
+                return Err(invalid(
+                    PUT_DASHBOARD,
+                    "InvalidParameterValue",
+                    "The dashboard's name may hold letters, digits, hyphens and underscores only",
+                ));
+            }
+            world
+                .cloudwatch
+                .dashboards
+                .insert(name.to_owned(), body.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_dashboards(&self, names: &[String]) -> Result<()> {
+        self.call(DELETE_DASHBOARDS, |world| {
+            if let Some(missing) = names
+                .iter()
+                .find(|name| !world.cloudwatch.dashboards.contains_key(*name))
+            {
+                return Err(no_dashboard(DELETE_DASHBOARDS, missing));
+            }
+            for name in names {
+                world.cloudwatch.dashboards.remove(name);
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn no_dashboard(operation: Operation, name: &str) -> ServiceError {
+    ServiceError::new(
+        operation,
+        Kind::NotFound,
+        "ResourceNotFound",
+        format!("Dashboard {name} does not exist"),
+    )
+}
+
+impl World {
+    /// GetMetricData as the notifier calls it: in the payer, one page.
+    pub(super) fn metric_data(
+        &self,
+        request: &DataRequest,
+        token: Option<&str>,
+    ) -> Result<Page<Series>> {
+        data::get_metric_data(self, self.management_account(), request, token)
+    }
+
+    /// ListMetrics as the notifier calls it.
+    pub(super) fn metrics_like(
+        &self,
+        namespace: &str,
+        name: &str,
+        dimensions: &BTreeMap<String, Option<String>>,
+        token: Option<&str>,
+    ) -> Result<Page<Metric>> {
+        list::list_metrics(self, namespace, name, dimensions, token)
+    }
+}
+
+#[cfg(test)]
+mod tests;

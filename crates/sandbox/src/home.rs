@@ -1,0 +1,29 @@
+//! What the billing side asks the core about the organisation.
+
+use super::World;
+use billctl_core::model::{AccountId, AccountState, OrgId};
+
+impl World {
+    /// The organisation's id.
+    pub(super) fn organization_id(&self) -> &OrgId {
+        &self.organizations.id
+    }
+
+    /// Whether the account belongs to the organisation, the management account included.
+    pub(super) fn is_member(&self, account: AccountId) -> bool {
+        self.organizations.has_account(account)
+    }
+
+    /// Every account that can have charges, by id.
+    pub(super) fn charged_accounts(&self) -> impl Iterator<Item = AccountId> {
+        self.organizations
+            .accounts()
+            .filter(|(account, _)| {
+                !matches!(
+                    account.state,
+                    AccountState::Closed | AccountState::PendingActivation
+                )
+            })
+            .map(|(account, _)| account.id)
+    }
+}

@@ -1,0 +1,346 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::policy::{
+    Caller, Decision, PolicyKind, Request, RequestContext, check, evaluate, evaluate_all,
+};
+use super::{Sandbox, World};
+use billctl_core::model::Arn;
+use billctl_core::service::iam::{
+    CREATE_ROLE, DELETE_ROLE, DELETE_ROLE_POLICY, DETACH_ROLE_POLICY, GET_ROLE, GET_ROLE_POLICY,
+    Iam, LIST_ATTACHED_ROLE_POLICIES, LIST_ROLE_POLICIES, NewRole, PUT_ROLE_POLICY, Role,
+    SIMULATE_PRINCIPAL_POLICY, Simulation, UPDATE_ASSUME_ROLE_POLICY,
+};
+use billctl_core::service::{Kind, Operation, Result, ServiceError, Tags};
+
+/// How long other services don't see a new role yet. AWS names no number ("eventual consistency"); callers have to
+/// wait until it works, however long it takes.
+const PROPAGATION: SignedDuration = SignedDuration::from_secs(8);
+
+/// Roles of the billing account.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct State {
+    roles: BTreeMap<String, StoredRole>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct StoredRole {
+    arn: Arn,
+    trust: Value,
+    description: String,
+    tags: Tags,
+    created: Timestamp,
+    inline: BTreeMap<String, Value>,
+    /// Managed policies; what they allow isn't known here.
+    #[serde(default)]
+    attached: BTreeSet<Arn>,
+}
+
+/// Why a role can't be used for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RoleFault {
+    /// There is no such role, or it isn't visible yet, or it doesn't trust the service.
+    NotAssumable,
+    /// Its policies don't allow the action on the resource.
+    NotAllowed,
+}
+
+impl State {
+    fn role(&self, operation: Operation, name: &str) -> Result<&StoredRole> {
+        self.roles
+            .get(name)
+            .ok_or_else(|| no_such_role(operation, name))
+    }
+
+    fn role_mut(&mut self, operation: Operation, name: &str) -> Result<&mut StoredRole> {
+        self.roles
+            .get_mut(name)
+            .ok_or_else(|| no_such_role(operation, name))
+    }
+
+    /// Attaches a managed policy, as a person does by hand. False where there is no such role.
+    pub fn attach(&mut self, role: &str, policy: Arn) -> bool {
+        self.roles
+            .get_mut(role)
+            .map(|role| role.attached.insert(policy))
+            .is_some()
+    }
+
+    fn by_arn(&self, arn: &Arn) -> Option<&StoredRole> {
+        let name = arn.resource().rsplit('/').next()?;
+        self.roles.get(name).filter(|role| role.arn == *arn)
+    }
+
+    /// Whether a role of this ARN exists, for policies that name it.
+    pub(super) fn exists(&self, arn: &Arn) -> bool {
+        self.by_arn(arn).is_some()
+    }
+
+    /// Whether the service can assume the role at this time, with these condition values.
+    pub(super) fn assumable(
+        &self,
+        arn: &Arn,
+        service: &str,
+        context: &RequestContext,
+        now: Timestamp,
+    ) -> bool {
+        self.by_arn(arn).is_some_and(|role| {
+            now.duration_since(role.created) >= PROPAGATION
+                && evaluate(
+                    &role.trust,
+                    Request {
+                        caller: Caller::Service(service),
+                        action: "sts:AssumeRole",
+                        resource: role.arn.as_str(),
+                        context,
+                    },
+                ) == Decision::Allowed
+        })
+    }
+
+    /// Whether the role's policies allow an action.
+    pub(super) fn allows(
+        &self,
+        arn: &Arn,
+        action: &str,
+        resource: &str,
+        context: &RequestContext,
+    ) -> bool {
+        self.by_arn(arn).is_some_and(|role| {
+            evaluate_all(
+                role.inline.values(),
+                Request {
+                    caller: Caller::Role(arn.as_str()),
+                    action,
+                    resource,
+                    context,
+                },
+            ) == Decision::Allowed
+        })
+    }
+
+    /// Whether `service` may do `action` on `resource` with this role.
+    pub(super) fn may(
+        &self,
+        arn: &Arn,
+        service: &str,
+        context: &RequestContext,
+        action: &str,
+        resource: &str,
+        now: Timestamp,
+    ) -> std::result::Result<(), RoleFault> {
+        if !self.assumable(arn, service, context, now) {
+            Err(RoleFault::NotAssumable)
+        } else if !self.allows(arn, action, resource, context) {
+            Err(RoleFault::NotAllowed)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn no_such_role(operation: Operation, name: &str) -> ServiceError {
+    ServiceError::new(
+        operation,
+        Kind::NotFound,
+        "NoSuchEntity",
+        format!("The role with name {name} cannot be found."),
+    )
+}
+
+fn well_formed(operation: Operation, document: &Value, kind: PolicyKind) -> Result<()> {
+    check(document, kind)
+        .map_err(|why| ServiceError::new(operation, Kind::Invalid, "MalformedPolicyDocument", why))
+}
+
+/// IAM's rule for names of roles and policies: `[\w+=,.@-]`, up to a length.
+fn valid_name(operation: Operation, name: &str, longest: usize) -> Result<()> {
+    let valid = (1..=longest).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte));
+    if valid {
+        return Ok(());
+    }
+    Err(ServiceError::new(
+        operation,
+        Kind::Invalid,
+        "ValidationError",
+        format!("The specified value for the name `{name}` is invalid."),
+    ))
+}
+
+#[async_trait]
+impl Iam for Sandbox {
+    async fn get_role(&self, name: &str) -> Result<Role> {
+        self.call(GET_ROLE, |world| {
+            let role = world.iam.role(GET_ROLE, name)?;
+            Ok(Role {
+                name: name.to_owned(),
+                arn: role.arn.clone(),
+                trust_policy: role.trust.clone(),
+                description: role.description.clone(),
+                tags: role.tags.clone(),
+            })
+        })
+        .await
+    }
+
+    async fn create_role(&self, role: &NewRole) -> Result<Arn> {
+        self.call(CREATE_ROLE, |world| create_role(world, role))
+            .await
+    }
+
+    async fn update_trust_policy(&self, role: &str, policy: &Value) -> Result<()> {
+        self.call(UPDATE_ASSUME_ROLE_POLICY, |world| {
+            well_formed(UPDATE_ASSUME_ROLE_POLICY, policy, PolicyKind::Trust)?;
+            world.iam.role_mut(UPDATE_ASSUME_ROLE_POLICY, role)?.trust = policy.clone();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_role(&self, name: &str) -> Result<()> {
+        self.call(DELETE_ROLE, |world| {
+            let role = world.iam.role(DELETE_ROLE, name)?;
+            if !role.inline.is_empty() || !role.attached.is_empty() {
+                return Err(ServiceError::new(
+                    DELETE_ROLE,
+                    Kind::Other,
+                    "DeleteConflict",
+                    "Cannot delete entity, must delete or detach policies first.",
+                ));
+            }
+            world.iam.roles.remove(name);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn list_role_policies(&self, role: &str) -> Result<Vec<String>> {
+        self.call(LIST_ROLE_POLICIES, |world| {
+            let role = world.iam.role(LIST_ROLE_POLICIES, role)?;
+            Ok(role.inline.keys().cloned().collect())
+        })
+        .await
+    }
+
+    async fn get_role_policy(&self, role: &str, policy: &str) -> Result<Value> {
+        self.call(GET_ROLE_POLICY, |world| {
+            let stored = world.iam.role(GET_ROLE_POLICY, role)?;
+            stored
+                .inline
+                .get(policy)
+                .cloned()
+                .ok_or_else(|| no_such_policy(GET_ROLE_POLICY, policy))
+        })
+        .await
+    }
+
+    async fn put_role_policy(&self, role: &str, policy: &str, document: &Value) -> Result<()> {
+        self.call(PUT_ROLE_POLICY, |world| {
+            valid_name(PUT_ROLE_POLICY, policy, 128)?;
+            let stored = world.iam.role_mut(PUT_ROLE_POLICY, role)?;
+            well_formed(PUT_ROLE_POLICY, document, PolicyKind::Identity)?;
+            stored.inline.insert(policy.to_owned(), document.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_role_policy(&self, role: &str, policy: &str) -> Result<()> {
+        self.call(DELETE_ROLE_POLICY, |world| {
+            let stored = world.iam.role_mut(DELETE_ROLE_POLICY, role)?;
+            match stored.inline.remove(policy) {
+                Some(_) => Ok(()),
+                None => Err(no_such_policy(DELETE_ROLE_POLICY, policy)),
+            }
+        })
+        .await
+    }
+
+    async fn list_attached_role_policies(&self, role: &str) -> Result<Vec<Arn>> {
+        self.call(LIST_ATTACHED_ROLE_POLICIES, |world| {
+            let role = world.iam.role(LIST_ATTACHED_ROLE_POLICIES, role)?;
+            Ok(role.attached.iter().cloned().collect())
+        })
+        .await
+    }
+
+    async fn detach_role_policy(&self, role: &str, policy: &Arn) -> Result<()> {
+        self.call(DETACH_ROLE_POLICY, |world| {
+            let stored = world.iam.role_mut(DETACH_ROLE_POLICY, role)?;
+            match stored.attached.remove(policy) {
+                true => Ok(()),
+                false => Err(no_such_policy(DETACH_ROLE_POLICY, policy.as_str())),
+            }
+        })
+        .await
+    }
+
+    async fn denied_actions(&self, simulation: &Simulation) -> Result<Vec<String>> {
+        self.call(SIMULATE_PRINCIPAL_POLICY, |world| {
+            let role = world.iam.by_arn(&simulation.principal);
+            let mut context = RequestContext::default();
+            for (key, value) in &simulation.context {
+                context = context.with(key, value);
+            }
+            let allowed = |action: &str| match role {
+                Some(role) => simulation
+                    .resources
+                    .iter()
+                    .any(|one| world.iam.allows(&role.arn, action, one, &context)),
+                // Whoever uses the sandbox is its administrator, as far as the sandbox lets them.
+                None => !world.faults.denies(action),
+            };
+            Ok(simulation
+                .actions
+                .iter()
+                .filter(|action| !allowed(action))
+                .cloned()
+                .collect())
+        })
+        .await
+    }
+}
+
+fn create_role(world: &mut World, role: &NewRole) -> Result<Arn> {
+    valid_name(CREATE_ROLE, &role.name, 64)?;
+    well_formed(CREATE_ROLE, &role.trust_policy, PolicyKind::Trust)?;
+    if world.iam.roles.contains_key(&role.name) {
+        return Err(ServiceError::new(
+            CREATE_ROLE,
+            Kind::Exists,
+            "EntityAlreadyExists",
+            format!("Role with name {} already exists.", role.name),
+        ));
+    }
+    let payer = world.management_account();
+    let arn = Arn::new("iam", "", payer, &format!("role/{}", role.name));
+    world.iam.roles.insert(
+        role.name.clone(),
+        StoredRole {
+            arn: arn.clone(),
+            trust: role.trust_policy.clone(),
+            description: role.description.clone(),
+            tags: role.tags.clone(),
+            created: world.now,
+            inline: BTreeMap::new(),
+            attached: BTreeSet::new(),
+        },
+    );
+    Ok(arn)
+}
+
+fn no_such_policy(operation: Operation, policy: &str) -> ServiceError {
+    ServiceError::new(
+        operation,
+        Kind::NotFound,
+        "NoSuchEntity",
+        format!("The role policy with name {policy} cannot be found."),
+    )
+}

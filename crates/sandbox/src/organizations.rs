@@ -1,0 +1,585 @@
+//! Organizations in memory (AWS-FACTS 7).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::faults::hash;
+use super::{Sandbox, World, cloudformation, metrics};
+use billctl_core::error::Error;
+use billctl_core::model::{
+    Account, AccountId, AccountState, Arn, OrgId, Organization, OrganizationalUnit, OuId,
+};
+use billctl_core::service::organizations::{
+    DESCRIBE_ACCOUNT, DESCRIBE_ORGANIZATION, LIST_ACCOUNTS_FOR_PARENT,
+    LIST_DELEGATED_ADMINISTRATORS, LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, LIST_ROOTS,
+    LIST_TAGS_FOR_RESOURCE, OrganizationInfo, PAGE_SIZE,
+};
+use billctl_core::service::{Kind, Operation, Organizations, Page, Result, ServiceError, Tags};
+
+/// Deepest OU below the root (quotas of AWS Organizations).
+const DEEPEST: usize = 5;
+
+/// The organisation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct State {
+    /// Its id.
+    pub id: OrgId,
+    /// The account that pays.
+    pub management_account: AccountId,
+    /// Whether the caller's account is in an organisation at all.
+    pub in_use: bool,
+    /// Whether all features are on, or only consolidated billing.
+    pub all_features: bool,
+    /// Members registered as delegated administrators of StackSets.
+    pub stacksets_administrators: BTreeSet<AccountId>,
+    root: OuId,
+    units: BTreeMap<OuId, Unit>,
+    accounts: BTreeMap<AccountId, Entry>,
+}
+
+/// The root or an OU, with what is directly in it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Unit {
+    name: String,
+    parent: Option<OuId>,
+    units: BTreeSet<OuId>,
+    accounts: BTreeSet<AccountId>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Entry {
+    name: String,
+    email: String,
+    state: AccountState,
+    parent: OuId,
+    tags: Tags,
+    /// Whether it was invited, and not made by Organizations: it lacks the role for the management account.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    invited: bool,
+}
+
+impl State {
+    /// An organisation of nothing but the root and the management account in it.
+    pub fn new(id: OrgId, root: OuId, management: Account) -> Self {
+        let mut state = Self {
+            id,
+            management_account: management.id,
+            in_use: true,
+            all_features: true,
+            stacksets_administrators: BTreeSet::new(),
+            root: root.clone(),
+            units: BTreeMap::from([(
+                root.clone(),
+                Unit {
+                    name: "Root".into(),
+                    parent: None,
+                    units: BTreeSet::new(),
+                    accounts: BTreeSet::new(),
+                },
+            )]),
+            accounts: BTreeMap::new(),
+        };
+        state.insert(management, root, Tags::new());
+        state
+    }
+
+    /// All of it as billctl's model: what a person sees in the console.
+    pub fn organization(&self) -> Organization {
+        Organization::new(
+            self.id.clone(),
+            self.management_account,
+            self.ous(),
+            self.accounts()
+                .map(|(account, parent)| (account, parent.clone())),
+        )
+    }
+
+    /// The root.
+    pub fn root(&self) -> &OuId {
+        &self.root
+    }
+
+    /// The root and every OU, by id.
+    pub fn ous(&self) -> impl Iterator<Item = OrganizationalUnit> + '_ {
+        self.units
+            .iter()
+            .map(|(id, unit)| Self::described(id, unit))
+    }
+
+    /// Whether there is such an OU or root.
+    pub fn has_ou(&self, id: &OuId) -> bool {
+        self.units.contains_key(id)
+    }
+
+    /// Every account, by id, with its parent.
+    pub fn accounts(&self) -> impl Iterator<Item = (Account, &OuId)> + '_ {
+        self.accounts
+            .iter()
+            .map(|(id, entry)| (entry.described(*id), &entry.parent))
+    }
+
+    /// The ids of all accounts, the management account's among them.
+    pub fn account_ids(&self) -> impl Iterator<Item = AccountId> + '_ {
+        self.accounts.keys().copied()
+    }
+
+    /// The account of this id.
+    pub fn account(&self, id: AccountId) -> Option<Account> {
+        Some(self.accounts.get(&id)?.described(id))
+    }
+
+    /// Whether there is such an account.
+    pub fn has_account(&self, id: AccountId) -> bool {
+        self.accounts.contains_key(&id)
+    }
+
+    /// An account's state.
+    pub fn account_state(&self, id: AccountId) -> Option<AccountState> {
+        Some(self.accounts.get(&id)?.state)
+    }
+
+    /// What an account is directly in.
+    pub fn parent(&self, id: AccountId) -> Option<&OuId> {
+        Some(&self.accounts.get(&id)?.parent)
+    }
+
+    /// An account's tags.
+    pub fn tags(&self, id: AccountId) -> Option<&Tags> {
+        Some(&self.accounts.get(&id)?.tags)
+    }
+
+    /// An account's tags, to be changed.
+    pub fn tags_mut(&mut self, id: AccountId) -> Option<&mut Tags> {
+        Some(&mut self.accounts.get_mut(&id)?.tags)
+    }
+
+    /// `ou` and everything above it, deepest first.
+    pub fn ancestry<'a>(&'a self, ou: &'a OuId) -> impl Iterator<Item = &'a OuId> {
+        std::iter::successors(Some(ou), |id| self.units.get(*id)?.parent.as_ref())
+    }
+
+    /// The accounts anywhere below `ou`.
+    pub fn accounts_below(&self, ou: &OuId) -> BTreeSet<AccountId> {
+        let mut found = BTreeSet::new();
+        let mut open = vec![ou];
+        while let Some(unit) = open.pop().and_then(|id| self.units.get(id)) {
+            found.extend(&unit.accounts);
+            open.extend(&unit.units);
+        }
+        found
+    }
+
+    /// Adds an account.
+    pub(super) fn insert(&mut self, account: Account, parent: OuId, tags: Tags) {
+        if let Some(unit) = self.units.get_mut(&parent) {
+            unit.accounts.insert(account.id);
+        }
+        self.accounts.insert(
+            account.id,
+            Entry {
+                name: account.name,
+                email: account.email,
+                state: account.state,
+                parent,
+                tags,
+                invited: false,
+            },
+        );
+    }
+
+    /// Marks an account as one that was invited.
+    pub fn invite(&mut self, id: AccountId) {
+        if let Some(entry) = self.accounts.get_mut(&id) {
+            entry.invited = true;
+        }
+    }
+
+    /// Whether an account was invited, and not made by Organizations.
+    pub fn is_invited(&self, id: AccountId) -> bool {
+        self.accounts.get(&id).is_some_and(|entry| entry.invited)
+    }
+
+    /// Gives an account another name.
+    pub fn rename_account(&mut self, id: AccountId, name: &str) {
+        if let Some(entry) = self.accounts.get_mut(&id) {
+            entry.name = name.to_owned();
+        }
+    }
+
+    /// Adds an OU.
+    ///
+    /// # Errors
+    /// The parent is unknown or too deep, or has an OU of that name.
+    pub fn add_ou(&mut self, parent: &OuId, name: &str) -> std::result::Result<OuId, Error> {
+        let depth = self.ancestry(parent).count();
+        let siblings = &self
+            .units
+            .get(parent)
+            .ok_or_else(|| Error::usage(format!("there is no OU {parent}")))?
+            .units;
+        if depth > DEEPEST {
+            return Err(Error::usage(format!(
+                "OUs go {DEEPEST} levels deep, and {parent} is on the last"
+            )));
+        }
+        let taken = siblings
+            .iter()
+            .filter_map(|id| self.units.get(id))
+            .any(|unit| unit.name == name);
+        if taken {
+            return Err(Error::usage(format!(
+                "{parent} has an OU named {name} already"
+            )));
+        }
+        let id = self.fresh_ou_id(parent, name)?;
+        if let Some(unit) = self.units.get_mut(parent) {
+            unit.units.insert(id.clone());
+        }
+        self.units.insert(
+            id.clone(),
+            Unit {
+                name: name.into(),
+                parent: Some(parent.clone()),
+                units: BTreeSet::new(),
+                accounts: BTreeSet::new(),
+            },
+        );
+        Ok(id)
+    }
+
+    fn fresh_ou_id(&self, parent: &OuId, name: &str) -> std::result::Result<OuId, Error> {
+        let root = self.root.as_str().trim_start_matches("r-");
+        let mut rng = fastrand::Rng::with_seed(hash(&[parent.as_str(), name]));
+        loop {
+            let unique: String = std::iter::repeat_with(|| rng.lowercase()).take(8).collect();
+            let id: OuId = format!("ou-{root}-{unique}")
+                .parse()
+                .map_err(|error| Error::failed(format!("{error}")))?;
+            if !self.has_ou(&id) {
+                return Ok(id);
+            }
+        }
+    }
+
+    /// An account id that is free.
+    pub(super) fn fresh_account_id(&self, name: &str) -> AccountId {
+        let mut rng = fastrand::Rng::with_seed(hash(&[self.id.as_str(), name]));
+        loop {
+            let number = rng.u64(100_000_000_000..1_000_000_000_000);
+            if let Some(id) = AccountId::from_number(number).filter(|id| !self.has_account(*id)) {
+                return id;
+            }
+        }
+    }
+
+    fn set_parent(&mut self, id: AccountId, parent: &OuId) {
+        let Some(entry) = self.accounts.get_mut(&id) else {
+            return;
+        };
+        let old = std::mem::replace(&mut entry.parent, parent.clone());
+        if let Some(unit) = self.units.get_mut(&old) {
+            unit.accounts.remove(&id);
+        }
+        if let Some(unit) = self.units.get_mut(parent) {
+            unit.accounts.insert(id);
+        }
+    }
+
+    fn described(id: &OuId, unit: &Unit) -> OrganizationalUnit {
+        OrganizationalUnit {
+            id: id.clone(),
+            name: unit.name.clone(),
+            parent: unit.parent.clone(),
+        }
+    }
+}
+
+impl Entry {
+    fn described(&self, id: AccountId) -> Account {
+        Account {
+            id,
+            name: self.name.clone(),
+            email: self.email.clone(),
+            state: self.state,
+        }
+    }
+}
+
+/// What people do to the organisation in the console; StackSets that deploy automatically follow.
+impl World {
+    /// A new account in `parent`.
+    ///
+    /// # Errors
+    /// There is no such OU.
+    pub fn add_account(
+        &mut self,
+        name: &str,
+        parent: &OuId,
+        tags: Tags,
+    ) -> std::result::Result<AccountId, Error> {
+        self.known_ou(parent)?;
+        let id = self.organizations.fresh_account_id(name);
+        let account = Account {
+            id,
+            name: name.into(),
+            email: format!(
+                "aws+{}@example.com",
+                name.to_lowercase().replace(char::is_whitespace, "-")
+            ),
+            state: AccountState::Active,
+        };
+        self.organizations.insert(account, parent.clone(), tags);
+        cloudformation::account_arrived(self, id, None);
+        Ok(id)
+    }
+
+    /// Moves an account.
+    ///
+    /// # Errors
+    /// There is no such account or OU.
+    pub fn move_account(&mut self, id: AccountId, parent: &OuId) -> std::result::Result<(), Error> {
+        self.known_ou(parent)?;
+        let old = self.known_account(id)?;
+        self.organizations.set_parent(id, parent);
+        cloudformation::account_arrived(self, id, Some(&old));
+        Ok(())
+    }
+
+    /// Suspends, closes or reactivates an account.
+    ///
+    /// # Errors
+    /// There is no such account.
+    pub fn set_account_state(
+        &mut self,
+        id: AccountId,
+        state: AccountState,
+    ) -> std::result::Result<(), Error> {
+        self.known_account(id)?;
+        if let Some(entry) = self.organizations.accounts.get_mut(&id) {
+            entry.state = state;
+        }
+        Ok(())
+    }
+
+    fn known_account(&self, id: AccountId) -> std::result::Result<OuId, Error> {
+        self.organizations
+            .parent(id)
+            .cloned()
+            .ok_or_else(|| Error::usage(format!("there is no account {id} in the sandbox")))
+    }
+
+    fn known_ou(&self, id: &OuId) -> std::result::Result<(), Error> {
+        if self.organizations.has_ou(id) {
+            Ok(())
+        } else {
+            Err(Error::usage(format!("there is no OU {id} in the sandbox")))
+        }
+    }
+}
+
+/// Reading the organisation is for the management account and delegated administrators only (AWS-FACTS 7).
+fn may_read(world: &World, operation: Operation) -> Result<&State> {
+    let state = &world.organizations;
+    if !state.in_use {
+        return Err(not_in_use(operation));
+    }
+    if world.caller == state.management_account
+        || state.stacksets_administrators.contains(&world.caller)
+    {
+        Ok(state)
+    } else {
+        Err(ServiceError::new(
+            operation,
+            Kind::Denied,
+            "AccessDeniedException",
+            "You don't have permissions to access this resource.",
+        ))
+    }
+}
+
+fn not_in_use(operation: Operation) -> ServiceError {
+    ServiceError::new(
+        operation,
+        Kind::NotFound,
+        "AWSOrganizationsNotInUseException",
+        "Your account is not a member of an organization.",
+    )
+}
+
+fn absent(operation: Operation, code: &str, what: impl std::fmt::Display) -> ServiceError {
+    ServiceError::new(
+        operation,
+        Kind::NotFound,
+        code,
+        format!("You specified {what}, which doesn't exist."),
+    )
+}
+
+/// A page of `items`, which are in order. A token is the key after which the page begins.
+///
+/// One list in eight begins with an empty page that carries a token: AWS does that (AWS-FACTS 7), and who takes an
+/// empty page for the end must notice.
+fn page<K: Clone + Ord + std::fmt::Display + std::str::FromStr>(
+    operation: Operation,
+    list: &str,
+    items: &BTreeSet<K>,
+    token: Option<&str>,
+) -> Result<(Vec<K>, Option<String>)> {
+    use std::ops::Bound;
+    let after: Bound<K> = match token {
+        None if hash(&[operation.name, list]).is_multiple_of(8) => {
+            return Ok((Vec::new(), Some("begin".into())));
+        }
+        None | Some("begin") => Bound::Unbounded,
+        Some(token) => token
+            .strip_prefix("after:")
+            .and_then(|key| key.parse().ok())
+            .map(Bound::Excluded)
+            .ok_or_else(|| {
+                ServiceError::new(
+                    operation,
+                    Kind::Invalid,
+                    "InvalidInputException",
+                    "You provided an invalid NextToken.",
+                )
+            })?,
+    };
+    let rest = items.range((after, Bound::Unbounded));
+    let mut keys: Vec<K> = rest.take(PAGE_SIZE + 1).cloned().collect();
+    let more = keys.len() > PAGE_SIZE;
+    keys.truncate(PAGE_SIZE);
+    let next = keys
+        .last()
+        .filter(|_| more)
+        .map(|key| format!("after:{key}"));
+    Ok((keys, next))
+}
+
+#[async_trait]
+impl Organizations for Sandbox {
+    async fn describe_organization(&self) -> Result<OrganizationInfo> {
+        self.read(DESCRIBE_ORGANIZATION, |world| {
+            let state = &world.organizations;
+            if !state.in_use {
+                return Err(not_in_use(DESCRIBE_ORGANIZATION));
+            }
+            Ok(OrganizationInfo {
+                id: state.id.clone(),
+                arn: Arn::new(
+                    "organizations",
+                    "",
+                    state.management_account,
+                    &format!("organization/{}", state.id),
+                ),
+                management_account: state.management_account,
+                all_features: state.all_features,
+            })
+        })
+        .await
+    }
+
+    async fn list_roots(&self, _token: Option<String>) -> Result<Page<OrganizationalUnit>> {
+        self.read(LIST_ROOTS, |world| {
+            let state = may_read(world, LIST_ROOTS)?;
+            let root = state.units.get(&state.root);
+            Ok(Page::last(
+                root.map(|unit| State::described(&state.root, unit))
+                    .into_iter()
+                    .collect(),
+            ))
+        })
+        .await
+    }
+
+    async fn list_ous_for_parent(
+        &self,
+        parent: &OuId,
+        token: Option<String>,
+    ) -> Result<Page<OrganizationalUnit>> {
+        const OPERATION: Operation = LIST_ORGANIZATIONAL_UNITS_FOR_PARENT;
+        self.read(OPERATION, |world| {
+            let state = may_read(world, OPERATION)?;
+            let unit = state
+                .units
+                .get(parent)
+                .ok_or_else(|| absent(OPERATION, "ParentNotFoundException", parent))?;
+            let (ids, next) = page(OPERATION, parent.as_str(), &unit.units, token.as_deref())?;
+            let items = ids
+                .iter()
+                .filter_map(|id| Some(State::described(id, state.units.get(id)?)))
+                .collect();
+            Ok(Page { items, next })
+        })
+        .await
+    }
+
+    async fn list_accounts_for_parent(
+        &self,
+        parent: &OuId,
+        token: Option<String>,
+    ) -> Result<Page<Account>> {
+        const OPERATION: Operation = LIST_ACCOUNTS_FOR_PARENT;
+        self.read(OPERATION, |world| {
+            let state = may_read(world, OPERATION)?;
+            let unit = state
+                .units
+                .get(parent)
+                .ok_or_else(|| absent(OPERATION, "ParentNotFoundException", parent))?;
+            let (ids, next) = page(OPERATION, parent.as_str(), &unit.accounts, token.as_deref())?;
+            let items = ids.iter().filter_map(|id| state.account(*id)).collect();
+            Ok(Page { items, next })
+        })
+        .await
+    }
+
+    async fn describe_account(&self, account: AccountId) -> Result<Account> {
+        self.read(DESCRIBE_ACCOUNT, |world| {
+            may_read(world, DESCRIBE_ACCOUNT)?
+                .account(account)
+                .ok_or_else(|| absent(DESCRIBE_ACCOUNT, "AccountNotFoundException", account))
+        })
+        .await
+    }
+
+    async fn account_joined(&self, account: AccountId) -> Result<Option<Timestamp>> {
+        self.read(DESCRIBE_ACCOUNT, |world| {
+            may_read(world, DESCRIBE_ACCOUNT)?;
+            Ok(metrics::opened(world, account))
+        })
+        .await
+    }
+
+    async fn list_account_tags(&self, account: AccountId) -> Result<Tags> {
+        self.read(LIST_TAGS_FOR_RESOURCE, |world| {
+            may_read(world, LIST_TAGS_FOR_RESOURCE)?
+                .tags(account)
+                .cloned()
+                .ok_or_else(|| absent(LIST_TAGS_FOR_RESOURCE, "TargetNotFoundException", account))
+        })
+        .await
+    }
+
+    async fn list_stacksets_administrators(
+        &self,
+        token: Option<String>,
+    ) -> Result<Page<AccountId>> {
+        const OPERATION: Operation = LIST_DELEGATED_ADMINISTRATORS;
+        self.read(OPERATION, |world| {
+            let state = may_read(world, OPERATION)?;
+            let (items, next) = page(
+                OPERATION,
+                "stacksets",
+                &state.stacksets_administrators,
+                token.as_deref(),
+            )?;
+            Ok(Page { items, next })
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,201 @@
+use serde_json::json;
+
+use super::*;
+
+const BUS: &str = "arn:aws:events:us-east-1:111122223333:event-bus/billctl";
+
+fn bus_policy() -> Value {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Sid": "members", "Effect": "Allow", "Principal": "*",
+            "Action": "events:PutEvents", "Resource": BUS,
+            "Condition": {
+                "StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5", "events:source": "aws.cloudwatch"},
+                "Bool": {"events:eventBusInvocation": "true"}
+            }
+        }]
+    })
+}
+
+fn ask(policy: &Value, context: &RequestContext) -> Decision {
+    evaluate(
+        policy,
+        Request {
+            caller: Caller::Role("arn:aws:iam::444455556666:role/r"),
+            action: "events:PutEvents",
+            resource: BUS,
+            context,
+        },
+    )
+}
+
+fn member() -> RequestContext {
+    RequestContext::default()
+        .with("events:source", "aws.cloudwatch")
+        .with("events:eventBusInvocation", true)
+}
+
+#[test]
+fn a_member_of_the_organisation_is_allowed() {
+    let context = member().with("aws:PrincipalOrgID", "o-a1b2c3d4e5");
+    assert_eq!(ask(&bus_policy(), &context), Decision::Allowed);
+}
+
+#[test]
+fn an_account_of_no_or_another_organisation_is_not() {
+    assert_eq!(ask(&bus_policy(), &member()), Decision::Silent);
+    let other = member().with("aws:PrincipalOrgID", "o-zzzzzzzzzz");
+    assert_eq!(ask(&bus_policy(), &other), Decision::Silent);
+}
+
+#[test]
+fn a_deny_wins_over_an_allow() {
+    let mut policy = bus_policy();
+    policy["Statement"].as_array_mut().unwrap().push(json!({
+        "Effect": "Deny", "Principal": {"AWS": "444455556666"}, "Action": "events:*", "Resource": "*"
+    }));
+    let context = member().with("aws:PrincipalOrgID", "o-a1b2c3d4e5");
+    assert_eq!(ask(&policy, &context), Decision::Denied);
+}
+
+#[test]
+fn a_service_is_meant_by_its_name() {
+    let trust = json!({"Statement": {
+        "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole",
+        "Condition": {"ArnEquals": {"aws:SourceArn": "arn:aws:events:us-east-1:111122223333:rule/b*"}}
+    }});
+    let assume = |service, rule: &str| {
+        let context = RequestContext::default().with("aws:SourceArn", rule);
+        evaluate(
+            &trust,
+            Request {
+                caller: Caller::Service(service),
+                action: "sts:AssumeRole",
+                resource: "*",
+                context: &context,
+            },
+        )
+    };
+    let rule = "arn:aws:events:us-east-1:111122223333:rule/billctl";
+    assert_eq!(assume("events.amazonaws.com", rule), Decision::Allowed);
+    assert_eq!(assume("states.amazonaws.com", rule), Decision::Silent);
+    assert_eq!(
+        assume(
+            "events.amazonaws.com",
+            "arn:aws:events:us-east-1:111122223333:rule/x"
+        ),
+        Decision::Silent
+    );
+}
+
+#[test]
+fn an_operator_that_is_not_known_lets_nothing_through() {
+    let policy = json!({"Statement": {
+        "Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*",
+        "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
+    }});
+    assert_eq!(ask(&policy, &member()), Decision::Silent);
+}
+
+#[test]
+fn stars_and_question_marks_match_as_in_iam() {
+    assert!(like(
+        "arn:aws:ses:*:1:template/b*",
+        "arn:aws:ses:us-east-1:1:template/billctl"
+    ));
+    assert!(like("a?c*", "abc"));
+    assert!(!like("a?c", "ac"));
+    assert!(!like("*x", "xy"));
+}
+
+#[test]
+fn a_policy_of_the_wrong_kind_is_malformed() {
+    let trust = json!({"Statement": [{
+        "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole"
+    }]});
+    assert!(check(&trust, PolicyKind::Trust).is_ok());
+    assert!(check(&trust, PolicyKind::Identity).is_err());
+    assert!(check(&trust, PolicyKind::Resource).is_err());
+    assert!(
+        check(
+            &json!({"Version": "2020-01-01", "Statement": []}),
+            PolicyKind::Trust
+        )
+        .is_err()
+    );
+    assert!(check(&json!("text"), PolicyKind::Identity).is_err());
+}
+
+/// Whether a statement with these conditions allows what this context says.
+fn met(conditions: Value, context: &RequestContext) -> bool {
+    let policy = json!({"Statement": {
+        "Effect": "Allow", "Principal": "*", "Action": "events:PutEvents", "Resource": BUS,
+        "Condition": conditions,
+    }});
+    ask(&policy, context) == Decision::Allowed
+}
+
+#[test]
+fn for_all_values_lets_an_absent_key_through_and_null_keeps_it_out() {
+    let none = RequestContext::default();
+    let one = RequestContext::default().with("events:source", "aws.cloudwatch");
+    let two = one.clone().with("events:source", "aws.ec2");
+    let all = json!({"ForAllValues:StringEquals": {"events:source": "aws.cloudwatch"}});
+    assert!(met(all.clone(), &none), "as IAM has it");
+    assert!(met(all.clone(), &one));
+    assert!(!met(all.clone(), &two));
+    let mut there = all;
+    there["Null"] = json!({"events:source": false});
+    assert!(!met(there.clone(), &none));
+    assert!(met(there.clone(), &one));
+    assert!(!met(there, &two));
+    let absent = json!({"Null": {"events:source": "true"}});
+    assert!(met(absent.clone(), &none) && !met(absent, &one));
+}
+
+#[test]
+fn for_any_value_wants_a_value_that_meets_it() {
+    let none = RequestContext::default();
+    let two = RequestContext::default()
+        .with("events:source", "aws.cloudwatch")
+        .with("events:source", "aws.ec2");
+    let any = json!({"ForAnyValue:StringEquals": {"events:source": "aws.ec2"}});
+    assert!(met(any.clone(), &two) && !met(any, &none));
+    let other = json!({"ForAnyValue:StringNotEquals": {"events:source": "aws.ec2"}});
+    assert!(met(other.clone(), &two) && !met(other, &none));
+    let unknown = json!({"ForSomeValues:StringEquals": {"events:source": "aws.ec2"}});
+    assert!(!met(unknown, &two));
+}
+
+#[test]
+fn the_shipped_bus_policy_wants_source_and_detail_type() {
+    let shipped = include_str!("../../../../assets/policies/bus.json")
+        .replace("${AccountId}", "111122223333")
+        .replace("${EventBusName}", "billctl")
+        .replace("${OrganizationId}", "o-a1b2c3d4e5");
+    let policy: Value = serde_json::from_str(&shipped).unwrap();
+    let source = ("events:source", "aws.cloudwatch");
+    let kind = ("events:detail-type", "CloudWatch Alarm State Change");
+    let asked = |keys: &[(&str, &str)]| {
+        let known = RequestContext::default()
+            .with("aws:PrincipalOrgID", "o-a1b2c3d4e5")
+            .with("events:eventBusInvocation", true);
+        let context = keys
+            .iter()
+            .fold(known, |context, (key, value)| context.with(key, value));
+        ask(&policy, &context)
+    };
+    assert_eq!(asked(&[source, kind]), Decision::Allowed);
+    for wrong in [
+        &[][..],
+        &[source],
+        &[kind],
+        &[source, ("events:detail-type", "billctl Test Alarm")],
+        &[("events:source", "billctl.test"), kind],
+        // A batch of which one event isn't an alarm's.
+        &[source, kind, ("events:source", "billctl.test")],
+    ] {
+        assert_eq!(asked(wrong), Decision::Silent, "{wrong:?}");
+    }
+}

@@ -1,0 +1,27 @@
+use std::sync::Arc;
+
+use super::{Sandbox, SimulatedClock};
+use billctl_core::service::Services;
+
+impl Sandbox {
+    /// This world behind every trait.
+    pub fn services(&self) -> Services {
+        let shared = Arc::new(self.clone());
+        Services {
+            billing: shared.clone(),
+            cloudformation: shared.clone(),
+            cloudwatch: shared.clone(),
+            eventbridge: shared.clone(),
+            iam: shared.clone(),
+            members: shared.clone(),
+            organizations: shared.clone(),
+            sesv2: shared.clone(),
+            sfn: shared.clone(),
+            sns: shared.clone(),
+            sqs: shared.clone(),
+            sts: shared,
+            clock: Arc::new(SimulatedClock::new(self.clone())),
+            gate: self.gate().clone(),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What SES checks of identities, templates and destinations.
+
+use super::{bad, render};
+use crate::World;
+use crate::faults::hash;
+use billctl_core::model::{Arn, REGION};
+use billctl_core::service::sesv2::{EmailTemplate, EventDestination};
+use billctl_core::service::{Operation, Result};
+
+/// Largest template, all parts together (AWS-FACTS 6).
+const MAX_TEMPLATE_BYTES: usize = 500 * 1024;
+/// A DKIM token: 32 lowercase letters and digits that depend on domain and number.
+pub(super) fn dkim_token(domain: &str, number: u32) -> String {
+    const ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let mut random = fastrand::Rng::with_seed(hash(&["dkim", domain, &number.to_string()]));
+    (0..32)
+        .filter_map(|_| random.choice(ALPHABET).map(|byte| char::from(*byte)))
+        .collect()
+}
+
+/// An address or a domain, as far as SES looks at it.
+pub(super) fn is_identity(name: &str) -> bool {
+    let domain = name.rsplit('@').next().unwrap_or_default();
+    domain.contains('.')
+        && domain.split('.').all(|label| {
+            !label.is_empty()
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        })
+        && name.matches('@').count() <= 1
+        && !name.starts_with('@')
+        && !name.contains(char::is_whitespace)
+}
+
+pub(super) fn template(operation: Operation, template: &EmailTemplate) -> Result<()> {
+    let bytes = template.subject.len() + template.html.len() + template.text.len();
+    if bytes > MAX_TEMPLATE_BYTES {
+        return Err(bad(operation, "The template is larger than 500 KB."));
+    }
+    let valid_name = (1..=64).contains(&template.name.len())
+        && template
+            .name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if !valid_name {
+        return Err(bad(operation, "The template's name is not valid."));
+    }
+    render::check(template).map_err(|why| bad(operation, why))
+}
+
+pub(super) fn destination(
+    world: &World,
+    operation: Operation,
+    destination: &EventDestination,
+) -> Result<()> {
+    const TYPES: [&str; 10] = [
+        "SEND",
+        "REJECT",
+        "BOUNCE",
+        "COMPLAINT",
+        "DELIVERY",
+        "OPEN",
+        "CLICK",
+        "RENDERING_FAILURE",
+        "DELIVERY_DELAY",
+        "SUBSCRIPTION",
+    ];
+    if let Some(unknown) = destination
+        .event_types
+        .iter()
+        .find(|kind| !TYPES.contains(&kind.as_str()))
+    {
+        return Err(bad(operation, format!("Unknown event type {unknown}.")));
+    }
+    if destination.event_types.is_empty() {
+        return Err(bad(operation, "Matching event types are missing."));
+    }
+    let default_bus = Arn::new(
+        "events",
+        REGION,
+        world.management_account(),
+        "event-bus/default",
+    );
+    match &destination.event_bus_arn {
+        Some(bus) if *bus != default_bus => Err(bad(
+            operation,
+            "Only the default event bus can be a destination.",
+        )),
+        None => Err(bad(operation, "A destination is missing.")),
+        Some(_) => Ok(()),
+    }
+}

@@ -1,0 +1,470 @@
+//! SES of the payer: identities, templates, configuration sets; how a mail is sent is in `send`, where it goes in
+//! `outbox`.
+
+mod checks;
+mod outbox;
+mod render;
+mod send;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+pub use outbox::Mail;
+pub(super) use outbox::flush;
+pub use outbox::folder as outbox_folder;
+pub(super) use send::{SendRequest, bare_address, send};
+
+use super::{Sandbox, World};
+use billctl_core::service::sesv2::{
+    CREATE_CONFIGURATION_SET, CREATE_CONFIGURATION_SET_EVENT_DESTINATION, CREATE_EMAIL_IDENTITY,
+    CREATE_EMAIL_TEMPLATE, ConfigurationSet, DELETE_CONFIGURATION_SET, DELETE_EMAIL_IDENTITY,
+    DELETE_EMAIL_TEMPLATE, EmailIdentity, EmailTemplate, EventDestination, GET_ACCOUNT,
+    GET_CONFIGURATION_SET, GET_CONFIGURATION_SET_EVENT_DESTINATIONS, GET_EMAIL_IDENTITY,
+    GET_EMAIL_TEMPLATE, PUT_EMAIL_IDENTITY_MAIL_FROM_ATTRIBUTES, SesAccount, SesV2,
+    TEST_RENDER_EMAIL_TEMPLATE, UPDATE_CONFIGURATION_SET_EVENT_DESTINATION, UPDATE_EMAIL_TEMPLATE,
+};
+use billctl_core::service::{Kind, Operation, Result, ServiceError, Tags};
+
+/// Until somebody has followed the link in the mail, or published the DNS records.
+const VERIFICATION: SignedDuration = SignedDuration::from_mins(5);
+/// What an account in the SES sandbox may send (AWS-FACTS 6), and what one outside typically may.
+const SANDBOX_QUOTA: (f64, f64) = (200.0, 1.0);
+const PRODUCTION_QUOTA: (f64, f64) = (50_000.0, 14.0);
+
+/// Identities, templates, and mails sent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct State {
+    /// Out of the SES sandbox: may write to anyone. A new AWS account isn't; the organisation of billctl's sandbox
+    /// has asked for it already.
+    pub production_access: bool,
+    /// Whether identities get verified a few minutes after they were made, as if somebody did what SES asks for.
+    pub verifies: bool,
+    identities: BTreeMap<String, Identity>,
+    templates: BTreeMap<String, EmailTemplate>,
+    sets: BTreeMap<String, Set>,
+    mails: Vec<Mail>,
+    /// When SES took a mail: for its quotas.
+    accepted: Vec<Timestamp>,
+    numbers: u64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            production_access: true,
+            verifies: true,
+            identities: BTreeMap::new(),
+            templates: BTreeMap::new(),
+            sets: BTreeMap::new(),
+            mails: Vec::new(),
+            accepted: Vec::new(),
+            numbers: 0,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Identity {
+    created: Timestamp,
+    /// Verified by hand, whatever the time.
+    verified: bool,
+    mail_from: Option<(String, Timestamp)>,
+    tags: Tags,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Set {
+    tags: Tags,
+    destinations: Vec<EventDestination>,
+}
+
+impl State {
+    /// The mails sent, oldest first. Those that are in files already have their parts there.
+    pub fn mails(&self) -> &[Mail] {
+        &self.mails
+    }
+
+    /// Somebody follows the link in SES's mail, or publishes the DNS records: the identity is verified, and made
+    /// if need be (a recipient, in the SES sandbox).
+    pub fn verify(&mut self, identity: &str, now: Timestamp) {
+        self.identities
+            .entry(identity.to_owned())
+            .or_insert_with(|| Identity {
+                created: now,
+                verified: true,
+                mail_from: None,
+                tags: Tags::new(),
+            })
+            .verified = true;
+    }
+
+    fn quota(&self) -> (f64, f64) {
+        if self.production_access {
+            PRODUCTION_QUOTA
+        } else {
+            SANDBOX_QUOTA
+        }
+    }
+
+    fn accepted_since(&self, since: Timestamp) -> usize {
+        self.accepted.iter().filter(|at| **at > since).count()
+    }
+
+    fn is_done(&self, since: Timestamp, now: Timestamp) -> bool {
+        self.verifies && now.duration_since(since) >= VERIFICATION
+    }
+
+    /// Whether the address may send, or be written to from the SES sandbox: itself or its domain is verified.
+    fn is_verified(&self, address: &str, now: Timestamp) -> bool {
+        let domain = address.rsplit('@').next().unwrap_or(address);
+        [address, domain].into_iter().any(|name| {
+            self.identities
+                .get(name)
+                .is_some_and(|one| one.verified || self.is_done(one.created, now))
+        })
+    }
+
+    fn described(&self, name: &str, identity: &Identity, now: Timestamp) -> EmailIdentity {
+        let verified = identity.verified || self.is_done(identity.created, now);
+        let status = if verified { "SUCCESS" } else { "PENDING" };
+        let domain = !name.contains('@');
+        EmailIdentity {
+            name: name.to_owned(),
+            verified,
+            verification_status: status.to_owned(),
+            dkim_tokens: if domain {
+                (0..3)
+                    .map(|number| checks::dkim_token(name, number))
+                    .collect()
+            } else {
+                Vec::new()
+            },
+            dkim_status: Some(if domain { status } else { "NOT_STARTED" }.to_owned()),
+            signing_hosted_zone: domain.then(|| "dkim.amazonses.com".to_owned()),
+            mail_from_domain: identity
+                .mail_from
+                .as_ref()
+                .map(|(domain, _)| domain.clone()),
+            mail_from_status: identity.mail_from.as_ref().map(|(_, since)| {
+                if self.is_done(*since, now) {
+                    "SUCCESS".to_owned()
+                } else {
+                    "PENDING".to_owned()
+                }
+            }),
+            tags: identity.tags.clone(),
+        }
+    }
+}
+
+fn not_found(operation: Operation, what: &str, name: &str) -> ServiceError {
+    ServiceError::new(
+        operation,
+        Kind::NotFound,
+        "NotFoundException",
+        format!("{what} <{name}> does not exist."),
+    )
+}
+
+fn exists(operation: Operation, what: &str, name: &str) -> ServiceError {
+    ServiceError::new(
+        operation,
+        Kind::Exists,
+        "AlreadyExistsException",
+        format!("{what} <{name}> already exists."),
+    )
+}
+
+fn bad(operation: Operation, message: impl Into<String>) -> ServiceError {
+    ServiceError::new(operation, Kind::Invalid, "BadRequestException", message)
+}
+
+#[async_trait]
+impl SesV2 for Sandbox {
+    async fn get_account(&self) -> Result<SesAccount> {
+        self.read(GET_ACCOUNT, |world| {
+            let (max_24_hour_send, max_send_rate) = world.sesv2.quota();
+            let since = world.now - SignedDuration::from_hours(24);
+            Ok(SesAccount {
+                production_access: world.sesv2.production_access,
+                sending_enabled: true,
+                max_24_hour_send,
+                sent_last_24_hours: world.sesv2.accepted_since(since) as f64,
+                max_send_rate,
+            })
+        })
+        .await
+    }
+
+    async fn get_email_identity(&self, identity: &str) -> Result<EmailIdentity> {
+        self.read(GET_EMAIL_IDENTITY, |world| {
+            let stored = world
+                .sesv2
+                .identities
+                .get(identity)
+                .ok_or_else(|| not_found(GET_EMAIL_IDENTITY, "Email identity", identity))?;
+            Ok(world.sesv2.described(identity, stored, world.now))
+        })
+        .await
+    }
+
+    async fn create_email_identity(&self, identity: &str, tags: &Tags) -> Result<()> {
+        self.call(CREATE_EMAIL_IDENTITY, |world| {
+            if !checks::is_identity(identity) {
+                return Err(bad(
+                    CREATE_EMAIL_IDENTITY,
+                    format!("Invalid email address or domain <{identity}>."),
+                ));
+            }
+            if world.sesv2.identities.contains_key(identity) {
+                return Err(exists(CREATE_EMAIL_IDENTITY, "Email identity", identity));
+            }
+            let created = Identity {
+                created: world.now,
+                verified: false,
+                mail_from: None,
+                tags: tags.clone(),
+            };
+            world.sesv2.identities.insert(identity.to_owned(), created);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_email_identity(&self, identity: &str) -> Result<()> {
+        self.call(DELETE_EMAIL_IDENTITY, |world| {
+            match world.sesv2.identities.remove(identity) {
+                Some(_) => Ok(()),
+                None => Err(not_found(DELETE_EMAIL_IDENTITY, "Email identity", identity)),
+            }
+        })
+        .await
+    }
+
+    async fn put_mail_from(&self, identity: &str, domain: Option<String>) -> Result<()> {
+        const OPERATION: Operation = PUT_EMAIL_IDENTITY_MAIL_FROM_ATTRIBUTES;
+        self.call(OPERATION, |world| {
+            let now = world.now;
+            let stored = world
+                .sesv2
+                .identities
+                .get_mut(identity)
+                .ok_or_else(|| not_found(OPERATION, "Email identity", identity))?;
+            let own = identity.rsplit('@').next().unwrap_or(identity);
+            if let Some(domain) = &domain
+                && !domain.ends_with(&format!(".{own}")) {
+                    return Err(bad(
+                        OPERATION,
+                        format!("Provided MAIL-FROM domain <{domain}> is not subdomain of the domain of the identity <{own}>."),
+                    ));
+                }
+            stored.mail_from = domain.clone().map(|domain| (domain, now));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn get_email_template(&self, name: &str) -> Result<EmailTemplate> {
+        self.read(GET_EMAIL_TEMPLATE, |world| {
+            world
+                .sesv2
+                .templates
+                .get(name)
+                .cloned()
+                .ok_or_else(|| not_found(GET_EMAIL_TEMPLATE, "Template", name))
+        })
+        .await
+    }
+
+    async fn create_email_template(&self, template: &EmailTemplate) -> Result<()> {
+        self.call(CREATE_EMAIL_TEMPLATE, |world| {
+            checks::template(CREATE_EMAIL_TEMPLATE, template)?;
+            if world.sesv2.templates.contains_key(&template.name) {
+                return Err(exists(CREATE_EMAIL_TEMPLATE, "Template", &template.name));
+            }
+            world
+                .sesv2
+                .templates
+                .insert(template.name.clone(), template.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn update_email_template(&self, template: &EmailTemplate) -> Result<()> {
+        self.call(UPDATE_EMAIL_TEMPLATE, |world| {
+            checks::template(UPDATE_EMAIL_TEMPLATE, template)?;
+            match world.sesv2.templates.get_mut(&template.name) {
+                Some(stored) => {
+                    // An update leaves the tags (SES API v2: UpdateEmailTemplate takes none).
+                    let tags = std::mem::take(&mut stored.tags);
+                    *stored = EmailTemplate {
+                        tags,
+                        ..template.clone()
+                    };
+                    Ok(())
+                }
+                None => Err(not_found(UPDATE_EMAIL_TEMPLATE, "Template", &template.name)),
+            }
+        })
+        .await
+    }
+
+    async fn delete_email_template(&self, name: &str) -> Result<()> {
+        self.call(DELETE_EMAIL_TEMPLATE, |world| {
+            match world.sesv2.templates.remove(name) {
+                Some(_) => Ok(()),
+                None => Err(not_found(DELETE_EMAIL_TEMPLATE, "Template", name)),
+            }
+        })
+        .await
+    }
+
+    async fn test_render_email_template(&self, name: &str, data: &str) -> Result<String> {
+        const OPERATION: Operation = TEST_RENDER_EMAIL_TEMPLATE;
+        self.read(OPERATION, |world| {
+            let template = world
+                .sesv2
+                .templates
+                .get(name)
+                .ok_or_else(|| not_found(OPERATION, "Template", name))?;
+            let data = serde_json::from_str(data)
+                .map_err(|_| bad(OPERATION, "Invalid template data: it is not JSON."))?;
+            let parts = render::render(template, &data).map_err(|why| bad(OPERATION, why))?;
+            Ok(parts.mime(world.now))
+        })
+        .await
+    }
+
+    async fn get_configuration_set(&self, name: &str) -> Result<ConfigurationSet> {
+        self.read(GET_CONFIGURATION_SET, |world| {
+            let set = configuration_set(world, GET_CONFIGURATION_SET, name)?;
+            Ok(ConfigurationSet {
+                name: name.to_owned(),
+                tags: set.tags.clone(),
+            })
+        })
+        .await
+    }
+
+    async fn create_configuration_set(&self, name: &str, tags: &Tags) -> Result<()> {
+        self.call(CREATE_CONFIGURATION_SET, |world| {
+            let valid = (1..=64).contains(&name.len())
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+            if !valid {
+                return Err(bad(
+                    CREATE_CONFIGURATION_SET,
+                    format!("Invalid configuration set name <{name}>."),
+                ));
+            }
+            if world.sesv2.sets.contains_key(name) {
+                return Err(exists(CREATE_CONFIGURATION_SET, "Configuration set", name));
+            }
+            let set = Set {
+                tags: tags.clone(),
+                destinations: Vec::new(),
+            };
+            world.sesv2.sets.insert(name.to_owned(), set);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_configuration_set(&self, name: &str) -> Result<()> {
+        self.call(DELETE_CONFIGURATION_SET, |world| {
+            match world.sesv2.sets.remove(name) {
+                Some(_) => Ok(()),
+                None => Err(not_found(
+                    DELETE_CONFIGURATION_SET,
+                    "Configuration set",
+                    name,
+                )),
+            }
+        })
+        .await
+    }
+
+    async fn get_event_destinations(&self, set: &str) -> Result<Vec<EventDestination>> {
+        const OPERATION: Operation = GET_CONFIGURATION_SET_EVENT_DESTINATIONS;
+        self.read(OPERATION, |world| {
+            Ok(configuration_set(world, OPERATION, set)?
+                .destinations
+                .clone())
+        })
+        .await
+    }
+
+    async fn create_event_destination(
+        &self,
+        set: &str,
+        destination: &EventDestination,
+    ) -> Result<()> {
+        const OPERATION: Operation = CREATE_CONFIGURATION_SET_EVENT_DESTINATION;
+        self.call(OPERATION, |world| {
+            checks::destination(world, OPERATION, destination)?;
+            let stored = configuration_set_mut(world, OPERATION, set)?;
+            if stored
+                .destinations
+                .iter()
+                .any(|one| one.name == destination.name)
+            {
+                return Err(exists(OPERATION, "Event destination", &destination.name));
+            }
+            stored.destinations.push(destination.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn update_event_destination(
+        &self,
+        set: &str,
+        destination: &EventDestination,
+    ) -> Result<()> {
+        const OPERATION: Operation = UPDATE_CONFIGURATION_SET_EVENT_DESTINATION;
+        self.call(OPERATION, |world| {
+            checks::destination(world, OPERATION, destination)?;
+            let stored = configuration_set_mut(world, OPERATION, set)?;
+            match stored
+                .destinations
+                .iter_mut()
+                .find(|one| one.name == destination.name)
+            {
+                Some(one) => {
+                    *one = destination.clone();
+                    Ok(())
+                }
+                None => Err(not_found(OPERATION, "Event destination", &destination.name)),
+            }
+        })
+        .await
+    }
+}
+
+fn configuration_set<'w>(world: &'w World, operation: Operation, name: &str) -> Result<&'w Set> {
+    world
+        .sesv2
+        .sets
+        .get(name)
+        .ok_or_else(|| not_found(operation, "Configuration set", name))
+}
+
+fn configuration_set_mut<'w>(
+    world: &'w mut World,
+    operation: Operation,
+    name: &str,
+) -> Result<&'w mut Set> {
+    world
+        .sesv2
+        .sets
+        .get_mut(name)
+        .ok_or_else(|| not_found(operation, "Configuration set", name))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,485 @@
+//! Step Functions of the payer: state machines, and executions that are run by `asl`.
+
+mod execution;
+mod store;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
+
+use execution::stop_all;
+pub(super) use execution::{start, start_from_rule, wake};
+use store::Executions;
+
+use super::asl;
+use super::policy::RequestContext;
+use super::{Sandbox, World};
+use billctl_core::model::{Arn, REGION};
+use billctl_core::service::sfn::{
+    CREATE_STATE_MACHINE, DELETE_STATE_MACHINE, DESCRIBE_EXECUTION, DESCRIBE_STATE_MACHINE,
+    Execution, ExecutionStatus, GET_EXECUTION_HISTORY, HistoryEvent, LIST_EXECUTIONS,
+    NewStateMachine, START_EXECUTION, StateMachine, StepFunctions, UPDATE_STATE_MACHINE,
+};
+use billctl_core::service::{Kind, Operation, Page, Result, ServiceError, Tags};
+
+pub(super) const STATES_SERVICE: &str = "states.amazonaws.com";
+/// Items of a page.
+const PAGE_SIZE: usize = 100;
+/// State machines and their executions.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct State {
+    machines: BTreeMap<String, StoredMachine>,
+    executions: Executions,
+    calls: u64,
+    #[serde(skip)]
+    nesting: usize,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct StoredMachine {
+    arn: Arn,
+    definition: Definition,
+    role: Arn,
+    tags: Tags,
+}
+
+/// A definition that executions share.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(from = "Value")]
+struct Definition(Arc<Value>);
+
+impl From<Value> for Definition {
+    fn from(definition: Value) -> Self {
+        Self(Arc::new(definition))
+    }
+}
+
+impl Serialize for Definition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+/// What an execution started with, where its machine has been changed since (AWS-FACTS 5).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct BeganWith {
+    definition: Definition,
+    role: Arn,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct StoredExecution {
+    machine: String,
+    name: String,
+    status: ExecutionStatus,
+    started: Timestamp,
+    /// Known once it ended; in the world's future where it runs ahead.
+    #[serde(default)]
+    stopped: Option<Timestamp>,
+    input: Value,
+    output: Option<Value>,
+    error: Option<(String, String)>,
+    history: Vec<StoredEvent>,
+    /// Where it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    paused: Option<asl::Pause>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    began_with: Option<BeganWith>,
+}
+
+/// A [`HistoryEvent`] as it is kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct StoredEvent {
+    kind: String,
+    at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resource: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<(String, String)>,
+}
+
+impl State {
+    /// When executions of the machine ended so, in `[start, end)`.
+    pub(super) fn ended(
+        &self,
+        machine: &str,
+        status: ExecutionStatus,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> Vec<Timestamp> {
+        let name = machine.rsplit(':').next().unwrap_or_default();
+        self.executions.ended(name, status, start, end)
+    }
+
+    /// Gives a machine another definition and role. Executions under way keep what they started with (AWS-FACTS 5).
+    fn replace(&mut self, name: &str, definition: &Value, role: &Arn) {
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        let before = BeganWith {
+            definition: machine.definition.clone(),
+            role: machine.role.clone(),
+        };
+        if *before.definition.0 == *definition && before.role == *role {
+            return;
+        }
+        machine.definition = definition.clone().into();
+        machine.role = role.clone();
+        let running: Vec<u64> = self
+            .executions
+            .of(name)
+            .filter(|(_, one)| one.stopped.is_none() && one.began_with.is_none())
+            .map(|(number, _)| number)
+            .collect();
+        for number in running {
+            self.executions
+                .change(number, |one| one.began_with = Some(before.clone()));
+        }
+    }
+
+    /// The number of the next call that a state machine makes: faults depend on it.
+    pub(super) fn next_call(&mut self) -> u64 {
+        self.calls += 1;
+        self.calls
+    }
+
+    fn machine(&self, operation: Operation, arn: &Arn) -> Result<(&str, &StoredMachine)> {
+        self.machines
+            .iter()
+            .find(|(_, machine)| machine.arn == *arn)
+            .map(|(name, machine)| (name.as_str(), machine))
+            .ok_or_else(|| {
+                ServiceError::new(
+                    operation,
+                    Kind::NotFound,
+                    "StateMachineDoesNotExist",
+                    format!("State Machine Does Not Exist: '{arn}'"),
+                )
+            })
+    }
+}
+
+impl StoredExecution {
+    fn described(&self, world: &World, whole: bool) -> Execution {
+        // Between waits it runs on a clock of its own: until the world's reaches its end, it is running.
+        let running = self.runs_at(world.now);
+        let whole_and_over = whole && !running;
+        Execution {
+            arn: world.execution_arn(&self.machine, &self.name),
+            name: self.name.clone(),
+            status: if running {
+                ExecutionStatus::Running
+            } else {
+                self.status
+            },
+            started: self.started,
+            stopped: self.stopped.filter(|_| !running),
+            input: whole.then(|| self.input.clone()),
+            output: self.output.clone().filter(|_| whole_and_over),
+            error: self
+                .error
+                .as_ref()
+                .filter(|_| whole_and_over)
+                .map(|(error, _)| error.clone()),
+            cause: self
+                .error
+                .as_ref()
+                .filter(|_| whole_and_over)
+                .map(|(_, cause)| cause.clone()),
+        }
+    }
+}
+
+impl World {
+    fn machine_arn(&self, name: &str) -> Arn {
+        Arn::new(
+            "states",
+            REGION,
+            self.management_account(),
+            &format!("stateMachine:{name}"),
+        )
+    }
+
+    fn execution_arn(&self, machine: &str, name: &str) -> Arn {
+        Arn::new(
+            "states",
+            REGION,
+            self.management_account(),
+            &format!("execution:{machine}:{name}"),
+        )
+    }
+
+    fn execution(&self, operation: Operation, arn: &Arn) -> Result<&StoredExecution> {
+        let mut parts = arn
+            .resource()
+            .trim_start_matches("execution:")
+            .splitn(2, ':');
+        let found = match (parts.next(), parts.next()) {
+            (Some(machine), Some(name)) => self.sfn.executions.find(machine, name),
+            _ => None,
+        };
+        found
+            .filter(|one| self.execution_arn(&one.machine, &one.name) == *arn)
+            .ok_or_else(|| {
+                ServiceError::new(
+                    operation,
+                    Kind::NotFound,
+                    "ExecutionDoesNotExist",
+                    format!("Execution Does Not Exist: '{arn}'"),
+                )
+            })
+    }
+}
+
+/// What trust policies can ask about when Step Functions assumes a role.
+pub(super) fn assume_context(world: &World, machine: &Arn) -> RequestContext {
+    RequestContext::default()
+        .with("aws:SourceArn", machine)
+        .with("aws:SourceAccount", world.management_account())
+}
+
+/// Names of machines and executions: 1 to 80 characters without spaces, brackets, wildcards and control characters
+/// (API reference).
+fn valid_name(operation: Operation, name: &str) -> Result<()> {
+    let valid = (1..=80).contains(&name.len())
+        && name.is_ascii()
+        && !name
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control() || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(c));
+    if valid {
+        Ok(())
+    } else {
+        Err(ServiceError::new(
+            operation,
+            Kind::Invalid,
+            "InvalidName",
+            format!("Invalid Name: '{name}'"),
+        ))
+    }
+}
+
+fn check_definition(operation: Operation, definition: &Value) -> Result<()> {
+    asl::check(definition).map_err(|why| {
+        ServiceError::new(
+            operation,
+            Kind::Invalid,
+            "InvalidDefinition",
+            format!("Invalid State Machine Definition: '{why}'"),
+        )
+    })
+}
+
+/// Step Functions looks at once whether it can assume the role: also a role made a moment ago is refused so.
+fn check_role(world: &World, operation: Operation, machine: &Arn, role: &Arn) -> Result<()> {
+    let context = assume_context(world, machine);
+    if world
+        .iam
+        .assumable(role, STATES_SERVICE, &context, world.now)
+    {
+        return Ok(());
+    }
+    Err(ServiceError::new(
+        operation,
+        Kind::Denied,
+        "AccessDeniedException",
+        format!(
+            "Neither the global service principal {STATES_SERVICE}, nor the regional one is authorized to assume the \
+             provided role."
+        ),
+    ))
+}
+
+fn create(world: &mut World, new: &NewStateMachine) -> Result<Arn> {
+    valid_name(CREATE_STATE_MACHINE, &new.name)?;
+    check_definition(CREATE_STATE_MACHINE, &new.definition)?;
+    let arn = world.machine_arn(&new.name);
+    check_role(world, CREATE_STATE_MACHINE, &arn, &new.role_arn)?;
+    if let Some(there) = world.sfn.machines.get(&new.name) {
+        // The same again is no error (API reference: CreateStateMachine is idempotent).
+        return if *there.definition.0 == new.definition && there.role == new.role_arn {
+            Ok(arn)
+        } else {
+            Err(ServiceError::new(
+                CREATE_STATE_MACHINE,
+                Kind::Exists,
+                "StateMachineAlreadyExists",
+                format!("State Machine Already Exists: '{arn}'"),
+            ))
+        };
+    }
+    world.sfn.machines.insert(
+        new.name.clone(),
+        StoredMachine {
+            arn: arn.clone(),
+            definition: new.definition.clone().into(),
+            role: new.role_arn.clone(),
+            tags: new.tags.clone(),
+        },
+    );
+    Ok(arn)
+}
+
+/// A page of items, from the token on.
+fn page<T>(operation: Operation, items: Vec<T>, token: Option<&str>) -> Result<Page<T>> {
+    let skip: usize = match token {
+        None => 0,
+        Some(token) => token.parse().map_err(|_| {
+            ServiceError::new(
+                operation,
+                Kind::Invalid,
+                "InvalidToken",
+                format!("Invalid Token: '{token}'"),
+            )
+        })?,
+    };
+    let next = (items.len() > skip + PAGE_SIZE).then(|| (skip + PAGE_SIZE).to_string());
+    Ok(Page {
+        items: items.into_iter().skip(skip).take(PAGE_SIZE).collect(),
+        next,
+    })
+}
+
+/// How an execution ended, once it was run, with its error and cause.
+pub(super) fn outcome(
+    world: &World,
+    execution: &Arn,
+) -> Option<(ExecutionStatus, Option<(String, String)>)> {
+    let found = world.execution(DESCRIBE_EXECUTION, execution).ok()?;
+    Some((found.status, found.error.clone()))
+}
+
+#[async_trait]
+impl StepFunctions for Sandbox {
+    async fn describe_state_machine(&self, arn: &Arn) -> Result<StateMachine> {
+        self.read(DESCRIBE_STATE_MACHINE, |world| {
+            let (name, machine) = world.sfn.machine(DESCRIBE_STATE_MACHINE, arn)?;
+            Ok(StateMachine {
+                name: name.to_owned(),
+                arn: machine.arn.clone(),
+                definition: (*machine.definition.0).clone(),
+                role_arn: machine.role.clone(),
+            })
+        })
+        .await
+    }
+
+    async fn create_state_machine(&self, machine: &NewStateMachine) -> Result<Arn> {
+        self.call(CREATE_STATE_MACHINE, |world| create(world, machine))
+            .await
+    }
+
+    async fn update_state_machine(
+        &self,
+        arn: &Arn,
+        definition: &Value,
+        role_arn: &Arn,
+    ) -> Result<()> {
+        self.call(UPDATE_STATE_MACHINE, |world| {
+            let (name, _) = world.sfn.machine(UPDATE_STATE_MACHINE, arn)?;
+            let name = name.to_owned();
+            check_definition(UPDATE_STATE_MACHINE, definition)?;
+            check_role(world, UPDATE_STATE_MACHINE, arn, role_arn)?;
+            world.sfn.replace(&name, definition, role_arn);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_state_machine(&self, arn: &Arn) -> Result<()> {
+        self.call(DELETE_STATE_MACHINE, |world| {
+            // Deleting one that isn't there is no error: the operation declares none (API model).
+            if let Ok((name, _)) = world.sfn.machine(DELETE_STATE_MACHINE, arn) {
+                let name = name.to_owned();
+                stop_all(world, &name);
+                world.sfn.machines.remove(&name);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn list_executions(
+        &self,
+        machine: &Arn,
+        status: Option<ExecutionStatus>,
+        token: Option<String>,
+    ) -> Result<Page<Execution>> {
+        self.read(LIST_EXECUTIONS, |world| {
+            let (name, _) = world.sfn.machine(LIST_EXECUTIONS, machine)?;
+            let status_of = |one: &StoredExecution| {
+                if one.runs_at(world.now) {
+                    ExecutionStatus::Running
+                } else {
+                    one.status
+                }
+            };
+            let mut found: Vec<(Timestamp, u64)> = world
+                .sfn
+                .executions
+                .of(name)
+                .filter(|(_, one)| status.is_none_or(|status| status_of(one) == status))
+                .map(|(number, one)| (one.started, number))
+                .collect();
+            // Newest first; only a page of them is described.
+            found.sort_unstable();
+            found.reverse();
+            let found = page(LIST_EXECUTIONS, found, token.as_deref())?;
+            Ok(Page {
+                items: found
+                    .items
+                    .into_iter()
+                    .filter_map(|(_, number)| world.sfn.executions.get(number))
+                    .map(|one| one.described(world, false))
+                    .collect(),
+                next: found.next,
+            })
+        })
+        .await
+    }
+
+    async fn start_execution(&self, machine: &Arn, name: &str, input: &Value) -> Result<Arn> {
+        self.call(START_EXECUTION, |world| {
+            start(world, machine, Some(name.to_owned()), input.clone())
+        })
+        .await
+    }
+
+    async fn describe_execution(&self, arn: &Arn) -> Result<Execution> {
+        self.read(DESCRIBE_EXECUTION, |world| {
+            Ok(world
+                .execution(DESCRIBE_EXECUTION, arn)?
+                .described(world, true))
+        })
+        .await
+    }
+
+    async fn get_execution_history(
+        &self,
+        arn: &Arn,
+        token: Option<String>,
+    ) -> Result<Page<HistoryEvent>> {
+        self.read(GET_EXECUTION_HISTORY, |world| {
+            let events: Vec<HistoryEvent> = world
+                .execution(GET_EXECUTION_HISTORY, arn)?
+                .history
+                .iter()
+                .filter(|event| event.at <= world.now)
+                .cloned()
+                .map(HistoryEvent::from)
+                .collect();
+            page(GET_EXECUTION_HISTORY, events, token.as_deref())
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests;

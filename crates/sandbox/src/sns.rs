@@ -1,0 +1,267 @@
+//! SNS of the billing account: topics, who is subscribed to them, and what they were told.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Sandbox, World};
+use billctl_core::model::{Arn, REGION};
+use billctl_core::service::sns::{
+    Attributes, CREATE_TOPIC, DELETE_TOPIC, EMAIL, GET_TOPIC_ATTRIBUTES, KEY_ATTRIBUTE,
+    LIST_SUBSCRIPTIONS_BY_TOPIC, LIST_TAGS_FOR_RESOURCE, SUBSCRIBE, Sns, Subscription,
+};
+use billctl_core::service::{Kind, Operation, Page, Result, ServiceError, Tags};
+
+/// The AWS managed key of SNS. Its policy can't be changed, and doesn't let CloudWatch publish (AWS-FACTS 12).
+pub const MANAGED_KEY: &str = "alias/aws/sns";
+/// Subscriptions of a page (SNS API reference, ListSubscriptionsByTopic).
+const PAGE_SIZE: usize = 100;
+/// Notifications kept; the oldest go first.
+const MOST_KEPT: usize = 1_000;
+/// Whom SNS's mails come from.
+const SENDER: &str = "AWS Notifications <no-reply@sns.amazonaws.com>";
+
+/// Topics of the billing account.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct State {
+    topics: BTreeMap<String, Topic>,
+    notifications: Vec<Notification>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Topic {
+    arn: Arn,
+    attributes: Attributes,
+    tags: Tags,
+    subscriptions: Vec<Subscription>,
+}
+
+/// What a topic was told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notification {
+    /// When.
+    pub at: Timestamp,
+    /// Which topic.
+    pub topic: Arn,
+    /// Its subject.
+    pub subject: String,
+    /// Its text.
+    pub message: String,
+    /// The addresses that were mailed.
+    pub mailed: Vec<String>,
+}
+
+impl State {
+    /// What topics were told, oldest first.
+    pub fn notifications(&self) -> &[Notification] {
+        &self.notifications
+    }
+
+    /// Somebody clicks the link in SNS's mail: every subscription of this address counts from now on. Answers
+    /// whether there was one to confirm.
+    pub fn confirm(&mut self, address: &str) -> bool {
+        let mut confirmed = false;
+        for subscription in self
+            .topics
+            .values_mut()
+            .flat_map(|topic| &mut topic.subscriptions)
+        {
+            let meant = subscription.endpoint.eq_ignore_ascii_case(address);
+            if meant && !subscription.confirmed {
+                subscription.confirmed = true;
+                confirmed = true;
+            }
+        }
+        confirmed
+    }
+
+    /// Makes a topic as somebody does by hand, encrypted with this key if one is given.
+    pub fn add(&mut self, arn: &Arn, key: Option<&str>) {
+        let key = key.map(|key| (KEY_ATTRIBUTE.to_owned(), key.to_owned()));
+        let topic = Topic {
+            arn: arn.clone(),
+            attributes: key.into_iter().collect(),
+            tags: Tags::new(),
+            subscriptions: Vec::new(),
+        };
+        self.topics.insert(arn.resource().to_owned(), topic);
+    }
+
+    fn topic(&mut self, operation: Operation, arn: &Arn) -> Result<&mut Topic> {
+        self.topics
+            .get_mut(arn.resource())
+            .filter(|topic| topic.arn == *arn)
+            .ok_or_else(|| {
+                ServiceError::new(
+                    operation,
+                    Kind::NotFound,
+                    "NotFound",
+                    "Topic does not exist",
+                )
+            })
+    }
+}
+
+impl World {
+    /// An alarm publishes to a topic. A topic that isn't there, that is another account's, or that CloudWatch may
+    /// not encrypt for is told nothing, and nobody hears of that.
+    pub(super) fn publish(&mut self, topic: &Arn, subject: &str, message: &str) {
+        let Ok(topic) = self.sns.topic(GET_TOPIC_ATTRIBUTES, topic) else {
+            return;
+        };
+        if topic.attributes.get(KEY_ATTRIBUTE).map(String::as_str) == Some(MANAGED_KEY) {
+            return;
+        }
+        let arn = topic.arn.clone();
+        let mailed: Vec<String> = topic
+            .subscriptions
+            .iter()
+            .filter(|one| one.confirmed && one.protocol == EMAIL)
+            .map(|one| one.endpoint.clone())
+            .collect();
+        for address in &mailed {
+            self.deliver_mail(SENDER, address, subject, message);
+        }
+        if self.sns.notifications.len() >= MOST_KEPT {
+            self.sns.notifications.remove(0);
+        }
+        self.sns.notifications.push(Notification {
+            at: self.now,
+            topic: arn,
+            subject: subject.to_owned(),
+            message: message.to_owned(),
+            mailed,
+        });
+    }
+}
+
+fn invalid(operation: Operation, message: impl Into<String>) -> ServiceError {
+    ServiceError::new(operation, Kind::Invalid, "InvalidParameter", message)
+}
+
+#[async_trait]
+impl Sns for Sandbox {
+    async fn get_topic_attributes(&self, topic: &Arn) -> Result<Attributes> {
+        self.call(GET_TOPIC_ATTRIBUTES, |world| {
+            let topic = world.sns.topic(GET_TOPIC_ATTRIBUTES, topic)?;
+            let mut attributes = topic.attributes.clone();
+            let count = |confirmed: bool| {
+                let counted = topic
+                    .subscriptions
+                    .iter()
+                    .filter(|one| one.confirmed == confirmed);
+                counted.count().to_string()
+            };
+            for (name, value) in [
+                ("TopicArn", topic.arn.to_string()),
+                ("SubscriptionsConfirmed", count(true)),
+                ("SubscriptionsPending", count(false)),
+            ] {
+                attributes.insert(name.to_owned(), value);
+            }
+            Ok(attributes)
+        })
+        .await
+    }
+
+    async fn list_topic_tags(&self, topic: &Arn) -> Result<Tags> {
+        self.call(LIST_TAGS_FOR_RESOURCE, |world| {
+            let topic = world.sns.topic(LIST_TAGS_FOR_RESOURCE, topic);
+            // This operation has a name of its own for it (API reference).
+            let topic = topic.map_err(|error| {
+                ServiceError::new(
+                    LIST_TAGS_FOR_RESOURCE,
+                    error.kind,
+                    "ResourceNotFound",
+                    error.message,
+                )
+            })?;
+            Ok(topic.tags.clone())
+        })
+        .await
+    }
+
+    async fn list_subscriptions(
+        &self,
+        topic: &Arn,
+        token: Option<String>,
+    ) -> Result<Page<Subscription>> {
+        self.call(LIST_SUBSCRIPTIONS_BY_TOPIC, |world| {
+            let op = LIST_SUBSCRIPTIONS_BY_TOPIC;
+            let all = &world.sns.topic(op, topic)?.subscriptions;
+            let skip: usize = match token.as_deref() {
+                None => 0,
+                Some(token) => token
+                    .parse()
+                    .map_err(|_| invalid(op, "Invalid parameter: NextToken"))?,
+            };
+            Ok(Page {
+                items: all.iter().skip(skip).take(PAGE_SIZE).cloned().collect(),
+                next: (all.len() > skip + PAGE_SIZE).then(|| (skip + PAGE_SIZE).to_string()),
+            })
+        })
+        .await
+    }
+
+    async fn create_topic(&self, name: &str, tags: &Tags) -> Result<Arn> {
+        self.call(CREATE_TOPIC, |world| {
+            let valid = (1..=256).contains(&name.len())
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+            if !valid {
+                return Err(invalid(CREATE_TOPIC, "Invalid parameter: Topic Name"));
+            }
+            let arn = Arn::new("sns", REGION, world.management_account(), name);
+            match world.sns.topics.get(name) {
+                // The same topic again is no error; one with other tags is.
+                Some(there) if there.tags == *tags => Ok(arn),
+                Some(_) => Err(invalid(
+                    CREATE_TOPIC,
+                    "Invalid parameter: Tags Reason: Topic already exists with different tags",
+                )),
+                None => {
+                    world.sns.add(&arn, None);
+                    world.sns.topic(CREATE_TOPIC, &arn)?.tags = tags.clone();
+                    Ok(arn)
+                }
+            }
+        })
+        .await
+    }
+
+    async fn subscribe(&self, topic: &Arn, protocol: &str, endpoint: &str) -> Result<()> {
+        self.call(SUBSCRIBE, |world| {
+            if protocol != EMAIL {
+                return Err(invalid(
+                    SUBSCRIBE,
+                    "Invalid parameter: Does not support this protocol string",
+                ));
+            }
+            if !endpoint.contains('@') {
+                return Err(invalid(SUBSCRIBE, "Invalid parameter: Email address"));
+            }
+            let subscriptions = &mut world.sns.topic(SUBSCRIBE, topic)?.subscriptions;
+            // Again for the same address: AWS mails the link once more, and a confirmed one stays.
+            if !subscriptions.iter().any(|one| one.endpoint == endpoint) {
+                subscriptions.push(Subscription {
+                    protocol: protocol.to_owned(),
+                    endpoint: endpoint.to_owned(),
+                    confirmed: false,
+                });
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_topic(&self, topic: &Arn) -> Result<()> {
+        self.call(DELETE_TOPIC, |world| {
+            world.sns.topics.remove(topic.resource());
+            Ok(())
+        })
+        .await
+    }
+}

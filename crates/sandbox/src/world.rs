@@ -1,0 +1,107 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::faults::Faults;
+use super::member::Member;
+use super::publications::Publications;
+use super::seed::Origin;
+use super::{
+    cloudformation, cloudwatch, eventbridge, iam, metering, organizations, sesv2, sfn, sns, sqs,
+};
+use billctl_core::model::AccountId;
+
+/// Everything that the sandbox knows: one serialisable value.
+///
+/// Each service's state is a type of its own in the file of that service.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct World {
+    /// How it was made: what starting over makes again.
+    pub origin: Origin,
+    /// The simulated time.
+    pub now: Timestamp,
+    /// The account whose credentials the caller has; the management account unless a test says otherwise.
+    pub caller: AccountId,
+    /// How long each API call takes, in real time.
+    pub latency: Duration,
+    /// What goes wrong.
+    pub faults: Faults,
+    /// When charges are published.
+    #[serde(default)]
+    pub publications: Publications,
+    /// OUs and accounts.
+    pub organizations: organizations::State,
+    /// StackSets, their instances and operations.
+    pub cloudformation: cloudformation::State,
+    /// The payer's metrics, alarms and dashboards.
+    pub cloudwatch: cloudwatch::State,
+    /// The payer's buses and rules.
+    pub eventbridge: eventbridge::State,
+    /// The payer's roles.
+    pub iam: iam::State,
+    /// Identities, templates, and mails sent.
+    pub sesv2: sesv2::State,
+    /// State machines and their executions.
+    pub sfn: sfn::State,
+    /// Topics, and what they were told.
+    #[serde(default)]
+    pub sns: sns::State,
+    /// Queues and their messages.
+    pub sqs: sqs::State,
+    /// Whether the payer shares its metrics with the members ("receive billing alerts").
+    pub billing_alerts: bool,
+    /// What the StackSets' stacks made in the members.
+    pub members: BTreeMap<AccountId, Member>,
+}
+
+impl World {
+    /// An organisation in which nothing has been set up yet, called by its management account.
+    pub fn new(organizations: organizations::State, now: Timestamp) -> Self {
+        Self {
+            origin: Origin::default(),
+            now,
+            caller: organizations.management_account,
+            latency: Duration::ZERO,
+            faults: Faults::default(),
+            publications: Publications::default(),
+            organizations,
+            cloudformation: cloudformation::State::default(),
+            cloudwatch: cloudwatch::State::default(),
+            eventbridge: eventbridge::State::default(),
+            iam: iam::State::default(),
+            sesv2: sesv2::State::default(),
+            sfn: sfn::State::default(),
+            sns: sns::State::default(),
+            sqs: sqs::State::default(),
+            billing_alerts: true,
+            members: BTreeMap::new(),
+        }
+    }
+
+    /// The account that pays.
+    pub fn management_account(&self) -> AccountId {
+        self.organizations.management_account
+    }
+
+    /// Lets time pass until `to`: StackSet operations go on, then metrics, alarms, events and executions follow.
+    pub fn advance_to(&mut self, to: Timestamp) {
+        let from = self.now;
+        if to <= from {
+            return;
+        }
+        cloudformation::advance(self, to);
+        self.now = to;
+        metering::tick(self, from, to);
+    }
+
+    /// Lets this much time pass.
+    pub fn advance(&mut self, by: Duration) {
+        let to = SignedDuration::try_from(by)
+            .ok()
+            .and_then(|by| self.now.checked_add(by).ok())
+            .unwrap_or(Timestamp::MAX);
+        self.advance_to(to);
+    }
+}
