@@ -18,8 +18,7 @@ type Failure = Box<dyn std::error::Error>;
 fn main() -> Result<(), Failure> {
     println!("cargo::rerun-if-changed={SOURCE}");
     println!("cargo::rerun-if-changed=assets/build.rs");
-    let assembled =
-        assemble(&fs::read_to_string(SOURCE)?).map_err(|why| format!("{SOURCE}: {why}"))?;
+    let assembled = assemble(&fs::read_to_string(SOURCE)?).map_err(|why| format!("{SOURCE}: {why}"))?;
     let folder = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(folder.join("notifier.asl.json"), assembled)?;
     Ok(())
@@ -104,9 +103,7 @@ fn need<'a>(text: &str, fragments: &'a BTreeMap<String, String>, needed: &mut Ve
 fn names(text: &str, name: &str) -> bool {
     let variable = format!("${name}");
     text.match_indices(&variable).any(|(at, _)| {
-        let after = text
-            .get(at + variable.len()..)
-            .and_then(|rest| rest.chars().next());
+        let after = text.get(at + variable.len()..).and_then(|rest| rest.chars().next());
         !after.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_')
     })
 }

@@ -16,17 +16,11 @@ use std::time::{Duration, Instant};
 
 use billctl::config::Config;
 use billctl::plan::Thresholds;
-use billctl::plan::rollout::{
-    AccountChange, Desired, Instance, Observed, Options, Override, Scope, plan,
-};
+use billctl::plan::rollout::{AccountChange, Desired, Instance, Observed, Options, Override, Scope, plan};
 use billctl::resource::stack_set;
-use billctl_core::model::{
-    Account, AccountId, AccountState, Organization, OrganizationalUnit, OuId,
-};
+use billctl_core::model::{Account, AccountId, AccountState, Organization, OrganizationalUnit, OuId};
 use billctl_core::service::cloudformation::CallAs;
-use billctl_core::service::cloudformation::{
-    DriftStatus, InstanceStatus, OperationId, StackInstance, StackSet,
-};
+use billctl_core::service::cloudformation::{DriftStatus, InstanceStatus, OperationId, StackInstance, StackSet};
 use billctl_sandbox::Sandbox;
 use futures::executor::block_on;
 use wait4::Wait4 as _;
@@ -62,10 +56,7 @@ struct Ran {
 impl Ran {
     /// What `-v` counted in all.
     fn calls(&self) -> f64 {
-        let line = self
-            .stderr
-            .lines()
-            .find(|line| line.contains(" API calls ("));
+        let line = self.stderr.lines().find(|line| line.contains(" API calls ("));
         line.and_then(|line| line.split_whitespace().next()?.parse().ok())
             .unwrap_or_else(|| panic!("run it with -v: {}", self.stderr))
     }
@@ -111,10 +102,7 @@ fn main() {
     planning(&mut verdict);
     set(&file, Duration::ZERO, 0.0);
     let ran = on_sandbox(home, "sandbox advance 1d");
-    println!(
-        "a day of the sandbox, every account's alarm in it: {:.1?}",
-        ran.took
-    );
+    println!("a day of the sandbox, every account's alarm in it: {:.1?}", ran.took);
 
     if verdict.broken > 0 {
         println!("{} budgets are not met", verdict.broken);
@@ -133,11 +121,7 @@ fn make(home: &Path, file: &Path) {
     let mut config = String::new();
     let members = world.organizations.account_ids();
     for account in members.filter(|id| *id != management).take(OVERRIDDEN) {
-        writeln!(
-            config,
-            "[[threshold]]\naccount = \"{account}\"\nusd = 500\n"
-        )
-        .expect("a text");
+        writeln!(config, "[[threshold]]\naccount = \"{account}\"\nusd = 500\n").expect("a text");
     }
     config.push_str("[deploy]\nous = [\"Root\"]\n\n[mail]\nfrom = \"billing@example.com\"\n");
     std::fs::write(home.join("config.toml"), config).expect("a config");
@@ -174,12 +158,7 @@ fn set(file: &Path, latency: Duration, throttle: f64) {
 }
 
 /// In a process of its own, which holds nothing of the sandbox: time and memory are billctl's.
-fn status_over_the_wire(
-    home: &Path,
-    services: billctl_core::service::Services,
-    forced: Forced,
-    verdict: &mut Verdict,
-) {
+fn status_over_the_wire(home: &Path, services: billctl_core::service::Services, forced: Forced, verdict: &mut Verdict) {
     let wire = Wire::serve(services, LATENCY).expect("a port");
     let env = [
         ("AWS_ENDPOINT_URL", wire.url.as_str()),
@@ -226,11 +205,7 @@ fn status_on_the_sandbox(home: &Path, forced: Forced, verdict: &mut Verdict) {
 
 fn deploy_without_changes(home: &Path, verdict: &mut Verdict) {
     let ran = on_sandbox(home, "deploy -v");
-    println!(
-        "deploy without changes: {} calls in {:.2?}",
-        ran.calls(),
-        ran.took
-    );
+    println!("deploy without changes: {} calls in {:.2?}", ran.calls(), ran.took);
     let writes = ran
         .stderr
         .lines()
@@ -249,11 +224,7 @@ fn status_under_throttling(home: &Path, forced: Forced, verdict: &mut Verdict) {
         ran.calls(),
         ran.took
     );
-    for line in ran
-        .stderr
-        .lines()
-        .filter(|line| line.starts_with("throttled by"))
-    {
+    for line in ran.stderr.lines().filter(|line| line.starts_with("throttled by")) {
         println!("  {line}");
     }
     // The billing side's reads are few beside them; they are in the measure, not in what is forced.
@@ -270,8 +241,7 @@ fn planning(verdict: &mut Verdict) {
     let started = Instant::now();
     let spec = stack_set::desired(&config, organization.management_account);
     let scope = Scope::default();
-    let desired = Desired::new(&config, spec, &organization, &thresholds, &scope)
-        .expect("OUs that are there");
+    let desired = Desired::new(&config, spec, &organization, &thresholds, &scope).expect("OUs that are there");
     let rollout = plan(&desired, &observed, &organization, &Options::default());
     let took = started.elapsed();
     let changed = rollout
@@ -285,9 +255,7 @@ fn planning(verdict: &mut Verdict) {
 }
 
 fn many() -> (Config, Organization, Observed) {
-    let id = |number: usize| {
-        AccountId::from_number(100_000_000_000 + number as u64).expect("twelve digits")
-    };
+    let id = |number: usize| AccountId::from_number(100_000_000_000 + number as u64).expect("twelve digits");
     let root: OuId = "r-ab12".parse().expect("an id");
     let ou = |number: usize| -> OuId { format!("ou-ab12-{number:08}").parse().expect("an id") };
     const UNITS: usize = 2_000;
@@ -299,11 +267,7 @@ fn many() -> (Config, Organization, Observed) {
     ous.extend((0..UNITS).map(|number| OrganizationalUnit {
         id: ou(number),
         name: format!("Unit {number}"),
-        parent: Some(if number < 10 {
-            root.clone()
-        } else {
-            ou(number / 10)
-        }),
+        parent: Some(if number < 10 { root.clone() } else { ou(number / 10) }),
     }));
     let accounts = (0..PLANNED).map(|number| {
         let account = Account {
@@ -314,8 +278,7 @@ fn many() -> (Config, Organization, Observed) {
         };
         (account, ou(number % UNITS))
     });
-    let organization =
-        Organization::new("o-exampleorg".parse().expect("an id"), id(0), ous, accounts);
+    let organization = Organization::new("o-exampleorg".parse().expect("an id"), id(0), ous, accounts);
     let rules: String = (0..UNITS)
         .step_by(50)
         .map(|number| format!("[[threshold]]\nou = \"{}\"\nusd = 500\n\n", ou(number)))
@@ -332,10 +295,7 @@ fn many() -> (Config, Organization, Observed) {
             let listed = StackInstance {
                 account: account.id,
                 ou: Some(parent.clone()),
-                stack_id: Some(format!(
-                    "arn:aws:cloudformation:us-east-1:{}:stack/s/1",
-                    account.id
-                )),
+                stack_id: Some(format!("arn:aws:cloudformation:us-east-1:{}:stack/s/1", account.id)),
                 status: InstanceStatus::Current,
                 detailed_status: None,
                 reason: String::new(),
@@ -395,11 +355,6 @@ fn run(home: &Path, line: &str, env: &[(&str, &str)]) -> Ran {
         stdout: text(&out),
         stderr: text(&err),
     };
-    assert!(
-        ended.status.success(),
-        "{line}: {}\n{}",
-        ended.status,
-        ran.stderr
-    );
+    assert!(ended.status.success(), "{line}: {}\n{}", ended.status, ran.stderr);
     ran
 }

@@ -4,10 +4,7 @@
 //!
 //! `cargo bench --bench spend`
 
-#[allow(
-    dead_code,
-    reason = "the chain of all that `status` reads is no concern here"
-)]
+#[allow(dead_code, reason = "the chain of all that `status` reads is no concern here")]
 #[path = "../tests/support/forced.rs"]
 mod forced;
 
@@ -49,9 +46,7 @@ fn main() {
 
     let (read, charged, took, peak) = runtime.block_on(async {
         let started = Instant::now();
-        let organization = observe::organization(&services)
-            .await
-            .expect("an organisation");
+        let organization = observe::organization(&services).await.expect("an organisation");
         let read = started.elapsed();
         let now = services.clock.now();
         let window = Window::of_days(DAYS + 2, Measure::Daily, now);
@@ -99,14 +94,7 @@ fn main() {
         "peak memory {peak} MiB, of which the simulated organisation and the runtime had {before} MiB at the start"
     );
     let within = times <= BUDGET.0 && peak <= BUDGET.1;
-    println!(
-        "{}",
-        if within {
-            "within the budget"
-        } else {
-            "over the budget"
-        }
-    );
+    println!("{}", if within { "within the budget" } else { "over the budget" });
     if !within {
         std::process::exit(1);
     }

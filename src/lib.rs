@@ -6,7 +6,7 @@
 pub mod apply;
 pub mod cli;
 pub mod config;
-#[cfg(test)]
+#[cfg(all(test, feature = "sandbox"))]
 mod mock;
 pub mod observe;
 pub mod plan;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::plan::billing::{Action, Plan, Step};
 use crate::resource::document::FieldChange;
 use crate::resource::{
-    BUS_STATEMENT, Bus, ConfigurationSet, Identity, Notifier, Queue, Resource, Role, Rule,
-    Template, Topic, sample_data, tags,
+    BUS_STATEMENT, Bus, ConfigurationSet, Identity, Notifier, Queue, Resource, Role, Rule, Template, Topic,
+    sample_data, tags,
 };
 use billctl_core::error::{Context, Error, Result};
 use billctl_core::event::{Event, Listener};
@@ -52,11 +52,7 @@ pub async fn run(plan: &Plan, services: &Services, listener: &dyn Listener) -> R
             .await
             .map_err(|error| pass_role_hint(error, step))
             .while_trying(title.clone())?;
-        listener.on(Event::StepDone {
-            number,
-            total,
-            title,
-        });
+        listener.on(Event::StepDone { number, total, title });
     }
     Ok(())
 }
@@ -92,10 +88,7 @@ impl Run<'_> {
         match resource {
             Resource::Access(_) => self.activate_access().await?,
             Resource::Queue(queue) => {
-                let made = services
-                    .sqs
-                    .create_queue(&queue.name, &queue.attributes, &tags())
-                    .await;
+                let made = services.sqs.create_queue(&queue.name, &queue.attributes, &tags()).await;
                 // "Exists" here means: with other attributes.
                 if exists_or(made)?.is_none() {
                     self.set_queue(queue, &queue.attributes).await?;
@@ -107,12 +100,7 @@ impl Run<'_> {
             }
             Resource::Bus(bus) => {
                 if !bus.is_default() {
-                    exists_or(
-                        services
-                            .eventbridge
-                            .create_event_bus(&bus.name, &tags())
-                            .await,
-                    )?;
+                    exists_or(services.eventbridge.create_event_bus(&bus.name, &tags()).await)?;
                 }
                 self.put_bus_policy(bus).await?;
             }
@@ -128,12 +116,7 @@ impl Run<'_> {
                 }
             }
             Resource::ConfigurationSet(set) => {
-                exists_or(
-                    services
-                        .sesv2
-                        .create_configuration_set(&set.name, &set.tags)
-                        .await,
-                )?;
+                exists_or(services.sesv2.create_configuration_set(&set.name, &set.tags).await)?;
                 self.put_destination(set).await?;
             }
             Resource::Template(template) => {
@@ -151,10 +134,7 @@ impl Run<'_> {
                 self.put_targets(rule).await?;
             }
             Resource::Alarm(alarm) => {
-                services
-                    .cloudwatch
-                    .put_metric_alarm(&alarm.0, &tags())
-                    .await?;
+                services.cloudwatch.put_metric_alarm(&alarm.0, &tags()).await?;
             }
             Resource::Dashboard(dashboard) => {
                 services
@@ -187,10 +167,7 @@ impl Run<'_> {
             Resource::ConfigurationSet(set) => match &set.destination {
                 // Only some of its fields differ, so it is there.
                 Some(destination) if !step.fields.iter().any(|field| field.before.is_none()) => {
-                    services
-                        .sesv2
-                        .update_event_destination(&set.name, destination)
-                        .await?;
+                    services.sesv2.update_event_destination(&set.name, destination).await?;
                 }
                 _ => self.put_destination(set).await?,
             },
@@ -201,20 +178,14 @@ impl Run<'_> {
             Resource::Role(role) => self.update_role(step, role).await?,
             Resource::Notifier(machine) => {
                 self.with_role(&machine.role.to_string(), || {
-                    services.sfn.update_state_machine(
-                        &machine.arn,
-                        &machine.definition,
-                        &machine.role,
-                    )
+                    services
+                        .sfn
+                        .update_state_machine(&machine.arn, &machine.definition, &machine.role)
                 })
                 .await?;
             }
             Resource::Rule(rule) => {
-                if step
-                    .fields
-                    .iter()
-                    .any(|field| !is_within(&field.path, "targets"))
-                {
+                if step.fields.iter().any(|field| !is_within(&field.path, "targets")) {
                     services.eventbridge.put_rule(&rule.rule).await?;
                 }
                 let extra = removed_keys(step, "targets");
@@ -252,15 +223,9 @@ impl Run<'_> {
                     .await
             }
             Resource::Bus(bus) => services.eventbridge.delete_event_bus(&bus.name).await,
-            Resource::Identity(identity) => {
-                services.sesv2.delete_email_identity(&identity.name).await
-            }
-            Resource::ConfigurationSet(set) => {
-                services.sesv2.delete_configuration_set(&set.name).await
-            }
-            Resource::Template(template) => {
-                services.sesv2.delete_email_template(&template.0.name).await
-            }
+            Resource::Identity(identity) => services.sesv2.delete_email_identity(&identity.name).await,
+            Resource::ConfigurationSet(set) => services.sesv2.delete_configuration_set(&set.name).await,
+            Resource::Template(template) => services.sesv2.delete_email_template(&template.0.name).await,
             Resource::Role(role) => self.delete_role(role).await,
             Resource::Notifier(machine) => services.sfn.delete_state_machine(&machine.arn).await,
             Resource::Rule(rule) => self.delete_rule(rule).await,
@@ -278,24 +243,16 @@ impl Run<'_> {
 
     async fn activate_access(&self) -> Result<()> {
         let cloudformation = &self.services.cloudformation;
-        if cloudformation.describe_organizations_access().await?
-            == OrganizationsAccess::DisabledPermanently
-        {
-            return Err(
-                Error::failed("trusted access of StackSets is disabled permanently")
-                    .hint("only AWS support can switch it on again: open a case"),
-            );
+        if cloudformation.describe_organizations_access().await? == OrganizationsAccess::DisabledPermanently {
+            return Err(Error::failed("trusted access of StackSets is disabled permanently")
+                .hint("only AWS support can switch it on again: open a case"));
         }
         Ok(cloudformation.activate_organizations_access().await?)
     }
 
     async fn set_queue(&self, queue: &Queue, attributes: &Attributes) -> Result<()> {
         let url = self.services.sqs.get_queue_url(&queue.name).await?;
-        Ok(self
-            .services
-            .sqs
-            .set_queue_attributes(&url, attributes)
-            .await?)
+        Ok(self.services.sqs.set_queue_attributes(&url, attributes).await?)
     }
 
     /// Subscribes everybody, or only those that are new in an update: a second subscription of an address that
@@ -320,10 +277,7 @@ impl Run<'_> {
 
     async fn put_bus_policy(&self, bus: &Bus) -> Result<()> {
         if let Some(policy) = &bus.policy {
-            self.services
-                .eventbridge
-                .put_bus_policy(&bus.name, policy)
-                .await?;
+            self.services.eventbridge.put_bus_policy(&bus.name, policy).await?;
         }
         Ok(())
     }
@@ -343,9 +297,7 @@ impl Run<'_> {
         let sesv2 = &self.services.sesv2;
         let made = sesv2.create_event_destination(&set.name, destination).await;
         if exists_or(made)?.is_none() {
-            sesv2
-                .update_event_destination(&set.name, destination)
-                .await?;
+            sesv2.update_event_destination(&set.name, destination).await?;
         }
         Ok(())
     }
@@ -412,9 +364,7 @@ impl Run<'_> {
             let policy: Arn = extra
                 .parse()
                 .map_err(|_| Error::failed(format!("{extra} is not an ARN")))?;
-            iam.detach_role_policy(&role.name, &policy)
-                .await
-                .or_absent()?;
+            iam.detach_role_policy(&role.name, &policy).await.or_absent()?;
         }
         Ok(())
     }
@@ -422,14 +372,10 @@ impl Run<'_> {
     async fn delete_role(&self, role: &Role) -> service::Result<()> {
         let iam = &self.services.iam;
         for policy in role.policies.keys() {
-            iam.delete_role_policy(&role.name, policy)
-                .await
-                .or_absent()?;
+            iam.delete_role_policy(&role.name, policy).await.or_absent()?;
         }
         for policy in &role.attached {
-            iam.detach_role_policy(&role.name, policy)
-                .await
-                .or_absent()?;
+            iam.detach_role_policy(&role.name, policy).await.or_absent()?;
         }
         iam.delete_role(&role.name).await
     }
@@ -473,27 +419,16 @@ impl Run<'_> {
     async fn delete_rule(&self, rule: &Rule) -> service::Result<()> {
         let eventbridge = &self.services.eventbridge;
         let (bus, name) = (&rule.rule.bus, &rule.rule.name);
-        let ids: Vec<String> = rule
-            .targets
-            .iter()
-            .map(|target| target.id.clone())
-            .collect();
+        let ids: Vec<String> = rule.targets.iter().map(|target| target.id.clone()).collect();
         if !ids.is_empty() {
-            eventbridge
-                .remove_targets(bus, name, &ids)
-                .await
-                .or_absent()?;
+            eventbridge.remove_targets(bus, name, &ids).await.or_absent()?;
         }
         eventbridge.delete_rule(bus, name).await
     }
 
     /// Makes a call that uses a role, again for a while if it is refused: the service may not see a new role yet,
     /// which it says as a refusal (Step Functions: AccessDeniedException; EventBridge: ValidationException).
-    async fn with_role<T, F>(
-        &self,
-        role_arn: &str,
-        mut call: impl FnMut() -> F,
-    ) -> service::Result<T>
+    async fn with_role<T, F>(&self, role_arn: &str, mut call: impl FnMut() -> F) -> service::Result<T>
     where
         F: Future<Output = service::Result<T>>,
     {
@@ -507,9 +442,7 @@ impl Run<'_> {
         loop {
             match call().await {
                 Err(error)
-                    if matches!(error.kind, Kind::Denied | Kind::Invalid)
-                        && !name.is_empty()
-                        && attempts < most =>
+                    if matches!(error.kind, Kind::Denied | Kind::Invalid) && !name.is_empty() && attempts < most =>
                 {
                     if attempts == 1 {
                         self.listener.on(Event::Note(format!(
@@ -530,15 +463,10 @@ impl Run<'_> {
 fn pass_role_hint(error: Error, step: &Step) -> Error {
     let role = match &step.resource {
         Resource::Notifier(machine) => Some(&machine.role),
-        Resource::Rule(rule) => rule
-            .targets
-            .iter()
-            .find_map(|target| target.role_arn.as_ref()),
+        Resource::Rule(rule) => rule.targets.iter().find_map(|target| target.role_arn.as_ref()),
         _ => None,
     };
-    let denied = error
-        .service()
-        .is_some_and(|error| error.kind == Kind::Denied);
+    let denied = error.service().is_some_and(|error| error.kind == Kind::Denied);
     match role.filter(|_| denied) {
         Some(role) => error.hint(format!(
             "allow `iam:PassRole` on {role}, and what `billctl policy operator` prints, for the identity in use"
@@ -558,9 +486,7 @@ fn exists_or<T>(made: service::Result<T>) -> Result<Option<T>, ServiceError> {
 
 /// Whether the step changes this top-level field or something in it.
 fn changes(step: &Step, field: &str) -> bool {
-    step.fields
-        .iter()
-        .any(|change| is_within(&change.path, field))
+    step.fields.iter().any(|change| is_within(&change.path, field))
 }
 
 fn is_within(path: &str, field: &str) -> bool {

@@ -13,9 +13,7 @@ use crate::plan::rollout::Observed;
 use billctl_core::error::{Context, Error, Result};
 use billctl_core::event::{Event, Listener};
 use billctl_core::model::AccountId;
-use billctl_core::service::cloudformation::{
-    Amount, DriftStatus, OperationId, Preferences, ResourceDrift,
-};
+use billctl_core::service::cloudformation::{Amount, DriftStatus, OperationId, Preferences, ResourceDrift};
 use billctl_core::service::{Kind, Services, all_pages};
 
 /// Accounts asked for before the gate paces them: it lets fewer through.
@@ -52,14 +50,7 @@ pub async fn detect(
         ..*preferences
     };
     let id = start(services, listener, stack_set, &preferences).await?;
-    let outcome = follow(
-        services,
-        listener,
-        stack_set,
-        &id,
-        Some(before.instances.len()),
-    )
-    .await?;
+    let outcome = follow(services, listener, stack_set, &id, Some(before.instances.len())).await?;
     let mut observed = observe::stack_set::observe_settled(services, stack_set).await?;
     observed.keep_known(before, &id);
     let resources = resources(services, stack_set, &observed, &id).await?;
@@ -80,13 +71,9 @@ async fn start(
     let mut turn = Turn::default();
     let id = Mark::Drift.operation_id(&Uuid::new_v4().simple().to_string());
     loop {
-        turn.wait(services, listener, stack_set, Wait::Finish)
-            .await?;
+        turn.wait(services, listener, stack_set, Wait::Finish).await?;
         listener.on(Event::Phase("looking for drift ...".to_owned()));
-        let answer = services
-            .cloudformation
-            .detect_drift(stack_set, preferences, &id)
-            .await;
+        let answer = services.cloudformation.detect_drift(stack_set, preferences, &id).await;
         match answer {
             Ok(id) => return Ok(id),
             // The answer to an earlier attempt got lost.
@@ -99,8 +86,7 @@ async fn start(
                 turn.refused(error);
             }
             Err(error) => {
-                return Err(Error::from(error)
-                    .while_trying(format!("look for drift of StackSet {stack_set}")));
+                return Err(Error::from(error).while_trying(format!("look for drift of StackSet {stack_set}")));
             }
         }
     }

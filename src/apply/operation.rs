@@ -140,12 +140,8 @@ impl Progress {
         self.rest = self.rest.saturating_sub(1);
         if self.rest == 0 {
             let results = followed.results(None).await?;
-            let count = |wanted: fn(DetailedStatus) -> bool| {
-                results
-                    .iter()
-                    .filter(|result| wanted(result.status))
-                    .count()
-            };
+            let count =
+                |wanted: fn(DetailedStatus) -> bool| results.iter().filter(|result| wanted(result.status)).count();
             self.listed = results.len();
             self.done = count(|status| status == DetailedStatus::Succeeded);
             self.failed = count(|status| status == DetailedStatus::Failed);
@@ -190,12 +186,9 @@ impl Followed<'_> {
     async fn results(&self, status: Option<DetailedStatus>) -> Result<Vec<OperationResult>> {
         let read = async |status| {
             let pages = all_pages(|token| {
-                self.services.cloudformation.list_operation_results(
-                    self.stack_set,
-                    self.id,
-                    status,
-                    token,
-                )
+                self.services
+                    .cloudformation
+                    .list_operation_results(self.stack_set, self.id, status, token)
             });
             // Eventually consistent: a young operation may not be found yet.
             pages.await.or_absent()
@@ -235,9 +228,7 @@ impl Followed<'_> {
 
 fn is_complete(operation: &StackSetOperation, results: &[OperationResult]) -> bool {
     match operation.failed_instances {
-        Some(counted) => {
-            results.iter().filter(|result| is_failure(result)).count() >= counted as usize
-        }
+        Some(counted) => results.iter().filter(|result| is_failure(result)).count() >= counted as usize,
         None => !results.iter().any(is_open),
     }
 }
@@ -250,10 +241,7 @@ const fn is_failure(result: &OperationResult) -> bool {
 }
 
 const fn is_open(result: &OperationResult) -> bool {
-    matches!(
-        result.status,
-        DetailedStatus::Pending | DetailedStatus::Running
-    )
+    matches!(result.status, DetailedStatus::Pending | DetailedStatus::Running)
 }
 
 fn outcome(operation: StackSetOperation, results: Vec<OperationResult>) -> Outcome {
@@ -272,10 +260,7 @@ fn outcome(operation: StackSetOperation, results: Vec<OperationResult>) -> Outco
     Outcome {
         id: operation.id,
         status: operation.status,
-        unlisted: operation
-            .failed_instances
-            .unwrap_or(0)
-            .saturating_sub(listed),
+        unlisted: operation.failed_instances.unwrap_or(0).saturating_sub(listed),
         failures,
         cancelled,
         reason: operation.reason,

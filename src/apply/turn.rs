@@ -41,11 +41,7 @@ impl Turn {
 
     /// AWS refused a step because of what somebody else does or did.
     pub fn refused(&mut self, error: ServiceError) {
-        self.refusals += if error.kind == Kind::Busy {
-            1
-        } else {
-            NOT_BUSY
-        };
+        self.refusals += if error.kind == Kind::Busy { 1 } else { NOT_BUSY };
         self.refusal = Some(error);
     }
 
@@ -87,8 +83,7 @@ impl Turn {
         } else if let Some(refusal) = &self.refusal {
             // The list of operations doesn't show the one that is in the way, yet.
             if self.refusals >= MOST_REFUSALS {
-                return Err(Error::from(refusal.clone())
-                    .while_trying(format!("get a turn with StackSet {stack_set}")));
+                return Err(Error::from(refusal.clone()).while_trying(format!("get a turn with StackSet {stack_set}")));
             }
             self.pause.sleep(services).await;
         }

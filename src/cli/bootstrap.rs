@@ -57,10 +57,7 @@ pub async fn run(args: &BootstrapArgs, context: &Context) -> Result<()> {
         return show(context, &plan, false, &scope, &observed);
     }
     if context.global.format != Format::Json {
-        say!(
-            "{}",
-            render::billing_plan(context.global.format, "bootstrap", &plan)
-        )?;
+        say!("{}", render::billing_plan(context.global.format, "bootstrap", &plan))?;
     }
     if !plan.is_empty() {
         confirm(args, context, &plan).await?;
@@ -90,22 +87,14 @@ async fn confirm(args: &BootstrapArgs, context: &Context, plan: &Plan) -> Result
             )
             .await;
     }
-    Err(Error::usage(format!(
-        "billctl didn't make {foreign}, so nothing was changed"
-    ))
-    .hint(
-        "choose other names under [names] or [alarm] in the config, or take it over with --adopt",
-    ))
+    Err(
+        Error::usage(format!("billctl didn't make {foreign}, so nothing was changed"))
+            .hint("choose other names under [names] or [alarm] in the config, or take it over with --adopt"),
+    )
 }
 
 /// The plan alone: with `--plan`.
-fn show(
-    context: &Context,
-    plan: &Plan,
-    applied: bool,
-    scope: &Scope,
-    observed: &Observed,
-) -> Result<()> {
+fn show(context: &Context, plan: &Plan, applied: bool, scope: &Scope, observed: &Observed) -> Result<()> {
     let setup = MailSetup::new(scope, &observed.ses, observed.identity.as_ref());
     let format = context.global.format;
     let text = if format == Format::Json {
@@ -143,18 +132,11 @@ fn verify(scope: &Scope, observed: &Observed) -> Result<()> {
         step.id,
         fields.join(", ")
     ))
-    .hint(
-        "somebody else may be changing it, or AWS needs a moment: run `billctl bootstrap --plan`",
-    ))
+    .hint("somebody else may be changing it, or AWS needs a moment: run `billctl bootstrap --plan`"))
 }
 
 /// Waits until the identity may send.
-async fn wait_verified(
-    context: &Context,
-    scope: &Scope<'_>,
-    observed: &mut Observed,
-    minutes: u64,
-) -> Result<()> {
+async fn wait_verified(context: &Context, scope: &Scope<'_>, observed: &mut Observed, minutes: u64) -> Result<()> {
     let services = &context.services;
     let setup = MailSetup::new(scope, &observed.ses, observed.identity.as_ref());
     if setup.verified != Some(false) {

@@ -14,8 +14,10 @@ use billctl_core::event::{Event, Listener};
 use billctl_core::model::Organization;
 use billctl_core::service::Services;
 use billctl_core::service::cloudformation::CallAs;
+#[cfg(feature = "sandbox")]
 use billctl_sandbox::{Sandbox, World};
 
+#[cfg(feature = "sandbox")]
 /// Where the sandbox is kept unless `--sandbox=FILE` says otherwise.
 pub const SANDBOX_FILE: &str = ".billctl-sandbox.json";
 
@@ -35,6 +37,7 @@ pub struct GlobalArgs {
     /// The AWS profile to use.
     #[arg(long, global = true, value_name = "NAME")]
     pub profile: Option<String>,
+    #[cfg(feature = "sandbox")]
     /// Work on the embedded sandbox instead of AWS; its state is kept in FILE.
     #[arg(
         long,
@@ -140,24 +143,18 @@ impl Context {
             let mut answer = String::new();
             std::io::stdin().read_line(&mut answer).map(|_| answer)
         });
-        let answer = reading
-            .await
-            .map_err(|error| Error::failed(error.to_string()))??;
+        let answer = reading.await.map_err(|error| Error::failed(error.to_string()))??;
         if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
             Ok(())
         } else {
-            Err(Error::new(
-                ErrorKind::Interrupted,
-                "not confirmed: nothing was changed",
-            ))
+            Err(Error::new(ErrorKind::Interrupted, "not confirmed: nothing was changed"))
         }
     }
 
     /// Appends to the summary of a CI step where the environment offers one (GitHub's `GITHUB_STEP_SUMMARY`; Gitea
     /// and Forgejo name it the same). That it can't be written is said, and fails nothing.
     pub fn summarize(&self, markdown: impl FnOnce() -> String) {
-        let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty())
-        else {
+        let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else {
             return;
         };
         let written = OpenOptions::new()
@@ -193,18 +190,18 @@ pub fn report_calls(global: &GlobalArgs, services: &Services, started: Instant) 
 /// # Errors
 /// A sandbox that can't be opened.
 pub async fn services(global: &GlobalArgs, call_as: CallAs) -> Result<Services> {
-    match &global.sandbox {
-        Some(path) => Ok(Sandbox::open(path, call_as)?.services()),
-        None => {
-            let options = billctl_aws::Options {
-                profile: global.profile.clone(),
-                call_as,
-            };
-            billctl_aws::connect(&options).await
-        }
+    #[cfg(feature = "sandbox")]
+    if let Some(path) = &global.sandbox {
+        return Ok(Sandbox::open(path, call_as)?.services());
     }
+    let options = billctl_aws::Options {
+        profile: global.profile.clone(),
+        call_as,
+    };
+    billctl_aws::connect(&options).await
 }
 
+#[cfg(feature = "sandbox")]
 /// A sandbox of this world, in memory alone: what is tried out in it touches neither AWS nor a sandbox file.
 pub fn rehearsal(world: World) -> Sandbox {
     Sandbox::in_memory(world)

@@ -32,9 +32,7 @@ use Scene::{Say, Type};
 const STORY: &[Scene] = &[
     Say("An organisation of about 40 accounts in nested OUs, in a file instead of at AWS."),
     Type(&["sandbox", "new", "--force"]),
-    Say(
-        "The config: $100 a day by default, more for Production, one account with its own threshold.",
-    ),
+    Say("The config: $100 a day by default, more for Production, one account with its own threshold."),
     Say("First the billing account's side: bus, roles, queue, state machine, mail."),
     Type(&["bootstrap"]),
     Say("Whoever owns the address clicks the link in SES's mail."),
@@ -47,14 +45,7 @@ const STORY: &[Scene] = &[
     Type(&["deploy", "--ou", "Production", "--ou", "Staging"]),
     Say("Three quiet days pass. Then somebody starts something large in one account."),
     Type(&["sandbox", "advance", "3d"]),
-    Type(&[
-        "sandbox",
-        "spend",
-        "--name",
-        "payments-prod",
-        "--daily",
-        "900",
-    ]),
+    Type(&["sandbox", "spend", "--name", "payments-prod", "--daily", "900"]),
     Say(
         "AWS publishes charges about every six hours. Half a day later the alarm has fired, and its event has crossed to \
          the billing account. It only wakes the notifier there: the owner has mail because the billing account's own \
@@ -89,8 +80,7 @@ pub async fn run(args: &DemoArgs) -> Result<()> {
                 let line = std::iter::once("billctl".to_owned())
                     .chain(global.iter().cloned())
                     .chain(words.iter().map(|word| (*word).to_owned()));
-                let cli =
-                    Cli::try_parse_from(line).map_err(|error| Error::usage(error.to_string()))?;
+                let cli = Cli::try_parse_from(line).map_err(|error| Error::usage(error.to_string()))?;
                 // Boxed, because a command of the story could be any command.
                 Box::pin(super::run(&cli)).await?;
             }
@@ -113,17 +103,15 @@ pub async fn run(args: &DemoArgs) -> Result<()> {
 fn prepare(dir: &Path) -> Result<()> {
     if dir.exists() {
         if !dir.join(MARK).exists() {
-            return Err(Error::usage(format!(
-                "{} exists, and the demo didn't make it",
-                dir.display()
-            ))
-            .hint("name another folder with --dir"));
+            return Err(
+                Error::usage(format!("{} exists, and the demo didn't make it", dir.display()))
+                    .hint("name another folder with --dir"),
+            );
         }
         std::fs::remove_dir_all(dir).while_trying(format!("clear {}", dir.display()))?;
     }
     let write = |name: &str, text: &str| {
-        std::fs::write(dir.join(name), text)
-            .while_trying(format!("write {}", dir.join(name).display()))
+        std::fs::write(dir.join(name), text).while_trying(format!("write {}", dir.join(name).display()))
     };
     std::fs::create_dir_all(dir).while_trying(format!("make {}", dir.display()))?;
     write(MARK, "")?;

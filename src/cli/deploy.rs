@@ -51,11 +51,7 @@ pub struct DeployArgs {
 
 /// A count, or a share in percent.
 fn amount(text: &str) -> Result<Amount, String> {
-    let number = |digits: &str| {
-        digits
-            .parse::<u32>()
-            .map_err(|_| "expected 5 or 10%".to_owned())
-    };
+    let number = |digits: &str| digits.parse::<u32>().map_err(|_| "expected 5 or 10%".to_owned());
     match text.strip_suffix('%') {
         Some(digits) => match number(digits)? {
             percent @ 0..=100 => Ok(Amount::Percent(percent)),

@@ -76,8 +76,7 @@ pub async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
     apply::run(&plan, services, listener).await?;
     let left = plan::removal(&scope, &observe::read(services, &scope).await?.present);
     if let Some(step) = left.steps.first() {
-        return Err(Error::failed(format!("{} is still there", step.id))
-            .hint("run `billctl destroy` again"));
+        return Err(Error::failed(format!("{} is still there", step.id)).hint("run `billctl destroy` again"));
     }
     if format == Format::Json {
         say!("{}", render::billing_json("destroy", &plan, true, None))?;
@@ -92,9 +91,7 @@ async fn remove_members(context: &Context) -> Result<()> {
     let deploy = &context.config.deploy;
     let organization = organization(services).await?;
     let name = &deploy.stack_set;
-    Turn::default()
-        .wait(services, listener, name, Wait::Finish)
-        .await?;
+    Turn::default().wait(services, listener, name, Wait::Finish).await?;
     let members = stack_set::observe(services, &deploy.stack_set).await?;
     let Some(live) = &members.stack_set else {
         return Ok(());
@@ -119,10 +116,10 @@ async fn remove_members(context: &Context) -> Result<()> {
     }
     if report.has_failures() {
         say!("{}", render::failures(&report.outcomes, &organization))?;
-        return Err(Error::failed(
-            "not every instance could be removed, so the StackSet and the billing side stay",
-        )
-        .hint("mend the accounts above and run `billctl destroy` again"));
+        return Err(
+            Error::failed("not every instance could be removed, so the StackSet and the billing side stay")
+                .hint("mend the accounts above and run `billctl destroy` again"),
+        );
     }
     listener.on(Event::Phase(format!("removing StackSet {}", live.name)));
     services
@@ -158,9 +155,6 @@ fn confirm(args: &DestroyArgs, context: &Context, organization: &OrgId) -> Resul
     if answer.trim() == organization.as_str() {
         Ok(())
     } else {
-        Err(Error::new(
-            ErrorKind::Interrupted,
-            "not confirmed: nothing was removed",
-        ))
+        Err(Error::new(ErrorKind::Interrupted, "not confirmed: nothing was removed"))
     }
 }

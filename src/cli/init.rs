@@ -52,22 +52,17 @@ pub async fn run(args: &InitArgs, global: &GlobalArgs, started: Instant) -> Resu
             IoError::AlreadyExists => already(&name),
             _ => Error::failed(format!("{name} can't be written: {error}")),
         })?;
-    file.write_all(text.as_bytes())
-        .while_trying(format!("write {name}"))?;
+    file.write_all(text.as_bytes()).while_trying(format!("write {name}"))?;
     say!("wrote {name} for organisation {}", organization.id)?;
     if !global.quiet {
-        anstream::eprintln!(
-            "next: look it over, then `billctl doctor`, then `billctl bootstrap --plan`"
-        );
+        anstream::eprintln!("next: look it over, then `billctl doctor`, then `billctl bootstrap --plan`");
     }
     Ok(())
 }
 
 fn already(name: &str) -> Error {
-    Error::usage(format!(
-        "{name} is there already, and init never overwrites"
-    ))
-    .hint("write another file with --config FILE, or check this one with `billctl doctor`")
+    Error::usage(format!("{name} is there already, and init never overwrites"))
+        .hint("write another file with --config FILE, or check this one with `billctl doctor`")
 }
 
 /// The flags' answers, and a person's for what they leave open.
@@ -75,11 +70,7 @@ fn answers(args: &InitArgs, organization: &Organization, call_as: CallAs) -> Res
     let person = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let from = match &args.from {
         Some(from) => from.clone(),
-        None if person => ask_until(
-            "Where do the mails come from (an address of yours)?",
-            "",
-            from_fault,
-        )?,
+        None if person => ask_until("Where do the mails come from (an address of yours)?", "", from_fault)?,
         None => {
             return Err(Error::usage("where do the mails come from?")
                 .hint("pass --from billing@example.com: there is no terminal to ask on"));
@@ -96,8 +87,7 @@ fn answers(args: &InitArgs, organization: &Organization, call_as: CallAs) -> Res
                 "100",
                 usd_fault,
             )?;
-            text.parse()
-                .map_err(|error| Error::usage(format!("{error}")))?
+            text.parse().map_err(|error| Error::usage(format!("{error}")))?
         }
         None => Usd::dollars(100),
     };
@@ -109,18 +99,12 @@ fn answers(args: &InitArgs, organization: &Organization, call_as: CallAs) -> Res
     } else if person {
         for choice in choices(organization) {
             let indent = "  ".repeat(choice.depth + 1);
-            eprintln!(
-                "{indent}{} ({})",
-                choice.selector.escape_debug(),
-                choice.accounts
-            );
+            eprintln!("{indent}{} ({})", choice.selector.escape_debug(), choice.accounts);
         }
         let suggestion = suggested(organization).join(", ");
-        let text = ask_until(
-            "Which OUs get the alarm (separated by commas)?",
-            &suggestion,
-            |text| split(text).find_map(|ou| organization.select(ou).err().map(Error::from)),
-        )?;
+        let text = ask_until("Which OUs get the alarm (separated by commas)?", &suggestion, |text| {
+            split(text).find_map(|ou| organization.select(ou).err().map(Error::from))
+        })?;
         split(&text).map(str::to_owned).collect()
     } else {
         suggested(organization)
@@ -145,11 +129,9 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
 fn from_fault(from: &str) -> Option<Error> {
     let mail = toml::Table::from_iter([("from".to_owned(), toml::Value::from(from))]);
     let text = toml::Table::from_iter([("mail".to_owned(), toml::Value::from(mail))]);
-    Config::parse("--from", &text.to_string()).err().map(|_| {
-        Error::usage(format!(
-            "{from:?} is not an address that mails can come from"
-        ))
-    })
+    Config::parse("--from", &text.to_string())
+        .err()
+        .map(|_| Error::usage(format!("{from:?} is not an address that mails can come from")))
 }
 
 fn usd_fault(text: &str) -> Option<Error> {
@@ -161,11 +143,7 @@ fn usd_fault(text: &str) -> Option<Error> {
 }
 
 /// Asks until the answer will do; an empty one is the default.
-fn ask_until(
-    question: &str,
-    default: &str,
-    fault: impl Fn(&str) -> Option<Error>,
-) -> Result<String> {
+fn ask_until(question: &str, default: &str, fault: impl Fn(&str) -> Option<Error>) -> Result<String> {
     loop {
         if default.is_empty() {
             eprint!("{question} ");

@@ -5,6 +5,7 @@ mod output;
 mod bootstrap;
 mod completions;
 mod context;
+#[cfg(feature = "sandbox")]
 mod demo;
 mod deploy;
 mod destroy;
@@ -12,8 +13,10 @@ mod doctor;
 mod init;
 mod man;
 mod policy;
+#[cfg(feature = "sandbox")]
 mod preview;
 mod resend;
+#[cfg(feature = "sandbox")]
 mod sandbox;
 mod spend;
 mod status;
@@ -34,12 +37,7 @@ use billctl_core::error::Result;
 
 /// A daily-spend alarm for every account of an AWS Organization, and a mail worth reading for its owner.
 #[derive(Debug, Parser)]
-#[command(
-    name = "billctl",
-    version,
-    max_term_width = 100,
-    arg_required_else_help = true
-)]
+#[command(name = "billctl", version, max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {
     #[command(flatten)]
     global: GlobalArgs,
@@ -63,6 +61,7 @@ enum Command {
     Spend(spend::SpendArgs),
     /// Remove everything that billctl made: instances, StackSet, billing side.
     Destroy(destroy::DestroyArgs),
+    #[cfg(feature = "sandbox")]
     /// Write the mail as it would be sent to files, from sample data or an account's own.
     Preview(preview::PreviewArgs),
     /// Send a test event through bus, rule, notifier and SES, and follow it to the mail.
@@ -73,8 +72,10 @@ enum Command {
     Policy(policy::PolicyArgs),
     /// Print the CloudFormation template that the members get, with its parameters.
     Template(template::TemplateArgs),
+    #[cfg(feature = "sandbox")]
     /// Play the whole story on the embedded sandbox: no AWS account needed.
     Demo(demo::DemoArgs),
+    #[cfg(feature = "sandbox")]
     /// Make, show and change the sandbox that --sandbox works on.
     Sandbox(sandbox::SandboxArgs),
     /// Print completions for a shell.
@@ -93,10 +94,7 @@ pub fn main(version: &'static str) -> ExitCode {
     }
     trace(cli.global.verbose);
     // One thread: the work is waiting for answers, and a pool costs start-up time.
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             anstream::eprintln!("{}", render::error(&error.into()));
@@ -133,8 +131,11 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Init(args) => return init::run(args, global, started).await,
         Command::Policy(args) => return policy::run(args, global),
         Command::Template(args) => return template::run(args, global).await,
+        #[cfg(feature = "sandbox")]
         Command::Preview(args) => return preview::run(args, global).await,
+        #[cfg(feature = "sandbox")]
         Command::Demo(args) => return demo::run(args).await,
+        #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => return sandbox::run(args, global).await,
         Command::Spend(_) => spend::open(global).await?,
         _ => Context::open(global).await?,
@@ -152,10 +153,9 @@ async fn run(cli: &Cli) -> Result<()> {
         | Command::Init(_)
         | Command::Man(_)
         | Command::Policy(_)
-        | Command::Preview(_)
-        | Command::Demo(_)
-        | Command::Sandbox(_)
         | Command::Template(_) => Ok(()),
+        #[cfg(feature = "sandbox")]
+        Command::Preview(_) | Command::Demo(_) | Command::Sandbox(_) => Ok(()),
     };
     if let Err(error) = &result {
         context.summarize(|| render::failure_summary(error));

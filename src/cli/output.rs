@@ -28,11 +28,10 @@ impl Outputs {
         let mut taken: Vec<(&str, &Path)> = Vec::new();
         for (option, path) in named {
             if let Some((other, _)) = taken.iter().find(|(_, other)| *other == path) {
-                return Err(Error::usage(format!(
-                    "{other} and {option} would both write to {}",
-                    shown(path)
-                ))
-                .hint("give one of them another FILE"));
+                return Err(
+                    Error::usage(format!("{other} and {option} would both write to {}", shown(path)))
+                        .hint("give one of them another FILE"),
+                );
             }
             if !Self::is_stdout(path) {
                 check(path)?;
@@ -59,13 +58,9 @@ impl Outputs {
     /// What the system says, such as that the disk is full.
     pub fn print(text: impl AsRef<[u8]>) -> Result<()> {
         let mut stdout = anstream::stdout().lock();
-        let written = stdout
-            .write_all(text.as_ref())
-            .and_then(|()| stdout.flush());
+        let written = stdout.write_all(text.as_ref()).and_then(|()| stdout.flush());
         match written {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                Err(error).while_trying("write to standard output")
-            }
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).while_trying("write to standard output"),
             _ => Ok(()),
         }
     }
@@ -106,8 +101,9 @@ fn check(path: &Path) -> Result<()> {
         return Err(Error::usage("a file's name is empty"));
     }
     if path.is_dir() {
-        return Err(Error::usage(format!("{shown} is a folder"))
-            .hint("name the file to write, such as report.html in it"));
+        return Err(
+            Error::usage(format!("{shown} is a folder")).hint("name the file to write, such as report.html in it")
+        );
     }
     if !folder(path).is_dir() {
         return Err(Error::usage(format!(
@@ -135,10 +131,7 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
         return fs::write(path, text);
     }
     // To replace it would get round that.
-    if found
-        .as_ref()
-        .is_ok_and(|found| found.permissions().readonly())
-    {
+    if found.as_ref().is_ok_and(|found| found.permissions().readonly()) {
         return Err(ErrorKind::PermissionDenied.into());
     }
     let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -220,9 +213,6 @@ mod tests {
     fn two_answers_dont_share_a_place() {
         let both = [("--csv", Path::new("-")), ("--json", Path::new("-"))];
         let error = Outputs::new(both).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "--csv and --json would both write to standard output"
-        );
+        assert_eq!(error, "--csv and --json would both write to standard output");
     }
 }

@@ -57,10 +57,10 @@ pub fn run(args: &PolicyArgs, global: &GlobalArgs) -> Result<()> {
     let mut policy = permissions::policy(args.job.into(), &config, args.account, &types);
     if args.probe {
         if args.job == Job::Deploy {
-            return Err(Error::usage(
-                "deploy never goes into members, so its policy has no way into them",
-            )
-            .hint("`billctl policy status --probe` and `policy operator --probe` have it"));
+            return Err(
+                Error::usage("deploy never goes into members, so its policy has no way into them")
+                    .hint("`billctl policy status --probe` and `policy operator --probe` have it"),
+            );
         }
         policy = permissions::with_probe(policy, &config);
         // Not hushed by --quiet: whoever attaches this has to know it.

@@ -14,9 +14,7 @@ use billctl_core::error::{Context as _, Result};
 use billctl_core::event::Silent;
 use billctl_core::model::{AccountId, OuId, Usd};
 use billctl_core::service::Services;
-use billctl_core::service::cloudformation::{
-    AccountFilter, InstancesRequest, OperationId, Targets,
-};
+use billctl_core::service::cloudformation::{AccountFilter, InstancesRequest, OperationId, Targets};
 use billctl_sandbox::sesv2::Mail;
 use billctl_sandbox::{MailKind, World};
 pub use sample::Case;
@@ -49,8 +47,7 @@ pub async fn run(args: &PreviewArgs, global: &GlobalArgs) -> Result<()> {
         None => (args.case.name(), sample::scene(args.case, global)?),
     };
     let mail = mail(scene).await?;
-    let files =
-        write(&args.out, &name, &mail).while_trying(format!("write to {}", args.out.display()))?;
+    let files = write(&args.out, &name, &mail).while_trying(format!("write to {}", args.out.display()))?;
     report(global.format, &mail, &files)
 }
 
@@ -89,14 +86,7 @@ async fn mail(scene: Scene) -> Result<Mail> {
     apply::billing::run(&plan, &services, &Silent).await?;
     // The management account has its own alarm instead of an instance.
     if let Some(parent) = parent.filter(|_| account != facts.management_account) {
-        deploy(
-            &services,
-            &config,
-            facts.management_account,
-            account,
-            parent,
-        )
-        .await?;
+        deploy(&services, &config, facts.management_account, account, parent).await?;
     }
     sandbox.change(|world| world.preview_mail(&scope.notifier_arn(), account, kind))
 }

@@ -26,14 +26,10 @@ pub struct ResendArgs {
 pub async fn run(args: &ResendArgs, context: &Context) -> Result<()> {
     let services = &context.services;
     let format = context.global.format;
-    context.listener.on(Event::Phase(
-        "looking for what ended undelivered".to_owned(),
-    ));
-    let (info, tree) = precheck::checked(
-        precheck::billing_account(services, &context.config),
-        tree(services),
-    )
-    .await?;
+    context
+        .listener
+        .on(Event::Phase("looking for what ended undelivered".to_owned()));
+    let (info, tree) = precheck::checked(precheck::billing_account(services, &context.config), tree(services)).await?;
     let organization = tree.organization(info)?;
     let thresholds = context.thresholds(&organization)?;
     let facts = thresholds.facts(&organization);
@@ -67,11 +63,10 @@ pub async fn run(args: &ResendArgs, context: &Context) -> Result<()> {
     let done = Resend::of(&undone.items, &undone.notes, true);
     say!("{}", render::resend(format, &done))?;
     if done.failed > 0 {
-        return Err(Error::new(
-            ErrorKind::Partial,
-            format!("{} couldn't be sent again", done.failed),
-        )
-        .hint("see above for why, mend it, and run `billctl resend` again"));
+        return Err(
+            Error::new(ErrorKind::Partial, format!("{} couldn't be sent again", done.failed))
+                .hint("see above for why, mend it, and run `billctl resend` again"),
+        );
     }
     Ok(())
 }

@@ -142,10 +142,7 @@ struct Amount {
 /// There is no sandbox, or one that can't be read; arguments that don't fit it.
 #[expect(clippy::unused_async, reason = "every verb's run is async")]
 pub async fn run(args: &SandboxArgs, global: &GlobalArgs) -> Result<()> {
-    let path = global
-        .sandbox
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(SANDBOX_FILE));
+    let path = global.sandbox.clone().unwrap_or_else(|| PathBuf::from(SANDBOX_FILE));
     if let SandboxCommand::New(args) = &args.command {
         return new(args, &path);
     }
@@ -240,9 +237,7 @@ fn spend(sandbox: &Sandbox, args: &SpendArgs) -> Result<String> {
                     Some(hours) => metrics::set_daily_in(world, id, usd, hours),
                     None => metrics::set_daily(world, id, usd),
                 }
-                Ok(format!(
-                    "{name} ({id}) spends {usd} a day{when} from now on."
-                ))
+                Ok(format!("{name} ({id}) spends {usd} a day{when} from now on."))
             }
             (None, Some(usd)) => {
                 metrics::add_once(world, id, usd);

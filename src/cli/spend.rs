@@ -114,26 +114,14 @@ pub async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
             "--suggest prints a snippet for config.toml: --format has no say in it",
         ));
     }
-    context
-        .listener
-        .on(Event::Phase("reading the organisation".to_owned()));
+    context.listener.on(Event::Phase("reading the organisation".to_owned()));
     let services = &context.services;
-    let (info, tree) = precheck::checked(
-        precheck::billing_account(services, &context.config),
-        tree(services),
-    )
-    .await?;
+    let (info, tree) = precheck::checked(precheck::billing_account(services, &context.config), tree(services)).await?;
     let organization = tree.organization(info)?;
     let scope = Scope::of(args, &organization)?;
-    let has_config =
-        context.global.config != Path::new(DEFAULT_CONFIG) || context.global.config.exists();
-    let thresholds = has_config
-        .then(|| context.thresholds(&organization))
-        .transpose()?;
-    for option in [
-        args.check.then_some("--check"),
-        args.tell.then_some("--tell"),
-    ] {
+    let has_config = context.global.config != Path::new(DEFAULT_CONFIG) || context.global.config.exists();
+    let thresholds = has_config.then(|| context.thresholds(&organization)).transpose()?;
+    for option in [args.check.then_some("--check"), args.tell.then_some("--tell")] {
         checkable(args, option, thresholds.is_some())?;
     }
     let window = window(args, context);
@@ -161,19 +149,10 @@ pub async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
         (true, false) => vec![organization.management_account],
         (true, true) => Vec::new(),
     };
-    let mut missing = observe::reasons(
-        &context.services,
-        &organization,
-        &silent,
-        some_data,
-        window.now,
-    )
-    .await?;
+    let mut missing = observe::reasons(&context.services, &organization, &silent, some_data, window.now).await?;
     missing.retain(|_, missing| !of_everybody || missing.everywhere());
     let told = match thresholds.as_ref().filter(|_| args.tell) {
-        Some(thresholds) => {
-            Some(tell(context, &organization, thresholds, &ledgers, window.now).await?)
-        }
+        Some(thresholds) => Some(tell(context, &organization, thresholds, &ledgers, window.now).await?),
         None => None,
     };
     let report = assemble(
@@ -251,22 +230,10 @@ async fn tell(
         let limit = thresholds.of(account.id, parent, organization);
         let above = ledger.measured?.verdict(limit, now).is_above();
         let excluded = context.config.deploy.exclude_accounts.contains(id);
-        (above && !excluded).then_some(Above {
-            account: *id,
-            limit,
-        })
+        (above && !excluded).then_some(Above { account: *id, limit })
     });
-    context
-        .listener
-        .on(Event::Phase("telling the owners".to_owned()));
-    apply::tell(
-        &context.services,
-        &scope,
-        above.collect(),
-        day_of(now),
-        "tell",
-    )
-    .await
+    context.listener.on(Event::Phase("telling the owners".to_owned()));
+    apply::tell(&context.services, &scope, above.collect(), day_of(now), "tell").await
 }
 
 /// What was read.
@@ -287,10 +254,7 @@ impl Scope {
     fn of(args: &SpendArgs, organization: &Organization) -> Result<Self> {
         if args.ous.is_empty() && args.accounts.is_empty() {
             return Ok(Self {
-                accounts: organization
-                    .accounts()
-                    .map(|(account, _)| account.id)
-                    .collect(),
+                accounts: organization.accounts().map(|(account, _)| account.id).collect(),
                 everything: true,
             });
         }
@@ -301,9 +265,7 @@ impl Scope {
         let mut accounts = organization.accounts_below(&ous);
         for id in &args.accounts {
             if organization.account(*id).is_none() {
-                return Err(Error::usage(format!(
-                    "account {id} is not in the organisation"
-                )));
+                return Err(Error::usage(format!("account {id} is not in the organisation")));
             }
             accounts.insert(*id);
         }
@@ -337,9 +299,7 @@ impl Scope {
 
     async fn series(&self, args: &SpendArgs, context: &Context) -> Result<Vec<Series>> {
         match args.by {
-            ByArg::Account | ByArg::Ou => {
-                Ok(self.accounts.iter().copied().map(Series::Account).collect())
-            }
+            ByArg::Account | ByArg::Ou => Ok(self.accounts.iter().copied().map(Series::Account).collect()),
             ByArg::Service => {
                 let accounts = (!self.everything).then_some(&self.accounts);
                 observe::service_series(&context.services, accounts).await
@@ -352,8 +312,7 @@ fn window(args: &SpendArgs, context: &Context) -> Window {
     let now = context.services.clock.now();
     // One day on top: the first difference needs a publication before it.
     let days = (usize::from(args.days) + 1).max(MIN_HISTORY);
-    let quarters = matches!(args.interval, IntervalArg::SixHours)
-        || context.config.alarm.measure == Measure::SixHourly;
+    let quarters = matches!(args.interval, IntervalArg::SixHours) || context.config.alarm.measure == Measure::SixHourly;
     Window {
         days: Grid::until(now, days, Interval::Day),
         quarters: quarters.then(|| Grid::until(now, days, Interval::SixHours)),
@@ -414,11 +373,7 @@ fn assemble(
 
 /// Where everything that was asked for goes.
 fn outputs(args: &SpendArgs) -> Result<Outputs> {
-    let named = [
-        ("--html", &args.html),
-        ("--csv", &args.csv),
-        ("--json", &args.json),
-    ];
+    let named = [("--html", &args.html), ("--csv", &args.csv), ("--json", &args.json)];
     Outputs::new(
         named
             .into_iter()
@@ -437,9 +392,7 @@ fn write(
     let put = |path: &Path, text: String| -> Result<()> {
         outputs.put(path, &text)?;
         if !Outputs::is_stdout(path) {
-            context
-                .listener
-                .on(Event::Note(format!("wrote {}", path.display())));
+            context.listener.on(Event::Note(format!("wrote {}", path.display())));
         }
         Ok(())
     };
@@ -450,10 +403,7 @@ fn write(
         put(path, render::spend_csv(report)?)?;
     }
     if let Some(path) = &args.json {
-        put(
-            path,
-            render::spend_and_told(Format::Json, report, told, None) + "\n",
-        )?;
+        put(path, render::spend_and_told(Format::Json, report, told, None) + "\n")?;
     }
     if !outputs.takes_stdout() {
         let text = render::spend_and_told(context.global.format, report, told, Outputs::width());

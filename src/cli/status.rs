@@ -153,10 +153,7 @@ pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
         Err(why) => members.notes.push(why),
     }
     let facts = thresholds.facts(&organization);
-    let scope = Scope {
-        config,
-        facts: &facts,
-    };
+    let scope = Scope { config, facts: &facts };
     let looked_at = match args.deep {
         true => members.above.len(),
         false => members.above.len().min(LOOKED_AT_WITHOUT_ASKING),
@@ -177,10 +174,7 @@ pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
     )?;
     context.summarize(|| render::status(Format::Markdown, &report, args.all, None));
     if args.check && report.has_findings() {
-        return Err(Error::new(
-            ErrorKind::Check,
-            "the check found something; see above",
-        ));
+        return Err(Error::new(ErrorKind::Check, "the check found something; see above"));
     }
     Ok(())
 }
@@ -254,11 +248,7 @@ fn explain(
 }
 
 /// The OUs that should be covered: those of config, else those that the StackSet is deployed to.
-fn targeted(
-    context: &Context,
-    organization: &Organization,
-    observed: &Observed,
-) -> Result<BTreeSet<OuId>> {
+fn targeted(context: &Context, organization: &Organization, observed: &Observed) -> Result<BTreeSet<OuId>> {
     let mut covered = targets(context.config.ous(), organization)?;
     if covered.is_empty() {
         covered.extend(
@@ -272,11 +262,7 @@ fn targeted(
 }
 
 /// `--drift`: CloudFormation looks, and what it finds is read.
-async fn look_for_drift(
-    context: &Context,
-    before: Observed,
-    findings: &mut Findings,
-) -> Result<Observed> {
+async fn look_for_drift(context: &Context, before: Observed, findings: &mut Findings) -> Result<Observed> {
     if before.instances.is_empty() {
         return Ok(before);
     }
@@ -292,9 +278,9 @@ async fn look_for_drift(
         ))
         .await?;
     for (account, reason) in &found.outcome.failures {
-        findings.notes.push(format!(
-            "drift of account {account} couldn't be looked for: {reason}"
-        ));
+        findings
+            .notes
+            .push(format!("drift of account {account} couldn't be looked for: {reason}"));
     }
     if !found.outcome.is_within_tolerance() {
         findings
@@ -323,13 +309,7 @@ async fn probe(
         render::plural(chosen.len(), "account")
     )));
     let looks = observe::probe::looks(&context.services, &context.config, chosen).await;
-    probe::probes(
-        &context.config,
-        organization,
-        thresholds,
-        covered.len(),
-        looks,
-    )
+    probe::probes(&context.config, organization, thresholds, covered.len(), looks)
 }
 
 /// The active accounts with an instance.

@@ -113,10 +113,10 @@ async fn in_organization(args: &TestAlertArgs, context: &Context, facts: &Facts)
         .hint("`billctl spend` lists its accounts"));
     }
     if args.from_member && account == facts.management_account {
-        return Err(Error::usage(
-            "the management account is no member: its alarm is on the billing side",
-        )
-        .hint(format!("`billctl test-alert --account {account}` tests it")));
+        return Err(
+            Error::usage("the management account is no member: its alarm is on the billing side")
+                .hint(format!("`billctl test-alert --account {account}` tests it")),
+        );
     }
     Ok(())
 }

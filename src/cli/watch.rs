@@ -63,16 +63,12 @@ fn interrupted(state: &State) -> Error {
     let told = |text: String| Error::new(ErrorKind::Interrupted, text);
     match state {
         State::Idle => told("stopped; nothing was under way".to_owned()),
-        State::Sending => told(
-            "stopped while a request was being sent: AWS may or may not have begun with it".to_owned(),
-        )
-        .hint("run the same command again: it finds out, and does what is left"),
-        State::Following(id) => told(format!(
-            "stopped watching; operation {id} goes on in AWS"
-        ))
-        .hint(
-            "run the same command again to follow it and do the rest, or `billctl deploy --stop` to stop it",
-        ),
+        State::Sending => {
+            told("stopped while a request was being sent: AWS may or may not have begun with it".to_owned())
+                .hint("run the same command again: it finds out, and does what is left")
+        }
+        State::Following(id) => told(format!("stopped watching; operation {id} goes on in AWS"))
+            .hint("run the same command again to follow it and do the rest, or `billctl deploy --stop` to stop it"),
     }
 }
 
@@ -114,8 +110,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_is_being_sent_is_waited_for_until_the_second_press() {
         // From here on the signal is this program's own.
-        let mut presses = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())
-            .expect("a handler");
+        let mut presses = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt()).expect("a handler");
         let listener: Arc<dyn Listener> = Arc::new(Deaf);
         let watched = Watched::new(&listener);
         watched.state.send_replace(State::Sending);
@@ -128,9 +123,6 @@ mod tests {
         presses.recv().await;
         let error = run.await.expect_err("interrupted");
         assert_eq!(error.kind, ErrorKind::Interrupted);
-        assert!(
-            error.to_string().contains("may or may not have begun"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("may or may not have begun"), "{error}");
     }
 }

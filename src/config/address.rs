@@ -35,20 +35,14 @@ pub fn fault(text: &str) -> Option<Fault> {
     let usable = |byte: u8| byte.is_ascii_alphanumeric() || b"._%+=-".contains(&byte);
     if !local.bytes().all(usable) {
         let message = format!("the notifier can't write to `{shown}`");
-        return fault_of(
-            message,
-            "use an address of letters, digits and ._%+=- before the @",
-        );
+        return fault_of(message, "use an address of letters, digits and ._%+=- before the @");
     }
     if !is_domain(domain) {
         let message = format!(
             "`{}` is not a domain that mail can go to",
             super::structure::printable(domain)
         );
-        return fault_of(
-            message,
-            "write an internationalised domain in its xn-- form",
-        );
+        return fault_of(message, "write an internationalised domain in its xn-- form");
     }
     None
 }
@@ -62,9 +56,7 @@ pub fn is_address(text: &str) -> bool {
 fn is_domain(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
@@ -77,16 +69,11 @@ fn is_domain(text: &str) -> bool {
 
 fn is_at_or_below(domain: &str, parent: &str) -> bool {
     let (domain, parent) = (domain.to_ascii_lowercase(), parent.to_ascii_lowercase());
-    domain == parent
-        || domain
-            .strip_suffix(&parent)
-            .is_some_and(|rest| rest.ends_with('.'))
+    domain == parent || domain.strip_suffix(&parent).is_some_and(|rest| rest.ends_with('.'))
 }
 
 fn domain_of(identity: &str) -> &str {
-    identity
-        .rsplit_once('@')
-        .map_or(identity, |(_, domain)| domain)
+    identity.rsplit_once('@').map_or(identity, |(_, domain)| domain)
 }
 
 /// The same address or domain with its domain in lower case: SES knows no case there, but IAM compares the ARNs made
@@ -116,11 +103,7 @@ pub fn topic_fault(text: &str) -> Option<Fault> {
     };
     let name = arn.resource();
     let region = text.split(':').nth(3).unwrap_or_default();
-    if arn.partition() != PARTITION
-        || arn.service() != "sns"
-        || arn.account().is_none()
-        || name.contains(':')
-    {
+    if arn.partition() != PARTITION || arn.service() != "sns" || arn.account().is_none() || name.contains(':') {
         return fault_of(format!("`{shown}` is not the ARN of an SNS topic"), &hint);
     }
     if region != REGION {
@@ -130,9 +113,7 @@ pub fn topic_fault(text: &str) -> Option<Fault> {
                 "the topic is in {}, but billctl's alarms are in {REGION}",
                 super::structure::printable(region)
             ),
-            &format!(
-                "an alarm needs a topic of its own Region: name one in {REGION}, or write `mail` instead"
-            ),
+            &format!("an alarm needs a topic of its own Region: name one in {REGION}, or write `mail` instead"),
         );
     }
     // That alarms can't publish to a FIFO topic is unverified; they give no message group, which those want.
@@ -198,18 +179,12 @@ pub fn identity_arn_fault(text: &str) -> Option<Fault> {
             "billctl doesn't work in partition {}",
             super::structure::printable(arn.partition())
         );
-        return fault_of(
-            message,
-            "only partition aws has the metrics that billctl needs",
-        );
+        return fault_of(message, "only partition aws has the metrics that billctl needs");
     }
     let in_region = text.starts_with(&format!("arn:aws:ses:{REGION}:"));
     let identity = arn.resource().strip_prefix("identity/").unwrap_or_default();
     if !in_region || arn.account().is_none() || identity.is_empty() {
-        return fault_of(
-            format!("`{shown}` is not the ARN of an SES identity in {REGION}"),
-            hint,
-        );
+        return fault_of(format!("`{shown}` is not the ARN of an SES identity in {REGION}"), hint);
     }
     None
 }

@@ -13,7 +13,8 @@ use super::types::Config;
 use super::{schema, structure};
 use billctl_core::error::{Error, Result};
 
-const HOW_TO_MAKE_ONE: &str = "`billctl init` writes one from your organisation; --config (or BILLCTL_CONFIG) names another file";
+const HOW_TO_MAKE_ONE: &str =
+    "`billctl init` writes one from your organisation; --config (or BILLCTL_CONFIG) names another file";
 
 impl Config {
     /// Reads the config in this file.
@@ -24,19 +25,13 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|error| match error.kind() {
-            IoError::NotFound => {
-                Error::usage(format!("there is no config file {name}")).hint(HOW_TO_MAKE_ONE)
-            }
-            IoError::IsADirectory => {
-                Error::usage(format!("{name} is a directory, not a config file")).hint(format!(
-                    "name the file in it: --config {}",
-                    path.join("config.toml").display()
-                ))
-            }
-            IoError::PermissionDenied => {
-                Error::usage(format!("config file {name} can't be read: {error}"))
-                    .hint("give yourself read permission on it")
-            }
+            IoError::NotFound => Error::usage(format!("there is no config file {name}")).hint(HOW_TO_MAKE_ONE),
+            IoError::IsADirectory => Error::usage(format!("{name} is a directory, not a config file")).hint(format!(
+                "name the file in it: --config {}",
+                path.join("config.toml").display()
+            )),
+            IoError::PermissionDenied => Error::usage(format!("config file {name} can't be read: {error}"))
+                .hint("give yourself read permission on it"),
             _ => Error::usage(format!("config file {name} can't be read: {error}")),
         })?;
         Self::parse_bytes(&name, &bytes)
@@ -58,8 +53,7 @@ impl Config {
                 } else {
                     "save it as UTF-8"
                 };
-                let message =
-                    format!("{name} is not UTF-8 text: line {line} has a byte that can't be in it");
+                let message = format!("{name} is not UTF-8 text: line {line} has a byte that can't be in it");
                 Err(Error::usage(message).hint(hint))
             }
         }
@@ -111,12 +105,8 @@ fn syntax(fault: &toml::de::Error, source: &Source) -> Problem {
     let hint = match key.trim() {
         _ if fault.message().starts_with("duplicate key") => Some("keep one of them"),
         "account" => Some("account ids are written in quotes: account = \"012345678901\""),
-        "threshold" | "usd" => {
-            Some("an amount is a plain number of US dollars, such as 100 or 12.5")
-        }
-        key if key.starts_with('[') && !key.ends_with(']') => {
-            Some("a table begins with [name] on a line of its own")
-        }
+        "threshold" | "usd" => Some("an amount is a plain number of US dollars, such as 100 or 12.5"),
+        key if key.starts_with('[') && !key.ends_with(']') => Some("a table begins with [name] on a line of its own"),
         _ if value.starts_with(|first: char| first.is_alphabetic()) => {
             Some("texts are written in quotes: key = \"value\"")
         }

@@ -19,9 +19,7 @@ impl NameRule {
     /// Whether AWS takes this name.
     pub fn allows(&self, name: &str) -> bool {
         let mut characters = name.chars();
-        name.chars().count() <= self.longest
-            && characters.next().is_some_and(self.first)
-            && characters.all(self.rest)
+        name.chars().count() <= self.longest && characters.next().is_some_and(self.first) && characters.all(self.rest)
     }
 }
 
@@ -173,9 +171,5 @@ pub const TAG_KEY: NameRule = NameRule {
 };
 
 fn tag(character: char) -> bool {
-    character.is_alphanumeric()
-        || matches!(
-            character,
-            ' ' | '_' | '.' | ':' | '/' | '=' | '+' | '-' | '@'
-        )
+    character.is_alphanumeric() || matches!(character, ' ' | '_' | '.' | ':' | '/' | '=' | '+' | '-' | '@')
 }

@@ -101,20 +101,12 @@ impl Source {
 
     /// The number, from one, of the line that holds this byte.
     pub(super) fn line_of(&self, byte: usize) -> usize {
-        1 + self
-            .text
-            .bytes()
-            .take(byte)
-            .filter(|byte| *byte == b'\n')
-            .count()
+        1 + self.text.bytes().take(byte).filter(|byte| *byte == b'\n').count()
     }
 
     /// What is written on the line that holds this byte.
     pub(super) fn line_text(&self, byte: usize) -> &str {
-        self.text
-            .lines()
-            .nth(self.line_of(byte) - 1)
-            .unwrap_or_default()
+        self.text.lines().nth(self.line_of(byte) - 1).unwrap_or_default()
     }
 
     /// A problem at a place of the config; without an underlined place where the config names none.
@@ -133,12 +125,7 @@ impl Source {
 
     /// All problems as one error, in the order of their places.
     pub fn error(&self, mut problems: Vec<Problem>) -> Error {
-        problems.sort_by_key(|problem| {
-            problem
-                .at
-                .as_ref()
-                .map_or(usize::MAX, |(span, _)| span.start)
-        });
+        problems.sort_by_key(|problem| problem.at.as_ref().map_or(usize::MAX, |(span, _)| span.start));
         let report = Problems {
             count: problems.len(),
             name: self.name.clone(),
@@ -178,11 +165,7 @@ impl Diagnostic for Problems {
     }
 
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(
-            self.problems
-                .iter()
-                .map(|problem| problem as &dyn Diagnostic),
-        ))
+        Some(Box::new(self.problems.iter().map(|problem| problem as &dyn Diagnostic)))
     }
 }
 
@@ -205,8 +188,6 @@ impl Diagnostic for Shown {
             LabeledSpan::new(text, span.start, span.len())
         };
         let first = self.0.at.as_ref().map(label)?;
-        Some(Box::new(
-            std::iter::once(first).chain(self.0.and.as_ref().map(label)),
-        ))
+        Some(Box::new(std::iter::once(first).chain(self.0.and.as_ref().map(label))))
     }
 }

@@ -8,13 +8,13 @@ use super::key::{At, Key};
 use super::names::{self, NameRule};
 use super::problem::{Place, Problem, Source};
 use super::raw::{
-    MOST_DAYS, RawAlarm, RawAmount, RawCallAs, RawConcurrencyMode, RawConfig, RawDeploy, RawMail,
-    RawMembers, RawNames, RawOperations, RawThreshold, RawWave,
+    MOST_DAYS, RawAlarm, RawAmount, RawCallAs, RawConcurrencyMode, RawConfig, RawDeploy, RawMail, RawMembers, RawNames,
+    RawOperations, RawThreshold, RawWave,
 };
 use super::structure::printable;
 use super::types::{
-    AlarmConfig, Config, DeployConfig, MailConfig, MembersConfig, Names, Operations, ThresholdRule,
-    ThresholdTarget, Wave,
+    AlarmConfig, Config, DeployConfig, MailConfig, MembersConfig, Names, Operations, ThresholdRule, ThresholdTarget,
+    Wave,
 };
 use billctl_core::model::{AccountId, Usd};
 use billctl_core::service::cloudformation::CallAs;
@@ -113,14 +113,10 @@ impl Resolve {
         match amount {
             Some(amount) if amount.is_positive() => return Some(amount),
             Some(_) => {
-                let problem = Problem::at(
-                    usd.span,
-                    "a threshold has to be more than $0",
-                    "not more than 0",
+                let problem = Problem::at(usd.span, "a threshold has to be more than $0", "not more than 0");
+                self.report(
+                    problem.hint("to leave an account without an alarm, list it in `[deploy] exclude-accounts`"),
                 );
-                self.report(problem.hint(
-                    "to leave an account without an alarm, list it in `[deploy] exclude-accounts`",
-                ));
             }
             None if usd.value.is_finite() => {
                 let problem = Problem::at(usd.span, "no bill reaches this threshold", "too large");
@@ -143,8 +139,7 @@ impl Resolve {
         let mut seen: HashMap<ThresholdTarget, Range<usize>> = HashMap::new();
         for entry in raw {
             let usd = entry.value.usd.0.and_then(|usd| self.threshold(usd));
-            let Some((target, span)) = self.target(entry.value.ou, entry.value.account, excluded)
-            else {
+            let Some((target, span)) = self.target(entry.value.ou, entry.value.account, excluded) else {
                 continue;
             };
             if let Some(first) = seen.get(&target) {
@@ -152,15 +147,13 @@ impl Resolve {
                     ThresholdTarget::Ou(ou) => format!("OU `{ou}` has two thresholds"),
                     ThresholdTarget::Account(id) => format!("account {id} has two thresholds"),
                 };
-                let problem =
-                    Problem::at(span, message, "again here").and(first.clone(), "first here");
+                let problem = Problem::at(span, message, "again here").and(first.clone(), "first here");
                 self.report(problem.hint("keep one of them"));
                 continue;
             }
             seen.insert(target.clone(), span.clone());
             let Some(usd) = usd else { continue };
-            self.source
-                .remember(Place::ThresholdTarget(rules.len()), span);
+            self.source.remember(Place::ThresholdTarget(rules.len()), span);
             rules.push(ThresholdRule { target, usd });
         }
         rules
@@ -179,8 +172,8 @@ impl Resolve {
                     "account {} has a threshold, but gets no alarm",
                     printable(&account.value)
                 );
-                let problem = Problem::at(span.clone(), message, "has a threshold here")
-                    .and(place.clone(), "is excluded here");
+                let problem =
+                    Problem::at(span.clone(), message, "has a threshold here").and(place.clone(), "is excluded here");
                 self.report(problem.hint("take out one of the two"));
             }
             let id = self.account(account)?;
@@ -276,8 +269,7 @@ impl Resolve {
         match seen.get(value) {
             Some(first) => {
                 let message = format!("{what} {} is listed twice", printable(value));
-                let problem = Problem::at(span.clone(), message, "again here")
-                    .and(first.clone(), "first here");
+                let problem = Problem::at(span.clone(), message, "again here").and(first.clone(), "first here");
                 self.report(problem.hint("keep one of them"));
                 false
             }
@@ -316,13 +308,10 @@ impl Resolve {
             }
             (None, RawAmount::Text(text)) => {
                 let message = format!("`{}` is not a share in percent", printable(text));
-                Problem::at(span, message, "")
-                    .hint("write a whole number from 0 to 100 with a percent sign: \"10%\"")
+                Problem::at(span, message, "").hint("write a whole number from 0 to 100 with a percent sign: \"10%\"")
             }
-            (None, RawAmount::Count(count)) => {
-                Problem::at(span, format!("{count} is not a number of accounts"), "")
-                    .hint("write a whole number such as 5, or a share such as \"10%\"")
-            }
+            (None, RawAmount::Count(count)) => Problem::at(span, format!("{count} is not a number of accounts"), "")
+                .hint("write a whole number such as 5, or a share such as \"10%\""),
         };
         self.report(problem);
         None
@@ -347,17 +336,12 @@ impl Resolve {
                     continue;
                 };
                 if self.is_first(&mut seen, &selector, &span, "OU") {
-                    self.source
-                        .remember(Place::WaveOu(waves.len(), ous.len()), span);
+                    self.source.remember(Place::WaveOu(waves.len(), ous.len()), span);
                     ous.push(selector);
                 }
             }
             let tolerance = self.amount(entry.value.failure_tolerance, 0);
-            waves.push(Wave {
-                name,
-                ous,
-                tolerance,
-            });
+            waves.push(Wave { name, ous, tolerance });
         }
         waves
     }
@@ -458,17 +442,8 @@ impl Resolve {
 
     /// SES refuses a mail to more than 50, and then nobody hears. How many addresses an owner's tag holds is seen
     /// only when a mail goes out: one is counted here.
-    fn check_recipients(
-        &mut self,
-        cc: &[String],
-        escalate_to: &[String],
-        last: Option<Range<usize>>,
-    ) {
-        let copies: BTreeSet<String> = cc
-            .iter()
-            .chain(escalate_to)
-            .map(|one| one.to_lowercase())
-            .collect();
+    fn check_recipients(&mut self, cc: &[String], escalate_to: &[String], last: Option<Range<usize>>) {
+        let copies: BTreeSet<String> = cc.iter().chain(escalate_to).map(|one| one.to_lowercase()).collect();
         let all = copies.len() + 1;
         if all <= MAX_RECIPIENTS {
             return;
@@ -550,11 +525,7 @@ impl Resolve {
                 &names::CONFIGURATION_SET,
                 default.configuration_set,
             ),
-            operations_topic: self.name(
-                raw.operations_topic,
-                &names::TOPIC,
-                default.operations_topic,
-            ),
+            operations_topic: self.name(raw.operations_topic, &names::TOPIC, default.operations_topic),
             dashboard: self.name(raw.dashboard, &names::DASHBOARD, default.dashboard),
             member_role: self.name(raw.member_role, &names::ROLE, default.member_role),
         };

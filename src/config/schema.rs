@@ -9,12 +9,8 @@ use super::raw::RawConfig;
 
 /// The JSON schema of config.toml: what editors use, and what the structure is checked against.
 pub fn schema() -> Value {
-    let settings =
-        SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    let mut schema = settings
-        .into_generator()
-        .into_root_schema_for::<RawConfig>()
-        .to_value();
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let mut schema = settings.into_generator().into_root_schema_for::<RawConfig>().to_value();
     if let Some(root) = schema.as_object_mut() {
         root.insert("title".into(), "billctl config.toml".into());
         root.insert("required".into(), serde_json::json!(["mail"]));
@@ -45,12 +41,7 @@ pub fn reference() -> String {
         let _ = write!(text, "\n## `{heading}`\n\n{}\n", paragraph(property));
         let required: Vec<&Value> = table["required"].as_array().into_iter().flatten().collect();
         for (key, property) in properties(table) {
-            describe(
-                &mut text,
-                key,
-                property,
-                required.contains(&&Value::from(key)),
-            );
+            describe(&mut text, key, property, required.contains(&&Value::from(key)));
         }
     }
     text
@@ -89,10 +80,7 @@ fn table_of(property: &Value) -> Option<&Value> {
 
 /// A doc comment's lines as one paragraph.
 fn paragraph(schema: &Value) -> String {
-    schema["description"]
-        .as_str()
-        .unwrap_or_default()
-        .replace('\n', " ")
+    schema["description"].as_str().unwrap_or_default().replace('\n', " ")
 }
 
 fn describe(text: &mut String, key: &str, property: &Value, required: bool) {
@@ -102,12 +90,7 @@ fn describe(text: &mut String, key: &str, property: &Value, required: bool) {
         text.push('\n');
     }
     for choice in choices {
-        let _ = writeln!(
-            text,
-            "- `{}`: {}",
-            toml_text(&choice["const"]),
-            paragraph(choice)
-        );
+        let _ = writeln!(text, "- `{}`: {}", toml_text(&choice["const"]), paragraph(choice));
     }
     let mut facts = vec![format!("Type: {}", type_of(property))];
     if required {

@@ -54,9 +54,7 @@ pub fn choices(organization: &Organization) -> Vec<Choice> {
 
 /// The path, or the id where a path can't name this OU: AWS allows slashes in names.
 fn unambiguous(organization: &Organization, ou: &OrganizationalUnit, path: &str) -> String {
-    let found = organization
-        .select(path)
-        .is_ok_and(|found| found.id == ou.id);
+    let found = organization.select(path).is_ok_and(|found| found.id == ou.id);
     let clean = path.trim_matches(|c: char| c == '/' || c.is_whitespace()) == path
         && !path.is_empty()
         && path.parse::<AccountId>().is_err();
@@ -121,7 +119,8 @@ pub fn starter(name: &str, organization: &Organization, answers: &Answers) -> Re
         quoted(organization.id.as_str()),
     );
     if answers.call_as == CallAs::DelegatedAdmin {
-        text += "# These credentials belong to a delegated administrator for StackSets.\ncall-as = \"delegated-admin\"\n";
+        text +=
+            "# These credentials belong to a delegated administrator for StackSets.\ncall-as = \"delegated-admin\"\n";
     }
     let _ = write!(
         text,
@@ -143,11 +142,7 @@ pub fn starter(name: &str, organization: &Organization, answers: &Answers) -> Re
     text += "\n[deploy]\n# The OUs whose members get the alarm, those below them included. Active members in each:\n";
     let label = |choice: &Choice| {
         let name = choice.selector.rsplit('/').next().unwrap_or_default();
-        format!(
-            "{}{}",
-            "  ".repeat(choice.depth),
-            structure::printable(name)
-        )
+        format!("{}{}", "  ".repeat(choice.depth), structure::printable(name))
     };
     let width = choices
         .iter()

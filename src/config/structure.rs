@@ -56,13 +56,7 @@ struct Check<'s> {
 }
 
 impl Check<'_> {
-    fn table<'i>(
-        &mut self,
-        room: &Room,
-        table: &mut DeTable<'i>,
-        span: Option<Range<usize>>,
-        schema: &Value,
-    ) {
+    fn table<'i>(&mut self, room: &Room, table: &mut DeTable<'i>, span: Option<Range<usize>>, schema: &Value) {
         let mut meant: Vec<String> = Vec::new();
         let keep = |(key, mut value): (Spanned<DeString<'i>>, Spanned<DeValue<'i>>)| {
             let name = key.get_ref().as_ref();
@@ -76,8 +70,7 @@ impl Check<'_> {
             let (hint, near) = self.unknown_hint(room, name, schema);
             let message = format!("unknown key `{}`", printable(name));
             let label = format!("not a key of {}", room.name());
-            self.problems
-                .push(Problem::at(key.span(), message, label).hint(hint));
+            self.problems.push(Problem::at(key.span(), message, label).hint(hint));
             meant.extend(near);
             None
         };
@@ -110,11 +103,7 @@ impl Check<'_> {
             .flatten()
             .flat_map(|choice| strings(&choice["required"]))
             .collect();
-        let there: Vec<&str> = choices
-            .iter()
-            .copied()
-            .filter(|key| is_there(key))
-            .collect();
+        let there: Vec<&str> = choices.iter().copied().filter(|key| is_there(key)).collect();
         let listed = choices.join("` or `");
         match there.as_slice() {
             [] if !choices.is_empty() => self.problems.push(Problem {
@@ -142,13 +131,7 @@ impl Check<'_> {
     }
 
     /// Whether the value fits; its own parts that don't are taken out.
-    fn value<'i>(
-        &mut self,
-        room: &Room,
-        key: &str,
-        value: &mut Spanned<DeValue<'i>>,
-        schema: &Value,
-    ) -> bool {
+    fn value<'i>(&mut self, room: &Room, key: &str, value: &mut Spanned<DeValue<'i>>, schema: &Value) -> bool {
         let span = value.span();
         if !fits(value.get_ref(), schema) {
             let expected = expectation(schema);
@@ -167,9 +150,7 @@ impl Check<'_> {
         }
         match value.get_mut() {
             DeValue::String(text) => self.choice_of(room, key, text, span, schema),
-            DeValue::Integer(number)
-                if i64::from_str_radix(number.as_str(), number.radix()).is_err() =>
-            {
+            DeValue::Integer(number) if i64::from_str_radix(number.as_str(), number.radix()).is_err() => {
                 let message = format!("{} is too large", room.key(key));
                 self.problems
                     .push(Problem::at(span, message, "").hint("write a smaller number"));
@@ -185,13 +166,10 @@ impl Check<'_> {
                 self.table(&inner, table, Some(span), schema);
                 true
             }
-            DeValue::Array(array)
-                if array.is_empty() && schema["minItems"].as_u64().unwrap_or(0) > 0 =>
-            {
+            DeValue::Array(array) if array.is_empty() && schema["minItems"].as_u64().unwrap_or(0) > 0 => {
                 let message = format!("{} is empty", room.key(key));
-                self.problems.push(
-                    Problem::at(span, message, "").hint("put something in, or take the entry out"),
-                );
+                self.problems
+                    .push(Problem::at(span, message, "").hint("put something in, or take the entry out"));
                 false
             }
             DeValue::Array(array) => {
@@ -203,20 +181,12 @@ impl Check<'_> {
         }
     }
 
-    fn array<'i>(
-        &mut self,
-        room: &Room,
-        key: &str,
-        array: DeArray<'i>,
-        schema: &Value,
-    ) -> DeArray<'i> {
+    fn array<'i>(&mut self, room: &Room, key: &str, array: DeArray<'i>, schema: &Value) -> DeArray<'i> {
         array
             .into_iter()
             .filter_map(|mut element| {
                 let span = element.span();
-                let keep = if let (DeValue::Table(table), true) =
-                    (element.get_mut(), schema["type"] == "object")
-                {
+                let keep = if let (DeValue::Table(table), true) = (element.get_mut(), schema["type"] == "object") {
                     let inner = Room::Element(key.to_owned());
                     self.table(&inner, table, Some(span), schema);
                     true
@@ -229,23 +199,13 @@ impl Check<'_> {
     }
 
     /// Whether the text is one of those that the schema lists, if it lists any.
-    fn choice_of(
-        &mut self,
-        room: &Room,
-        key: &str,
-        text: &str,
-        span: Range<usize>,
-        schema: &Value,
-    ) -> bool {
+    fn choice_of(&mut self, room: &Room, key: &str, text: &str, span: Range<usize>, schema: &Value) -> bool {
         let listed: Vec<&str> = choices(schema).collect();
         if listed.is_empty() || listed.contains(&text) {
             return true;
         }
         let hint = match (listed.as_slice(), nearest(text, listed.iter().copied())) {
-            ([_], _) => schema["description"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned(),
+            ([_], _) => schema["description"].as_str().unwrap_or_default().to_owned(),
             (_, Some(near)) => format!("did you mean `{near}`?"),
             _ => format!("use one of `{}`", listed.join("`, `")),
         };
@@ -263,8 +223,7 @@ impl Check<'_> {
         }
         let top = self.schema;
         if !matches!(room, Room::Top) && properties(top).any(|other| other == key) {
-            let hint =
-                format!("`{key}` belongs at the top of the file, before the first `[table]`");
+            let hint = format!("`{key}` belongs at the top of the file, before the first `[table]`");
             return (hint, None);
         }
         let elsewhere = properties(top).find(|table| {
@@ -273,10 +232,7 @@ impl Check<'_> {
         });
         match elsewhere {
             Some(table) => (format!("`{key}` belongs in `[{table}]`"), None),
-            None => (
-                format!("the keys of {} are `{}`", room.name(), own.join("`, `")),
-                None,
-            ),
+            None => (format!("the keys of {} are `{}`", room.name(), own.join("`, `")), None),
         }
     }
 }
@@ -289,10 +245,7 @@ fn properties(schema: &Value) -> impl Iterator<Item = &str> {
 }
 
 fn strings(list: &Value) -> impl Iterator<Item = &str> {
-    list.as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
+    list.as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// The texts that a schema allows, if it lists them.
@@ -412,18 +365,13 @@ fn plain_amount(text: &str) -> Option<&str> {
         .trim_end_matches("USD")
         .trim_end_matches('$')
         .trim();
-    let plain = !number.is_empty()
-        && number
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let plain = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     (plain && number.parse::<f64>().is_ok()).then_some(number)
 }
 
 fn missing_hint(room: &Room, key: &str) -> String {
     match (room, key) {
-        (Room::Top, "mail") => {
-            "say where mails come from:\n[mail]\nfrom = \"billing@example.com\"".to_owned()
-        }
+        (Room::Top, "mail") => "say where mails come from:\n[mail]\nfrom = \"billing@example.com\"".to_owned(),
         (Room::Table(_), "from") => "add `from = \"billing@example.com\"`".to_owned(),
         (_, "usd") => "add `usd = 250`".to_owned(),
         (_, "ous") => "add `ous = [\"Production\"]`".to_owned(),

@@ -9,8 +9,8 @@ use crate::plan::Thresholds;
 use crate::plan::billing::Present;
 use crate::plan::operations::Hearing;
 use crate::resource::{
-    Access, Alarm, Bus, ConfigurationSet, DESTINATION, Dashboard, Facts, Identity, Notifier, Queue,
-    Resource, Role, Rule, Scope, Template, Topic,
+    Access, Alarm, Bus, ConfigurationSet, DESTINATION, Dashboard, Facts, Identity, Notifier, Queue, Resource, Role,
+    Rule, Scope, Template, Topic,
 };
 use billctl_core::error::{Context, Result};
 use billctl_core::model::{AccountId, Arn, Usd};
@@ -39,9 +39,7 @@ pub struct Observed {
 /// What [`precheck::billing_account`] finds; rules for OUs or accounts that don't exist.
 pub async fn facts(services: &Services, config: &Config) -> Result<Facts> {
     let OrganizationInfo {
-        id,
-        management_account,
-        ..
+        id, management_account, ..
     } = precheck::billing_account(services, config).await?;
     let own_threshold = own_threshold(services, config, management_account).await?;
     Ok(Facts {
@@ -52,11 +50,7 @@ pub async fn facts(services: &Services, config: &Config) -> Result<Facts> {
 }
 
 /// The management account's threshold. The organisation is read only where a rule for an OU could decide.
-async fn own_threshold(
-    services: &Services,
-    config: &Config,
-    management_account: AccountId,
-) -> Result<Usd> {
+async fn own_threshold(services: &Services, config: &Config, management_account: AccountId) -> Result<Usd> {
     if let Some(threshold) = Thresholds::without_ous(config, management_account) {
         return Ok(threshold);
     }
@@ -74,11 +68,7 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<Observed> {
     let names = &scope.config.names;
     let identity = async {
         let wanted = scope.config.mail.identity_arn.is_none();
-        let read = wanted.then(|| {
-            services
-                .sesv2
-                .get_email_identity(&scope.config.mail.identity)
-        });
+        let read = wanted.then(|| services.sesv2.get_email_identity(&scope.config.mail.identity));
         match OptionFuture::from(read).await {
             Some(answer) => answer.or_absent(),
             None => Ok(None),
@@ -102,11 +92,7 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<Observed> {
         notifier(services, scope).boxed(),
         dashboard(services, &names.dashboard).boxed(),
     ];
-    reads.extend(
-        rules
-            .into_iter()
-            .map(|(bus, name)| rule(services, bus, name).boxed()),
-    );
+    reads.extend(rules.into_iter().map(|(bus, name)| rule(services, bus, name).boxed()));
     let (access, found, alarms, ses, identity, hearing) = try_join!(
         access(services).map(Ok),
         try_join_all(reads),
@@ -146,10 +132,7 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<Observed> {
 
 /// Not every engine that speaks AWS's language has this call, so the billing side can be seen to without it.
 async fn access(services: &Services) -> service::Result<Option<Resource>> {
-    let state = services
-        .cloudformation
-        .describe_organizations_access()
-        .await?;
+    let state = services.cloudformation.describe_organizations_access().await?;
     // Off is "not there": switching it on is then a creation.
     Ok((state != OrganizationsAccess::Disabled).then_some(Resource::Access(Access { state })))
 }
@@ -206,10 +189,7 @@ pub(super) async fn bus(services: &Services, name: &str) -> service::Result<Opti
     })))
 }
 
-pub(super) async fn configuration_set(
-    services: &Services,
-    name: &str,
-) -> service::Result<Option<Resource>> {
+pub(super) async fn configuration_set(services: &Services, name: &str) -> service::Result<Option<Resource>> {
     let (set, destinations) = futures::join!(
         services.sesv2.get_configuration_set(name),
         services.sesv2.get_event_destinations(name),
@@ -239,10 +219,7 @@ pub(super) async fn role(services: &Services, name: &str) -> service::Result<Opt
     let Some(role) = iam.get_role(name).await.or_absent()? else {
         return Ok(None);
     };
-    let (names, attached) = try_join!(
-        iam.list_role_policies(name),
-        iam.list_attached_role_policies(name)
-    )?;
+    let (names, attached) = try_join!(iam.list_role_policies(name), iam.list_attached_role_policies(name))?;
     let policies = try_join_all(names.into_iter().map(|policy| async move {
         let document = iam.get_role_policy(name, &policy).await.or_absent()?;
         Ok::<_, service::ServiceError>(document.map(|document| (policy, document)))
@@ -274,11 +251,7 @@ async fn notifier(services: &Services, scope: &Scope<'_>) -> service::Result<Opt
     }))
 }
 
-pub(super) async fn rule(
-    services: &Services,
-    bus: String,
-    name: String,
-) -> service::Result<Option<Resource>> {
+pub(super) async fn rule(services: &Services, bus: String, name: String) -> service::Result<Option<Resource>> {
     let (rule, targets) = futures::join!(
         services.eventbridge.describe_rule(&bus, &name),
         services.eventbridge.list_targets(&bus, &name),
@@ -293,20 +266,14 @@ pub(super) async fn rule(
 }
 
 async fn alarms(services: &Services, scope: &Scope<'_>) -> service::Result<Vec<Resource>> {
-    let alarms = services
-        .cloudwatch
-        .describe_alarms(&scope.alarm_names())
-        .await?;
+    let alarms = services.cloudwatch.describe_alarms(&scope.alarm_names()).await?;
     Ok(alarms
         .into_iter()
         .map(|status| Resource::Alarm(Alarm::from(status.alarm)))
         .collect())
 }
 
-pub(super) async fn dashboard(
-    services: &Services,
-    name: &str,
-) -> service::Result<Option<Resource>> {
+pub(super) async fn dashboard(services: &Services, name: &str) -> service::Result<Option<Resource>> {
     let body = services.cloudwatch.get_dashboard(name).await.or_absent()?;
     Ok(body.map(|body| {
         Resource::Dashboard(Dashboard {

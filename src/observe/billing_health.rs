@@ -182,10 +182,9 @@ async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<E
                 });
             }
             match (name, execution.status) {
-                (
-                    _,
-                    ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted,
-                ) => failed.push(execution),
+                (_, ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted) => {
+                    failed.push(execution)
+                }
                 (ExecutionName::Mail, ExecutionStatus::Succeeded) => found.sent += 1,
                 (ExecutionName::Day { account, day, .. }, _) => {
                     found.days.insert((account, day));
@@ -201,9 +200,7 @@ async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<E
     }
     let latest = failed.iter().take(MOST_CAUSES);
     let causes = try_join_all(latest.map(|execution| cause(services, execution))).await?;
-    let (refused, failures): (Vec<_>, Vec<_>) = causes
-        .into_iter()
-        .partition(|failed| failed.error == EVENT_REFUSED);
+    let (refused, failures): (Vec<_>, Vec<_>) = causes.into_iter().partition(|failed| failed.error == EVENT_REFUSED);
     found.refused = refused.len();
     found.failed = failed.len() - found.refused;
     found.failures = failures;
@@ -212,11 +209,7 @@ async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<E
 }
 
 async fn cause(services: &Services, execution: &Execution) -> service::Result<FailedExecution> {
-    let described = services
-        .sfn
-        .describe_execution(&execution.arn)
-        .await
-        .or_absent()?;
+    let described = services.sfn.describe_execution(&execution.arn).await.or_absent()?;
     let described = described.as_ref().unwrap_or(execution);
     Ok(FailedExecution {
         name: execution.name.clone(),
@@ -227,10 +220,7 @@ async fn cause(services: &Services, execution: &Execution) -> service::Result<Fa
 }
 
 async fn alarms(services: &Services, scope: &Scope<'_>) -> service::Result<Vec<AlarmOn>> {
-    let alarms = services
-        .cloudwatch
-        .describe_alarms(&scope.alarm_names())
-        .await?;
+    let alarms = services.cloudwatch.describe_alarms(&scope.alarm_names()).await?;
     Ok(alarms
         .into_iter()
         .filter(|status| status.state == AlarmState::Alarm)

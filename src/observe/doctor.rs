@@ -32,9 +32,7 @@ const PARALLEL: usize = 64;
 /// `deep` reads the owner tags of all members, one call each.
 pub async fn readings(services: &Services, config: &Config, deep: bool) -> Readings {
     let organizations = &services.organizations;
-    let caller = async { services.sts.get_caller_identity().await }
-        .boxed()
-        .shared();
+    let caller = async { services.sts.get_caller_identity().await }.boxed().shared();
     let organization = organizations.describe_organization().shared();
     let (
         caller,
@@ -64,9 +62,7 @@ pub async fn readings(services: &Services, config: &Config, deep: bool) -> Readi
             let account = caller.clone().await?.account;
             observe::operations::read(services, config, account).await
         },
-        services
-            .cloudformation
-            .describe_stack_set(&config.deploy.stack_set),
+        services.cloudformation.describe_stack_set(&config.deploy.stack_set),
         things(services, config, caller.clone()),
         denied(services, config, caller.clone(), organization),
     );
@@ -124,11 +120,7 @@ async fn members(
         .map(|instance| instance.account)
         .filter(|account| active.contains(account))
         .collect();
-    let choice = if covered.is_empty() {
-        &active
-    } else {
-        &covered
-    };
+    let choice = if covered.is_empty() { &active } else { &covered };
     let chosen = probe::spread(tree, choice, LOOKED_INTO);
     let tagged = if deep { active } else { chosen.clone() };
     let (looks, owners) = futures::join!(
@@ -205,15 +197,7 @@ async fn things(
             .boxed(),
         );
     }
-    reads.push(
-        async move {
-            (
-                format!("queue {}", names.queue),
-                queue(services, &names.queue).await,
-            )
-        }
-        .boxed(),
-    );
+    reads.push(async move { (format!("queue {}", names.queue), queue(services, &names.queue).await) }.boxed());
     if matches!(config.operations, Some(Operations::Mail(_))) {
         reads.push(
             async move {
@@ -250,20 +234,13 @@ async fn things(
         }
         .boxed(),
     );
-    for name in [
-        config.alarm.name.clone(),
-        names.failure_alarm(),
-        names.queue_alarm(),
-    ] {
+    for name in [config.alarm.name.clone(), names.failure_alarm(), names.queue_alarm()] {
         reads.push(async move { (format!("alarm {name}"), alarm(services, name).await) }.boxed());
     }
     reads.push(
         async move {
             let set = configuration_set(services, &names.configuration_set).await;
-            (
-                format!("configuration set {}", names.configuration_set),
-                set,
-            )
+            (format!("configuration set {}", names.configuration_set), set)
         }
         .boxed(),
     );
@@ -312,10 +289,6 @@ async fn denied(
     let organization = organization.ok().map(|found| found.id);
     let types = resource_types(crate::resource::stack_set::TEMPLATE);
     let asked = simulations(&principal, config, organization.as_ref(), &types);
-    let answers = asked
-        .iter()
-        .map(|simulation| services.iam.denied_actions(simulation));
-    Ok(Some(
-        try_join_all(answers).await?.into_iter().flatten().collect(),
-    ))
+    let answers = asked.iter().map(|simulation| services.iam.denied_actions(simulation));
+    Ok(Some(try_join_all(answers).await?.into_iter().flatten().collect()))
 }

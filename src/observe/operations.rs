@@ -15,9 +15,7 @@ pub async fn read(services: &Services, config: &Config, account: AccountId) -> R
     let operations = config.operations.as_ref();
     let found = match operations {
         Some(Operations::Mail(_)) => topic(services, &own, true).await?,
-        Some(Operations::Topic(arn)) if arn.account() == Some(account) => {
-            topic(services, arn, false).await?
-        }
+        Some(Operations::Topic(arn)) if arn.account() == Some(account) => topic(services, arn, false).await?,
         _ => None,
     };
     Ok(Hearing::of(operations, account, &own, found.as_ref()))

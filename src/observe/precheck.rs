@@ -80,10 +80,7 @@ pub async fn call_as(services: &Services) -> Result<(CallAs, OrganizationInfo)> 
 }
 
 /// Who is calling, and in which organisation.
-async fn standing(
-    services: &Services,
-    wanted: Option<&OrgId>,
-) -> Result<(AccountId, OrganizationInfo)> {
+async fn standing(services: &Services, wanted: Option<&OrgId>) -> Result<(AccountId, OrganizationInfo)> {
     let (caller, organization) = futures::join!(
         services.sts.get_caller_identity(),
         services.organizations.describe_organization(),
@@ -101,9 +98,8 @@ async fn standing(
     }
     let organization = organization.map_err(|error| {
         if error.kind == Kind::NotFound {
-            Error::usage(format!("account {account} belongs to no organisation")).hint(
-                "choose the credentials of an organisation's management account with --profile or AWS_PROFILE",
-            )
+            Error::usage(format!("account {account} belongs to no organisation"))
+                .hint("choose the credentials of an organisation's management account with --profile or AWS_PROFILE")
         } else {
             Error::from(error).while_trying("read the organisation")
         }

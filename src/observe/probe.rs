@@ -31,11 +31,7 @@ pub fn way_in(config: &Config, account: AccountId, sets_alarm: bool) -> WayIn {
 }
 
 /// Looks into each of the accounts.
-pub async fn looks(
-    services: &Services,
-    config: &Config,
-    accounts: BTreeSet<AccountId>,
-) -> BTreeMap<AccountId, Look> {
+pub async fn looks(services: &Services, config: &Config, accounts: BTreeSet<AccountId>) -> BTreeMap<AccountId, Look> {
     stream::iter(accounts)
         .map(|account| async move { (account, look(services, config, account).await) })
         .buffer_unordered(PARALLEL)
@@ -45,11 +41,7 @@ pub async fn looks(
 
 /// Looks into one account.
 pub async fn look(services: &Services, config: &Config, account: AccountId) -> Look {
-    let member = match services
-        .members
-        .enter(&way_in(config, account, false))
-        .await
-    {
+    let member = match services.members.enter(&way_in(config, account, false)).await {
         Ok(member) => member,
         Err(error) => return Look::NoWay(error),
     };
@@ -58,11 +50,7 @@ pub async fn look(services: &Services, config: &Config, account: AccountId) -> L
         has_data(&*member, services.clock.now()),
         rule(&*member),
     );
-    Look::Inside(Box::new(Inside {
-        alarm,
-        has_data,
-        rule,
-    }))
+    Look::Inside(Box::new(Inside { alarm, has_data, rule }))
 }
 
 /// Whether the metric that the member's alarm watches had data lately.

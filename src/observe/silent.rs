@@ -30,11 +30,7 @@ pub enum Charges {
 ///
 /// # Errors
 /// AWS's answer.
-pub async fn silent(
-    services: &Services,
-    accounts: &BTreeSet<AccountId>,
-    all: bool,
-) -> Result<Charges> {
+pub async fn silent(services: &Services, accounts: &BTreeSet<AccountId>, all: bool) -> Result<Charges> {
     let linked = BTreeMap::from([
         ("Currency".to_owned(), Some("USD".to_owned())),
         ("LinkedAccount".to_owned(), None),

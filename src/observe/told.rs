@@ -38,12 +38,7 @@ struct Tries {
 ///
 /// # Errors
 /// AWS's answer to any of the reads.
-pub async fn look(
-    services: &Services,
-    scope: &Scope<'_>,
-    account: AccountId,
-    today: Date,
-) -> service::Result<Day> {
+pub async fn look(services: &Services, scope: &Scope<'_>, account: AccountId, today: Date) -> service::Result<Day> {
     let of_today = tries(services, scope, account, today).await?;
     let mut day = Day {
         next: may_start(&of_today).then_some(of_today.next),
@@ -85,12 +80,7 @@ fn may_start(tries: &Tries) -> bool {
 }
 
 /// Follows the names of a day's tries to the last.
-async fn tries(
-    services: &Services,
-    scope: &Scope<'_>,
-    account: AccountId,
-    day: Date,
-) -> service::Result<Tries> {
+async fn tries(services: &Services, scope: &Scope<'_>, account: AccountId, day: Date) -> service::Result<Tries> {
     let mut found = Tries {
         last: None,
         told: Told::No,

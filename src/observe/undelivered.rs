@@ -53,12 +53,7 @@ pub(crate) async fn read(services: &Services, scope: &Scope<'_>) -> service::Res
         .unwrap_or(0);
     let seen = match waiting {
         0 => Vec::new(),
-        _ => services
-            .sqs
-            .peek_messages(&url)
-            .await
-            .or_absent()?
-            .unwrap_or_default(),
+        _ => services.sqs.peek_messages(&url).await.or_absent()?.unwrap_or_default(),
     };
     let mut messages: Vec<Undelivered> = seen.iter().map(Undelivered::of).collect();
     messages.sort_by_key(|message| std::cmp::Reverse(message.at));
@@ -69,12 +64,7 @@ impl Undelivered {
     /// What the message tells. Anything may stand in it: an alarm's event is what a member account made it.
     pub fn of(message: &Message) -> Self {
         let event: Value = serde_json::from_str(&message.body).unwrap_or(Value::Null);
-        let text = |path: &str| {
-            event
-                .pointer(path)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-        };
+        let text = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or_default();
         let attribute = |name: &str| message.attributes.get(name).map_or("", String::as_str);
         let (what, why) = if text("/source") == "aws.ses" {
             let account = text("/detail/mail/tags/billctl-account/0");
@@ -181,10 +171,7 @@ mod tests {
         let told = message(
             &json!({"id": "e", "source": "aws.cloudwatch", "account": "123456789012"}),
             &[
-                (
-                    "RULE_ARN",
-                    "arn:aws:events:us-east-1:999999999999:rule/billctl/members",
-                ),
+                ("RULE_ARN", "arn:aws:events:us-east-1:999999999999:rule/billctl/members"),
                 ("ERROR_CODE", "NO_PERMISSIONS"),
                 ("ERROR_MESSAGE", "not authorized"),
             ],
@@ -198,12 +185,7 @@ mod tests {
 
     #[test]
     fn a_message_that_is_no_event_is_told_all_the_same() {
-        for body in [
-            "",
-            "[]",
-            "nonsense",
-            r#"{"source": 5, "detail": "aws.ses"}"#,
-        ] {
+        for body in ["", "[]", "nonsense", r#"{"source": 5, "detail": "aws.ses"}"#] {
             let told = Undelivered::of(&Message {
                 body: body.to_owned(),
                 attributes: Default::default(),

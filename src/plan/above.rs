@@ -172,12 +172,7 @@ impl Above {
         self.told = Some(told);
     }
 
-    fn cause(
-        &self,
-        told: &Told,
-        coverage: Coverage,
-        circumstances: &Circumstances,
-    ) -> (String, &'static str) {
+    fn cause(&self, told: &Told, coverage: Coverage, circumstances: &Circumstances) -> (String, &'static str) {
         match told {
             Told::Failed {
                 execution,
@@ -188,12 +183,9 @@ impl Above {
                 "mend that, then `billctl resend`",
             ),
             Told::Trying {
-                refused: Some(refused),
-                ..
+                refused: Some(refused), ..
             } => Self::refused(refused),
-            Told::Trying {
-                execution, since, ..
-            } => (
+            Told::Trying { execution, since, .. } => (
                 format!(
                     "{execution} runs since {} and has sent nothing: by the limit that it reads, the account may not \
                      be above",
@@ -237,10 +229,7 @@ impl Above {
                     format!("the watch that began {at} is still judging"),
                     "it judges again within the hour; or run `billctl spend --tell`",
                 ),
-                ExecutionStatus::Succeeded => (
-                    format!("the watch that began {at} ended as not borne out"),
-                    TELL,
-                ),
+                ExecutionStatus::Succeeded => (format!("the watch that began {at} ended as not borne out"), TELL),
                 _ => (
                     format!("the watch that began {at} failed"),
                     "mend that, then `billctl resend`",
@@ -281,8 +270,7 @@ impl Above {
             );
         }
         (
-            "no event came: its alarm was changed or has no data, or its events don't arrive"
-                .to_owned(),
+            "no event came: its alarm was changed or has no data, or its events don't arrive".to_owned(),
             "run `billctl status --drift` and `billctl test-alert`, and `billctl spend --tell`",
         )
     }
@@ -299,9 +287,7 @@ pub fn above(
         .iter()
         .filter_map(|status| {
             // What is told to the owner is by the alarm's real limit where that is known, else by config's.
-            let limit = status
-                .effective
-                .or_else(|| limits.get(&status.account).copied())?;
+            let limit = status.effective.or_else(|| limits.get(&status.account).copied())?;
             let standing = standing(status.account, limit)?;
             Some(Above::new(status, limit, standing, now))
         })

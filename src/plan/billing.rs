@@ -33,9 +33,7 @@ impl Present {
 
 impl Extend<Resource> for Present {
     fn extend<T: IntoIterator<Item = Resource>>(&mut self, resources: T) {
-        let keyed = resources
-            .into_iter()
-            .map(|resource| (resource.id(), resource));
+        let keyed = resources.into_iter().map(|resource| (resource.id(), resource));
         self.resources.extend(keyed);
     }
 }
@@ -106,10 +104,7 @@ impl Plan {
 
     /// Steps of this action.
     pub fn count(&self, action: Action) -> usize {
-        self.steps
-            .iter()
-            .filter(|step| step.action == action)
-            .count()
+        self.steps.iter().filter(|step| step.action == action).count()
     }
 
     /// What would be taken over although billctl's mark is missing: whoever made it has to be asked first.

@@ -24,9 +24,7 @@ pub struct FailureGroup {
 pub fn group<'a>(failures: impl IntoIterator<Item = (AccountId, &'a str)>) -> Vec<FailureGroup> {
     let mut groups: BTreeMap<String, (Option<&str>, Vec<AccountId>)> = BTreeMap::new();
     for (account, reason) in failures {
-        let (words, accounts) = groups
-            .entry(general(reason))
-            .or_insert((Some(reason), Vec::new()));
+        let (words, accounts) = groups.entry(general(reason)).or_insert((Some(reason), Vec::new()));
         if *words != Some(reason) {
             *words = None;
         }
@@ -66,15 +64,13 @@ const PARTICULAR: [(&str, &str); 4] = [
 
 /// The reason without what is particular to one account.
 fn general(reason: &str) -> String {
-    PARTICULAR
-        .iter()
-        .fold(reason.to_owned(), |text, (pattern, name)| {
-            // The patterns are constant, and the tests use each.
-            match Regex::new(pattern) {
-                Ok(pattern) => pattern.replace_all(&text, *name).into_owned(),
-                Err(_) => text,
-            }
-        })
+    PARTICULAR.iter().fold(reason.to_owned(), |text, (pattern, name)| {
+        // The patterns are constant, and the tests use each.
+        match Regex::new(pattern) {
+            Ok(pattern) => pattern.replace_all(&text, *name).into_owned(),
+            Err(_) => text,
+        }
+    })
 }
 
 /// What helps against a reason. Reasons are free text, so this only ever adds a hint.
@@ -91,11 +87,9 @@ fn cure(reason: &str, accounts: &[AccountId]) -> Option<String> {
         format!("`billctl deploy {}{more}`", named.join(" "))
     };
     let told = if has(&["service control policy"]) {
-        "a service control policy forbids it: allow the StackSets role `stacksets-exec-*` there"
-            .to_owned()
+        "a service control policy forbids it: allow the StackSets role `stacksets-exec-*` there".to_owned()
     } else if has(&["inoperable"]) {
-        "run deploy again: it releases the instance, leaving the stack, and creates it anew"
-            .to_owned()
+        "run deploy again: it releases the instance, leaving the stack, and creates it anew".to_owned()
     } else if has(&["suspended"]) {
         "nothing: the account is suspended".to_owned()
     } else if has(&["already exists", "alreadyexists"]) {
@@ -112,12 +106,7 @@ fn cure(reason: &str, accounts: &[AccountId]) -> Option<String> {
             "{what} of this name is there already, perhaps left by a stack that was released: remove it there, or \
              choose another name in {key}"
         )
-    } else if has(&[
-        "stacksets-exec",
-        "trust relationship",
-        "assume role",
-        "sts:assumerole",
-    ]) {
+    } else if has(&["stacksets-exec", "trust relationship", "assume role", "sts:assumerole"]) {
         "StackSets can't get into the account: see that its role `stacksets-exec-*` and the service-linked role of \
          StackSets are there and may be used"
             .to_owned()
@@ -131,14 +120,8 @@ fn cure(reason: &str, accounts: &[AccountId]) -> Option<String> {
             "the stack is stuck there: {} removes and creates the instance",
             recreate()
         )
-    } else if has(&[
-        "not authorized",
-        "access denied",
-        "accessdenied",
-        "explicit deny",
-    ]) {
-        "a policy in the account forbids it: allow the StackSets role `stacksets-exec-*` there"
-            .to_owned()
+    } else if has(&["not authorized", "access denied", "accessdenied", "explicit deny"]) {
+        "a policy in the account forbids it: allow the StackSets role `stacksets-exec-*` there".to_owned()
     } else if has(&["rate exceeded", "throttl"]) {
         "run deploy again, with a lower [deploy] concurrency".to_owned()
     } else if has(&["limit exceeded", "limitexceeded", "quota"]) {
@@ -173,10 +156,7 @@ mod tests {
             (id(2), handler(100_000_000_002, "99887766")),
             (id(3), "Account 100000000003 is odd".to_owned()),
             (id(4), "Account 100000000004 is odd".to_owned()),
-            (
-                id(5),
-                "Account 100000000004 is odd in another way".to_owned(),
-            ),
+            (id(5), "Account 100000000004 is odd in another way".to_owned()),
         ];
         let groups = group(reasons.iter().map(|(id, reason)| (*id, reason.as_str())));
         let accounts: Vec<usize> = groups.iter().map(|group| group.accounts.len()).collect();

@@ -72,10 +72,7 @@ mod tests {
         ] {
             let id = mark.operation_id("0b2f-77");
             assert_eq!(Mark::read(&id), Some(mark), "{id}");
-            assert!(
-                id.0.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'),
-                "{id}"
-            );
+            assert!(id.0.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'), "{id}");
         }
     }
 

@@ -76,18 +76,11 @@ pub struct Topic {
 impl Hearing {
     /// What becomes of failures. `own` is the topic that bootstrap makes, `found` what is there of the topic that the
     /// config is about, if it is in this account.
-    pub fn of(
-        operations: Option<&Operations>,
-        account: AccountId,
-        own: &Arn,
-        found: Option<&Topic>,
-    ) -> Self {
+    pub fn of(operations: Option<&Operations>, account: AccountId, own: &Arn, found: Option<&Topic>) -> Self {
         let (topic, address) = match operations {
             None => return Self::Nobody,
             Some(Operations::Topic(topic)) if topic.account() != Some(account) => {
-                return Self::Elsewhere {
-                    topic: topic.clone(),
-                };
+                return Self::Elsewhere { topic: topic.clone() };
             }
             Some(Operations::Topic(topic)) => (topic.clone(), None),
             Some(Operations::Mail(address)) => (own.clone(), Some(address.clone())),
@@ -144,7 +137,9 @@ impl Hearing {
     pub fn remedy(&self) -> Option<String> {
         Some(match self {
             Self::Heard { .. } | Self::Elsewhere { .. } => return None,
-            Self::Nobody => "set mail or topic under [operations] in the config, then run `billctl bootstrap`".to_owned(),
+            Self::Nobody => {
+                "set mail or topic under [operations] in the config, then run `billctl bootstrap`".to_owned()
+            }
             Self::Missing { ours: true, .. } | Self::Unsubscribed { address: Some(_), .. } => {
                 "run `billctl bootstrap`".to_owned()
             }
@@ -181,11 +176,13 @@ impl fmt::Display for Hearing {
                 "failures of the notifier go to {topic}, which is another account's: whether its policy lets \
                  CloudWatch publish can't be seen from here"
             ),
-            Self::Missing { topic, .. } => write!(
-                f,
-                "nobody hears of it when the notifier fails: there is no topic {}",
-                name(topic)
-            ),
+            Self::Missing { topic, .. } => {
+                write!(
+                    f,
+                    "nobody hears of it when the notifier fails: there is no topic {}",
+                    name(topic)
+                )
+            }
             // AWS-FACTS 12.
             Self::Encrypted { topic } => write!(
                 f,
@@ -217,11 +214,7 @@ impl fmt::Display for Hearing {
                 ),
             },
             Self::Heard { topic, address } => match address {
-                Some(address) => write!(
-                    f,
-                    "failures of the notifier go to {address}, by topic {}",
-                    name(topic)
-                ),
+                Some(address) => write!(f, "failures of the notifier go to {address}, by topic {}", name(topic)),
                 None => write!(f, "failures of the notifier go to topic {}", name(topic)),
             },
         }

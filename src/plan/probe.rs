@@ -139,11 +139,7 @@ impl Probes {
 }
 
 /// Chooses `most` of the accounts, spread over their OUs: one of each OU, then a second one of each, and so on.
-pub fn spread(
-    organization: &Organization,
-    accounts: &BTreeSet<AccountId>,
-    most: usize,
-) -> BTreeSet<AccountId> {
+pub fn spread(organization: &Organization, accounts: &BTreeSet<AccountId>, most: usize) -> BTreeSet<AccountId> {
     let mut by_ou: BTreeMap<&OuId, Vec<AccountId>> = BTreeMap::new();
     for account in accounts {
         if let Some((_, ou)) = organization.account(*account) {
@@ -152,11 +148,7 @@ pub fn spread(
     }
     let rounds = by_ou.values().map(Vec::len).max().unwrap_or_default();
     (0..rounds)
-        .flat_map(|round| {
-            by_ou
-                .values()
-                .filter_map(move |one| one.get(round).copied())
-        })
+        .flat_map(|round| by_ou.values().filter_map(move |one| one.get(round).copied()))
         .take(most)
         .collect()
 }

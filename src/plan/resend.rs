@@ -114,18 +114,11 @@ pub struct Wake {
 /// # Errors
 /// What it is instead.
 pub fn wake(event: &Value, scope: &Scope) -> Result<Wake, &'static str> {
-    let text = |path: &str| {
-        event
-            .pointer(path)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
+    let text = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or_default();
     if text("/source") != ALARM_SOURCE || text("/detail-type") != ALARM_DETAIL_TYPE {
         return Err("it is no alarm's change of state");
     }
-    let account: AccountId = text("/account")
-        .parse()
-        .map_err(|_| "it names no account")?;
+    let account: AccountId = text("/account").parse().map_err(|_| "it names no account")?;
     let alarm = &scope.config.alarm.name;
     if text("/resources/0") != format!("arn:aws:cloudwatch:{REGION}:{account}:alarm:{alarm}") {
         return Err("it isn't of the sender's own spend alarm");
@@ -135,10 +128,7 @@ pub fn wake(event: &Value, scope: &Scope) -> Result<Wake, &'static str> {
     }
     let id = text("/id");
     let sound = |id: &str| {
-        (1..=MOST_ID).contains(&id.len())
-            && id
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        (1..=MOST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     let (true, Ok(at)) = (sound(id), text("/time").parse::<Timestamp>()) else {
         return Err("it has no usable id and time");
@@ -163,9 +153,7 @@ pub fn wake(event: &Value, scope: &Scope) -> Result<Wake, &'static str> {
 fn reported(reason_data: &str) -> f64 {
     let data: Value = serde_json::from_str(reason_data).unwrap_or_default();
     let threshold = data.get("threshold").and_then(Value::as_f64);
-    threshold
-        .filter(|number| (0.0..1e9).contains(number))
-        .unwrap_or(0.0)
+    threshold.filter(|number| (0.0..1e9).contains(number)).unwrap_or(0.0)
 }
 
 #[cfg(test)]

@@ -11,9 +11,7 @@ use super::rollout::{Observed, Override, target_of};
 use crate::config::Config;
 use crate::resource::stack_set;
 use billctl_core::model::{AccountId, AccountState, Organization, OuId, Usd};
-use billctl_core::service::cloudformation::{
-    DetailedStatus, DriftStatus, InstanceStatus, ResourceDrift,
-};
+use billctl_core::service::cloudformation::{DetailedStatus, DriftStatus, InstanceStatus, ResourceDrift};
 
 /// How well an account is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -50,12 +48,7 @@ impl Coverage {
     pub const fn is_finding(self) -> bool {
         matches!(
             self,
-            Self::Missing
-                | Self::Failed
-                | Self::WrongThreshold
-                | Self::Drifted
-                | Self::Stray
-                | Self::NoData
+            Self::Missing | Self::Failed | Self::WrongThreshold | Self::Drifted | Self::Stray | Self::NoData
         )
     }
 
@@ -150,10 +143,7 @@ impl MembersStatus {
         !self.changes.is_empty()
             || self.no_charges
             || self.untold() > 0
-            || self
-                .accounts
-                .iter()
-                .any(|account| account.coverage.is_finding())
+            || self.accounts.iter().any(|account| account.coverage.is_finding())
     }
 }
 
@@ -204,21 +194,13 @@ pub fn members(
                     None if targeted => Coverage::Missing,
                     None => Coverage::NotTargeted,
                     Some(_) if configured && (!targeted || excluded) => Coverage::Stray,
-                    Some(instance) if instance.listed.status != InstanceStatus::Current => {
-                        Coverage::Failed
-                    }
-                    Some(instance)
-                        if instance.threshold != Override::Unknown && effective != Some(wanted) =>
-                    {
+                    Some(instance) if instance.listed.status != InstanceStatus::Current => Coverage::Failed,
+                    Some(instance) if instance.threshold != Override::Unknown && effective != Some(wanted) => {
                         Coverage::WrongThreshold
                     }
-                    Some(instance) if instance.listed.drift == DriftStatus::Drifted => {
-                        Coverage::Drifted
-                    }
+                    Some(instance) if instance.listed.drift == DriftStatus::Drifted => Coverage::Drifted,
                     Some(_) if findings.silent.contains(&account.id) => Coverage::NoData,
-                    Some(instance) if instance.threshold == Override::Unknown => {
-                        Coverage::ThresholdUnread
-                    }
+                    Some(instance) if instance.threshold == Override::Unknown => Coverage::ThresholdUnread,
                     Some(_) => Coverage::Covered,
                 }
             };
@@ -237,8 +219,7 @@ pub fn members(
                 }),
                 instance: instance.map(|instance| instance.listed.status),
                 detailed: instance.and_then(|instance| instance.listed.detailed_status),
-                reason: instance
-                    .map_or_else(String::new, |instance| instance.listed.reason.clone()),
+                reason: instance.map_or_else(String::new, |instance| instance.listed.reason.clone()),
                 drift: instance.map(|instance| instance.listed.drift),
                 drift_checked: instance.and_then(|instance| instance.listed.drift_checked),
                 drifted_resources: findings.drifts.remove(&account.id).unwrap_or_default(),

@@ -86,9 +86,7 @@ impl Thresholds {
         let account = organization.management_account;
         organization
             .account(account)
-            .map_or(self.default, |(_, parent)| {
-                self.of(account, parent, organization)
-            })
+            .map_or(self.default, |(_, parent)| self.of(account, parent, organization))
     }
 
     /// What has to be known of AWS, where the organisation has been read.
@@ -102,8 +100,7 @@ impl Thresholds {
 
     /// The threshold of an account whose parent is `parent`.
     pub fn of(&self, account: AccountId, parent: &OuId, organization: &Organization) -> Usd {
-        self.own(account)
-            .unwrap_or_else(|| self.below(parent, organization))
+        self.own(account).unwrap_or_else(|| self.below(parent, organization))
     }
 
     /// The threshold that a rule gives to just this account.
@@ -114,10 +111,7 @@ impl Thresholds {
     /// The threshold of the accounts right below an OU that have none of their own.
     pub fn below(&self, ou: &OuId, organization: &Organization) -> Usd {
         let mut above = organization.ancestry(ou);
-        above
-            .find_map(|ou| self.ous.get(ou))
-            .copied()
-            .unwrap_or(self.default)
+        above.find_map(|ou| self.ous.get(ou)).copied().unwrap_or(self.default)
     }
 }
 

@@ -25,12 +25,7 @@ struct Answer<'a> {
 }
 
 /// The one JSON answer of `bootstrap` and `destroy`.
-pub fn billing_json(
-    kind: &str,
-    plan: &Plan,
-    applied: bool,
-    setup: Option<(&MailSetup, &Hearing)>,
-) -> String {
+pub fn billing_json(kind: &str, plan: &Plan, applied: bool, setup: Option<(&MailSetup, &Hearing)>) -> String {
     json(
         kind,
         &Answer {
@@ -119,12 +114,7 @@ fn field_text(action: Action, field: &FieldChange) -> String {
         return lines_text(&field.path, before, after);
     }
     let side = |value: &Option<Value>| value.as_ref().map_or_else(|| "(none)".to_owned(), whole);
-    format!(
-        "    {}: {} -> {}",
-        field.path,
-        side(&field.before),
-        side(&field.after)
-    )
+    format!("    {}: {} -> {}", field.path, side(&field.before), side(&field.after))
 }
 
 /// The lines of two texts that differ.

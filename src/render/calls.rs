@@ -5,16 +5,8 @@ use super::{Format, Table};
 use billctl_core::service::{Access, CallCount, LaneReport, Operation};
 
 /// The API calls of a command by operation, with retries, and the time they took together.
-pub fn calls(
-    counts: &BTreeMap<Operation, CallCount>,
-    lanes: &[LaneReport],
-    elapsed: Duration,
-) -> String {
-    let mut table = Table::new(
-        Format::Table,
-        &["call", "", "count", "retries", "throttled"],
-    )
-    .right(&[2, 3, 4]);
+pub fn calls(counts: &BTreeMap<Operation, CallCount>, lanes: &[LaneReport], elapsed: Duration) -> String {
+    let mut table = Table::new(Format::Table, &["call", "", "count", "retries", "throttled"]).right(&[2, 3, 4]);
     let mut total = CallCount::default();
     for (operation, count) in counts {
         let access = match operation.access {

@@ -66,9 +66,7 @@ pub fn spend_csv(report: &Report) -> Result<String> {
                 .map_err(failed)?;
         }
     }
-    let bytes = writer
-        .into_inner()
-        .map_err(|error| Error::failed(error.to_string()))?;
+    let bytes = writer.into_inner().map_err(|error| Error::failed(error.to_string()))?;
     // Every field was a String.
     String::from_utf8(bytes).map_err(|error| Error::failed(error.to_string()))
 }

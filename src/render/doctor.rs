@@ -6,12 +6,7 @@ use crate::plan::doctor::{Check, Verdict};
 
 /// The checks, each with its cure, and a verdict over all of them.
 pub fn doctor(format: Format, checks: &[Check]) -> String {
-    let count = |verdict| {
-        checks
-            .iter()
-            .filter(|check| check.verdict == verdict)
-            .count()
-    };
+    let count = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
     let (failed, warnings) = (count(Verdict::Failed), count(Verdict::Warning));
     match format {
         Format::Json => {
@@ -43,11 +38,7 @@ pub fn doctor(format: Format, checks: &[Check]) -> String {
             format!("{}\n\n{}", summary(failed, warnings), table.render())
         }
         Format::Table => {
-            let width = checks
-                .iter()
-                .map(|check| check.name.len())
-                .max()
-                .unwrap_or(0);
+            let width = checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
             let mut text = format!("{}\n", paint(style::STRONG, summary(failed, warnings)));
             for check in checks {
                 let word = paint(colour(check.verdict), format!("{:<8}", word(check.verdict)));
@@ -65,16 +56,9 @@ pub fn doctor(format: Format, checks: &[Check]) -> String {
 fn summary(failed: usize, warnings: usize) -> String {
     match (failed, warnings) {
         (0, 0) => "Everything is there.".to_owned(),
-        (0, _) => format!(
-            "Nothing is in the way; {} to read.",
-            plural(warnings, "warning")
-        ),
+        (0, _) => format!("Nothing is in the way; {} to read.", plural(warnings, "warning")),
         (_, 0) => format!("{} failed.", plural(failed, "check")),
-        _ => format!(
-            "{} failed, {}.",
-            plural(failed, "check"),
-            plural(warnings, "warning")
-        ),
+        _ => format!("{} failed, {}.", plural(failed, "check"), plural(warnings, "warning")),
     }
 }
 

@@ -106,8 +106,7 @@ struct PageRow {
 impl Page {
     fn of(report: &Report) -> Self {
         let total = &report.total;
-        let has_threshold =
-            report.by == By::Account && report.rows.iter().any(|row| row.threshold.is_some());
+        let has_threshold = report.by == By::Account && report.rows.iter().any(|row| row.threshold.is_some());
         let over = total.members_over;
         let day = report.now.strftime("%-d %B %Y").to_string();
         let members = match report.by {
@@ -189,11 +188,7 @@ fn tile(name: &'static str, value: String) -> Tile {
 
 /// A longer dash where nothing is known.
 fn dash(text: String) -> String {
-    if text == "-" {
-        "\u{2013}".to_owned()
-    } else {
-        text
-    }
+    if text == "-" { "\u{2013}".to_owned() } else { text }
 }
 
 fn yesterday(report: &Report) -> String {
@@ -275,10 +270,7 @@ fn columns(has_threshold: bool) -> Vec<Column> {
     names
         .into_iter()
         .enumerate()
-        .map(|(index, name)| Column {
-            nth: index + 3,
-            name,
-        })
+        .map(|(index, name)| Column { nth: index + 3, name })
         .collect()
 }
 
@@ -320,10 +312,7 @@ impl PageRow {
                 "over"
             } else if row.stands_out.is_some() {
                 "odd"
-            } else if row
-                .percent()
-                .is_some_and(|percent| percent >= crate::spend::NEAR)
-            {
+            } else if row.percent().is_some_and(|percent| percent >= crate::spend::NEAR) {
                 "near"
             } else {
                 ""

@@ -11,12 +11,7 @@ pub fn hop(hop: &Hop) -> String {
         HopStatus::Missing => ("missing", style::WARN),
         HopStatus::Failed => ("FAILED ", style::BAD),
     };
-    format!(
-        "{} {}: {}",
-        paint(style, mark),
-        hop.name,
-        printable(&hop.detail)
-    )
+    format!("{} {}: {}", paint(style, mark), hop.name, printable(&hop.detail))
 }
 
 /// The whole way as a Markdown table.
@@ -54,10 +49,6 @@ pub fn preview(subject: &str, to: &[String], files: &[PathBuf]) -> String {
         format!("subject: {}", printable(subject)),
         format!("to:      {}", printable(&to.join(", "))),
     ];
-    lines.extend(
-        files
-            .iter()
-            .map(|file| format!("file:    {}", file.display())),
-    );
+    lines.extend(files.iter().map(|file| format!("file:    {}", file.display())));
     lines.join("\n")
 }

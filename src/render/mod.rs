@@ -58,8 +58,7 @@ pub fn json(kind: &str, body: &impl serde::Serialize) -> String {
         body,
     };
     // Only maps with keys that aren't texts can't be written; billctl's answers have none.
-    serde_json::to_string_pretty(&answer)
-        .unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+    serde_json::to_string_pretty(&answer).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
 }
 
 /// Styles, one meaning each.

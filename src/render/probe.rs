@@ -20,10 +20,7 @@ pub(super) fn probes(format: Format, probes: &Probes, all: bool) -> String {
         .map(|finding| format!("{} {}", probes.count(finding), finding.word()))
         .collect();
     if !findings.is_empty() {
-        lines.push(paint(
-            style::WARN,
-            format!("seen there: {}", findings.join(", ")),
-        ));
+        lines.push(paint(style::WARN, format!("seen there: {}", findings.join(", "))));
     }
     let mut table = Table::new(
         format,
@@ -60,10 +57,7 @@ pub(super) fn probes(format: Format, probes: &Probes, all: bool) -> String {
     }
     let rest = probes.entered() - listed.len();
     if rest > 0 {
-        lines.push(format!(
-            "not listed: {} as they should be",
-            plural(rest, "account")
-        ));
+        lines.push(format!("not listed: {} as they should be", plural(rest, "account")));
     }
     if probes.count(ProbeFinding::NoData) > 0 {
         lines.push(
@@ -122,8 +116,7 @@ fn row(one: &ProbedAccount) -> [String; 9] {
         clean(&one.name),
         clean(&one.ou),
         one.wanted.to_string(),
-        one.threshold
-            .map_or_else(|| "-".to_owned(), |usd| usd.to_string()),
+        one.threshold.map_or_else(|| "-".to_owned(), |usd| usd.to_string()),
         state.to_owned(),
         word(one.has_data, "yes", "none"),
         word(one.rule_enabled, "on", "off"),

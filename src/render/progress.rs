@@ -23,10 +23,7 @@ impl Progress {
     }
 
     fn line(&self, text: &str) {
-        let bar = self
-            .bar
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let bar = self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match bar.as_ref().filter(|bar| !bar.is_hidden()) {
             Some(bar) => bar.suspend(|| anstream::eprintln!("{text}")),
             None => anstream::eprintln!("{text}"),
@@ -37,24 +34,16 @@ impl Progress {
         if self.quiet || !std::io::stderr().is_terminal() {
             return;
         }
-        let bar =
-            ProgressBar::with_draw_target(length.map(|n| n as u64), ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(length.map(|n| n as u64), ProgressDrawTarget::stderr());
         // The template is constant and valid; were it not, the default style would do.
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {elapsed}") {
             bar.set_style(style);
         }
-        *self
-            .bar
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(bar);
+        *self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(bar);
     }
 
     fn with_bar(&self, act: impl FnOnce(&ProgressBar)) {
-        if let Some(bar) = &*self
-            .bar
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-        {
+        if let Some(bar) = &*self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
             act(bar);
         }
     }
@@ -82,11 +71,7 @@ impl Listener for Progress {
         }
         match event {
             Event::Phase(text) | Event::Note(text) => self.line(&text),
-            Event::StepStarted {
-                number,
-                total,
-                title,
-            } => self.line(&format!(
+            Event::StepStarted { number, total, title } => self.line(&format!(
                 "{} {title} ...",
                 paint(style::FAINT, format!("[{number}/{total}]"))
             )),
@@ -97,10 +82,7 @@ impl Listener for Progress {
                 self.start_bar(accounts);
             }
             Event::OperationProgress {
-                done,
-                failed,
-                total,
-                ..
+                done, failed, total, ..
             } => self.with_bar(|bar| {
                 if let Some(total) = total {
                     bar.set_length(total as u64);
@@ -121,9 +103,7 @@ impl Listener for Progress {
                 };
                 self.line(&text);
             }
-            Event::AccountFailed { account, reason } => {
-                self.line(&format!("      {account}: {reason}"))
-            }
+            Event::AccountFailed { account, reason } => self.line(&format!("      {account}: {reason}")),
         }
     }
 }

@@ -43,9 +43,7 @@ impl<'a> Resend<'a> {
         };
         for item in items {
             *match (&item.outcome, &item.step) {
-                (Some(Outcome::Sent { .. }), _) | (None, Step::Watch { .. } | Step::Day { .. }) => {
-                    &mut counted.again
-                }
+                (Some(Outcome::Sent { .. }), _) | (None, Step::Watch { .. } | Step::Day { .. }) => &mut counted.again,
                 (Some(Outcome::Already { .. }), _) => &mut counted.already,
                 (Some(Outcome::Dropped), _) => &mut counted.dropped,
                 (Some(Outcome::Failed { .. }), _) => &mut counted.failed,
@@ -58,11 +56,7 @@ impl<'a> Resend<'a> {
 
     /// The counts in a line.
     pub fn summary(&self) -> String {
-        let again = if self.applied {
-            "sent again"
-        } else {
-            "to send again"
-        };
+        let again = if self.applied { "sent again" } else { "to send again" };
         let mut parts = vec![format!("{} {again}", self.again)];
         for (count, word) in [
             (self.already, "sent before"),

@@ -63,11 +63,7 @@ struct ResultJson<'a> {
 }
 
 impl<'a> Json<'a> {
-    fn new(
-        plan: &'a Waves,
-        organization: &Organization,
-        result: Option<&RolloutResult<'a>>,
-    ) -> Self {
+    fn new(plan: &'a Waves, organization: &Organization, result: Option<&RolloutResult<'a>>) -> Self {
         let waves: Vec<WaveJson<'a>> = plan
             .waves
             .iter()
@@ -87,10 +83,7 @@ impl<'a> Json<'a> {
             stack_set_changes: plan.stack_set(),
             counts: plan.counts(),
             accounts: plan.lines(organization),
-            operations: waves
-                .iter()
-                .flat_map(|wave| wave.operations.clone())
-                .collect(),
+            operations: waves.iter().flat_map(|wave| wave.operations.clone()).collect(),
             waves,
             notes: plan.notes(),
             result: result.map(|result| ResultJson {
@@ -105,9 +98,7 @@ impl<'a> Json<'a> {
 
 /// The StackSet's name: the same in every wave.
 fn stack_set(plan: &Waves) -> &str {
-    plan.waves
-        .first()
-        .map_or("", |wave| wave.rollout.spec.name.as_str())
+    plan.waves.first().map_or("", |wave| wave.rollout.spec.name.as_str())
 }
 
 /// What each wave does, where there are waves.
@@ -181,22 +172,15 @@ fn text(format: Format, plan: &Waves, organization: &Organization) -> String {
                 overridden: true,
             } => ("+", format!("create with {threshold} (override)")),
             AccountChange::Create { threshold, .. } => ("+", format!("create with {threshold}")),
-            AccountChange::Change { from, to } => {
-                ("~", format!("threshold {} -> {to}", amount(*from)))
+            AccountChange::Change { from, to } => ("~", format!("threshold {} -> {to}", amount(*from))),
+            AccountChange::Reset { from, to } => ("~", format!("threshold {} -> {to} (the default)", amount(*from))),
+            AccountChange::Follow { from, to } => {
+                ("~", format!("threshold {} -> {to} (with the StackSet)", amount(*from)))
             }
-            AccountChange::Reset { from, to } => (
-                "~",
-                format!("threshold {} -> {to} (the default)", amount(*from)),
-            ),
-            AccountChange::Follow { from, to } => (
-                "~",
-                format!("threshold {} -> {to} (with the StackSet)", amount(*from)),
-            ),
             AccountChange::Retry { .. } => ("~", "try again what failed".to_owned()),
-            AccountChange::Recreate { retain: true, .. } => (
-                "~",
-                "release the broken instance and create it anew".to_owned(),
-            ),
+            AccountChange::Recreate { retain: true, .. } => {
+                ("~", "release the broken instance and create it anew".to_owned())
+            }
             AccountChange::Recreate { .. } => ("~", "remove and create anew".to_owned()),
             AccountChange::Remove => ("-", "remove".to_owned()),
             AccountChange::Skip { reason } => ("=", format!("skip: {reason}")),
@@ -211,11 +195,7 @@ fn text(format: Format, plan: &Waves, organization: &Organization) -> String {
         let what = match line.already_spent {
             Some(spent) => format!(
                 "{what}; {}",
-                in_style(
-                    format,
-                    style::WARN,
-                    format!("spent {spent} lately: will alarm at once")
-                )
+                in_style(format, style::WARN, format!("spent {spent} lately: will alarm at once"))
             ),
             None => what,
         };

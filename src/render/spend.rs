@@ -16,12 +16,7 @@ pub fn spend(format: Format, report: &Report, width: Option<usize>) -> String {
 }
 
 /// The same with what `--tell` did.
-pub fn spend_and_told(
-    format: Format,
-    report: &Report,
-    told: Option<&Tellings>,
-    width: Option<usize>,
-) -> String {
+pub fn spend_and_told(format: Format, report: &Report, told: Option<&Tellings>, width: Option<usize>) -> String {
     match format {
         Format::Json => json("spend", &Json::of(report, told)),
         Format::Table => text(format, report, told, width),
@@ -39,13 +34,10 @@ fn told_lines(told: &Tellings) -> Vec<String> {
         told.under_way,
         told.failed
     )];
-    let failed = told
-        .accounts
-        .iter()
-        .filter_map(|telling| match &telling.outcome {
-            Outcome::Failed { error } => Some((telling.account, error)),
-            _ => None,
-        });
+    let failed = told.accounts.iter().filter_map(|telling| match &telling.outcome {
+        Outcome::Failed { error } => Some((telling.account, error)),
+        _ => None,
+    });
     lines.extend(failed.map(|(account, error)| format!("Not told: {account}: {}", clean(error))));
     lines
 }
@@ -91,14 +83,10 @@ fn text(format: Format, report: &Report, told: Option<&Tellings>, width: Option<
         ));
     }
     let said = told.map_or_else(Vec::new, told_lines);
-    below.extend(
-        said.into_iter()
-            .chain(notes(report))
-            .map(|note| match format {
-                Format::Markdown => format!("- {note}"),
-                _ => note,
-            }),
-    );
+    below.extend(said.into_iter().chain(notes(report)).map(|note| match format {
+        Format::Markdown => format!("- {note}"),
+        _ => note,
+    }));
     below.push(cost_line(report));
     lines.extend(below.into_iter().map(|line| match width {
         Some(width) => textwrap::fill(&line, width),
@@ -178,13 +166,7 @@ const FITS: [Fit; 9] = [
     fit(&[3, 6, 8, 7, 9, 10], 16, 20, 14, true),
 ];
 
-const fn fit(
-    without: &'static [usize],
-    name: usize,
-    path: usize,
-    slots: usize,
-    terse: bool,
-) -> Fit {
+const fn fit(without: &'static [usize], name: usize, path: usize, slots: usize, terse: bool) -> Fit {
     Fit {
         without,
         name,
@@ -238,11 +220,7 @@ struct Columns(Vec<usize>);
 impl Columns {
     fn of(by: By, fit: &Fit) -> Self {
         let shown = Self::of_kind(by).iter().copied();
-        Self(
-            shown
-                .filter(|column| !fit.without.contains(column))
-                .collect(),
-        )
+        Self(shown.filter(|column| !fit.without.contains(column)).collect())
     }
 
     const fn of_kind(by: By) -> &'static [usize] {
@@ -277,11 +255,7 @@ impl Columns {
 
 fn span(report: &Report, fit: &Fit) -> String {
     let interval = report.grid.interval();
-    let days = report
-        .grid
-        .count()
-        .min(fit.slots)
-        .div_ceil(interval.per_day());
+    let days = report.grid.count().min(fit.slots).div_ceil(interval.per_day());
     match interval {
         Interval::Day if days == 1 => "1 day".to_owned(),
         Interval::Day => format!("{days} days"),

@@ -73,12 +73,7 @@ pub fn status(format: Format, status: &Status, all: bool, width: Option<usize>) 
         Format::Json => json("status", status),
         Format::Table | Format::Markdown => {
             let mut parts = vec![text(format, status, all, width)];
-            parts.extend(
-                status
-                    .probe
-                    .as_ref()
-                    .map(|found| probes(format, found, all)),
-            );
+            parts.extend(status.probe.as_ref().map(|found| probes(format, found, all)));
             parts.push(billing(format, &status.billing));
             parts.join("\n\n")
         }
@@ -87,9 +82,7 @@ pub fn status(format: Format, status: &Status, all: bool, width: Option<usize>) 
 
 fn billing(format: Format, billing: &BillingStatus) -> String {
     match billing {
-        BillingStatus::NotHere => {
-            "billing side: in the management account, not seen from here".to_owned()
-        }
+        BillingStatus::NotHere => "billing side: in the management account, not seen from here".to_owned(),
         BillingStatus::Unread { error } => {
             format!(
                 "{} billing side could not be read: {error}",
@@ -141,9 +134,9 @@ fn health_lines(health: &BillingHealth) -> Vec<String> {
             ),
         ));
         lines.extend(queue.messages.iter().map(|message| {
-            let at = message.at.map_or_else(String::new, |at| {
-                format!("{} ", at.strftime("%Y-%m-%d %H:%M"))
-            });
+            let at = message
+                .at
+                .map_or_else(String::new, |at| format!("{} ", at.strftime("%Y-%m-%d %H:%M")));
             format!("  {at}{} {}", clean(&message.what), clean(&message.why))
         }));
     }
@@ -176,11 +169,7 @@ fn text(format: Format, status: &Status, all: bool, width: Option<usize>) -> Str
     let members = &status.members;
     let mut lines = vec![verdict(format, status)];
     if !members.changes.is_empty() {
-        let fields: Vec<&str> = members
-            .changes
-            .iter()
-            .map(|change| change.field.as_str())
-            .collect();
+        let fields: Vec<&str> = members.changes.iter().map(|change| change.field.as_str()).collect();
         lines.push(format!(
             "StackSet {} differs from config in {}: run deploy",
             members.stack_set,
@@ -227,20 +216,12 @@ fn text(format: Format, status: &Status, all: bool, width: Option<usize>) -> Str
                 .to_owned(),
         );
     }
-    lines.extend(
-        members
-            .notes
-            .iter()
-            .map(|note| format!("note: {}", clean(note))),
-    );
+    lines.extend(members.notes.iter().map(|note| format!("note: {}", clean(note))));
     lines.join("\n")
 }
 
 /// The accounts to list, the worst first, and how many of each kind are left out.
-fn listed(
-    accounts: &[AccountStatus],
-    all: bool,
-) -> (Vec<&AccountStatus>, BTreeMap<Coverage, usize>) {
+fn listed(accounts: &[AccountStatus], all: bool) -> (Vec<&AccountStatus>, BTreeMap<Coverage, usize>) {
     let mut listed = Vec::new();
     let mut rest = BTreeMap::new();
     let whole = all || accounts.len() <= MOST_ROWS;
@@ -288,9 +269,7 @@ fn above_limits(format: Format, members: &MembersStatus) -> Option<String> {
     }
     let rest = members.above.len().saturating_sub(MOST_ROWS);
     if rest > 0 {
-        findings.push(format!(
-            "{rest} more are above their limits (--format json has all)"
-        ));
+        findings.push(format!("{rest} more are above their limits (--format json has all)"));
     }
     let mut text = format!(
         "\nabove the limit by the billing account's figures:\n\n{}",
@@ -306,9 +285,7 @@ fn above_limits(format: Format, members: &MembersStatus) -> Option<String> {
 
 fn told(above: &Above) -> String {
     match &above.told {
-        Some(Told::Yes {
-            since: Some(since), ..
-        }) => format!("told since {since}"),
+        Some(Told::Yes { since: Some(since), .. }) => format!("told since {since}"),
         Some(Told::Yes { since: None, .. }) => "told".to_owned(),
         None => "not looked at".to_owned(),
         Some(_) if above.finding => "not told".to_owned(),
@@ -320,9 +297,7 @@ fn told(above: &Above) -> String {
 fn drift(format: Format, members: &MembersStatus) -> Option<String> {
     let mut table = Table::new(
         format,
-        &[
-            "account", "name", "resource", "property", "expected", "actual",
-        ],
+        &["account", "name", "resource", "property", "expected", "actual"],
     );
     let mut rows = 0;
     for account in &members.accounts {
@@ -332,10 +307,7 @@ fn drift(format: Format, members: &MembersStatus) -> Option<String> {
                 table.row([
                     account.account.to_string(),
                     clean(&account.name),
-                    clean(&format!(
-                        "{} ({})",
-                        resource.logical_id, resource.resource_type
-                    )),
+                    clean(&format!("{} ({})", resource.logical_id, resource.resource_type)),
                     clean(property),
                     clean(expected),
                     clean(actual),
@@ -378,16 +350,10 @@ fn verdict(format: Format, status: &Status) -> String {
     }
     if let Some(probe) = status.probe.as_ref().filter(|probe| probe.has_findings()) {
         let found = probe.accounts.iter().filter(|one| !one.findings.is_empty());
-        wrong.push(format!(
-            "{} of those looked into",
-            plural(found.count(), "account")
-        ));
+        wrong.push(format!("{} of those looked into", plural(found.count(), "account")));
     }
     if members.untold() > 0 {
-        wrong.push(format!(
-            "{} above the limit without anybody told",
-            members.untold()
-        ));
+        wrong.push(format!("{} above the limit without anybody told", members.untold()));
     }
     match &status.billing {
         BillingStatus::Read { plan, health } => {
@@ -395,10 +361,7 @@ fn verdict(format: Format, status: &Status) -> String {
                 wrong.push("the billing side differs".to_owned());
             }
             if health.failed > 0 {
-                wrong.push(format!(
-                    "{} failed lately",
-                    plural(health.failed, "execution")
-                ));
+                wrong.push(format!("{} failed lately", plural(health.failed, "execution")));
             }
         }
         BillingStatus::Unread { .. } => wrong.push("the billing side could not be read".to_owned()),
@@ -437,8 +400,7 @@ const HEADINGS: [&str; 9] = [
 const DISPENSABLE: [usize; 3] = [7, 6, 3];
 
 fn row(format: Format, account: &AccountStatus) -> [String; 9] {
-    let amount =
-        |threshold: Option<Usd>| threshold.map_or_else(|| "-".to_owned(), |usd| usd.to_string());
+    let amount = |threshold: Option<Usd>| threshold.map_or_else(|| "-".to_owned(), |usd| usd.to_string());
     let (symbol, style) = match account.coverage {
         Coverage::Covered => ("=", style::GOOD),
         Coverage::Missing => ("+", style::BAD),

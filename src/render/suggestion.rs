@@ -76,11 +76,7 @@ pub fn suggestion(
             "# {} with less than a week of spend, served by the OU's threshold or the default until then:",
             plural(without.len(), "account")
         ));
-        lines.extend(
-            without
-                .iter()
-                .map(|account| format!("#   {}", snippet.label(*account))),
-        );
+        lines.extend(without.iter().map(|account| format!("#   {}", snippet.label(*account))));
     }
     lines.push(String::new());
     lines.push("[alarm]".to_owned());
@@ -108,11 +104,13 @@ struct Snippet<'a> {
 impl Snippet<'_> {
     fn label(&self, account: AccountId) -> String {
         match self.organization.account(account) {
-            Some((known, parent)) => format!(
-                "{account} {} in {}",
-                clean(&known.name),
-                clean(&self.organization.path(parent))
-            ),
+            Some((known, parent)) => {
+                format!(
+                    "{account} {} in {}",
+                    clean(&known.name),
+                    clean(&self.organization.path(parent))
+                )
+            }
             None => account.to_string(),
         }
     }
@@ -126,9 +124,7 @@ impl Snippet<'_> {
             ),
             Rule::Account(account, usd) => {
                 let high = self.own.get(account).map(|own| own.usual_high);
-                let high = high.map_or_else(String::new, |high| {
-                    format!(", usually up to {high} {}", self.noun)
-                });
+                let high = high.map_or_else(String::new, |high| format!(", usually up to {high} {}", self.noun));
                 (
                     format!("# {}{high}", self.label(*account)),
                     format!("account = \"{account}\""),
@@ -153,11 +149,13 @@ impl Snippet<'_> {
             .collect();
         let (low, high) = (highs.iter().min(), highs.iter().max());
         match (low, high) {
-            (Some(low), Some(high)) => format!(
-                "# {}, usually up to {low} to {high} {}",
-                plural(highs.len(), "account"),
-                self.noun
-            ),
+            (Some(low), Some(high)) => {
+                format!(
+                    "# {}, usually up to {low} to {high} {}",
+                    plural(highs.len(), "account"),
+                    self.noun
+                )
+            }
             _ => "#".to_owned(),
         }
     }

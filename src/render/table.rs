@@ -45,19 +45,9 @@ impl Table {
             // A name can hold what would end the cell, the row, or change the terminal.
             let safe: String = cell
                 .chars()
-                .map(|c| {
-                    if c.is_control() && c != '\u{1b}' {
-                        ' '
-                    } else {
-                        c
-                    }
-                })
+                .map(|c| if c.is_control() && c != '\u{1b}' { ' ' } else { c })
                 .collect();
-            Cell::new(if markdown {
-                safe.replace('|', "\\|")
-            } else {
-                safe
-            })
+            Cell::new(if markdown { safe.replace('|', "\\|") } else { safe })
         }));
     }
 

@@ -28,8 +28,7 @@ const FAILURES: [(&str, &str); 4] = [
 /// All of them together. Of these metrics mostly one has a datapoint or none, and a sum with a series that has none
 /// has none either, so that each is filled up. FILL is allowed in alarms (CloudWatch user guide, "Using metric math");
 /// that it also fills a series without any datapoint is unverified here, but much used so.
-const FAILURES_EXPRESSION: &str =
-    "FILL(failed, 0) + FILL(timed_out, 0) + FILL(aborted, 0) + FILL(throttled, 0)";
+const FAILURES_EXPRESSION: &str = "FILL(failed, 0) + FILL(timed_out, 0) + FILL(aborted, 0) + FILL(throttled, 0)";
 
 /// The period in seconds of the alarm on the queue.
 const QUEUE_PERIOD: u32 = 300;
@@ -147,10 +146,7 @@ impl Alarm {
                 metric: Metric {
                     namespace: "AWS/SQS".into(),
                     name: "ApproximateNumberOfMessagesVisible".into(),
-                    dimensions: BTreeMap::from([(
-                        "QueueName".into(),
-                        scope.config.names.queue.clone(),
-                    )]),
+                    dimensions: BTreeMap::from([("QueueName".into(), scope.config.names.queue.clone())]),
                 },
                 period: QUEUE_PERIOD,
                 stat: "Maximum".into(),
@@ -221,23 +217,13 @@ impl Alarm {
         let metrics = match alarm.metrics.as_slice() {
             [
                 MetricQuery {
-                    source:
-                        QuerySource::Stat {
-                            metric,
-                            period,
-                            stat,
-                        },
+                    source: QuerySource::Stat { metric, period, stat },
                     ..
                 },
             ] => stat_fields(metric, *period, stat),
             queries => queries
                 .iter()
-                .map(|query| {
-                    (
-                        format!("[{}]", query.id),
-                        Value::Object(query_fields(query)),
-                    )
-                })
+                .map(|query| (format!("[{}]", query.id), Value::Object(query_fields(query))))
                 .collect(),
         };
         json!({
@@ -255,14 +241,8 @@ impl Alarm {
 
 fn query_fields(query: &MetricQuery) -> Map<String, Value> {
     let mut fields = match &query.source {
-        QuerySource::Expression { expression } => {
-            Map::from_iter([("expression".to_owned(), json!(expression))])
-        }
-        QuerySource::Stat {
-            metric,
-            period,
-            stat,
-        } => stat_fields(metric, *period, stat),
+        QuerySource::Expression { expression } => Map::from_iter([("expression".to_owned(), json!(expression))]),
+        QuerySource::Stat { metric, period, stat } => stat_fields(metric, *period, stat),
     };
     if let Some(label) = &query.label {
         fields.insert("label".into(), json!(label));

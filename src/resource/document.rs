@@ -49,12 +49,7 @@ pub fn all_fields(document: &Value) -> Vec<FieldChange> {
     diff(&Value::Object(Map::new()), document)
 }
 
-fn collect(
-    path: &str,
-    before: Option<&Value>,
-    after: Option<&Value>,
-    changes: &mut Vec<FieldChange>,
-) {
+fn collect(path: &str, before: Option<&Value>, after: Option<&Value>, changes: &mut Vec<FieldChange>) {
     match (before, after) {
         (Some(before), Some(after)) if same(before, after) => {}
         (Some(Value::Object(before)), Some(Value::Object(after))) => {
@@ -101,13 +96,9 @@ const fn is_plain(value: &Value) -> bool {
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
-        (Value::Array(a), Value::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
-        }
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len()
-                && a.iter()
-                    .all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
         }
         (a, b) => a == b,
     }
@@ -136,10 +127,7 @@ fn by_sid(mut statements: Vec<Value>) -> Value {
     statements.sort_by_cached_key(sorted_text);
     let mut keyed = Map::new();
     for statement in statements {
-        let sid = statement
-            .get("Sid")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let sid = statement.get("Sid").and_then(Value::as_str).unwrap_or_default();
         let key = std::iter::once(format!("[{sid}]"))
             .filter(|_| !sid.is_empty())
             .chain((1..).map(|number| format!("[{sid}#{number}]")))
@@ -204,10 +192,7 @@ fn conditions(value: &Value) -> Option<Value> {
         .iter()
         .map(|(operator, keys)| {
             let keys = match keys {
-                Value::Object(keys) => keys
-                    .iter()
-                    .map(|(key, value)| (key.clone(), set(value)))
-                    .collect(),
+                Value::Object(keys) => keys.iter().map(|(key, value)| (key.clone(), set(value))).collect(),
                 other => return (operator.clone(), other.clone()),
             };
             (operator.clone(), Value::Object(keys))
@@ -326,8 +311,7 @@ mod tests {
     #[test]
     fn a_condition_value_is_its_text() {
         let text = json!({"Statement": {"Condition": {"Bool": {"aws:SecureTransport": "true"}}}});
-        let boolean =
-            json!({"Statement": {"Condition": {"Bool": {"aws:SecureTransport": [true]}}}});
+        let boolean = json!({"Statement": {"Condition": {"Bool": {"aws:SecureTransport": [true]}}}});
         assert_eq!(policy_diff(&text, &boolean), Vec::<String>::new());
     }
 
@@ -337,11 +321,7 @@ mod tests {
         let after = json!({"Statement": [{"Effect": "Deny"}, {"Effect": "Allow"}]});
         assert_eq!(policy_diff(&before, &after), Vec::<String>::new());
         let fewer = json!({"Statement": [{"Effect": "Deny"}]});
-        assert_eq!(
-            policy_diff(&before, &fewer).len(),
-            2,
-            "both numbered ones move"
-        );
+        assert_eq!(policy_diff(&before, &fewer).len(), 2, "both numbered ones move");
     }
 
     #[test]
@@ -355,9 +335,7 @@ mod tests {
     /// A policy, and the same one written differently: shuffled, wrapped or unwrapped.
     fn written_differently(policy: &Value, seed: u64) -> Value {
         fn next(state: &mut u64) -> u64 {
-            *state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
+            *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             *state >> 33
         }
         fn shuffle(items: &mut [Value], state: &mut u64) {
@@ -391,10 +369,7 @@ mod tests {
                     return Value::Object(entries.into_iter().collect());
                 }
                 Value::Array(items) => {
-                    let mut items: Vec<Value> = items
-                        .iter()
-                        .map(|item| rewrite(item, false, state))
-                        .collect();
+                    let mut items: Vec<Value> = items.iter().map(|item| rewrite(item, false, state)).collect();
                     shuffle(&mut items, state);
                     Value::Array(items)
                 }
@@ -404,9 +379,7 @@ mod tests {
                 return rewritten;
             }
             match rewritten {
-                Value::Array(items) if items.len() == 1 && next(state).is_multiple_of(2) => {
-                    items[0].clone()
-                }
+                Value::Array(items) if items.len() == 1 && next(state).is_multiple_of(2) => items[0].clone(),
                 Value::Array(items) => Value::Array(items),
                 plain if next(state).is_multiple_of(2) => json!([plain]),
                 plain => plain,

@@ -140,10 +140,7 @@ mod tests {
             hour: at.as_second() - 59 * 60 - 59,
         };
         assert_eq!(ExecutionName::parse(&name), watch);
-        assert_eq!(
-            day_execution(account(), day_of(at), 1),
-            "day_123456789012_2026-11-23"
-        );
+        assert_eq!(day_execution(account(), day_of(at), 1), "day_123456789012_2026-11-23");
     }
 
     #[test]

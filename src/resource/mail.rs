@@ -107,9 +107,7 @@ impl Template {
     pub(super) fn desired(scope: &Scope) -> Self {
         Self(EmailTemplate {
             name: scope.config.names.template.clone(),
-            subject: include_str!("../../assets/mail/subject.txt")
-                .trim_end()
-                .to_owned(),
+            subject: include_str!("../../assets/mail/subject.txt").trim_end().to_owned(),
             html: include_str!("../../assets/mail/body.html").to_owned(),
             text: include_str!("../../assets/mail/body.txt").to_owned(),
             tags: names::tags(),
@@ -137,16 +135,11 @@ pub fn sample_data(template: &EmailTemplate) -> Value {
     let mut data = Map::new();
     for text in [&template.subject, &template.html, &template.text] {
         let mut lists: Vec<&str> = Vec::new();
-        for tag in text
-            .split("{{")
-            .skip(1)
-            .filter_map(|rest| rest.split_once("}}"))
-        {
+        for tag in text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}")) {
             let tag = tag.0.trim();
             if let Some(list) = tag.strip_prefix("#each ") {
                 lists.push(list.trim());
-                data.entry(list.trim())
-                    .or_insert_with(|| json!([Map::new()]));
+                data.entry(list.trim()).or_insert_with(|| json!([Map::new()]));
             } else if tag == "/each" {
                 lists.pop();
             } else if !tag.starts_with('/') && tag != "else" && !tag.starts_with('!') {

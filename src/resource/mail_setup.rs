@@ -76,17 +76,11 @@ impl MailSetup {
                 .is_none()
                 .then(|| identity.is_some_and(|identity| identity.verified)),
             is_domain,
-            dns: identity
-                .filter(|_| is_domain)
-                .map(dns_records)
-                .unwrap_or_default(),
+            dns: identity.filter(|_| is_domain).map(dns_records).unwrap_or_default(),
             in_ses_sandbox: !account.production_access,
             sending_paused: !account.sending_enabled,
             daily_quota: (account.max_24_hour_send >= 0.0).then_some(account.max_24_hour_send),
-            core_policy: mail
-                .identity_arn
-                .clone()
-                .map(|identity| core_policy(scope, identity)),
+            core_policy: mail.identity_arn.clone().map(|identity| core_policy(scope, identity)),
         }
     }
 

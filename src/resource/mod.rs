@@ -31,13 +31,12 @@ pub use alarm::{Alarm, SPEND_EXPRESSION};
 pub use bus::{BUS_STATEMENT, Bus};
 pub use dashboard::{Dashboard, MOST_SEARCHED};
 pub use execution::{
-    EVENT_REFUSED, ExecutionName, MAIL_EXECUTION_PREFIX, UNKNOWN_ACCOUNT, day_execution, day_of,
-    watch_execution,
+    EVENT_REFUSED, ExecutionName, MAIL_EXECUTION_PREFIX, UNKNOWN_ACCOUNT, day_execution, day_of, watch_execution,
 };
 pub use mail::{ConfigurationSet, DESTINATION, Identity, Template, sample_data};
 pub use names::{
-    ALARM_DETAIL_TYPE, ALARM_SOURCE, Facts, NOTIFIER_TARGET, QUEUE_TARGET, Scope, TEST_DETAIL_TYPE,
-    TEST_SOURCE, are_ours, bare_address, operations_topic_arn, tags,
+    ALARM_DETAIL_TYPE, ALARM_SOURCE, Facts, NOTIFIER_TARGET, QUEUE_TARGET, Scope, TEST_DETAIL_TYPE, TEST_SOURCE,
+    are_ours, bare_address, operations_topic_arn, tags,
 };
 pub use notifier::{Notifier, definition};
 pub use queue::Queue;
@@ -201,9 +200,7 @@ impl Resource {
     pub fn beside(self, observed: &Self) -> Self {
         match (self, observed) {
             (Self::Bus(bus), Self::Bus(observed)) => Self::Bus(bus.beside(observed)),
-            (Self::Identity(identity), Self::Identity(observed)) => {
-                Self::Identity(identity.beside(observed))
-            }
+            (Self::Identity(identity), Self::Identity(observed)) => Self::Identity(identity.beside(observed)),
             (Self::Topic(topic), Self::Topic(observed)) => Self::Topic(topic.beside(observed)),
             (Self::Alarm(alarm), Self::Alarm(observed)) => Self::Alarm(alarm.beside(observed)),
             (desired, _) => desired,

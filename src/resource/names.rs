@@ -85,10 +85,7 @@ impl Scope<'_> {
 
     /// The bus that receives the members' alarms.
     pub fn bus_arn(&self) -> Arn {
-        self.arn(
-            "events",
-            &format!("event-bus/{}", self.config.names.event_bus),
-        )
+        self.arn("events", &format!("event-bus/{}", self.config.names.event_bus))
     }
 
     /// The default bus.
@@ -145,21 +142,15 @@ impl Scope<'_> {
 
     /// The topic that the health alarms act on.
     pub fn alarm_topic(&self) -> Option<Arn> {
-        self.config
-            .operations
-            .as_ref()
-            .map(|operations| match operations {
-                Operations::Topic(topic) => topic.clone(),
-                Operations::Mail(_) => self.operations_topic_arn(),
-            })
+        self.config.operations.as_ref().map(|operations| match operations {
+            Operations::Topic(topic) => topic.clone(),
+            Operations::Mail(_) => self.operations_topic_arn(),
+        })
     }
 
     /// The state machine.
     pub fn notifier_arn(&self) -> Arn {
-        self.arn(
-            "states",
-            &format!("stateMachine:{}", self.config.names.notifier),
-        )
+        self.arn("states", &format!("stateMachine:{}", self.config.names.notifier))
     }
 
     /// The state machine's role.
@@ -198,11 +189,7 @@ impl Scope<'_> {
 
     /// billctl's alarms in this account.
     pub fn alarm_names(&self) -> [String; 3] {
-        [
-            self.config.alarm.name.clone(),
-            self.failure_alarm(),
-            self.queue_alarm(),
-        ]
+        [self.config.alarm.name.clone(), self.failure_alarm(), self.queue_alarm()]
     }
 
     /// The values of the state machine's placeholders (docs/notifier.md).
@@ -224,10 +211,7 @@ impl Scope<'_> {
             ("TemplateName", &names.template),
             ("ReplyTo", mail.reply_to.as_deref().unwrap_or_default()),
             ("Cc", &mail.cc.join(" ")),
-            (
-                "FallbackRecipient",
-                mail.fallback.as_deref().unwrap_or_default(),
-            ),
+            ("FallbackRecipient", mail.fallback.as_deref().unwrap_or_default()),
             ("OwnerTag", &mail.owner_tag),
             ("AlarmName", &self.config.alarm.name),
             ("Measure", measure),
@@ -243,10 +227,7 @@ impl Scope<'_> {
     pub fn policy_values(&self) -> Values {
         let names = &self.config.names;
         let mut filled = values([
-            (
-                "AccountId",
-                self.facts.management_account.to_string().as_str(),
-            ),
+            ("AccountId", self.facts.management_account.to_string().as_str()),
             ("OrganizationId", self.facts.organization.as_str()),
             ("EventBusName", &names.event_bus),
             ("QueueName", &names.queue),

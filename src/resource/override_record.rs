@@ -42,10 +42,7 @@ impl OverrideRecord {
 
     /// The record that `template` carries. A line that somebody changed is no record.
     pub fn read(template: &str) -> Option<Self> {
-        let mut words = split(template)
-            .1?
-            .strip_prefix(START)?
-            .split_ascii_whitespace();
+        let mut words = split(template).1?.strip_prefix(START)?.split_ascii_whitespace();
         let operation = OperationId(words.next()?.to_owned());
         let mut overrides = BTreeMap::new();
         for word in words {
@@ -109,9 +106,7 @@ fn split(template: &str) -> (&str, Option<&str>) {
     let end = template.trim_end();
     let start = end.rfind('\n').map_or(0, |newline| newline + 1);
     match end.get(start..) {
-        Some(line) if line.starts_with(START) => {
-            (template.get(..start).unwrap_or_default(), Some(line))
-        }
+        Some(line) if line.starts_with(START) => (template.get(..start).unwrap_or_default(), Some(line)),
         _ => (template, None),
     }
 }
@@ -120,10 +115,7 @@ fn split(template: &str) -> (&str, Option<&str>) {
 fn listed(overrides: &BTreeMap<AccountId, Option<Usd>>) -> String {
     let mut groups: BTreeMap<Option<Usd>, Vec<String>> = BTreeMap::new();
     for (account, threshold) in overrides {
-        groups
-            .entry(*threshold)
-            .or_default()
-            .push(account.to_string());
+        groups.entry(*threshold).or_default().push(account.to_string());
     }
     groups
         .into_iter()
@@ -188,12 +180,7 @@ mod tests {
     fn as_many_as_have_room_are_told() {
         let most = (0..).take_while(|count| has_room(TEMPLATE, *count)).count() - 1;
         assert!(most > 3_000, "{most}");
-        let thresholds = |number: u64| {
-            "1234.5"
-                .parse::<Usd>()
-                .ok()
-                .filter(|_| number.is_multiple_of(2))
-        };
+        let thresholds = |number: u64| "1234.5".parse::<Usd>().ok().filter(|_| number.is_multiple_of(2));
         let full = record((0..most as u64).map(|number| (id(number), thresholds(number))));
         let text = full.write(TEMPLATE);
         assert_eq!(OverrideRecord::read(&text), Some(full));

@@ -10,8 +10,7 @@ use crate::config::{Config, Operations};
 use billctl_core::model::{AccountId, Arn, OrgId};
 use billctl_core::service::iam::Simulation;
 use billctl_core::service::{
-    Operation, billing, cloudformation, cloudwatch, eventbridge, iam, member, organizations, sesv2,
-    sfn, sns, sqs,
+    Operation, billing, cloudformation, cloudwatch, eventbridge, iam, member, organizations, sesv2, sfn, sns, sqs,
 };
 use room::{Places, Room};
 
@@ -166,9 +165,7 @@ fn beside(operation: Operation) -> &'static [(Room, &'static str)] {
         sqs::CREATE_QUEUE => &[(Room::Delivery, "sqs:TagQueue")],
         cloudwatch::PUT_METRIC_ALARM => &[(Room::Alarms, "cloudwatch:TagResource")],
         sesv2::CREATE_EMAIL_IDENTITY => &[(Room::Mail, "ses:TagResource")],
-        sesv2::CREATE_CONFIGURATION_SET | sesv2::CREATE_EMAIL_TEMPLATE => {
-            &[(Room::Mail, "ses:TagResource")]
-        }
+        sesv2::CREATE_CONFIGURATION_SET | sesv2::CREATE_EMAIL_TEMPLATE => &[(Room::Mail, "ses:TagResource")],
         cloudformation::CREATE_STACK_SET => &[(Room::StackSet, "cloudformation:TagResource")],
         sfn::UPDATE_STATE_MACHINE => &[(Room::PassRoles, "iam:PassRole")],
         eventbridge::PUT_TARGETS => &[(Room::PassRoles, "iam:PassRole")],
@@ -189,10 +186,7 @@ fn rooms(job: Job) -> BTreeMap<Room, BTreeSet<String>> {
         let Some(room) = Room::of(operation) else {
             continue;
         };
-        rooms
-            .entry(room)
-            .or_default()
-            .insert(operation.iam_action());
+        rooms.entry(room).or_default().insert(operation.iam_action());
         for (room, action) in beside(operation) {
             rooms.entry(*room).or_default().insert((*action).to_owned());
         }
@@ -220,19 +214,17 @@ pub fn simulations(
             principal: principal.clone(),
             actions: actions.into_iter().collect(),
             resources: place.resources(room),
-            context: place
-                .condition(room)
-                .map_or_else(BTreeMap::new, |condition| {
-                    let operators = condition.as_object().into_iter().flatten();
-                    operators
-                        .filter_map(|(_, keys)| keys.as_object())
-                        .flatten()
-                        .filter_map(|(key, values)| {
-                            let value = values.get(0).unwrap_or(values).as_str()?;
-                            Some((key.clone(), value.to_owned()))
-                        })
-                        .collect()
-                }),
+            context: place.condition(room).map_or_else(BTreeMap::new, |condition| {
+                let operators = condition.as_object().into_iter().flatten();
+                operators
+                    .filter_map(|(_, keys)| keys.as_object())
+                    .flatten()
+                    .filter_map(|(key, values)| {
+                        let value = values.get(0).unwrap_or(values).as_str()?;
+                        Some((key.clone(), value.to_owned()))
+                    })
+                    .collect()
+            }),
         })
         .collect()
 }
@@ -242,12 +234,7 @@ pub fn simulations(
 ///
 /// `resource_types` are the types in the member template, such as `AWS::CloudWatch::Alarm`: StackSets checks that
 /// the caller may use them.
-pub fn policy(
-    job: Job,
-    config: &Config,
-    account: Option<AccountId>,
-    resource_types: &BTreeSet<String>,
-) -> Value {
+pub fn policy(job: Job, config: &Config, account: Option<AccountId>, resource_types: &BTreeSet<String>) -> Value {
     let place = Places::new(config, account, None, resource_types);
     let rooms = rooms(job);
     let mut sids: Vec<&str> = Vec::new();
@@ -260,8 +247,7 @@ pub fn policy(
         .iter()
         .map(|sid| {
             let of_one = || rooms.iter().filter(|(room, _)| room.sid() == *sid);
-            let actions: BTreeSet<String> =
-                of_one().flat_map(|(_, actions)| actions.clone()).collect();
+            let actions: BTreeSet<String> = of_one().flat_map(|(_, actions)| actions.clone()).collect();
             let resources = of_one().flat_map(|(room, actions)| {
                 let all = place.resources(*room).into_iter();
                 all.filter(|arn| is_of(arn, actions)).collect::<Vec<_>>()
@@ -318,11 +304,7 @@ pub fn with_probe(mut policy: Value, config: &Config) -> Value {
 /// Whether any of these actions can be about this resource: a room can hold several services'.
 fn is_of(resource: &str, actions: &BTreeSet<String>) -> bool {
     let service = resource.split(':').nth(2);
-    service.is_none_or(|service| {
-        actions
-            .iter()
-            .any(|action| action.split(':').next() == Some(service))
-    })
+    service.is_none_or(|service| actions.iter().any(|action| action.split(':').next() == Some(service)))
 }
 
 /// One text alone, several as a list: IAM takes both, and characters are scarce.
@@ -337,9 +319,7 @@ fn single_or_list(texts: impl IntoIterator<Item = impl Into<Value>>) -> Value {
 /// The characters that IAM counts: all but whitespace.
 pub fn size(policy: &Value) -> usize {
     let text = policy.to_string();
-    text.chars()
-        .filter(|character| !character.is_whitespace())
-        .count()
+    text.chars().filter(|character| !character.is_whitespace()).count()
 }
 
 /// The resource types in a CloudFormation template written as YAML.

@@ -26,10 +26,7 @@ impl Queue {
         Self {
             name: scope.config.names.queue.clone(),
             attributes: Attributes::from([
-                (
-                    "MessageRetentionPeriod".into(),
-                    RETENTION_SECONDS.to_string(),
-                ),
+                ("MessageRetentionPeriod".into(), RETENTION_SECONDS.to_string()),
                 ("SqsManagedSseEnabled".into(), "true".into()),
                 ("Policy".into(), policies::queue(scope).to_string()),
             ]),

@@ -2,8 +2,8 @@ use serde_json::{Map, Value, json};
 
 use super::document;
 use super::names::{
-    ALARM_DETAIL_TYPE, ALARM_SOURCE, DESCRIPTION_MARK, NOTIFIER_TARGET, QUEUE_TARGET, Scope,
-    TEST_DETAIL_TYPE, TEST_SOURCE,
+    ALARM_DETAIL_TYPE, ALARM_SOURCE, DESCRIPTION_MARK, NOTIFIER_TARGET, QUEUE_TARGET, Scope, TEST_DETAIL_TYPE,
+    TEST_SOURCE,
 };
 use billctl_core::service::eventbridge::DEFAULT_BUS;
 use billctl_core::service::eventbridge::{Rule as ServiceRule, Target};
@@ -75,9 +75,7 @@ impl Rule {
                 bus: DEFAULT_BUS.to_owned(),
                 pattern,
                 enabled: true,
-                description: format!(
-                    "{DESCRIPTION_MARK}keeps bounces, complaints, rejects and rendering failures"
-                ),
+                description: format!("{DESCRIPTION_MARK}keeps bounces, complaints, rejects and rendering failures"),
             },
             targets: vec![Target {
                 id: QUEUE_TARGET.to_owned(),

@@ -42,8 +42,7 @@ pub fn desired(config: &Config, billing: AccountId) -> StackSetSpec {
     };
     StackSetSpec {
         name: config.deploy.stack_set.clone(),
-        description: "Daily-spend alarm, forwarded to the billing account (made by billctl)"
-            .to_owned(),
+        description: "Daily-spend alarm, forwarded to the billing account (made by billctl)".to_owned(),
         template: TEMPLATE.to_owned(),
         parameters: Parameters::from([
             ("AlarmName".to_owned(), config.alarm.name.clone()),
@@ -90,24 +89,11 @@ pub fn diff(spec: &StackSetSpec, live: &StackSet) -> Vec<FieldChange> {
             });
         }
     };
-    let body = |text: &str| {
-        text.lines()
-            .map(str::trim_end)
-            .collect::<Vec<_>>()
-            .join("\n")
-    };
-    let (live_template, template) = (
-        without_record(&live.template),
-        without_record(&spec.template),
-    );
+    let body = |text: &str| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+    let (live_template, template) = (without_record(&live.template), without_record(&spec.template));
     let (before, after) = (body(live_template), body(template));
     let same_template = before.trim_end() == after.trim_end();
-    compare(
-        "Template",
-        Some(live_template),
-        Some(template),
-        same_template,
-    );
+    compare("Template", Some(live_template), Some(template), same_template);
     compare(
         "Description",
         Some(&live.description),
@@ -117,8 +103,7 @@ pub fn diff(spec: &StackSetSpec, live: &StackSet) -> Vec<FieldChange> {
     maps(&live.parameters, &spec.parameters, |name, before, after| {
         let equal = before == after
             || (name == THRESHOLD
-                && before.and_then(|text| text.parse::<Usd>().ok())
-                    == after.and_then(|text| text.parse::<Usd>().ok())
+                && before.and_then(|text| text.parse::<Usd>().ok()) == after.and_then(|text| text.parse::<Usd>().ok())
                 && before.is_some());
         compare(&format!("Parameters.{name}"), before, after, equal);
     });
@@ -127,29 +112,15 @@ pub fn diff(spec: &StackSetSpec, live: &StackSet) -> Vec<FieldChange> {
     });
     // Where the answer doesn't tell (an emulator may leave it out), there is nothing to compare.
     if let Some(live) = live.auto_deployment {
-        let text = |auto: AutoDeployment| {
-            format!(
-                "enabled={} retain-stacks={}",
-                auto.enabled, auto.retain_stacks
-            )
-        };
+        let text = |auto: AutoDeployment| format!("enabled={} retain-stacks={}", auto.enabled, auto.retain_stacks);
         let (before, after) = (text(live), text(spec.auto_deployment));
-        compare(
-            "AutoDeployment",
-            Some(&before),
-            Some(&after),
-            before == after,
-        );
+        compare("AutoDeployment", Some(&before), Some(&after), before == after);
     }
     changes
 }
 
 /// Calls `visit` for every key of either map.
-fn maps(
-    live: &Parameters,
-    wanted: &Parameters,
-    mut visit: impl FnMut(&str, Option<&str>, Option<&str>),
-) {
+fn maps(live: &Parameters, wanted: &Parameters, mut visit: impl FnMut(&str, Option<&str>, Option<&str>)) {
     for (name, after) in wanted {
         visit(name, live.get(name).map(String::as_str), Some(after));
     }

@@ -57,26 +57,16 @@ fn no_placeholder_is_left_in_the_state_machine_and_none_is_unused() {
         config: &config,
         facts: &facts,
     };
-    let shipped: Value =
-        serde_json::from_str(include_str!(concat!(env!("OUT_DIR"), "/notifier.asl.json"))).unwrap();
+    let shipped: Value = serde_json::from_str(include_str!(concat!(env!("OUT_DIR"), "/notifier.asl.json"))).unwrap();
     let mut wanted = BTreeSet::new();
     walk(&shipped, &mut |text| {
-        if let Some(name) = text
-            .strip_prefix("${")
-            .and_then(|rest| rest.strip_suffix('}'))
-        {
+        if let Some(name) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
             wanted.insert(name.to_owned());
         }
     });
-    let given: BTreeSet<String> = scope
-        .notifier_values()
-        .into_keys()
-        .map(str::to_owned)
-        .collect();
+    let given: BTreeSet<String> = scope.notifier_values().into_keys().map(str::to_owned).collect();
     assert_eq!(given, wanted);
-    walk(&definition(&scope), &mut |text| {
-        assert!(!text.contains("${"), "{text}")
-    });
+    walk(&definition(&scope), &mut |text| assert!(!text.contains("${"), "{text}"));
 }
 
 #[test]
@@ -92,8 +82,7 @@ fn the_notifier_may_call_exactly_what_the_state_machine_calls() {
             allowed.insert(action.to_lowercase());
         });
     }
-    let shipped: Value =
-        serde_json::from_str(include_str!(concat!(env!("OUT_DIR"), "/notifier.asl.json"))).unwrap();
+    let shipped: Value = serde_json::from_str(include_str!(concat!(env!("OUT_DIR"), "/notifier.asl.json"))).unwrap();
     let mut called = BTreeSet::new();
     walk(&shipped, &mut |text| {
         if let Some(call) = text.strip_prefix("arn:aws:states:::aws-sdk:") {
@@ -121,11 +110,7 @@ fn no_policy_has_a_wildcard_action_or_an_open_resource_that_could_be_closed() {
                 assert!(!action.contains('*'), "{action}")
             });
             let open = statement["Resource"] == json!("*");
-            assert_eq!(
-                open,
-                statement["Sid"] == json!("WhatWasSpent"),
-                "{statement}"
-            );
+            assert_eq!(open, statement["Sid"] == json!("WhatWasSpent"), "{statement}");
         }
     }
 }
@@ -170,10 +155,7 @@ fn mail_is_sent_as_the_configured_address_alone_from_its_identity_alone() {
 #[test]
 fn a_rule_comes_after_what_it_starts_and_before_the_alarm_that_fires_it() {
     let config = config();
-    let order: Vec<String> = all(&config)
-        .iter()
-        .map(|resource| resource.id().to_string())
-        .collect();
+    let order: Vec<String> = all(&config).iter().map(|resource| resource.id().to_string()).collect();
     let place = |id: &str| {
         order
             .iter()
@@ -290,10 +272,7 @@ fn dns_records_are_what_ses_asks_for() {
         signing_hosted_zone: Some("dkim.zone.example.".into()),
         ..identity
     };
-    assert_eq!(
-        mail_setup::dns_records(&elsewhere)[0].value,
-        "aaa.dkim.zone.example."
-    );
+    assert_eq!(mail_setup::dns_records(&elsewhere)[0].value, "aaa.dkim.zone.example.");
 }
 
 #[test]
@@ -305,9 +284,7 @@ fn no_policy_has_a_placeholder_left() {
     };
     for (file, policy) in policies::all(&scope) {
         assert!(policy.is_object(), "{file}");
-        walk(&policy, &mut |text| {
-            assert!(!text.contains("${"), "{file}: {text}")
-        });
+        walk(&policy, &mut |text| assert!(!text.contains("${"), "{file}: {text}"));
     }
 }
 
@@ -325,12 +302,7 @@ fn the_dashboard_is_one_that_cloudwatch_takes() {
     let number = |widget: &Value, field: &str| widget[field].as_u64().unwrap();
     let place = |widget: &Value| {
         let (x, y) = (number(widget, "x"), number(widget, "y"));
-        (
-            x,
-            y,
-            x + number(widget, "width"),
-            y + number(widget, "height"),
-        )
+        (x, y, x + number(widget, "width"), y + number(widget, "height"))
     };
     let mut lines = 0;
     for (index, widget) in widgets.iter().enumerate() {
@@ -339,10 +311,7 @@ fn the_dashboard_is_one_that_cloudwatch_takes() {
         assert!(right <= 24, "{widget}");
         for other in &widgets[..index] {
             let (other_left, other_top, other_right, other_bottom) = place(other);
-            let apart = right <= other_left
-                || other_right <= left
-                || bottom <= other_top
-                || other_bottom <= top;
+            let apart = right <= other_left || other_right <= left || bottom <= other_top || other_bottom <= top;
             assert!(apart, "{widget} lies over {other}");
         }
         if widget["type"] == "text" {
@@ -352,10 +321,7 @@ fn the_dashboard_is_one_that_cloudwatch_takes() {
         let properties = &widget["properties"];
         assert_eq!(properties["region"], "us-east-1", "{widget}");
         let views = ["timeSeries", "singleValue", "bar"];
-        assert!(
-            views.contains(&properties["view"].as_str().unwrap()),
-            "{widget}"
-        );
+        assert!(views.contains(&properties["view"].as_str().unwrap()), "{widget}");
         let mut ids = BTreeSet::new();
         let mut most = 0;
         for metric in properties["metrics"].as_array().unwrap() {

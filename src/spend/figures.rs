@@ -45,9 +45,7 @@ impl Ledger {
         let last_24_hours = Measured::in_series(judged, now, Measure::Daily);
         Self {
             days: slots_of(&all, &window.days),
-            quarters: window
-                .quarters
-                .map_or_else(Vec::new, |grid| slots_of(&all, &grid)),
+            quarters: window.quarters.map_or_else(Vec::new, |grid| slots_of(&all, &grid)),
             published: publications.last().map(|publication| publication.at),
             month_to_date: all.month_to_date(now),
             last_24_hours,
@@ -73,9 +71,7 @@ impl Ledger {
                 .clone()
                 .filter_map(|ledger| ledger.month_to_date)
                 .reduce(|sum, month| sum + month),
-            last_24_hours: ledgers
-                .filter_map(|ledger| ledger.last_24_hours)
-                .reduce(Measured::and),
+            last_24_hours: ledgers.filter_map(|ledger| ledger.last_24_hours).reduce(Measured::and),
             measured: None,
         }
     }
@@ -110,11 +106,13 @@ impl Figures {
             .map(|amount| amount.usd)
             .collect();
         let average = mean(&week).filter(|_| week.len() >= MIN_AVERAGE_DAYS);
-        let forecast = ledger.published.zip(ledger.month_to_date).zip(average).map(
-            |((published, month), average)| {
+        let forecast = ledger
+            .published
+            .zip(ledger.month_to_date)
+            .zip(average)
+            .map(|((published, month), average)| {
                 forecast(month, average, Month::of(now).end() - published.as_second())
-            },
-        );
+            });
         Self {
             yesterday,
             today,
@@ -197,9 +195,6 @@ mod tests {
 
     #[test]
     fn a_credit_lowers_no_forecast_below_the_month_so_far() {
-        assert_eq!(
-            forecast(Usd::dollars(50), Usd::dollars(-3), 10 * DAY),
-            Usd::dollars(50)
-        );
+        assert_eq!(forecast(Usd::dollars(50), Usd::dollars(-3), 10 * DAY), Usd::dollars(50));
     }
 }

@@ -98,8 +98,7 @@ impl Grid {
     /// The moments at which the slots begin.
     pub fn starts(&self) -> impl Iterator<Item = Timestamp> {
         let grid = *self;
-        (0..self.count as i64)
-            .filter_map(move |slot| Timestamp::from_second(grid.span(slot).start).ok())
+        (0..self.count as i64).filter_map(move |slot| Timestamp::from_second(grid.span(slot).start).ok())
     }
 
     /// The same grid without its first days: what is shown of what was read.

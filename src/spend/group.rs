@@ -150,9 +150,7 @@ impl<'a> Tree<'a> {
                 let accounts = self
                     .accounts_of(ou)
                     .iter()
-                    .fold(Cost::default(), |sum, (_, own)| {
-                        sum + account_cost(*own, *value)
-                    });
+                    .fold(Cost::default(), |sum, (_, own)| sum + account_cost(*own, *value));
                 self.below(ou).fold(accounts, |sum, child| {
                     let below = costs.get(child).and_then(|choices| choices.get(index));
                     sum + below.map_or_else(Cost::default, Choice::best)
@@ -168,11 +166,7 @@ impl<'a> Tree<'a> {
             .unwrap_or_default();
         let choices = inherit
             .into_iter()
-            .map(|inherit| Choice {
-                inherit,
-                own,
-                own_cost,
-            })
+            .map(|inherit| Choice { inherit, own, own_cost })
             .collect();
         costs.insert(ou.clone(), choices);
     }

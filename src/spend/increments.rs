@@ -158,9 +158,7 @@ pub(super) fn months(publications: &[Publication], read_from: i64) -> Vec<(Month
 /// How many of a month's first publications still belong to the month before, whose last value was `last`.
 fn late_publications(of_month: &[Publication], last: Usd, month: Month, newest: bool) -> usize {
     // A month that cost nothing, or ended with a credit, can't be told from its reset; nor need it.
-    let grows = of_month
-        .first()
-        .is_some_and(|first| first.month_to_date >= last);
+    let grows = of_month.first().is_some_and(|first| first.month_to_date >= last);
     if !last.is_positive() || !grows {
         return 0;
     }
@@ -222,11 +220,7 @@ mod tests {
         ]);
         let found = increments(&points, 0);
         assert_eq!(found[1].amount, Usd::dollars(3));
-        assert_eq!(
-            found[1].to,
-            found[1].month.end() - 1,
-            "it is spend of October"
-        );
+        assert_eq!(found[1].to, found[1].month.end() - 1, "it is spend of October");
         assert_eq!(found[2].amount, Usd::dollars(4));
         assert_eq!(found[3].amount, Usd::dollars(2));
     }

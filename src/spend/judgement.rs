@@ -92,18 +92,8 @@ pub struct Judgement {
 }
 
 /// Judges an account by its publications from `read_from` on (see [`reading_from`]), oldest first.
-pub fn judge(
-    publications: &[Publication],
-    read_from: i64,
-    now: Timestamp,
-    limit: Usd,
-    measure: Measure,
-) -> Judgement {
-    Judgement::of(
-        Measured::of(publications, read_from, now, measure),
-        limit,
-        now,
-    )
+pub fn judge(publications: &[Publication], read_from: i64, now: Timestamp, limit: Usd, measure: Measure) -> Judgement {
+    Judgement::of(Measured::of(publications, read_from, now, measure), limit, now)
 }
 
 impl Judgement {
@@ -124,12 +114,7 @@ impl Judgement {
 impl Measured {
     /// Measures publications that were read from `read_from` on, oldest first. `None` without any, and for the month
     /// to date while this month's first isn't out.
-    pub fn of(
-        publications: &[Publication],
-        read_from: i64,
-        now: Timestamp,
-        measure: Measure,
-    ) -> Option<Self> {
+    pub fn of(publications: &[Publication], read_from: i64, now: Timestamp, measure: Measure) -> Option<Self> {
         Self::in_series(&Series::read(publications, read_from), now, measure)
     }
 
@@ -242,11 +227,7 @@ impl LookingBack<'_> {
             .map(|index| self.at(index) - self.at(index - 1))
             .max()
             .unwrap_or_default();
-        let back = if longest > GAP {
-            self.span
-        } else {
-            self.span / 2
-        } + EDGE;
+        let back = if longest > GAP { self.span } else { self.span / 2 } + EDGE;
         let mut first = (0..=before)
             .rev()
             .take_while(|index| self.at(*index) >= end - back)
@@ -257,9 +238,7 @@ impl LookingBack<'_> {
                 first -= 1;
             }
         }
-        (first..=newest)
-            .map(|index| self.sliding(index).spent)
-            .min()
+        (first..=newest).map(|index| self.sliding(index).spent).min()
     }
 
     /// Whether one publication brought four fifths of what was spent in the time.
@@ -309,9 +288,7 @@ impl Sliding {
             };
             found.known += overlap.max(0);
         }
-        let begins = increments
-            .first()
-            .map_or(end, |first| first.from.max(start));
+        let begins = increments.first().map_or(end, |first| first.from.max(start));
         found.gap = (end - begins - found.known).max(0);
         found
     }

@@ -87,11 +87,7 @@ impl Missing {
     pub const fn everywhere(self) -> bool {
         matches!(
             self,
-            Self::AlertsOff
-                | Self::AlertsOffOrPartner
-                | Self::Partner
-                | Self::NotPayer
-                | Self::NoLinkedSeries
+            Self::AlertsOff | Self::AlertsOffOrPartner | Self::Partner | Self::NotPayer | Self::NoLinkedSeries
         )
     }
 }
@@ -110,12 +106,7 @@ pub struct Evidence {
 }
 
 /// Why an account in this state, which joined then, has no data.
-pub fn missing(
-    state: AccountState,
-    joined: Option<Timestamp>,
-    now: Timestamp,
-    evidence: Evidence,
-) -> Missing {
+pub fn missing(state: AccountState, joined: Option<Timestamp>, now: Timestamp, evidence: Evidence) -> Missing {
     if !evidence.some_account_has_data {
         return match (evidence.payer, evidence.alerts, evidence.any_metric) {
             (false, _, _) => Missing::NotPayer,

@@ -46,10 +46,7 @@ fn share(amount: Usd, part: i64, whole: i64) -> Usd {
 
 /// The mean; `None` of nothing.
 fn mean(amounts: &[Usd]) -> Option<Usd> {
-    let sum: i128 = amounts
-        .iter()
-        .map(|amount| i128::from(amount.micros()))
-        .sum();
+    let sum: i128 = amounts.iter().map(|amount| i128::from(amount.micros())).sum();
     let mean = sum.checked_div(amounts.len() as i128)?;
     // It lies between the amounts, so it fits.
     i64::try_from(mean).ok().map(Usd::from_micros)

@@ -67,10 +67,7 @@ impl Usual {
             if !above_half(amount.usd, before) {
                 continue;
             }
-            let usual = Self::of(
-                before.iter().flatten().map(|amount| amount.usd),
-                MIN_BASELINE * per_day,
-            );
+            let usual = Self::of(before.iter().flatten().map(|amount| amount.usd), MIN_BASELINE * per_day);
             if let Some(usual) = usual.filter(|usual| amount.usd > usual.limit()) {
                 found.push(StandsOut {
                     slot,
@@ -110,9 +107,7 @@ fn median(values: &mut [i64]) -> Option<i64> {
     let (below, upper, _) = values.select_nth_unstable(middle);
     let upper = *upper;
     match below.iter().max() {
-        Some(&lower) if even => {
-            i64::try_from((i128::from(lower) + i128::from(upper)).div_euclid(2)).ok()
-        }
+        Some(&lower) if even => i64::try_from((i128::from(lower) + i128::from(upper)).div_euclid(2)).ok(),
         _ => Some(upper),
     }
 }

@@ -301,14 +301,7 @@ impl Material<'_> {
                     self.missing.get(id).copied(),
                 )
             }
-            Subject::Service(name) => (
-                Key::Service(name.clone()),
-                name.clone(),
-                None,
-                None,
-                None,
-                None,
-            ),
+            Subject::Service(name) => (Key::Service(name.clone()), name.clone(), None, None, None, None),
         };
         let row = self.plain_row(key, name, ledger, figures);
         Row {
@@ -325,11 +318,7 @@ impl Material<'_> {
     /// What every row has.
     fn plain_row(&self, key: Key, name: String, ledger: &Ledger, figures: Figures) -> Row {
         let per_day = self.shown.interval().per_day();
-        let all = if per_day == 1 {
-            &ledger.days
-        } else {
-            &ledger.quarters
-        };
+        let all = if per_day == 1 { &ledger.days } else { &ledger.quarters };
         let cut = all.len().saturating_sub(self.shown.count());
         let shown = all.get(cut..).unwrap_or_default().to_vec();
         let outliers: Vec<StandsOut> = Usual::outliers(all, per_day, cut)
@@ -365,13 +354,7 @@ impl Material<'_> {
         }
     }
 
-    fn sum_row<'b>(
-        &self,
-        key: Key,
-        name: String,
-        ledger: &Ledger,
-        rows: impl Iterator<Item = &'b Row>,
-    ) -> Row {
+    fn sum_row<'b>(&self, key: Key, name: String, ledger: &Ledger, rows: impl Iterator<Item = &'b Row>) -> Row {
         let figures = Figures::of(ledger, self.now).with_forecasts_of(rows.map(|row| &row.figures));
         self.plain_row(key, name, ledger, figures)
     }
@@ -387,10 +370,7 @@ impl Material<'_> {
         members
             .into_iter()
             .map(|(ou, indexes)| {
-                let rows: Vec<&Row> = indexes
-                    .iter()
-                    .filter_map(|index| rows.get(*index))
-                    .collect();
+                let rows: Vec<&Row> = indexes.iter().filter_map(|index| rows.get(*index)).collect();
                 let ledgers = indexes
                     .iter()
                     .filter_map(|index| self.ledgers.get(*index))

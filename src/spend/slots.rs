@@ -69,9 +69,7 @@ struct Slots {
 
 impl Slots {
     fn slot(&mut self, slot: i64) -> Option<&mut Option<Amount>> {
-        usize::try_from(slot)
-            .ok()
-            .and_then(|slot| self.slots.get_mut(slot))
+        usize::try_from(slot).ok().and_then(|slot| self.slots.get_mut(slot))
     }
 
     fn add(&mut self, slot: i64, usd: Usd, estimated: bool) {

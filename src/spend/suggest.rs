@@ -30,11 +30,7 @@ pub struct Suggestion {
 /// 4. It is rounded up on the ladder of [`nice`], and is at least [`MINIMUM`].
 ///
 /// For a month's threshold the mean of the days left in step 1 makes 31 days, times 1.25.
-pub fn suggest(
-    history: &[Option<Amount>],
-    interval: Interval,
-    measure: Measure,
-) -> Option<Suggestion> {
+pub fn suggest(history: &[Option<Amount>], interval: Interval, measure: Measure) -> Option<Suggestion> {
     let mut known: Vec<Usd> = history.iter().flatten().map(|amount| amount.usd).collect();
     let slots = known.len();
     if slots < MIN_BASELINE * interval.per_day() {
@@ -144,8 +140,7 @@ mod tests {
 
     #[test]
     fn a_months_threshold_is_a_month_of_days_and_a_quarter() {
-        let suggestion =
-            suggest(&history(&[10.0; 20]), Interval::Day, Measure::MonthToDate).unwrap();
+        let suggestion = suggest(&history(&[10.0; 20]), Interval::Day, Measure::MonthToDate).unwrap();
         // 10 x 31 x 1.25 = 387.50
         assert_eq!(suggestion.threshold, Usd::dollars(400));
     }

@@ -16,9 +16,7 @@ pub fn sum<'a>(rows: impl IntoIterator<Item = &'a [Option<Amount>]>) -> Vec<Opti
         }
         let mut last: Option<Amount> = None;
         let newest = row.len().saturating_sub(1);
-        for (slot, ((sum, guess), amount)) in
-            total.iter_mut().zip(&mut guessed).zip(row).enumerate()
-        {
+        for (slot, ((sum, guess), amount)) in total.iter_mut().zip(&mut guessed).zip(row).enumerate() {
             match amount {
                 None => {
                     // At least something, so that a hole after days of nothing is still one.
@@ -26,11 +24,7 @@ pub fn sum<'a>(rows: impl IntoIterator<Item = &'a [Option<Amount>]>) -> Vec<Opti
                     *guess += missing.map_or(0, |last| size(last).max(1));
                 }
                 Some(amount) => {
-                    *guess += if amount.estimated {
-                        size(*amount).max(1)
-                    } else {
-                        0
-                    };
+                    *guess += if amount.estimated { size(*amount).max(1) } else { 0 };
                     let before = sum.map_or(billctl_core::model::Usd::ZERO, |sum| sum.usd);
                     *sum = Some(Amount {
                         usd: before + amount.usd,
@@ -89,14 +83,6 @@ mod tests {
             .iter()
             .map(|amount| amount.map(|amount| (amount.usd.to_f64(), amount.estimated)))
             .collect();
-        assert_eq!(
-            shown,
-            [
-                None,
-                Some((3.0, false)),
-                Some((5.0, true)),
-                Some((5.0, false))
-            ]
-        );
+        assert_eq!(shown, [None, Some((3.0, false)), Some((5.0, true)), Some((5.0, false))]);
     }
 }

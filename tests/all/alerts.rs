@@ -235,9 +235,7 @@ impl Played {
     /// The readings that the notifier may have had at this time: CloudWatch says to five minutes when it published.
     fn at(&self, at: Timestamp) -> impl Iterator<Item = &Reading> {
         let newest = |at: Timestamp| self.readings.iter().rev().find(move |one| one.seen <= at);
-        newest(at)
-            .into_iter()
-            .chain(newest(at - SignedDuration::from_mins(5)))
+        newest(at).into_iter().chain(newest(at - SignedDuration::from_mins(5)))
     }
 
     /// When somebody had to be told for the first time: above the limit, after a day below it at least.
@@ -328,25 +326,19 @@ impl Played {
 /// Plays the world; its accounts in the order of [`PATTERNS`].
 fn play(unkind: &Unkind) -> Vec<Played> {
     let stage = Stage::demo();
-    stage.config(
-        "[alarm]\nthreshold = 100\n[deploy]\nous = [\"Root\"]\n[mail]\nfrom = \"billing@example.com\"\n",
-    );
+    stage.config("[alarm]\nthreshold = 100\n[deploy]\nous = [\"Root\"]\n[mail]\nfrom = \"billing@example.com\"\n");
     stage.change(|world| {
         world.publications = unkind
             .publications
             .parse::<Publications>()
             .and_then(|publications| publications.with_missing(unkind.missing))
-            .and_then(|publications| {
-                publications.with_payer_late(Duration::from_secs(unkind.payer_late * 3_600))
-            })
+            .and_then(|publications| publications.with_payer_late(Duration::from_secs(unkind.payer_late * 3_600)))
             .unwrap();
     });
     stage.succeeds(&["bootstrap", "--yes"]);
     stage.succeeds(&["sandbox", "verify", "billing@example.com"]);
     stage.succeeds(&["deploy", "--yes"]);
-    let mut world = Sandbox::open(stage.path("sandbox.json"), CallAs::Own)
-        .unwrap()
-        .world();
+    let mut world = Sandbox::open(stage.path("sandbox.json"), CallAs::Own).unwrap().world();
     let members: Vec<AccountId> = world.members.keys().copied().take(PATTERNS.len()).collect();
     assert_eq!(members.len(), PATTERNS.len());
     // Quiet days first: what the accounts spent before is nobody's pattern.
@@ -379,11 +371,7 @@ fn play(unkind: &Unkind) -> Vec<Played> {
                     subject: mail.subject.clone(),
                 })
                 .collect(),
-            readings: readings(
-                &runtime.block_on(publications(&sandbox, *account)),
-                midnight,
-                late,
-            ),
+            readings: readings(&runtime.block_on(publications(&sandbox, *account)), midnight, late),
         })
         .collect()
 }
@@ -408,9 +396,7 @@ fn readings(publications: &[Publication], from: i64, late: SignedDuration) -> Ve
             seen,
             above: judgement.verdict.is_above(),
             over: judgement.over(limit),
-            amount: judgement
-                .measured
-                .map_or(f64::NAN, |one| one.amount.to_f64()),
+            amount: judgement.measured.map_or(f64::NAN, |one| one.amount.to_f64()),
         });
     }
     found
@@ -470,10 +456,7 @@ fn sixty_days_bring_the_mails_that_are_wanted_and_no_others() {
     let mut played: Vec<(&Unkind, Vec<Played>)> = Vec::new();
     for pair in worlds.chunks(2) {
         std::thread::scope(|scope| {
-            let threads: Vec<_> = pair
-                .iter()
-                .map(|world| (*world, scope.spawn(|| play(world))))
-                .collect();
+            let threads: Vec<_> = pair.iter().map(|world| (*world, scope.spawn(|| play(world)))).collect();
             for (world, thread) in threads {
                 played.push((world, thread.join().unwrap()));
             }

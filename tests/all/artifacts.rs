@@ -31,9 +31,7 @@ fn cfn_lint_finds_nothing_in_the_member_template() {
 
 #[test]
 fn the_member_template_fits_into_one_request() {
-    let size = std::fs::metadata(MEMBER_TEMPLATE)
-        .expect("the template")
-        .len();
+    let size = std::fs::metadata(MEMBER_TEMPLATE).expect("the template").len();
     assert!(
         size <= 51_200,
         "{size} bytes: CloudFormation takes 51,200 in TemplateBody"
@@ -86,8 +84,7 @@ fn written_policies() -> Vec<(String, Value)> {
             Resource::Role(role) => {
                 let mut trust = role.trust;
                 for statement in trust["Statement"].as_array_mut().expect("statements") {
-                    statement["Resource"] =
-                        json!(format!("arn:aws:iam::111111111111:role/{}", role.name));
+                    statement["Resource"] = json!(format!("arn:aws:iam::111111111111:role/{}", role.name));
                 }
                 policies.push((format!("{}-trust", role.name), trust));
                 policies.extend(
@@ -146,10 +143,7 @@ fn parliament_finds_nothing_in_the_policies_that_bootstrap_writes() {
         .output()
         .expect("parliament runs");
     let said = String::from_utf8_lossy(&output.stdout);
-    let findings: Vec<&str> = said
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
+    let findings: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
     // A policy with a fault, so that silence means something.
     let about = |line: &str, name: &str| line.contains(&format!("{name}.json"));
     assert!(findings.iter().any(|line| about(line, "control")), "{said}");

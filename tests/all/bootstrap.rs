@@ -58,10 +58,7 @@ impl Billing {
     }
 
     async fn plan(&self) -> Plan {
-        plan::plan(
-            resource::desired(&self.scope()),
-            &self.observe().await.present,
-        )
+        plan::plan(resource::desired(&self.scope()), &self.observe().await.present)
     }
 
     async fn apply(&self, plan: &Plan) -> error::Result<()> {
@@ -84,11 +81,7 @@ impl Billing {
         let plan = self.plan().await;
         plan.steps
             .iter()
-            .flat_map(|step| {
-                step.fields
-                    .iter()
-                    .map(move |field| format!("{}: {field}", step.id))
-            })
+            .flat_map(|step| step.fields.iter().map(move |field| format!("{}: {field}", step.id)))
             .collect()
     }
 
@@ -158,10 +151,7 @@ async fn a_rules_pattern_changed_by_hand_is_exactly_that_and_is_repaired() {
 async fn a_statement_of_a_roles_policy_changed_by_hand_is_exactly_that_and_is_repaired() {
     let billing = Billing::made().await;
     let iam = &billing.services.iam;
-    let mut policy = iam
-        .get_role_policy("billctl-notifier", "billctl")
-        .await
-        .unwrap();
+    let mut policy = iam.get_role_policy("billctl-notifier", "billctl").await.unwrap();
     let statements = policy["Statement"].as_array_mut().unwrap();
     // The order means nothing; the open resource does.
     statements.reverse();
@@ -176,24 +166,18 @@ async fn a_statement_of_a_roles_policy_changed_by_hand_is_exactly_that_and_is_re
     let differences = billing.differences().await;
     assert_eq!(differences.len(), 1, "{differences:?}");
     assert!(
-        differences[0].starts_with(
-            r#"role billctl-notifier: policy.Statement[WriteToTheOwner].Resource: "*" -> ["arn:"#
-        ),
+        differences[0]
+            .starts_with(r#"role billctl-notifier: policy.Statement[WriteToTheOwner].Resource: "*" -> ["arn:"#),
         "{differences:?}"
     );
-    billing
-        .repairs(&differences[0], &["iam:PutRolePolicy"])
-        .await;
+    billing.repairs(&differences[0], &["iam:PutRolePolicy"]).await;
 }
 
 #[tokio::test]
 async fn a_templates_subject_changed_by_hand_is_exactly_that_and_is_repaired() {
     let billing = Billing::made().await;
     let sesv2 = &billing.services.sesv2;
-    let mut template = sesv2
-        .get_email_template("billctl-spend-alarm")
-        .await
-        .unwrap();
+    let mut template = sesv2.get_email_template("billctl-spend-alarm").await.unwrap();
     template.subject = "Hello".to_owned();
     sesv2.update_email_template(&template).await.unwrap();
     billing
@@ -258,17 +242,12 @@ async fn a_target_and_a_policy_that_somebody_added_are_removed() {
         {"Effect": "Allow", "Action": "iam:*", "Resource": "*"},
     ]});
     let iam = &billing.services.iam;
-    iam.put_role_policy("billctl-notifier", "extra", &policy)
-        .await
-        .unwrap();
+    iam.put_role_policy("billctl-notifier", "extra", &policy).await.unwrap();
     let differences = billing.differences().await;
     assert_eq!(differences.len(), 2, "{differences:?}");
     billing.apply(&billing.plan().await).await.unwrap();
     assert_eq!(billing.differences().await, Vec::<String>::new());
-    assert_eq!(
-        iam.list_role_policies("billctl-notifier").await.unwrap(),
-        ["billctl"]
-    );
+    assert_eq!(iam.list_role_policies("billctl-notifier").await.unwrap(), ["billctl"]);
 }
 
 #[tokio::test]
@@ -299,11 +278,7 @@ async fn destroying_leaves_nothing_but_what_billctl_did_not_make() {
         .unwrap();
     billing.apply(&billing.plan().await).await.unwrap();
     let removal = plan::removal(&billing.scope(), &billing.observe().await.present);
-    let kept: Vec<String> = removal
-        .kept
-        .iter()
-        .map(|kept| kept.id.to_string())
-        .collect();
+    let kept: Vec<String> = removal.kept.iter().map(|kept| kept.id.to_string()).collect();
     assert_eq!(kept, ["identity example.com", "trusted access StackSets"]);
     billing.apply(&removal).await.unwrap();
     let left: Vec<Kind> = billing
@@ -327,11 +302,7 @@ async fn a_run_that_died_anywhere_is_finished_by_the_next() {
         first.steps.truncate(done);
         billing.apply(&first).await.unwrap();
         billing.apply(&billing.plan().await).await.unwrap();
-        assert_eq!(
-            billing.differences().await,
-            Vec::<String>::new(),
-            "after {done} steps"
-        );
+        assert_eq!(billing.differences().await, Vec::<String>::new(), "after {done} steps");
     }
 }
 
@@ -350,11 +321,7 @@ async fn a_member_account_and_another_organisation_are_refused() {
     let error = observe::facts(&services, &config).await.unwrap_err();
     assert!(error.to_string().contains("management account"), "{error}");
 
-    let config = Config::parse(
-        "config.toml",
-        &format!("organization = \"o-zzzzzzzzzz\"\n{CONFIG}"),
-    )
-    .unwrap();
+    let config = Config::parse("config.toml", &format!("organization = \"o-zzzzzzzzzz\"\n{CONFIG}")).unwrap();
     let services = Sandbox::in_memory(seed::demo()).services();
     let error = observe::facts(&services, &config).await.unwrap_err();
     assert!(error.to_string().contains("o-zzzzzzzzzz"), "{error}");
@@ -379,18 +346,13 @@ async fn a_role_that_aws_does_not_know_everywhere_yet_is_waited_for() {
         .await
         .unwrap();
     let notes = notes.0.into_inner().unwrap();
-    assert!(
-        notes.iter().any(|note| note.contains("billctl-notifier")),
-        "{notes:?}"
-    );
+    assert!(notes.iter().any(|note| note.contains("billctl-notifier")), "{notes:?}");
 }
 
 #[tokio::test]
 async fn a_healthy_billing_side_says_so() {
     let billing = Billing::made().await;
-    let health = billing_health::read(&billing.services, &billing.scope())
-        .await
-        .unwrap();
+    let health = billing_health::read(&billing.services, &billing.scope()).await.unwrap();
     assert!(health.is_well(), "{health:?}");
     assert_eq!(health.queue, Some(Default::default()));
     let world = billing.sandbox.world();
@@ -401,10 +363,7 @@ async fn a_healthy_billing_side_says_so() {
 async fn the_plan_as_json_names_each_field() {
     let billing = Billing::made().await;
     let sesv2 = &billing.services.sesv2;
-    let mut template = sesv2
-        .get_email_template("billctl-spend-alarm")
-        .await
-        .unwrap();
+    let mut template = sesv2.get_email_template("billctl-spend-alarm").await.unwrap();
     template.subject = "Hello".to_owned();
     sesv2.update_email_template(&template).await.unwrap();
     let plan: Value = serde_json::to_value(billing.plan().await).unwrap();
@@ -440,13 +399,8 @@ async fn an_address_under_operations_gets_a_topic_that_both_health_alarms_act_on
     }
     assert_eq!(actions(&billing, "Billing-Alarm").await, (vec![], vec![]));
     let hearing = billing.observe().await.hearing;
-    assert!(
-        hearing.to_string().contains("PendingConfirmation"),
-        "{hearing}"
-    );
-    let confirmed = billing
-        .sandbox
-        .change(|world| Ok(world.sns.confirm("ops@example.com")));
+    assert!(hearing.to_string().contains("PendingConfirmation"), "{hearing}");
+    let confirmed = billing.sandbox.change(|world| Ok(world.sns.confirm("ops@example.com")));
     assert!(confirmed.unwrap());
     let hearing = billing.observe().await.hearing;
     assert!(hearing.is_heard(), "{hearing}");
@@ -461,17 +415,11 @@ async fn actions_that_somebody_added_by_hand_stay_and_only_billctls_own_go() {
     let own = billing.scope().operations_topic_arn().to_string();
     let pager = "arn:aws:sns:us-east-1:111122223333:pager".to_owned();
     let cloudwatch = billing.services.cloudwatch.clone();
-    let found = cloudwatch
-        .describe_alarms(&[name.to_owned()])
-        .await
-        .unwrap();
+    let found = cloudwatch.describe_alarms(&[name.to_owned()]).await.unwrap();
     let mut alarm = found[0].alarm.clone();
     alarm.alarm_actions = vec![pager.clone()];
     alarm.ok_actions = vec![pager.clone()];
-    cloudwatch
-        .put_metric_alarm(&alarm, &BTreeMap::new())
-        .await
-        .unwrap();
+    cloudwatch.put_metric_alarm(&alarm, &BTreeMap::new()).await.unwrap();
     // Ours is missing and comes back, beside theirs.
     billing
         .repairs(
@@ -508,10 +456,7 @@ async fn a_topic_that_somebody_has_is_used_looked_at_and_never_changed() {
     let config = format!("{CONFIG}\n[operations]\ntopic = \"{mine}\"\n");
     billing.config = Config::parse("config.toml", &config).unwrap();
     let hearing = billing.observe().await.hearing;
-    assert!(
-        hearing.to_string().contains("there is no topic mine"),
-        "{hearing}"
-    );
+    assert!(hearing.to_string().contains("there is no topic mine"), "{hearing}");
     billing
         .sandbox
         .change(|world| {
@@ -530,10 +475,7 @@ async fn a_topic_that_somebody_has_is_used_looked_at_and_never_changed() {
         std::slice::from_ref(&mine)
     );
     let hearing = billing.observe().await.hearing;
-    assert!(
-        hearing.to_string().contains("the AWS managed key"),
-        "{hearing}"
-    );
+    assert!(hearing.to_string().contains("the AWS managed key"), "{hearing}");
     let removal = plan::removal(&billing.scope(), &billing.observe().await.present);
     assert!(!removal.touches(Kind::Topic));
 }
@@ -547,12 +489,7 @@ async fn destroying_takes_the_topic_too_also_when_the_config_names_nobody_any_mo
     assert!(removal.touches(Kind::Topic));
     billing.apply(&removal).await.unwrap();
     let observed = billing.observe().await;
-    assert!(
-        observed
-            .present
-            .resources()
-            .all(|one| one.id().kind != Kind::Topic)
-    );
+    assert!(observed.present.resources().all(|one| one.id().kind != Kind::Topic));
 }
 
 #[tokio::test]
@@ -568,11 +505,6 @@ async fn a_second_address_is_subscribed_beside_the_first_which_nobody_takes_off(
         )
         .await;
     let topic = billing.scope().operations_topic_arn();
-    let page = billing
-        .services
-        .sns
-        .list_subscriptions(&topic, None)
-        .await
-        .unwrap();
+    let page = billing.services.sns.list_subscriptions(&topic, None).await.unwrap();
     assert_eq!(page.items.len(), 2);
 }

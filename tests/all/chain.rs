@@ -15,8 +15,8 @@ use billctl_core::event::Silent;
 use billctl_core::model::AccountId;
 use billctl_core::model::{Arn, Usd};
 use billctl_core::service::cloudformation::{
-    AccountFilter, Amount, AutoDeployment, ConcurrencyMode, InstancesRequest, OperationId,
-    Parameters, Preferences, StackSetSpec, Targets,
+    AccountFilter, Amount, AutoDeployment, ConcurrencyMode, InstancesRequest, OperationId, Parameters, Preferences,
+    StackSetSpec, Targets,
 };
 use billctl_core::service::cloudwatch::AlarmState;
 use billctl_core::service::sfn::ExecutionStatus;
@@ -57,9 +57,7 @@ impl Story {
         };
         let observed = observe::billing::read(&services, &scope).await.unwrap();
         let plan = plan::billing::plan(resource::desired(&scope), &observed.present);
-        apply::billing::run(&plan, &services, &Silent)
-            .await
-            .unwrap();
+        apply::billing::run(&plan, &services, &Silent).await.unwrap();
         let story = Self {
             sandbox,
             services,
@@ -152,8 +150,7 @@ impl Story {
 
     fn state(&self) -> AlarmState {
         let account = self.account();
-        self.sandbox
-            .peek(|world| world.member_alarm(account).unwrap().1.state)
+        self.sandbox.peek(|world| world.member_alarm(account).unwrap().1.state)
     }
 
     fn mails(&self) -> Vec<Mail> {
@@ -163,8 +160,7 @@ impl Story {
     fn log(&self) -> Vec<String> {
         self.sandbox.peek(|world| {
             let log = world.eventbridge.log().iter();
-            log.map(|one| format!("{}: {}", one.hop, one.outcome))
-                .collect()
+            log.map(|one| format!("{}: {}", one.hop, one.outcome)).collect()
         })
     }
 
@@ -181,18 +177,9 @@ impl Story {
     async fn executions(&self) -> Vec<(ExecutionStatus, Option<String>, Option<Value>)> {
         let machine = self.machine();
         let mut found = Vec::new();
-        let listed = self
-            .services
-            .sfn
-            .list_executions(&machine, None, None)
-            .await;
+        let listed = self.services.sfn.list_executions(&machine, None, None).await;
         for one in listed.unwrap().items {
-            let whole = self
-                .services
-                .sfn
-                .describe_execution(&one.arn)
-                .await
-                .unwrap();
+            let whole = self.services.sfn.describe_execution(&one.arn).await.unwrap();
             found.push((whole.status, whole.cause, whole.output));
         }
         found
@@ -232,13 +219,7 @@ async fn spend_above_the_threshold_alarms_within_six_hours_and_the_mail_lands() 
     story.pass(HOUR * 7);
     assert_eq!(story.state(), AlarmState::Alarm, "{:#?}", story.log());
     let mails = story.mails();
-    assert_eq!(
-        mails.len(),
-        1,
-        "{:#?} {:#?}",
-        story.log(),
-        story.executions().await
-    );
+    assert_eq!(mails.len(), 1, "{:#?} {:#?}", story.log(), story.executions().await);
     let mail = &mails[0];
     assert_eq!(mail.account(), Some(account.to_string().as_str()));
     assert!(mail.html.contains(&account.to_string()));
@@ -320,12 +301,7 @@ async fn a_rule_whose_role_may_not_start_the_notifier_leaves_the_event_on_the_qu
     let story = Story::begin().await;
     let role = story.config.names.rule_role.clone();
     for policy in story.services.iam.list_role_policies(&role).await.unwrap() {
-        story
-            .services
-            .iam
-            .delete_role_policy(&role, &policy)
-            .await
-            .unwrap();
+        story.services.iam.delete_role_policy(&role, &policy).await.unwrap();
     }
     let account = story.account();
     let event = story.alarm_event(account);
@@ -361,10 +337,7 @@ async fn a_member_whose_role_was_deleted_sends_nothing() {
     let account = story.account();
     story.change(|world| {
         world
-            .edit_member(
-                account,
-                &billctl_sandbox::cloudformation::HandEdit::DeleteRole,
-            )
+            .edit_member(account, &billctl_sandbox::cloudformation::HandEdit::DeleteRole)
             .unwrap();
     });
     let event = story.alarm_event(account);
@@ -407,10 +380,7 @@ async fn an_account_in_the_ses_sandbox_writes_to_verified_recipients_alone() {
     assert!(story.mails().is_empty());
     let executions = story.executions().await;
     let told = executions.iter().any(|(status, cause, _)| {
-        *status == ExecutionStatus::Failed
-            && cause
-                .as_ref()
-                .is_some_and(|cause| cause.contains("MessageRejected"))
+        *status == ExecutionStatus::Failed && cause.as_ref().is_some_and(|cause| cause.contains("MessageRejected"))
     });
     assert!(told, "{executions:#?}");
 }
@@ -420,9 +390,7 @@ async fn a_member_cannot_choose_who_is_written_to() {
     let story = Story::begin().await;
     let (account, victim) = (story.account(), "999999999999");
     let mut event = story.alarm_event(account);
-    event["resources"] = json!([format!(
-        "arn:aws:cloudwatch:us-east-1:{victim}:alarm:Billing-Alarm"
-    )]);
+    event["resources"] = json!([format!("arn:aws:cloudwatch:us-east-1:{victim}:alarm:Billing-Alarm")]);
     event["detail"]["alarmArn"] = json!("arn:aws:cloudwatch:us-east-1:999999999999:alarm:x");
     // Past the member's own rule, as somebody who changed it would.
     story.change(|world| {
@@ -435,9 +403,9 @@ async fn a_member_cannot_choose_who_is_written_to() {
     let executions = story.executions().await;
     assert_eq!(executions.len(), 1);
     assert!(
-        executions.iter().all(|(_, cause, _)| cause
-            .as_ref()
-            .is_some_and(|cause| cause.contains("does not belong"))),
+        executions
+            .iter()
+            .all(|(_, cause, _)| cause.as_ref().is_some_and(|cause| cause.contains("does not belong"))),
         "{executions:#?}"
     );
 }

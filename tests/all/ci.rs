@@ -32,19 +32,12 @@ impl Runner {
         let sandbox = runner.stage.path("sandbox.json");
         runner.program(
             "billctl",
-            &format!(
-                "exec {} --sandbox={} \"$@\"",
-                real.display(),
-                sandbox.display()
-            ),
+            &format!("exec {} --sandbox={} \"$@\"", real.display(), sandbox.display()),
         );
         for other in ["gh", "cargo", "curl"] {
             let log = runner.stage.path(other);
             // A body given as a file is kept, as it was when it was sent.
-            runner.program(
-                other,
-                &format!("echo \"$@\" >> {0}; cat plan.md >> {0}", log.display()),
-            );
+            runner.program(other, &format!("echo \"$@\" >> {0}; cat plan.md >> {0}", log.display()));
         }
         runner
     }
@@ -60,10 +53,7 @@ impl Runner {
         Command::new("bash")
             .args(["-e", "-o", "pipefail", "-c", script])
             .env_clear()
-            .env(
-                "PATH",
-                format!("{}:/usr/bin:/bin", self.stage.path("bin").display()),
-            )
+            .env("PATH", format!("{}:/usr/bin:/bin", self.stage.path("bin").display()))
             .envs(env)
             .current_dir(self.stage.path(""))
             .output()
@@ -129,9 +119,7 @@ fn the_github_workflow_plans_deploys_and_checks() {
     let check = run("check");
     assert_eq!(check.last().unwrap().status.code(), Some(4), "{check:?}");
     assert!(
-        runner
-            .read("summary.md")
-            .contains("the check found something"),
+        runner.read("summary.md").contains("the check found something"),
         "{}",
         runner.read("summary.md")
     );
@@ -147,9 +135,7 @@ fn the_hourly_workflow_tells_each_owner_once() {
     let steps = workflow["jobs"]["tell"]["steps"].as_sequence().unwrap();
     let tell = || {
         let scripts = steps.iter().filter_map(|step| step["run"].as_str());
-        let ran: Vec<Output> = scripts
-            .map(|script| runner.run(script, &BTreeMap::new()))
-            .collect();
+        let ran: Vec<Output> = scripts.map(|script| runner.run(script, &BTreeMap::new())).collect();
         let last = ran.last().unwrap();
         assert!(last.status.success(), "{:?}", texts(last));
         texts(last).0
@@ -180,19 +166,13 @@ fn the_gitlab_pipeline_plans_deploys_and_checks() {
     let runner = Runner::new();
     runner.stage.succeeds(&["bootstrap"]);
     let env = BTreeMap::from([
-        (
-            "CARGO_HOME",
-            runner.stage.path("cargo-home").display().to_string(),
-        ),
+        ("CARGO_HOME", runner.stage.path("cargo-home").display().to_string()),
         ("AWS_ID_TOKEN", "token".to_owned()),
         (
             "AWS_WEB_IDENTITY_TOKEN_FILE",
             runner.stage.path("token").display().to_string(),
         ),
-        (
-            "CI_API_V4_URL",
-            "https://gitlab.example.com/api/v4".to_owned(),
-        ),
+        ("CI_API_V4_URL", "https://gitlab.example.com/api/v4".to_owned()),
         ("CI_PROJECT_ID", "3".to_owned()),
         ("CI_MERGE_REQUEST_IID", "7".to_owned()),
     ]);
@@ -220,23 +200,15 @@ fn a_summary_that_cant_be_written_fails_nothing() {
     let output = runner.run("billctl bootstrap --plan", &env);
     let (_, err) = texts(&output);
     assert!(output.status.success(), "{err}");
-    assert!(
-        err.contains("step summary /nowhere/summary can't be written"),
-        "{err}"
-    );
+    assert!(err.contains("step summary /nowhere/summary can't be written"), "{err}");
 }
 
 #[test]
 fn the_trust_policies_trust_one_branch_of_one_repository() {
     for file in ["github-trust.json", "gitlab-trust.json"] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("docs/ci")
-            .join(file);
-        let policy: serde_json::Value =
-            serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-        let equals = policy["Statement"][0]["Condition"]["StringEquals"]
-            .as_object()
-            .unwrap();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci").join(file);
+        let policy: serde_json::Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        let equals = policy["Statement"][0]["Condition"]["StringEquals"].as_object().unwrap();
         assert_eq!(equals.len(), 2, "audience and subject: {policy}");
         assert!(!policy.to_string().contains('*'), "{policy}");
     }

@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use billctl::config::{
-    self, Config, Measure, Names, OWNER_TAG, Operations, Place, ThresholdTarget,
-};
+use billctl::config::{self, Config, Measure, Names, OWNER_TAG, Operations, Place, ThresholdTarget};
 use billctl_core::error::{Cause, Error, ErrorKind};
 use billctl_core::model::Usd;
 use billctl_core::service::cloudformation::CallAs;
@@ -24,12 +22,9 @@ fn parse(text: &str) -> Config {
 fn shown(error: &Error) -> String {
     let mut text = match &error.cause {
         Cause::Report(report) => {
-            let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
-                .with_width(100);
+            let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
             let mut text = String::new();
-            handler
-                .render_report(&mut text, report.as_ref().as_ref())
-                .unwrap();
+            handler.render_report(&mut text, report.as_ref().as_ref()).unwrap();
             text
         }
         _ => format!("{error}\n"),
@@ -97,10 +92,7 @@ mail = "Eve@EXAMPLE.com"
     assert_eq!(mail.identity, "example.com");
     assert_eq!(mail.mail_from_domain.as_deref(), Some("bounce.example.com"));
     let arn = mail.identity_arn.as_ref().unwrap().to_string();
-    assert_eq!(
-        arn,
-        "arn:aws:ses:us-east-1:123456789012:identity/example.com"
-    );
+    assert_eq!(arn, "arn:aws:ses:us-east-1:123456789012:identity/example.com");
     assert_eq!(mail.reply_to.as_deref(), Some("Ann@example.com"));
     assert_eq!(mail.fallback.as_deref(), Some("Bob@example.com"));
     assert_eq!(mail.cc, ["Cleo@example.com"]);
@@ -116,9 +108,7 @@ mail = "Eve@EXAMPLE.com"
 fn the_older_place_of_notify_ok_is_read_too() {
     let older = parse(&format!("[alarm]\nnotify-ok = true\n{SMALLEST}"));
     assert!(older.mail.notify_ok);
-    let both = parse(&format!(
-        "[alarm]\nnotify-ok = true\n{SMALLEST}notify-ok = true\n"
-    ));
+    let both = parse(&format!("[alarm]\nnotify-ok = true\n{SMALLEST}notify-ok = true\n"));
     assert!(both.mail.notify_ok);
 }
 
@@ -126,17 +116,12 @@ fn the_older_place_of_notify_ok_is_read_too() {
 fn a_topic_that_is_there_is_named_by_its_arn() {
     let arn = "arn:aws:sns:us-east-1:123456789012:ops_1";
     let config = parse(&format!("{SMALLEST}[operations]\ntopic = \"{arn}\"\n"));
-    assert_eq!(
-        config.operations,
-        Some(Operations::Topic(arn.parse().unwrap()))
-    );
+    assert_eq!(config.operations, Some(Operations::Topic(arn.parse().unwrap())));
 }
 
 /// `escalate-to` with so many addresses, beside one in `cc`.
 fn escalated_to(count: usize) -> String {
-    let to: Vec<String> = (0..count)
-        .map(|number| format!("\"a{number}@example.com\""))
-        .collect();
+    let to: Vec<String> = (0..count).map(|number| format!("\"a{number}@example.com\"")).collect();
     format!(
         "{SMALLEST}cc = [\"a0@example.com\", \"cc@example.com\"]\nescalate-after = 3\nescalate-to = [{}]\n",
         to.join(", ")
@@ -150,9 +135,7 @@ fn fifty_recipients_are_as_many_as_a_mail_can_have() {
     assert_eq!(config.mail.escalate_to.len(), 48);
     let refused = complaint(&escalated_to(49));
     assert!(
-        refused.contains(
-            "a mail would have 51 recipients: the owner, 2 in `cc` and 49 in `escalate-to`"
-        ),
+        refused.contains("a mail would have 51 recipients: the owner, 2 in `cc` and 49 in `escalate-to`"),
         "{refused}"
     );
     assert!(refused.contains("Amazon SES takes at most 50"), "{refused}");
@@ -161,10 +144,7 @@ fn fifty_recipients_are_as_many_as_a_mail_can_have() {
 #[test]
 fn every_key_is_read() {
     let config = parse(EVERY_KEY);
-    assert_eq!(
-        config.organization.as_ref().unwrap().as_str(),
-        "o-a1b2c3d4e5"
-    );
+    assert_eq!(config.organization.as_ref().unwrap().as_str(), "o-a1b2c3d4e5");
     assert_eq!(config.call_as, CallAs::DelegatedAdmin);
     assert_eq!(config.alarm.measure, Measure::SixHourly);
     assert!(config.mail.notify_ok && !config.mail.remind);
@@ -188,17 +168,11 @@ fn every_key_is_read() {
     assert_eq!(config.waves[1].name, "wave 2");
     assert_eq!(config.waves[1].tolerance, Some(Amount::Count(0)));
     assert_eq!(config.mail.identity, "example.com");
-    assert_eq!(
-        config.mail.mail_from_domain.as_deref(),
-        Some("bounce.example.com")
-    );
+    assert_eq!(config.mail.mail_from_domain.as_deref(), Some("bounce.example.com"));
     assert_eq!(config.mail.cc, ["finops@example.com"]);
     assert_eq!(config.mail.escalate_after, Some(5));
     assert_eq!(config.mail.escalate_to, ["head@example.com"]);
-    assert_eq!(
-        config.operations,
-        Some(Operations::Mail("platform@example.com".into()))
-    );
+    assert_eq!(config.operations, Some(Operations::Mail("platform@example.com".into())));
     assert_eq!(config.members.role, "AWSControlTowerExecution");
     assert_eq!(config.names.dashboard, "n-dashboard");
 }
@@ -279,23 +253,11 @@ fn the_schema_and_the_reader_know_the_same_keys() {
     // Every key of the schema is set above, and the reader took it.
     let written: toml::Table = EVERY_KEY.parse().unwrap();
     let schema = config::schema();
-    let keys = |schema: &Value| -> Vec<String> {
-        schema["properties"]
-            .as_object()
-            .unwrap()
-            .keys()
-            .cloned()
-            .collect()
-    };
+    let keys = |schema: &Value| -> Vec<String> { schema["properties"].as_object().unwrap().keys().cloned().collect() };
     for key in keys(&schema) {
-        let value = written
-            .get(&key)
-            .unwrap_or_else(|| panic!("{key} isn't set"));
+        let value = written.get(&key).unwrap_or_else(|| panic!("{key} isn't set"));
         let property = &schema["properties"][&key];
-        let elements = value
-            .as_array()
-            .cloned()
-            .unwrap_or_else(|| vec![value.clone()]);
+        let elements = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
         for inner in [property, &property["items"]] {
             if inner["properties"].is_object() {
                 for key in keys(inner) {
@@ -325,10 +287,7 @@ fn the_defaults_in_the_schema_are_those_of_the_reader() {
         let Some(inner) = property["properties"].as_object() else {
             continue;
         };
-        if !inner
-            .values()
-            .any(|property| property.get("default").is_some())
-        {
+        if !inner.values().any(|property| property.get("default").is_some()) {
             // A table without defaults isn't there by default.
             continue;
         }
@@ -556,17 +515,11 @@ fn what_only_aws_can_tell_is_underlined_too() {
     let source = &config.source;
     let error = source.error(vec![
         source
-            .problem(
-                Place::ThresholdTarget(0),
-                "there is no OU `Production/Payments`",
-            )
+            .problem(Place::ThresholdTarget(0), "there is no OU `Production/Payments`")
             .hint("did you mean Root/Production/Payment?"),
         source.problem(Place::WaveOu(1, 0), "there is no OU `Production`"),
         source.problem(Place::DeployOu(1), "there is no OU of this id"),
-        source.problem(
-            Place::Organization,
-            "the credentials are for another organisation",
-        ),
+        source.problem(Place::Organization, "the credentials are for another organisation"),
         source.problem(Place::ThresholdTarget(1), "there is no such account"),
         source.problem(Place::ExcludedAccount(7), "nowhere to be found"),
     ]);

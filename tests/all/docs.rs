@@ -24,9 +24,7 @@ struct Example {
 }
 
 fn document(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("docs")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
     fs::read_to_string(path).unwrap()
 }
 
@@ -216,10 +214,7 @@ fn every_field_of_a_json_answer_is_on_the_page_on_json() {
                 .any(|text| page.contains(text))
         })
         .collect();
-    assert!(
-        missing.is_empty(),
-        "docs/json.md says nothing of {missing:?}"
-    );
+    assert!(missing.is_empty(), "docs/json.md says nothing of {missing:?}");
 }
 
 #[test]
@@ -237,11 +232,7 @@ fn every_link_of_the_documents_leads_somewhere() {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
-        for target in text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split(')').next())
-        {
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let file = target.split('#').next().unwrap_or_default();
             if file.is_empty() || file.contains("://") {
                 continue;
@@ -259,10 +250,7 @@ fn block(readme: &str, heading: &str) -> Vec<String> {
     let below = readme.split_once(&format!("\n## {heading}\n")).unwrap().1;
     let from_fence = below.split_once("\n```").unwrap().1;
     let lines = from_fence.lines().skip(1);
-    lines
-        .take_while(|line| *line != "```")
-        .map(str::to_owned)
-        .collect()
+    lines.take_while(|line| *line != "```").map(str::to_owned).collect()
 }
 
 #[test]
@@ -282,8 +270,7 @@ fn the_first_run_and_the_ci_of_the_readme_can_be_typed() {
         if arguments == ["doctor"] {
             let (out, _) = texts(&stage.run(&arguments));
             assert!(
-                out.starts_with("1 check failed")
-                    && out.contains("`billctl bootstrap` switches it on"),
+                out.starts_with("1 check failed") && out.contains("`billctl bootstrap` switches it on"),
                 "{out}"
             );
             continue;

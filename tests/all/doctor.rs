@@ -73,9 +73,7 @@ fn healthy() -> Readings {
     Readings {
         caller: Ok(CallerIdentity {
             account: "111122223333".parse().unwrap(),
-            arn: "arn:aws:sts::111122223333:assumed-role/admin/me"
-                .parse()
-                .unwrap(),
+            arn: "arn:aws:sts::111122223333:assumed-role/admin/me".parse().unwrap(),
         }),
         organization: Ok(OrganizationInfo {
             id: "o-a1b2c3d4e5".parse().unwrap(),
@@ -212,16 +210,10 @@ fn what_is_wrong_inside_a_member_is_named() {
     let checks = examine(&config(""), &readings);
     let data = check(&checks, "member-data");
     assert_eq!(data.verdict, Verdict::Warning);
-    assert!(
-        data.finding.ends_with("can't fire: 222222222222"),
-        "{data:?}"
-    );
+    assert!(data.finding.ends_with("can't fire: 222222222222"), "{data:?}");
     let alarms = check(&checks, "member-alarms");
     assert_eq!(alarms.verdict, Verdict::Failed);
-    assert_eq!(
-        alarms.finding,
-        "222222222222: no alarm, 222222222222: rule off"
-    );
+    assert_eq!(alarms.finding, "222222222222: no alarm, 222222222222: rule off");
 }
 
 #[test]
@@ -256,15 +248,9 @@ fn all_owner_tags_are_read_with_deep() {
         }
     });
     let (out, _) = texts(&stage.run(&["doctor"]));
-    assert!(
-        out.contains("3 of 3 accounts looked at have a tag"),
-        "{out}"
-    );
+    assert!(out.contains("3 of 3 accounts looked at have a tag"), "{out}");
     let (out, _) = texts(&stage.run(&["doctor", "--deep"]));
-    assert!(
-        out.contains("38 of 38 accounts looked at have a tag"),
-        "{out}"
-    );
+    assert!(out.contains("38 of 38 accounts looked at have a tag"), "{out}");
 }
 
 fn domain() -> EmailIdentity {
@@ -374,10 +360,7 @@ fn without_credentials_one_check_fails_and_the_others_say_why_they_were_not_look
         },
     };
     let checks = examine(&config(""), &readings);
-    let failed: Vec<_> = checks
-        .iter()
-        .filter(|check| check.verdict == Verdict::Failed)
-        .collect();
+    let failed: Vec<_> = checks.iter().filter(|check| check.verdict == Verdict::Failed).collect();
     assert_eq!(failed.len(), 1);
     assert_eq!(failed[0].name, "credentials");
     insta::assert_snapshot!(shown(&checks));
@@ -401,10 +384,7 @@ fn a_denied_read_names_the_action_and_hides_nothing() {
         Some("allow cloudformation:DescribeOrganizationsAccess")
     );
     assert_eq!(
-        checks
-            .iter()
-            .filter(|check| check.verdict == Verdict::Ok)
-            .count(),
+        checks.iter().filter(|check| check.verdict == Verdict::Ok).count(),
         checks.len() - 1
     );
 }
@@ -429,13 +409,7 @@ fn a_member_account_is_told_where_to_go_and_a_delegated_administrator_how_to_say
         ..healthy()
     };
     let checks = examine(&config(""), &administrator());
-    assert!(
-        check(&checks, "account")
-            .cure
-            .as_deref()
-            .unwrap()
-            .contains("call-as")
-    );
+    assert!(check(&checks, "account").cure.as_deref().unwrap().contains("call-as"));
     let checks = examine(&config("call-as = \"delegated-admin\""), &administrator());
     assert_eq!(check(&checks, "account").verdict, Verdict::Ok);
 }
@@ -453,9 +427,7 @@ fn another_organisation_or_partition_is_refused() {
 #[test]
 fn accounts_without_charges_are_named() {
     let readings = Readings {
-        series: Ok(["111122223333", "222222222222"]
-            .map(|id| id.parse().unwrap())
-            .into()),
+        series: Ok(["111122223333", "222222222222"].map(|id| id.parse().unwrap()).into()),
         ..healthy()
     };
     let checks = examine(&config(""), &readings);
@@ -515,14 +487,7 @@ fn that_nobody_hears_of_the_notifiers_failures_is_a_warning_with_its_cause() {
             "nobody hears of it when the notifier fails",
             "under [operations]",
         ),
-        (
-            MAIL,
-            "",
-            &[],
-            Verdict::Warning,
-            "isn't subscribed",
-            "billctl bootstrap",
-        ),
+        (MAIL, "", &[], Verdict::Warning, "isn't subscribed", "billctl bootstrap"),
         (
             MAIL,
             "",
@@ -583,22 +548,18 @@ fn that_nobody_hears_of_the_notifiers_failures_is_a_warning_with_its_cause() {
         assert_eq!(check.verdict, verdict, "{check:?}");
         assert!(check.finding.contains(finding), "{check:?}");
         let said = check.cure.as_deref().unwrap_or_default();
-        assert!(
-            said.contains(cure) && said.is_empty() == cure.is_empty(),
-            "{check:?}"
-        );
+        assert!(said.contains(cure) && said.is_empty() == cure.is_empty(), "{check:?}");
     }
 }
 
 #[test]
 fn a_thing_of_somebody_else_under_one_of_our_names_is_a_collision() {
-    let alarm: billctl_core::service::cloudwatch::Alarm =
-        serde_json::from_value(serde_json::json!({
-            "name": "Billing-Alarm", "description": "made by hand", "metrics": [],
-            "comparison": "GreaterThanThreshold", "threshold": 1.0, "evaluation_periods": 1,
-            "treat_missing_data": "ignore", "actions_enabled": true, "alarm_actions": [],
-        }))
-        .unwrap();
+    let alarm: billctl_core::service::cloudwatch::Alarm = serde_json::from_value(serde_json::json!({
+        "name": "Billing-Alarm", "description": "made by hand", "metrics": [],
+        "comparison": "GreaterThanThreshold", "threshold": 1.0, "evaluation_periods": 1,
+        "treat_missing_data": "ignore", "actions_enabled": true, "alarm_actions": [],
+    }))
+    .unwrap();
     let readings = Readings {
         things: vec![(
             "alarm Billing-Alarm".into(),
@@ -616,8 +577,7 @@ fn a_thing_of_somebody_else_under_one_of_our_names_is_a_collision() {
 #[test]
 fn the_json_answer_has_a_version_and_every_check() {
     let checks = examine(&config(""), &healthy());
-    let json: serde_json::Value =
-        serde_json::from_str(&render::doctor(Format::Json, &checks)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&render::doctor(Format::Json, &checks)).unwrap();
     assert_eq!(json["version"], 1);
     assert_eq!(json["kind"], "doctor");
     assert_eq!(json["failed"], 0);
@@ -651,10 +611,7 @@ fn every_action_that_doctor_lacks_costs_it_that_check_and_no_other() {
     };
     let healthy = json(&stage);
     for (action, lost) in [
-        (
-            "cloudformation:DescribeOrganizationsAccess",
-            "trusted-access",
-        ),
+        ("cloudformation:DescribeOrganizationsAccess", "trusted-access"),
         ("billing:GetBillingPreferences", "billing-alerts"),
         ("ses:GetEmailIdentity", "identity"),
         ("iam:GetRole", "names"),
@@ -672,10 +629,7 @@ fn every_action_that_doctor_lacks_costs_it_that_check_and_no_other() {
             let name = check["name"].as_str().unwrap();
             if name == "permissions" && name != lost {
                 // The simulator foresees it, whatever the check that lacks it says.
-                assert!(
-                    check["finding"].as_str().unwrap().contains(action),
-                    "{check}"
-                );
+                assert!(check["finding"].as_str().unwrap().contains(action), "{check}");
             } else if name == lost && check["verdict"] == "warning" {
                 assert!(check["cure"].as_str().unwrap().contains(action), "{check}");
             } else if check["finding"].as_str().unwrap().contains("can't be told") {
@@ -757,10 +711,7 @@ fn billing_alerts_that_may_not_be_read_are_told_by_the_charges() {
     let checks = examine(&config(""), &unseen);
     let alerts = check(&checks, "billing-alerts");
     assert_eq!(alerts.verdict, Verdict::Warning);
-    assert_eq!(
-        alerts.cure.as_deref(),
-        Some("allow billing:GetBillingPreferences")
-    );
+    assert_eq!(alerts.cure.as_deref(), Some("allow billing:GetBillingPreferences"));
 }
 
 #[test]
@@ -804,15 +755,10 @@ fn what_an_organisation_exceeds_is_told_beforehand() {
 #[test]
 fn bootstrap_doctor_and_status_say_so_until_the_link_is_clicked() {
     let stage = Stage::demo();
-    stage.config(
-        "[mail]\nfrom = \"billing@example.com\"\n[operations]\nmail = \"platform@example.com\"\n",
-    );
+    stage.config("[mail]\nfrom = \"billing@example.com\"\n[operations]\nmail = \"platform@example.com\"\n");
     let run = |arguments: &[&str]| {
         let (out, err) = texts(&stage.run(arguments));
-        format!("{out}\n{err}")
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
+        format!("{out}\n{err}").split_whitespace().collect::<Vec<_>>().join(" ")
     };
     let pending = "platform@example.com hasn't confirmed its subscription to topic billctl-operations \
                    (PendingConfirmation)";
@@ -828,9 +774,7 @@ fn bootstrap_doctor_and_status_say_so_until_the_link_is_clicked() {
     }
     let said = run(&["doctor"]);
     assert!(
-        said.contains(
-            "failures of the notifier go to platform@example.com, by topic billctl-operations"
-        ),
+        said.contains("failures of the notifier go to platform@example.com, by topic billctl-operations"),
         "{said}"
     );
     let status: serde_json::Value =

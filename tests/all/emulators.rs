@@ -34,10 +34,7 @@ fn a_tenant_is_its_own_account_on_every_emulator() {
         Endpoints::Closest,
         Endpoints::EnforcingIam,
     ] {
-        let seen = tenant.boto3(
-            endpoints,
-            "result = client('sts').get_caller_identity()['Account']",
-        );
+        let seen = tenant.boto3(endpoints, "result = client('sts').get_caller_identity()['Account']");
         assert_eq!(seen, json!(tenant.account()), "{endpoints:?}");
     }
 }

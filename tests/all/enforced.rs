@@ -17,8 +17,7 @@ use serde_json::{Value, json};
 use crate::support::emulator::{Endpoints, Tenant, shared};
 use crate::wire::{folder, run};
 
-const CONFIG: &str =
-    "[mail]\nfrom = \"billing@example.com\"\n[operations]\nmail = \"platform@example.com\"\n";
+const CONFIG: &str = "[mail]\nfrom = \"billing@example.com\"\n[operations]\nmail = \"platform@example.com\"\n";
 
 /// Actions for which ministack asks on other resources than AWS (docs/emulators.md): on `rule/default/NAME` or the
 /// default bus for `event-bus/NAME` and `rule/NAME`, on the organisation for its parts. Only these are allowed there too, beside the printed policy.
@@ -51,13 +50,11 @@ fn policy(tenant: &Tenant, without: &[&str]) -> Value {
     // Of a bus's and a topic's tags it asks on everything.
     let tags = ["events:ListTagsForResource", "sns:ListTagsForResource"];
     statements.push(json!({"Effect": "Allow", "Action": tags, "Resource": "*"}));
-    statements.push(
-        json!({"Effect": "Allow", "Action": OTHERWISE_NAMED, "Resource": [
-            "arn:aws:events:us-east-1:*:rule/default/billctl*",
-            "arn:aws:events:us-east-1:*:event-bus/default",
-        "arn:aws:organizations::*:organization/*",
-        ]}),
-    );
+    statements.push(json!({"Effect": "Allow", "Action": OTHERWISE_NAMED, "Resource": [
+        "arn:aws:events:us-east-1:*:rule/default/billctl*",
+        "arn:aws:events:us-east-1:*:event-bus/default",
+    "arn:aws:organizations::*:organization/*",
+    ]}));
     for statement in statements {
         let actions = match statement["Action"].take() {
             Value::Array(actions) => actions,
@@ -120,10 +117,7 @@ fn billctl(env: &BTreeMap<String, String>, dir: &Path, arguments: &[&str]) -> (b
 
 /// The operations that were called, as `-v` lists them.
 fn called(said: &str) -> Vec<Operation> {
-    let names: BTreeSet<&str> = said
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .collect();
+    let names: BTreeSet<&str> = said.lines().filter_map(|line| line.split_whitespace().next()).collect();
     Job::Operator
         .operations()
         .into_iter()
@@ -141,10 +135,7 @@ fn called(said: &str) -> Vec<Operation> {
 /// That the command ends with a denial that names the action.
 #[track_caller]
 fn is_denied(action: &str, (denied, said): &(bool, String)) {
-    assert!(
-        *denied && said.contains(action),
-        "without {action}:\n{said}"
-    );
+    assert!(*denied && said.contains(action), "without {action}:\n{said}");
 }
 
 /// `bootstrap` gets as far as ministack does: it forgets the alarm's metric math and the bus's policy, which
@@ -152,10 +143,7 @@ fn is_denied(action: &str, (denied, said): &(bool, String)) {
 #[track_caller]
 fn went_through((denied, said): &(bool, String)) {
     assert!(!denied, "{said}");
-    assert!(
-        said.contains("still differs after it was written"),
-        "{said}"
-    );
+    assert!(said.contains("still differs after it was written"), "{said}");
 }
 
 #[test]
@@ -164,11 +152,7 @@ fn the_operators_policy_is_enough_for_bootstrap_and_each_read_in_it_is_needed() 
         return;
     };
     let (tenant, dir) = (emulators.tenant(), folder(CONFIG));
-    let first = billctl(
-        &user(&tenant, &policy(&tenant, &[])),
-        dir.path(),
-        &["bootstrap"],
-    );
+    let first = billctl(&user(&tenant, &policy(&tenant, &[])), dir.path(), &["bootstrap"]);
     went_through(&first);
 
     // Everything is there now, so that every read is made.
@@ -197,11 +181,7 @@ fn each_write_in_the_operators_policy_is_needed_for_bootstrap() {
     };
     let dir = folder(CONFIG);
     let tenant = emulators.tenant();
-    let whole = billctl(
-        &user(&tenant, &policy(&tenant, &[])),
-        dir.path(),
-        &["bootstrap"],
-    );
+    let whole = billctl(&user(&tenant, &policy(&tenant, &[])), dir.path(), &["bootstrap"]);
     went_through(&whole);
     let writes: BTreeSet<String> = called(&whole.1)
         .into_iter()

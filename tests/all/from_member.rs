@@ -170,17 +170,9 @@ fn a_watch_that_fails_is_where_the_way_ends() {
 #[test]
 fn json_has_the_hops_and_the_notes() {
     let stage = rolled_out(&waits());
-    let output = stage.run(&[
-        "--format",
-        "json",
-        "test-alert",
-        "--account",
-        PROD_WEB,
-        "--from-member",
-    ]);
+    let output = stage.run(&["--format", "json", "test-alert", "--account", PROD_WEB, "--from-member"]);
     let (out, err) = texts(&output);
-    let json: Value =
-        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"));
+    let json: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"));
     assert_eq!(json["event_id"], Value::Null);
     assert_eq!(json["notes"].as_array().unwrap().len(), 2);
     let hops = json["hops"].as_array().unwrap();
@@ -259,10 +251,7 @@ fn an_account_outside_the_organisation_is_a_wrong_command_line() {
 fn status_looks_into_members() {
     let stage = deployed();
     let out = stage.succeeds(&["status", "--probe"]);
-    assert!(
-        out.contains("looked into 15 of 17 covered accounts by role"),
-        "{out}"
-    );
+    assert!(out.contains("looked into 15 of 17 covered accounts by role"), "{out}");
     assert!(out.contains("no way into 2 accounts"), "{out}");
     // By hand, past CloudFormation: for the listing the account is as it should be.
     stage.change(|world| {
@@ -274,10 +263,7 @@ fn status_looks_into_members() {
     let output = stage.run(&["status", "--probe", "--check"]);
     let (out, _) = texts(&output);
     assert_eq!(output.status.code(), Some(4), "{out}");
-    assert!(
-        out.contains("seen there: 1 wrong threshold, 1 rule off"),
-        "{out}"
-    );
+    assert!(out.contains("seen there: 1 wrong threshold, 1 rule off"), "{out}");
     let row = out.lines().find(|line| line.contains("$5,000.00"));
     let row = row.unwrap_or_else(|| panic!("{out}"));
     assert!(
@@ -287,10 +273,7 @@ fn status_looks_into_members() {
     assert_eq!(stage.run(&["status", "--check"]).status.code(), Some(0));
 
     let markdown = stage.succeeds(&["--format", "markdown", "status", "--probe"]);
-    assert!(
-        markdown.contains("| wrong threshold, rule off |"),
-        "{markdown}"
-    );
+    assert!(markdown.contains("| wrong threshold, rule off |"), "{markdown}");
     let json = |arguments: &[&str]| -> Value {
         let arguments = [&["--format", "json", "status"], arguments].concat();
         serde_json::from_str(&stage.succeeds(&arguments)).unwrap()
@@ -298,10 +281,7 @@ fn status_looks_into_members() {
     let few = json(&["--probe=3"]);
     let accounts = few["probe"]["accounts"].as_array().unwrap();
     assert_eq!((accounts.len(), &few["probe"]["covered"]), (3, &17.into()));
-    let ous: BTreeSet<&str> = accounts
-        .iter()
-        .map(|one| one["ou"].as_str().unwrap())
-        .collect();
+    let ous: BTreeSet<&str> = accounts.iter().map(|one| one["ou"].as_str().unwrap()).collect();
     assert_eq!(ous.len(), 3, "spread over the OUs: {ous:?}");
     assert_eq!(json(&[]).get("probe"), None);
 }
@@ -342,10 +322,7 @@ async fn a_session_that_may_only_look_can_not_set_the_alarm() {
     let set = member.set_alarm_state("Billing-Alarm", AlarmState::Alarm, "a test");
     let error = set.await.unwrap_err();
     assert_eq!(error.kind, Kind::Denied);
-    assert!(
-        error.message.contains("no session policy allows"),
-        "{error}"
-    );
+    assert!(error.message.contains("no session policy allows"), "{error}");
     // Another alarm isn't its business either.
     let other = member.describe_alarm("Another-Alarm").await.unwrap_err();
     assert_eq!(other.kind, Kind::Denied);

@@ -37,10 +37,9 @@ fn fuzz(name: &str, percent: u64, inputs: &BoxedStrategy<Vec<u8>>, target: impl 
         let file = entry.expect("a readable folder").path();
         target(&std::fs::read(&file).expect("a readable file"));
     }
-    let wanted = std::env::var("BILLCTL_FUZZ").ok().map(|text| {
-        text.parse()
-            .expect("BILLCTL_FUZZ is how many inputs to make")
-    });
+    let wanted = std::env::var("BILLCTL_FUZZ")
+        .ok()
+        .map(|text| text.parse().expect("BILLCTL_FUZZ is how many inputs to make"));
     // The few are the same in every run, so that no test fails by chance; the many are new each time.
     let mut runner = match wanted {
         None => TestRunner::new_with_rng(
@@ -208,8 +207,7 @@ fn any_selector_names_an_ou_or_none() {
     ];
     let organization = strange_organization();
     let inputs = prop_oneof![
-        prop::collection::vec(prop::sample::select(WORDS), 0..6)
-            .prop_map(|words| words.concat().into_bytes()),
+        prop::collection::vec(prop::sample::select(WORDS), 0..6).prop_map(|words| words.concat().into_bytes()),
         any::<String>().prop_map(String::into_bytes),
         broken_text(b"Root/Production/Production", WORDS),
     ];
@@ -228,14 +226,11 @@ fn any_selector_names_an_ou_or_none() {
 
 /// A billing side that is set up.
 fn bootstrapped() -> World {
-    let config =
-        Config::parse("config.toml", "[mail]\nfrom = \"billing@example.com\"\n").expect("a config");
+    let config = Config::parse("config.toml", "[mail]\nfrom = \"billing@example.com\"\n").expect("a config");
     let sandbox = Sandbox::in_memory(seed::demo());
     let services = sandbox.services();
     wait(async {
-        let facts = observe::billing::facts(&services, &config)
-            .await
-            .expect("facts");
+        let facts = observe::billing::facts(&services, &config).await.expect("facts");
         let scope = Scope {
             config: &config,
             facts: &facts,
@@ -272,9 +267,7 @@ fn any_event_leaves_the_notifier_standing() {
             case["event"].clone()
         })
         .collect();
-    let inputs = prop::sample::select(events)
-        .prop_flat_map(broken_json)
-        .boxed();
+    let inputs = prop::sample::select(events).prop_flat_map(broken_json).boxed();
     let world = RefCell::new(world);
     fuzz("events", 5, &inputs, |bytes| {
         let Some(event) = json_of(bytes) else { return };
@@ -296,8 +289,7 @@ fn any_sandbox_file_is_opened_or_refused() {
         let sandbox = Sandbox::in_memory(world);
         let services = sandbox.services();
         wait(async {
-            let config = Config::parse("config.toml", "[mail]\nfrom = \"billing@example.com\"\n")
-                .expect("a config");
+            let config = Config::parse("config.toml", "[mail]\nfrom = \"billing@example.com\"\n").expect("a config");
             let readings = observe::doctor::readings(&services, &config, true).await;
             plan::doctor::examine(&config, &readings);
             if let Ok(facts) = observe::billing::facts(&services, &config).await {

@@ -78,10 +78,7 @@ fn members_right_below_the_root_or_no_ous_at_all_suggest_the_root() {
     assert_eq!(suggested(&flat), ["Root"]);
     let mixed = organization(
         &[("ou-ab12-aaaaaaaa", "Production", "r-ab12")],
-        &[
-            ("222222222222", "r-ab12"),
-            ("333333333333", "ou-ab12-aaaaaaaa"),
-        ],
+        &[("222222222222", "r-ab12"), ("333333333333", "ou-ab12-aaaaaaaa")],
     );
     assert_eq!(suggested(&mixed), ["Root"]);
 }
@@ -102,14 +99,8 @@ fn every_choice_selects_its_ou_however_it_is_named() {
         ],
         &[],
     );
-    let selectors: Vec<String> = choices(&odd)
-        .into_iter()
-        .map(|choice| choice.selector)
-        .collect();
-    let mut found: Vec<_> = selectors
-        .iter()
-        .map(|ou| odd.select(ou).unwrap().id.clone())
-        .collect();
+    let selectors: Vec<String> = choices(&odd).into_iter().map(|choice| choice.selector).collect();
+    let mut found: Vec<_> = selectors.iter().map(|ou| odd.select(ou).unwrap().id.clone()).collect();
     found.sort();
     found.dedup();
     assert_eq!(found.len(), 9, "{selectors:?}");
@@ -133,10 +124,7 @@ fn an_answer_that_the_config_refuses_is_refused_before_anything_is_written() {
 fn init_writes_a_config_that_the_other_commands_take_and_never_overwrites_one() {
     let stage = Stage::demo();
     let out = stage.succeeds(&["init", "--from", "billing@example.com", "--threshold", "80"]);
-    assert!(
-        out.starts_with("wrote config.toml for organisation o-"),
-        "{out}"
-    );
+    assert!(out.starts_with("wrote config.toml for organisation o-"), "{out}");
     let written = std::fs::read_to_string(stage.path("config.toml")).unwrap();
     insta::assert_snapshot!("init_on_the_demo_organisation", written);
     stage.succeeds(&["bootstrap", "--plan"]);
@@ -144,10 +132,7 @@ fn init_writes_a_config_that_the_other_commands_take_and_never_overwrites_one() 
     let again = stage.run(&["init", "--from", "other@example.com"]);
     assert_eq!(again.status.code(), Some(2));
     assert!(texts(&again).1.contains("config.toml is there already"));
-    assert_eq!(
-        std::fs::read_to_string(stage.path("config.toml")).unwrap(),
-        written
-    );
+    assert_eq!(std::fs::read_to_string(stage.path("config.toml")).unwrap(), written);
 }
 
 #[test]
@@ -155,11 +140,7 @@ fn without_a_terminal_init_names_the_flag_that_it_needs() {
     let stage = Stage::demo();
     let output = stage.run(&["init"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(
-        texts(&output).1.contains("pass --from"),
-        "{:?}",
-        texts(&output)
-    );
+    assert!(texts(&output).1.contains("pass --from"), "{:?}", texts(&output));
     assert!(!stage.path("config.toml").exists());
 }
 

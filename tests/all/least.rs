@@ -64,17 +64,9 @@ fn deploy_runs_under_its_policy_and_uses_all_of_it() {
     let own = "[[threshold]]\nou = \"Production/Payments\"\nusd = ";
     let mut called = used(&stage, &["deploy", "--plan"]);
     called.extend(used(&stage, &["deploy"]));
-    stage.config(&config(
-        120,
-        "[\"Production\", \"Security\"]",
-        &format!("{own}300"),
-    ));
+    stage.config(&config(120, "[\"Production\", \"Security\"]", &format!("{own}300")));
     called.extend(used(&stage, &["deploy"]));
-    stage.config(&config(
-        120,
-        "[\"Production\", \"Security\"]",
-        &format!("{own}400"),
-    ));
+    stage.config(&config(120, "[\"Production\", \"Security\"]", &format!("{own}400")));
     called.extend(used(&stage, &["deploy"]));
     stage.config(&config(120, "[\"Production\"]", &format!("{own}400")));
     called.extend(used(&stage, &["deploy", "--prune"]));
@@ -88,8 +80,7 @@ fn deploy_runs_under_its_policy_and_uses_all_of_it() {
         "organizations:ListDelegatedAdministrators",
     ];
     assert!(
-        rest.iter()
-            .all(|action| elsewhere.contains(&action.as_str())),
+        rest.iter().all(|action| elsewhere.contains(&action.as_str())),
         "allowed, but never used: {rest:?}"
     );
 }

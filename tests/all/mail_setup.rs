@@ -30,8 +30,7 @@ fn a_domains_records_come_as_a_table_and_as_a_zone_file() {
     let said = stage.succeeds(&["bootstrap"]);
     assert!(said.contains("example.com isn't verified yet"), "{said}");
     assert_eq!(
-        said.matches("._domainkey.example.com. 300 IN CNAME ")
-            .count(),
+        said.matches("._domainkey.example.com. 300 IN CNAME ").count(),
         3,
         "{said}"
     );
@@ -52,17 +51,11 @@ fn a_domains_records_come_as_a_table_and_as_a_zone_file() {
 
 #[test]
 fn waiting_ends_when_ses_has_verified_the_identity() {
-    for (config, to_do) in [
-        (DOMAIN, "Add these records"),
-        (ADDRESS, "AWS has mailed it a link"),
-    ] {
+    for (config, to_do) in [(DOMAIN, "Add these records"), (ADDRESS, "AWS has mailed it a link")] {
         let stage = stage(config);
         let said = stage.succeeds(&["bootstrap", "--wait-verified"]);
         assert!(said.contains(to_do), "{said}");
-        assert!(
-            said.trim_end().ends_with("is verified and may send."),
-            "{said}"
-        );
+        assert!(said.trim_end().ends_with("is verified and may send."), "{said}");
     }
 }
 
@@ -73,10 +66,7 @@ fn waiting_in_vain_ends_after_the_given_minutes_with_what_to_do() {
     let output = stage.run(&["bootstrap", "--wait-verified=5"]);
     let (_, said) = texts(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(
-        said.contains("hasn't verified example.com within 5 minutes"),
-        "{said}"
-    );
+    assert!(said.contains("hasn't verified example.com within 5 minutes"), "{said}");
     assert!(said.contains("check the DNS records"), "{said}");
 }
 
@@ -131,16 +121,10 @@ fn a_mail_that_bounced_and_one_that_did_not_render_are_shown_by_status() {
     let output = stage.run(&["test-alert", "--account", &id]);
     let (out, err) = texts(&output);
     assert_eq!(output.status.code(), Some(1), "{out}{err}");
-    assert!(
-        out.contains("FAILED  SES: bounced: the mail about account"),
-        "{out}"
-    );
+    assert!(out.contains("FAILED  SES: bounced: the mail about account"), "{out}");
     assert!(err.contains("owner tag"), "{err}");
     let said = stage.succeeds(&["status"]);
-    assert!(
-        said.contains("in the dead-letter queue: 1 message"),
-        "{said}"
-    );
+    assert!(said.contains("in the dead-letter queue: 1 message"), "{said}");
     assert!(
         said.contains(&format!("bounced: the mail about account {id}")),
         "{said}"
@@ -148,12 +132,8 @@ fn a_mail_that_bounced_and_one_that_did_not_render_are_shown_by_status() {
     // The alarm on the queue tells it as well.
     stage.succeeds(&["sandbox", "advance", "15m"]);
     let said = stage.succeeds(&["status"]);
-    assert!(
-        said.contains("in ALARM: billctl-undelivered-waiting"),
-        "{said}"
-    );
-    let json: Value =
-        serde_json::from_str(&stage.succeeds(&["--format", "json", "status"])).unwrap();
+    assert!(said.contains("in ALARM: billctl-undelivered-waiting"), "{said}");
+    let json: Value = serde_json::from_str(&stage.succeeds(&["--format", "json", "status"])).unwrap();
     assert_eq!(json["billing"]["health"]["queue"]["waiting"], 1, "{json}");
 }
 

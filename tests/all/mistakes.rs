@@ -29,11 +29,7 @@ fn refused(home: &Home, line: &str, code: i32, words: &[&str]) {
     let before = home.world();
     let ended = home.run(&format!("{line} -v")).code(code);
     for word in words {
-        assert!(
-            ended.stderr.contains(word),
-            "{line}: {word}\n{}",
-            ended.stderr
-        );
+        assert!(ended.stderr.contains(word), "{line}: {word}\n{}", ended.stderr);
     }
     if ended.stderr.contains("API calls") {
         assert_eq!(ended.calls("write"), 0, "{line}: {}", ended.stderr);
@@ -94,12 +90,7 @@ fn an_ou_of_the_config_that_is_not_there_is_refused() {
             &home,
             line,
             2,
-            &[
-                "Root/Prodction",
-                "did you mean Root/",
-                "[config.toml:4:8]",
-                "───",
-            ],
+            &["Root/Prodction", "did you mean Root/", "[config.toml:4:8]", "───"],
         );
     }
 }
@@ -148,8 +139,7 @@ fn trusted_access_that_is_off_is_named_and_nothing_is_made() {
 #[test]
 fn a_denied_action_is_named() {
     let home = Home::with_sandbox(CONFIG);
-    home.run("sandbox fail deny organizations:ListRoots")
-        .code(0);
+    home.run("sandbox fail deny organizations:ListRoots").code(0);
     for command in ["deploy --yes", "status"] {
         refused(
             &home,
@@ -164,9 +154,7 @@ fn a_denied_action_is_named() {
 fn on_aws(home: &Home, line: &str, environment: &[(&str, &str)]) -> Ended {
     home.config(CONFIG);
     let mut command: Command = home.command();
-    command
-        .args(line.split(' '))
-        .envs(environment.iter().copied());
+    command.args(line.split(' ')).envs(environment.iter().copied());
     home.end(&mut command)
 }
 
@@ -207,9 +195,7 @@ fn another_partition_is_refused() {
     for command in ["bootstrap", "deploy", "status", "spend"] {
         let ended = on_aws(&home, command, &[&KEYS[..], &endpoints].concat()).code(2);
         assert!(
-            ended
-                .stderr
-                .contains("account 111122223333 is in partition `aws-cn`"),
+            ended.stderr.contains("account 111122223333 is in partition `aws-cn`"),
             "{command}: {}",
             ended.stderr
         );
@@ -222,12 +208,7 @@ fn an_endpoint_that_answers_html_is_told_as_such() {
         "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n<!doctype html><title>Log in</title>",
     );
     let home = Home::empty();
-    let ended = on_aws(
-        &home,
-        "status",
-        &[&KEYS[..], &[("AWS_ENDPOINT_URL", &page)]].concat(),
-    )
-    .code(1);
+    let ended = on_aws(&home, "status", &[&KEYS[..], &[("AWS_ENDPOINT_URL", &page)]].concat()).code(1);
     for word in ["isn't AWS's", "<!doctype html>", "AWS_ENDPOINT_URL"] {
         assert!(ended.stderr.contains(word), "{}", ended.stderr);
     }
@@ -260,10 +241,7 @@ fn a_full_disk_is_an_error_and_no_crash() {
             .expect("it runs");
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{line}: {said}");
-        assert!(
-            said.contains("failed to write to standard output"),
-            "{line}: {said}"
-        );
+        assert!(said.contains("failed to write to standard output"), "{line}: {said}");
     }
 }
 
@@ -307,10 +285,7 @@ fn call_as_a_delegated_administrator_that_this_account_is_not_is_refused() {
             &home,
             command,
             1,
-            &[
-                "delegated administrator",
-                "register-delegated-administrator",
-            ],
+            &["delegated administrator", "register-delegated-administrator"],
         );
     }
 }
@@ -351,9 +326,8 @@ fn the_region_is_the_billing_metrics_own_whatever_the_environment_says() {
                 let mut bytes = [0; 8192];
                 let read = stream.read(&mut bytes).unwrap_or(0);
                 let _ = send.send(String::from_utf8_lossy(&bytes[..read]).into_owned());
-                let _ = stream.write_all(
-                    b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n<html>",
-                );
+                let _ =
+                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n<html>");
             });
         }
     });
@@ -372,10 +346,7 @@ fn the_region_is_the_billing_metrics_own_whatever_the_environment_says() {
         })
         .collect();
     assert!(!signed.is_empty());
-    assert!(
-        signed.iter().all(|region| region == "us-east-1"),
-        "{signed:?}"
-    );
+    assert!(signed.iter().all(|region| region == "us-east-1"), "{signed:?}");
 }
 
 #[test]
@@ -388,10 +359,7 @@ fn status_of_many_accounts_lists_those_that_need_a_look_and_counts_the_others() 
         let text = home.run(line).code(0).stdout;
         // An account's line has its id.
         let is_id = |word: &str| word.len() == 12 && word.bytes().all(|byte| byte.is_ascii_digit());
-        let rows = text
-            .lines()
-            .filter(|line| line.split_whitespace().any(is_id))
-            .count();
+        let rows = text.lines().filter(|line| line.split_whitespace().any(is_id)).count();
         (rows, text)
     };
     let (few, text) = listed("status");

@@ -88,9 +88,7 @@ fn definition(config: &Map<String, Value>) -> Value {
     fn walk(value: &mut Value, config: &Map<String, Value>) {
         match value {
             Value::String(text) => {
-                let name = text
-                    .strip_prefix("${")
-                    .and_then(|rest| rest.strip_suffix('}'));
+                let name = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
                 if let Some(filled) = name.and_then(|name| config.get(name)) {
                     *value = filled.clone();
                 }
@@ -181,11 +179,7 @@ fn the_reference_engine_gives_what_every_case_expects() {
     let problems: Vec<String> = answers
         .cases
         .iter()
-        .flat_map(|(name, case)| {
-            case.problems
-                .iter()
-                .map(move |problem| format!("{name}: {problem}"))
-        })
+        .flat_map(|(name, case)| case.problems.iter().map(move |problem| format!("{name}: {problem}")))
         .collect();
     assert!(problems.is_empty(), "{problems:#?}");
     assert!(answers.worlds.is_empty(), "{:#?}", answers.worlds);
@@ -307,9 +301,7 @@ fn statelint_finds_nothing_in_the_state_machine() {
     let broken = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(
         broken.path(),
-        machine
-            .to_string()
-            .replace(r#""Next":"Sent""#, r#""Next":5"#),
+        machine.to_string().replace(r#""Next":"Sent""#, r#""Next":5"#),
     )
     .expect("it");
     let (clean, said) = lint(broken.path());
@@ -327,9 +319,6 @@ fn caniemail_finds_nothing_without_a_fallback_in_gmail_outlook_and_apple_mail() 
         .filter_map(|(name, case)| Some((name, case.unsupported.as_ref()?)))
         .collect();
     assert_eq!(looked.len(), 6, "{looked:?}");
-    assert!(
-        looked.iter().all(|(_, found)| found.is_empty()),
-        "{looked:?}"
-    );
+    assert!(looked.iter().all(|(_, found)| found.is_empty()), "{looked:?}");
     assert!(!answers.unsupported_in_a_modern_page.is_empty());
 }

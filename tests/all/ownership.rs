@@ -28,14 +28,8 @@ async fn things_of_others(aws: &Services) {
         .create_queue("billctl-undelivered", &BTreeMap::new(), &none)
         .await
         .unwrap();
-    aws.eventbridge
-        .create_event_bus("billctl", &none)
-        .await
-        .unwrap();
-    aws.sesv2
-        .create_configuration_set("billctl", &none)
-        .await
-        .unwrap();
+    aws.eventbridge.create_event_bus("billctl", &none).await.unwrap();
+    aws.sesv2.create_configuration_set("billctl", &none).await.unwrap();
     aws.sesv2
         .create_email_template(&EmailTemplate {
             name: "billctl-spend-alarm".into(),
@@ -134,8 +128,7 @@ async fn what_billctl_made_is_its_own_and_goes_without_a_trace() {
 fn policies_attached_by_hand_are_shown_and_detached() {
     let (stage, _) = stage();
     stage.succeeds(&["bootstrap"]);
-    let attached =
-        ["ReadOnlyAccess", "PowerUserAccess"].map(|name| format!("arn:aws:iam::aws:policy/{name}"));
+    let attached = ["ReadOnlyAccess", "PowerUserAccess"].map(|name| format!("arn:aws:iam::aws:policy/{name}"));
     stage.change(|world| {
         for arn in &attached {
             assert!(world.iam.attach("billctl-notifier", arn.parse().unwrap()));
@@ -143,10 +136,7 @@ fn policies_attached_by_hand_are_shown_and_detached() {
     });
     let plan = stage.succeeds(&["bootstrap", "--plan"]);
     for arn in &attached {
-        assert!(
-            plan.contains(&format!("attached[{arn}]: true -> (none)")),
-            "{plan}"
-        );
+        assert!(plan.contains(&format!("attached[{arn}]: true -> (none)")), "{plan}");
     }
     stage.succeeds(&["bootstrap"]);
     let again = stage.succeeds(&["bootstrap", "--plan"]);
@@ -219,10 +209,7 @@ async fn a_stack_set_that_somebody_else_made_stays() {
     aws.cloudformation
         .update_stack_set(
             &spec,
-            &billctl::config::Config::parse("c", CONFIG)
-                .unwrap()
-                .deploy
-                .preferences,
+            &billctl::config::Config::parse("c", CONFIG).unwrap().deploy.preferences,
             &billctl_core::service::cloudformation::OperationId("theirs".into()),
         )
         .await
@@ -233,10 +220,5 @@ async fn a_stack_set_that_somebody_else_made_stays() {
         out.contains("= StackSet billctl stays: billctl didn't make it"),
         "{out}"
     );
-    assert!(
-        aws.cloudformation
-            .describe_stack_set("billctl")
-            .await
-            .is_ok()
-    );
+    assert!(aws.cloudformation.describe_stack_set("billctl").await.is_ok());
 }

@@ -33,11 +33,7 @@ fn the_version_names_the_commit_if_there_is_one() {
     let commit = version.strip_prefix(number).unwrap();
     // A source tree without git has the number alone.
     if !commit.is_empty() {
-        let hash = commit
-            .strip_prefix(" (")
-            .unwrap()
-            .strip_suffix(')')
-            .unwrap();
+        let hash = commit.strip_prefix(" (").unwrap().strip_suffix(')').unwrap();
         let hash = hash.strip_suffix("-modified").unwrap_or(hash);
         assert!(
             hash.len() >= 7 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()),
@@ -53,12 +49,8 @@ fn every_command_has_a_man_page_and_the_first_one_names_them_all() {
     stage.succeeds(&["man", "--dir", "pages"]);
     for verb in VERBS {
         let named = verb.replace('-', "\\-");
-        assert!(
-            front.contains(&format!("billctl\\-{named}(1)")),
-            "{verb} in\n{front}"
-        );
-        let page =
-            fs::read_to_string(stage.path("pages").join(format!("billctl-{verb}.1"))).unwrap();
+        assert!(front.contains(&format!("billctl\\-{named}(1)")), "{verb} in\n{front}");
+        let page = fs::read_to_string(stage.path("pages").join(format!("billctl-{verb}.1"))).unwrap();
         assert!(
             page.contains(".SH NAME") && page.contains(".SH OPTIONS"),
             "{verb}:\n{page}"
@@ -93,9 +85,7 @@ fn completions_know_every_command_in_every_shell() {
 #[test]
 fn the_template_is_yaml_with_the_parameters_that_deploy_gives() {
     let stage = Stage::demo();
-    stage.config(
-        "[alarm]\nthreshold = 70\nname = \"Spend\"\n[mail]\nfrom = \"billing@example.com\"\n",
-    );
+    stage.config("[alarm]\nthreshold = 70\nname = \"Spend\"\n[mail]\nfrom = \"billing@example.com\"\n");
     // Named, so that nothing has to be asked.
     let output = stage.run_on_aws(&["template", "--account", "111122223333"]);
     let (out, err) = texts(&output);
@@ -109,17 +99,12 @@ fn the_template_is_yaml_with_the_parameters_that_deploy_gives() {
     }
     let yaml: Value = yaml_serde::from_str(&out).unwrap();
     let parameters = yaml["Parameters"].as_mapping().unwrap();
-    let json: serde_json::Value =
-        serde_json::from_str(&stage.succeeds(&["--format", "json", "template"])).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&stage.succeeds(&["--format", "json", "template"])).unwrap();
     assert_eq!(json["kind"], "template");
     for (name, _) in json["parameters"].as_object().unwrap() {
         assert!(parameters.contains_key(name.as_str()), "{name}");
     }
-    assert!(
-        json["template"]
-            .as_str()
-            .is_some_and(|text| out.ends_with(text))
-    );
+    assert!(json["template"].as_str().is_some_and(|text| out.ends_with(text)));
 }
 
 #[test]
@@ -128,9 +113,5 @@ fn without_an_account_and_without_credentials_the_template_says_what_to_name() {
     stage.config("[mail]\nfrom = \"billing@example.com\"\n");
     let output = stage.run_on_aws(&["template"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        texts(&output).1.contains("--account"),
-        "{:?}",
-        texts(&output)
-    );
+    assert!(texts(&output).1.contains("--account"), "{:?}", texts(&output));
 }

@@ -95,10 +95,7 @@ fn every_allowed_action_is_an_operation_of_the_job_or_comes_with_one() {
             .collect();
         let policy = policy(job);
         for action in actions(&policy) {
-            assert!(
-                own.contains(action) || beside.contains(&action),
-                "{job:?} has {action}"
-            );
+            assert!(own.contains(action) || beside.contains(&action), "{job:?} has {action}");
         }
     }
 }
@@ -174,10 +171,7 @@ fn no_action_has_a_wildcard_and_only_actions_without_resources_go_everywhere() {
 fn every_policy_fits_into_a_managed_policy() {
     for job in JOBS {
         let size = permissions::size(&policy(job));
-        assert!(
-            size <= MANAGED_POLICY_LIMIT,
-            "{job:?} has {size} characters"
-        );
+        assert!(size <= MANAGED_POLICY_LIMIT, "{job:?} has {size} characters");
     }
 }
 
@@ -185,11 +179,7 @@ fn every_policy_fits_into_a_managed_policy() {
 fn a_topic_that_somebody_has_is_looked_at_and_never_changed() {
     let theirs = "arn:aws:sns:us-east-1:111122223333:theirs";
     let config = format!("{CONFIG}\n[operations]\ntopic = \"{theirs}\"");
-    for (job, looks) in [
-        (Job::Operator, true),
-        (Job::Status, true),
-        (Job::Deploy, false),
-    ] {
+    for (job, looks) in [(Job::Operator, true), (Job::Status, true), (Job::Deploy, false)] {
         let policy = policy_of(job, &config, None);
         let about: Vec<_> = statements(&policy)
             .filter(|statement| texts(&statement["Resource"]).contains(theirs))
@@ -222,10 +212,7 @@ fn a_delegated_administrator_reads_an_organisation_of_another_account() {
         .unwrap();
     for kind in ["account", "ou", "root"] {
         let theirs = format!("arn:aws:organizations::*:{kind}/o-a1b2c3d4e5/*");
-        assert!(
-            texts(&tree["Resource"]).contains(theirs.as_str()),
-            "{theirs}"
-        );
+        assert!(texts(&tree["Resource"]).contains(theirs.as_str()), "{theirs}");
     }
 }
 
@@ -236,10 +223,7 @@ fn wildcards_in_names_are_taken_literally() {
     let alarms = statements(&policy)
         .find(|statement| statement["Sid"] == "Things")
         .unwrap();
-    assert!(
-        texts(&alarms["Resource"])
-            .contains("arn:aws:cloudwatch:us-east-1:111122223333:alarm:what${*}is${?}this")
-    );
+    assert!(texts(&alarms["Resource"]).contains("arn:aws:cloudwatch:us-east-1:111122223333:alarm:what${*}is${?}this"));
 }
 
 #[test]
@@ -255,11 +239,7 @@ fn the_types_of_the_member_template_are_found_and_its_parameters_are_not() {
 fn no_policy_lets_anybody_into_members_unless_it_is_asked_for() {
     for job in JOBS {
         let policy = policy(job);
-        assert!(
-            actions(&policy)
-                .iter()
-                .all(|action| !action.starts_with("sts:"))
-        );
+        assert!(actions(&policy).iter().all(|action| !action.starts_with("sts:")));
     }
     for (config, organization) in [
         (CONFIG.to_owned(), "o-a1b2c3d4e5"),

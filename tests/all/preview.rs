@@ -46,10 +46,7 @@ fn every_sample_is_a_whole_mail_without_a_config_or_a_sandbox() {
     let home = Home::empty();
     for case in CASES {
         let (subject, html, text) = sample(&home, case);
-        assert!(
-            !subject.is_empty() && !subject.contains("undefined"),
-            "{case}"
-        );
+        assert!(!subject.is_empty() && !subject.contains("undefined"), "{case}");
         assert!(html.len() + text.len() < 60_000, "{case}: {}", html.len());
         assert!(html.ends_with("</html>\n"), "{case}");
         // Of the hostile names alone, braces belong to the name.
@@ -66,16 +63,10 @@ fn each_sample_is_about_what_it_is_called_for() {
         let (subject, html, text) = sample(&home, case);
         for part in [&html, &text] {
             for word in words {
-                assert!(
-                    part.contains(word),
-                    "{case}: no {word:?} in\n{subject}\n{part}"
-                );
+                assert!(part.contains(word), "{case}: no {word:?} in\n{subject}\n{part}");
             }
             for word in never {
-                assert!(
-                    !part.contains(word),
-                    "{case}: {word:?} in\n{subject}\n{part}"
-                );
+                assert!(!part.contains(word), "{case}: {word:?} in\n{subject}\n{part}");
             }
         }
     };
@@ -84,19 +75,11 @@ fn each_sample_is_about_what_it_is_called_for() {
         &["151% above the daily limit of $100.00"],
         &["Above the limit every day"],
     );
-    has(
-        "just-above",
-        &["Just above the daily limit of $100.00"],
-        &["times the"],
-    );
+    has("just-above", &["Just above the daily limit of $100.00"], &["times the"]);
     has("third-day", &["Day 3 above the limit, told first on"], &[]);
     has("doubling", &["times the daily limit"], &[]);
     has("credit", &["-$"], &[]);
-    has(
-        "no-history",
-        &["has no figures for this account,"],
-        &["14 days"],
-    );
+    has("no-history", &["has no figures for this account,"], &["14 days"]);
     has("huge", &["$1,234,"], &[]);
     has(
         "recovery",
@@ -105,17 +88,11 @@ fn each_sample_is_about_what_it_is_called_for() {
     );
     has(
         "month-to-date",
-        &[
-            "this month so far",
-            "% above the monthly limit of $1,150.00",
-        ],
+        &["this month so far", "% above the monthly limit of $1,150.00"],
         &[],
     );
     let (_, html, _) = sample(&home, "hostile");
-    assert!(
-        !html.contains("<b>") && html.contains("&lt;b&gt;"),
-        "{html}"
-    );
+    assert!(!html.contains("<b>") && html.contains("&lt;b&gt;"), "{html}");
 }
 
 #[test]
@@ -132,12 +109,9 @@ fn an_account_of_the_organisation_is_shown_as_it_is_and_nothing_is_sent() {
         .find(|account| account["name"] == "payments-prod")
         .expect("the account");
     let id = account["id"].as_str().expect("an id");
-    let ended = home
-        .run(&format!("preview --account {id} --out here"))
-        .code(0);
+    let ended = home.run(&format!("preview --account {id} --out here")).code(0);
     assert!(ended.stdout.contains("payments-prod"), "{}", ended.stdout);
-    let html =
-        std::fs::read_to_string(home.path().join(format!("here/{id}.html"))).expect("a file");
+    let html = std::fs::read_to_string(home.path().join(format!("here/{id}.html"))).expect("a file");
     assert!(html.contains(id) && html.contains("Production"), "{html}");
     let after = std::fs::read(home.path().join("sandbox.json")).expect("the sandbox");
     assert!(before == after, "the sandbox changed");

@@ -37,8 +37,7 @@ fn account(home: &Home, name: &str) -> Value {
 /// The names of the accounts that a plan would touch.
 fn touched(home: &Home, line: &str) -> Vec<String> {
     let ended = home.run(line);
-    let plan: Value =
-        serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+    let plan: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
     let mut names: Vec<String> = plan["accounts"]
         .as_array()
         .expect("accounts")
@@ -54,12 +53,7 @@ fn touched(home: &Home, line: &str) -> Vec<String> {
 fn a_changed_threshold_updates_exactly_the_accounts_that_it_concerns() {
     let home = rolled_out("");
     home.config(&config(100, &rule("ou", "Root/Production/Payments", 300)));
-    let payments = [
-        "payments-fraud",
-        "payments-ledger",
-        "payments-prod",
-        "payments-reports",
-    ];
+    let payments = ["payments-fraud", "payments-ledger", "payments-prod", "payments-reports"];
     assert_eq!(touched(&home, "deploy --plan --format json"), payments);
     home.run("deploy").code(0);
     for name in payments {
@@ -86,9 +80,7 @@ fn a_changed_default_leaves_overrides_as_they_are() {
     // The listing alone tells every override afterwards.
     let status = home.run("status -v").code(0);
     assert!(
-        !status
-            .stderr
-            .contains("cloudformation:DescribeStackInstance "),
+        !status.stderr.contains("cloudformation:DescribeStackInstance "),
         "{}",
         status.stderr
     );
@@ -104,10 +96,7 @@ fn an_auto_deployed_account_is_put_right_and_nothing_else_is_touched() {
     let line = account(&home, "payments-new");
     assert_eq!(line["coverage"], "wrong-threshold", "{line}");
     home.run("status --check").code(4);
-    assert_eq!(
-        touched(&home, "deploy --plan --format json"),
-        ["payments-new"]
-    );
+    assert_eq!(touched(&home, "deploy --plan --format json"), ["payments-new"]);
     home.run("deploy").code(0);
     assert_eq!(account(&home, "payments-new")["effective"], 300.0);
     home.run("status --check").code(0);
@@ -142,10 +131,7 @@ fn failures_inside_the_tolerance_are_told_apart_and_taken_up_again() {
         ended.stdout
     );
     home.run("sandbox fail mend payments-prod").code(0);
-    assert_eq!(
-        touched(&home, "deploy --plan --format json"),
-        ["payments-prod"]
-    );
+    assert_eq!(touched(&home, "deploy --plan --format json"), ["payments-prod"]);
     home.run("deploy").code(0);
     home.run("status --check").code(0);
 }
@@ -154,14 +140,9 @@ fn failures_inside_the_tolerance_are_told_apart_and_taken_up_again() {
 fn a_failure_beyond_the_tolerance_ends_with_one() {
     let home = Home::with_sandbox(&config(100, ""));
     home.run("bootstrap").code(0);
-    home.run("sandbox fail account payments-prod something")
-        .code(0);
+    home.run("sandbox fail account payments-prod something").code(0);
     let ended = home.run("deploy --tolerance 0").code(1);
-    assert!(
-        ended.stderr.contains("beyond its tolerance"),
-        "{}",
-        ended.stderr
-    );
+    assert!(ended.stderr.contains("beyond its tolerance"), "{}", ended.stderr);
 }
 
 #[test]
@@ -229,8 +210,7 @@ fn an_alarm_deleted_by_hand_is_mended_by_recreating_the_instance() {
         .as_str()
         .expect("an id")
         .to_owned();
-    home.run(&format!("sandbox break alarm-delete --account {id}"))
-        .code(0);
+    home.run(&format!("sandbox break alarm-delete --account {id}")).code(0);
     home.config(&config(100, &rule("account", &id, 700)));
     let ended = home.run("deploy --tolerance 1");
     assert!(
@@ -248,19 +228,11 @@ fn destroying_takes_the_members_out_before_the_billing_side() {
     home.run("destroy").code(2);
     assert_eq!(account(&home, "prod-web")["coverage"], "covered");
     let doctor = home.run("sandbox show").code(0);
-    let organization = doctor
-        .stdout
-        .split(',')
-        .next()
-        .unwrap_or_default()
-        .to_owned();
-    home.run(&format!("destroy --organization {organization}"))
-        .code(0);
+    let organization = doctor.stdout.split(',').next().unwrap_or_default().to_owned();
+    home.run(&format!("destroy --organization {organization}")).code(0);
     assert_eq!(account(&home, "prod-web")["coverage"], "missing");
     let shown = home.run("sandbox show").code(0);
     assert!(!shown.stdout.contains("StackSet"), "{}", shown.stdout);
-    let again = home
-        .run(&format!("destroy -v --organization {organization}"))
-        .code(0);
+    let again = home.run(&format!("destroy -v --organization {organization}")).code(0);
     assert_eq!(again.calls("write"), 0);
 }

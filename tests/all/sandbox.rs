@@ -13,8 +13,7 @@ impl Box {
         let made = Self {
             folder: tempfile::tempdir().unwrap(),
         };
-        made.run(&[&["sandbox", "new"], arguments].concat())
-            .success();
+        made.run(&[&["sandbox", "new"], arguments].concat()).success();
         made
     }
 
@@ -79,11 +78,7 @@ fn a_damaged_file_is_said_to_be_and_left() {
     std::fs::write(&path, "oops").unwrap();
     for arguments in [&["sandbox", "show"][..], &["sandbox", "new", "--force"]] {
         let failed = sandbox.run(arguments).failure();
-        assert!(
-            stderr(&failed).contains("not a sandbox"),
-            "{}",
-            stderr(&failed)
-        );
+        assert!(stderr(&failed).contains("not a sandbox"), "{}", stderr(&failed));
     }
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "oops");
 }
@@ -96,40 +91,21 @@ fn the_clock_goes_forward_and_resetting_starts_over() {
     assert_ne!(sandbox.show()["now"], before["now"]);
     sandbox.run(&["sandbox", "reset"]).success();
     assert_eq!(sandbox.show(), before);
-    sandbox
-        .run(&["sandbox", "advance", "-1d"])
-        .failure()
-        .code(2);
+    sandbox.run(&["sandbox", "advance", "-1d"]).failure().code(2);
 }
 
 #[test]
 fn accounts_are_added_moved_and_suspended() {
     let sandbox = Box::new(&[]);
     sandbox
-        .run(&[
-            "sandbox",
-            "add-account",
-            "--name",
-            "late",
-            "--ou",
-            "Security",
-        ])
+        .run(&["sandbox", "add-account", "--name", "late", "--ou", "Security"])
         .success();
     assert_eq!(sandbox.account("late")["ou"], "Root/Security");
     sandbox
-        .run(&[
-            "sandbox",
-            "move",
-            "--name",
-            "late",
-            "--ou",
-            "Production/Data",
-        ])
+        .run(&["sandbox", "move", "--name", "late", "--ou", "Production/Data"])
         .success();
     assert_eq!(sandbox.account("late")["ou"], "Root/Production/Data");
-    sandbox
-        .run(&["sandbox", "suspend", "--name", "late"])
-        .success();
+    sandbox.run(&["sandbox", "suspend", "--name", "late"]).success();
     assert_eq!(sandbox.account("late")["state"], "SUSPENDED");
     // Two OUs bear this name.
     let failed = sandbox
@@ -147,40 +123,22 @@ fn accounts_are_added_moved_and_suspended() {
 #[test]
 fn faults_are_set_shown_and_taken_away() {
     let sandbox = Box::new(&["--throttle", "30%"]);
+    sandbox.run(&["sandbox", "fail", "deny", "iam:CreateRole"]).success();
     sandbox
-        .run(&["sandbox", "fail", "deny", "iam:CreateRole"])
-        .success();
-    sandbox
-        .run(&[
-            "sandbox",
-            "fail",
-            "account",
-            "data-lake",
-            "explicit",
-            "deny",
-        ])
+        .run(&["sandbox", "fail", "account", "data-lake", "explicit", "deny"])
         .success();
     let faults = sandbox.show()["faults"].clone();
     assert_eq!(faults["throttle"], 0.3);
     assert_eq!(faults["deny"][0], "iam:CreateRole");
-    let id = sandbox.account("data-lake")["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = sandbox.account("data-lake")["id"].as_str().unwrap().to_owned();
     assert_eq!(faults["accounts"][&id], "explicit deny");
     let shown = sandbox.run(&["sandbox", "show"]).success();
     let shown = String::from_utf8_lossy(&shown.get_output().stdout).into_owned();
-    assert!(
-        shown.contains("30% of the API calls are throttled"),
-        "{shown}"
-    );
+    assert!(shown.contains("30% of the API calls are throttled"), "{shown}");
     sandbox.run(&["sandbox", "fail", "none"]).success();
     assert_eq!(sandbox.show()["faults"]["throttle"], 0.0);
     for wrong in ["130%", "many"] {
-        sandbox
-            .run(&["sandbox", "fail", "throttle", wrong])
-            .failure()
-            .code(2);
+        sandbox.run(&["sandbox", "fail", "throttle", wrong]).failure().code(2);
     }
 }
 
@@ -204,24 +162,13 @@ fn a_process_told_to_die_dies_once_and_the_world_stays_readable() {
 fn a_large_organisation_is_made_and_shown_by_numbers() {
     let sandbox = Box::new(&["--accounts", "2000", "--ous", "60", "--depth", "4"]);
     let shown = sandbox.run(&["sandbox", "show"]).success();
-    let lines = shown
-        .get_output()
-        .stdout
-        .iter()
-        .filter(|byte| **byte == b'\n');
+    let lines = shown.get_output().stdout.iter().filter(|byte| **byte == b'\n');
     assert!(lines.count() < 100);
 }
 
 #[test]
 fn a_world_of_publications_is_made_shown_kept_and_bounded() {
-    let sandbox = Box::new(&[
-        "--publications",
-        "2h~1h",
-        "--missing",
-        "10%",
-        "--payer-late",
-        "2h",
-    ]);
+    let sandbox = Box::new(&["--publications", "2h~1h", "--missing", "10%", "--payer-late", "2h"]);
     let says = "Charges are published every 2h, up to 1h early or late; 10% of them never come; the payer sees them 2h \
                 later.";
     let shown = sandbox.run(&["sandbox", "show"]).success();
@@ -254,11 +201,7 @@ fn a_file_from_before_there_were_worlds_of_publications_is_read() {
     let text = std::fs::read_to_string(&path).unwrap();
     let (header, world) = text.split_once('\n').unwrap();
     let mut world: Value = serde_json::from_str(world).unwrap();
-    world
-        .as_object_mut()
-        .unwrap()
-        .remove("publications")
-        .unwrap();
+    world.as_object_mut().unwrap().remove("publications").unwrap();
     world["sfn"]["executions"] = serde_json::json!([{
         "machine": "m", "name": "n", "status": "SUCCEEDED", "started": "2026-03-10T09:00:00Z",
         "stopped": "2026-03-10T09:00:01Z", "input": {}, "output": null, "error": null, "history": []
@@ -266,10 +209,7 @@ fn a_file_from_before_there_were_worlds_of_publications_is_read() {
     std::fs::write(&path, format!("{header}\n{world}\n")).unwrap();
     let shown = sandbox.run(&["sandbox", "show"]).success();
     let shown = String::from_utf8_lossy(&shown.get_output().stdout).into_owned();
-    assert!(
-        shown.contains("every 6h, up to 20m early or late."),
-        "{shown}"
-    );
+    assert!(shown.contains("every 6h, up to 20m early or late."), "{shown}");
     sandbox.run(&["sandbox", "advance", "1h"]).success();
 }
 
@@ -302,10 +242,7 @@ fn a_day_is_spent_in_a_lump_or_in_some_hours() {
         String::from_utf8_lossy(&done.get_output().stdout).into_owned()
     };
     let lump = said(&["--daily", "100", "--at", "13:30"]);
-    assert!(
-        lump.contains("$100.00 a day, at 13:30 UTC from now on"),
-        "{lump}"
-    );
+    assert!(lump.contains("$100.00 a day, at 13:30 UTC from now on"), "{lump}");
     let hours = said(&["--daily", "100", "--between", "08:00-20:00"]);
     assert!(hours.contains("from 08:00 UTC to 20:00 UTC"), "{hours}");
     for (wrong, why) in [

@@ -80,9 +80,7 @@ async fn read(mut world: World) -> (Sandbox, f64) {
 
 fn calls(sandbox: &Sandbox, service: Service) -> usize {
     let counts = sandbox.gate().counts();
-    let of_service = counts
-        .iter()
-        .filter(|(operation, _)| operation.service == service);
+    let of_service = counts.iter().filter(|(operation, _)| operation.service == service);
     of_service.map(|(_, count)| count.calls as usize).sum()
 }
 
@@ -90,10 +88,7 @@ fn calls(sandbox: &Sandbox, service: Service) -> usize {
 async fn reading_everything_takes_each_page_once_and_little_more_than_their_longest_chain() {
     let world = world(rolled_out());
     let forced = Forced::walk(&Sandbox::in_memory(world.clone()).services(), "billctl").await;
-    assert!(
-        forced.instances >= ACCOUNTS / cloudformation::PAGE_SIZE,
-        "{forced:?}"
-    );
+    assert!(forced.instances >= ACCOUNTS / cloudformation::PAGE_SIZE, "{forced:?}");
     let (sandbox, took) = read(world).await;
     assert_eq!(
         calls(&sandbox, Service::Organizations),
@@ -106,10 +101,7 @@ async fn reading_everything_takes_each_page_once_and_little_more_than_their_long
         "each page once, and the StackSet"
     );
     let chain = forced.chain() as f64;
-    assert!(
-        took <= chain * BUDGET,
-        "{took} calls after another, {forced:?}"
-    );
+    assert!(took <= chain * BUDGET, "{took} calls after another, {forced:?}");
 }
 
 #[tokio::test]
@@ -125,10 +117,7 @@ async fn ten_thousand_accounts_that_hold_nothing_yet_are_read_along_their_longes
     let (sandbox, took) = read(world).await;
     assert_eq!(calls(&sandbox, Service::Organizations), forced.organization);
     let chain = forced.chain() as f64;
-    assert!(
-        took.round() <= chain,
-        "{took} calls after another, {forced:?}"
-    );
+    assert!(took.round() <= chain, "{took} calls after another, {forced:?}");
 }
 
 #[tokio::test]
@@ -157,10 +146,7 @@ async fn the_spend_of_ten_thousand_accounts_takes_no_longer_than_its_longest_cha
     let took = passed.as_secs_f64() / LATENCY.as_secs_f64();
     // One answer of GetMetricData stands at the end: all batches can be asked for at once.
     let chain = (forced.organization_chain + 1) as f64;
-    assert!(
-        took.round() <= chain,
-        "{took} calls after another, {forced:?}"
-    );
+    assert!(took.round() <= chain, "{took} calls after another, {forced:?}");
     // From 30 January to 11 March, six publications a day at most, into an answer of 100,800 datapoints.
     assert_eq!(
         calls(&sandbox, Service::CloudWatch),
@@ -184,13 +170,9 @@ async fn under_throttling_reading_finishes_with_no_more_calls_than_throttling_ex
     assert_eq!(organization.accounts().count(), ACCOUNTS + 1);
     assert!(observed.instances.len() > ACCOUNTS * 9 / 10);
     let least = (forced.organization + forced.instances + 1) as f64;
-    let made =
-        (calls(&sandbox, Service::Organizations) + calls(&sandbox, Service::CloudFormation)) as f64;
+    let made = (calls(&sandbox, Service::Organizations) + calls(&sandbox, Service::CloudFormation)) as f64;
     assert!(made > least, "something was throttled");
-    assert!(
-        made <= least / 0.7 * 1.2,
-        "{made} calls, {least} without throttling"
-    );
+    assert!(made <= least / 0.7 * 1.2, "{made} calls, {least} without throttling");
     // A call in three is throttled whatever the speed: the lane goes down to its floor, and no further.
     let lanes = sandbox.gate().lanes();
     let lane = lanes
@@ -204,16 +186,10 @@ async fn under_throttling_reading_finishes_with_no_more_calls_than_throttling_ex
 fn a_deploy_without_changes_reads_and_asks_no_instance_for_its_overrides() {
     let home = rolled_out();
     let ended = home.run("deploy -v").code(0);
-    assert!(
-        ended.stdout.contains("nothing to change"),
-        "{}",
-        ended.stdout
-    );
+    assert!(ended.stdout.contains("nothing to change"), "{}", ended.stdout);
     assert_eq!(ended.calls("write"), 0, "{}", ended.stderr);
     assert!(
-        !ended
-            .stderr
-            .contains("cloudformation:DescribeStackInstance "),
+        !ended.stderr.contains("cloudformation:DescribeStackInstance "),
         "{} overrides are told by the listing: {}",
         OVERRIDDEN,
         ended.stderr

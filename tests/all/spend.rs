@@ -224,8 +224,7 @@ fn luminance(colour: &str) -> f64 {
 
 #[test]
 fn text_has_the_contrast_that_wcag_asks_for_in_each_scheme() {
-    let html =
-        render::spend_html(&Company::small().report(By::Account, Interval::Day, 14, None)).unwrap();
+    let html = render::spend_html(&Company::small().report(By::Account, Interval::Day, 14, None)).unwrap();
     let schemes: Vec<&str> = html.split(":root {").skip(1).collect();
     assert_eq!(schemes.len(), 3, "light, dark and print");
     for scheme in schemes {

@@ -13,11 +13,7 @@ fn the_demo_ends_with_a_mail_to_the_owner_of_the_account_that_overspent() {
         "{}",
         ended.stdout
     );
-    assert!(
-        ended.stdout.contains("The alarm of payments-prod"),
-        "{}",
-        ended.stdout
-    );
+    assert!(ended.stdout.contains("The alarm of payments-prod"), "{}", ended.stdout);
     let next = ended.stdout.trim_end().lines().last();
     assert!(
         next.is_some_and(|line| line.ends_with(" sandbox advance 28d")),
@@ -30,10 +26,7 @@ fn the_demo_ends_with_a_mail_to_the_owner_of_the_account_that_overspent() {
         .find(|path| path.extension().is_some_and(|kind| kind == "html"))
         .expect("a mail");
     let html = std::fs::read_to_string(mail).expect("the mail");
-    assert!(
-        html.contains("payments-prod") && html.contains("$250.00"),
-        "{html}"
-    );
+    assert!(html.contains("payments-prod") && html.contains("$250.00"), "{html}");
 }
 
 #[test]
@@ -44,16 +37,8 @@ fn a_second_bootstrap_and_a_second_deploy_write_nothing() {
     assert!(home.run("deploy -v --ou Production").code(0).calls("write") > 0);
     let again = home.run("deploy -v --ou Production").code(0);
     assert_eq!(again.calls("write"), 0);
-    assert!(
-        again.stdout.contains("nothing to change"),
-        "{}",
-        again.stdout
-    );
-    assert!(
-        !again.stderr.contains("DescribeStackInstance "),
-        "{}",
-        again.stderr
-    );
+    assert!(again.stdout.contains("nothing to change"), "{}", again.stdout);
+    assert!(!again.stderr.contains("DescribeStackInstance "), "{}", again.stderr);
 }
 
 /// That `line` fails with `code`, says all of `words`, and writes nothing.
@@ -62,11 +47,7 @@ fn refused(home: &Home, line: &str, code: i32, words: &[&str]) -> Ended {
     let before = std::fs::read(home.path().join("sandbox.json")).ok();
     let ended = home.run(line).code(code);
     for word in words {
-        assert!(
-            ended.stderr.contains(word),
-            "no {word:?} in:\n{}",
-            ended.stderr
-        );
+        assert!(ended.stderr.contains(word), "no {word:?} in:\n{}", ended.stderr);
     }
     let after = std::fs::read(home.path().join("sandbox.json")).ok();
     assert!(before == after, "the sandbox changed");
@@ -117,8 +98,7 @@ fn trusted_access_that_is_off_stops_a_deploy_with_its_cure() {
 #[test]
 fn a_permission_that_is_missing_is_named() {
     let home = Home::with_sandbox(CONFIG);
-    home.run("sandbox fail deny organizations:ListRoots")
-        .code(0);
+    home.run("sandbox fail deny organizations:ListRoots").code(0);
     refused(
         &home,
         "deploy --ou Production",
@@ -131,12 +111,7 @@ fn a_permission_that_is_missing_is_named() {
 fn a_member_account_is_refused() {
     let home = Home::with_sandbox(CONFIG);
     home.run("sandbox login --name payments-prod").code(0);
-    refused(
-        &home,
-        "status",
-        2,
-        &["is not the management account", "--profile"],
-    );
+    refused(&home, "status", 2, &["is not the management account", "--profile"]);
 }
 
 #[test]

@@ -15,13 +15,7 @@ fn mails(home: &Home) -> usize {
     let outbox = std::fs::read_dir(home.path().join("sandbox-outbox"));
     outbox.map_or(0, |files| {
         files
-            .filter_map(|file| {
-                file.ok()?
-                    .path()
-                    .extension()?
-                    .to_str()
-                    .map(|it| it == "txt")
-            })
+            .filter_map(|file| file.ok()?.path().extension()?.to_str().map(|it| it == "txt"))
             .filter(|is_text| *is_text)
             .count()
     })
@@ -55,8 +49,7 @@ fn break_the_rules_role(home: &Home) {
 #[test]
 fn telling_every_few_hours_mails_as_often_as_the_table_says_without_any_stack_set() {
     let home = bootstrapped(CONFIG);
-    home.run("sandbox spend --name payments-prod --daily 120")
-        .code(0);
+    home.run("sandbox spend --name payments-prod --daily 120").code(0);
     home.run("sandbox spend --name prod-web --daily 40").code(0);
     home.run("sandbox advance 27h").code(0);
     let mut by_day: BTreeMap<String, usize> = BTreeMap::new();
@@ -71,18 +64,11 @@ fn telling_every_few_hours_mails_as_often_as_the_table_says_without_any_stack_se
         before = now;
     }
     // The first day, the second and the third; the fourth is silent.
-    let counts: Vec<usize> = by_day
-        .values()
-        .copied()
-        .filter(|count| *count > 0)
-        .collect();
+    let counts: Vec<usize> = by_day.values().copied().filter(|count| *count > 0).collect();
     assert_eq!(counts, [1, 1, 1], "{by_day:?}");
     let days: Vec<bool> = by_day.values().map(|count| *count > 0).collect();
     let first = days.iter().position(|told| *told).expect("a mail");
-    assert!(
-        days[first..first + 3].iter().all(|told| *told),
-        "{by_day:?}"
-    );
+    assert!(days[first..first + 3].iter().all(|told| *told), "{by_day:?}");
 }
 
 #[test]
@@ -98,10 +84,8 @@ fn telling_needs_a_notifier_and_thresholds() {
 #[test]
 fn only_those_asked_for_are_told() {
     let home = bootstrapped(CONFIG);
-    home.run("sandbox spend --name payments-prod --daily 120")
-        .code(0);
-    home.run("sandbox spend --name sandbox-chen --daily 120")
-        .code(0);
+    home.run("sandbox spend --name payments-prod --daily 120").code(0);
+    home.run("sandbox spend --name sandbox-chen --daily 120").code(0);
     home.run("sandbox advance 48h").code(0);
     let told = json(&home, "spend --tell --ou Sandboxes");
     assert_eq!(told["told"]["started"], 1, "{}", told["told"]);
@@ -118,19 +102,13 @@ fn only_those_asked_for_are_told() {
 fn status_finds_who_is_above_and_was_not_told_until_they_are() {
     let home = bootstrapped(ROLLED_OUT);
     home.run("deploy --yes").code(0);
-    home.run("sandbox break rule-disable --name payments-prod")
-        .code(0);
+    home.run("sandbox break rule-disable --name payments-prod").code(0);
     home.run("status --check").code(0);
-    home.run("sandbox spend --name payments-prod --daily 120")
-        .code(0);
+    home.run("sandbox spend --name payments-prod --daily 120").code(0);
     home.run("sandbox advance 60h").code(0);
 
     let ended = home.run("status --check").code(4);
-    for word in [
-        "1 above the limit without anybody told",
-        "nobody told",
-        "spend --tell",
-    ] {
+    for word in ["1 above the limit without anybody told", "nobody told", "spend --tell"] {
         assert!(ended.stdout.contains(word), "no {word}: {}", ended.stdout);
     }
     let status = json(&home, "status");
@@ -138,11 +116,7 @@ fn status_finds_who_is_above_and_was_not_told_until_they_are() {
     assert_eq!(above["finding"], true, "{above}");
     assert_eq!(above["told"]["state"], "no");
     assert!(above["days"].as_u64() >= Some(2), "{above}");
-    assert!(
-        home.run("status --format markdown")
-            .stdout
-            .contains("nobody told")
-    );
+    assert!(home.run("status --format markdown").stdout.contains("nobody told"));
 
     home.run("spend --tell").code(0);
     // Under way is no finding, and a minute later they are told.
@@ -160,8 +134,7 @@ fn status_finds_who_is_above_and_was_not_told_until_they_are() {
 fn status_tells_an_untold_account_that_no_alarm_watches() {
     let home = bootstrapped(ROLLED_OUT);
     home.run("deploy --yes").code(0);
-    home.run("sandbox spend --name sandbox-chen --daily 120")
-        .code(0);
+    home.run("sandbox spend --name sandbox-chen --daily 120").code(0);
     home.run("sandbox advance 48h").code(0);
     let status = json(&home, "status");
     let cause = status["above"][0]["cause"].as_str().unwrap_or_default();
@@ -173,8 +146,7 @@ fn what_could_not_be_delivered_is_sent_again_once() {
     let home = bootstrapped(ROLLED_OUT);
     home.run("deploy --yes").code(0);
     break_the_rules_role(&home);
-    home.run("sandbox spend --name payments-prod --daily 120")
-        .code(0);
+    home.run("sandbox spend --name payments-prod --daily 120").code(0);
     home.run("sandbox advance 60h").code(0);
     assert_eq!(mails(&home), 0);
     let status = json(&home, "status");
@@ -203,8 +175,7 @@ fn what_could_not_be_delivered_is_sent_again_once() {
 #[test]
 fn a_day_that_failed_is_started_again_while_the_account_is_above() {
     let home = bootstrapped(CONFIG);
-    home.run("sandbox spend --name payments-prod --daily 120")
-        .code(0);
+    home.run("sandbox spend --name payments-prod --daily 120").code(0);
     home.run("sandbox advance 60h").code(0);
     // SES lost the sender.
     home.edit_world(|world| {
@@ -216,11 +187,7 @@ fn a_day_that_failed_is_started_again_while_the_account_is_above() {
     home.run("sandbox advance 1h").code(0);
     assert_eq!(mails(&home), 0);
     let status = json(&home, "status");
-    assert_eq!(
-        status["above"][0]["told"]["state"], "failed",
-        "{}",
-        status["above"]
-    );
+    assert_eq!(status["above"][0]["told"]["state"], "failed", "{}", status["above"]);
 
     home.run("sandbox verify billing@example.com").code(0);
     let done = json(&home, "resend");

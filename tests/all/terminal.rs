@@ -21,18 +21,11 @@ fn type_into(stage: &Stage, arguments: &[&str], dialog: &[(&str, &str)]) -> Opti
 }
 
 /// The same on a terminal of so many columns.
-fn on_columns(
-    columns: u16,
-    stage: &Stage,
-    arguments: &[&str],
-    dialog: &[(&str, &str)],
-) -> Option<Screen> {
+fn on_columns(columns: u16, stage: &Stage, arguments: &[&str], dialog: &[(&str, &str)]) -> Option<Screen> {
     let venv = venv::shared("billctl on a terminal")?;
     let home = stage.path("");
     let mut command = vec![
-        assert_cmd::cargo::cargo_bin!("billctl")
-            .display()
-            .to_string(),
+        assert_cmd::cargo::cargo_bin!("billctl").display().to_string(),
         "--sandbox=sandbox.json".to_owned(),
     ];
     command.extend(arguments.iter().map(|argument| (*argument).to_owned()));
@@ -44,10 +37,7 @@ fn on_columns(
         "dialog": dialog,
     });
     let mut child = Command::new(venv.python())
-        .arg(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/support/terminal.py"
-        ))
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/terminal.py"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -119,16 +109,8 @@ fn a_no_changes_nothing_and_a_yes_goes_ahead() {
         return;
     };
     assert_eq!(screen.code, 130, "{}", screen.text);
-    assert!(
-        screen.text.contains("nothing was changed"),
-        "{}",
-        screen.text
-    );
-    assert!(
-        stage
-            .succeeds(&["bootstrap", "--plan"])
-            .contains("to create")
-    );
+    assert!(screen.text.contains("nothing was changed"), "{}", screen.text);
+    assert!(stage.succeeds(&["bootstrap", "--plan"]).contains("to create"));
 
     let screen = type_into(&stage, &["bootstrap"], &[("apply this plan? [y/N]", "y")]).unwrap();
     assert_eq!(screen.code, 0, "{}", screen.text);
@@ -148,11 +130,7 @@ fn destroy_wants_the_organisations_id_and_no_yes() {
         return;
     };
     assert_eq!(screen.code, 130, "{}", screen.text);
-    assert!(
-        stage
-            .succeeds(&["bootstrap", "--plan"])
-            .contains("nothing to change")
-    );
+    assert!(stage.succeeds(&["bootstrap", "--plan"]).contains("nothing to change"));
 
     let id = screen
         .text
@@ -162,11 +140,7 @@ fn destroy_wants_the_organisations_id_and_no_yes() {
         .expect("the question names it");
     let screen = type_into(&stage, &["destroy"], &[(question, &id)]).unwrap();
     assert_eq!(screen.code, 0, "{}", screen.text);
-    assert!(
-        stage
-            .succeeds(&["bootstrap", "--plan"])
-            .contains("to create")
-    );
+    assert!(stage.succeeds(&["bootstrap", "--plan"]).contains("to create"));
 }
 
 #[test]
@@ -176,11 +150,7 @@ fn status_leaves_out_the_columns_that_a_narrow_terminal_has_no_room_for() {
     stage.succeeds(&["bootstrap"]);
     stage.succeeds(&["deploy"]);
     for (columns, there, gone) in [
-        (
-            80,
-            &["NAME", "EFFECTIVE"][..],
-            &["OU", "INSTANCE", "DRIFT"][..],
-        ),
+        (80, &["NAME", "EFFECTIVE"][..], &["OU", "INSTANCE", "DRIFT"][..]),
         (120, &["NAME", "OU", "INSTANCE"], &["DRIFT"]),
         (140, &["NAME", "OU", "INSTANCE", "DRIFT"], &[]),
     ] {
@@ -203,14 +173,8 @@ fn status_leaves_out_the_columns_that_a_narrow_terminal_has_no_room_for() {
             assert!(headings.contains(heading), "{columns}: {heading} in {text}");
         }
         for heading in gone {
-            assert!(
-                !headings.contains(heading),
-                "{columns}: {heading} in {text}"
-            );
-            assert!(
-                text.contains("not shown, for want of room"),
-                "{columns}: {text}"
-            );
+            assert!(!headings.contains(heading), "{columns}: {heading} in {text}");
+            assert!(text.contains("not shown, for want of room"), "{columns}: {text}");
         }
     }
 }

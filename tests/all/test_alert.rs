@@ -21,7 +21,8 @@ struct Billing {
 
 impl Billing {
     async fn made() -> Self {
-        let text = "[mail]\nfrom = \"billing@example.com\"\nidentity = \"example.com\"\nfallback = \"all@example.com\"\n";
+        let text =
+            "[mail]\nfrom = \"billing@example.com\"\nidentity = \"example.com\"\nfallback = \"all@example.com\"\n";
         let config = Config::parse("config.toml", text).unwrap();
         let world = seed::demo();
         let account = world
@@ -41,13 +42,9 @@ impl Billing {
             facts,
             account,
         };
-        let observed = observe::read(&billing.services, &billing.scope())
-            .await
-            .unwrap();
+        let observed = observe::read(&billing.services, &billing.scope()).await.unwrap();
         let plan = plan::plan(resource::desired(&billing.scope()), &observed.present);
-        apply::billing::run(&plan, &billing.services, &Silent)
-            .await
-            .unwrap();
+        apply::billing::run(&plan, &billing.services, &Silent).await.unwrap();
         billing
     }
 
@@ -83,10 +80,7 @@ async fn a_test_is_followed_to_the_mail() {
     billing.ready();
     let journey = billing.test().await;
     assert!(
-        journey
-            .hops
-            .iter()
-            .all(|hop| hop.status != HopStatus::Failed),
+        journey.hops.iter().all(|hop| hop.status != HopStatus::Failed),
         "{journey:#?}"
     );
     assert_eq!(journey.cure, None);
@@ -94,17 +88,10 @@ async fn a_test_is_followed_to_the_mail() {
     let [mail] = world.sesv2.mails() else {
         panic!("{} mails", world.sesv2.mails().len())
     };
-    assert_eq!(
-        journey.message_id.as_deref(),
-        Some(mail.message_id.as_str())
-    );
+    assert_eq!(journey.message_id.as_deref(), Some(mail.message_id.as_str()));
     assert_eq!(journey.recipients, mail.to);
     assert_eq!(mail.account(), Some(billing.account.to_string().as_str()));
-    assert!(
-        mail.subject.to_lowercase().contains("test"),
-        "{}",
-        mail.subject
-    );
+    assert!(mail.subject.to_lowercase().contains("test"), "{}", mail.subject);
 }
 
 #[tokio::test]
@@ -205,10 +192,7 @@ async fn an_unverified_sender_is_named_with_its_cure() {
     assert_eq!(journey.message_id, None);
     let (_, detail, cure) = failure(&journey);
     assert!(detail.contains("billing@example.com"), "{detail}");
-    assert!(
-        cure.contains("identity example.com isn't verified"),
-        "{cure}"
-    );
+    assert!(cure.contains("identity example.com isn't verified"), "{cure}");
 }
 
 #[tokio::test]
@@ -238,10 +222,7 @@ async fn a_template_that_does_not_render_is_reported_with_what_it_lacks() {
     let billing = Billing::made().await;
     billing.ready();
     let sesv2 = &billing.services.sesv2;
-    let mut template = sesv2
-        .get_email_template("billctl-spend-alarm")
-        .await
-        .unwrap();
+    let mut template = sesv2.get_email_template("billctl-spend-alarm").await.unwrap();
     template.html.push_str("{{no_such_variable}}");
     sesv2.update_email_template(&template).await.unwrap();
     let journey = billing.test().await;
@@ -301,12 +282,7 @@ async fn a_notifier_that_fails_is_shown_with_its_cause() {
     let billing = Billing::made().await;
     billing.ready();
     let arn = billing.scope().notifier_arn();
-    let machine = billing
-        .services
-        .sfn
-        .describe_state_machine(&arn)
-        .await
-        .unwrap();
+    let machine = billing.services.sfn.describe_state_machine(&arn).await.unwrap();
     let mut definition = machine.definition;
     definition["States"]["Read the event"] = serde_json::json!({
         "Type": "Fail", "Error": "Broken", "Cause": "by hand"
@@ -327,10 +303,7 @@ async fn a_notifier_role_that_may_not_send_is_named_with_its_cure() {
     let billing = Billing::made().await;
     billing.ready();
     let iam = &billing.services.iam;
-    let mut policy = iam
-        .get_role_policy("billctl-notifier", "billctl")
-        .await
-        .unwrap();
+    let mut policy = iam.get_role_policy("billctl-notifier", "billctl").await.unwrap();
     policy["Statement"]
         .as_array_mut()
         .unwrap()
@@ -340,9 +313,5 @@ async fn a_notifier_role_that_may_not_send_is_named_with_its_cure() {
         .unwrap();
     let journey = billing.test().await;
     assert_eq!(journey.message_id, None);
-    assert!(
-        journey.cure.unwrap().contains("role"),
-        "{:#?}",
-        journey.hops
-    );
+    assert!(journey.cure.unwrap().contains("role"), "{:#?}", journey.hops);
 }

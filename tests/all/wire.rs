@@ -11,10 +11,7 @@ use crate::support::emulator::{Endpoints, Tenant, shared};
 /// The built binary in an environment that reaches this tenant and nothing else.
 pub fn billctl(tenant: &Tenant, endpoints: Endpoints, dir: &Path) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("billctl"));
-    command
-        .env_clear()
-        .envs(tenant.env(endpoints))
-        .current_dir(dir);
+    command.env_clear().envs(tenant.env(endpoints)).current_dir(dir);
     command
 }
 
@@ -162,27 +159,16 @@ fn bootstrap_makes_the_billing_side_once_and_repairs_each_field_that_somebody_ch
           'dashboard': client('cloudwatch').get_dashboard(DashboardName='billctl')['DashboardBody'],\n\
          }";
     let made = tenant.boto3(Endpoints::Closest, read);
+    assert!(made["role"].to_string().contains("states.amazonaws.com"), "{made}");
     assert!(
-        made["role"].to_string().contains("states.amazonaws.com"),
+        made["machine"].as_str().unwrap_or_default().contains("JSONata"),
         "{made}"
     );
     assert!(
-        made["machine"]
-            .as_str()
-            .unwrap_or_default()
-            .contains("JSONata"),
+        made["targets"][0]["Arn"].to_string().contains("billctl-notifier"),
         "{made}"
     );
-    assert!(
-        made["targets"][0]["Arn"]
-            .to_string()
-            .contains("billctl-notifier"),
-        "{made}"
-    );
-    assert!(
-        made["policy"].to_string().contains("aws:PrincipalOrgID"),
-        "{made}"
-    );
+    assert!(made["policy"].to_string().contains("aws:PrincipalOrgID"), "{made}");
     assert_eq!(made["alarm"], 120.0);
 
     // Again: nothing changed, and no write call.

@@ -37,8 +37,7 @@ impl Forced {
             instances: 0,
         };
         // Each OU with the length of the chain at whose end it is known.
-        let mut open: VecDeque<(OuId, usize)> =
-            roots.items.into_iter().map(|root| (root.id, 1)).collect();
+        let mut open: VecDeque<(OuId, usize)> = roots.items.into_iter().map(|root| (root.id, 1)).collect();
         while let Some((ou, known)) = open.pop_front() {
             let mut at = known;
             let mut token = None;

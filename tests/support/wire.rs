@@ -58,12 +58,7 @@ impl Wire {
     }
 }
 
-fn connection(
-    stream: &TcpStream,
-    services: &Services,
-    seen: &Mutex<Counts>,
-    latency: Duration,
-) -> std::io::Result<()> {
+fn connection(stream: &TcpStream, services: &Services, seen: &Mutex<Counts>, latency: Duration) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader)? {
@@ -78,10 +73,7 @@ fn connection(
                 let code = error.code.unwrap_or_default();
                 (400, refusal(request.json, &code, &error.message))
             }
-            None => (
-                403,
-                refusal(request.json, "AccessDeniedException", "not served here"),
-            ),
+            None => (403, refusal(request.json, "AccessDeniedException", "not served here")),
         };
         let kind = if request.json {
             "application/x-amz-json-1.1"
@@ -142,10 +134,7 @@ fn read(reader: &mut BufReader<&TcpStream>) -> std::io::Result<Option<Request>> 
                 .filter_map(|pair| pair.split_once('='))
                 .map(|(key, value)| (key.to_owned(), decoded(value)))
                 .collect();
-            let operation = said
-                .get("Action")
-                .cloned()
-                .unwrap_or_else(|| line.trim().to_owned());
+            let operation = said.get("Action").cloned().unwrap_or_else(|| line.trim().to_owned());
             Request {
                 operation,
                 json: false,
@@ -184,7 +173,11 @@ fn answer(services: &Services, request: &Request) -> Option<Answer> {
             query("GetCallerIdentity", &elements(&fields))
         }),
         "DescribeOrganization" => block_on(organizations.describe_organization()).map(|found| {
-            let features = if found.all_features { "ALL" } else { "CONSOLIDATED_BILLING" };
+            let features = if found.all_features {
+                "ALL"
+            } else {
+                "CONSOLIDATED_BILLING"
+            };
             json!({"Organization": {
                 "Id": found.id.to_string(),
                 "Arn": found.arn.to_string(),
@@ -194,17 +187,18 @@ fn answer(services: &Services, request: &Request) -> Option<Answer> {
             .to_string()
         }),
         "ListRoots" => block_on(organizations.list_roots(token)).map(|page| {
-            let item = |root: &billctl_core::model::OrganizationalUnit| {
-                json!({"Id": root.id.as_str(), "Name": root.name})
-            };
+            let item =
+                |root: &billctl_core::model::OrganizationalUnit| json!({"Id": root.id.as_str(), "Name": root.name});
             listing("Roots", &page, item)
         }),
         "ListOrganizationalUnitsForParent" => {
             let page = block_on(organizations.list_ous_for_parent(&parent().ok()?, token));
             page.map(|page| {
-                listing("OrganizationalUnits", &page, |ou| {
-                    json!({"Id": ou.id.as_str(), "Name": ou.name})
-                })
+                listing(
+                    "OrganizationalUnits",
+                    &page,
+                    |ou| json!({"Id": ou.id.as_str(), "Name": ou.name}),
+                )
             })
         }
         "ListAccountsForParent" => {
@@ -232,10 +226,7 @@ fn answer(services: &Services, request: &Request) -> Option<Answer> {
             page.map(|page| {
                 let members: String = page.items.iter().map(instance).collect();
                 let next = page.next.map(|next| element("NextToken", &next));
-                let inner = format!(
-                    "<Summaries>{members}</Summaries>{}",
-                    next.unwrap_or_default()
-                );
+                let inner = format!("<Summaries>{members}</Summaries>{}", next.unwrap_or_default());
                 query("ListStackInstances", &inner)
             })
         }
@@ -273,28 +264,19 @@ fn query(operation: &str, inner: &str) -> String {
 }
 
 fn element(name: &str, text: &str) -> String {
-    let escaped = text
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;");
+    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     format!("<{name}>{escaped}</{name}>")
 }
 
 fn elements(fields: &[(&str, String)]) -> String {
-    fields
-        .iter()
-        .map(|(name, text)| element(name, text))
-        .collect()
+    fields.iter().map(|(name, text)| element(name, text)).collect()
 }
 
 fn parameters(parameters: &Parameters) -> String {
     parameters
         .iter()
         .map(|(key, value)| {
-            let fields = [
-                ("ParameterKey", key.clone()),
-                ("ParameterValue", value.clone()),
-            ];
+            let fields = [("ParameterKey", key.clone()), ("ParameterValue", value.clone())];
             format!("<member>{}</member>", elements(&fields))
         })
         .collect()

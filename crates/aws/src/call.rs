@@ -25,11 +25,7 @@ impl<C> Caller<C> {
 
     /// Sends a request until it is answered, and reads the error that it is answered with. `send` is
     /// `|| request.clone().send()`: every attempt needs the request anew.
-    pub(super) async fn call<T, E, F>(
-        &self,
-        operation: Operation,
-        send: impl FnMut() -> F,
-    ) -> Result<T>
+    pub(super) async fn call<T, E, F>(&self, operation: Operation, send: impl FnMut() -> F) -> Result<T>
     where
         F: Future<Output = Sent<T, E>> + Send,
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -102,6 +98,5 @@ pub(super) fn built<T>(
 
 /// A JSON document of an answer.
 pub(super) fn json(operation: Operation, text: &str, name: &str) -> Result<serde_json::Value> {
-    serde_json::from_str(text)
-        .map_err(|error| unusable(operation, format!("{name} is not JSON: {error}")))
+    serde_json::from_str(text).map_err(|error| unusable(operation, format!("{name} is not JSON: {error}")))
 }

@@ -63,12 +63,7 @@ where
 
 /// The meaning of an error code that stands for a failed part inside a success, such as an entry of `PutEvents`.
 pub(super) fn entry_error(operation: Operation, code: &str, message: &str) -> ServiceError {
-    ServiceError::new(
-        operation,
-        kind_of(operation.service, code, 400),
-        code,
-        message,
-    )
+    ServiceError::new(operation, kind_of(operation.service, code, 400), code, message)
 }
 
 /// What `code` means. The status only decides about codes that nobody has written down.
@@ -92,9 +87,7 @@ fn of_service(service: Service, code: &str) -> Option<Kind> {
         (S::CloudFormation, "OperationInProgressException" | "StaleRequestException") => Kind::Busy,
         // The operation was accepted before, and its answer got lost.
         (S::CloudFormation, "OperationIdAlreadyExistsException") => Kind::Exists,
-        (S::CloudFormation, "NameAlreadyExistsException" | "CreatedButModifiedException") => {
-            Kind::Exists
-        }
+        (S::CloudFormation, "NameAlreadyExistsException" | "CreatedButModifiedException") => Kind::Exists,
         // Quotas here; other services use the same word for the same thing, but IAM's has no "Exception".
         (S::CloudFormation, "LimitExceededException") => Kind::Quota,
         (S::CloudFormation, "StackSetNotEmptyException") => Kind::Other,
@@ -158,9 +151,7 @@ fn common(code: &str) -> Option<Kind> {
         | "TransactionInProgressException" => Kind::Throttled,
         // Two writes met: a moment later the same one goes through. The gate's pause and its narrower lane are
         // the cure for both.
-        "ConcurrentModification" | "ConcurrentModificationException" | "ConflictException" => {
-            Kind::Throttled
-        }
+        "ConcurrentModification" | "ConcurrentModificationException" | "ConflictException" => Kind::Throttled,
 
         "AccessDenied"
         | "AccessDeniedException"
@@ -299,11 +290,7 @@ where
 fn without_code(status: u16, body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let words: Vec<&str> = text.split_whitespace().collect();
-    let line: String = words
-        .join(" ")
-        .chars()
-        .filter(|letter| !letter.is_control())
-        .collect();
+    let line: String = words.join(" ").chars().filter(|letter| !letter.is_control()).collect();
     match line.char_indices().nth(SHOWN) {
         _ if line.is_empty() => format!("HTTP {status} with no body"),
         Some((end, _)) => format!("HTTP {status}: {}...", line.get(..end).unwrap_or_default()),

@@ -10,14 +10,13 @@ use super::convert::token as next;
 use billctl_core::model::{AccountId, REGION};
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::cloudformation::{
-    ACTIVATE_ORGANIZATIONS_ACCESS, CREATE_STACK_INSTANCES, CREATE_STACK_SET, CloudFormation,
-    DELETE_STACK_INSTANCES, DELETE_STACK_SET, DESCRIBE_ORGANIZATIONS_ACCESS,
-    DESCRIBE_STACK_INSTANCE, DESCRIBE_STACK_SET, DESCRIBE_STACK_SET_OPERATION,
-    DETECT_STACK_SET_DRIFT, DetailedStatus, InstanceFilter, InstancesRequest,
+    ACTIVATE_ORGANIZATIONS_ACCESS, CREATE_STACK_INSTANCES, CREATE_STACK_SET, CloudFormation, DELETE_STACK_INSTANCES,
+    DELETE_STACK_SET, DESCRIBE_ORGANIZATIONS_ACCESS, DESCRIBE_STACK_INSTANCE, DESCRIBE_STACK_SET,
+    DESCRIBE_STACK_SET_OPERATION, DETECT_STACK_SET_DRIFT, DetailedStatus, InstanceFilter, InstancesRequest,
     LIST_STACK_INSTANCE_RESOURCE_DRIFTS, LIST_STACK_INSTANCES, LIST_STACK_SET_OPERATION_RESULTS,
-    LIST_STACK_SET_OPERATIONS, OperationId, OperationResult, OrganizationsAccess, PAGE_SIZE,
-    Parameters, Preferences, ResourceDrift, STOP_STACK_SET_OPERATION, StackInstance, StackSet,
-    StackSetOperation, StackSetSpec, Targets, UPDATE_STACK_INSTANCES, UPDATE_STACK_SET,
+    LIST_STACK_SET_OPERATIONS, OperationId, OperationResult, OrganizationsAccess, PAGE_SIZE, Parameters, Preferences,
+    ResourceDrift, STOP_STACK_SET_OPERATION, StackInstance, StackSet, StackSetOperation, StackSetSpec, Targets,
+    UPDATE_STACK_INSTANCES, UPDATE_STACK_SET,
 };
 use billctl_core::service::{Operation, Page, Result};
 
@@ -62,9 +61,7 @@ impl CloudFormation for StackSets {
         let answer = send!(self, op, describe_organizations_access)?;
         Ok(match required(op, answer.status(), "Status")? {
             sdk::OrganizationStatus::Enabled => OrganizationsAccess::Enabled,
-            sdk::OrganizationStatus::DisabledPermanently => {
-                OrganizationsAccess::DisabledPermanently
-            }
+            sdk::OrganizationStatus::DisabledPermanently => OrganizationsAccess::DisabledPermanently,
             _ => OrganizationsAccess::Disabled,
         })
     }
@@ -242,11 +239,7 @@ impl CloudFormation for StackSets {
         started(op, answer.operation_id)
     }
 
-    async fn list_operations(
-        &self,
-        stack_set: &str,
-        token: Option<String>,
-    ) -> Result<Page<StackSetOperation>> {
+    async fn list_operations(&self, stack_set: &str, token: Option<String>) -> Result<Page<StackSetOperation>> {
         let op = LIST_STACK_SET_OPERATIONS;
         let answer = send!(
             self,
@@ -265,11 +258,7 @@ impl CloudFormation for StackSets {
         })
     }
 
-    async fn describe_operation(
-        &self,
-        stack_set: &str,
-        id: &OperationId,
-    ) -> Result<StackSetOperation> {
+    async fn describe_operation(&self, stack_set: &str, id: &OperationId) -> Result<StackSetOperation> {
         let op = DESCRIBE_STACK_SET_OPERATION;
         let answer = send!(
             self,
@@ -278,10 +267,7 @@ impl CloudFormation for StackSets {
             stack_set_name(stack_set),
             operation_id(&id.0),
         )?;
-        read::operation(
-            op,
-            &required(op, answer.stack_set_operation, "StackSetOperation")?,
-        )
+        read::operation(op, &required(op, answer.stack_set_operation, "StackSetOperation")?)
     }
 
     async fn list_operation_results(

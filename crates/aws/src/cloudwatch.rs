@@ -9,9 +9,9 @@ use super::call::{Caller, json, parsed, required};
 use super::classify::entry_error;
 use super::convert::{datetime, timestamp, token as next};
 use billctl_core::service::cloudwatch::{
-    Alarm, AlarmState, AlarmStatus, CloudWatch, DELETE_ALARMS, DELETE_DASHBOARDS, DESCRIBE_ALARMS,
-    DataRequest, GET_DASHBOARD, GET_METRIC_DATA, LIST_METRICS, Metric, MetricQuery, PUT_DASHBOARD,
-    PUT_METRIC_ALARM, QuerySource, Series,
+    Alarm, AlarmState, AlarmStatus, CloudWatch, DELETE_ALARMS, DELETE_DASHBOARDS, DESCRIBE_ALARMS, DataRequest,
+    GET_DASHBOARD, GET_METRIC_DATA, LIST_METRICS, Metric, MetricQuery, PUT_DASHBOARD, PUT_METRIC_ALARM, QuerySource,
+    Series,
 };
 use billctl_core::service::{Operation, Page, Result, Tags};
 
@@ -72,20 +72,13 @@ impl CloudWatch for Caller<Client> {
 
     async fn delete_alarms(&self, names: &[String]) -> Result<()> {
         for names in names.chunks(MAX_NAMES) {
-            let request = self
-                .client
-                .delete_alarms()
-                .set_alarm_names(Some(names.to_vec()));
+            let request = self.client.delete_alarms().set_alarm_names(Some(names.to_vec()));
             self.call(DELETE_ALARMS, || request.clone().send()).await?;
         }
         Ok(())
     }
 
-    async fn get_metric_data(
-        &self,
-        wanted: &DataRequest,
-        token: Option<String>,
-    ) -> Result<Page<Series>> {
+    async fn get_metric_data(&self, wanted: &DataRequest, token: Option<String>) -> Result<Page<Series>> {
         let op = GET_METRIC_DATA;
         let request = self
             .client
@@ -97,32 +90,28 @@ impl CloudWatch for Caller<Client> {
             .set_next_token(token);
         // One query can fail inside an answer that succeeds: without this its account would look as if it had
         // spent nothing.
-        let check =
-            |answer: &aws_sdk_cloudwatch::operation::get_metric_data::GetMetricDataOutput| {
-                let failed = answer.metric_data_results().iter().find_map(|result| {
-                    match result.status_code() {
-                        Some(sdk::StatusCode::InternalError) => {
-                            Some((result, "InternalServiceError"))
-                        }
-                        Some(sdk::StatusCode::Forbidden) => Some((result, "AccessDenied")),
-                        _ => None,
-                    }
+        let check = |answer: &aws_sdk_cloudwatch::operation::get_metric_data::GetMetricDataOutput| {
+            let failed = answer
+                .metric_data_results()
+                .iter()
+                .find_map(|result| match result.status_code() {
+                    Some(sdk::StatusCode::InternalError) => Some((result, "InternalServiceError")),
+                    Some(sdk::StatusCode::Forbidden) => Some((result, "AccessDenied")),
+                    _ => None,
                 });
-                match failed {
-                    None => Ok(()),
-                    Some((result, code)) => {
-                        let message = result
-                            .messages()
-                            .iter()
-                            .find_map(|message| message.value())
-                            .unwrap_or("the query failed");
-                        Err(entry_error(op, code, message))
-                    }
+            match failed {
+                None => Ok(()),
+                Some((result, code)) => {
+                    let message = result
+                        .messages()
+                        .iter()
+                        .find_map(|message| message.value())
+                        .unwrap_or("the query failed");
+                    Err(entry_error(op, code, message))
                 }
-            };
-        let answer = self
-            .call_and_check(op, || request.clone().send(), check)
-            .await?;
+            }
+        };
+        let answer = self.call_and_check(op, || request.clone().send(), check).await?;
         let items = answer.metric_data_results().iter().map(|result| {
             let mut points: Vec<_> = result
                 .timestamps()
@@ -185,9 +174,7 @@ impl CloudWatch for Caller<Client> {
             .put_dashboard()
             .dashboard_name(name)
             .dashboard_body(body.to_string());
-        self.call(PUT_DASHBOARD, || request.clone().send())
-            .await
-            .map(drop)
+        self.call(PUT_DASHBOARD, || request.clone().send()).await.map(drop)
     }
 
     async fn delete_dashboards(&self, names: &[String]) -> Result<()> {
@@ -195,9 +182,7 @@ impl CloudWatch for Caller<Client> {
             .client
             .delete_dashboards()
             .set_dashboard_names(Some(names.to_vec()));
-        self.call(DELETE_DASHBOARDS, || request.clone().send())
-            .await
-            .map(drop)
+        self.call(DELETE_DASHBOARDS, || request.clone().send()).await.map(drop)
     }
 }
 
@@ -218,11 +203,7 @@ fn query(wanted: &MetricQuery) -> sdk::MetricDataQuery {
         .return_data(wanted.return_data);
     match &wanted.source {
         QuerySource::Expression { expression } => builder.expression(expression),
-        QuerySource::Stat {
-            metric,
-            period,
-            stat,
-        } => {
+        QuerySource::Stat { metric, period, stat } => {
             let dimensions = metric
                 .dimensions
                 .iter()
@@ -266,11 +247,7 @@ fn alarm_status(op: Operation, found: &sdk::MetricAlarm) -> Result<AlarmStatus> 
             name: text(found.alarm_name()),
             description: text(found.alarm_description()),
             metrics: watched(found),
-            comparison: text(
-                found
-                    .comparison_operator()
-                    .map(sdk::ComparisonOperator::as_str),
-            ),
+            comparison: text(found.comparison_operator().map(sdk::ComparisonOperator::as_str)),
             // An alarm on an anomaly band has none.
             threshold: found.threshold().unwrap_or_default(),
             evaluation_periods: count(found.evaluation_periods()),
@@ -305,9 +282,7 @@ pub(super) fn state_value(state: AlarmState) -> sdk::StateValue {
 }
 
 fn count(found: Option<i32>) -> u32 {
-    found
-        .and_then(|number| u32::try_from(number).ok())
-        .unwrap_or_default()
+    found.and_then(|number| u32::try_from(number).ok()).unwrap_or_default()
 }
 
 /// What an alarm watches; a plain statistic is read as the one metric `m1`.

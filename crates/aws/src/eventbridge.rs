@@ -8,9 +8,9 @@ use super::classify::entry_error;
 use super::convert::token as next;
 use billctl_core::model::Arn;
 use billctl_core::service::eventbridge::{
-    CREATE_EVENT_BUS, DELETE_EVENT_BUS, DELETE_RULE, DESCRIBE_EVENT_BUS, DESCRIBE_RULE,
-    EventBridge, EventBus, LIST_TAGS_FOR_RESOURCE, LIST_TARGETS_BY_RULE, NewEvent, PUT_EVENTS,
-    PUT_PERMISSION, PUT_RULE, PUT_TARGETS, REMOVE_PERMISSION, REMOVE_TARGETS, Rule, Target,
+    CREATE_EVENT_BUS, DELETE_EVENT_BUS, DELETE_RULE, DESCRIBE_EVENT_BUS, DESCRIBE_RULE, EventBridge, EventBus,
+    LIST_TAGS_FOR_RESOURCE, LIST_TARGETS_BY_RULE, NewEvent, PUT_EVENTS, PUT_PERMISSION, PUT_RULE, PUT_TARGETS,
+    REMOVE_PERMISSION, REMOVE_TARGETS, Rule, Target,
 };
 use billctl_core::service::{Operation, Result, Tags};
 
@@ -32,17 +32,10 @@ impl EventBridge for Caller<Client> {
     }
 
     async fn list_tags(&self, bus: &Arn) -> Result<Tags> {
-        let request = self
-            .client
-            .list_tags_for_resource()
-            .resource_arn(bus.as_str());
-        let answer = self
-            .call(LIST_TAGS_FOR_RESOURCE, || request.clone().send())
-            .await?;
+        let request = self.client.list_tags_for_resource().resource_arn(bus.as_str());
+        let answer = self.call(LIST_TAGS_FOR_RESOURCE, || request.clone().send()).await?;
         let tags = answer.tags().iter();
-        Ok(tags
-            .map(|tag| (tag.key().to_owned(), tag.value().to_owned()))
-            .collect())
+        Ok(tags.map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
     }
 
     async fn create_event_bus(&self, name: &str, tags: &Tags) -> Result<Arn> {
@@ -61,9 +54,7 @@ impl EventBridge for Caller<Client> {
 
     async fn delete_event_bus(&self, name: &str) -> Result<()> {
         let request = self.client.delete_event_bus().name(name);
-        self.call(DELETE_EVENT_BUS, || request.clone().send())
-            .await
-            .map(drop)
+        self.call(DELETE_EVENT_BUS, || request.clone().send()).await.map(drop)
     }
 
     async fn put_bus_policy(&self, bus: &str, policy: &Value) -> Result<()> {
@@ -72,9 +63,7 @@ impl EventBridge for Caller<Client> {
             .put_permission()
             .event_bus_name(bus)
             .policy(policy.to_string());
-        self.call(PUT_PERMISSION, || request.clone().send())
-            .await
-            .map(drop)
+        self.call(PUT_PERMISSION, || request.clone().send()).await.map(drop)
     }
 
     async fn remove_bus_statement(&self, bus: &str, statement_id: &str) -> Result<()> {
@@ -83,9 +72,7 @@ impl EventBridge for Caller<Client> {
             .remove_permission()
             .event_bus_name(bus)
             .statement_id(statement_id);
-        self.call(REMOVE_PERMISSION, || request.clone().send())
-            .await
-            .map(drop)
+        self.call(REMOVE_PERMISSION, || request.clone().send()).await.map(drop)
     }
 
     async fn describe_rule(&self, bus: &str, name: &str) -> Result<Rule> {
@@ -117,16 +104,12 @@ impl EventBridge for Caller<Client> {
                 false => sdk::RuleState::Disabled,
             })
             .description(&rule.description);
-        self.call(PUT_RULE, || request.clone().send())
-            .await
-            .map(drop)
+        self.call(PUT_RULE, || request.clone().send()).await.map(drop)
     }
 
     async fn delete_rule(&self, bus: &str, name: &str) -> Result<()> {
         let request = self.client.delete_rule().event_bus_name(bus).name(name);
-        self.call(DELETE_RULE, || request.clone().send())
-            .await
-            .map(drop)
+        self.call(DELETE_RULE, || request.clone().send()).await.map(drop)
     }
 
     async fn list_targets(&self, bus: &str, rule: &str) -> Result<Vec<Target>> {
@@ -176,10 +159,7 @@ impl EventBridge for Caller<Client> {
             || request.clone().send(),
             |answer| {
                 let failed = answer.failed_entries().iter();
-                first_refusal(
-                    op,
-                    failed.map(|one| (one.error_code(), one.error_message())),
-                )
+                first_refusal(op, failed.map(|one| (one.error_code(), one.error_message())))
             },
         )
         .await
@@ -199,10 +179,7 @@ impl EventBridge for Caller<Client> {
             || request.clone().send(),
             |answer| {
                 let failed = answer.failed_entries().iter();
-                first_refusal(
-                    op,
-                    failed.map(|one| (one.error_code(), one.error_message())),
-                )
+                first_refusal(op, failed.map(|one| (one.error_code(), one.error_message())))
             },
         )
         .await
@@ -225,10 +202,7 @@ impl EventBridge for Caller<Client> {
                 || request.clone().send(),
                 |answer| {
                     let entries = answer.entries().iter();
-                    first_refusal(
-                        op,
-                        entries.map(|one| (one.error_code(), one.error_message())),
-                    )
+                    first_refusal(op, entries.map(|one| (one.error_code(), one.error_message())))
                 },
             )
             .await?;
@@ -281,10 +255,7 @@ fn extras(found: &sdk::Target) -> Option<String> {
         shown("BatchParameters", found.batch_parameters()),
         shown("RunCommandParameters", found.run_command_parameters()),
         shown("RedshiftDataParameters", found.redshift_data_parameters()),
-        shown(
-            "SageMakerPipelineParameters",
-            found.sage_maker_pipeline_parameters(),
-        ),
+        shown("SageMakerPipelineParameters", found.sage_maker_pipeline_parameters()),
         shown("AppSyncParameters", found.app_sync_parameters()),
     ];
     let set: Vec<String> = set.into_iter().flatten().collect();

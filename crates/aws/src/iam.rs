@@ -10,9 +10,9 @@ use super::call::{Caller, built, json, parsed, required, unusable};
 use super::convert::token as next;
 use billctl_core::model::Arn;
 use billctl_core::service::iam::{
-    CREATE_ROLE, DELETE_ROLE, DELETE_ROLE_POLICY, DETACH_ROLE_POLICY, GET_ROLE, GET_ROLE_POLICY,
-    Iam, LIST_ATTACHED_ROLE_POLICIES, LIST_ROLE_POLICIES, NewRole, PUT_ROLE_POLICY, Role,
-    SIMULATE_PRINCIPAL_POLICY, Simulation, UPDATE_ASSUME_ROLE_POLICY,
+    CREATE_ROLE, DELETE_ROLE, DELETE_ROLE_POLICY, DETACH_ROLE_POLICY, GET_ROLE, GET_ROLE_POLICY, Iam,
+    LIST_ATTACHED_ROLE_POLICIES, LIST_ROLE_POLICIES, NewRole, PUT_ROLE_POLICY, Role, SIMULATE_PRINCIPAL_POLICY,
+    Simulation, UPDATE_ASSUME_ROLE_POLICY,
 };
 use billctl_core::service::{Operation, Result};
 
@@ -23,11 +23,7 @@ impl Iam for Caller<Client> {
         let request = self.client.get_role().role_name(name);
         let answer = self.call(op, || request.clone().send()).await?;
         let role = required(op, answer.role(), "Role")?;
-        let trust = required(
-            op,
-            role.assume_role_policy_document(),
-            "AssumeRolePolicyDocument",
-        )?;
+        let trust = required(op, role.assume_role_policy_document(), "AssumeRolePolicyDocument")?;
         Ok(Role {
             name: role.role_name().to_owned(),
             arn: parsed(op, Some(role.arn()), "Arn")?,
@@ -72,9 +68,7 @@ impl Iam for Caller<Client> {
 
     async fn delete_role(&self, name: &str) -> Result<()> {
         let request = self.client.delete_role().role_name(name);
-        self.call(DELETE_ROLE, || request.clone().send())
-            .await
-            .map(drop)
+        self.call(DELETE_ROLE, || request.clone().send()).await.map(drop)
     }
 
     async fn list_role_policies(&self, role: &str) -> Result<Vec<String>> {
@@ -82,11 +76,7 @@ impl Iam for Caller<Client> {
         let mut names = Vec::new();
         let mut marker = None;
         loop {
-            let request = self
-                .client
-                .list_role_policies()
-                .role_name(role)
-                .set_marker(marker);
+            let request = self.client.list_role_policies().role_name(role).set_marker(marker);
             let answer = self.call(op, || request.clone().send()).await?;
             names.extend_from_slice(answer.policy_names());
             marker = next(answer.marker);
@@ -98,11 +88,7 @@ impl Iam for Caller<Client> {
 
     async fn get_role_policy(&self, role: &str, policy: &str) -> Result<Value> {
         let op = GET_ROLE_POLICY;
-        let request = self
-            .client
-            .get_role_policy()
-            .role_name(role)
-            .policy_name(policy);
+        let request = self.client.get_role_policy().role_name(role).policy_name(policy);
         let answer = self.call(op, || request.clone().send()).await?;
         document(op, answer.policy_document(), "PolicyDocument")
     }
@@ -114,20 +100,12 @@ impl Iam for Caller<Client> {
             .role_name(role)
             .policy_name(policy)
             .policy_document(document.to_string());
-        self.call(PUT_ROLE_POLICY, || request.clone().send())
-            .await
-            .map(drop)
+        self.call(PUT_ROLE_POLICY, || request.clone().send()).await.map(drop)
     }
 
     async fn delete_role_policy(&self, role: &str, policy: &str) -> Result<()> {
-        let request = self
-            .client
-            .delete_role_policy()
-            .role_name(role)
-            .policy_name(policy);
-        self.call(DELETE_ROLE_POLICY, || request.clone().send())
-            .await
-            .map(drop)
+        let request = self.client.delete_role_policy().role_name(role).policy_name(policy);
+        self.call(DELETE_ROLE_POLICY, || request.clone().send()).await.map(drop)
     }
 
     async fn list_attached_role_policies(&self, role: &str) -> Result<Vec<Arn>> {
@@ -157,9 +135,7 @@ impl Iam for Caller<Client> {
             .detach_role_policy()
             .role_name(role)
             .policy_arn(policy.as_str());
-        self.call(DETACH_ROLE_POLICY, || request.clone().send())
-            .await
-            .map(drop)
+        self.call(DETACH_ROLE_POLICY, || request.clone().send()).await.map(drop)
     }
 
     async fn denied_actions(&self, simulation: &Simulation) -> Result<Vec<String>> {
@@ -188,10 +164,7 @@ impl Iam for Caller<Client> {
                 // Several resources are answered as one result each, or as parts of one (unverified which).
                 let parts = result.resource_specific_results().iter();
                 let yes = sdk::PolicyEvaluationDecisionType::Allowed;
-                if result.eval_decision() == &yes
-                    || parts
-                        .into_iter()
-                        .any(|part| part.eval_resource_decision() == &yes)
+                if result.eval_decision() == &yes || parts.into_iter().any(|part| part.eval_resource_decision() == &yes)
                 {
                     allowed.insert(result.eval_action_name().to_owned());
                 }
@@ -199,10 +172,7 @@ impl Iam for Caller<Client> {
             marker = next(answer.marker);
             if marker.is_none() {
                 let actions = simulation.actions.iter();
-                return Ok(actions
-                    .filter(|action| !allowed.contains(*action))
-                    .cloned()
-                    .collect());
+                return Ok(actions.filter(|action| !allowed.contains(*action)).cloned().collect());
             }
         }
     }

@@ -76,11 +76,7 @@ pub async fn connect(options: &Options) -> Result<Services> {
         .http_client(http.clone())
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts())
-        .identity_cache(
-            IdentityCache::lazy()
-                .load_timeout(CREDENTIALS_TIMEOUT)
-                .build(),
-        )
+        .identity_cache(IdentityCache::lazy().load_timeout(CREDENTIALS_TIMEOUT).build())
         .credentials_provider(credentials(options, http).await);
     if let Some(profile) = &options.profile {
         loader = loader.profile_name(profile);
@@ -92,17 +88,12 @@ pub async fn connect(options: &Options) -> Result<Services> {
 /// The same clients on a configuration made elsewhere, which says Region, credentials, endpoint and HTTP client.
 /// Its retries are switched off: the `gate` retries.
 pub fn connect_with(config: &SdkConfig, options: &Options, gate: Gate) -> Services {
-    let config = config
-        .to_builder()
-        .retry_config(RetryConfig::disabled())
-        .build();
+    let config = config.to_builder().retry_config(RetryConfig::disabled()).build();
     let gate = Arc::new(gate);
     /// An SDK client that calls through the gate.
     macro_rules! caller {
         ($sdk:ident) => {{
-            let config = $sdk::config::Builder::from(&config)
-                .interceptor(RefuseHtml)
-                .build();
+            let config = $sdk::config::Builder::from(&config).interceptor(RefuseHtml).build();
             Caller::new($sdk::Client::from_conf(config), gate.clone())
         }};
     }

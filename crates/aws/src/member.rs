@@ -66,14 +66,8 @@ impl Members for AssumedRoles {
             .interceptor(RefuseHtml)
             .build();
         Ok(Arc::new(Inside {
-            cloudwatch: Caller::new(
-                aws_sdk_cloudwatch::Client::from_conf(cloudwatch),
-                self.gate.clone(),
-            ),
-            eventbridge: Caller::new(
-                aws_sdk_eventbridge::Client::from_conf(eventbridge),
-                self.gate.clone(),
-            ),
+            cloudwatch: Caller::new(aws_sdk_cloudwatch::Client::from_conf(cloudwatch), self.gate.clone()),
+            eventbridge: Caller::new(aws_sdk_eventbridge::Client::from_conf(eventbridge), self.gate.clone()),
         }))
     }
 }

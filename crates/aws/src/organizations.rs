@@ -7,9 +7,9 @@ use super::call::{Caller, parsed, required};
 use super::convert::{timestamp, token as next};
 use billctl_core::model::{Account, AccountId, AccountState, OrganizationalUnit, OuId};
 use billctl_core::service::organizations::{
-    DESCRIBE_ACCOUNT, DESCRIBE_ORGANIZATION, LIST_ACCOUNTS_FOR_PARENT,
-    LIST_DELEGATED_ADMINISTRATORS, LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, LIST_ROOTS,
-    LIST_TAGS_FOR_RESOURCE, OrganizationInfo, Organizations, PAGE_SIZE,
+    DESCRIBE_ACCOUNT, DESCRIBE_ORGANIZATION, LIST_ACCOUNTS_FOR_PARENT, LIST_DELEGATED_ADMINISTRATORS,
+    LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, LIST_ROOTS, LIST_TAGS_FOR_RESOURCE, OrganizationInfo, Organizations,
+    PAGE_SIZE,
 };
 use billctl_core::service::{Operation, Page, Result, Tags};
 
@@ -35,11 +35,7 @@ impl Organizations for Caller<Client> {
 
     async fn list_roots(&self, token: Option<String>) -> Result<Page<OrganizationalUnit>> {
         let op = LIST_ROOTS;
-        let request = self
-            .client
-            .list_roots()
-            .max_results(PAGE)
-            .set_next_token(token);
+        let request = self.client.list_roots().max_results(PAGE).set_next_token(token);
         let answer = self.call(op, || request.clone().send()).await?;
         let items = answer.roots().iter().map(|root| {
             Ok(OrganizationalUnit {
@@ -54,11 +50,7 @@ impl Organizations for Caller<Client> {
         })
     }
 
-    async fn list_ous_for_parent(
-        &self,
-        parent: &OuId,
-        token: Option<String>,
-    ) -> Result<Page<OrganizationalUnit>> {
+    async fn list_ous_for_parent(&self, parent: &OuId, token: Option<String>) -> Result<Page<OrganizationalUnit>> {
         let op = LIST_ORGANIZATIONAL_UNITS_FOR_PARENT;
         let request = self
             .client
@@ -81,11 +73,7 @@ impl Organizations for Caller<Client> {
         })
     }
 
-    async fn list_accounts_for_parent(
-        &self,
-        parent: &OuId,
-        token: Option<String>,
-    ) -> Result<Page<Account>> {
+    async fn list_accounts_for_parent(&self, parent: &OuId, token: Option<String>) -> Result<Page<Account>> {
         let op = LIST_ACCOUNTS_FOR_PARENT;
         let request = self
             .client
@@ -141,10 +129,7 @@ impl Organizations for Caller<Client> {
         }
     }
 
-    async fn list_stacksets_administrators(
-        &self,
-        token: Option<String>,
-    ) -> Result<Page<AccountId>> {
+    async fn list_stacksets_administrators(&self, token: Option<String>) -> Result<Page<AccountId>> {
         let op = LIST_DELEGATED_ADMINISTRATORS;
         let request = self
             .client

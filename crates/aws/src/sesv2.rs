@@ -4,11 +4,10 @@ use aws_sdk_sesv2::types as sdk;
 
 use super::call::{Caller, built, parsed, required};
 use billctl_core::service::sesv2::{
-    CREATE_CONFIGURATION_SET, CREATE_CONFIGURATION_SET_EVENT_DESTINATION, CREATE_EMAIL_IDENTITY,
-    CREATE_EMAIL_TEMPLATE, ConfigurationSet, DELETE_CONFIGURATION_SET, DELETE_EMAIL_IDENTITY,
-    DELETE_EMAIL_TEMPLATE, EmailIdentity, EmailTemplate, EventDestination, GET_ACCOUNT,
-    GET_CONFIGURATION_SET, GET_CONFIGURATION_SET_EVENT_DESTINATIONS, GET_EMAIL_IDENTITY,
-    GET_EMAIL_TEMPLATE, PUT_EMAIL_IDENTITY_MAIL_FROM_ATTRIBUTES, SesAccount, SesV2,
+    CREATE_CONFIGURATION_SET, CREATE_CONFIGURATION_SET_EVENT_DESTINATION, CREATE_EMAIL_IDENTITY, CREATE_EMAIL_TEMPLATE,
+    ConfigurationSet, DELETE_CONFIGURATION_SET, DELETE_EMAIL_IDENTITY, DELETE_EMAIL_TEMPLATE, EmailIdentity,
+    EmailTemplate, EventDestination, GET_ACCOUNT, GET_CONFIGURATION_SET, GET_CONFIGURATION_SET_EVENT_DESTINATIONS,
+    GET_EMAIL_IDENTITY, GET_EMAIL_TEMPLATE, PUT_EMAIL_IDENTITY_MAIL_FROM_ATTRIBUTES, SesAccount, SesV2,
     TEST_RENDER_EMAIL_TEMPLATE, UPDATE_CONFIGURATION_SET_EVENT_DESTINATION, UPDATE_EMAIL_TEMPLATE,
 };
 use billctl_core::service::{Operation, Result, Tags};
@@ -50,12 +49,9 @@ impl SesV2 for Caller<Client> {
             dkim_status: dkim
                 .and_then(|dkim| dkim.status())
                 .map(|status| status.as_str().to_owned()),
-            signing_hosted_zone: dkim
-                .and_then(|dkim| dkim.signing_hosted_zone())
-                .map(str::to_owned),
+            signing_hosted_zone: dkim.and_then(|dkim| dkim.signing_hosted_zone()).map(str::to_owned),
             mail_from_domain: mail_from.map(|found| found.mail_from_domain().to_owned()),
-            mail_from_status: mail_from
-                .map(|found| found.mail_from_domain_status().as_str().to_owned()),
+            mail_from_status: mail_from.map(|found| found.mail_from_domain_status().as_str().to_owned()),
             tags: read_tags(answer.tags()),
         })
     }
@@ -85,11 +81,9 @@ impl SesV2 for Caller<Client> {
             .set_mail_from_domain(domain)
             // Mail still goes out, from amazonses.com, while the domain's MX record is missing.
             .behavior_on_mx_failure(sdk::BehaviorOnMxFailure::UseDefaultValue);
-        self.call(PUT_EMAIL_IDENTITY_MAIL_FROM_ATTRIBUTES, || {
-            request.clone().send()
-        })
-        .await
-        .map(drop)
+        self.call(PUT_EMAIL_IDENTITY_MAIL_FROM_ATTRIBUTES, || request.clone().send())
+            .await
+            .map(drop)
     }
 
     async fn get_email_template(&self, name: &str) -> Result<EmailTemplate> {
@@ -142,20 +136,13 @@ impl SesV2 for Caller<Client> {
             .test_render_email_template()
             .template_name(name)
             .template_data(data);
-        let answer = self
-            .call(TEST_RENDER_EMAIL_TEMPLATE, || request.clone().send())
-            .await?;
+        let answer = self.call(TEST_RENDER_EMAIL_TEMPLATE, || request.clone().send()).await?;
         Ok(answer.rendered_template)
     }
 
     async fn get_configuration_set(&self, name: &str) -> Result<ConfigurationSet> {
-        let request = self
-            .client
-            .get_configuration_set()
-            .configuration_set_name(name);
-        let answer = self
-            .call(GET_CONFIGURATION_SET, || request.clone().send())
-            .await?;
+        let request = self.client.get_configuration_set().configuration_set_name(name);
+        let answer = self.call(GET_CONFIGURATION_SET, || request.clone().send()).await?;
         Ok(ConfigurationSet {
             name: answer.configuration_set_name().unwrap_or(name).to_owned(),
             tags: read_tags(answer.tags()),
@@ -173,10 +160,7 @@ impl SesV2 for Caller<Client> {
     }
 
     async fn delete_configuration_set(&self, name: &str) -> Result<()> {
-        let request = self
-            .client
-            .delete_configuration_set()
-            .configuration_set_name(name);
+        let request = self.client.delete_configuration_set().configuration_set_name(name);
         self.call(DELETE_CONFIGURATION_SET, || request.clone().send())
             .await
             .map(drop)
@@ -209,11 +193,7 @@ impl SesV2 for Caller<Client> {
         found.collect()
     }
 
-    async fn create_event_destination(
-        &self,
-        set: &str,
-        destination: &EventDestination,
-    ) -> Result<()> {
+    async fn create_event_destination(&self, set: &str, destination: &EventDestination) -> Result<()> {
         let op = CREATE_CONFIGURATION_SET_EVENT_DESTINATION;
         let request = self
             .client
@@ -224,11 +204,7 @@ impl SesV2 for Caller<Client> {
         self.call(op, || request.clone().send()).await.map(drop)
     }
 
-    async fn update_event_destination(
-        &self,
-        set: &str,
-        destination: &EventDestination,
-    ) -> Result<()> {
+    async fn update_event_destination(&self, set: &str, destination: &EventDestination) -> Result<()> {
         let op = UPDATE_CONFIGURATION_SET_EVENT_DESTINATION;
         let request = self
             .client

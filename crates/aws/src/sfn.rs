@@ -8,9 +8,9 @@ use super::call::{Caller, json, parsed, required};
 use super::convert::{timestamp, token as next};
 use billctl_core::model::Arn;
 use billctl_core::service::sfn::{
-    CREATE_STATE_MACHINE, DELETE_STATE_MACHINE, DESCRIBE_EXECUTION, DESCRIBE_STATE_MACHINE,
-    Execution, ExecutionStatus, GET_EXECUTION_HISTORY, HistoryEvent, LIST_EXECUTIONS,
-    NewStateMachine, START_EXECUTION, StateMachine, StepFunctions, UPDATE_STATE_MACHINE,
+    CREATE_STATE_MACHINE, DELETE_STATE_MACHINE, DESCRIBE_EXECUTION, DESCRIBE_STATE_MACHINE, Execution, ExecutionStatus,
+    GET_EXECUTION_HISTORY, HistoryEvent, LIST_EXECUTIONS, NewStateMachine, START_EXECUTION, StateMachine,
+    StepFunctions, UPDATE_STATE_MACHINE,
 };
 use billctl_core::service::{Operation, Page, Result};
 
@@ -23,10 +23,7 @@ const HISTORY_PAGE: i32 = 1000;
 impl StepFunctions for Caller<Client> {
     async fn describe_state_machine(&self, arn: &Arn) -> Result<StateMachine> {
         let op = DESCRIBE_STATE_MACHINE;
-        let request = self
-            .client
-            .describe_state_machine()
-            .state_machine_arn(arn.as_str());
+        let request = self.client.describe_state_machine().state_machine_arn(arn.as_str());
         let answer = self.call(op, || request.clone().send()).await?;
         Ok(StateMachine {
             name: answer.name().to_owned(),
@@ -54,12 +51,7 @@ impl StepFunctions for Caller<Client> {
         parsed(op, Some(answer.state_machine_arn()), "stateMachineArn")
     }
 
-    async fn update_state_machine(
-        &self,
-        arn: &Arn,
-        definition: &Value,
-        role_arn: &Arn,
-    ) -> Result<()> {
+    async fn update_state_machine(&self, arn: &Arn, definition: &Value, role_arn: &Arn) -> Result<()> {
         let request = self
             .client
             .update_state_machine()
@@ -72,10 +64,7 @@ impl StepFunctions for Caller<Client> {
     }
 
     async fn delete_state_machine(&self, arn: &Arn) -> Result<()> {
-        let request = self
-            .client
-            .delete_state_machine()
-            .state_machine_arn(arn.as_str());
+        let request = self.client.delete_state_machine().state_machine_arn(arn.as_str());
         self.call(DELETE_STATE_MACHINE, || request.clone().send())
             .await
             .map(drop)
@@ -144,11 +133,7 @@ impl StepFunctions for Caller<Client> {
         })
     }
 
-    async fn get_execution_history(
-        &self,
-        arn: &Arn,
-        token: Option<String>,
-    ) -> Result<Page<HistoryEvent>> {
+    async fn get_execution_history(&self, arn: &Arn, token: Option<String>) -> Result<Page<HistoryEvent>> {
         let op = GET_EXECUTION_HISTORY;
         let request = self
             .client

@@ -6,8 +6,8 @@ use super::call::{Caller, built, parsed};
 use super::convert::token as next;
 use billctl_core::model::Arn;
 use billctl_core::service::sns::{
-    Attributes, CREATE_TOPIC, DELETE_TOPIC, GET_TOPIC_ATTRIBUTES, LIST_SUBSCRIPTIONS_BY_TOPIC,
-    LIST_TAGS_FOR_RESOURCE, PENDING, SUBSCRIBE, Sns, Subscription,
+    Attributes, CREATE_TOPIC, DELETE_TOPIC, GET_TOPIC_ATTRIBUTES, LIST_SUBSCRIPTIONS_BY_TOPIC, LIST_TAGS_FOR_RESOURCE,
+    PENDING, SUBSCRIBE, Sns, Subscription,
 };
 use billctl_core::service::{Page, Result, Tags};
 
@@ -18,31 +18,18 @@ const DELETED: &str = "Deleted";
 impl Sns for Caller<Client> {
     async fn get_topic_attributes(&self, topic: &Arn) -> Result<Attributes> {
         let request = self.client.get_topic_attributes().topic_arn(topic.as_str());
-        let answer = self
-            .call(GET_TOPIC_ATTRIBUTES, || request.clone().send())
-            .await?;
+        let answer = self.call(GET_TOPIC_ATTRIBUTES, || request.clone().send()).await?;
         Ok(answer.attributes.unwrap_or_default().into_iter().collect())
     }
 
     async fn list_topic_tags(&self, topic: &Arn) -> Result<Tags> {
-        let request = self
-            .client
-            .list_tags_for_resource()
-            .resource_arn(topic.as_str());
-        let answer = self
-            .call(LIST_TAGS_FOR_RESOURCE, || request.clone().send())
-            .await?;
+        let request = self.client.list_tags_for_resource().resource_arn(topic.as_str());
+        let answer = self.call(LIST_TAGS_FOR_RESOURCE, || request.clone().send()).await?;
         let tags = answer.tags().iter();
-        Ok(tags
-            .map(|tag| (tag.key().to_owned(), tag.value().to_owned()))
-            .collect())
+        Ok(tags.map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
     }
 
-    async fn list_subscriptions(
-        &self,
-        topic: &Arn,
-        token: Option<String>,
-    ) -> Result<Page<Subscription>> {
+    async fn list_subscriptions(&self, topic: &Arn, token: Option<String>) -> Result<Page<Subscription>> {
         let request = self
             .client
             .list_subscriptions_by_topic()
@@ -71,11 +58,7 @@ impl Sns for Caller<Client> {
         let tags = tags
             .iter()
             .map(|(key, value)| sdk::Tag::builder().key(key).value(value).build());
-        let request = self
-            .client
-            .create_topic()
-            .name(name)
-            .set_tags(Some(built(op, tags)?));
+        let request = self.client.create_topic().name(name).set_tags(Some(built(op, tags)?));
         let answer = self.call(op, || request.clone().send()).await?;
         parsed(op, answer.topic_arn(), "TopicArn")
     }
@@ -87,15 +70,11 @@ impl Sns for Caller<Client> {
             .topic_arn(topic.as_str())
             .protocol(protocol)
             .endpoint(endpoint);
-        self.call(SUBSCRIBE, || request.clone().send())
-            .await
-            .map(drop)
+        self.call(SUBSCRIBE, || request.clone().send()).await.map(drop)
     }
 
     async fn delete_topic(&self, topic: &Arn) -> Result<()> {
         let request = self.client.delete_topic().topic_arn(topic.as_str());
-        self.call(DELETE_TOPIC, || request.clone().send())
-            .await
-            .map(drop)
+        self.call(DELETE_TOPIC, || request.clone().send()).await.map(drop)
     }
 }

@@ -6,9 +6,8 @@ use aws_sdk_sqs::types::{self as sdk, QueueAttributeName};
 
 use super::call::{Caller, required};
 use billctl_core::service::sqs::{
-    Attributes, CHANGE_MESSAGE_VISIBILITY, CREATE_QUEUE, DELETE_MESSAGE, DELETE_QUEUE,
-    GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL, LIST_QUEUE_TAGS, MOST_SEEN, Message, RECEIVE_MESSAGE,
-    Received, SET_QUEUE_ATTRIBUTES, Sqs,
+    Attributes, CHANGE_MESSAGE_VISIBILITY, CREATE_QUEUE, DELETE_MESSAGE, DELETE_QUEUE, GET_QUEUE_ATTRIBUTES,
+    GET_QUEUE_URL, LIST_QUEUE_TAGS, MOST_SEEN, Message, RECEIVE_MESSAGE, Received, SET_QUEUE_ATTRIBUTES, Sqs,
 };
 use billctl_core::service::{Result, Tags};
 
@@ -27,9 +26,7 @@ impl Sqs for Caller<Client> {
             .get_queue_attributes()
             .queue_url(url)
             .attribute_names(QueueAttributeName::All);
-        let answer = self
-            .call(GET_QUEUE_ATTRIBUTES, || request.clone().send())
-            .await?;
+        let answer = self.call(GET_QUEUE_ATTRIBUTES, || request.clone().send()).await?;
         let attributes = answer.attributes.unwrap_or_default().into_iter();
         Ok(attributes
             .map(|(name, value)| (name.as_str().to_owned(), value))
@@ -44,9 +41,7 @@ impl Sqs for Caller<Client> {
             .max_number_of_messages(MOST_SEEN as i32)
             .message_attribute_names("All")
             .visibility_timeout(0);
-        let answer = self
-            .call(RECEIVE_MESSAGE, || request.clone().send())
-            .await?;
+        let answer = self.call(RECEIVE_MESSAGE, || request.clone().send()).await?;
         let messages = answer.messages.unwrap_or_default().into_iter();
         Ok(messages.map(read).collect())
     }
@@ -85,30 +80,17 @@ impl Sqs for Caller<Client> {
     }
 
     async fn delete_message(&self, url: &str, receipt: &str) -> Result<()> {
-        let request = self
-            .client
-            .delete_message()
-            .queue_url(url)
-            .receipt_handle(receipt);
-        self.call(DELETE_MESSAGE, || request.clone().send())
-            .await
-            .map(drop)
+        let request = self.client.delete_message().queue_url(url).receipt_handle(receipt);
+        self.call(DELETE_MESSAGE, || request.clone().send()).await.map(drop)
     }
 
     async fn list_queue_tags(&self, url: &str) -> Result<Tags> {
         let request = self.client.list_queue_tags().queue_url(url);
-        let answer = self
-            .call(LIST_QUEUE_TAGS, || request.clone().send())
-            .await?;
+        let answer = self.call(LIST_QUEUE_TAGS, || request.clone().send()).await?;
         Ok(answer.tags.unwrap_or_default().into_iter().collect())
     }
 
-    async fn create_queue(
-        &self,
-        name: &str,
-        attributes: &Attributes,
-        tags: &Tags,
-    ) -> Result<String> {
+    async fn create_queue(&self, name: &str, attributes: &Attributes, tags: &Tags) -> Result<String> {
         let op = CREATE_QUEUE;
         let tags = tags.iter().map(|(key, value)| (key.clone(), value.clone()));
         let request = self
@@ -134,9 +116,7 @@ impl Sqs for Caller<Client> {
 
     async fn delete_queue(&self, url: &str) -> Result<()> {
         let request = self.client.delete_queue().queue_url(url);
-        self.call(DELETE_QUEUE, || request.clone().send())
-            .await
-            .map(drop)
+        self.call(DELETE_QUEUE, || request.clone().send()).await.map(drop)
     }
 }
 

@@ -13,9 +13,7 @@ use billctl_core::service::cloudwatch::{
     AlarmState, AlarmStatus, DESCRIBE_ALARMS, DataRequest, GET_METRIC_DATA, Series,
 };
 use billctl_core::service::eventbridge::{DESCRIBE_RULE, LIST_TARGETS_BY_RULE, Rule, Target};
-use billctl_core::service::member::{
-    ASSUME_ROLE, Member, Members, SESSION_NAME, SET_ALARM_STATE, WayIn,
-};
+use billctl_core::service::member::{ASSUME_ROLE, Member, Members, SESSION_NAME, SET_ALARM_STATE, WayIn};
 use billctl_core::service::{Kind, Operation, Page, Result, ServiceError};
 
 /// The role that Organizations makes in the accounts that it makes.
@@ -119,16 +117,8 @@ impl Session {
         self.arn("cloudwatch", &format!("alarm:{name}"))
     }
 
-    fn rule(
-        &self,
-        world: &World,
-        operation: Operation,
-        name: &str,
-    ) -> Result<super::member::MemberRule> {
-        self.may(
-            operation,
-            self.arn("events", &format!("rule/{name}")).as_str(),
-        )?;
+    fn rule(&self, world: &World, operation: Operation, name: &str) -> Result<super::member::MemberRule> {
+        self.may(operation, self.arn("events", &format!("rule/{name}")).as_str())?;
         world
             .member_rule(self.account)
             .filter(|rule| rule.name == name)

@@ -79,9 +79,10 @@ impl State {
 
     /// The revision of this template and these parameters, new or known.
     fn revision(&mut self, template: &str, parameters: &Parameters) -> u32 {
-        let known = self.revisions.iter().find(|(_, revision)| {
-            revision.template == template && revision.parameters == *parameters
-        });
+        let known = self
+            .revisions
+            .iter()
+            .find(|(_, revision)| revision.template == template && revision.parameters == *parameters);
         if let Some((number, _)) = known {
             return *number;
         }
@@ -118,12 +119,7 @@ impl State {
         self.sets.get(stack_set).map_or_else(Vec::new, |set| {
             set.instances
                 .iter()
-                .map(|(account, instance)| {
-                    (
-                        instance.listed(stack_set, *account),
-                        instance.overrides.clone(),
-                    )
-                })
+                .map(|(account, instance)| (instance.listed(stack_set, *account), instance.overrides.clone()))
                 .collect()
         })
     }
@@ -141,9 +137,7 @@ impl State {
 
     /// The accounts that have an instance of any StackSet.
     pub fn covered(&self) -> impl Iterator<Item = AccountId> + '_ {
-        self.sets
-            .values()
-            .flat_map(|set| set.instances.keys().copied())
+        self.sets.values().flat_map(|set| set.instances.keys().copied())
     }
 }
 
@@ -154,11 +148,7 @@ impl World {
     }
 
     /// An instance's overrides, as `DescribeStackInstance` gives them.
-    pub(super) fn stack_instance_overrides(
-        &self,
-        name: &str,
-        account: AccountId,
-    ) -> Option<Parameters> {
+    pub(super) fn stack_instance_overrides(&self, name: &str, account: AccountId) -> Option<Parameters> {
         self.cloudformation.overrides(name, account).cloned()
     }
 }
@@ -178,11 +168,7 @@ pub(super) fn advance(world: &mut World, to: Timestamp) {
 }
 
 /// Takes a StackSet out of the world, so that both can be changed at once, and puts it back.
-fn with_set<T>(
-    world: &mut World,
-    name: &str,
-    work: impl FnOnce(&mut World, &mut SetRecord) -> T,
-) -> Option<T> {
+fn with_set<T>(world: &mut World, name: &str, work: impl FnOnce(&mut World, &mut SetRecord) -> T) -> Option<T> {
     let mut set = world.cloudformation.sets.remove(name)?;
     let done = work(world, &mut set);
     world.cloudformation.sets.insert(name.to_owned(), set);

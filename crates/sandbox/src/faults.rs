@@ -88,8 +88,7 @@ impl Faults {
     /// What happens to the `nth` call of `operation` in this process.
     pub(super) fn fate(&self, operation: Operation, nth: u64) -> Fate {
         let hit = |share: f64, what: &str| {
-            share > 0.0
-                && chance(&[&self.seed.to_string(), &operation.to_string(), what], nth) < share
+            share > 0.0 && chance(&[&self.seed.to_string(), &operation.to_string(), what], nth) < share
         };
         let error = |kind, code: Option<&str>, message: &str| ServiceError {
             operation,
@@ -99,11 +98,7 @@ impl Faults {
             request_id: None,
         };
         if hit(self.throttle, "throttle") {
-            return Fate::Refuse(error(
-                Kind::Throttled,
-                Some("ThrottlingException"),
-                "Rate exceeded",
-            ));
+            return Fate::Refuse(error(Kind::Throttled, Some("ThrottlingException"), "Rate exceeded"));
         }
         if hit(self.server_error, "server-error") {
             return Fate::Refuse(error(
@@ -139,9 +134,7 @@ impl Faults {
     pub(super) fn denies(&self, action: &str) -> bool {
         self.deny.iter().any(|denied| {
             denied.eq_ignore_ascii_case(action)
-                || denied
-                    .strip_suffix('*')
-                    .is_some_and(|start| action.starts_with(start))
+                || denied.strip_suffix('*').is_some_and(|start| action.starts_with(start))
         })
     }
 }

@@ -84,8 +84,7 @@ impl Store {
     pub(super) fn load(&self) -> Result<(World, String), FileError> {
         let (header, mut rest) = self.header()?;
         let mut text = String::new();
-        rest.read_to_string(&mut text)
-            .map_err(|error| self.damaged(&error))?;
+        rest.read_to_string(&mut text).map_err(|error| self.damaged(&error))?;
         let world = serde_json::from_str(&text).map_err(|error| self.damaged(&error))?;
         Ok((world, header.generation))
     }
@@ -104,12 +103,8 @@ impl Store {
             .take(LONGEST)
             .read_until(b'\n', &mut line)
             .map_err(|error| self.damaged(&error))?;
-        let header: Header = serde_json::from_slice(&line).map_err(|_| {
-            FileError::Damaged(
-                self.path.clone(),
-                "its first line is not a sandbox's".into(),
-            )
-        })?;
+        let header: Header = serde_json::from_slice(&line)
+            .map_err(|_| FileError::Damaged(self.path.clone(), "its first line is not a sandbox's".into()))?;
         if header.format > FORMAT {
             return Err(FileError::Newer(self.path.clone(), header.format));
         }

@@ -10,8 +10,7 @@ use super::{World, sesv2};
 use billctl_core::error::{Error, Result};
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::{
-    Access, Gate, GateSettings, Kind, Operation, Result as ServiceResult, ServiceError,
-    cloudformation,
+    Access, Gate, GateSettings, Kind, Operation, Result as ServiceResult, ServiceError, cloudformation,
 };
 
 /// The exit code of a process that the sandbox killed: what a shell reports after SIGKILL.
@@ -52,13 +51,7 @@ impl Sandbox {
     pub fn open(path: impl AsRef<Path>, call_as: CallAs) -> Result<Self> {
         let store = Store::new(path.as_ref());
         let (world, generation) = store.load()?;
-        Ok(Self::with(
-            world,
-            generation,
-            Some(store),
-            call_as,
-            Gate::default(),
-        ))
+        Ok(Self::with(world, generation, Some(store), call_as, Gate::default()))
     }
 
     /// Makes a sandbox of `world` in the file at `path`.
@@ -95,13 +88,7 @@ impl Sandbox {
     /// A sandbox without a file in which the world's latency passes without waiting for it: what calls would take
     /// that wait for each other, on one thread. Pauses before retries still pass really.
     pub fn in_simulated_time(world: World) -> Self {
-        let mut sandbox = Self::with(
-            world,
-            String::new(),
-            None,
-            CallAs::default(),
-            Gate::default(),
-        );
+        let mut sandbox = Self::with(world, String::new(), None, CallAs::default(), Gate::default());
         if let Some(shared) = Arc::get_mut(&mut sandbox.shared) {
             shared.simulated = Some(SimulatedTime::default());
         }
@@ -113,13 +100,7 @@ impl Sandbox {
         self.shared.simulated.as_ref().map(SimulatedTime::now)
     }
 
-    fn with(
-        world: World,
-        generation: String,
-        store: Option<Store>,
-        call_as: CallAs,
-        gate: Gate,
-    ) -> Self {
+    fn with(world: World, generation: String, store: Option<Store>, call_as: CallAs, gate: Gate) -> Self {
         Self {
             shared: Arc::new(Shared {
                 gate: Arc::new(gate),
@@ -210,8 +191,7 @@ impl Sandbox {
         if cell.dead {
             return Err(died(operation));
         }
-        self.refresh(&mut cell)
-            .map_err(|error| broken(operation, &error))?;
+        self.refresh(&mut cell).map_err(|error| broken(operation, &error))?;
         cell.calls += 1;
         let nth = cell.by_operation.entry(operation).or_default();
         *nth += 1;
@@ -249,12 +229,7 @@ impl Sandbox {
             Fate::Lose(error) => self.effect(&mut cell, operation, body).and(Err(error)),
             Fate::Pass => self.effect(&mut cell, operation, body),
         };
-        if cell
-            .world
-            .faults
-            .die
-            .is_some_and(|die| die.at == number && die.after)
-        {
+        if cell.world.faults.die.is_some_and(|die| die.at == number && die.after) {
             return Err(self.die(&mut cell, operation));
         }
         answer
@@ -269,15 +244,13 @@ impl Sandbox {
         match (&self.shared.store, operation.access) {
             (Some(store), Access::Write) => {
                 let lock = store.lock().map_err(|error| broken(operation, &error))?;
-                self.refresh(cell)
-                    .map_err(|error| broken(operation, &error))?;
+                self.refresh(cell).map_err(|error| broken(operation, &error))?;
                 let answer = body(&mut cell.world)?;
                 save(cell, store, &lock).map_err(|error| broken(operation, &error))?;
                 Ok(answer)
             }
             (Some(_), Access::Read) => {
-                self.refresh(cell)
-                    .map_err(|error| broken(operation, &error))?;
+                self.refresh(cell).map_err(|error| broken(operation, &error))?;
                 body(&mut cell.world)
             }
             (None, _) => body(&mut cell.world),
@@ -353,8 +326,7 @@ pub(super) fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Puts new mails into the outbox folder, then the world into its file.
 fn save(cell: &mut Cell, store: &Store, lock: &Lock) -> std::result::Result<(), FileError> {
-    sesv2::flush(&mut cell.world, store.path())
-        .map_err(|error| FileError::Io(store.path().to_owned(), error))?;
+    sesv2::flush(&mut cell.world, store.path()).map_err(|error| FileError::Io(store.path().to_owned(), error))?;
     cell.generation = store.save(&cell.world, lock)?;
     Ok(())
 }
@@ -403,15 +375,11 @@ impl From<FileError> for Error {
     fn from(error: FileError) -> Self {
         let hint = match &error {
             FileError::Missing(_) => Some("make one with `billctl sandbox new`"),
-            FileError::Damaged(..) => Some(
-                "it is left as it is; move it away and make a new one with `billctl sandbox new`",
-            ),
-            FileError::Newer(..) => {
-                Some("use that billctl, or name another file with --sandbox=FILE")
+            FileError::Damaged(..) => {
+                Some("it is left as it is; move it away and make a new one with `billctl sandbox new`")
             }
-            FileError::Exists(_) => {
-                Some("start over with `billctl sandbox reset`, or pass --force")
-            }
+            FileError::Newer(..) => Some("use that billctl, or name another file with --sandbox=FILE"),
+            FileError::Exists(_) => Some("start over with `billctl sandbox reset`, or pass --force"),
             FileError::Io(..) => None,
         };
         let told = Self::failed(error.to_string());

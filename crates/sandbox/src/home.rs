@@ -18,12 +18,7 @@ impl World {
     pub(super) fn charged_accounts(&self) -> impl Iterator<Item = AccountId> {
         self.organizations
             .accounts()
-            .filter(|(account, _)| {
-                !matches!(
-                    account.state,
-                    AccountState::Closed | AccountState::PendingActivation
-                )
-            })
+            .filter(|(account, _)| !matches!(account.state, AccountState::Closed | AccountState::PendingActivation))
             .map(|(account, _)| account.id)
     }
 }

@@ -5,15 +5,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::policy::{
-    Caller, Decision, PolicyKind, Request, RequestContext, check, evaluate, evaluate_all,
-};
+use super::policy::{Caller, Decision, PolicyKind, Request, RequestContext, check, evaluate, evaluate_all};
 use super::{Sandbox, World};
 use billctl_core::model::Arn;
 use billctl_core::service::iam::{
-    CREATE_ROLE, DELETE_ROLE, DELETE_ROLE_POLICY, DETACH_ROLE_POLICY, GET_ROLE, GET_ROLE_POLICY,
-    Iam, LIST_ATTACHED_ROLE_POLICIES, LIST_ROLE_POLICIES, NewRole, PUT_ROLE_POLICY, Role,
-    SIMULATE_PRINCIPAL_POLICY, Simulation, UPDATE_ASSUME_ROLE_POLICY,
+    CREATE_ROLE, DELETE_ROLE, DELETE_ROLE_POLICY, DETACH_ROLE_POLICY, GET_ROLE, GET_ROLE_POLICY, Iam,
+    LIST_ATTACHED_ROLE_POLICIES, LIST_ROLE_POLICIES, NewRole, PUT_ROLE_POLICY, Role, SIMULATE_PRINCIPAL_POLICY,
+    Simulation, UPDATE_ASSUME_ROLE_POLICY,
 };
 use billctl_core::service::{Kind, Operation, Result, ServiceError, Tags};
 
@@ -51,15 +49,11 @@ pub(super) enum RoleFault {
 
 impl State {
     fn role(&self, operation: Operation, name: &str) -> Result<&StoredRole> {
-        self.roles
-            .get(name)
-            .ok_or_else(|| no_such_role(operation, name))
+        self.roles.get(name).ok_or_else(|| no_such_role(operation, name))
     }
 
     fn role_mut(&mut self, operation: Operation, name: &str) -> Result<&mut StoredRole> {
-        self.roles
-            .get_mut(name)
-            .ok_or_else(|| no_such_role(operation, name))
+        self.roles.get_mut(name).ok_or_else(|| no_such_role(operation, name))
     }
 
     /// Attaches a managed policy, as a person does by hand. False where there is no such role.
@@ -81,13 +75,7 @@ impl State {
     }
 
     /// Whether the service can assume the role at this time, with these condition values.
-    pub(super) fn assumable(
-        &self,
-        arn: &Arn,
-        service: &str,
-        context: &RequestContext,
-        now: Timestamp,
-    ) -> bool {
+    pub(super) fn assumable(&self, arn: &Arn, service: &str, context: &RequestContext, now: Timestamp) -> bool {
         self.by_arn(arn).is_some_and(|role| {
             now.duration_since(role.created) >= PROPAGATION
                 && evaluate(
@@ -103,13 +91,7 @@ impl State {
     }
 
     /// Whether the role's policies allow an action.
-    pub(super) fn allows(
-        &self,
-        arn: &Arn,
-        action: &str,
-        resource: &str,
-        context: &RequestContext,
-    ) -> bool {
+    pub(super) fn allows(&self, arn: &Arn, action: &str, resource: &str, context: &RequestContext) -> bool {
         self.by_arn(arn).is_some_and(|role| {
             evaluate_all(
                 role.inline.values(),
@@ -153,8 +135,7 @@ fn no_such_role(operation: Operation, name: &str) -> ServiceError {
 }
 
 fn well_formed(operation: Operation, document: &Value, kind: PolicyKind) -> Result<()> {
-    check(document, kind)
-        .map_err(|why| ServiceError::new(operation, Kind::Invalid, "MalformedPolicyDocument", why))
+    check(document, kind).map_err(|why| ServiceError::new(operation, Kind::Invalid, "MalformedPolicyDocument", why))
 }
 
 /// IAM's rule for names of roles and policies: `[\w+=,.@-]`, up to a length.
@@ -191,8 +172,7 @@ impl Iam for Sandbox {
     }
 
     async fn create_role(&self, role: &NewRole) -> Result<Arn> {
-        self.call(CREATE_ROLE, |world| create_role(world, role))
-            .await
+        self.call(CREATE_ROLE, |world| create_role(world, role)).await
     }
 
     async fn update_trust_policy(&self, role: &str, policy: &Value) -> Result<()> {

@@ -66,19 +66,11 @@ pub struct Published {
 
 impl Ledger {
     /// What was really published for the account, of one service or of all, if that is what it has.
-    pub(super) fn published(
-        &self,
-        account: AccountId,
-        service: Option<&str>,
-    ) -> Option<&[(Timestamp, f64)]> {
+    pub(super) fn published(&self, account: AccountId, service: Option<&str>) -> Option<&[(Timestamp, f64)]> {
         let published = self.published.get(&account)?;
         Some(match service {
             None => &published.total,
-            Some(service) => published
-                .services
-                .get(service)
-                .map(Vec::as_slice)
-                .unwrap_or_default(),
+            Some(service) => published.services.get(service).map(Vec::as_slice).unwrap_or_default(),
         })
     }
 
@@ -86,10 +78,7 @@ impl Ledger {
     pub(super) fn services(&self, account: AccountId) -> Vec<String> {
         match self.published.get(&account) {
             Some(published) => published.services.keys().cloned().collect(),
-            None => Spender::new(self, account)
-                .services()
-                .map(str::to_owned)
-                .collect(),
+            None => Spender::new(self, account).services().map(str::to_owned).collect(),
         }
     }
 }
@@ -171,13 +160,7 @@ pub fn add_once(world: &mut World, account: AccountId, usd: Usd) {
 /// The account is new: it spends from now on only.
 pub fn open(world: &mut World, account: AccountId) {
     let now = world.now;
-    world
-        .cloudwatch
-        .ledger
-        .changes
-        .entry(account)
-        .or_default()
-        .opened = Some(now);
+    world.cloudwatch.ledger.changes.entry(account).or_default().opened = Some(now);
 }
 
 /// When the account was opened, if that was in the sandbox's time.
@@ -217,8 +200,7 @@ impl<'a> Spender<'a> {
         let mut services = vec![(SERVICES[0], 1.0)];
         for index in 0..count {
             let at = 1 + (first + index) % (SERVICES.len() - 1);
-            let share =
-                0.62_f64.powi(index as i32 + 1) * (0.6 + 0.8 * unit(mix(account, 5, index as i64)));
+            let share = 0.62_f64.powi(index as i32 + 1) * (0.6 + 0.8 * unit(mix(account, 5, index as i64)));
             services.push((SERVICES[at], share));
         }
         let whole: f64 = services.iter().map(|(_, share)| share).sum();
@@ -245,11 +227,7 @@ impl<'a> Spender<'a> {
 
     /// Month to date at each of `times` (oldest first), of one service or of all: dollars, rounded to cents. `None`
     /// before the account existed, and for a service that it doesn't use.
-    pub(super) fn month_to_date(
-        &self,
-        service: Option<&str>,
-        times: &[Timestamp],
-    ) -> Vec<Option<f64>> {
+    pub(super) fn month_to_date(&self, service: Option<&str>, times: &[Timestamp]) -> Vec<Option<f64>> {
         let mut meter = Meter::new(self, service);
         let mut answer = Vec::with_capacity(times.len());
         // How far has been added up, and the month that it is of.
@@ -313,9 +291,7 @@ impl<'a> Meter<'a> {
     /// Adds what they cost from one second up to another.
     fn add(&mut self, from: i64, to: i64) {
         let spender = self.spender;
-        let mut at = spender
-            .opened()
-            .map_or(from, |opened| from.max(opened.as_second()));
+        let mut at = spender.opened().map_or(from, |opened| from.max(opened.as_second()));
         while at < to {
             let day = at.div_euclid(DAY);
             let mut end = to.min((day + 1) * DAY);
@@ -328,9 +304,7 @@ impl<'a> Meter<'a> {
                     end = end.min(since_second);
                 }
             }
-            let hours = spender
-                .changes
-                .and_then(|changes| changes.hours.get(&set?.0));
+            let hours = spender.changes.and_then(|changes| changes.hours.get(&set?.0));
             let part = match hours {
                 Some(hours) => hours.share(end - day * DAY) - hours.share(at - day * DAY),
                 None => (end - at) as f64 / DAY as f64,
@@ -444,11 +418,7 @@ mod tests {
 
     #[test]
     fn charges_are_published_about_every_six_hours() {
-        let times = publications(
-            account(),
-            at("2026-03-01T00:00:00Z"),
-            at("2026-03-11T00:00:00Z"),
-        );
+        let times = publications(account(), at("2026-03-01T00:00:00Z"), at("2026-03-11T00:00:00Z"));
         assert!((39..=41).contains(&times.len()), "{}", times.len());
         for pair in times.windows(2) {
             let minutes = pair[1].duration_since(pair[0]).as_mins();
@@ -460,20 +430,13 @@ mod tests {
     fn a_month_starts_again_at_nothing_and_only_grows() {
         let ledger = Ledger::default();
         let spender = Spender::new(&ledger, account());
-        let times = publications(
-            account(),
-            at("2026-02-20T00:00:00Z"),
-            at("2026-03-10T00:00:00Z"),
-        );
+        let times = publications(account(), at("2026-02-20T00:00:00Z"), at("2026-03-10T00:00:00Z"));
         let values = spender.month_to_date(None, &times);
         let mut falls = 0;
         for (pair, values) in times.windows(2).zip(values.windows(2)) {
             if values[1] < values[0] {
                 falls += 1;
-                assert_eq!(
-                    Month::of(pair[1]).start(),
-                    at("2026-03-01T00:00:00Z").as_second()
-                );
+                assert_eq!(Month::of(pair[1]).start(), at("2026-03-01T00:00:00Z").as_second());
             }
         }
         assert_eq!(falls, 1);
@@ -497,11 +460,7 @@ mod tests {
     fn the_same_time_has_the_same_value_however_it_is_asked_for() {
         let ledger = Ledger::default();
         let spender = Spender::new(&ledger, account());
-        let times = publications(
-            account(),
-            at("2026-03-01T00:00:00Z"),
-            at("2026-03-20T00:00:00Z"),
-        );
+        let times = publications(account(), at("2026-03-01T00:00:00Z"), at("2026-03-20T00:00:00Z"));
         let all = spender.month_to_date(None, &times);
         let alone = spender.month_to_date(None, &times[times.len() - 1..]);
         assert!((all.last().unwrap().unwrap() - alone[0].unwrap()).abs() < 0.011);
@@ -512,10 +471,7 @@ mod tests {
         let mut ledger = Ledger::default();
         ledger.changes.entry(account()).or_default().opened = Some(at("2026-03-05T00:00:00Z"));
         let spender = Spender::new(&ledger, account());
-        let values = spender.month_to_date(
-            None,
-            &[at("2026-03-04T00:00:00Z"), at("2026-03-05T06:00:00Z")],
-        );
+        let values = spender.month_to_date(None, &[at("2026-03-04T00:00:00Z"), at("2026-03-05T06:00:00Z")]);
         assert_eq!(values[0], None);
         assert!(values[1].unwrap() < 20.0);
     }

@@ -9,13 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::faults::hash;
 use super::{Sandbox, World, cloudformation, metrics};
 use billctl_core::error::Error;
-use billctl_core::model::{
-    Account, AccountId, AccountState, Arn, OrgId, Organization, OrganizationalUnit, OuId,
-};
+use billctl_core::model::{Account, AccountId, AccountState, Arn, OrgId, Organization, OrganizationalUnit, OuId};
 use billctl_core::service::organizations::{
-    DESCRIBE_ACCOUNT, DESCRIBE_ORGANIZATION, LIST_ACCOUNTS_FOR_PARENT,
-    LIST_DELEGATED_ADMINISTRATORS, LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, LIST_ROOTS,
-    LIST_TAGS_FOR_RESOURCE, OrganizationInfo, PAGE_SIZE,
+    DESCRIBE_ACCOUNT, DESCRIBE_ORGANIZATION, LIST_ACCOUNTS_FOR_PARENT, LIST_DELEGATED_ADMINISTRATORS,
+    LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, LIST_ROOTS, LIST_TAGS_FOR_RESOURCE, OrganizationInfo, PAGE_SIZE,
 };
 use billctl_core::service::{Kind, Operation, Organizations, Page, Result, ServiceError, Tags};
 
@@ -92,8 +89,7 @@ impl State {
             self.id.clone(),
             self.management_account,
             self.ous(),
-            self.accounts()
-                .map(|(account, parent)| (account, parent.clone())),
+            self.accounts().map(|(account, parent)| (account, parent.clone())),
         )
     }
 
@@ -104,9 +100,7 @@ impl State {
 
     /// The root and every OU, by id.
     pub fn ous(&self) -> impl Iterator<Item = OrganizationalUnit> + '_ {
-        self.units
-            .iter()
-            .map(|(id, unit)| Self::described(id, unit))
+        self.units.iter().map(|(id, unit)| Self::described(id, unit))
     }
 
     /// Whether there is such an OU or root.
@@ -230,9 +224,7 @@ impl State {
             .filter_map(|id| self.units.get(id))
             .any(|unit| unit.name == name);
         if taken {
-            return Err(Error::usage(format!(
-                "{parent} has an OU named {name} already"
-            )));
+            return Err(Error::usage(format!("{parent} has an OU named {name} already")));
         }
         let id = self.fresh_ou_id(parent, name)?;
         if let Some(unit) = self.units.get_mut(parent) {
@@ -314,12 +306,7 @@ impl World {
     ///
     /// # Errors
     /// There is no such OU.
-    pub fn add_account(
-        &mut self,
-        name: &str,
-        parent: &OuId,
-        tags: Tags,
-    ) -> std::result::Result<AccountId, Error> {
+    pub fn add_account(&mut self, name: &str, parent: &OuId, tags: Tags) -> std::result::Result<AccountId, Error> {
         self.known_ou(parent)?;
         let id = self.organizations.fresh_account_id(name);
         let account = Account {
@@ -352,11 +339,7 @@ impl World {
     ///
     /// # Errors
     /// There is no such account.
-    pub fn set_account_state(
-        &mut self,
-        id: AccountId,
-        state: AccountState,
-    ) -> std::result::Result<(), Error> {
+    pub fn set_account_state(&mut self, id: AccountId, state: AccountState) -> std::result::Result<(), Error> {
         self.known_account(id)?;
         if let Some(entry) = self.organizations.accounts.get_mut(&id) {
             entry.state = state;
@@ -386,9 +369,7 @@ fn may_read(world: &World, operation: Operation) -> Result<&State> {
     if !state.in_use {
         return Err(not_in_use(operation));
     }
-    if world.caller == state.management_account
-        || state.stacksets_administrators.contains(&world.caller)
-    {
+    if world.caller == state.management_account || state.stacksets_administrators.contains(&world.caller) {
         Ok(state)
     } else {
         Err(ServiceError::new(
@@ -451,10 +432,7 @@ fn page<K: Clone + Ord + std::fmt::Display + std::str::FromStr>(
     let mut keys: Vec<K> = rest.take(PAGE_SIZE + 1).cloned().collect();
     let more = keys.len() > PAGE_SIZE;
     keys.truncate(PAGE_SIZE);
-    let next = keys
-        .last()
-        .filter(|_| more)
-        .map(|key| format!("after:{key}"));
+    let next = keys.last().filter(|_| more).map(|key| format!("after:{key}"));
     Ok((keys, next))
 }
 
@@ -494,11 +472,7 @@ impl Organizations for Sandbox {
         .await
     }
 
-    async fn list_ous_for_parent(
-        &self,
-        parent: &OuId,
-        token: Option<String>,
-    ) -> Result<Page<OrganizationalUnit>> {
+    async fn list_ous_for_parent(&self, parent: &OuId, token: Option<String>) -> Result<Page<OrganizationalUnit>> {
         const OPERATION: Operation = LIST_ORGANIZATIONAL_UNITS_FOR_PARENT;
         self.read(OPERATION, |world| {
             let state = may_read(world, OPERATION)?;
@@ -516,11 +490,7 @@ impl Organizations for Sandbox {
         .await
     }
 
-    async fn list_accounts_for_parent(
-        &self,
-        parent: &OuId,
-        token: Option<String>,
-    ) -> Result<Page<Account>> {
+    async fn list_accounts_for_parent(&self, parent: &OuId, token: Option<String>) -> Result<Page<Account>> {
         const OPERATION: Operation = LIST_ACCOUNTS_FOR_PARENT;
         self.read(OPERATION, |world| {
             let state = may_read(world, OPERATION)?;
@@ -562,10 +532,7 @@ impl Organizations for Sandbox {
         .await
     }
 
-    async fn list_stacksets_administrators(
-        &self,
-        token: Option<String>,
-    ) -> Result<Page<AccountId>> {
+    async fn list_stacksets_administrators(&self, token: Option<String>) -> Result<Page<AccountId>> {
         const OPERATION: Operation = LIST_DELEGATED_ADMINISTRATORS;
         self.read(OPERATION, |world| {
             let state = may_read(world, OPERATION)?;

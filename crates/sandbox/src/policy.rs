@@ -37,9 +37,7 @@ impl RequestContext {
     }
 
     fn get(&self, key: &str) -> &[String] {
-        self.0
-            .get(&key.to_ascii_lowercase())
-            .map_or(&[], Vec::as_slice)
+        self.0.get(&key.to_ascii_lowercase()).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -111,10 +109,7 @@ pub fn evaluate(policy: &Value, request: Request<'_>) -> Decision {
 }
 
 /// What several policies of one identity say together.
-pub fn evaluate_all<'p>(
-    policies: impl IntoIterator<Item = &'p Value>,
-    request: Request<'_>,
-) -> Decision {
+pub fn evaluate_all<'p>(policies: impl IntoIterator<Item = &'p Value>, request: Request<'_>) -> Decision {
     let mut decision = Decision::Silent;
     for policy in policies {
         match evaluate(policy, request) {
@@ -164,11 +159,9 @@ fn names_caller(principal: &Value, caller: Caller<'_>) -> bool {
         Caller::Service(service) => texts(principal.get("Service")).contains(&service),
         Caller::Role(arn) => {
             let account = arn.split(':').nth(4).unwrap_or_default();
-            texts(principal.get("AWS")).iter().any(|named| {
-                *named == arn
-                    || *named == account
-                    || *named == format!("arn:aws:iam::{account}:root")
-            })
+            texts(principal.get("AWS"))
+                .iter()
+                .any(|named| *named == arn || *named == account || *named == format!("arn:aws:iam::{account}:root"))
         }
     }
 }
@@ -206,10 +199,7 @@ fn condition_met(operator: &str, key: &str, wanted: &Value, context: &RequestCon
         Value::Array(items) => items.iter().map(plain).collect(),
         one => vec![plain(one)],
     };
-    let wanted: Vec<String> = wanted
-        .iter()
-        .map(|value| fill_variables(value, context))
-        .collect();
+    let wanted: Vec<String> = wanted.iter().map(|value| fill_variables(value, context)).collect();
     if operator == "Null" {
         return wanted
             .iter()
@@ -299,8 +289,7 @@ fn like_ignoring_case(pattern: &str, text: &str) -> bool {
 
 /// Whether `text` matches `pattern`, in which `*` is any run of characters and `?` any one.
 fn like(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) =
-        (pattern.chars().collect(), text.chars().collect());
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while let Some(&here) = text.get(t) {

@@ -48,13 +48,7 @@ pub struct Subject {
 
 impl World {
     /// An organisation of the root, the management account and this one, at this time.
-    pub fn around(
-        id: OrgId,
-        root: OuId,
-        management: Account,
-        subject: Subject,
-        now: Timestamp,
-    ) -> Self {
+    pub fn around(id: OrgId, root: OuId, management: Account, subject: Subject, now: Timestamp) -> Self {
         let account = subject.account.id;
         let mut state = State::new(id, root.clone(), management);
         let mut at = root;
@@ -78,12 +72,7 @@ impl World {
     ///
     /// # Errors
     /// The notifier isn't set up, or ended without a mail: its own words.
-    pub fn preview_mail(
-        &mut self,
-        notifier: &Arn,
-        account: AccountId,
-        kind: MailKind,
-    ) -> Result<Mail> {
+    pub fn preview_mail(&mut self, notifier: &Arn, account: AccountId, kind: MailKind) -> Result<Mail> {
         let before = self.sesv2.mails().len();
         let ago = |days: i64| {
             let then = self.now - SignedDuration::from_hours(24 * days);

@@ -99,12 +99,7 @@ impl Publications {
     }
 
     /// The times in `[start, end)` when the account's charges are published, oldest first, on whole minutes.
-    pub(super) fn times(
-        &self,
-        account: AccountId,
-        start: Timestamp,
-        end: Timestamp,
-    ) -> Vec<Timestamp> {
+    pub(super) fn times(&self, account: AccountId, start: Timestamp, end: Timestamp) -> Vec<Timestamp> {
         let offset = (mix(account, 1, 0) % self.offsets() as u64) as i64;
         let spread = self.spread();
         // A late one of an earlier slot.
@@ -150,17 +145,13 @@ impl FromStr for Publications {
     fn from_str(text: &str) -> Result<Self, String> {
         let (cadence, jitter) = text.split_once('~').unwrap_or((text, "0m"));
         let (Some(cadence), Some(jitter)) = (seconds(cadence), seconds(jitter)) else {
-            return Err(
-                "write it as CADENCE~JITTER in whole minutes, such as 6h~40m or 12h".to_owned(),
-            );
+            return Err("write it as CADENCE~JITTER in whole minutes, such as 6h~40m or 12h".to_owned());
         };
         if !CADENCES.contains(&cadence) {
             return Err("the cadence is from 10m to 7d, as in 6h~40m".to_owned());
         }
         if jitter >= cadence {
-            return Err(
-                "the jitter, after the ~, is less than the cadence, as in 6h~40m".to_owned(),
-            );
+            return Err("the jitter, after the ~, is less than the cadence, as in 6h~40m".to_owned());
         }
         Ok(Self {
             cadence,
@@ -196,11 +187,7 @@ mod tests {
 
     /// Hours between publications of forty days.
     fn gaps(world: &Publications) -> Vec<f64> {
-        let times = world.times(
-            account(),
-            at("2026-03-01T00:00:00Z"),
-            at("2026-04-10T00:00:00Z"),
-        );
+        let times = world.times(account(), at("2026-03-01T00:00:00Z"), at("2026-04-10T00:00:00Z"));
         times
             .windows(2)
             .map(|pair| pair[1].duration_since(pair[0]).as_secs_f64() / 3_600.0)
@@ -217,28 +204,17 @@ mod tests {
 
     #[test]
     fn each_differs_from_its_regular_time_by_up_to_the_jitter_either_way() {
-        for (text, cadence, jitter) in [
-            ("2h~1h", 2.0, 1.0),
-            ("12h~3h", 12.0, 3.0),
-            ("6h~5h", 6.0, 5.0),
-        ] {
+        for (text, cadence, jitter) in [("2h~1h", 2.0, 1.0), ("12h~3h", 12.0, 3.0), ("6h~5h", 6.0, 5.0)] {
             let world = world(text);
             let gaps = gaps(&world);
             let widest = gaps.iter().copied().fold(0.0, f64::max);
             let narrowest = gaps.iter().copied().fold(99.0, f64::min);
             let (far, near) = (cadence + 2.0 * jitter, cadence - 2.0 * jitter);
-            assert!(
-                widest <= far && widest > cadence + jitter,
-                "{text}: {widest}"
-            );
+            assert!(widest <= far && widest > cadence + jitter, "{text}: {widest}");
             assert!(narrowest >= near && narrowest > 0.0, "{text}: {narrowest}");
             let days = 40.0;
             let expected = days * 24.0 / cadence;
-            assert!(
-                (gaps.len() as f64 - expected).abs() < 4.0,
-                "{text}: {}",
-                gaps.len()
-            );
+            assert!((gaps.len() as f64 - expected).abs() < 4.0, "{text}: {}", gaps.len());
         }
         assert!(gaps(&world("6h")).iter().all(|gap| *gap == 6.0));
     }
@@ -283,10 +259,7 @@ mod tests {
                 }
             }
         }
-        assert!(
-            Publications::default()
-                .is_quiet(at("2026-03-01T04:00:00Z"), at("2026-03-01T05:00:00Z"))
-        );
+        assert!(Publications::default().is_quiet(at("2026-03-01T04:00:00Z"), at("2026-03-01T05:00:00Z")));
     }
 
     #[test]
@@ -299,18 +272,11 @@ mod tests {
         }
         for wrong in ["9m", "8d", "6h~6h", "1h~2h"] {
             let why = wrong.parse::<Publications>().unwrap_err();
-            assert!(
-                why.contains("10m to 7d") || why.contains("less than"),
-                "{wrong}: {why}"
-            );
+            assert!(why.contains("10m to 7d") || why.contains("less than"), "{wrong}: {why}");
         }
         let world = Publications::default();
         assert!(world.with_missing(0.91).is_err());
-        assert!(
-            world
-                .with_payer_late(Duration::from_secs(4 * 86_400))
-                .is_err()
-        );
+        assert!(world.with_payer_late(Duration::from_secs(4 * 86_400)).is_err());
     }
 
     #[test]

@@ -52,12 +52,7 @@ const DEMO: &[(&str, &[&str])] = &[
     ("Production", &["prod-gateway", "prod-web"]),
     (
         "Production/Payments",
-        &[
-            "payments-prod",
-            "payments-ledger",
-            "payments-fraud",
-            "payments-reports",
-        ],
+        &["payments-prod", "payments-ledger", "payments-fraud", "payments-reports"],
     ),
     (
         "Production/Platform",
@@ -68,19 +63,10 @@ const DEMO: &[(&str, &[&str])] = &[
             "platform-observability",
         ],
     ),
-    (
-        "Production/Data",
-        &["data-lake", "data-warehouse", "data-streams"],
-    ),
-    (
-        "Production/Data/Science",
-        &["science-training", "science-notebooks"],
-    ),
+    ("Production/Data", &["data-lake", "data-warehouse", "data-streams"]),
+    ("Production/Data/Science", &["science-training", "science-notebooks"]),
     ("Staging", &["staging-web", "staging-gateway"]),
-    (
-        "Staging/Payments",
-        &["staging-payments-api", "staging-payments-ledger"],
-    ),
+    ("Staging/Payments", &["staging-payments-api", "staging-payments-ledger"]),
     ("Staging/Data", &["staging-data-lake"]),
     (
         "Sandboxes",
@@ -100,10 +86,7 @@ const DEMO: &[(&str, &[&str])] = &[
         &["security-audit", "security-log-archive", "security-tooling"],
     ),
     ("Infrastructure", &["shared-network", "shared-images"]),
-    (
-        "Infrastructure/Build",
-        &["build-runners", "build-artifacts"],
-    ),
+    ("Infrastructure/Build", &["build-runners", "build-artifacts"]),
     ("Policy Staging", &["policy-canary"]),
     ("Acquisitions", &["nimbus-shop", "nimbus-legacy"]),
     ("Suspended", &["old-campaign"]),
@@ -174,11 +157,7 @@ pub fn world(shape: &Shape) -> World {
     let depth = shape.depth.clamp(1, MAX_DEPTH);
     for number in 0..shape.ous {
         // The first OUs go down, so that the depth asked for is reached; the rest spreads.
-        let level = if number < depth {
-            number
-        } else {
-            rng.usize(0..depth)
-        };
+        let level = if number < depth { number } else { rng.usize(0..depth) };
         let parent = levels
             .get(level)
             .and_then(|units| rng.choice(units))
@@ -223,10 +202,7 @@ pub fn world(shape: &Shape) -> World {
 fn organization(seed: u64) -> State {
     let text = format!("{:016x}", hash(&["organization", &seed.to_string()]));
     let parse_error = "the texts are made of hexadecimal digits, which every id allows";
-    #[expect(
-        clippy::expect_used,
-        reason = "the texts are made of hexadecimal digits"
-    )]
+    #[expect(clippy::expect_used, reason = "the texts are made of hexadecimal digits")]
     let (id, root) = (
         format!("o-{}", &text[..10]).parse().expect(parse_error),
         format!("r-{}", &text[..4]).parse().expect(parse_error),
@@ -271,9 +247,7 @@ fn add(state: &mut State, name: &str, parent: &OuId, tags: Tags, suspended: bool
 
 /// The tag that says who owns an account; three in four have one.
 fn owner(name: &str) -> Tags {
-    const PEOPLE: [&str; 8] = [
-        "amira", "bastian", "chen", "divya", "emeka", "fatima", "greta", "hugo",
-    ];
+    const PEOPLE: [&str; 8] = ["amira", "bastian", "chen", "divya", "emeka", "fatima", "greta", "hugo"];
     let number = hash(&["owner", name]);
     let who = name
         .strip_prefix("sandbox-")

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::{Sandbox, World};
 use billctl_core::model::{Arn, REGION};
 use billctl_core::service::sns::{
-    Attributes, CREATE_TOPIC, DELETE_TOPIC, EMAIL, GET_TOPIC_ATTRIBUTES, KEY_ATTRIBUTE,
-    LIST_SUBSCRIPTIONS_BY_TOPIC, LIST_TAGS_FOR_RESOURCE, SUBSCRIBE, Sns, Subscription,
+    Attributes, CREATE_TOPIC, DELETE_TOPIC, EMAIL, GET_TOPIC_ATTRIBUTES, KEY_ATTRIBUTE, LIST_SUBSCRIPTIONS_BY_TOPIC,
+    LIST_TAGS_FOR_RESOURCE, SUBSCRIBE, Sns, Subscription,
 };
 use billctl_core::service::{Kind, Operation, Page, Result, ServiceError, Tags};
 
@@ -63,11 +63,7 @@ impl State {
     /// whether there was one to confirm.
     pub fn confirm(&mut self, address: &str) -> bool {
         let mut confirmed = false;
-        for subscription in self
-            .topics
-            .values_mut()
-            .flat_map(|topic| &mut topic.subscriptions)
-        {
+        for subscription in self.topics.values_mut().flat_map(|topic| &mut topic.subscriptions) {
             let meant = subscription.endpoint.eq_ignore_ascii_case(address);
             if meant && !subscription.confirmed {
                 subscription.confirmed = true;
@@ -93,14 +89,7 @@ impl State {
         self.topics
             .get_mut(arn.resource())
             .filter(|topic| topic.arn == *arn)
-            .ok_or_else(|| {
-                ServiceError::new(
-                    operation,
-                    Kind::NotFound,
-                    "NotFound",
-                    "Topic does not exist",
-                )
-            })
+            .ok_or_else(|| ServiceError::new(operation, Kind::NotFound, "NotFound", "Topic does not exist"))
     }
 }
 
@@ -148,10 +137,7 @@ impl Sns for Sandbox {
             let topic = world.sns.topic(GET_TOPIC_ATTRIBUTES, topic)?;
             let mut attributes = topic.attributes.clone();
             let count = |confirmed: bool| {
-                let counted = topic
-                    .subscriptions
-                    .iter()
-                    .filter(|one| one.confirmed == confirmed);
+                let counted = topic.subscriptions.iter().filter(|one| one.confirmed == confirmed);
                 counted.count().to_string()
             };
             for (name, value) in [
@@ -171,31 +157,20 @@ impl Sns for Sandbox {
             let topic = world.sns.topic(LIST_TAGS_FOR_RESOURCE, topic);
             // This operation has a name of its own for it (API reference).
             let topic = topic.map_err(|error| {
-                ServiceError::new(
-                    LIST_TAGS_FOR_RESOURCE,
-                    error.kind,
-                    "ResourceNotFound",
-                    error.message,
-                )
+                ServiceError::new(LIST_TAGS_FOR_RESOURCE, error.kind, "ResourceNotFound", error.message)
             })?;
             Ok(topic.tags.clone())
         })
         .await
     }
 
-    async fn list_subscriptions(
-        &self,
-        topic: &Arn,
-        token: Option<String>,
-    ) -> Result<Page<Subscription>> {
+    async fn list_subscriptions(&self, topic: &Arn, token: Option<String>) -> Result<Page<Subscription>> {
         self.call(LIST_SUBSCRIPTIONS_BY_TOPIC, |world| {
             let op = LIST_SUBSCRIPTIONS_BY_TOPIC;
             let all = &world.sns.topic(op, topic)?.subscriptions;
             let skip: usize = match token.as_deref() {
                 None => 0,
-                Some(token) => token
-                    .parse()
-                    .map_err(|_| invalid(op, "Invalid parameter: NextToken"))?,
+                Some(token) => token.parse().map_err(|_| invalid(op, "Invalid parameter: NextToken"))?,
             };
             Ok(Page {
                 items: all.iter().skip(skip).take(PAGE_SIZE).cloned().collect(),

@@ -5,15 +5,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::policy::{
-    Caller, Decision, PolicyKind, Request, RequestContext, check, evaluate, named_roles,
-};
+use super::policy::{Caller, Decision, PolicyKind, Request, RequestContext, check, evaluate, named_roles};
 use super::{Sandbox, World};
 use billctl_core::model::{Arn, REGION};
 use billctl_core::service::sqs::{
-    self, Attributes, CHANGE_MESSAGE_VISIBILITY, CREATE_QUEUE, DELETE_MESSAGE, DELETE_QUEUE,
-    GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL, LIST_QUEUE_TAGS, MOST_SEEN, RECEIVE_MESSAGE,
-    SET_QUEUE_ATTRIBUTES, Sqs,
+    self, Attributes, CHANGE_MESSAGE_VISIBILITY, CREATE_QUEUE, DELETE_MESSAGE, DELETE_QUEUE, GET_QUEUE_ATTRIBUTES,
+    GET_QUEUE_URL, LIST_QUEUE_TAGS, MOST_SEEN, RECEIVE_MESSAGE, SET_QUEUE_ATTRIBUTES, Sqs,
 };
 use billctl_core::service::{Kind, Operation, Result, ServiceError, Tags};
 
@@ -72,11 +69,7 @@ pub struct Message {
 
 impl Message {
     /// One that comes now.
-    pub(super) const fn new(
-        at: Timestamp,
-        body: Value,
-        attributes: BTreeMap<String, String>,
-    ) -> Self {
+    pub(super) const fn new(at: Timestamp, body: Value, attributes: BTreeMap<String, String>) -> Self {
         Self {
             at,
             body,
@@ -100,21 +93,16 @@ impl Message {
 impl Queue {
     /// The message of this receipt.
     fn taken(&mut self, receipt: &str) -> Option<&mut Message> {
-        self.messages.iter_mut().find(|message| {
-            message
-                .taken
-                .as_ref()
-                .is_some_and(|(_, known)| known == receipt)
-        })
+        self.messages
+            .iter_mut()
+            .find(|message| message.taken.as_ref().is_some_and(|(_, known)| known == receipt))
     }
 }
 
 impl State {
     /// The messages of a queue, oldest first.
     pub fn messages(&self, name: &str) -> &[Message] {
-        self.queues
-            .get(name)
-            .map_or(&[], |queue| queue.messages.as_slice())
+        self.queues.get(name).map_or(&[], |queue| queue.messages.as_slice())
     }
 
     /// How many messages wait in all queues.
@@ -195,11 +183,7 @@ fn check_attributes(world: &World, operation: Operation, attributes: &Attributes
 
 /// Ranges as in the API reference; an empty policy takes the policy away.
 fn valid_value(world: &World, name: &str, value: &str) -> bool {
-    let number = |range: std::ops::RangeInclusive<u64>| {
-        value
-            .parse()
-            .is_ok_and(|number: u64| range.contains(&number))
-    };
+    let number = |range: std::ops::RangeInclusive<u64>| value.parse().is_ok_and(|number: u64| range.contains(&number));
     match name {
         "DelaySeconds" => number(0..=900),
         "MaximumMessageSize" => number(1_024..=1_048_576),
@@ -210,9 +194,8 @@ fn valid_value(world: &World, name: &str, value: &str) -> bool {
         "Policy" => serde_json::from_str(value).is_ok_and(|policy: Value| {
             check(&policy, PolicyKind::Resource).is_ok()
                 && named_roles(&policy).iter().all(|role| {
-                    role.parse::<Arn>().is_ok_and(|arn| {
-                        arn.account() != Some(world.management_account()) || world.iam.exists(&arn)
-                    })
+                    role.parse::<Arn>()
+                        .is_ok_and(|arn| arn.account() != Some(world.management_account()) || world.iam.exists(&arn))
                 })
         }),
         _ => true,
@@ -239,17 +222,11 @@ impl Sqs for Sandbox {
             let mut attributes = queue.attributes.clone();
             for (name, value) in [
                 ("QueueArn", queue.arn.to_string()),
-                (
-                    "ApproximateNumberOfMessages",
-                    queue.messages.len().to_string(),
-                ),
+                ("ApproximateNumberOfMessages", queue.messages.len().to_string()),
                 ("ApproximateNumberOfMessagesNotVisible", "0".to_owned()),
                 ("ApproximateNumberOfMessagesDelayed", "0".to_owned()),
                 ("CreatedTimestamp", queue.created.as_second().to_string()),
-                (
-                    "LastModifiedTimestamp",
-                    queue.modified.as_second().to_string(),
-                ),
+                ("LastModifiedTimestamp", queue.modified.as_second().to_string()),
             ] {
                 attributes.insert(name.to_owned(), value);
             }
@@ -328,27 +305,17 @@ impl Sqs for Sandbox {
         self.call(DELETE_MESSAGE, |world| {
             let queue = world.sqs.by_url(DELETE_MESSAGE, url)?;
             // A message that is gone is no error (SQS API reference, DeleteMessage).
-            queue.messages.retain(|message| {
-                message
-                    .taken
-                    .as_ref()
-                    .is_none_or(|(_, known)| known != receipt)
-            });
+            queue
+                .messages
+                .retain(|message| message.taken.as_ref().is_none_or(|(_, known)| known != receipt));
             Ok(())
         })
         .await
     }
 
-    async fn create_queue(
-        &self,
-        name: &str,
-        attributes: &Attributes,
-        tags: &Tags,
-    ) -> Result<String> {
-        self.call(CREATE_QUEUE, |world| {
-            create_queue(world, name, attributes, tags)
-        })
-        .await
+    async fn create_queue(&self, name: &str, attributes: &Attributes, tags: &Tags) -> Result<String> {
+        self.call(CREATE_QUEUE, |world| create_queue(world, name, attributes, tags))
+            .await
     }
 
     async fn set_queue_attributes(&self, url: &str, attributes: &Attributes) -> Result<()> {
@@ -374,30 +341,15 @@ impl Sqs for Sandbox {
         self.call(DELETE_QUEUE, |world| {
             let arn = world.sqs.by_url(DELETE_QUEUE, url)?.arn.clone();
             world.sqs.queues.remove(arn.resource());
-            world
-                .sqs
-                .deleted
-                .insert(arn.resource().to_owned(), world.now);
+            world.sqs.deleted.insert(arn.resource().to_owned(), world.now);
             Ok(())
         })
         .await
     }
 }
 
-fn create_queue(
-    world: &mut World,
-    name: &str,
-    attributes: &Attributes,
-    tags: &Tags,
-) -> Result<String> {
-    let invalid = |message: &str| {
-        ServiceError::new(
-            CREATE_QUEUE,
-            Kind::Invalid,
-            "InvalidParameterValue",
-            message,
-        )
-    };
+fn create_queue(world: &mut World, name: &str, attributes: &Attributes, tags: &Tags) -> Result<String> {
+    let invalid = |message: &str| ServiceError::new(CREATE_QUEUE, Kind::Invalid, "InvalidParameterValue", message);
     if !(1..=80).contains(&name.len())
         || !name
             .bytes()

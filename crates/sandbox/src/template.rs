@@ -92,19 +92,14 @@ impl Template {
         let yaml: yaml_serde::Value = yaml_serde::from_str(text)
             .map_err(|error| TemplateError::new(format!("Template format error: {error}")))?;
         let Value::Object(mut sections) = evaluate::long_form(yaml)? else {
-            return Err(TemplateError::new(
-                "Template format error: unsupported structure.",
-            ));
+            return Err(TemplateError::new("Template format error: unsupported structure."));
         };
         if sections.contains_key("Transform") {
             return Err(TemplateError::new(
                 "Stack sets with service-managed permissions do not support templates with transforms",
             ));
         }
-        if let Some(unknown) = sections
-            .keys()
-            .find(|name| !SECTIONS.contains(&name.as_str()))
-        {
+        if let Some(unknown) = sections.keys().find(|name| !SECTIONS.contains(&name.as_str())) {
             return Err(TemplateError::new(format!(
                 "Invalid template property or properties [{unknown}]"
             )));
@@ -137,9 +132,9 @@ impl Template {
 
     /// Whether it makes IAM resources with names: what `CAPABILITY_NAMED_IAM` is for.
     pub fn needs_named_iam(&self) -> bool {
-        self.resources.iter().any(|resource| {
-            resource.resource_type == ROLE && resource.properties.get("RoleName").is_some()
-        })
+        self.resources
+            .iter()
+            .any(|resource| resource.resource_type == ROLE && resource.properties.get("RoleName").is_some())
     }
 
     /// Checks parameters without evaluating anything.
@@ -207,12 +202,7 @@ impl Template {
     ///
     /// # Errors
     /// The parameters don't fit, or something can't be evaluated.
-    pub fn resolve(
-        &self,
-        parameters: &Parameters,
-        account: AccountId,
-        stack_name: &str,
-    ) -> Result<Vec<Resource>> {
+    pub fn resolve(&self, parameters: &Parameters, account: AccountId, stack_name: &str) -> Result<Vec<Resource>> {
         let values = self.values(parameters)?;
         let scope = evaluate::Scope::new(self, &values, account, stack_name);
         let mut resources = Vec::new();
@@ -255,9 +245,7 @@ impl Template {
     }
 
     fn declared_resource(&self, logical_id: &str) -> Option<&Declared> {
-        self.resources
-            .iter()
-            .find(|resource| resource.logical_id == logical_id)
+        self.resources.iter().find(|resource| resource.logical_id == logical_id)
     }
 }
 
@@ -287,9 +275,7 @@ impl Declared {
             condition: fields
                 .remove("Condition")
                 .and_then(|name| name.as_str().map(str::to_owned)),
-            properties: fields
-                .remove("Properties")
-                .unwrap_or(Value::Object(Map::new())),
+            properties: fields.remove("Properties").unwrap_or(Value::Object(Map::new())),
         })
     }
 }

@@ -8,9 +8,7 @@ use super::faults::Faults;
 use super::member::Member;
 use super::publications::Publications;
 use super::seed::Origin;
-use super::{
-    cloudformation, cloudwatch, eventbridge, iam, metering, organizations, sesv2, sfn, sns, sqs,
-};
+use super::{cloudformation, cloudwatch, eventbridge, iam, metering, organizations, sesv2, sfn, sns, sqs};
 use billctl_core::model::AccountId;
 
 /// Everything that the sandbox knows: one serialisable value.

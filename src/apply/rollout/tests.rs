@@ -5,8 +5,8 @@ use crate::mock::MockCloudFormation;
 use crate::plan::rollout::InstanceStep;
 use billctl_core::event::Silent;
 use billctl_core::service::cloudformation::{
-    AccountFilter, Amount, AutoDeployment, ConcurrencyMode, OperationAction, StackSetOperation,
-    StackSetSpec, Targets, UPDATE_STACK_INSTANCES,
+    AccountFilter, Amount, AutoDeployment, ConcurrencyMode, OperationAction, StackSetOperation, StackSetSpec, Targets,
+    UPDATE_STACK_INSTANCES,
 };
 use billctl_sandbox::{Sandbox, seed};
 

@@ -78,8 +78,7 @@ impl Follow<'_> {
             }
             Err(error) if error.kind == Kind::Denied => {
                 self.hop(&name, false, error.to_string());
-                self.journey.cure =
-                    Some(way_in_cure(&error, role).replace("policy status", "policy operator"));
+                self.journey.cure = Some(way_in_cure(&error, role).replace("policy status", "policy operator"));
                 Ok(None)
             }
             Err(error) => Err(error).while_trying("assume the role in the member"),
@@ -142,12 +141,7 @@ impl Follow<'_> {
         Ok(false)
     }
 
-    async fn set(
-        &mut self,
-        member: &dyn Member,
-        account: AccountId,
-        alarm: &AlarmStatus,
-    ) -> Result<Option<Set>> {
+    async fn set(&mut self, member: &dyn Member, account: AccountId, alarm: &AlarmStatus) -> Result<Option<Set>> {
         let name = format!("alarm {}", alarm.alarm.name);
         let at = self.services.clock.now();
         let mut names: Vec<String> = [at - CLOCKS, at, at + CLOCKS]
@@ -169,10 +163,7 @@ impl Follow<'_> {
         // Events go out on changes only (AWS-FACTS 2), and the rule doesn't forward this one.
         let first = (alarm.state == AlarmState::Alarm).then_some(AlarmState::InsufficientData);
         for state in first.into_iter().chain([AlarmState::Alarm]) {
-            if let Err(error) = member
-                .set_alarm_state(&alarm.alarm.name, state, &reason)
-                .await
-            {
+            if let Err(error) = member.set_alarm_state(&alarm.alarm.name, state, &reason).await {
                 return self.refused(&name, error).map(|()| None);
             }
         }
@@ -206,16 +197,12 @@ impl Follow<'_> {
             if let Some(name) = set.before.last() {
                 let ours = |input: &Value| {
                     text(input, "account") == account
-                        && input
-                            .pointer("/detail/state/reason")
-                            .and_then(Value::as_str)
-                            == Some(set.reason.as_str())
+                        && input.pointer("/detail/state/reason").and_then(Value::as_str) == Some(set.reason.as_str())
                 };
                 if self.arrived(set.at, ours).await?.is_some()
                     && let Some(watch) = self.named(name).await?
                 {
-                    let detail =
-                        format!("the event came through; this hour's watch was there: {name}");
+                    let detail = format!("the event came through; this hour's watch was there: {name}");
                     self.hop(&way, true, detail);
                     return Ok(Some(watch));
                 }
@@ -236,11 +223,7 @@ impl Follow<'_> {
             return Ok(());
         }
         let bus = format!("event bus {}", names.event_bus);
-        self.hop(
-            &bus,
-            false,
-            "nothing came that the notifier could be seen to take",
-        );
+        self.hop(&bus, false, "nothing came that the notifier could be seen to take");
         self.journey.cure = Some(
             "the bus's policy has to let the organisation in, and the rule there has to match: `billctl bootstrap --plan` \
              shows how they differ. In the member, the rule's role has to be there and no service control policy may \
@@ -263,15 +246,11 @@ impl Follow<'_> {
                     let events = self.events(&watch).await?;
                     // It waits after it has judged, and only where the account isn't above its limit.
                     let read = events.iter().position(|event| {
-                        event.kind == "TaskSucceeded"
-                            && event.resource.as_deref() == Some("getMetricData")
+                        event.kind == "TaskSucceeded" && event.resource.as_deref() == Some("getMetricData")
                     });
                     let waits = |event: &HistoryEvent| event.kind == "WaitStateEntered";
                     if read.is_some_and(|read| events.iter().skip(read).any(waits)) {
-                        let figures = events
-                            .iter()
-                            .rev()
-                            .filter_map(|event| event.output.as_ref());
+                        let figures = events.iter().rev().filter_map(|event| event.output.as_ref());
                         self.not_above(account, figures.filter_map(figures_of).next());
                         return Ok(());
                     }
@@ -287,9 +266,7 @@ impl Follow<'_> {
             }
             if self.services.clock.now() >= deadline {
                 self.hop("notifier", false, format!("{name} hasn't judged yet"));
-                self.journey.cure = Some(format!(
-                    "look at execution {name} in the Step Functions console"
-                ));
+                self.journey.cure = Some(format!("look at execution {name} in the Step Functions console"));
                 return Ok(());
             }
             self.services.clock.sleep(PAUSE).await;
@@ -333,11 +310,7 @@ impl Follow<'_> {
                     .into_iter()
                     .any(|hop| hop.status == HopStatus::Ok && hop.detail.starts_with("sendEmail"));
                 if mailed {
-                    self.hop(
-                        "SES",
-                        true,
-                        format!("took the mail of {name}, which is no test"),
-                    );
+                    self.hop("SES", true, format!("took the mail of {name}, which is no test"));
                     return Ok(());
                 }
                 match day.status {
@@ -345,11 +318,7 @@ impl Follow<'_> {
                     ExecutionStatus::Succeeded => {
                         let output = day.output.unwrap_or(Value::Null);
                         let result = text(&output, "result");
-                        self.hop(
-                            "notifier",
-                            true,
-                            format!("{name} ended without a mail: {result}"),
-                        );
+                        self.hop("notifier", true, format!("{name} ended without a mail: {result}"));
                         return Ok(());
                     }
                     _ => return self.conclude(&day).await,
@@ -357,14 +326,8 @@ impl Follow<'_> {
             }
             self.services.clock.sleep(PAUSE).await;
         }
-        self.hop(
-            "notifier",
-            false,
-            format!("{name} hasn't sent its mail yet"),
-        );
-        self.journey.cure = Some(format!(
-            "look at execution {name} in the Step Functions console"
-        ));
+        self.hop("notifier", false, format!("{name} hasn't sent its mail yet"));
+        self.journey.cure = Some(format!("look at execution {name} in the Step Functions console"));
         Ok(())
     }
 }

@@ -12,11 +12,7 @@ use billctl_core::service::cloudformation::{OrganizationsAccess, StackSet};
 ///
 /// # Errors
 /// The first that isn't.
-pub fn named_accounts(
-    args: &DeployArgs,
-    parts: &[Part],
-    organization: &Organization,
-) -> Result<()> {
+pub fn named_accounts(args: &DeployArgs, parts: &[Part], organization: &Organization) -> Result<()> {
     let ous: Vec<OuId> = targets(parts.iter().flat_map(|part| &part.scope.ous), organization)?
         .into_iter()
         .collect();
@@ -51,11 +47,10 @@ pub fn ours(live: Option<&StackSet>) -> Result<()> {
     let Some(live) = live else { return Ok(()) };
     match stack_set::foreign(live) {
         None => Ok(()),
-        Some(why) => Err(Error::failed(format!(
-            "there is a StackSet {} that isn't billctl's: {why}",
-            live.name
-        ))
-        .hint("choose another name in [deploy] stack-set, or delete that StackSet")),
+        Some(why) => Err(
+            Error::failed(format!("there is a StackSet {} that isn't billctl's: {why}", live.name))
+                .hint("choose another name in [deploy] stack-set, or delete that StackSet"),
+        ),
     }
 }
 
@@ -64,27 +59,19 @@ pub fn ours(live: Option<&StackSet>) -> Result<()> {
 /// EnableAWSServiceAccess, and a delegated administrator need not see what the management account has switched on
 /// (both unverified on AWS).
 pub async fn access(services: &Services, listener: &dyn Listener) -> Option<Error> {
-    match services
-        .cloudformation
-        .describe_organizations_access()
-        .await
-    {
+    match services.cloudformation.describe_organizations_access().await {
         Ok(OrganizationsAccess::Enabled) => None,
         Ok(OrganizationsAccess::Disabled) => Some(
             Error::failed("trusted access of StackSets to the organisation is off")
                 .hint("run `billctl bootstrap` in the management account, which switches it on"),
         ),
         Ok(OrganizationsAccess::DisabledPermanently) => Some(
-            Error::failed(
-                "trusted access of StackSets to the organisation is disabled permanently",
-            )
-            .hint("ask AWS support to lift it"),
+            Error::failed("trusted access of StackSets to the organisation is disabled permanently")
+                .hint("ask AWS support to lift it"),
         ),
         // Not every engine has this call; StackSets itself refuses where access is off.
         Err(error) => {
-            listener.on(Event::Warning(format!(
-                "trusted access could not be checked: {error}"
-            )));
+            listener.on(Event::Warning(format!("trusted access could not be checked: {error}")));
             None
         }
     }

@@ -49,8 +49,9 @@ pub fn parts(args: &DeployArgs, config: &Config) -> Result<Vec<Part>> {
         parts.push(part(None, &config.deploy.ous, None));
     }
     if parts.is_empty() {
-        return Err(Error::usage("config targets no OU, and none was given")
-            .hint("pass --ou, or list OUs in [deploy] ous"));
+        return Err(
+            Error::usage("config targets no OU, and none was given").hint("pass --ou, or list OUs in [deploy] ous")
+        );
     }
     Ok(parts)
 }

@@ -106,10 +106,7 @@ impl Deploy<'_> {
                 .await?;
             progress.outcomes.extend(report.outcomes);
             progress.detached = report.detached;
-            progress.failed = progress
-                .outcomes
-                .iter()
-                .any(|outcome| !outcome.is_within_tolerance());
+            progress.failed = progress.outcomes.iter().any(|outcome| !outcome.is_within_tolerance());
             if progress.failed || progress.detached.is_some() {
                 progress.steps_left = report.not_reached;
                 progress.parts_left = self.left_after(index, waves);
@@ -152,8 +149,7 @@ impl Deploy<'_> {
                 None => {
                     self.wait(turn).await?;
                     let observed = self.observe(std::slice::from_ref(&desired)).await?;
-                    let rollout =
-                        plan(&desired, &observed, self.organization, &self.options(index));
+                    let rollout = plan(&desired, &observed, self.organization, &self.options(index));
                     confirmed.ask(self.context, rollout.removed()).await?;
                     (observed, rollout)
                 }
@@ -201,22 +197,13 @@ impl Deploy<'_> {
 
     /// What each part wants.
     fn desired(&self) -> Result<Vec<Desired>> {
-        self.parts
-            .iter()
-            .map(|part| self.desired_of(part))
-            .collect()
+        self.parts.iter().map(|part| self.desired_of(part)).collect()
     }
 
     fn desired_of(&self, part: &Part) -> Result<Desired> {
         let config = &self.context.config;
         let spec = stack_set::desired(config, self.organization.management_account);
-        let mut desired = Desired::new(
-            config,
-            spec,
-            self.organization,
-            self.thresholds,
-            &part.scope,
-        )?;
+        let mut desired = Desired::new(config, spec, self.organization, self.thresholds, &part.scope)?;
         // Without --ou and --account a deploy is about everything, also what lies outside of its parts.
         if self.args.ou.is_empty() && self.args.account.is_empty() {
             desired.scope = None;
@@ -291,9 +278,7 @@ impl Deploy<'_> {
         let mut observed = observe::stack_set::observe(services, name).await?;
         checks::ours(observed.stack_set.as_ref())?;
         observe::stack_set::read_overrides(services, name, &mut observed, |account| {
-            desired
-                .iter()
-                .any(|desired| desired.accounts.contains_key(&account))
+            desired.iter().any(|desired| desired.accounts.contains_key(&account))
         })
         .await?;
         Ok(observed)
@@ -301,10 +286,7 @@ impl Deploy<'_> {
 
     fn print(&self, waves: &Waves, result: Option<&RolloutResult<'_>>) -> Result<()> {
         let format = self.context.global.format;
-        say!(
-            "{}",
-            render::rollout(format, waves, self.organization, result)
-        )
+        say!("{}", render::rollout(format, waves, self.organization, result))
     }
 
     fn summarize(&self, waves: &Waves) {
@@ -363,15 +345,13 @@ impl Deploy<'_> {
             } else {
                 format!("{what}; not begun: {}", left.join("; "))
             };
-            return Err(Error::failed(what)
-                .hint("mend the accounts above and run deploy again: it takes up the rest"));
+            return Err(Error::failed(what).hint("mend the accounts above and run deploy again: it takes up the rest"));
         }
         if progress.outcomes.iter().any(|outcome| !outcome.is_clean()) {
-            return Err(Error::new(
-                ErrorKind::Partial,
-                "some accounts failed, within the tolerance",
-            )
-            .hint("mend the accounts above and run deploy again: it takes up only those"));
+            return Err(
+                Error::new(ErrorKind::Partial, "some accounts failed, within the tolerance")
+                    .hint("mend the accounts above and run deploy again: it takes up only those"),
+            );
         }
         Ok(())
     }
@@ -386,11 +366,7 @@ struct Confirmed {
 
 impl Confirmed {
     /// Asks, unless this was agreed to before: a plan that is made afresh may remove no more.
-    async fn ask(
-        &mut self,
-        context: &Context,
-        removals: impl Iterator<Item = AccountId>,
-    ) -> Result<()> {
+    async fn ask(&mut self, context: &Context, removals: impl Iterator<Item = AccountId>) -> Result<()> {
         let removals: BTreeSet<AccountId> = removals.collect();
         let more = removals.difference(&self.removals).count();
         if !self.asked {

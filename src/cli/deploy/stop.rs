@@ -21,10 +21,7 @@ pub async fn run(context: &Context) -> Result<()> {
     }
     // What waits first: else it would begin when the one before it is stopped.
     for operation in running.iter().rev() {
-        let stopped = services
-            .cloudformation
-            .stop_operation(name, &operation.id)
-            .await;
+        let stopped = services.cloudformation.stop_operation(name, &operation.id).await;
         match stopped {
             // It has ended, or is being stopped, meanwhile.
             Err(error) if error.kind == Kind::Invalid => {}

@@ -11,9 +11,7 @@ use crate::spend::reading_from;
 use billctl_core::error::{Context as _, Error, Result};
 use billctl_core::event::Event;
 use billctl_core::model::{Account, AccountId, Organization};
-use billctl_core::service::cloudwatch::{
-    DataRequest, MAX_QUERIES, Metric, MetricQuery, QuerySource,
-};
+use billctl_core::service::cloudwatch::{DataRequest, MAX_QUERIES, Metric, MetricQuery, QuerySource};
 use billctl_core::service::{Services, all_pages};
 use billctl_sandbox::metrics::Published;
 use billctl_sandbox::{MailKind, Subject, World};
@@ -63,13 +61,7 @@ pub(super) async fn scene(account: AccountId, global: &GlobalArgs) -> Result<Sce
         charges: charges.while_trying("read the account's charges")?,
     };
     let now = services.clock.now();
-    let world = World::around(
-        organization.id.clone(),
-        root.id.clone(),
-        management,
-        subject,
-        now,
-    );
+    let world = World::around(organization.id.clone(), root.id.clone(), management, subject, now);
     Ok(Scene {
         config: context.config.clone(),
         world,
@@ -87,10 +79,7 @@ fn management(organization: &Organization) -> Result<Account> {
 }
 
 /// The account's month to date by the hour, in all and by service, from the payer's series.
-async fn charges(
-    services: &Services,
-    account: AccountId,
-) -> billctl_core::service::Result<Published> {
+async fn charges(services: &Services, account: AccountId) -> billctl_core::service::Result<Published> {
     let dimensions = |service: Option<&str>| {
         let mut dimensions = BTreeMap::from([
             ("Currency".to_owned(), "USD".to_owned()),
@@ -107,10 +96,7 @@ async fn charges(
         .collect();
     wanted.insert("ServiceName".to_owned(), None);
     let cloudwatch = &services.cloudwatch;
-    let listed = all_pages(|token| {
-        cloudwatch.list_metrics("AWS/Billing", "EstimatedCharges", &wanted, token)
-    })
-    .await?;
+    let listed = all_pages(|token| cloudwatch.list_metrics("AWS/Billing", "EstimatedCharges", &wanted, token)).await?;
     let names: Vec<String> = listed
         .into_iter()
         .filter_map(|metric| metric.dimensions.get("ServiceName").cloned())
@@ -153,11 +139,7 @@ async fn charges(
             .strip_prefix('s')
             .and_then(|index| names.get(index.parse::<usize>().ok()?))
         {
-            published
-                .services
-                .entry(name.clone())
-                .or_default()
-                .extend(part.points);
+            published.services.entry(name.clone()).or_default().extend(part.points);
         }
     }
     published.total.sort_by_key(|(at, _)| *at);

@@ -43,9 +43,9 @@ impl Who {
             .accounts()
             .map(|(account, _)| (account.id, account.name))
             .collect();
-        let found = accounts.iter().find(|(id, name)| {
-            self.account == Some(*id) || self.name.as_ref().is_some_and(|wanted| wanted == name)
-        });
+        let found = accounts
+            .iter()
+            .find(|(id, name)| self.account == Some(*id) || self.name.as_ref().is_some_and(|wanted| wanted == name));
         if let Some(found) = found {
             return Ok(found.clone());
         }
@@ -61,9 +61,7 @@ impl Who {
             .map(|(_, name)| (strsim::normalized_damerau_levenshtein(wanted, name), name))
             .filter(|(alike, _)| *alike > 0.5)
             .max_by(|a, b| a.0.total_cmp(&b.0));
-        let error = Error::usage(format!(
-            "there is no account named `{wanted}` in the sandbox"
-        ));
+        let error = Error::usage(format!("there is no account named `{wanted}` in the sandbox"));
         Err(match near {
             Some((_, name)) => error.hint(format!("did you mean {name}?")),
             None => error.hint("`billctl sandbox show` lists them"),

@@ -77,11 +77,7 @@ pub(super) fn hand(sandbox: &Sandbox, command: &BreakCommand) -> Result<String> 
         ),
         BreakCommand::RoleDelete(who) => (who, HandEdit::DeleteRole, "has no role any more"),
         BreakCommand::RuleDisable(who) => (who, HandEdit::DisableRule, "has its rule switched off"),
-        BreakCommand::LeftoversDelete(who) => (
-            who,
-            HandEdit::DeleteRetainedStacks,
-            "has no stack left behind",
-        ),
+        BreakCommand::LeftoversDelete(who) => (who, HandEdit::DeleteRetainedStacks, "has no stack left behind"),
     };
     sandbox.change(|world| {
         let (id, name) = who.find(world)?;
@@ -96,10 +92,7 @@ pub(super) fn relocate(sandbox: &Sandbox, args: &MoveArgs) -> Result<String> {
         let organization = world.organizations.organization();
         let ou = organization.select(&args.ou)?;
         world.move_account(id, &ou.id)?;
-        Ok(format!(
-            "{name} ({id}) is in {} now.",
-            organization.path(&ou.id)
-        ))
+        Ok(format!("{name} ({id}) is in {} now.", organization.path(&ou.id)))
     })
 }
 
@@ -111,10 +104,7 @@ pub(super) fn add_account(sandbox: &Sandbox, args: &AddAccountArgs) -> Result<St
             .any(|(account, _)| account.name == args.name);
         if taken {
             // AWS allows it, but then no name could be given here.
-            return Err(Error::usage(format!(
-                "there is an account named {} already",
-                args.name
-            )));
+            return Err(Error::usage(format!("there is an account named {} already", args.name)));
         }
         let organization = world.organizations.organization();
         let ou = organization.select(&args.ou)?;
@@ -124,11 +114,7 @@ pub(super) fn add_account(sandbox: &Sandbox, args: &AddAccountArgs) -> Result<St
             .map(|owner| ("owner".to_owned(), owner.clone()))
             .collect();
         let id = world.add_account(&args.name, &ou.id, tags)?;
-        Ok(format!(
-            "{} ({id}) is in {}.",
-            args.name,
-            organization.path(&ou.id)
-        ))
+        Ok(format!("{} ({id}) is in {}.", args.name, organization.path(&ou.id)))
     })
 }
 
@@ -137,11 +123,7 @@ pub(super) fn add_ou(sandbox: &Sandbox, args: &AddOuArgs) -> Result<String> {
         let organization = world.organizations.organization();
         let parent = organization.select(&args.parent)?;
         let id = world.organizations.add_ou(&parent.id, &args.name)?;
-        Ok(format!(
-            "{}/{} is {id}.",
-            organization.path(&parent.id),
-            args.name
-        ))
+        Ok(format!("{}/{} is {id}.", organization.path(&parent.id), args.name))
     })
 }
 

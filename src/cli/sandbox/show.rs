@@ -115,11 +115,8 @@ fn drawn(organization: &Organization, picture: &Picture) -> String {
         ),
         String::new(),
     ];
-    let accounts: BTreeMap<AccountId, &AccountPicture> = picture
-        .accounts
-        .iter()
-        .map(|account| (account.id, account))
-        .collect();
+    let accounts: BTreeMap<AccountId, &AccountPicture> =
+        picture.accounts.iter().map(|account| (account.id, account)).collect();
     let mut inside: BTreeMap<&OuId, Vec<AccountId>> = BTreeMap::new();
     for (account, parent) in organization.accounts() {
         inside.entry(parent).or_default().push(account.id);
@@ -170,9 +167,7 @@ fn branch(
     lines: &mut Vec<String>,
 ) {
     let indent = "  ".repeat(depth);
-    let name = organization
-        .ou(ou)
-        .map_or(ou.as_str(), |ou| ou.name.as_str());
+    let name = organization.ou(ou).map_or(ou.as_str(), |ou| ou.name.as_str());
     let direct = inside.get(ou).map(Vec::as_slice).unwrap_or_default();
     let counted = if accounts.len() > MANY && !direct.is_empty() {
         format!(", {}", render::plural(direct.len(), "account"))
@@ -211,11 +206,7 @@ fn leaf(account: &AccountPicture) -> String {
 
 /// What is set to go wrong.
 pub(super) fn faults(faults: &Faults) -> String {
-    if faults.is_none()
-        && faults.describe_instance_rate.is_none()
-        && faults.lag == 0
-        && !faults.member_metric
-    {
+    if faults.is_none() && faults.describe_instance_rate.is_none() && faults.lag == 0 && !faults.member_metric {
         return "Nothing is set to go wrong.".into();
     }
     let mut lines = Vec::new();
@@ -228,12 +219,7 @@ pub(super) fn faults(faults: &Faults) -> String {
     share(faults.server_error, "get a 5xx");
     share(faults.timeout, "get no answer");
     share(faults.drop, "take effect, but their answer is lost");
-    lines.extend(
-        faults
-            .deny
-            .iter()
-            .map(|action| format!("{action} is denied.")),
-    );
+    lines.extend(faults.deny.iter().map(|action| format!("{action} is denied.")));
     lines.extend(
         faults
             .accounts
@@ -256,10 +242,7 @@ pub(super) fn faults(faults: &Faults) -> String {
         lines.push("No member has the role that lets the management account in.".to_owned());
     }
     if faults.lag > 0 {
-        lines.push(format!(
-            "The lists of StackSets are {} s behind.",
-            faults.lag
-        ));
+        lines.push(format!("The lists of StackSets are {} s behind.", faults.lag));
     }
     if faults.member_metric {
         lines.push("Members have no EstimatedCharges of their own.".into());
@@ -339,10 +322,7 @@ impl Standing {
         }
         for mail in world.sesv2.mails() {
             if mail.number > self.last_mail {
-                let file = mail
-                    .file
-                    .as_ref()
-                    .map(|file| format!(": {}", readable(file).display()));
+                let file = mail.file.as_ref().map(|file| format!(": {}", readable(file).display()));
                 lines.push(format!(
                     "Mail to {}, \"{}\"{}",
                     mail.to.join(", "),

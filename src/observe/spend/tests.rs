@@ -53,13 +53,11 @@ async fn accounts_are_asked_for_five_hundred_at_a_time_in_buckets_of_five_minute
     let asked = Arc::new(Mutex::new(Vec::new()));
     let seen = asked.clone();
     let mut cloudwatch = MockCloudWatch::new();
-    cloudwatch
-        .expect_get_metric_data()
-        .returning(move |request, token| {
-            assert_eq!(token, None);
-            seen.lock().unwrap().push(request.clone());
-            Ok(Page::last(answer(request)))
-        });
+    cloudwatch.expect_get_metric_data().returning(move |request, token| {
+        assert_eq!(token, None);
+        seen.lock().unwrap().push(request.clone());
+        Ok(Page::last(answer(request)))
+    });
     let found = ledgers(&services(cloudwatch), &accounts(1_201), &window(32))
         .await
         .unwrap();
@@ -74,11 +72,7 @@ async fn accounts_are_asked_for_five_hundred_at_a_time_in_buckets_of_five_minute
     sizes.sort_unstable();
     assert_eq!(sizes, [201, 500, 500]);
     assert_eq!(asked[0].start, moment("2026-10-23T00:00:00Z"));
-    assert_eq!(
-        asked[0].end,
-        moment("2026-11-23T13:25:00Z"),
-        "the end is exclusive"
-    );
+    assert_eq!(asked[0].end, moment("2026-11-23T13:25:00Z"), "the end is exclusive");
 }
 
 #[test]
@@ -119,9 +113,7 @@ async fn a_series_spread_over_pages_is_put_together() {
                 }
                 Some("more") => {
                     series[0].points.pop();
-                    series[0]
-                        .points
-                        .push((moment("2026-11-22T21:00:00Z"), f64::NAN));
+                    series[0].points.push((moment("2026-11-22T21:00:00Z"), f64::NAN));
                     series.push(Answer {
                         id: "x9".to_owned(),
                         points: vec![],
@@ -131,13 +123,8 @@ async fn a_series_spread_over_pages_is_put_together() {
                 Some(other) => panic!("{other}"),
             }
         });
-    let found = ledgers(&services(cloudwatch), &accounts(1), &window(32))
-        .await
-        .unwrap();
-    assert_eq!(
-        found[0].1.days[31].unwrap().usd,
-        Usd::from_micros(2_500_000)
-    );
+    let found = ledgers(&services(cloudwatch), &accounts(1), &window(32)).await.unwrap();
+    assert_eq!(found[0].1.days[31].unwrap().usd, Usd::from_micros(2_500_000));
     assert_eq!(found[0].1.month_to_date, Some(Usd::from_micros(12_500_000)));
 }
 
@@ -149,9 +136,7 @@ async fn an_accounts_services_are_summed_up_by_service() {
         .times(4)
         .returning(|_, _, dimensions, token| {
             let account = dimensions["LinkedAccount"].clone().unwrap();
-            let metric = |service: &str| {
-                Series::AccountService(account.parse().unwrap(), service.to_owned()).metric()
-            };
+            let metric = |service: &str| Series::AccountService(account.parse().unwrap(), service.to_owned()).metric();
             Ok(match token {
                 None => Page {
                     items: vec![metric("AmazonEC2")],
@@ -164,10 +149,7 @@ async fn an_accounts_services_are_summed_up_by_service() {
         .expect_get_metric_data()
         .returning(|request, _| Ok(Page::last(answer(request))));
     let services = services(cloudwatch);
-    let two: BTreeSet<AccountId> = [1, 2]
-        .into_iter()
-        .filter_map(AccountId::from_number)
-        .collect();
+    let two: BTreeSet<AccountId> = [1, 2].into_iter().filter_map(AccountId::from_number).collect();
     let series = service_series(&services, Some(&two)).await.unwrap();
     assert_eq!(series.len(), 4);
     let found = ledgers(&services, &series, &window(32)).await.unwrap();
@@ -184,11 +166,9 @@ async fn what_may_not_be_asked_stays_unknown() {
         .expect_list_metrics()
         .returning(move |_, _, _, _| Err(denied(LIST_METRICS)));
     let mut billing = MockBilling::new();
-    billing.expect_billing_alerts_enabled().returning(move || {
-        Err(denied(
-            billctl_core::service::billing::GET_BILLING_PREFERENCES,
-        ))
-    });
+    billing
+        .expect_billing_alerts_enabled()
+        .returning(move || Err(denied(billctl_core::service::billing::GET_BILLING_PREFERENCES)));
     let management = AccountId::from_number(1).unwrap();
     let mut sts = MockSts::new();
     sts.expect_get_caller_identity().returning(move || {

@@ -36,11 +36,10 @@ pub(super) fn organization(config: &Config, organization: &Result<OrganizationIn
     const NAME: &str = "organization";
     match organization {
         Ok(found) => match &config.organization {
-            Some(wanted) if *wanted != found.id => Check::failed(
-                NAME,
-                format!("{}, but the config is for {wanted}", found.id),
-            )
-            .cure("use the right profile, or the right --config"),
+            Some(wanted) if *wanted != found.id => {
+                Check::failed(NAME, format!("{}, but the config is for {wanted}", found.id))
+                    .cure("use the right profile, or the right --config")
+            }
             Some(_) => Check::ok(NAME, format!("{}, as the config says", found.id)),
             None => Check::ok(
                 NAME,
@@ -50,10 +49,8 @@ pub(super) fn organization(config: &Config, organization: &Result<OrganizationIn
                 ),
             ),
         },
-        Err(error) if error.kind == Kind::NotFound => {
-            Check::failed(NAME, "the account belongs to no organisation")
-                .cure("use credentials of the organisation's management account")
-        }
+        Err(error) if error.kind == Kind::NotFound => Check::failed(NAME, "the account belongs to no organisation")
+            .cure("use credentials of the organisation's management account"),
         Err(error) => Check::unread(NAME, error),
     }
 }
@@ -76,30 +73,30 @@ pub(super) fn account(config: &Config, readings: &Readings) -> Check {
     };
     let (account, management) = (caller.account, organization.management_account);
     match (config.call_as, &readings.administrators) {
-        (CallAs::Own, _) if account == management => {
-            Check::ok(NAME, format!("{account} is the management account"))
-        }
-        (CallAs::Own, Ok(administrators)) if administrators.contains(&account) => {
-            Check::failed(NAME, format!("{account} is a delegated administrator, but the config says otherwise"))
-                .cure("write call-as = \"delegated-admin\" at the top of the config")
-        }
-        (CallAs::Own, _) => {
-            Check::failed(NAME, format!("{account} is not the management account ({management})"))
-                .cure("use the management account's credentials (--profile)")
-        }
-        (CallAs::DelegatedAdmin, _) if account == management => {
-            Check::failed(NAME, format!("{account} is the management account, but the config says delegated-admin"))
-                .cure("take call-as out of the config, or use the delegated administrator's credentials")
-        }
+        (CallAs::Own, _) if account == management => Check::ok(NAME, format!("{account} is the management account")),
+        (CallAs::Own, Ok(administrators)) if administrators.contains(&account) => Check::failed(
+            NAME,
+            format!("{account} is a delegated administrator, but the config says otherwise"),
+        )
+        .cure("write call-as = \"delegated-admin\" at the top of the config"),
+        (CallAs::Own, _) => Check::failed(NAME, format!("{account} is not the management account ({management})"))
+            .cure("use the management account's credentials (--profile)"),
+        (CallAs::DelegatedAdmin, _) if account == management => Check::failed(
+            NAME,
+            format!("{account} is the management account, but the config says delegated-admin"),
+        )
+        .cure("take call-as out of the config, or use the delegated administrator's credentials"),
         (CallAs::DelegatedAdmin, Ok(administrators)) if administrators.contains(&account) => {
             Check::ok(NAME, format!("{account} is a delegated administrator for StackSets"))
         }
-        (CallAs::DelegatedAdmin, Ok(_)) => {
-            Check::failed(NAME, format!("{account} is not a delegated administrator for StackSets")).cure(format!(
-                "in the management account: aws organizations register-delegated-administrator \
+        (CallAs::DelegatedAdmin, Ok(_)) => Check::failed(
+            NAME,
+            format!("{account} is not a delegated administrator for StackSets"),
+        )
+        .cure(format!(
+            "in the management account: aws organizations register-delegated-administrator \
                  --service-principal member.org.stacksets.cloudformation.amazonaws.com --account-id {account}"
-            ))
-        }
+        )),
         (CallAs::DelegatedAdmin, Err(error)) => Check::unread(NAME, error),
     }
 }
@@ -107,15 +104,11 @@ pub(super) fn account(config: &Config, readings: &Readings) -> Check {
 pub(super) fn trusted_access(access: &Result<OrganizationsAccess>) -> Check {
     const NAME: &str = "trusted-access";
     match access {
-        Ok(OrganizationsAccess::Enabled) => {
-            Check::ok(NAME, "StackSets may act in the organisation")
-        }
-        Ok(OrganizationsAccess::Disabled) => Check::failed(NAME, "off for StackSets").cure(
-            "`billctl bootstrap` switches it on (aws cloudformation activate-organizations-access)",
-        ),
+        Ok(OrganizationsAccess::Enabled) => Check::ok(NAME, "StackSets may act in the organisation"),
+        Ok(OrganizationsAccess::Disabled) => Check::failed(NAME, "off for StackSets")
+            .cure("`billctl bootstrap` switches it on (aws cloudformation activate-organizations-access)"),
         Ok(OrganizationsAccess::DisabledPermanently) => {
-            Check::failed(NAME, "off for StackSets for good")
-                .cure("ask AWS Support to allow it again")
+            Check::failed(NAME, "off for StackSets for good").cure("ask AWS Support to allow it again")
         }
         Err(error) => Check::unread(NAME, error),
     }
@@ -143,11 +136,7 @@ pub(super) fn permissions(denied: &Result<Option<BTreeSet<String>>>) -> Check {
     let jobs = [
         (Job::Status, "status", "looking (status, spend)"),
         (Job::Deploy, "deploy", "deploy"),
-        (
-            Job::Operator,
-            "operator",
-            "bootstrap, test-alert and destroy",
-        ),
+        (Job::Operator, "operator", "bootstrap, test-alert and destroy"),
     ];
     let (enough, short): (Vec<_>, Vec<_>) = jobs
         .into_iter()

@@ -13,30 +13,20 @@ const SWITCH_ON: &str = "console of the management account: Billing and Cost Man
 /// How many of a list are named.
 const NAMED: usize = 5;
 
-pub(super) fn billing_alerts(
-    alerts: &Result<Option<bool>>,
-    series: &Result<BTreeSet<AccountId>>,
-) -> Check {
+pub(super) fn billing_alerts(alerts: &Result<Option<bool>>, series: &Result<BTreeSet<AccountId>>) -> Check {
     const NAME: &str = "billing-alerts";
     let seen = series.as_ref().is_ok_and(|series| !series.is_empty());
     match alerts {
         Ok(Some(true)) => Check::ok(NAME, "on"),
-        Ok(Some(false)) => {
-            Check::failed(NAME, "off: AWS publishes no charges to CloudWatch").cure(SWITCH_ON)
-        }
+        Ok(Some(false)) => Check::failed(NAME, "off: AWS publishes no charges to CloudWatch").cure(SWITCH_ON),
         // Without them there would be no series.
         _ if seen => Check::ok(NAME, "on: the charges are there"),
-        Ok(None) => {
-            Check::warning(NAME, "AWS doesn't say, and no charges are there").cure(SWITCH_ON)
-        }
+        Ok(None) => Check::warning(NAME, "AWS doesn't say, and no charges are there").cure(SWITCH_ON),
         Err(error) => Check::unread(NAME, error),
     }
 }
 
-pub(super) fn account_series(
-    series: &Result<BTreeSet<AccountId>>,
-    alerts: &Result<Option<bool>>,
-) -> Check {
+pub(super) fn account_series(series: &Result<BTreeSet<AccountId>>, alerts: &Result<Option<bool>>) -> Check {
     const NAME: &str = "account-charges";
     match series {
         Ok(series) if series.is_empty() && matches!(alerts, Ok(Some(false))) => {
@@ -47,19 +37,13 @@ pub(super) fn account_series(
         }
         Ok(series) => Check::ok(
             NAME,
-            format!(
-                "of {} accounts, in the payer's AWS/Billing metrics",
-                series.len()
-            ),
+            format!("of {} accounts, in the payer's AWS/Billing metrics", series.len()),
         ),
         Err(error) => Check::unread(NAME, error),
     }
 }
 
-pub(super) fn own_series(
-    series: &Result<BTreeSet<AccountId>>,
-    organization: &Result<OrganizationInfo>,
-) -> Check {
+pub(super) fn own_series(series: &Result<BTreeSet<AccountId>>, organization: &Result<OrganizationInfo>) -> Check {
     const NAME: &str = "own-charges";
     match (series, organization) {
         (Ok(series), _) if series.is_empty() => Check::skipped(NAME, "needs the accounts' charges"),
@@ -99,22 +83,18 @@ pub(super) fn member_series(
     if missing.is_empty() {
         return Check::ok(
             NAME,
-            format!(
-                "the billing account has charges of all {} active members",
-                active.len()
-            ),
+            format!("the billing account has charges of all {} active members", active.len()),
         );
     }
-    let named = missing
-        .iter()
-        .take(NAMED)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(", ");
+    let named = missing.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     let more = if missing.len() > NAMED { ", ..." } else { "" };
     Check::warning(
         NAME,
-        format!("of {} of {} active members the billing account has none: {named}{more}", missing.len(), active.len()),
+        format!(
+            "of {} of {} active members the billing account has none: {named}{more}",
+            missing.len(),
+            active.len()
+        ),
     )
     .cure("nothing to do for accounts that cost nothing; accounts of the AWS Partner Network never get any")
 }

@@ -22,10 +22,7 @@ pub(super) fn ses_account(ses: &Result<SesAccount>) -> Check {
     }
 }
 
-pub(super) fn ses_quota(
-    ses: &Result<SesAccount>,
-    tree: &std::result::Result<Organization, String>,
-) -> Check {
+pub(super) fn ses_quota(ses: &Result<SesAccount>, tree: &std::result::Result<Organization, String>) -> Check {
     const NAME: &str = "ses-quota";
     let ses = match ses {
         Ok(ses) => ses,
@@ -35,20 +32,12 @@ pub(super) fn ses_quota(
         return Check::ok(NAME, "unlimited");
     }
     let left = (ses.max_24_hour_send - ses.sent_last_24_hours).max(0.0);
-    let quota = format!(
-        "{left:.0} of {:.0} mails left for these 24 hours",
-        ses.max_24_hour_send
-    );
-    let accounts = tree
-        .as_ref()
-        .map_or(0, |tree| active_members(tree).count() + 1);
+    let quota = format!("{left:.0} of {:.0} mails left for these 24 hours", ses.max_24_hour_send);
+    let accounts = tree.as_ref().map_or(0, |tree| active_members(tree).count() + 1);
     // On a bad day every account goes over its threshold once.
     if left < accounts as f64 {
-        return Check::warning(
-            NAME,
-            format!("{quota}: less than one for each of {accounts} accounts"),
-        )
-        .cure("console: Service Quotas > Amazon SES > Sending quota > Request increase");
+        return Check::warning(NAME, format!("{quota}: less than one for each of {accounts} accounts"))
+            .cure("console: Service Quotas > Amazon SES > Sending quota > Request increase");
     }
     Check::ok(NAME, quota)
 }
@@ -65,10 +54,7 @@ pub(super) fn identity(config: &Config, identity: &Result<Option<EmailIdentity>>
     match identity {
         Ok(Some(found)) if found.verified => Check::ok(NAME, format!("{name} is verified")),
         Ok(Some(found)) => {
-            let check = Check::failed(
-                NAME,
-                format!("{name} is not verified ({})", found.verification_status),
-            );
+            let check = Check::failed(NAME, format!("{name} is not verified ({})", found.verification_status));
             if name.contains('@') {
                 check.cure(format!("open the link in the mail that AWS sent to {name}"))
             } else {
@@ -85,9 +71,7 @@ pub(super) fn identity(config: &Config, identity: &Result<Option<EmailIdentity>>
 fn records(identity: &EmailIdentity, purpose: &str) -> String {
     let records: Vec<String> = dns_records(identity)
         .into_iter()
-        .filter(|record| {
-            record.purpose == purpose || (purpose == "MAIL FROM" && record.purpose == "SPF")
-        })
+        .filter(|record| record.purpose == purpose || (purpose == "MAIL FROM" && record.purpose == "SPF"))
         .map(|record| format!("{} {} {}", record.name, record.kind, record.value))
         .collect();
     format!("set these DNS records: {}", records.join("; "))
@@ -96,9 +80,7 @@ fn records(identity: &EmailIdentity, purpose: &str) -> String {
 pub(super) fn dkim(config: &Config, identity: &Result<Option<EmailIdentity>>) -> Check {
     const NAME: &str = "dkim";
     match identity {
-        _ if config.mail.identity_arn.is_some() => {
-            Check::skipped(NAME, "the identity is another account's")
-        }
+        _ if config.mail.identity_arn.is_some() => Check::skipped(NAME, "the identity is another account's"),
         _ if config.mail.identity.contains('@') => Check::warning(
             NAME,
             "an address has no DKIM of its own: its mails are more often taken for spam",
@@ -111,11 +93,8 @@ pub(super) fn dkim(config: &Config, identity: &Result<Option<EmailIdentity>>) ->
         )),
         Ok(Some(found)) => match found.dkim_status.as_deref() {
             Some("SUCCESS") => Check::ok(NAME, "mails are signed"),
-            status => Check::warning(
-                NAME,
-                format!("not signing yet ({})", status.unwrap_or("no status")),
-            )
-            .cure(records(found, "DKIM")),
+            status => Check::warning(NAME, format!("not signing yet ({})", status.unwrap_or("no status")))
+                .cure(records(found, "DKIM")),
         },
         Ok(None) => Check::skipped(NAME, "needs the identity"),
         Err(error) => Check::unread(NAME, error),
@@ -138,9 +117,7 @@ pub(super) fn mail_from(config: &Config, identity: &Result<Option<EmailIdentity>
                 .cure(records(found, "MAIL FROM")),
             }
         }
-        Ok(Some(_)) => {
-            Check::warning(NAME, format!("{wanted} is not set")).cure("`billctl bootstrap` sets it")
-        }
+        Ok(Some(_)) => Check::warning(NAME, format!("{wanted} is not set")).cure("`billctl bootstrap` sets it"),
         Ok(None) => Check::skipped(NAME, "needs the identity"),
         Err(error) => Check::unread(NAME, error),
     }

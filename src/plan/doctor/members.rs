@@ -73,9 +73,7 @@ pub(super) fn data(members: &Members) -> Check {
     if entered.is_empty() {
         return Check::skipped(NAME, "needs a way into a member");
     }
-    let unread = entered
-        .values()
-        .find_map(|inside| inside.has_data.as_ref().err());
+    let unread = entered.values().find_map(|inside| inside.has_data.as_ref().err());
     if let Some(error) = unread {
         return Check::unread(NAME, error);
     }
@@ -109,11 +107,7 @@ pub(super) fn data(members: &Members) -> Check {
 }
 
 /// Whether the alarms and rules there are as the rollout made them.
-pub(super) fn alarms(
-    config: &Config,
-    members: &Members,
-    organization: &Result<OrganizationInfo>,
-) -> Check {
+pub(super) fn alarms(config: &Config, members: &Members, organization: &Result<OrganizationInfo>) -> Check {
     const NAME: &str = "member-alarms";
     if !members.covered {
         return Check::skipped(NAME, "nothing is rolled out yet");
@@ -144,10 +138,7 @@ pub(super) fn alarms(
     if faults.is_empty() {
         return Check::ok(
             NAME,
-            format!(
-                "alarm and rule are there in the {} members looked into",
-                entered.len()
-            ),
+            format!("alarm and rule are there in the {} members looked into", entered.len()),
         );
     }
     Check::failed(NAME, faults.join(", "))
@@ -179,9 +170,7 @@ pub(super) fn owners(config: &Config, members: &Members) -> Check {
     if unusable.is_empty() {
         return Check::ok(
             NAME,
-            format!(
-                "{tagged} of {of} name an owner in tag `{tag}`; the others' mails go to their own address"
-            ),
+            format!("{tagged} of {of} name an owner in tag `{tag}`; the others' mails go to their own address"),
         );
     }
     let more = if unusable.len() > NAMED { ", ..." } else { "" };

@@ -88,8 +88,7 @@ impl Check {
             Kind::Credentials => Self::skipped(name, "needs credentials"),
             Kind::Denied => Self::warning(name, format!("can't be told: {error}"))
                 .cure(format!("allow {}", error.operation.iam_action())),
-            _ => Self::warning(name, format!("can't be told: {error}"))
-                .cure("run `billctl doctor` again later"),
+            _ => Self::warning(name, format!("can't be told: {error}")).cure("run `billctl doctor` again later"),
         }
     }
 }
@@ -224,8 +223,6 @@ pub fn without_config(checks: &mut Vec<Check>, fault: String, cure: Option<Strin
 pub fn active_members(tree: &Organization) -> impl Iterator<Item = AccountId> {
     tree.accounts()
         .map(|(account, _)| account)
-        .filter(|account| {
-            account.state == AccountState::Active && account.id != tree.management_account
-        })
+        .filter(|account| account.state == AccountState::Active && account.id != tree.management_account)
         .map(|account| account.id)
 }

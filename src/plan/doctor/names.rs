@@ -24,9 +24,8 @@ pub(super) fn collisions(things: &[(String, Result<Option<Resource>>)]) -> Check
         .map(|(label, _)| label.as_str())
         .collect();
     if !foreign.is_empty() {
-        return Check::warning(NAME, format!("not made by billctl: {}", foreign.join(", "))).cure(
-            "choose other names under [names] or [alarm]; `billctl bootstrap --adopt` would take them over",
-        );
+        return Check::warning(NAME, format!("not made by billctl: {}", foreign.join(", ")))
+            .cure("choose other names under [names] or [alarm]; `billctl bootstrap --adopt` would take them over");
     }
     match things.iter().find_map(|(_, thing)| thing.as_ref().err()) {
         Some(error) => Check::unread(NAME, error),
@@ -40,14 +39,11 @@ pub(super) fn stack_set(config: &Config, stack_set: &Result<Option<StackSet>>) -
     let elsewhere = "choose another name: stack-set under [deploy]";
     match stack_set {
         Ok(None) => Check::ok(NAME, format!("{name} is free")),
-        Ok(Some(found)) if !found.service_managed => Check::failed(
-            NAME,
-            format!("{name} is there, with self-managed permissions"),
-        )
-        .cure(elsewhere),
+        Ok(Some(found)) if !found.service_managed => {
+            Check::failed(NAME, format!("{name} is there, with self-managed permissions")).cure(elsewhere)
+        }
         Ok(Some(found)) if !are_ours(&found.tags) => {
-            Check::failed(NAME, format!("{name} is there, and billctl didn't make it"))
-                .cure(elsewhere)
+            Check::failed(NAME, format!("{name} is there, and billctl didn't make it")).cure(elsewhere)
         }
         Ok(Some(_)) => Check::ok(NAME, format!("{name} is billctl's own")),
         Err(error) => Check::unread(NAME, error),
@@ -82,10 +78,7 @@ pub(super) fn targets(config: &Config, tree: &std::result::Result<Organization, 
         return Check::ok(NAME, "the config names no OU: `deploy --ou` has to");
     }
     let accounts = tree.accounts_below(&covered).len();
-    Check::ok(
-        NAME,
-        format!("{accounts} accounts in the OUs of the config"),
-    )
+    Check::ok(NAME, format!("{accounts} accounts in the OUs of the config"))
 }
 
 pub(super) fn instances_quota(tree: &std::result::Result<Organization, String>) -> Check {
@@ -116,8 +109,7 @@ pub(super) fn dashboard_quota(tree: &std::result::Result<Organization, String>) 
     let accounts = tree.accounts().count();
     let finding = format!("{accounts} accounts; a search in a graph finds {MOST_SEARCHED}");
     if accounts > MOST_SEARCHED as usize {
-        Check::warning(NAME, finding)
-            .cure("`billctl spend` shows every account by day, the dashboard only some")
+        Check::warning(NAME, finding).cure("`billctl spend` shows every account by day, the dashboard only some")
     } else {
         Check::ok(NAME, finding)
     }

@@ -85,12 +85,7 @@ pub fn targets<'a>(
         .collect::<Result<_, _>>()?;
     Ok(all
         .iter()
-        .filter(|ou| {
-            !organization
-                .ancestry(ou)
-                .skip(1)
-                .any(|above| all.contains(above))
-        })
+        .filter(|ou| !organization.ancestry(ou).skip(1).any(|above| all.contains(above)))
         .cloned()
         .collect())
 }
@@ -173,8 +168,7 @@ impl Desired {
             let place = places.entry(parent).or_insert_with(|| {
                 let target = target_of(organization, parent, &desired.targets).cloned();
                 Place {
-                    covered: target.is_some()
-                        || target_of(organization, parent, &configured).is_some(),
+                    covered: target.is_some() || target_of(organization, parent, &configured).is_some(),
                     target,
                     threshold: thresholds.below(parent, organization),
                     populated: false,
@@ -224,11 +218,8 @@ impl Desired {
                 let holds = organization.accounts_below(std::slice::from_ref(ou)).len();
                 let what = match holds {
                     0 => "holds no account yet".to_owned(),
-                    1 => "holds no account that can get the alarm yet, only one that is skipped"
-                        .to_owned(),
-                    _ => format!(
-                        "holds no account that can get the alarm yet, only {holds} that are skipped"
-                    ),
+                    1 => "holds no account that can get the alarm yet, only one that is skipped".to_owned(),
+                    _ => format!("holds no account that can get the alarm yet, only {holds} that are skipped"),
                 };
                 desired.notes.push(format!(
                     "{} {what}: run deploy again when that changes",

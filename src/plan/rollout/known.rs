@@ -3,9 +3,7 @@ use std::collections::BTreeMap;
 use crate::plan::operation_id::Mark;
 use crate::resource::override_record::OverrideRecord;
 use billctl_core::model::{AccountId, Usd};
-use billctl_core::service::cloudformation::{
-    DetailedStatus, InstanceStatus, OperationId, StackInstance, StackSet,
-};
+use billctl_core::service::cloudformation::{DetailedStatus, InstanceStatus, OperationId, StackInstance, StackSet};
 
 /// What is there.
 #[derive(Debug, Clone, Default)]
@@ -66,32 +64,18 @@ impl Instance {
 /// Whether the last operation did with this instance what it was to do. Engines differ in when they change the
 /// status of an instance that an operation gave up before it came to it, so both statuses must agree.
 fn went_well(listed: &StackInstance) -> bool {
-    listed.status == InstanceStatus::Current
-        && matches!(
-            listed.detailed_status,
-            None | Some(DetailedStatus::Succeeded)
-        )
+    listed.status == InstanceStatus::Current && matches!(listed.detailed_status, None | Some(DetailedStatus::Succeeded))
 }
 
 impl Observed {
     /// What is there, as listed.
-    pub fn from_listing(
-        stack_set: Option<StackSet>,
-        instances: impl IntoIterator<Item = StackInstance>,
-    ) -> Self {
-        let record = stack_set
-            .as_ref()
-            .and_then(|live| OverrideRecord::read(&live.template));
+    pub fn from_listing(stack_set: Option<StackSet>, instances: impl IntoIterator<Item = StackInstance>) -> Self {
+        let record = stack_set.as_ref().and_then(|live| OverrideRecord::read(&live.template));
         Self {
             stack_set,
             instances: instances
                 .into_iter()
-                .map(|listed| {
-                    (
-                        listed.account,
-                        Instance::from_listing(listed, record.as_ref()),
-                    )
-                })
+                .map(|listed| (listed.account, Instance::from_listing(listed, record.as_ref())))
                 .collect(),
         }
     }
@@ -104,8 +88,7 @@ impl Observed {
                 continue;
             };
             let last = instance.listed.last_operation.as_ref();
-            let untouched =
-                last == Some(operation) || last == before.listed.last_operation.as_ref();
+            let untouched = last == Some(operation) || last == before.listed.last_operation.as_ref();
             if untouched && instance.threshold == Override::Unknown {
                 instance.threshold = before.threshold;
             }

@@ -128,12 +128,7 @@ pub struct Options {
 ///
 /// Overrides are set before the StackSet's own threshold changes, and taken away after it, so that no account
 /// holds a wrong threshold in between.
-pub fn plan(
-    desired: &Desired,
-    observed: &Observed,
-    organization: &Organization,
-    options: &Options,
-) -> Rollout {
+pub fn plan(desired: &Desired, observed: &Observed, organization: &Organization, options: &Options) -> Rollout {
     let live = observed.stack_set.as_ref();
     let stack_set = live.map_or_else(Vec::new, |live| stack_set::diff(&desired.spec, live));
     let updates_stack_set = !stack_set.is_empty();
@@ -151,12 +146,7 @@ pub fn plan(
                 threshold: wanted.threshold,
                 overridden: Some(wanted.threshold) != default,
             },
-            Some(instance) => existing(
-                instance,
-                wanted,
-                &defaults,
-                options.recreate.contains(account),
-            ),
+            Some(instance) => existing(instance, wanted, &defaults, options.recreate.contains(account)),
         };
         accounts.insert(*account, change);
     }
@@ -165,10 +155,7 @@ pub fn plan(
     }
     if options.prune {
         for account in observed.instances.keys() {
-            let in_scope = desired
-                .scope
-                .as_ref()
-                .is_none_or(|scope| scope.contains(account));
+            let in_scope = desired.scope.as_ref().is_none_or(|scope| scope.contains(account));
             if in_scope && !desired.covered.contains(account) {
                 accounts.insert(*account, AccountChange::Remove);
             }
@@ -226,16 +213,11 @@ struct Defaults {
 }
 
 /// What happens to an account that has an instance.
-fn existing(
-    instance: &Instance,
-    wanted: &Wanted,
-    defaults: &Defaults,
-    recreate: bool,
-) -> AccountChange {
+fn existing(instance: &Instance, wanted: &Wanted, defaults: &Defaults, recreate: bool) -> AccountChange {
     let to = wanted.threshold;
     let listed = &instance.listed;
-    let inoperable = listed.status == InstanceStatus::Inoperable
-        || listed.detailed_status == Some(DetailedStatus::Inoperable);
+    let inoperable =
+        listed.status == InstanceStatus::Inoperable || listed.detailed_status == Some(DetailedStatus::Inoperable);
     if inoperable || recreate {
         return AccountChange::Recreate {
             retain: inoperable,

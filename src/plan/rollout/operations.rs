@@ -4,9 +4,7 @@ use super::{AccountChange, Desired, Instance, Observed, Override, Step, chunks};
 use crate::plan::operation_id::Mark;
 use crate::resource::{override_record, stack_set};
 use billctl_core::model::{AccountId, Organization, OuId, Usd};
-use billctl_core::service::cloudformation::{
-    AccountFilter, InstanceStatus, MAX_OUS, Parameters, Targets,
-};
+use billctl_core::service::cloudformation::{AccountFilter, InstanceStatus, MAX_OUS, Parameters, Targets};
 
 /// Most accounts that billctl names in one request. AWS documents no limit for `Accounts`; this keeps a request
 /// near 100 KB (unverified: change it here if AWS turns out to take fewer).
@@ -68,11 +66,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Overrides that existing instances don't have yet.
-    pub(super) fn new_overrides(
-        &self,
-        accounts: &BTreeMap<AccountId, AccountChange>,
-        steps: &mut Vec<Step>,
-    ) {
+    pub(super) fn new_overrides(&self, accounts: &BTreeMap<AccountId, AccountChange>, steps: &mut Vec<Step>) {
         let mut groups: BTreeMap<Option<Usd>, Reached> = BTreeMap::new();
         for (account, change) in accounts {
             if let AccountChange::Change { to, .. } = change {
@@ -84,11 +78,7 @@ impl<'a> Builder<'a> {
 
     /// Where an update of the StackSet has no room to record every override: each one once more with the same
     /// value, out of the run's scope too, so that each instance's last operation tells its override again.
-    pub(super) fn untold_overrides(
-        &self,
-        accounts: &BTreeMap<AccountId, AccountChange>,
-        steps: &mut Vec<Step>,
-    ) {
+    pub(super) fn untold_overrides(&self, accounts: &BTreeMap<AccountId, AccountChange>, steps: &mut Vec<Step>) {
         let kept = |account: &AccountId, instance: &Instance| match accounts.get(account) {
             Some(AccountChange::Change { to, .. }) => Override::Known(Some(*to)),
             _ => instance.threshold,
@@ -106,18 +96,12 @@ impl<'a> Builder<'a> {
             // What is to be reset is updated anyway; what is broken can't be.
             if matches!(
                 accounts.get(account),
-                Some(
-                    AccountChange::Reset { .. }
-                        | AccountChange::Recreate { .. }
-                        | AccountChange::Remove
-                )
+                Some(AccountChange::Reset { .. } | AccountChange::Recreate { .. } | AccountChange::Remove)
             ) || instance.listed.status == InstanceStatus::Inoperable
             {
                 continue;
             }
-            if let (Override::Known(threshold), Some(ou)) =
-                (kept(account, instance), self.reached_through(*account))
-            {
+            if let (Override::Known(threshold), Some(ou)) = (kept(account, instance), self.reached_through(*account)) {
                 groups.entry(threshold).or_default().insert(*account, ou);
             }
         }
@@ -146,20 +130,13 @@ impl<'a> Builder<'a> {
     }
 
     /// Overrides to take away (an empty list resets), and updates that failed, to be tried again.
-    pub(super) fn resets_and_retries(
-        &self,
-        accounts: &BTreeMap<AccountId, AccountChange>,
-        steps: &mut Vec<Step>,
-    ) {
+    pub(super) fn resets_and_retries(&self, accounts: &BTreeMap<AccountId, AccountChange>, steps: &mut Vec<Step>) {
         let mut groups: BTreeMap<Option<Usd>, Reached> = BTreeMap::new();
         for (account, change) in accounts {
             match change {
                 AccountChange::Reset { .. } => self.add(groups.entry(None).or_default(), *account),
                 AccountChange::Retry { threshold } if self.has_stack(*account) => {
-                    self.add(
-                        groups.entry(self.override_for(*threshold)).or_default(),
-                        *account,
-                    );
+                    self.add(groups.entry(self.override_for(*threshold)).or_default(), *account);
                 }
                 _ => {}
             }
@@ -168,11 +145,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Instances to remove, and those to remove before they are made anew.
-    pub(super) fn removals(
-        &self,
-        accounts: &BTreeMap<AccountId, AccountChange>,
-        steps: &mut Vec<Step>,
-    ) {
+    pub(super) fn removals(&self, accounts: &BTreeMap<AccountId, AccountChange>, steps: &mut Vec<Step>) {
         let mut removed: BTreeMap<bool, Reached> = BTreeMap::new();
         let mut recreated: BTreeMap<bool, Reached> = BTreeMap::new();
         for (account, change) in accounts {
@@ -205,9 +178,7 @@ impl<'a> Builder<'a> {
         let mut left = Vec::new();
         let mut gone = BTreeSet::new();
         for target in targets {
-            let below = self
-                .organization
-                .accounts_below(std::slice::from_ref(target));
+            let below = self.organization.accounts_below(std::slice::from_ref(target));
             let mut instances = below
                 .iter()
                 .filter(|account| self.observed.instances.contains_key(account))
@@ -218,11 +189,7 @@ impl<'a> Builder<'a> {
                 && below.is_disjoint(&self.desired.covered);
             if is_left {
                 left.push(target.clone());
-                gone.extend(
-                    below
-                        .into_iter()
-                        .filter(|account| reached.contains_key(account)),
-                );
+                gone.extend(below.into_iter().filter(|account| reached.contains_key(account)));
             }
         }
         for ous in chunks(&left, MAX_OUS) {
@@ -242,13 +209,7 @@ impl<'a> Builder<'a> {
     }
 
     fn deletions(&self, retain: bool, reached: &Reached, steps: &mut Vec<Step>) {
-        self.named(
-            StepAction::Delete { retain },
-            reached,
-            None,
-            Mark::Delete,
-            steps,
-        );
+        self.named(StepAction::Delete { retain }, reached, None, Mark::Delete, steps);
     }
 
     fn is_inoperable(&self, account: AccountId) -> bool {
@@ -259,25 +220,17 @@ impl<'a> Builder<'a> {
     }
 
     /// Instances to make: those with an override first, then the rest.
-    pub(super) fn creations(
-        &self,
-        accounts: &BTreeMap<AccountId, AccountChange>,
-        steps: &mut Vec<Step>,
-    ) {
+    pub(super) fn creations(&self, accounts: &BTreeMap<AccountId, AccountChange>, steps: &mut Vec<Step>) {
         let mut overridden: BTreeMap<Usd, Reached> = BTreeMap::new();
         let mut plain = Reached::new();
         for (account, change) in accounts {
             let threshold = match change {
-                AccountChange::Create { threshold, .. }
-                | AccountChange::Recreate { threshold, .. } => self.override_for(*threshold),
+                AccountChange::Create { threshold, .. } | AccountChange::Recreate { threshold, .. } => {
+                    self.override_for(*threshold)
+                }
                 // A create leaves the override that is there, so the operation has to say that one.
                 AccountChange::Retry { .. } if !self.has_stack(*account) => {
-                    match self
-                        .observed
-                        .instances
-                        .get(account)
-                        .map(|instance| instance.threshold)
-                    {
+                    match self.observed.instances.get(account).map(|instance| instance.threshold) {
                         Some(Override::Known(kept)) => kept,
                         _ => None,
                     }
@@ -341,13 +294,7 @@ impl<'a> Builder<'a> {
                 }));
             }
         }
-        self.named(
-            StepAction::Create,
-            &plain,
-            None,
-            Mark::Override(None),
-            steps,
-        );
+        self.named(StepAction::Create, &plain, None, Mark::Override(None), steps);
     }
 
     /// The accounts below `ous` that an operation on `inside` must leave out: those placed by another operation,
@@ -373,12 +320,7 @@ impl<'a> Builder<'a> {
         mark: Mark,
         steps: &mut Vec<Step>,
     ) {
-        let ous: Vec<OuId> = reached
-            .values()
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .cloned()
-            .collect();
+        let ous: Vec<OuId> = reached.values().collect::<BTreeSet<_>>().into_iter().cloned().collect();
         for ous in chunks(&ous, MAX_OUS) {
             let accounts: Vec<AccountId> = reached
                 .iter()
@@ -386,10 +328,7 @@ impl<'a> Builder<'a> {
                 .map(|(account, _)| *account)
                 .collect();
             for accounts in chunks(&accounts, MAX_NAMED_ACCOUNTS) {
-                let named: BTreeSet<&OuId> = accounts
-                    .iter()
-                    .filter_map(|account| reached.get(account))
-                    .collect();
+                let named: BTreeSet<&OuId> = accounts.iter().filter_map(|account| reached.get(account)).collect();
                 steps.push(Step::Instances(InstanceStep {
                     action,
                     targets: Targets {
@@ -435,9 +374,7 @@ impl<'a> Builder<'a> {
         let made_through = self.observed.instances.get(&account)?.listed.ou.clone();
         let parent = self.organization.account(account).map(|(_, parent)| parent);
         match (made_through, parent) {
-            (Some(ou), Some(parent))
-                if !self.organization.ancestry(parent).any(|above| *above == ou) =>
-            {
+            (Some(ou), Some(parent)) if !self.organization.ancestry(parent).any(|above| *above == ou) => {
                 Some(parent.clone())
             }
             (Some(ou), _) => Some(ou),

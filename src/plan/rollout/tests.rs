@@ -11,8 +11,7 @@ use crate::plan::Thresholds;
 use crate::plan::operation_id::Mark;
 use billctl_core::model::{Account, AccountState, OrganizationalUnit};
 use billctl_core::service::cloudformation::{
-    AccountFilter, AutoDeployment, DriftStatus, OperationId, Parameters, StackInstance, StackSet,
-    Targets,
+    AccountFilter, AutoDeployment, DriftStatus, OperationId, Parameters, StackInstance, StackSet, Targets,
 };
 
 fn spec(default: Usd) -> StackSetSpec {
@@ -68,15 +67,8 @@ fn case() -> impl Strategy<Value = Case> {
         proptest::collection::btree_map(0..20usize, threshold.clone(), 0..4),
         proptest::collection::btree_set(0..20usize, 0..3),
         proptest::collection::btree_set(0..8usize, 1..3),
-        proptest::collection::btree_map(
-            0..20usize,
-            (proptest::option::of(threshold), 0..10u8, 0..4u8),
-            0..15,
-        ),
-        (
-            any::<bool>(),
-            proptest::collection::btree_set(0..20usize, 0..2),
-        ),
+        proptest::collection::btree_map(0..20usize, (proptest::option::of(threshold), 0..10u8, 0..4u8), 0..15),
+        (any::<bool>(), proptest::collection::btree_set(0..20usize, 0..2)),
     )
         .prop_map(
             |(
@@ -128,23 +120,19 @@ impl Case {
                 // Each OU hangs below one made before it, so there is no cycle.
                 .map(|(index, parent)| unit(index + 1, Some(parent % (index + 1)))),
         );
-        let accounts = self
-            .accounts
-            .iter()
-            .enumerate()
-            .map(|(index, (parent, state))| {
-                let account = Account {
-                    id: id(index),
-                    name: format!("account{index}"),
-                    email: String::new(),
-                    state: if *state == 0 && index > 0 {
-                        AccountState::Suspended
-                    } else {
-                        AccountState::Active
-                    },
-                };
-                (account, ou(parent % (self.parents.len() + 1)))
-            });
+        let accounts = self.accounts.iter().enumerate().map(|(index, (parent, state))| {
+            let account = Account {
+                id: id(index),
+                name: format!("account{index}"),
+                email: String::new(),
+                state: if *state == 0 && index > 0 {
+                    AccountState::Suspended
+                } else {
+                    AccountState::Active
+                },
+            };
+            (account, ou(parent % (self.parents.len() + 1)))
+        });
         Organization::new("o-a1b2c3d4e5".parse().unwrap(), id(0), ous, accounts)
     }
 
@@ -157,10 +145,7 @@ impl Case {
         let mut thresholds: Vec<ThresholdRule> = Vec::new();
         for (number, threshold) in &self.ou_rules {
             if *number < ous {
-                thresholds.push(rule(
-                    ThresholdTarget::Ou(ou(*number).to_string()),
-                    *threshold,
-                ));
+                thresholds.push(rule(ThresholdTarget::Ou(ou(*number).to_string()), *threshold));
             }
         }
         for (number, threshold) in &self.account_rules {
@@ -169,14 +154,10 @@ impl Case {
             }
         }
         let targets: BTreeSet<usize> = self.targets.iter().map(|number| number % ous).collect();
-        let mut config =
-            Config::parse("config.toml", "[mail]\nfrom = \"billing@example.com\"\n").unwrap();
+        let mut config = Config::parse("config.toml", "[mail]\nfrom = \"billing@example.com\"\n").unwrap();
         config.alarm.threshold = usd(self.default);
         config.thresholds = thresholds;
-        config.deploy.ous = targets
-            .iter()
-            .map(|number| ou(*number).to_string())
-            .collect();
+        config.deploy.ous = targets.iter().map(|number| ou(*number).to_string()).collect();
         config.deploy.exclude_accounts = self.excluded.iter().map(|number| id(*number)).collect();
         config
     }
@@ -223,14 +204,7 @@ impl Case {
             ous: Vec::new(),
             accounts: self.named.iter().map(|number| id(*number)).collect(),
         };
-        Desired::new(
-            config,
-            spec(config.alarm.threshold),
-            organization,
-            &thresholds,
-            &scope,
-        )
-        .unwrap()
+        Desired::new(config, spec(config.alarm.threshold), organization, &thresholds, &scope).unwrap()
     }
 }
 
@@ -343,17 +317,8 @@ fn overrides_come_before_the_rest_of_their_ou() {
     let organization = case.organization();
     let config = case.config();
     let desired = case.desired(&config, &organization);
-    let rollout = plan(
-        &desired,
-        &Observed::default(),
-        &organization,
-        &Options::default(),
-    );
-    let titles: Vec<String> = rollout
-        .steps
-        .iter()
-        .map(|step| step.title("billctl"))
-        .collect();
+    let rollout = plan(&desired, &Observed::default(), &organization, &Options::default());
+    let titles: Vec<String> = rollout.steps.iter().map(|step| step.title("billctl")).collect();
     assert_eq!(
         titles,
         [
@@ -365,19 +330,14 @@ fn overrides_come_before_the_rest_of_their_ou() {
     let Step::Instances(rest) = &rollout.steps[2] else {
         panic!("not an operation")
     };
-    assert_eq!(
-        rest.targets.accounts,
-        AccountFilter::Difference(vec![id(2)])
-    );
+    assert_eq!(rest.targets.accounts, AccountFilter::Difference(vec![id(2)]));
 }
 
 #[test]
 fn more_than_fifty_ous_go_in_several_operations() {
     let case = Case {
         parents: vec![0; 60],
-        accounts: std::iter::once((0, 1))
-            .chain((1..=60).map(|ou| (ou, 1)))
-            .collect(),
+        accounts: std::iter::once((0, 1)).chain((1..=60).map(|ou| (ou, 1))).collect(),
         default: 1,
         live_default: None,
         ou_rules: BTreeMap::new(),
@@ -391,12 +351,7 @@ fn more_than_fifty_ous_go_in_several_operations() {
     let organization = case.organization();
     let config = case.config();
     let desired = case.desired(&config, &organization);
-    let rollout = plan(
-        &desired,
-        &Observed::default(),
-        &organization,
-        &Options::default(),
-    );
+    let rollout = plan(&desired, &Observed::default(), &organization, &Options::default());
     let sizes: Vec<usize> = rollout
         .steps
         .iter()

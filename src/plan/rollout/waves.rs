@@ -5,9 +5,7 @@ use serde::Serialize;
 use super::{AccountChange, Instance, Observed, Override, Rollout, Step};
 use crate::resource::stack_set::{self, FieldChange};
 use billctl_core::model::{AccountId, Organization, OuId, Usd};
-use billctl_core::service::cloudformation::{
-    DriftStatus, InstanceStatus, StackInstance, StackSet, StackSetSpec,
-};
+use billctl_core::service::cloudformation::{DriftStatus, InstanceStatus, StackInstance, StackSet, StackSetSpec};
 
 /// A rollout in parts, in their order. Each is planned for what the ones before it will leave.
 #[derive(Debug, Clone)]
@@ -105,8 +103,9 @@ impl Waves {
         self.accounts()
             .into_iter()
             .filter_map(|(account, change)| match change {
-                AccountChange::Create { threshold, .. }
-                | AccountChange::Recreate { threshold, .. } => Some((account, *threshold)),
+                AccountChange::Create { threshold, .. } | AccountChange::Recreate { threshold, .. } => {
+                    Some((account, *threshold))
+                }
                 AccountChange::Change { to, .. }
                 | AccountChange::Reset { to, .. }
                 | AccountChange::Follow { to, .. } => Some((account, *to)),
@@ -124,11 +123,7 @@ impl Waves {
         let thresholds = self.new_thresholds();
         self.above = spent
             .into_iter()
-            .filter(|(account, spent)| {
-                thresholds
-                    .get(account)
-                    .is_some_and(|threshold| spent > threshold)
-            })
+            .filter(|(account, spent)| thresholds.get(account).is_some_and(|threshold| spent > threshold))
             .collect();
     }
 
@@ -150,9 +145,9 @@ impl Waves {
         for change in self.accounts().values() {
             *match change {
                 AccountChange::Create { .. } => &mut counts.create,
-                AccountChange::Change { .. }
-                | AccountChange::Reset { .. }
-                | AccountChange::Follow { .. } => &mut counts.change,
+                AccountChange::Change { .. } | AccountChange::Reset { .. } | AccountChange::Follow { .. } => {
+                    &mut counts.change
+                }
                 AccountChange::Retry { .. } | AccountChange::Recreate { .. } => &mut counts.repair,
                 AccountChange::Remove => &mut counts.remove,
                 AccountChange::Skip { .. } => &mut counts.skip,
@@ -238,8 +233,7 @@ impl Observed {
             });
             instance.listed.status = InstanceStatus::Current;
             instance.listed.detailed_status = None;
-            instance.threshold =
-                Override::Known(Some(threshold).filter(|wanted| Some(*wanted) != default));
+            instance.threshold = Override::Known(Some(threshold).filter(|wanted| Some(*wanted) != default));
         }
         self
     }

@@ -77,9 +77,7 @@ impl DayChart {
                 .bands
                 .iter()
                 .filter_map(|band| band.slots.get(slot).copied().flatten())
-                .fold(0, |sum: i64, amount| {
-                    sum.saturating_add(amount.usd.micros().max(0))
-                })
+                .fold(0, |sum: i64, amount| sum.saturating_add(amount.usd.micros().max(0)))
         };
         let highest = (0..count).map(height).max().unwrap_or_default();
         let scale = Scale::of(highest);
@@ -135,9 +133,7 @@ impl DayChart {
             lines: scale.lines(),
             bands,
             veils: (0..count)
-                .filter(|slot| {
-                    slot + 1 == count || total(*slot).is_some_and(|amount| amount.estimated)
-                })
+                .filter(|slot| slot + 1 == count || total(*slot).is_some_and(|amount| amount.estimated))
                 .map(|slot| slot * SLOT)
                 .collect(),
             hits: (0..count)
@@ -220,10 +216,7 @@ impl MonthChart {
         let area = format!("{line}V{HEIGHT}H0z");
         let month = report.now.strftime("%B %Y");
         let known = figures.month_to_date.is_some();
-        let end = figures
-            .forecast
-            .filter(|_| known)
-            .map(|usd| usd.micros().max(0));
+        let end = figures.forecast.filter(|_| known).map(|usd| usd.micros().max(0));
         Self {
             title: format!("{month} against its forecast"),
             known,
@@ -284,19 +277,14 @@ impl RowChart {
             .max()
             .unwrap_or_default()
             .max(1);
-        let threshold = row
-            .threshold
-            .map(Usd::micros)
-            .filter(|usd| comparable && *usd > 0);
+        let threshold = row.threshold.map(Usd::micros).filter(|usd| comparable && *usd > 0);
         let far = threshold.is_some_and(|threshold| threshold > highest.saturating_mul(FAR));
         let top = if far {
             highest
         } else {
             threshold.map_or(highest, |threshold| threshold.max(highest))
         };
-        let height = |micros: i64| {
-            (i128::from(micros.max(0)) * SMALL + i128::from(top) / 2) / i128::from(top)
-        };
+        let height = |micros: i64| (i128::from(micros.max(0)) * SMALL + i128::from(top) / 2) / i128::from(top);
         let (mut bars, mut hot_bars, mut odd_bars) = (String::new(), String::new(), String::new());
         for (slot, spent) in slots.iter().enumerate() {
             let Some(spent) = spent else { continue };
@@ -455,12 +443,7 @@ mod tests {
 
     #[test]
     fn an_axis_ends_at_a_round_amount_in_few_steps() {
-        for (highest, top, step) in [
-            (97, 100, 20),
-            (101, 150, 50),
-            (1_234, 1_500, 500),
-            (4, 4, 1),
-        ] {
+        for (highest, top, step) in [(97, 100, 20), (101, 150, 50), (1_234, 1_500, 500), (4, 4, 1)] {
             let scale = Scale::of(highest * 1_000_000);
             assert_eq!(
                 (scale.top / 1_000_000, scale.step / 1_000_000),

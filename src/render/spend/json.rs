@@ -153,8 +153,7 @@ fn json_row(row: &Row, slots: &[String]) -> JsonRow {
         compared_with_threshold: row.compared.filter(|_| row.threshold.is_some()),
         verdict: row.verdict.map(Verdict::name),
         over_threshold: row.over(),
-        accounts_over_threshold: matches!(row.key, Key::Ou(_) | Key::Total)
-            .then_some(row.members_over),
+        accounts_over_threshold: matches!(row.key, Key::Ou(_) | Key::Total).then_some(row.members_over),
         stands_out: row.stands_out.map(outlier),
         missing: row.missing.map(crate::spend::Missing::code),
         spend: row.slots.iter().map(|slot| usd(*slot)).collect(),

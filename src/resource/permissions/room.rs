@@ -7,9 +7,7 @@ use serde_json::{Value, json};
 use crate::config::Config;
 use billctl_core::model::{AccountId, OrgId, REGION};
 use billctl_core::service::cloudformation::CallAs;
-use billctl_core::service::{
-    Operation, Service, cloudformation, cloudwatch, eventbridge, iam, organizations, sesv2,
-};
+use billctl_core::service::{Operation, Service, cloudformation, cloudwatch, eventbridge, iam, organizations, sesv2};
 
 /// StackSets in Organizations: the principals of trusted access and of its service-linked role.
 const STACKSETS_PRINCIPALS: [&str; 2] = [
@@ -54,8 +52,7 @@ impl Room {
             Service::Billing => Self::Everywhere,
             Service::CloudFormation => match operation {
                 cloudformation::DESCRIBE_ORGANIZATIONS_ACCESS => Self::Everywhere,
-                cloudformation::ACTIVATE_ORGANIZATIONS_ACCESS
-                | cloudformation::CREATE_STACK_SET => Self::Region,
+                cloudformation::ACTIVATE_ORGANIZATIONS_ACCESS | cloudformation::CREATE_STACK_SET => Self::Region,
                 cloudformation::CREATE_STACK_INSTANCES
                 | cloudformation::UPDATE_STACK_INSTANCES
                 | cloudformation::DELETE_STACK_INSTANCES
@@ -101,12 +98,7 @@ impl Room {
             Self::Instances => "Instances",
             // Six services, none of them in two of these rooms, and no conditions: as one statement they allow the
             // same in fewer characters.
-            Self::Organization
-            | Self::Alarms
-            | Self::Delivery
-            | Self::Topic
-            | Self::Mail
-            | Self::Roles => "Things",
+            Self::Organization | Self::Alarms | Self::Delivery | Self::Topic | Self::Mail | Self::Roles => "Things",
             Self::PassRoles => "PassRoles",
             Self::Principals => "Self",
             Self::TrustedAccess => "Access",
@@ -142,11 +134,7 @@ impl<'a> Places<'a> {
     }
 
     fn regional(&self, service: &str, resource: &str) -> String {
-        format!(
-            "arn:aws:{service}:{REGION}:{}:{}",
-            self.account,
-            literal(resource)
-        )
+        format!("arn:aws:{service}:{REGION}:{}:{}", self.account, literal(resource))
     }
 
     fn global(&self, service: &str, resource: &str) -> String {
@@ -160,17 +148,13 @@ impl<'a> Places<'a> {
             CallAs::Own => self.account.as_str(),
             CallAs::DelegatedAdmin => "*",
         };
-        format!(
-            "arn:aws:organizations::{owner}:{kind}/{}/*",
-            self.organization
-        )
+        format!("arn:aws:organizations::{owner}:{kind}/{}/*", self.organization)
     }
 
     pub(super) fn resources(&self, room: Room) -> Vec<String> {
         let names = &self.config.names;
         let stack_set = &self.config.deploy.stack_set;
-        let set =
-            |kind: &str| self.regional("cloudformation", &format!("{kind}/{stack_set}")) + ":*";
+        let set = |kind: &str| self.regional("cloudformation", &format!("{kind}/{stack_set}")) + ":*";
         match room {
             Room::Everywhere | Room::Region | Room::TrustedAccess => vec!["*".to_owned()],
             Room::StackSet => vec![set("stackset")],
@@ -192,8 +176,7 @@ impl<'a> Places<'a> {
                     names.failure_alarm(),
                     names.queue_alarm(),
                 ];
-                let dashboard =
-                    self.global("cloudwatch", &format!("dashboard/{}", names.dashboard));
+                let dashboard = self.global("cloudwatch", &format!("dashboard/{}", names.dashboard));
                 alarms
                     .iter()
                     .map(|name| self.regional("cloudwatch", &format!("alarm:{name}")))
@@ -224,23 +207,14 @@ impl<'a> Places<'a> {
             Room::Mail => vec![
                 self.regional("ses", &format!("identity/{}", self.config.mail.identity)),
                 self.regional("ses", &format!("template/{}", names.template)),
-                self.regional(
-                    "ses",
-                    &format!("configuration-set/{}", names.configuration_set),
-                ),
+                self.regional("ses", &format!("configuration-set/{}", names.configuration_set)),
             ],
             Room::Roles | Room::PassRoles => {
                 vec![self.role(&names.notifier_role), self.role(&names.rule_role)]
             }
-            Room::Principals => vec![
-                self.global("iam", "role/") + "*",
-                self.global("iam", "user/") + "*",
-            ],
+            Room::Principals => vec![self.global("iam", "role/") + "*", self.global("iam", "user/") + "*"],
             // Its star is meant as one.
-            Room::StackSetsRole => vec![format!(
-                "arn:aws:iam::{}:role/{STACKSETS_ROLE}",
-                self.account
-            )],
+            Room::StackSetsRole => vec![format!("arn:aws:iam::{}:role/{STACKSETS_ROLE}", self.account)],
         }
     }
 

@@ -11,13 +11,8 @@ use billctl_core::service::{cloudwatch, eventbridge, member};
 /// The session policy for a look into `account`, and for setting the state of its one alarm only where that is wanted.
 /// A session may do what both its role and this policy allow (IAM user guide, session policies).
 pub fn session_policy(config: &Config, account: AccountId, sets_alarm: bool) -> Value {
-    let regional = |service: &str, resource: String| {
-        format!("arn:aws:{service}:{REGION}:{account}:{resource}")
-    };
-    let alarm = regional(
-        "cloudwatch",
-        format!("alarm:{}", literal(&config.alarm.name)),
-    );
+    let regional = |service: &str, resource: String| format!("arn:aws:{service}:{REGION}:{account}:{resource}");
+    let alarm = regional("cloudwatch", format!("alarm:{}", literal(&config.alarm.name)));
     let mut on_alarm = vec![cloudwatch::DESCRIBE_ALARMS.iam_action()];
     if sets_alarm {
         on_alarm.push(member::SET_ALARM_STATE.iam_action());

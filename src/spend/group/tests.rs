@@ -42,8 +42,7 @@ fn organization(parents: &[usize]) -> Organization {
 
 fn own(dollars: &[i32]) -> BTreeMap<AccountId, Usd> {
     let ids = (1..).filter_map(AccountId::from_number);
-    ids.zip(dollars.iter().map(|dollars| Usd::dollars(*dollars)))
-        .collect()
+    ids.zip(dollars.iter().map(|dollars| Usd::dollars(*dollars))).collect()
 }
 
 /// What an account gets: the most specific rule wins.
@@ -72,8 +71,7 @@ fn one_value_that_serves_everybody_is_the_default_alone() {
 #[test]
 fn an_ou_of_its_own_kind_gets_one_rule() {
     let organization = organization(&[0, 0, 3, 4, 1, 2, 2]);
-    let (default, rules) =
-        group(&organization, &own(&[500, 600, 500, 800, 10, 12, 15]), None).unwrap();
+    let (default, rules) = group(&organization, &own(&[500, 600, 500, 800, 10, 12, 15]), None).unwrap();
     assert_eq!(default, Usd::dollars(15));
     let ou = "ou-ab12-00000000".parse().unwrap();
     assert_eq!(rules, [Rule::Ou(ou, Usd::dollars(800))]);
@@ -127,9 +125,7 @@ fn fewest_by_trial(organization: &Organization, own: &BTreeMap<AccountId, Usd>) 
         .filter(|ou| ou.parent.is_some())
         .map(|ou| ou.id.clone())
         .collect();
-    let choices: Vec<Option<Usd>> = std::iter::once(None)
-        .chain(values.iter().copied().map(Some))
-        .collect();
+    let choices: Vec<Option<Usd>> = std::iter::once(None).chain(values.iter().copied().map(Some)).collect();
     let mut fewest = usize::MAX;
     for default in &values {
         for mut number in 0..choices.len().pow(ous.len() as u32) {

@@ -60,12 +60,7 @@ fn a_day_without_publications_shares_what_came_after_it() {
     // 48 hours of 2 dollars each: 6 on the 10th, 24 on the 11th, 18 on the 12th.
     assert_eq!(
         shown(&points, "2026-11-13T03:00:00Z", 4),
-        [
-            Some((22.0, true)),
-            Some((48.0, true)),
-            Some((37.0, true)),
-            None
-        ]
+        [Some((22.0, true)), Some((48.0, true)), Some((37.0, true)), None]
     );
 }
 
@@ -81,11 +76,7 @@ fn the_reset_belongs_to_the_first_day_and_is_counted_once() {
         ("11-02T06", 11.0),
     ];
     let days = shown(&points, "2026-11-02T07:00:00Z", 4);
-    assert_eq!(
-        days[1],
-        Some((12.0, false)),
-        "the late 2 dollars are October's"
-    );
+    assert_eq!(days[1], Some((12.0, false)), "the late 2 dollars are October's");
     assert_eq!(days[2], Some((9.0, false)));
     assert_eq!(days[3], Some((2.0, false)));
 }
@@ -107,10 +98,7 @@ fn what_the_end_of_a_month_never_published_is_marked_or_unknown() {
 #[test]
 fn a_day_that_publications_left_early_is_marked() {
     let points = [("11-10T02", 90.0), ("11-10T08", 95.0)];
-    assert_eq!(
-        shown(&points, "2026-11-11T12:00:00Z", 2),
-        [Some((5.0, true)), None]
-    );
+    assert_eq!(shown(&points, "2026-11-11T12:00:00Z", 2), [Some((5.0, true)), None]);
 }
 
 #[test]
@@ -130,15 +118,8 @@ fn a_credit_is_a_negative_day() {
 
 #[test]
 fn a_quiet_day_is_zero_and_not_unknown() {
-    let points = [
-        ("11-10T20", 100.0),
-        ("11-11T02", 100.0),
-        ("11-11T14", 100.0),
-    ];
-    assert_eq!(
-        shown(&points, "2026-11-11T15:00:00Z", 2)[1],
-        Some((0.0, false))
-    );
+    let points = [("11-10T20", 100.0), ("11-11T02", 100.0), ("11-11T14", 100.0)];
+    assert_eq!(shown(&points, "2026-11-11T15:00:00Z", 2)[1], Some((0.0, false)));
 }
 
 #[test]

@@ -11,10 +11,7 @@ async fn get_billing_preferences() {
     for (found, expected) in [
         (vec![preference("ENABLED")], Some(true)),
         (vec![preference("DISABLED")], Some(false)),
-        (
-            vec![preference("DISABLED"), preference("ENABLED")],
-            Some(true),
-        ),
+        (vec![preference("DISABLED"), preference("ENABLED")], Some(true)),
         // Neither of these says anything about billing alerts.
         (Vec::new(), None),
         (

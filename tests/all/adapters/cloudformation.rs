@@ -7,8 +7,8 @@ use billctl_core::model::AccountId;
 use billctl_core::service::Kind;
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::cloudformation::{
-    AccountFilter, Amount, AutoDeployment, CloudFormation, ConcurrencyMode, InstancesRequest,
-    OperationId, OrganizationsAccess, Parameters, Preferences, StackSet, StackSetSpec, Targets,
+    AccountFilter, Amount, AutoDeployment, CloudFormation, ConcurrencyMode, InstancesRequest, OperationId,
+    OrganizationsAccess, Parameters, Preferences, StackSet, StackSetSpec, Targets,
 };
 
 use super::wire::{Wire, replay_as, xml, xml_answer};
@@ -34,9 +34,7 @@ fn id(text: &str) -> OperationId {
 
 fn parameters(pairs: &[(&str, &str)]) -> Parameters {
     let pairs = pairs.iter();
-    pairs
-        .map(|(key, value)| ((*key).into(), (*value).into()))
-        .collect()
+    pairs.map(|(key, value)| ((*key).into(), (*value).into())).collect()
 }
 
 const SOFT: Preferences = Preferences {
@@ -45,10 +43,7 @@ const SOFT: Preferences = Preferences {
     mode: ConcurrencyMode::Soft,
 };
 const SOFT_FIELDS: &[(&str, &str)] = &[
-    (
-        "OperationPreferences.ConcurrencyMode",
-        "SOFT_FAILURE_TOLERANCE",
-    ),
+    ("OperationPreferences.ConcurrencyMode", "SOFT_FAILURE_TOLERANCE"),
     ("OperationPreferences.FailureTolerancePercentage", "10"),
     ("OperationPreferences.MaxConcurrentPercentage", "25"),
     ("OperationId", "op-1"),
@@ -59,10 +54,7 @@ const STRICT: Preferences = Preferences {
     mode: ConcurrencyMode::Strict,
 };
 const STRICT_FIELDS: &[(&str, &str)] = &[
-    (
-        "OperationPreferences.ConcurrencyMode",
-        "STRICT_FAILURE_TOLERANCE",
-    ),
+    ("OperationPreferences.ConcurrencyMode", "STRICT_FAILURE_TOLERANCE"),
     ("OperationPreferences.FailureToleranceCount", "0"),
     ("OperationPreferences.MaxConcurrentCount", "1"),
     ("OperationId", "op-1"),
@@ -100,19 +92,13 @@ const AUTO: AutoDeployment = AutoDeployment {
 
 fn targets(accounts: AccountFilter) -> Targets {
     Targets {
-        ous: vec![
-            "ou-ab12-aaaaaaaa".parse().unwrap(),
-            "r-ab12".parse().unwrap(),
-        ],
+        ous: vec!["ou-ab12-aaaaaaaa".parse().unwrap(), "r-ab12".parse().unwrap()],
         accounts,
     }
 }
 
 const TARGET_FIELDS: &[(&str, &str)] = &[
-    (
-        "DeploymentTargets.OrganizationalUnitIds.member.1",
-        "ou-ab12-aaaaaaaa",
-    ),
+    ("DeploymentTargets.OrganizationalUnitIds.member.1", "ou-ab12-aaaaaaaa"),
     ("DeploymentTargets.OrganizationalUnitIds.member.2", "r-ab12"),
     ("Regions.member.1", "us-east-1"),
 ];
@@ -132,16 +118,10 @@ async fn describe_organizations_access() {
     for (status, access) in [
         ("ENABLED", OrganizationsAccess::Enabled),
         ("DISABLED", OrganizationsAccess::Disabled),
-        (
-            "DISABLED_PERMANENTLY",
-            OrganizationsAccess::DisabledPermanently,
-        ),
+        ("DISABLED_PERMANENTLY", OrganizationsAccess::DisabledPermanently),
         ("PENDING", OrganizationsAccess::Disabled),
     ] {
-        let wire = xml(
-            "DescribeOrganizationsAccess",
-            &format!("<Status>{status}</Status>"),
-        );
+        let wire = xml("DescribeOrganizationsAccess", &format!("<Status>{status}</Status>"));
         let found = aws(&wire).describe_organizations_access().await;
         wire.sent_form("DescribeOrganizationsAccess", &[("CallAs", "SELF")]);
         assert_eq!(found, Ok(access));
@@ -206,10 +186,7 @@ async fn a_deleted_stack_set_is_absent() {
 #[tokio::test]
 async fn create_stack_set() {
     let wire = xml("CreateStackSet", "<StackSetId>billctl:1</StackSetId>");
-    aws(&wire)
-        .create_stack_set(&spec(AUTO), "token")
-        .await
-        .unwrap();
+    aws(&wire).create_stack_set(&spec(AUTO), "token").await.unwrap();
     let own = [
         ("AutoDeployment.Enabled", "true"),
         ("AutoDeployment.RetainStacksOnAccountRemoval", "false"),
@@ -222,17 +199,12 @@ async fn create_stack_set() {
 #[tokio::test]
 async fn update_stack_set_targets_nothing_and_leaves_managed_execution_alone() {
     let wire = xml("UpdateStackSet", STARTED);
-    let started = aws(&wire)
-        .update_stack_set(&spec(AUTO), &STRICT, &id("op-1"))
-        .await;
+    let started = aws(&wire).update_stack_set(&spec(AUTO), &STRICT, &id("op-1")).await;
     let auto = [
         ("AutoDeployment.Enabled", "true"),
         ("AutoDeployment.RetainStacksOnAccountRemoval", "false"),
     ];
-    wire.sent_form(
-        "UpdateStackSet",
-        &with(&[SPEC_FIELDS, &auto, STRICT_FIELDS].concat()),
-    );
+    wire.sent_form("UpdateStackSet", &with(&[SPEC_FIELDS, &auto, STRICT_FIELDS].concat()));
     assert_eq!(started, Ok(id("op-1")));
 }
 
@@ -248,23 +220,13 @@ async fn without_auto_deployment_nothing_is_said_about_accounts_that_leave() {
         .await
         .unwrap();
     let auto = [("AutoDeployment.Enabled", "false")];
-    wire.sent_form(
-        "UpdateStackSet",
-        &with(&[SPEC_FIELDS, &auto, STRICT_FIELDS].concat()),
-    );
+    wire.sent_form("UpdateStackSet", &with(&[SPEC_FIELDS, &auto, STRICT_FIELDS].concat()));
 }
 
 #[tokio::test]
 async fn set_managed_execution() {
-    let wire = replay_as(
-        CallAs::DelegatedAdmin,
-        0,
-        vec![xml_answer("UpdateStackSet", STARTED)],
-    );
-    aws(&wire)
-        .set_managed_execution("billctl", true)
-        .await
-        .unwrap();
+    let wire = replay_as(CallAs::DelegatedAdmin, 0, vec![xml_answer("UpdateStackSet", STARTED)]);
+    aws(&wire).set_managed_execution("billctl", true).await.unwrap();
     // The SDK makes up the operation's id, which nobody follows.
     let sent = String::from_utf8(wire.sent().body().bytes().unwrap().to_vec()).unwrap();
     let made_up = sent.split("OperationId=").nth(1).unwrap();
@@ -314,14 +276,10 @@ async fn a_delegated_administrator_says_so_in_every_call_that_takes_it() {
         .await;
     let _ = aws.list_operations(name, None).await;
     let _ = aws.describe_operation(name, &operation).await;
-    let _ = aws
-        .list_operation_results(name, &operation, None, None)
-        .await;
+    let _ = aws.list_operation_results(name, &operation, None, None).await;
     let _ = aws.stop_operation(name, &operation).await;
     let _ = aws.detect_drift(name, &SOFT, &operation).await;
-    let _ = aws
-        .list_resource_drifts(name, member, &operation, None)
-        .await;
+    let _ = aws.list_resource_drifts(name, member, &operation, None).await;
     assert_eq!(wire.count(), 17);
     for body in wire.bodies() {
         assert!(body.contains("&CallAs=DELEGATED_ADMIN"), "{body}");

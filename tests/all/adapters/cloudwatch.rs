@@ -2,8 +2,7 @@ use std::collections::BTreeMap;
 
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::cloudwatch::{
-    Alarm, AlarmState, AlarmStatus, CloudWatch, DataRequest, Metric, MetricQuery, QuerySource,
-    Series,
+    Alarm, AlarmState, AlarmStatus, CloudWatch, DataRequest, Metric, MetricQuery, QuerySource, Series,
 };
 use billctl_core::service::{Kind, Page};
 use serde_json::{Value, json};
@@ -137,10 +136,7 @@ async fn an_alarm_on_a_plain_statistic_reads_as_one_metric() {
         "Period": 21_600,
         "Statistic": "Maximum",
     }]}));
-    let found = aws(&wire)
-        .describe_alarms(&["Billing-Alarm".into()])
-        .await
-        .unwrap();
+    let found = aws(&wire).describe_alarms(&["Billing-Alarm".into()]).await.unwrap();
     let expected = MetricQuery {
         id: "m1".into(),
         source: QuerySource::Stat {
@@ -189,10 +185,7 @@ async fn put_metric_alarm() {
 #[tokio::test]
 async fn delete_alarms() {
     let wire = cbor(json!({}));
-    aws(&wire)
-        .delete_alarms(&["a".into(), "b".into()])
-        .await
-        .unwrap();
+    aws(&wire).delete_alarms(&["a".into(), "b".into()]).await.unwrap();
     wire.sent_cbor("DeleteAlarms", json!({"AlarmNames": ["a", "b"]}));
 }
 
@@ -219,9 +212,7 @@ async fn get_metric_data() {
         ],
         "NextToken": "two",
     }));
-    let page = aws(&wire)
-        .get_metric_data(&data_request(), Some("one".into()))
-        .await;
+    let page = aws(&wire).get_metric_data(&data_request(), Some("one".into())).await;
     wire.sent_cbor(
         "GetMetricData",
         json!({
@@ -261,10 +252,7 @@ async fn a_query_that_fails_inside_a_success_is_an_error() {
         cbor_answer(200, json!({"MetricDataResults": [result]}))
     };
     let wire = replay(vec![failed("Forbidden")]);
-    let error = aws(&wire)
-        .get_metric_data(&data_request(), None)
-        .await
-        .unwrap_err();
+    let error = aws(&wire).get_metric_data(&data_request(), None).await.unwrap_err();
     assert_eq!((error.kind, error.message.as_str()), (Kind::Denied, "why"));
     let done = cbor_answer(200, json!({"MetricDataResults": []}));
     let wire = replay_as(CallAs::Own, 3, vec![failed("InternalError"), done]);
@@ -275,17 +263,9 @@ async fn a_query_that_fails_inside_a_success_is_an_error() {
 #[tokio::test]
 async fn list_metrics() {
     let wire = cbor(json!({"Metrics": [metric_on_the_wire()], "NextToken": "two"}));
-    let dimensions = BTreeMap::from([
-        ("Currency".into(), Some("USD".into())),
-        ("LinkedAccount".into(), None),
-    ]);
+    let dimensions = BTreeMap::from([("Currency".into(), Some("USD".into())), ("LinkedAccount".into(), None)]);
     let page = aws(&wire)
-        .list_metrics(
-            "AWS/Billing",
-            "EstimatedCharges",
-            &dimensions,
-            Some("one".into()),
-        )
+        .list_metrics("AWS/Billing", "EstimatedCharges", &dimensions, Some("one".into()))
         .await;
     wire.sent_cbor(
         "ListMetrics",
@@ -327,9 +307,6 @@ async fn put_dashboard() {
 #[tokio::test]
 async fn delete_dashboards() {
     let wire = cbor(json!({}));
-    aws(&wire)
-        .delete_dashboards(&["billctl".into()])
-        .await
-        .unwrap();
+    aws(&wire).delete_dashboards(&["billctl".into()]).await.unwrap();
     wire.sent_cbor("DeleteDashboards", json!({"DashboardNames": ["billctl"]}));
 }

@@ -21,9 +21,7 @@ fn tests_of(service: &str) -> String {
 
 /// The operations of the trait in `src/service/<service>.rs`.
 fn operations(source: &str) -> Vec<&str> {
-    let (_, rest) = source
-        .split_once("#[async_trait]\npub trait ")
-        .expect("a trait");
+    let (_, rest) = source.split_once("#[async_trait]\npub trait ").expect("a trait");
     let (body, _) = rest.split_once("\n}").expect("its end");
     body.lines()
         .filter_map(|line| line.strip_prefix("    async fn "))

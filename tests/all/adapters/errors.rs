@@ -25,18 +25,13 @@ fn refusal(service: Service, status: u16, code: &str) -> Answer {
             (status, vec![id, ("x-amzn-errortype", kind)], body.into())
         }
         Service::Sqs => {
-            let header = (
-                "x-amzn-query-error",
-                format!("AWS.SimpleQueueService.{code};Sender"),
-            );
+            let header = ("x-amzn-query-error", format!("AWS.SimpleQueueService.{code};Sender"));
             (status, vec![id, header], namespaced.to_string().into())
         }
         Service::CloudWatch => cbor_answer(status, namespaced),
         // EventBridge and Organizations (JSON 1.1), Step Functions and Billing (JSON 1.0).
         Service::Organizations | Service::Billing => (status, vec![id], plain.to_string().into()),
-        Service::EventBridge | Service::StepFunctions => {
-            (status, vec![id], namespaced.to_string().into())
-        }
+        Service::EventBridge | Service::StepFunctions => (status, vec![id], namespaced.to_string().into()),
     }
 }
 
@@ -45,19 +40,11 @@ pub async fn ask(service: Service, services: &Services) -> Result<(), ServiceErr
     let machine = "arn:aws:states:us-east-1:111111111111:stateMachine:billctl-notifier";
     match service {
         Service::Billing => services.billing.billing_alerts_enabled().await.map(drop),
-        Service::CloudFormation => services
-            .cloudformation
-            .describe_stack_set("s")
-            .await
-            .map(drop),
+        Service::CloudFormation => services.cloudformation.describe_stack_set("s").await.map(drop),
         Service::CloudWatch => services.cloudwatch.get_dashboard("d").await.map(drop),
         Service::EventBridge => services.eventbridge.describe_event_bus("b").await.map(drop),
         Service::Iam => services.iam.get_role("r").await.map(drop),
-        Service::Organizations => services
-            .organizations
-            .describe_organization()
-            .await
-            .map(drop),
+        Service::Organizations => services.organizations.describe_organization().await.map(drop),
         Service::SesV2 => services.sesv2.get_configuration_set("c").await.map(drop),
         Service::StepFunctions => {
             let arn = machine.parse().unwrap();
@@ -78,31 +65,16 @@ async fn every_class_of_error_is_told_apart_by_its_code() {
     use Service::*;
     for (service, status, code, kind) in [
         (CloudFormation, 404, "StackSetNotFoundException", NotFound),
-        (
-            CloudFormation,
-            404,
-            "StackInstanceNotFoundException",
-            NotFound,
-        ),
+        (CloudFormation, 404, "StackInstanceNotFoundException", NotFound),
         (CloudFormation, 404, "OperationNotFoundException", NotFound),
         (CloudFormation, 409, "NameAlreadyExistsException", Exists),
-        (
-            CloudFormation,
-            409,
-            "OperationIdAlreadyExistsException",
-            Exists,
-        ),
+        (CloudFormation, 409, "OperationIdAlreadyExistsException", Exists),
         (CloudFormation, 409, "OperationInProgressException", Busy),
         (CloudFormation, 409, "StaleRequestException", Busy),
         (CloudFormation, 409, "StackSetNotEmptyException", Other),
         (CloudFormation, 400, "LimitExceededException", Quota),
         (CloudFormation, 400, "InvalidOperationException", Invalid),
-        (
-            CloudFormation,
-            400,
-            "InsufficientCapabilitiesException",
-            Invalid,
-        ),
+        (CloudFormation, 400, "InsufficientCapabilitiesException", Invalid),
         (CloudFormation, 400, "ValidationError", Invalid),
         (CloudFormation, 400, "Throttling", Throttled),
         (CloudFormation, 403, "AccessDenied", Denied),
@@ -120,22 +92,12 @@ async fn every_class_of_error_is_told_apart_by_its_code() {
         (Sts, 403, "InvalidClientTokenId", Credentials),
         (Sts, 403, "SignatureDoesNotMatch", Credentials),
         (Organizations, 400, "AccountNotFoundException", NotFound),
-        (
-            Organizations,
-            400,
-            "AWSOrganizationsNotInUseException",
-            NotFound,
-        ),
+        (Organizations, 400, "AWSOrganizationsNotInUseException", NotFound),
         (Organizations, 400, "AccessDeniedException", Denied),
         (Organizations, 400, "TooManyRequestsException", Throttled),
         (Organizations, 400, "InvalidInputException", Invalid),
         (Organizations, 400, "ConstraintViolationException", Invalid),
-        (
-            Organizations,
-            400,
-            "UnrecognizedClientException",
-            Credentials,
-        ),
+        (Organizations, 400, "UnrecognizedClientException", Credentials),
         (Organizations, 500, "ServiceException", Unavailable),
         (EventBridge, 400, "ResourceNotFoundException", NotFound),
         (EventBridge, 400, "ResourceAlreadyExistsException", Exists),
@@ -193,19 +155,12 @@ async fn every_class_of_error_is_told_apart_by_its_code() {
 async fn an_error_says_what_was_called_what_was_answered_and_under_which_id() {
     let wire = replay(vec![refusal(Service::Iam, 403, "AccessDenied")]);
     let error = ask(Service::Iam, &wire.services).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "iam:GetRole answered AccessDenied: no (request r-9)"
-    );
+    assert_eq!(error.to_string(), "iam:GetRole answered AccessDenied: no (request r-9)");
 }
 
 #[tokio::test]
 async fn a_throttled_call_is_sent_again_and_a_denied_one_is_not() {
-    for (code, sent) in [
-        ("Throttling", 4),
-        ("ServiceUnavailable", 4),
-        ("AccessDenied", 1),
-    ] {
+    for (code, sent) in [("Throttling", 4), ("ServiceUnavailable", 4), ("AccessDenied", 1)] {
         let answers = (0..9).map(|_| refusal(Service::Sts, 400, code)).collect();
         let wire = replay_as(CallAs::Own, 3, answers);
         ask(Service::Sts, &wire.services).await.unwrap_err();
@@ -228,8 +183,7 @@ const SERVICES: [Service; 10] = [
 
 #[tokio::test]
 async fn a_web_page_is_no_answer_whatever_its_status() {
-    let page =
-        "<!doctype html>\n<html><head><title>Sign in</title></head><body>Welcome</body></html>";
+    let page = "<!doctype html>\n<html><head><title>Sign in</title></head><body>Welcome</body></html>";
     for service in SERVICES {
         for status in [200, 403, 404, 500, 503] {
             let headers = vec![("content-type", "text/html".to_owned())];
@@ -293,8 +247,5 @@ async fn an_id_that_cannot_be_one_is_refused() {
     )]);
     let error = wire.services.sts.get_caller_identity().await.unwrap_err();
     assert_eq!(error.kind, Kind::Other);
-    assert_eq!(
-        error.message,
-        "Account: `1` is not an account id of twelve digits"
-    );
+    assert_eq!(error.message, "Account: `1` is not an account id of twelve digits");
 }

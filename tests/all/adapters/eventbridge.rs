@@ -86,10 +86,7 @@ async fn put_bus_policy() {
 #[tokio::test]
 async fn remove_bus_statement() {
     let wire = answer(json!({}));
-    aws(&wire)
-        .remove_bus_statement("billctl", "members")
-        .await
-        .unwrap();
+    aws(&wire).remove_bus_statement("billctl", "members").await.unwrap();
     sent(
         &wire,
         "RemovePermission",
@@ -121,9 +118,7 @@ async fn describe_rule() {
             "State": state,
             "Description": "Alarms",
         }));
-        let found = aws(&wire)
-            .describe_rule("billctl", "billctl-member-alarms")
-            .await;
+        let found = aws(&wire).describe_rule("billctl", "billctl-member-alarms").await;
         sent(
             &wire,
             "DescribeRule",
@@ -137,10 +132,7 @@ async fn describe_rule() {
 async fn put_rule() {
     for (enabled, state) in [(true, "ENABLED"), (false, "DISABLED")] {
         let wire = answer(json!({"RuleArn": "arn:aws:events:us-east-1:111111111111:rule/r"}));
-        aws(&wire)
-            .put_rule(&Rule { enabled, ..rule() })
-            .await
-            .unwrap();
+        aws(&wire).put_rule(&Rule { enabled, ..rule() }).await.unwrap();
         sent(
             &wire,
             "PutRule",
@@ -159,11 +151,7 @@ async fn put_rule() {
 async fn delete_rule() {
     let wire = answer(json!({}));
     aws(&wire).delete_rule("billctl", "r").await.unwrap();
-    sent(
-        &wire,
-        "DeleteRule",
-        json!({"EventBusName": "billctl", "Name": "r"}),
-    );
+    sent(&wire, "DeleteRule", json!({"EventBusName": "billctl", "Name": "r"}));
 }
 
 fn target() -> Target {
@@ -201,10 +189,7 @@ async fn list_targets_shows_what_billctl_does_not_set() {
 #[tokio::test]
 async fn put_targets() {
     let wire = answer(json!({"FailedEntryCount": 0, "FailedEntries": []}));
-    aws(&wire)
-        .put_targets("billctl", "r", &[target()])
-        .await
-        .unwrap();
+    aws(&wire).put_targets("billctl", "r", &[target()]).await.unwrap();
     sent(
         &wire,
         "PutTargets",
@@ -226,10 +211,7 @@ async fn a_refused_target_is_an_error() {
     let wire = answer(json!({"FailedEntryCount": 1, "FailedEntries": [
         {"TargetId": "notifier", "ErrorCode": "AccessDeniedException", "ErrorMessage": "no"},
     ]}));
-    let error = aws(&wire)
-        .put_targets("billctl", "r", &[target()])
-        .await
-        .unwrap_err();
+    let error = aws(&wire).put_targets("billctl", "r", &[target()]).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "events:PutTargets answered AccessDeniedException: no"
@@ -252,9 +234,7 @@ async fn remove_targets() {
     let wire = answer(json!({"FailedEntryCount": 1, "FailedEntries": [
         {"TargetId": "notifier", "ErrorCode": "ResourceNotFoundException"},
     ]}));
-    let error = aws(&wire)
-        .remove_targets("billctl", "r", &["notifier".into()])
-        .await;
+    let error = aws(&wire).remove_targets("billctl", "r", &["notifier".into()]).await;
     assert_eq!(error.unwrap_err().kind, Kind::NotFound);
 }
 
@@ -288,8 +268,7 @@ async fn put_event() {
 
 #[tokio::test]
 async fn a_throttled_event_inside_a_success_is_sent_again() {
-    let throttled =
-        json!({"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException"}]});
+    let throttled = json!({"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException"}]});
     let done = json!({"FailedEntryCount": 0, "Entries": [{"EventId": "e-2"}]});
     let answers = vec![json_answer(throttled), json_answer(done)];
     let wire = replay_as(CallAs::Own, 3, answers);

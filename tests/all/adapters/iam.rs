@@ -49,21 +49,14 @@ async fn create_role() {
             ("Tags.member.1.Value", "billctl"),
         ],
     );
-    assert_eq!(
-        made,
-        Ok(arn("arn:aws:iam::111111111111:role/billctl-notifier"))
-    );
+    assert_eq!(made, Ok(arn("arn:aws:iam::111111111111:role/billctl-notifier")));
 }
 
 #[tokio::test]
 async fn update_trust_policy() {
     let wire = xml("UpdateAssumeRolePolicy", "");
     let policy = json!({"Statement": []});
-    wire.services
-        .iam
-        .update_trust_policy("r", &policy)
-        .await
-        .unwrap();
+    wire.services.iam.update_trust_policy("r", &policy).await.unwrap();
     wire.sent_form(
         "UpdateAssumeRolePolicy",
         &[("RoleName", "r"), ("PolicyDocument", "{\"Statement\":[]}")],
@@ -104,13 +97,9 @@ async fn list_role_policies_reads_every_page() {
 
 #[tokio::test]
 async fn get_role_policy_reads_encoded_and_plain_documents() {
-    for document in [
-        "%7B%22Statement%22%3A%5B%5D%7D",
-        "{&quot;Statement&quot;: []}",
-    ] {
-        let answer = format!(
-            "<RoleName>r</RoleName><PolicyName>p</PolicyName><PolicyDocument>{document}</PolicyDocument>"
-        );
+    for document in ["%7B%22Statement%22%3A%5B%5D%7D", "{&quot;Statement&quot;: []}"] {
+        let answer =
+            format!("<RoleName>r</RoleName><PolicyName>p</PolicyName><PolicyDocument>{document}</PolicyDocument>");
         let wire = xml("GetRolePolicy", &answer);
         let policy = wire.services.iam.get_role_policy("r", "p").await;
         wire.sent_form("GetRolePolicy", &[("RoleName", "r"), ("PolicyName", "p")]);
@@ -122,11 +111,7 @@ async fn get_role_policy_reads_encoded_and_plain_documents() {
 async fn put_role_policy() {
     let wire = xml("PutRolePolicy", "");
     let document = json!({"Statement": []});
-    wire.services
-        .iam
-        .put_role_policy("r", "p", &document)
-        .await
-        .unwrap();
+    wire.services.iam.put_role_policy("r", "p", &document).await.unwrap();
     wire.sent_form(
         "PutRolePolicy",
         &[
@@ -140,30 +125,16 @@ async fn put_role_policy() {
 #[tokio::test]
 async fn delete_role_policy() {
     let wire = xml("DeleteRolePolicy", "");
-    wire.services
-        .iam
-        .delete_role_policy("r", "p")
-        .await
-        .unwrap();
-    wire.sent_form(
-        "DeleteRolePolicy",
-        &[("RoleName", "r"), ("PolicyName", "p")],
-    );
+    wire.services.iam.delete_role_policy("r", "p").await.unwrap();
+    wire.sent_form("DeleteRolePolicy", &[("RoleName", "r"), ("PolicyName", "p")]);
 }
 
 #[tokio::test]
 async fn detach_role_policy() {
     let wire = xml("DetachRolePolicy", "");
     let policy = "arn:aws:iam::aws:policy/ReadOnly".parse().unwrap();
-    wire.services
-        .iam
-        .detach_role_policy("r", &policy)
-        .await
-        .unwrap();
-    wire.sent_form(
-        "DetachRolePolicy",
-        &[("RoleName", "r"), ("PolicyArn", policy.as_str())],
-    );
+    wire.services.iam.detach_role_policy("r", &policy).await.unwrap();
+    wire.sent_form("DetachRolePolicy", &[("RoleName", "r"), ("PolicyArn", policy.as_str())]);
 }
 
 #[tokio::test]
@@ -191,10 +162,7 @@ async fn denied_actions() {
         result("iam:CreateRole", "implicitDeny"),
         result("ses:GetAccount", "explicitDeny"),
     ];
-    let answer = format!(
-        "<EvaluationResults>{}</EvaluationResults>",
-        results.concat()
-    );
+    let answer = format!("<EvaluationResults>{}</EvaluationResults>", results.concat());
     let wire = xml("SimulatePrincipalPolicy", &answer);
     let simulation = Simulation {
         principal: arn("arn:aws:iam::111111111111:role/Admin"),
@@ -213,21 +181,12 @@ async fn denied_actions() {
             ("ActionNames.member.2", "iam:CreateRole"),
             ("ActionNames.member.3", "ses:GetAccount"),
             ("ResourceArns.member.1", "*"),
-            (
-                "ContextEntries.member.1.ContextKeyName",
-                "aws:RequestedRegion",
-            ),
-            (
-                "ContextEntries.member.1.ContextKeyValues.member.1",
-                "us-east-1",
-            ),
+            ("ContextEntries.member.1.ContextKeyName", "aws:RequestedRegion"),
+            ("ContextEntries.member.1.ContextKeyValues.member.1", "us-east-1"),
             ("ContextEntries.member.1.ContextKeyType", "string"),
         ],
     );
-    assert_eq!(
-        denied,
-        Ok(vec!["iam:CreateRole".into(), "ses:GetAccount".into()])
-    );
+    assert_eq!(denied, Ok(vec!["iam:CreateRole".into(), "ses:GetAccount".into()]));
 }
 
 #[tokio::test]

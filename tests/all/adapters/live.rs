@@ -11,8 +11,8 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use billctl_aws::{Options, SdkConfig};
 use billctl_core::model::Arn;
 use billctl_core::service::cloudformation::{
-    AccountFilter, Amount, AutoDeployment, ConcurrencyMode, InstanceStatus, InstancesRequest,
-    OperationId, Preferences, StackSetSpec, Targets,
+    AccountFilter, Amount, AutoDeployment, ConcurrencyMode, InstanceStatus, InstancesRequest, OperationId, Preferences,
+    StackSetSpec, Targets,
 };
 use billctl_core::service::cloudwatch::{DataRequest, Metric, MetricQuery, QuerySource};
 use billctl_core::service::eventbridge::{Rule, Target};
@@ -72,49 +72,27 @@ async fn roles_and_queues_on_ministack() {
     let again = aws.iam.create_role(&role).await.unwrap_err();
     assert_eq!(again.kind, Kind::Exists, "{again}");
     let found = aws.iam.get_role(&role.name).await.unwrap();
-    assert_eq!(
-        (&found.arn, &found.trust_policy),
-        (&arn, &role.trust_policy)
-    );
-    assert_eq!(
-        (found.description, found.tags),
-        (role.description, role.tags)
-    );
+    assert_eq!((&found.arn, &found.trust_policy), (&arn, &role.trust_policy));
+    assert_eq!((found.description, found.tags), (role.description, role.tags));
     let policy = json!({"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Action": "ses:SendEmail", "Resource": "*"},
     ]});
-    aws.iam
-        .put_role_policy(&role.name, "send", &policy)
-        .await
-        .unwrap();
-    assert_eq!(
-        aws.iam.list_role_policies(&role.name).await,
-        Ok(vec!["send".into()])
-    );
-    assert_eq!(
-        aws.iam.get_role_policy(&role.name, "send").await,
-        Ok(policy.clone())
-    );
+    aws.iam.put_role_policy(&role.name, "send", &policy).await.unwrap();
+    assert_eq!(aws.iam.list_role_policies(&role.name).await, Ok(vec!["send".into()]));
+    assert_eq!(aws.iam.get_role_policy(&role.name, "send").await, Ok(policy.clone()));
     let seen = tenant.boto3(
         Endpoints::Ministack,
         "result = client('iam').get_role_policy(\
          RoleName='billctl-notifier', PolicyName='send')['PolicyDocument']",
     );
     assert_eq!(seen, policy);
-    aws.iam
-        .delete_role_policy(&role.name, "send")
-        .await
-        .unwrap();
+    aws.iam.delete_role_policy(&role.name, "send").await.unwrap();
     aws.iam.delete_role(&role.name).await.unwrap();
 
     let absent = aws.sqs.get_queue_url("undelivered").await.unwrap_err();
     assert_eq!(absent.kind, Kind::NotFound, "{absent}");
     let attributes = [("MessageRetentionPeriod".into(), "1209600".into())].into();
-    let url = aws
-        .sqs
-        .create_queue("undelivered", &attributes, &tags())
-        .await
-        .unwrap();
+    let url = aws.sqs.create_queue("undelivered", &attributes, &tags()).await.unwrap();
     assert_eq!(aws.sqs.get_queue_url("undelivered").await, Ok(url.clone()));
     let found = aws.sqs.get_queue_attributes(&url).await.unwrap();
     assert_eq!(found["MessageRetentionPeriod"], "1209600");
@@ -142,10 +120,7 @@ async fn a_topic_on_both_engines() {
         let absent = aws.sns.get_topic_attributes(&arn).await.unwrap_err();
         assert_eq!(absent.kind, Kind::NotFound, "{absent}");
         assert_eq!(aws.sns.create_topic("ops", &tags()).await, Ok(arn.clone()));
-        aws.sns
-            .subscribe(&arn, "email", "ops@example.com")
-            .await
-            .unwrap();
+        aws.sns.subscribe(&arn, "email", "ops@example.com").await.unwrap();
         assert_eq!(aws.sns.list_topic_tags(&arn).await, Ok(tags()));
         let page = aws.sns.list_subscriptions(&arn, None).await.unwrap();
         assert_eq!(page.items.len(), 1);
@@ -170,31 +145,12 @@ async fn buses_and_state_machines_on_ministack() {
     };
     let tenant = emulators.tenant();
     let aws = services(&tenant, Endpoints::Ministack);
-    let absent = aws
-        .eventbridge
-        .describe_event_bus("billctl")
-        .await
-        .unwrap_err();
+    let absent = aws.eventbridge.describe_event_bus("billctl").await.unwrap_err();
     assert_eq!(absent.kind, Kind::NotFound, "{absent}");
-    let bus = aws
-        .eventbridge
-        .create_event_bus("billctl", &tags())
-        .await
-        .unwrap();
-    let again = aws
-        .eventbridge
-        .create_event_bus("billctl", &tags())
-        .await
-        .unwrap_err();
+    let bus = aws.eventbridge.create_event_bus("billctl", &tags()).await.unwrap();
+    let again = aws.eventbridge.create_event_bus("billctl", &tags()).await.unwrap_err();
     assert_eq!(again.kind, Kind::Exists, "{again}");
-    assert_eq!(
-        aws.eventbridge
-            .describe_event_bus("billctl")
-            .await
-            .unwrap()
-            .arn,
-        bus
-    );
+    assert_eq!(aws.eventbridge.describe_event_bus("billctl").await.unwrap().arn, bus);
 
     let role = format!("arn:aws:iam::{}:role/billctl-notifier", tenant.account());
     let machine = NewStateMachine {
@@ -205,10 +161,7 @@ async fn buses_and_state_machines_on_ministack() {
     };
     let machine_arn = aws.sfn.create_state_machine(&machine).await.unwrap();
     let found = aws.sfn.describe_state_machine(&machine_arn).await.unwrap();
-    assert_eq!(
-        (found.name, found.definition),
-        (machine.name, machine.definition)
-    );
+    assert_eq!((found.name, found.definition), (machine.name, machine.definition));
     let other = format!("{machine_arn}x").parse().unwrap();
     let absent = aws.sfn.describe_state_machine(&other).await.unwrap_err();
     assert_eq!(absent.kind, Kind::NotFound, "{absent}");
@@ -244,19 +197,13 @@ async fn buses_and_state_machines_on_ministack() {
          EventBusName='billctl', Rule='billctl-member-alarms')['Targets'][0]\n\
          result = [target['Id'], target['DeadLetterConfig']['Arn']]",
     );
-    assert_eq!(
-        seen,
-        json!(["notifier", "arn:aws:sqs:us-east-1:111111111111:q"])
-    );
+    assert_eq!(seen, json!(["notifier", "arn:aws:sqs:us-east-1:111111111111:q"]));
     let ids = ["notifier".to_owned()];
     aws.eventbridge
         .remove_targets("billctl", &rule.name, &ids)
         .await
         .unwrap();
-    aws.eventbridge
-        .delete_rule("billctl", &rule.name)
-        .await
-        .unwrap();
+    aws.eventbridge.delete_rule("billctl", &rule.name).await.unwrap();
     aws.eventbridge.delete_event_bus("billctl").await.unwrap();
     aws.sfn.delete_state_machine(&machine_arn).await.unwrap();
 }
@@ -276,25 +223,14 @@ async fn mail_on_ministack() {
         text: "{{amount}}".into(),
         tags: tags(),
     };
-    let absent = aws
-        .sesv2
-        .get_email_template(&template.name)
-        .await
-        .unwrap_err();
+    let absent = aws.sesv2.get_email_template(&template.name).await.unwrap_err();
     assert_eq!(absent.kind, Kind::NotFound, "{absent}");
     aws.sesv2.create_email_template(&template).await.unwrap();
-    let again = aws
-        .sesv2
-        .create_email_template(&template)
-        .await
-        .unwrap_err();
+    let again = aws.sesv2.create_email_template(&template).await.unwrap_err();
     assert_eq!(again.kind, Kind::Exists, "{again}");
     template.subject = "{{amount}}".into();
     aws.sesv2.update_email_template(&template).await.unwrap();
-    assert_eq!(
-        aws.sesv2.get_email_template(&template.name).await,
-        Ok(template)
-    );
+    assert_eq!(aws.sesv2.get_email_template(&template.name).await, Ok(template));
     let seen = tenant.boto3(
         Endpoints::Ministack,
         "result = client('sesv2').get_email_template(\
@@ -304,33 +240,18 @@ async fn mail_on_ministack() {
         (&seen["Subject"], &seen["Html"]),
         (&json!("{{amount}}"), &json!("<p>é {{amount}}</p>"))
     );
-    let absent = aws
-        .sesv2
-        .get_configuration_set("billctl")
-        .await
-        .unwrap_err();
+    let absent = aws.sesv2.get_configuration_set("billctl").await.unwrap_err();
     assert_eq!(absent.kind, Kind::NotFound, "{absent}");
-    aws.sesv2
-        .create_configuration_set("billctl", &tags())
-        .await
-        .unwrap();
+    aws.sesv2.create_configuration_set("billctl", &tags()).await.unwrap();
     assert_eq!(
-        aws.sesv2
-            .get_configuration_set("billctl")
-            .await
-            .unwrap()
-            .name,
+        aws.sesv2.get_configuration_set("billctl").await.unwrap().name,
         "billctl"
     );
     aws.sesv2
         .create_email_identity("billing@example.com", &tags())
         .await
         .unwrap();
-    let identity = aws
-        .sesv2
-        .get_email_identity("billing@example.com")
-        .await
-        .unwrap();
+    let identity = aws.sesv2.get_email_identity("billing@example.com").await.unwrap();
     assert_eq!(identity.name, "billing@example.com");
 }
 
@@ -389,24 +310,14 @@ async fn metrics_on_ministack() {
         start: first,
         end: today,
     };
-    let page = aws
-        .cloudwatch
-        .get_metric_data(&request, None)
-        .await
-        .unwrap();
+    let page = aws.cloudwatch.get_metric_data(&request, None).await.unwrap();
     assert_eq!(page.items[0].points, [(first, 12.5), (second, 20.0)]);
     let absent = aws.cloudwatch.get_dashboard("billctl").await.unwrap_err();
     assert_eq!(absent.kind, Kind::NotFound, "{absent}");
     let body = json!({"widgets": []});
-    aws.cloudwatch
-        .put_dashboard("billctl", &body)
-        .await
-        .unwrap();
+    aws.cloudwatch.put_dashboard("billctl", &body).await.unwrap();
     assert_eq!(aws.cloudwatch.get_dashboard("billctl").await, Ok(body));
-    aws.cloudwatch
-        .delete_dashboards(&["billctl".into()])
-        .await
-        .unwrap();
+    aws.cloudwatch.delete_dashboards(&["billctl".into()]).await.unwrap();
 }
 
 #[tokio::test]
@@ -431,10 +342,7 @@ async fn the_organisation_and_a_stack_set_on_moto() {
          result = dict(root=root, ou=ou, ids=ids)",
     );
     let organization = aws.organizations.describe_organization().await.unwrap();
-    assert_eq!(
-        organization.management_account.to_string(),
-        tenant.account()
-    );
+    assert_eq!(organization.management_account.to_string(), tenant.account());
     assert!(organization.all_features);
     let roots = aws.organizations.list_roots(None).await.unwrap().items;
     assert_eq!(roots[0].id.as_str(), made["root"]);
@@ -448,12 +356,9 @@ async fn the_organisation_and_a_stack_set_on_moto() {
         (ous[0].id.as_str(), ous[0].name.as_str()),
         (made["ou"].as_str().unwrap(), "Production")
     );
-    let accounts = all_pages(|token| {
-        aws.organizations
-            .list_accounts_for_parent(&ous[0].id, token)
-    })
-    .await
-    .unwrap();
+    let accounts = all_pages(|token| aws.organizations.list_accounts_for_parent(&ous[0].id, token))
+        .await
+        .unwrap();
     assert_eq!(accounts.len(), 23);
     let first = made["ids"][0].as_str().unwrap().parse().unwrap();
     let account = aws.organizations.describe_account(first).await.unwrap();
@@ -461,18 +366,10 @@ async fn the_organisation_and_a_stack_set_on_moto() {
     let tags_found = aws.organizations.list_account_tags(first).await.unwrap();
     assert_eq!(tags_found["owner"], "jo@example.com");
 
-    let absent = aws
-        .cloudformation
-        .describe_stack_set("billctl")
-        .await
-        .unwrap_err();
+    let absent = aws.cloudformation.describe_stack_set("billctl").await.unwrap_err();
     assert_eq!(absent.kind, Kind::NotFound, "{absent}");
     // Not implemented by moto: a web page, which must not pass for an answer, nor be asked for again.
-    let unknown = aws
-        .cloudformation
-        .describe_organizations_access()
-        .await
-        .unwrap_err();
+    let unknown = aws.cloudformation.describe_organizations_access().await.unwrap_err();
     assert_eq!(unknown.kind, Kind::Garbled, "{unknown}");
     let spec = StackSetSpec {
         name: "billctl".into(),
@@ -489,19 +386,9 @@ async fn the_organisation_and_a_stack_set_on_moto() {
             retain_stacks: false,
         },
     };
-    aws.cloudformation
-        .create_stack_set(&spec, "token-1")
-        .await
-        .unwrap();
-    let found = aws
-        .cloudformation
-        .describe_stack_set("billctl")
-        .await
-        .unwrap();
-    assert_eq!(
-        (&found.template, &found.parameters),
-        (&spec.template, &spec.parameters)
-    );
+    aws.cloudformation.create_stack_set(&spec, "token-1").await.unwrap();
+    let found = aws.cloudformation.describe_stack_set("billctl").await.unwrap();
+    assert_eq!((&found.template, &found.parameters), (&spec.template, &spec.parameters));
     assert_eq!((found.tags, found.service_managed), (spec.tags, true));
     let request = InstancesRequest {
         stack_set: "billctl".into(),
@@ -517,29 +404,18 @@ async fn the_organisation_and_a_stack_set_on_moto() {
         },
         operation_id: OperationId("op-1".into()),
     };
-    let operation = aws
-        .cloudformation
-        .create_stack_instances(&request)
-        .await
-        .unwrap();
+    let operation = aws.cloudformation.create_stack_instances(&request).await.unwrap();
     let done = aws
         .cloudformation
         .describe_operation("billctl", &operation)
         .await
         .unwrap();
     assert!(done.status.is_over());
-    let instances = all_pages(|token| {
-        aws.cloudformation
-            .list_stack_instances("billctl", None, token)
-    })
-    .await
-    .unwrap();
+    let instances = all_pages(|token| aws.cloudformation.list_stack_instances("billctl", None, token))
+        .await
+        .unwrap();
     assert_eq!(instances.len(), 23);
-    assert!(
-        instances
-            .iter()
-            .all(|one| one.status == InstanceStatus::Current)
-    );
+    assert!(instances.iter().all(|one| one.status == InstanceStatus::Current));
     let seen = tenant.boto3(
         Endpoints::Moto,
         "result = len(client('cloudformation').list_stack_instances(StackSetName='billctl')['Summaries'])",

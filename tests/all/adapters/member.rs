@@ -1,9 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use billctl_core::service::cloudwatch::{
-    AlarmState, DataRequest, Metric, MetricQuery, QuerySource,
-};
+use billctl_core::service::cloudwatch::{AlarmState, DataRequest, Metric, MetricQuery, QuerySource};
 use billctl_core::service::member::WayIn;
 use billctl_core::service::{Kind, Member};
 use serde_json::json;
@@ -83,10 +81,7 @@ async fn the_alarm_is_read_and_set_with_the_session() {
     let (wire, member) = inside(cbor_answer(200, alarm)).await;
     let found = member.describe_alarm("Billing-Alarm").await.unwrap();
     let found = found.unwrap();
-    assert_eq!(
-        (found.alarm.threshold, found.state),
-        (250.5, AlarmState::Ok)
-    );
+    assert_eq!((found.alarm.threshold, found.state), (250.5, AlarmState::Ok));
     assert_eq!(asked(&wire), "DescribeAlarms");
 
     for (state, word) in [
@@ -95,10 +90,7 @@ async fn the_alarm_is_read_and_set_with_the_session() {
         (AlarmState::InsufficientData, "INSUFFICIENT_DATA"),
     ] {
         let (wire, member) = inside(cbor_answer(200, json!({}))).await;
-        member
-            .set_alarm_state("Billing-Alarm", state, "a test")
-            .await
-            .unwrap();
+        member.set_alarm_state("Billing-Alarm", state, "a test").await.unwrap();
         assert_eq!(asked(&wire), "SetAlarmState");
         assert_eq!(
             wire.cbor_of(1),

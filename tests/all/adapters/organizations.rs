@@ -70,9 +70,7 @@ async fn list_ous_for_parent() {
     }));
     let root = "r-ab12".parse().unwrap();
     let organizations = &wire.services.organizations;
-    let page = organizations
-        .list_ous_for_parent(&root, Some("one".into()))
-        .await;
+    let page = organizations.list_ous_for_parent(&root, Some("one".into())).await;
     wire.sent_json(
         &target("ListOrganizationalUnitsForParent"),
         json!({"ParentId": "r-ab12", "MaxResults": 20, "NextToken": "one"}),
@@ -105,10 +103,7 @@ async fn list_accounts_for_parent() {
 #[tokio::test]
 async fn an_accounts_state_falls_back_to_its_status_and_then_to_active() {
     for (extra, expected) in [
-        (
-            json!({"Status": "PENDING_CLOSURE"}),
-            AccountState::PendingClosure,
-        ),
+        (json!({"Status": "PENDING_CLOSURE"}), AccountState::PendingClosure),
         (json!({"State": "CLOSED"}), AccountState::Closed),
         (
             json!({"State": "HIBERNATING", "Status": "SUSPENDED"}),
@@ -151,10 +146,7 @@ async fn describe_account() {
     }}));
     let id = "222222222222".parse().unwrap();
     let found = wire.services.organizations.describe_account(id).await;
-    wire.sent_json(
-        &target("DescribeAccount"),
-        json!({"AccountId": "222222222222"}),
-    );
+    wire.sent_json(&target("DescribeAccount"), json!({"AccountId": "222222222222"}));
     assert_eq!(found, Ok(account("222222222222", AccountState::Active)));
 }
 
@@ -170,10 +162,7 @@ async fn account_joined_is_the_time_that_describe_account_tells() {
             "JoinedTimestamp": told,
         }}));
         let found = wire.services.organizations.account_joined(id).await;
-        wire.sent_json(
-            &target("DescribeAccount"),
-            json!({"AccountId": "222222222222"}),
-        );
+        wire.sent_json(&target("DescribeAccount"), json!({"AccountId": "222222222222"}));
         assert_eq!(found, Ok(joined.map(|time| time.parse().unwrap())));
     }
 }
@@ -181,18 +170,11 @@ async fn account_joined_is_the_time_that_describe_account_tells() {
 #[tokio::test]
 async fn list_account_tags_reads_every_page() {
     let wire = wire::replay(vec![
-        json_answer(
-            json!({"Tags": [{"Key": "owner", "Value": "a@example.com"}], "NextToken": "2"}),
-        ),
+        json_answer(json!({"Tags": [{"Key": "owner", "Value": "a@example.com"}], "NextToken": "2"})),
         json_answer(json!({"Tags": [{"Key": "team", "Value": "shop"}]})),
     ]);
     let id = "222222222222".parse().unwrap();
-    let tags = wire
-        .services
-        .organizations
-        .list_account_tags(id)
-        .await
-        .unwrap();
+    let tags = wire.services.organizations.list_account_tags(id).await.unwrap();
     assert_eq!(wire.count(), 2);
     assert_eq!(tags["owner"], "a@example.com");
     assert_eq!(tags["team"], "shop");
@@ -202,25 +184,14 @@ async fn list_account_tags_reads_every_page() {
 async fn list_tags_names_the_account() {
     let wire = wire::json(json!({"Tags": []}));
     let id = "222222222222".parse().unwrap();
-    wire.services
-        .organizations
-        .list_account_tags(id)
-        .await
-        .unwrap();
-    wire.sent_json(
-        &target("ListTagsForResource"),
-        json!({"ResourceId": "222222222222"}),
-    );
+    wire.services.organizations.list_account_tags(id).await.unwrap();
+    wire.sent_json(&target("ListTagsForResource"), json!({"ResourceId": "222222222222"}));
 }
 
 #[tokio::test]
 async fn list_stacksets_administrators() {
     let wire = wire::json(json!({"DelegatedAdministrators": [{"Id": "333333333333"}]}));
-    let page = wire
-        .services
-        .organizations
-        .list_stacksets_administrators(None)
-        .await;
+    let page = wire.services.organizations.list_stacksets_administrators(None).await;
     wire.sent_json(
         &target("ListDelegatedAdministrators"),
         json!({

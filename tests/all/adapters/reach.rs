@@ -116,10 +116,7 @@ async fn inner_missing_credentials() {
     assert_eq!(attempts, 1);
     assert_eq!(error.kind, Kind::Credentials, "{error}");
     let text = error.to_string();
-    assert_eq!(
-        text,
-        "sts:GetCallerIdentity could not be signed: no credentials found"
-    );
+    assert_eq!(text, "sts:GetCallerIdentity could not be signed: no credentials found");
     assert!(Error::from(error).hint.unwrap().contains("aws sso login"));
 }
 
@@ -127,10 +124,7 @@ async fn inner_missing_credentials() {
 fn a_profile_that_does_not_exist_is_a_matter_of_credentials() {
     in_environment(
         "inner_unknown_profile",
-        &[
-            ("AWS_PROFILE", "nobody"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
-        ],
+        &[("AWS_PROFILE", "nobody"), ("AWS_EC2_METADATA_DISABLED", "true")],
     );
 }
 
@@ -163,17 +157,10 @@ async fn inner_unreachable() {
     assert_eq!(attempts, 4);
     assert_eq!(error.kind, Kind::Unavailable, "{error}");
     assert!(
-        error
-            .to_string()
-            .starts_with("sts:GetCallerIdentity got no answer: "),
+        error.to_string().starts_with("sts:GetCallerIdentity got no answer: "),
         "{error}"
     );
-    assert!(
-        Error::from(error)
-            .hint
-            .unwrap()
-            .contains("AWS_ENDPOINT_URL")
-    );
+    assert!(Error::from(error).hint.unwrap().contains("AWS_ENDPOINT_URL"));
 }
 
 #[test]
@@ -183,10 +170,7 @@ fn an_endpoint_of_one_service_that_answers_html_is_told_as_such() {
          <!doctype html><title>Oops</title>",
     );
     let other = nobody();
-    let endpoints = [
-        ("AWS_ENDPOINT_URL_STS", page.as_str()),
-        ("AWS_ENDPOINT_URL", &other),
-    ];
+    let endpoints = [("AWS_ENDPOINT_URL_STS", page.as_str()), ("AWS_ENDPOINT_URL", &other)];
     in_environment("inner_html", &[&KEYS[..], &endpoints].concat());
 }
 
@@ -211,16 +195,8 @@ async fn every_service_is_signed_for_the_billing_region() {
             "cloudformation.us-east-1.amazonaws.com",
             "cloudformation",
         ),
-        (
-            Service::CloudWatch,
-            "monitoring.us-east-1.amazonaws.com",
-            "monitoring",
-        ),
-        (
-            Service::EventBridge,
-            "events.us-east-1.amazonaws.com",
-            "events",
-        ),
+        (Service::CloudWatch, "monitoring.us-east-1.amazonaws.com", "monitoring"),
+        (Service::EventBridge, "events.us-east-1.amazonaws.com", "events"),
         (Service::Iam, "iam.amazonaws.com", "iam"),
         (
             Service::Organizations,
@@ -228,11 +204,7 @@ async fn every_service_is_signed_for_the_billing_region() {
             "organizations",
         ),
         (Service::SesV2, "email.us-east-1.amazonaws.com", "ses"),
-        (
-            Service::StepFunctions,
-            "states.us-east-1.amazonaws.com",
-            "states",
-        ),
+        (Service::StepFunctions, "states.us-east-1.amazonaws.com", "states"),
         (Service::Sns, "sns.us-east-1.amazonaws.com", "sns"),
         (Service::Sqs, "sqs.us-east-1.amazonaws.com", "sqs"),
         (Service::Sts, "sts.us-east-1.amazonaws.com", "sts"),

@@ -77,11 +77,7 @@ async fn get_email_identity_of_a_domain() {
 async fn get_email_identity_of_an_address() {
     let wire = answer(json!({"IdentityType": "EMAIL_ADDRESS", "VerifiedForSendingStatus": false}));
     let identity = aws(&wire).get_email_identity("billing@example.com").await;
-    wire.sent_rest(
-        "GET",
-        "/v2/email/identities/billing%40example.com",
-        Value::Null,
-    );
+    wire.sent_rest("GET", "/v2/email/identities/billing%40example.com", Value::Null);
     let expected = EmailIdentity {
         name: "billing@example.com".into(),
         verified: false,
@@ -99,10 +95,7 @@ async fn get_email_identity_of_an_address() {
 #[tokio::test]
 async fn create_email_identity() {
     let wire = answer(json!({"IdentityType": "DOMAIN", "VerifiedForSendingStatus": false}));
-    aws(&wire)
-        .create_email_identity("example.com", &tags())
-        .await
-        .unwrap();
+    aws(&wire).create_email_identity("example.com", &tags()).await.unwrap();
     wire.sent_rest(
         "POST",
         "/v2/email/identities",
@@ -113,10 +106,7 @@ async fn create_email_identity() {
 #[tokio::test]
 async fn delete_email_identity() {
     let wire = answer(json!({}));
-    aws(&wire)
-        .delete_email_identity("example.com")
-        .await
-        .unwrap();
+    aws(&wire).delete_email_identity("example.com").await.unwrap();
     wire.sent_rest("DELETE", "/v2/email/identities/example.com", Value::Null);
 }
 
@@ -133,10 +123,7 @@ async fn put_mail_from() {
         (None, json!({"BehaviorOnMxFailure": "USE_DEFAULT_VALUE"})),
     ] {
         let wire = answer(json!({}));
-        aws(&wire)
-            .put_mail_from("example.com", domain)
-            .await
-            .unwrap();
+        aws(&wire).put_mail_from("example.com", domain).await.unwrap();
         wire.sent_rest("PUT", "/v2/email/identities/example.com/mail-from", body);
     }
 }
@@ -167,11 +154,7 @@ async fn get_email_template() {
         "Tags": tags_on_the_wire(),
     }));
     let found = aws(&wire).get_email_template("billctl-spend-alarm").await;
-    wire.sent_rest(
-        "GET",
-        "/v2/email/templates/billctl-spend-alarm",
-        Value::Null,
-    );
+    wire.sent_rest("GET", "/v2/email/templates/billctl-spend-alarm", Value::Null);
     assert_eq!(found, Ok(template()));
 }
 
@@ -205,9 +188,7 @@ async fn delete_email_template() {
 #[tokio::test]
 async fn test_render_email_template() {
     let wire = answer(json!({"RenderedTemplate": "Subject: hello"}));
-    let rendered = aws(&wire)
-        .test_render_email_template("t", "{\"a\":1}")
-        .await;
+    let rendered = aws(&wire).test_render_email_template("t", "{\"a\":1}").await;
     wire.sent_rest(
         "POST",
         "/v2/email/templates/t/render",
@@ -231,10 +212,7 @@ async fn get_configuration_set() {
 #[tokio::test]
 async fn create_configuration_set() {
     let wire = answer(json!({}));
-    aws(&wire)
-        .create_configuration_set("billctl", &tags())
-        .await
-        .unwrap();
+    aws(&wire).create_configuration_set("billctl", &tags()).await.unwrap();
     let body = json!({"ConfigurationSetName": "billctl", "Tags": tags_on_the_wire()});
     wire.sent_rest("POST", "/v2/email/configuration-sets", body);
 }
@@ -242,15 +220,8 @@ async fn create_configuration_set() {
 #[tokio::test]
 async fn delete_configuration_set() {
     let wire = answer(json!({}));
-    aws(&wire)
-        .delete_configuration_set("billctl")
-        .await
-        .unwrap();
-    wire.sent_rest(
-        "DELETE",
-        "/v2/email/configuration-sets/billctl",
-        Value::Null,
-    );
+    aws(&wire).delete_configuration_set("billctl").await.unwrap();
+    wire.sent_rest("DELETE", "/v2/email/configuration-sets/billctl", Value::Null);
 }
 
 fn destination() -> EventDestination {

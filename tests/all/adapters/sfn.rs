@@ -43,11 +43,7 @@ async fn describe_state_machine() {
         "creationDate": MIDNIGHT,
     }));
     let machine = aws(&wire).describe_state_machine(&arn(MACHINE)).await;
-    sent(
-        &wire,
-        "DescribeStateMachine",
-        json!({"stateMachineArn": MACHINE}),
-    );
+    sent(&wire, "DescribeStateMachine", json!({"stateMachineArn": MACHINE}));
     let expected = StateMachine {
         name: "billctl-notifier".into(),
         arn: arn(MACHINE),
@@ -103,15 +99,8 @@ async fn update_state_machine() {
 #[tokio::test]
 async fn delete_state_machine() {
     let wire = answer(json!({}));
-    aws(&wire)
-        .delete_state_machine(&arn(MACHINE))
-        .await
-        .unwrap();
-    sent(
-        &wire,
-        "DeleteStateMachine",
-        json!({"stateMachineArn": MACHINE}),
-    );
+    aws(&wire).delete_state_machine(&arn(MACHINE)).await.unwrap();
+    sent(&wire, "DeleteStateMachine", json!({"stateMachineArn": MACHINE}));
 }
 
 fn execution(status: ExecutionStatus) -> Execution {
@@ -132,9 +121,7 @@ fn execution(status: ExecutionStatus) -> Execution {
 async fn start_execution() {
     let wire = answer(json!({"executionArn": EXECUTION, "startDate": MIDNIGHT}));
     let input = json!({"billctl": "day"});
-    let started = aws(&wire)
-        .start_execution(&arn(MACHINE), "e-1", &input)
-        .await;
+    let started = aws(&wire).start_execution(&arn(MACHINE), "e-1", &input).await;
     sent(
         &wire,
         "StartExecution",
@@ -214,11 +201,7 @@ async fn describe_execution() {
         "cause": "not verified",
     }));
     let found = aws(&wire).describe_execution(&arn(EXECUTION)).await;
-    sent(
-        &wire,
-        "DescribeExecution",
-        json!({"executionArn": EXECUTION}),
-    );
+    sent(&wire, "DescribeExecution", json!({"executionArn": EXECUTION}));
     let expected = Execution {
         stopped: Some("2026-03-01T00:00:01.5Z".parse().unwrap()),
         input: Some(json!({"account": "222222222222"})),
@@ -242,9 +225,7 @@ async fn get_execution_history() {
     };
     let task = |rest: Value| {
         let mut task = json!({"resource": "sendEmail", "resourceType": "aws-sdk:sesv2"});
-        task.as_object_mut()
-            .unwrap()
-            .extend(rest.as_object().unwrap().clone());
+        task.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
         task
     };
     let wire = answer(json!({"events": [

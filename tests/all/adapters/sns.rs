@@ -53,15 +53,8 @@ async fn list_subscriptions_tells_pending_ones_and_leaves_out_deleted_ones() {
         member("Deleted", "c@example.com"),
     );
     let wire = xml("ListSubscriptionsByTopic", &body);
-    let page = wire
-        .services
-        .sns
-        .list_subscriptions(&topic(), Some("t".into()))
-        .await;
-    wire.sent_form(
-        "ListSubscriptionsByTopic",
-        &[("TopicArn", TOPIC), ("NextToken", "t")],
-    );
+    let page = wire.services.sns.list_subscriptions(&topic(), Some("t".into())).await;
+    wire.sent_form("ListSubscriptionsByTopic", &[("TopicArn", TOPIC), ("NextToken", "t")]);
     let one = |endpoint: &str, confirmed| Subscription {
         protocol: "email".into(),
         endpoint: endpoint.into(),
@@ -71,7 +64,7 @@ async fn list_subscriptions_tells_pending_ones_and_leaves_out_deleted_ones() {
         page,
         Ok(Page {
             items: vec![one("a@example.com", false), one("b@example.com", true)],
-            next: Some("more".into()),
+            next: Some("more".into())
         })
     );
 }
@@ -80,11 +73,7 @@ async fn list_subscriptions_tells_pending_ones_and_leaves_out_deleted_ones() {
 async fn create_topic() {
     let wire = xml("CreateTopic", &format!("<TopicArn>{TOPIC}</TopicArn>"));
     let tags = [("managed-by".into(), "billctl".into())].into();
-    let made = wire
-        .services
-        .sns
-        .create_topic("billctl-operations", &tags)
-        .await;
+    let made = wire.services.sns.create_topic("billctl-operations", &tags).await;
     wire.sent_form(
         "CreateTopic",
         &[
@@ -98,15 +87,8 @@ async fn create_topic() {
 
 #[tokio::test]
 async fn subscribe() {
-    let wire = xml(
-        "Subscribe",
-        "<SubscriptionArn>pending confirmation</SubscriptionArn>",
-    );
-    let done = wire
-        .services
-        .sns
-        .subscribe(&topic(), "email", "a@example.com")
-        .await;
+    let wire = xml("Subscribe", "<SubscriptionArn>pending confirmation</SubscriptionArn>");
+    let done = wire.services.sns.subscribe(&topic(), "email", "a@example.com").await;
     wire.sent_form(
         "Subscribe",
         &[

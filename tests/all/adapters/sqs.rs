@@ -9,18 +9,13 @@ const URL: &str = "https://sqs.us-east-1.amazonaws.com/111111111111/billctl-unde
 async fn get_queue_url() {
     let wire = json(json!({"QueueUrl": URL}));
     let url = wire.services.sqs.get_queue_url("billctl-undelivered").await;
-    wire.sent_json(
-        "AmazonSQS.GetQueueUrl",
-        json!({"QueueName": "billctl-undelivered"}),
-    );
+    wire.sent_json("AmazonSQS.GetQueueUrl", json!({"QueueName": "billctl-undelivered"}));
     assert_eq!(url, Ok(URL.into()));
 }
 
 #[tokio::test]
 async fn get_queue_attributes() {
-    let wire = json(
-        json!({"Attributes": {"Policy": "{}", "ApproximateNumberOfMessages": "2", "New": "x"}}),
-    );
+    let wire = json(json!({"Attributes": {"Policy": "{}", "ApproximateNumberOfMessages": "2", "New": "x"}}));
     let found = wire.services.sqs.get_queue_attributes(URL).await;
     wire.sent_json(
         "AmazonSQS.GetQueueAttributes",
@@ -55,11 +50,7 @@ async fn create_queue() {
     let wire = json(json!({"QueueUrl": URL}));
     let attributes = [("MessageRetentionPeriod".into(), "1209600".into())].into();
     let tags = [("made-by".into(), "billctl".into())].into();
-    let url = wire
-        .services
-        .sqs
-        .create_queue("q", &attributes, &tags)
-        .await;
+    let url = wire.services.sqs.create_queue("q", &attributes, &tags).await;
     wire.sent_json(
         "AmazonSQS.CreateQueue",
         json!({
@@ -75,11 +66,7 @@ async fn create_queue() {
 async fn set_queue_attributes() {
     let wire = json(json!({}));
     let attributes = [("Policy".into(), "{}".into())].into();
-    wire.services
-        .sqs
-        .set_queue_attributes(URL, &attributes)
-        .await
-        .unwrap();
+    wire.services.sqs.set_queue_attributes(URL, &attributes).await.unwrap();
     wire.sent_json(
         "AmazonSQS.SetQueueAttributes",
         json!({"QueueUrl": URL, "Attributes": {"Policy": "{}"}}),
@@ -119,10 +106,7 @@ async fn peek_messages() {
     assert_eq!(
         found,
         Ok(vec![
-            message(
-                "{}",
-                [("ERROR_CODE".into(), "NO_PERMISSIONS".into())].into()
-            ),
+            message("{}", [("ERROR_CODE".into(), "NO_PERMISSIONS".into())].into()),
             message("", Attributes::new()),
         ])
     );

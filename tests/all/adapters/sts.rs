@@ -13,19 +13,14 @@ async fn get_caller_identity() {
     wire.sent_form("GetCallerIdentity", &[]);
     let expected = CallerIdentity {
         account: "111122223333".parse().unwrap(),
-        arn: "arn:aws:sts::111122223333:assumed-role/Admin/jo"
-            .parse()
-            .unwrap(),
+        arn: "arn:aws:sts::111122223333:assumed-role/Admin/jo".parse().unwrap(),
     };
     assert_eq!(identity, expected);
 }
 
 #[tokio::test]
 async fn an_answer_without_an_account_is_refused() {
-    let wire = xml(
-        "GetCallerIdentity",
-        "<Arn>arn:aws:iam::111122223333:root</Arn>",
-    );
+    let wire = xml("GetCallerIdentity", "<Arn>arn:aws:iam::111122223333:root</Arn>");
     let error = wire.services.sts.get_caller_identity().await.unwrap_err();
     assert_eq!(
         error.to_string(),

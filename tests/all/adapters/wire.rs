@@ -41,11 +41,7 @@ pub fn replay_as(call_as: CallAs, max_retries: usize, answers: Vec<Answer>) -> W
 }
 
 /// Services whose requests go to this client, with retries after no pause worth mentioning.
-pub fn services_on(
-    http: impl HttpClient + 'static,
-    call_as: CallAs,
-    max_retries: usize,
-) -> Services {
+pub fn services_on(http: impl HttpClient + 'static, call_as: CallAs, max_retries: usize) -> Services {
     let config = SdkConfig::builder()
         .behavior_version(billctl_aws::behavior())
         .region(Region::new("us-east-1"))
@@ -217,10 +213,7 @@ impl Wire {
     #[track_caller]
     pub fn sent_rest(&self, method: &str, path_and_query: &str, body: Value) {
         let sent = self.sent();
-        assert_eq!(
-            (sent.method(), path(sent).as_str()),
-            (method, path_and_query)
-        );
+        assert_eq!((sent.method(), path(sent).as_str()), (method, path_and_query));
         assert_eq!(json_body(sent), body);
     }
 
@@ -239,8 +232,7 @@ impl Wire {
 /// The part of the address after the host.
 fn path(sent: &HttpRequest) -> String {
     let (_, rest) = sent.uri().split_once("://").unwrap();
-    rest.split_once('/')
-        .map_or("/".into(), |(_, path)| format!("/{path}"))
+    rest.split_once('/').map_or("/".into(), |(_, path)| format!("/{path}"))
 }
 
 fn json_body(sent: &HttpRequest) -> Value {

@@ -82,18 +82,10 @@ async fn the_failures_alarm_sees_an_execution_that_failed() {
     // An event that the notifier refuses.
     let input = json!({"no": "event"});
     let machine = story.machine();
-    let started = story
-        .services
-        .sfn
-        .start_execution(&machine, "refused", &input);
+    let started = story.services.sfn.start_execution(&machine, "refused", &input);
     started.await.unwrap();
     story.pass(Duration::from_secs(120));
-    assert_eq!(
-        state().await,
-        AlarmState::Alarm,
-        "{:#?}",
-        story.executions().await
-    );
+    assert_eq!(state().await, AlarmState::Alarm, "{:#?}", story.executions().await);
     let told = story.sandbox.peek(|world| world.sns.notifications().len());
     assert_eq!(told, 1);
     // A quarter of an hour later it is over, and that is nothing to hear of.

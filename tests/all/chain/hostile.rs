@@ -48,10 +48,7 @@ async fn recipients_in_an_event_are_never_read() {
     assert_eq!(mails.len(), 1, "{:#?}", story.executions().await);
     assert_eq!(mails[0].to, [story.owner().to_lowercase()]);
     assert!(mails[0].cc.is_empty());
-    assert_eq!(
-        mails[0].account(),
-        Some(story.account().to_string().as_str())
-    );
+    assert_eq!(mails[0].account(), Some(story.account().to_string().as_str()));
 }
 
 #[tokio::test]
@@ -67,10 +64,7 @@ async fn the_events_amounts_and_limit_are_never_shown() {
     let mails = story.mails();
     assert_eq!(mails.len(), 1, "{:#?}", story.executions().await);
     for part in [&mails[0].subject, &mails[0].html, &mails[0].text] {
-        assert!(
-            !part.contains("987,654") && !part.contains("$0.50"),
-            "{part}"
-        );
+        assert!(!part.contains("987,654") && !part.contains("$0.50"), "{part}");
         assert!(part.contains("$100.00"), "{part}");
     }
 }
@@ -110,14 +104,8 @@ async fn no_markup_gets_into_the_mail_through_names_tags_reasons_or_services() {
     assert!(!mails.is_empty(), "{:#?}", story.executions().await);
     for mail in &mails {
         let html = &mail.html;
-        assert!(
-            !html.contains("<img") && !html.contains("alert(1)>"),
-            "{html}"
-        );
-        assert!(
-            html.contains("&lt;img src=x onerror=alert(1)&gt;"),
-            "{html}"
-        );
+        assert!(!html.contains("<img") && !html.contains("alert(1)>"), "{html}");
+        assert!(html.contains("&lt;img src=x onerror=alert(1)&gt;"), "{html}");
         assert!(html.contains("{{subject}}"), "rendered again: {html}");
         assert!(!mail.subject.contains(['\r', '\n']), "{}", mail.subject);
         // Tags are the management account's to set: whatever is an address in one is written to, and nothing else.
@@ -129,17 +117,16 @@ async fn no_markup_gets_into_the_mail_through_names_tags_reasons_or_services() {
 async fn another_alarm_of_the_account_sends_nothing() {
     let story = Story::begin().await;
     let mut event = story.alarm_event(story.account());
-    let arn = format!(
-        "arn:aws:cloudwatch:us-east-1:{}:alarm:{MARKUP}",
-        story.account()
-    );
+    let arn = format!("arn:aws:cloudwatch:us-east-1:{}:alarm:{MARKUP}", story.account());
     event["resources"] = json!([arn]);
     story.forge(&event).unwrap();
     assert!(story.mails().is_empty());
     assert!(
-        story.executions().await.iter().all(|(_, _, output)| output
-            .as_ref()
-            .is_some_and(|output| output["result"] == "ignored")),
+        story
+            .executions()
+            .await
+            .iter()
+            .all(|(_, _, output)| output.as_ref().is_some_and(|output| output["result"] == "ignored")),
         "{:#?}",
         story.executions().await
     );
@@ -179,12 +166,7 @@ async fn the_notifiers_role_sends_as_the_configured_address_alone() {
     )
     .parse()
     .unwrap();
-    let there = story
-        .services
-        .sfn
-        .describe_state_machine(&machine)
-        .await
-        .unwrap();
+    let there = story.services.sfn.describe_state_machine(&machine).await.unwrap();
     let mut definition = there.definition;
     definition["States"]["Configure"]["Assign"]["from"] = json!("ceo@example.com");
     story
@@ -231,8 +213,5 @@ async fn ten_thousand_flips_of_an_alarm_in_an_hour_bring_the_days_mails_and_no_m
         .await
         .unwrap();
     let names: Vec<&str> = running.items.iter().map(|one| one.name.as_str()).collect();
-    assert!(
-        names.len() == 1 && names[0].starts_with("day_"),
-        "{names:?}"
-    );
+    assert!(names.len() == 1 && names[0].starts_with("day_"), "{names:?}");
 }

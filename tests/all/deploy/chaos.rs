@@ -29,10 +29,8 @@ fn played(seed: u64, faults: &[&str]) -> Home {
     let accounts = 6 + seed * 5 % 17;
     let ous = 2 + seed % 5;
     home.config(&config(&["Root"], 100, &[]));
-    home.run(&format!(
-        "sandbox new --seed {seed} --accounts {accounts} --ous {ous}"
-    ))
-    .code(0);
+    home.run(&format!("sandbox new --seed {seed} --accounts {accounts} --ous {ous}"))
+        .code(0);
     home.run("bootstrap").code(0);
     let members = members(&home);
     let chosen: Vec<&String> = members.iter().step_by(2 + seed as usize % 3).collect();
@@ -64,23 +62,14 @@ fn whatever_goes_wrong_the_end_is_the_same_and_nothing_is_submitted_twice() {
         assert_right(&calm);
         let chaos = played(
             seed,
-            &[
-                "throttle 15%",
-                "server-error 8%",
-                "timeout 8%",
-                "drop 12%",
-                "lag 4",
-            ],
+            &["throttle 15%", "server-error 8%", "timeout 8%", "drop 12%", "lag 4"],
         );
         assert_right(&chaos);
         assert_eq!(chaos.overrides(), calm.overrides(), "seed {seed}");
         let what = |home: &Home| -> Vec<String> {
             home.operations()
                 .iter()
-                .map(|id| {
-                    id.rsplit_once('-')
-                        .map_or(id.clone(), |(mark, _)| mark.to_owned())
-                })
+                .map(|id| id.rsplit_once('-').map_or(id.clone(), |(mark, _)| mark.to_owned()))
                 .collect()
         };
         assert_eq!(what(&chaos), what(&calm), "seed {seed}");
@@ -131,10 +120,8 @@ struct Now {
 impl Now {
     fn new(seed: u64, accounts: usize, ous: usize) -> Self {
         let home = Home::empty();
-        home.run(&format!(
-            "sandbox new --seed {seed} --accounts {accounts} --ous {ous}"
-        ))
-        .code(0);
+        home.run(&format!("sandbox new --seed {seed} --accounts {accounts} --ous {ous}"))
+            .code(0);
         let mut ous: Vec<String> = home.world()["organizations"]["units"]
             .as_object()
             .map(|ous| ous.keys().cloned().collect())
@@ -171,29 +158,17 @@ impl Now {
         match what {
             Happening::Comes { ou: number } => {
                 self.came += 1;
-                let line = format!(
-                    "sandbox add-account --name came-{} --ou {}",
-                    self.came,
-                    ou(number)
-                );
+                let line = format!("sandbox add-account --name came-{} --ou {}", self.came, ou(number));
                 self.home.run(&line).code(0);
             }
-            Happening::Moves {
-                account,
-                ou: number,
-            } => {
-                let line = format!(
-                    "sandbox move --account {} --ou {}",
-                    member(account),
-                    ou(number)
-                );
+            Happening::Moves { account, ou: number } => {
+                let line = format!("sandbox move --account {} --ou {}", member(account), ou(number));
                 // It may be there already.
                 self.home.run(&line);
             }
             Happening::IsSuspended { account } => {
                 // It may be already.
-                self.home
-                    .run(&format!("sandbox suspend --account {}", member(account)));
+                self.home.run(&format!("sandbox suspend --account {}", member(account)));
             }
             Happening::DefaultIs { usd } => self.default = *usd,
             Happening::OuIs { ou: number, usd } => {
@@ -249,13 +224,7 @@ fn in_whatever_order_things_happen_one_deploy_makes_them_right() {
     );
     let result = runner.run(&played, |(seed, accounts, ous, happenings)| {
         let mut now = Now::new(seed % 1000, accounts, ous);
-        for fault in [
-            "throttle 15%",
-            "server-error 5%",
-            "timeout 5%",
-            "drop 8%",
-            "lag 3",
-        ] {
+        for fault in ["throttle 15%", "server-error 5%", "timeout 5%", "drop 8%", "lag 3"] {
             now.home.run(&format!("sandbox fail {fault}")).code(0);
         }
         for happening in &happenings {

@@ -45,9 +45,7 @@ fn an_alarm_edited_by_hand_is_shown_with_what_is_expected_and_what_is_there() {
     assert_eq!(line(&told, "prod-web")["drift"], "IN_SYNC");
 
     for format in ["table", "markdown"] {
-        let ended = home
-            .run(&format!("status --drift --check --format {format}"))
-            .code(4);
+        let ended = home.run(&format!("status --drift --check --format {format}")).code(4);
         let row = ended
             .stdout
             .lines()
@@ -72,10 +70,7 @@ fn a_deleted_resource_is_shown_as_deleted() {
     home.run(&format!("sandbox break alarm-delete --account {account}"))
         .code(0);
     let told = status(&home, "status --drift");
-    assert_eq!(
-        line(&told, "prod-web")["drifted_resources"][0]["status"],
-        "DELETED"
-    );
+    assert_eq!(line(&told, "prod-web")["drifted_resources"][0]["status"], "DELETED");
     let ended = home.run("status --drift --check").code(4);
     assert!(ended.stdout.contains("deleted"), "{}", ended.stdout);
 }
@@ -85,9 +80,7 @@ fn looking_for_drift_hides_no_threshold() {
     let home = rolled_out();
     let ended = home.run("status --drift -v").code(0);
     assert!(
-        !ended
-            .stderr
-            .contains("cloudformation:DescribeStackInstance "),
+        !ended.stderr.contains("cloudformation:DescribeStackInstance "),
         "{}",
         ended.stderr
     );
@@ -112,26 +105,20 @@ fn without_anybodys_charges_no_alarm_has_data() {
     let home = rolled_out();
     home.run("sandbox alerts off").code(0);
     let ended = home.run("status --check").code(4);
-    assert!(
-        ended.stdout.contains("no alarm has data"),
-        "{}",
-        ended.stdout
-    );
+    assert!(ended.stdout.contains("no alarm has data"), "{}", ended.stdout);
     assert_eq!(status(&home, "status")["no_charges"], true);
 }
 
 #[test]
 fn an_account_without_charges_is_told_and_is_a_finding() {
     let home = rolled_out();
-    home.run("sandbox add-account --name novel --ou Production")
-        .code(0);
+    home.run("sandbox add-account --name novel --ou Production").code(0);
     home.run("deploy").code(0);
     // Too young for it to mean anything.
     home.run("status --check").code(0);
     let account = id(&home, "prod-web");
     home.edit_world(|world| {
-        world["cloudwatch"]["ledger"]["published"] =
-            serde_json::json!({account: {"total": [], "services": {}}});
+        world["cloudwatch"]["ledger"]["published"] = serde_json::json!({account: {"total": [], "services": {}}});
     });
     let ended = home.run("status --check").code(4);
     assert!(ended.stdout.contains("1 no data"), "{}", ended.stdout);
@@ -143,45 +130,30 @@ fn an_account_without_charges_is_told_and_is_a_finding() {
 #[test]
 fn a_plan_warns_of_alarms_that_will_go_off_at_once() {
     let home = bootstrapped(&config(&["Production"], 100_000, &[]));
-    home.run("sandbox spend --name prod-web --daily 5000")
-        .code(0);
+    home.run("sandbox spend --name prod-web --daily 5000").code(0);
     home.run("sandbox advance 3d").code(0);
     assert!(line(&plan(&home, "deploy"), "prod-web")["already_spent"].is_null());
 
     home.config(&config(&["Production"], 4_000, &[]));
     let told = plan(&home, "deploy");
-    let spent = line(&told, "prod-web")["already_spent"]
-        .as_f64()
-        .unwrap_or_default();
+    let spent = line(&told, "prod-web")["already_spent"].as_f64().unwrap_or_default();
     assert!((4_500.0..6_500.0).contains(&spent), "{spent}");
-    assert!(
-        line(&told, "data-lake")["already_spent"].is_null(),
-        "{told}"
-    );
+    assert!(line(&told, "data-lake")["already_spent"].is_null(), "{told}");
     for format in ["table", "markdown"] {
-        let ended = home
-            .run(&format!("deploy --plan --format {format}"))
-            .code(0);
+        let ended = home.run(&format!("deploy --plan --format {format}")).code(0);
         assert!(
-            ended
-                .stdout
-                .contains("1 account above the new threshold already"),
+            ended.stdout.contains("1 account above the new threshold already"),
             "{}",
             ended.stdout
         );
-        assert!(
-            ended.stdout.contains("will alarm at once"),
-            "{}",
-            ended.stdout
-        );
+        assert!(ended.stdout.contains("will alarm at once"), "{}", ended.stdout);
     }
 }
 
 #[test]
 fn spend_that_can_not_be_read_is_a_note_and_no_failure() {
     let home = bootstrapped(&config(&["Production"], 100, &[]));
-    home.run("sandbox fail deny cloudwatch:GetMetricData")
-        .code(0);
+    home.run("sandbox fail deny cloudwatch:GetMetricData").code(0);
     let ended = home.run("deploy").code(0);
     let notes = ended
         .stdout

@@ -52,11 +52,7 @@ fn stop_stops_the_operation_and_deploy_takes_up_the_rest() {
         ended.stdout
     );
     let ended = home.run("deploy --stop").code(0);
-    assert!(
-        ended.stdout.contains("no operation is under way"),
-        "{}",
-        ended.stdout
-    );
+    assert!(ended.stdout.contains("no operation is under way"), "{}", ended.stdout);
     home.run("deploy").code(0);
     assert_right(&home);
 }
@@ -109,12 +105,8 @@ fn a_change_of_everything_at_once_survives_death_at_any_call() {
         &[PAYMENTS, ("ou", "Root/Production/Data/Science", 700)],
     );
     // The default, another parameter, a new override, a changed one, and overrides that go.
-    let after = config(
-        PRODUCTION,
-        150,
-        &[DATA, ("ou", "Root/Production/Data/Science", 900)],
-    )
-    .replace("[alarm]\n", "[alarm]\nmeasure = \"six-hourly\"\n");
+    let after = config(PRODUCTION, 150, &[DATA, ("ou", "Root/Production/Data/Science", 900)])
+        .replace("[alarm]\n", "[alarm]\nmeasure = \"six-hourly\"\n");
     let home = bootstrapped(&before);
     home.run("deploy").code(0);
     home.config(&after);
@@ -124,16 +116,11 @@ fn a_change_of_everything_at_once_survives_death_at_any_call() {
     home.run("deploy").code(0);
     let uninterrupted = home.overrides();
     let operations = home.operations().len();
-    assert!(
-        uninterrupted
-            .values()
-            .any(|threshold| *threshold == Some(900.0))
-    );
+    assert!(uninterrupted.values().any(|threshold| *threshold == Some(900.0)));
     // To die before a call is to die after the one before it.
     for k in 1.. {
         std::fs::write(&world, &start).expect("the sandbox");
-        home.run(&format!("sandbox fail die-at {k} --after"))
-            .code(0);
+        home.run(&format!("sandbox fail die-at {k} --after")).code(0);
         let died = home.run("deploy");
         home.run("sandbox fail none").code(0);
         home.run("deploy").code(0);

@@ -14,11 +14,7 @@ fn failures_that_are_listed_late_are_waited_for() {
     for account in ["payments-prod", "data-lake", "prod-web"] {
         assert!(ended.stdout.contains(account), "{}", ended.stdout);
     }
-    assert!(
-        ended.stdout.contains("3 accounts: something odd"),
-        "{}",
-        ended.stdout
-    );
+    assert!(ended.stdout.contains("3 accounts: something odd"), "{}", ended.stdout);
     assert!(!ended.stdout.contains("doesn't list"), "{}", ended.stdout);
 }
 
@@ -31,11 +27,7 @@ fn lists_that_are_behind_mislead_no_plan() {
     ));
     home.run("sandbox fail lag 5").code(0);
     home.run("deploy").code(0);
-    home.config(&config(
-        &["Production"],
-        250,
-        &[("ou", "Root/Production/Data", 200)],
-    ));
+    home.config(&config(&["Production"], 250, &[("ou", "Root/Production/Data", 200)]));
     home.run("deploy").code(0);
     home.run("bootstrap --yes").code(0);
     home.run("sandbox advance 1m").code(0);
@@ -61,8 +53,7 @@ fn an_operation_that_is_in_the_way_but_not_listed_yet_is_waited_for() {
     assert!(ended.stderr.contains("planning afresh"), "{}", ended.stderr);
     assert!(ended.calls("write") < 20, "it spins: {}", ended.stderr);
     home.run("sandbox fail none").code(0);
-    home.run("deploy --ou Staging --ou Production --ou Security")
-        .code(0);
+    home.run("deploy --ou Staging --ou Production --ou Security").code(0);
 }
 
 #[test]

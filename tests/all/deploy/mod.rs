@@ -47,10 +47,7 @@ pub fn line<'a>(plan: &'a Value, name: &str) -> &'a Value {
 pub fn id(home: &Home, name: &str) -> String {
     let ended = home.run("status --format json");
     let status: Value = serde_json::from_str(&ended.stdout).expect("JSON");
-    line(&status, name)["account"]
-        .as_str()
-        .expect("an id")
-        .to_owned()
+    line(&status, name)["account"].as_str().expect("an id").to_owned()
 }
 
 /// Lets every API call take a while from now on, so that a run can be met in the middle.

@@ -46,11 +46,7 @@ fn all_waves_are_one_plan_with_its_counts_first() {
 fn the_first_wave_beyond_its_tolerance_stops_the_rollout_and_the_rest_is_named() {
     let home = failing("failure-tolerance = 0", "data-lake");
     let ended = home.run("deploy").code(1);
-    assert!(
-        ended.stderr.contains("beyond its tolerance"),
-        "{}",
-        ended.stderr
-    );
+    assert!(ended.stderr.contains("beyond its tolerance"), "{}", ended.stderr);
     assert!(ended.stderr.contains("wave rest"), "{}", ended.stderr);
     let status = home.run("status --format json");
     let status: Value = serde_json::from_str(&status.stdout).expect("JSON");
@@ -94,14 +90,10 @@ fn an_account_can_be_named_in_whichever_wave_it_is() {
     let home = bootstrapped(&waves(""));
     let status = home.run("status --format json");
     let status: Value = serde_json::from_str(&status.stdout).expect("JSON");
-    let account = line(&status, "payments-prod")["account"]
-        .as_str()
-        .expect("an id");
+    let account = line(&status, "payments-prod")["account"].as_str().expect("an id");
     home.run(&format!("deploy --account {account}")).code(0);
     assert_eq!(home.overrides().into_keys().collect::<Vec<_>>(), [account]);
-    let elsewhere = line(&status, "sandbox-chen")["account"]
-        .as_str()
-        .expect("an id");
+    let elsewhere = line(&status, "sandbox-chen")["account"].as_str().expect("an id");
     let ended = home.run(&format!("deploy --account {elsewhere}")).code(2);
     assert!(
         ended.stderr.contains("outside the OUs") && ended.stderr.contains("Root/Sandboxes"),
@@ -172,14 +164,12 @@ fn prune_takes_excluded_accounts_out_of_the_ous_that_are_named() {
     let home = bootstrapped(&config(&["Production"], 100, &[]));
     home.run("deploy").code(0);
     let account = id(&home, "data-lake");
-    home.config(&config(&["Production"], 100, &[]).replace(
-        "[deploy]\n",
-        &format!("[deploy]\nexclude-accounts = [\"{account}\"]\n"),
-    ));
-    home.run("deploy --ou Root/Production/Payments --prune --yes")
-        .code(0);
+    home.config(
+        &config(&["Production"], 100, &[])
+            .replace("[deploy]\n", &format!("[deploy]\nexclude-accounts = [\"{account}\"]\n")),
+    );
+    home.run("deploy --ou Root/Production/Payments --prune --yes").code(0);
     assert!(home.overrides().contains_key(&account));
-    home.run("deploy --ou Root/Production/Data --prune --yes")
-        .code(0);
+    home.run("deploy --ou Root/Production/Data --prune --yes").code(0);
     assert!(!home.overrides().contains_key(&account));
 }

@@ -26,8 +26,7 @@ fn a_stack_set_that_is_not_billctls_is_left_alone() {
     let organization = home.run("sandbox show").code(0).stdout;
     let organization = organization.split(',').next().unwrap_or_default();
     // It stays, whatever else goes.
-    home.run(&format!("destroy --organization {organization}"))
-        .code(0);
+    home.run(&format!("destroy --organization {organization}")).code(0);
     assert_eq!(home.operations(), before);
 }
 
@@ -45,11 +44,7 @@ fn a_delegated_administrator_deploys_as_one() {
     let delegated = |default| {
         format!(
             "call-as = \"delegated-admin\"\n{}",
-            config(
-                &["Production"],
-                default,
-                &[("ou", "Root/Production/Payments", 300)]
-            )
+            config(&["Production"], default, &[("ou", "Root/Production/Payments", 300)])
         )
     };
     home.config(&delegated(100));
@@ -57,9 +52,7 @@ fn a_delegated_administrator_deploys_as_one() {
     home.config(&delegated(150));
     let ended = home.run("deploy").code(0);
     assert!(
-        ended
-            .stdout
-            .contains("only be read in the management account"),
+        ended.stdout.contains("only be read in the management account"),
         "{}",
         ended.stdout
     );

@@ -32,10 +32,7 @@ impl HttpConnector for Next {
         let (status, headers, mut body) = answer.unwrap_or((200, Vec::new(), Vec::new()));
         // A query API names the operation in its answer, and without it nothing is looked at.
         let asked = String::from_utf8_lossy(request.body().bytes().unwrap_or_default());
-        if let Some(action) = asked
-            .split('&')
-            .find_map(|field| field.strip_prefix("Action="))
-        {
+        if let Some(action) = asked.split('&').find_map(|field| field.strip_prefix("Action=")) {
             let head = format!("<{action}Response><{action}Result>");
             let tail = format!("</{action}Result></{action}Response>");
             body = [head.as_bytes(), &body, tail.as_bytes()].concat();

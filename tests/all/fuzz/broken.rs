@@ -4,10 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 /// A text with some of its bytes taken out, and some of these words or any bytes put in.
-pub fn broken_text(
-    good: &'static [u8],
-    words: &'static [&'static str],
-) -> impl Strategy<Value = Vec<u8>> {
+pub fn broken_text(good: &'static [u8], words: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     let put = prop_oneof![
         3 => prop::sample::select(words).prop_map(|word| word.as_bytes().to_vec()),
         1 => prop::collection::vec(any::<u8>(), 0..6),
@@ -27,10 +24,7 @@ pub fn broken_text(
 
 /// A value with some of its parts replaced or taken out.
 pub fn broken_json(good: Value) -> impl Strategy<Value = Vec<u8>> {
-    let edit = (
-        any::<prop::sample::Index>(),
-        prop::option::weighted(0.8, any_json()),
-    );
+    let edit = (any::<prop::sample::Index>(), prop::option::weighted(0.8, any_json()));
     prop::collection::vec(edit, 1..5).prop_map(move |edits| {
         let mut value = good.clone();
         for (at, put) in edits {
@@ -75,8 +69,7 @@ pub fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 24, 5, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-            prop::collection::vec((".{0,8}", inner), 0..5)
-                .prop_map(|fields| Value::Object(Map::from_iter(fields))),
+            prop::collection::vec((".{0,8}", inner), 0..5).prop_map(|fields| Value::Object(Map::from_iter(fields))),
         ]
     })
 }

@@ -49,10 +49,7 @@ impl<'a> EndpointPlace<'a> {
             .collect();
         if url != "aws" {
             env.insert("AWS_ENDPOINT_URL".into(), url.into());
-            for (name, value) in [
-                ("AWS_ACCESS_KEY_ID", "test"),
-                ("AWS_SECRET_ACCESS_KEY", "test"),
-            ] {
+            for (name, value) in [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")] {
                 env.entry(name.into()).or_insert_with(|| value.into());
             }
         }
@@ -61,12 +58,7 @@ impl<'a> EndpointPlace<'a> {
         Self::open(engine, env, venv, None)
     }
 
-    fn open(
-        engine: Engine,
-        env: BTreeMap<String, String>,
-        venv: &Venv,
-        tenant: Option<Tenant<'a>>,
-    ) -> Self {
+    fn open(engine: Engine, env: BTreeMap<String, String>, venv: &Venv, tenant: Option<Tenant<'a>>) -> Self {
         let mut child = Command::new(venv.python())
             .arg(PLACE)
             .env_clear()
@@ -101,8 +93,8 @@ impl<'a> EndpointPlace<'a> {
         writeln!(python.requests, "{request}").expect("the request is read");
         let mut line = String::new();
         python.answers.read_line(&mut line).expect("an answer");
-        let mut answer: Value = serde_json::from_str(&line)
-            .unwrap_or_else(|error| panic!("{request}: {error}: {line:?}"));
+        let mut answer: Value =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{request}: {error}: {line:?}"));
         assert!(
             answer.get("error").is_none(),
             "{request}\n{}",
@@ -194,8 +186,7 @@ impl Place for EndpointPlace<'_> {
             Engine::Moto => Value::Null,
             Engine::Sandbox | Engine::Fakecloud | Engine::Aws => json!(ALARM),
         };
-        let found =
-            self.ask(json!({"do": "thresholds", "stack_set": self.name, "alarm_name": alarm}));
+        let found = self.ask(json!({"do": "thresholds", "stack_set": self.name, "alarm_name": alarm}));
         serde_json::from_value(found).expect("thresholds by account")
     }
 

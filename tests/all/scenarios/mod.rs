@@ -60,8 +60,7 @@ impl Scenario {
 
     /// On a moto of the test run's own.
     fn on_moto(&self) {
-        let (Some(venv), Some(emulators)) = (venv::shared(self.name), emulator::shared(self.name))
-        else {
+        let (Some(venv), Some(emulators)) = (venv::shared(self.name), emulator::shared(self.name)) else {
             return;
         };
         self.on(Box::new(EndpointPlace::on_moto(emulators, venv)));
@@ -84,10 +83,7 @@ impl Scenario {
                 let line = format!("GAP: {} on {engine:?}: {why}\n", self.name);
                 let _ = std::io::stderr().write_all(line.as_bytes());
             }
-            (Some((_, why, _)), Ok(())) => panic!(
-                "{} holds on {engine:?} now: take the gap out ({why})",
-                self.name
-            ),
+            (Some((_, why, _)), Ok(())) => panic!("{} holds on {engine:?} now: take the gap out ({why})", self.name),
         }
     }
 }

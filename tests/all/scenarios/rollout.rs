@@ -15,11 +15,7 @@ const PLAN: &str = "deploy --plan --format json";
 fn is_at_rest(stage: &mut Stage<'_>) {
     let before = stage.operations();
     let ended = stage.run("deploy -v").code(0);
-    assert!(
-        ended.stdout.contains("nothing to change"),
-        "{}",
-        ended.stdout
-    );
+    assert!(ended.stdout.contains("nothing to change"), "{}", ended.stdout);
     assert_eq!(ended.calls("write"), 0, "{}", ended.stderr);
     assert_eq!(stage.operations(), before);
     assert!(stage.touched(PLAN).is_empty());
@@ -51,12 +47,7 @@ pub fn the_deepest_rule_gives_the_threshold(stage: &mut Stage<'_>) {
     let rules = [("ou", "A/B", 300), ("account", "special", 700)];
     stage.config(100, &rules, &["A"]);
     stage.run("deploy").code(0);
-    stage.has(&[
-        ("top", 100),
-        ("middle", 300),
-        ("bottom", 300),
-        ("special", 700),
-    ]);
+    stage.has(&[("top", 100), ("middle", 300), ("bottom", 300), ("special", 700)]);
     is_at_rest(stage);
     assert_eq!(stage.status("special")["overridden"], true);
     assert_eq!(stage.status("top")["overridden"], false);
@@ -154,11 +145,7 @@ pub fn an_empty_ou_is_said_and_covered_once_it_holds_an_account(stage: &mut Stag
     stage.accounts("Full", &["web"]);
     stage.config(100, &[], &["Full", "Empty"]);
     let ended = stage.run("deploy").code(0);
-    assert!(
-        ended.stdout.contains("Empty holds no account yet"),
-        "{}",
-        ended.stdout
-    );
+    assert!(ended.stdout.contains("Empty holds no account yet"), "{}", ended.stdout);
     stage.has(&[("web", 100)]);
     is_at_rest(stage);
     stage.accounts("Empty", &["first"]);
@@ -211,11 +198,7 @@ pub fn a_delegated_administrator_rolls_out(stage: &mut Stage<'_>) {
     assert_eq!(said["coverage"], "covered", "{said}");
     assert_eq!(said["effective"], 300.0, "{said}");
     let ended = stage.run("deploy -v").code(0);
-    assert!(
-        ended.stdout.contains("nothing to change"),
-        "{}",
-        ended.stdout
-    );
+    assert!(ended.stdout.contains("nothing to change"), "{}", ended.stdout);
     assert_eq!(ended.calls("write"), 0, "{}", ended.stderr);
     stage.has(&[("web", 100), ("api", 100), ("ledger", 300), ("fraud", 300)]);
 }
@@ -243,12 +226,7 @@ pub fn an_alarm_edited_by_hand_is_put_right_by_making_it_anew(stage: &mut Stage<
     stage.config(100, &[], &["A"]);
     stage.run("deploy").code(0);
     stage.edit_alarm("ledger", 9_000);
-    stage.has(&[
-        ("web", 100),
-        ("api", 100),
-        ("ledger", 9_000),
-        ("fraud", 100),
-    ]);
+    stage.has(&[("web", 100), ("api", 100), ("ledger", 9_000), ("fraud", 100)]);
     // CloudFormation doesn't know of it, so neither does a plan.
     is_at_rest(stage);
     let id = stage.id("ledger");

@@ -51,10 +51,9 @@ impl Place for SandboxPlace {
     }
 
     fn add_ou(&mut self, ou: &str) {
-        let (parent, name) = ou.rsplit_once('/').map_or_else(
-            || ("Root".to_owned(), ou),
-            |(up, name)| (self.path(up), name),
-        );
+        let (parent, name) = ou
+            .rsplit_once('/')
+            .map_or_else(|| ("Root".to_owned(), ou), |(up, name)| (self.path(up), name));
         self.do_it(&format!("sandbox add-ou --name {name} --parent {parent}"));
     }
 
@@ -107,19 +106,12 @@ impl Place for SandboxPlace {
     fn thresholds(&mut self) -> BTreeMap<String, f64> {
         self.accounts()
             .iter()
-            .filter_map(|account| {
-                Some((
-                    account["id"].as_str()?.to_owned(),
-                    account["threshold"].as_f64()?,
-                ))
-            })
+            .filter_map(|account| Some((account["id"].as_str()?.to_owned(), account["threshold"].as_f64()?)))
             .collect()
     }
 
     fn operations(&mut self) -> u64 {
-        self.shown()["stack_sets"][0]["operations"]
-            .as_u64()
-            .unwrap_or(0)
+        self.shown()["stack_sets"][0]["operations"].as_u64().unwrap_or(0)
     }
 
     fn home(&self) -> &Home {

@@ -131,8 +131,7 @@ impl<'a> Stage<'a> {
     /// The accounts that a plan would touch, by name.
     pub fn touched(&self, line: &str) -> Vec<String> {
         let ended = self.run(line).code(0);
-        let plan: Value = serde_json::from_str(&ended.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+        let plan: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
         let mut names: Vec<String> = plan["accounts"]
             .as_array()
             .expect("accounts")
@@ -148,8 +147,7 @@ impl<'a> Stage<'a> {
     pub fn status(&self, name: &str) -> Value {
         let id = self.id(name);
         let ended = self.run("status --deep --format json");
-        let status: Value = serde_json::from_str(&ended.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+        let status: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
         status["accounts"]
             .as_array()
             .and_then(|all| all.iter().find(|line| line["account"] == *id))

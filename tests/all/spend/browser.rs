@@ -56,28 +56,19 @@ fn in_browser(name: &str, html: &str, dark: bool, width: u32, script: &str) -> O
         ])
         .arg(format!("--blink-settings=preferredColorScheme={scheme}"))
         .arg(format!("--window-size={width},900"))
-        .arg(format!(
-            "--user-data-dir={}",
-            folder.path().join("profile").display()
-        ))
+        .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
         .arg(address(&page))
         .output()
         .unwrap();
     let log = String::from_utf8_lossy(&output.stderr);
-    let complaints: Vec<&str> = log
-        .lines()
-        .filter(|line| line.contains(":CONSOLE"))
-        .collect();
+    let complaints: Vec<&str> = log.lines().filter(|line| line.contains(":CONSOLE")).collect();
     assert!(complaints.is_empty(), "{complaints:?}");
     let dom = String::from_utf8_lossy(&output.stdout);
     let (_, rest) = dom
         .split_once("<pre id=\"answer\">")
         .unwrap_or_else(|| panic!("no answer: {dom}\n{log}"));
     let (answer, _) = rest.split_once("</pre>").unwrap();
-    let answer = answer
-        .replace("&lt;", "<")
-        .replace("&gt;", ">")
-        .replace("&amp;", "&");
+    let answer = answer.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
     Some(serde_json::from_str(&answer).unwrap())
 }
 
@@ -135,14 +126,8 @@ fn rows_filter_by_text_ou_and_what_needs_a_look() {
     };
     assert_eq!(answer["text"], serde_json::json!(["payments-ledger"]));
     assert_eq!(answer["count"], "1 of 9 shown");
-    assert_eq!(
-        answer["ou"],
-        serde_json::json!(["payments-api", "payments-ledger"])
-    );
-    assert_eq!(
-        answer["look"],
-        serde_json::json!(["payments-api", "web", "build"])
-    );
+    assert_eq!(answer["ou"], serde_json::json!(["payments-api", "payments-ledger"]));
+    assert_eq!(answer["look"], serde_json::json!(["payments-api", "web", "build"]));
     assert_eq!(answer["none"], serde_json::json!([]));
     assert_eq!(answer["visible"], true);
 }
@@ -155,17 +140,10 @@ fn both_colour_schemes_and_a_phone_are_served() {
         let Some(answer) = in_browser("scheme", &html(), dark, width, script) else {
             return;
         };
-        let page = if dark {
-            "rgb(15, 20, 25)"
-        } else {
-            "rgb(242, 244, 247)"
-        };
+        let page = if dark { "rgb(15, 20, 25)" } else { "rgb(242, 244, 247)" };
         assert_eq!(answer["page"], page);
         assert_eq!(answer["wide"], true, "nothing sticks out at {width}");
-        assert_eq!(
-            answer["row"],
-            if width < 820 { "grid" } else { "table-row" }
-        );
+        assert_eq!(answer["row"], if width < 820 { "grid" } else { "table-row" });
         assert_eq!(answer["role"], "cell");
     }
 }

@@ -2,12 +2,9 @@ use std::collections::BTreeMap;
 
 use billctl::config::Measure;
 use billctl::spend::{
-    By, Evidence, Grid, Interval, Ledger, Material, Missing, Publication, Report, Subject, Window,
-    missing, report,
+    By, Evidence, Grid, Interval, Ledger, Material, Missing, Publication, Report, Subject, Window, missing, report,
 };
-use billctl_core::model::{
-    Account, AccountId, AccountState, Organization, OrganizationalUnit, OuId, Usd,
-};
+use billctl_core::model::{Account, AccountId, AccountState, Organization, OrganizationalUnit, OuId, Usd};
 use jiff::Timestamp;
 
 const DAY: i64 = 86_400;
@@ -63,24 +60,17 @@ impl Company {
             ),
             (
                 payments,
-                spender("payments-ledger", 1_000.0, |back| {
-                    612.0 + (back % 7) as f64 * 9.0
-                }),
+                spender("payments-ledger", 1_000.0, |back| 612.0 + (back % 7) as f64 * 9.0),
             ),
             (
                 platform,
-                spender("web", 50.0, |back| {
-                    if back == 1 {
-                        46.0
-                    } else {
-                        22.0 + (back % 3) as f64
-                    }
-                }),
+                spender(
+                    "web",
+                    50.0,
+                    |back| if back == 1 { 46.0 } else { 22.0 + (back % 3) as f64 },
+                ),
             ),
-            (
-                platform,
-                spender("build", 40.0, |back| 34.0 + (back % 4) as f64),
-            ),
+            (platform, spender("build", 40.0, |back| 34.0 + (back % 4) as f64)),
             (
                 platform,
                 Spender {
@@ -95,11 +85,7 @@ impl Company {
             (sandbox, spender("idle", 50.0, |_| 0.0)),
             (
                 sandbox,
-                spender(
-                    "newcomer",
-                    50.0,
-                    |back| if back < 4 { 9.0 } else { f64::NAN },
-                ),
+                spender("newcomer", 50.0, |back| if back < 4 { 9.0 } else { f64::NAN }),
             ),
             (
                 sandbox,
@@ -125,11 +111,7 @@ impl Company {
             },
             |back| 30.0 - (back as f64) * 0.3,
             |back| {
-                if back == 1 {
-                    80.0
-                } else {
-                    15.0 + (back * 11 % 3) as f64
-                }
+                if back == 1 { 80.0 } else { 15.0 + (back * 11 % 3) as f64 }
             },
         ];
         let accounts = (0..count)
@@ -197,8 +179,7 @@ impl Company {
             .iter()
             .map(|(id, _, spender)| {
                 let mut points = spender.publications(self.now);
-                points
-                    .retain(|point| point.at.as_second() >= window.from() && self.silent.is_none());
+                points.retain(|point| point.at.as_second() >= window.from() && self.silent.is_none());
                 (Subject::Account(*id), Ledger::read(&points, &window))
             })
             .collect()

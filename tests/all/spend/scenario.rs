@@ -44,11 +44,7 @@ impl Place {
 
     fn an_account(&self, name: &str) -> AccountId {
         let mut accounts = self.world.organizations.accounts();
-        accounts
-            .find(|(account, _)| account.name == name)
-            .unwrap()
-            .0
-            .id
+        accounts.find(|(account, _)| account.name == name).unwrap().0.id
     }
 }
 
@@ -93,10 +89,7 @@ fn check_fails_with_code_four_and_names_the_worst() {
     let output = place.spend(&["--check", "--top", "1"]).output().unwrap();
     assert_eq!(output.status.code(), Some(4), "{output:?}");
     let table = String::from_utf8(output.stdout).unwrap();
-    assert!(
-        table.contains("Total"),
-        "the answer comes all the same: {table}"
-    );
+    assert!(table.contains("Total"), "the answer comes all the same: {table}");
     let said = String::from_utf8(output.stderr).unwrap();
     let named = format!(
         "{above} accounts are above their thresholds: most of all {} ({}), $9",
@@ -108,10 +101,7 @@ fn check_fails_with_code_four_and_names_the_worst() {
     let mut rows = json["rows"].as_array().unwrap().iter();
     let quiet = rows.rfind(|row| row["verdict"] == "not above");
     let quiet = quiet.unwrap()["account"].as_str().unwrap();
-    place
-        .spend(&["--check", "--account", quiet])
-        .assert()
-        .success();
+    place.spend(&["--check", "--account", quiet]).assert().success();
     place.spend(&["--check", "--by", "ou"]).assert().code(4);
 }
 
@@ -186,10 +176,7 @@ fn an_ou_narrows_what_is_read() {
 fn billing_alerts_that_are_off_are_named() {
     let place = Place::new(|world| world.billing_alerts = false);
     let text = stdout(&mut place.spend(&[]));
-    assert!(
-        text.contains("\"Receive CloudWatch billing alerts\" is off"),
-        "{text}"
-    );
+    assert!(text.contains("\"Receive CloudWatch billing alerts\" is off"), "{text}");
     assert!(!text.contains("$0.00"), "a silent zero: {text}");
 }
 
@@ -225,10 +212,7 @@ fn an_account_asked_for_alone_is_told_from_an_organisation_without_data() {
     let json = place.json(&["--account", &made]);
     assert_eq!(json["rows"][0]["missing"], "too-new");
     let text = stdout(&mut place.spend(&["--by", "service", "--account", &made]));
-    assert!(
-        text.contains("1 account without data: made less than"),
-        "{text}"
-    );
+    assert!(text.contains("1 account without data: made less than"), "{text}");
     let csv = stdout(&mut place.spend(&["--csv", "--days", "1", "--account", &made]));
     assert!(
         csv.lines()
@@ -244,17 +228,11 @@ fn services_without_data_are_no_silent_zero_either() {
     let place = Place::new(|world| world.billing_alerts = false);
     for scope in [&[][..], &["--ou", "Production"]] {
         let text = stdout(place.spend(&["--by", "service"]).args(scope));
-        assert!(
-            text.contains("\"Receive CloudWatch billing alerts\" is off"),
-            "{text}"
-        );
+        assert!(text.contains("\"Receive CloudWatch billing alerts\" is off"), "{text}");
         assert!(text.contains("no charges by service"), "{text}");
     }
     let csv = stdout(&mut place.spend(&["--csv", "--days", "1", "--top", "1"]));
-    assert!(
-        csv.contains(",unknown,false,30,billing-alerts-off"),
-        "{csv}"
-    );
+    assert!(csv.contains(",unknown,false,30,billing-alerts-off"), "{csv}");
     let html = stdout(&mut place.spend(&["--html", "-"]));
     assert!(html.contains("billing alerts are off") && !html.contains("$0.00"));
 }
@@ -328,10 +306,7 @@ fn files_are_written_beside_the_table() {
     let csv = std::fs::read_to_string(place.folder.path().join("spend.csv")).unwrap();
     assert!(csv.starts_with("slot_start,interval,key"));
     // Again: the old ones are replaced, and nothing is left beside them.
-    place
-        .spend(&["-q", "--html", "report.html"])
-        .assert()
-        .success();
+    place.spend(&["-q", "--html", "report.html"]).assert().success();
     let entries = std::fs::read_dir(place.folder.path()).unwrap();
     let mut names: Vec<String> = entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -345,12 +320,7 @@ fn files_are_written_beside_the_table() {
 #[test]
 fn a_full_disk_is_an_error_and_no_crash() {
     let place = Place::new(|_| {});
-    let full = || {
-        std::fs::File::options()
-            .write(true)
-            .open("/dev/full")
-            .unwrap()
-    };
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
     for args in [&[][..], &["--csv"], &["--suggest"]] {
         let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("billctl"));
         let output = command
@@ -362,10 +332,7 @@ fn a_full_disk_is_an_error_and_no_crash() {
             .unwrap();
         assert_eq!(output.status.code(), Some(1), "{args:?}: {output:?}");
         let said = String::from_utf8(output.stderr).unwrap();
-        assert!(
-            said.contains("failed to write to standard output"),
-            "{said}"
-        );
+        assert!(said.contains("failed to write to standard output"), "{said}");
     }
 }
 

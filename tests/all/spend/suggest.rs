@@ -6,9 +6,7 @@ use billctl::config::{Config, Measure};
 use billctl::plan::Thresholds;
 use billctl::render;
 use billctl::spend::{Amount, Interval, Ledger, Subject, suggest};
-use billctl_core::model::{
-    Account, AccountId, AccountState, Organization, OrganizationalUnit, OuId, Usd,
-};
+use billctl_core::model::{Account, AccountId, AccountState, Organization, OrganizationalUnit, OuId, Usd};
 use proptest::prelude::*;
 
 /// An account: the number of its OU, its name, and what it spent each day, today last.
@@ -182,12 +180,7 @@ fn an_account_that_is_closed_is_not_proposed_for() {
         }),
     );
     let ledgers: Vec<(Subject, Ledger)> = (0..2)
-        .map(|index| {
-            (
-                Subject::Account(account_id(index)),
-                ledger(&accounts[index].2),
-            )
-        })
+        .map(|index| (Subject::Account(account_id(index)), ledger(&accounts[index].2)))
         .collect();
     let now = "2026-11-23T13:00:00Z".parse().unwrap();
     let snippet = render::suggestion(&closed, &ledgers, Measure::Daily, None, now);

@@ -106,10 +106,7 @@ impl<'a> Charges<'a> {
                 .position(|slot| slot.as_str().unwrap().starts_with(day))
                 .unwrap();
             let found = row["spend"][slot].as_f64().unwrap();
-            assert!(
-                (found - spent * times).abs() < 0.000_01,
-                "{day}: {found} of {row}"
-            );
+            assert!((found - spent * times).abs() < 0.000_01, "{day}: {found} of {row}");
         }
         let month = self.put["month"].as_f64().unwrap() * times;
         let found = row["month_to_date"].as_f64().unwrap();
@@ -139,22 +136,11 @@ fn publications_of_another_client_are_read_back_to_the_cent() {
     // shop, twice, idle and the management account, in one call.
     assert_eq!(answer["metrics_requested"], 4);
     assert_eq!(calls(&said, "GetMetricData"), 1);
-    charges.compare(
-        &answer,
-        row(&answer, "account", charges.account("shop")),
-        1.0,
-    );
-    charges.compare(
-        &answer,
-        row(&answer, "account", charges.account("twice")),
-        2.0,
-    );
+    charges.compare(&answer, row(&answer, "account", charges.account("shop")), 1.0);
+    charges.compare(&answer, row(&answer, "account", charges.account("twice")), 2.0);
     charges.compare(&answer, &answer["total"], 3.0);
     let idle = row(&answer, "account", charges.account("idle"));
-    assert!(
-        idle["missing"].is_string() && idle["month_to_date"].is_null(),
-        "{idle}"
-    );
+    assert!(idle["missing"].is_string() && idle["month_to_date"].is_null(), "{idle}");
 }
 
 #[test]
@@ -166,16 +152,8 @@ fn answers_in_pages_say_the_same_as_answers_in_one_piece() {
     let (answer, said) = charges.spend(&[]);
     // Two series of 16 publications or more, seven datapoints a page: series begin and end in the middle of one.
     assert!(calls(&said, "GetMetricData") >= 5, "{said}");
-    charges.compare(
-        &answer,
-        row(&answer, "account", charges.account("shop")),
-        1.0,
-    );
-    charges.compare(
-        &answer,
-        row(&answer, "account", charges.account("twice")),
-        2.0,
-    );
+    charges.compare(&answer, row(&answer, "account", charges.account("shop")), 1.0);
+    charges.compare(&answer, row(&answer, "account", charges.account("twice")), 2.0);
 
     let account = charges.account("shop").to_owned();
     let (answer, said) = charges.spend(&["--by", "service", "--account", &account]);

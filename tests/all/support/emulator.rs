@@ -59,12 +59,7 @@ pub enum Endpoints {
 }
 
 /// The services that [`Endpoints::Closest`] takes from moto, as in `AWS_ENDPOINT_URL_<SERVICE>`.
-const CLOSEST_ON_MOTO: [&str; 4] = [
-    "CLOUDFORMATION",
-    "ORGANIZATIONS",
-    "EVENTBRIDGE",
-    "CLOUDWATCH",
-];
+const CLOSEST_ON_MOTO: [&str; 4] = ["CLOUDFORMATION", "ORGANIZATIONS", "EVENTBRIDGE", "CLOUDWATCH"];
 
 /// The emulators that this test process runs.
 #[derive(Debug)]
@@ -161,9 +156,7 @@ impl Tenant<'_> {
     pub fn env(&self, endpoints: Endpoints) -> BTreeMap<String, String> {
         let moto = self.emulators.moto.url();
         let main = match endpoints {
-            Endpoints::Ministack | Endpoints::Closest | Endpoints::Paged => {
-                self.emulators.ministack.url()
-            }
+            Endpoints::Ministack | Endpoints::Closest | Endpoints::Paged => self.emulators.ministack.url(),
             Endpoints::Moto => moto.clone(),
             Endpoints::EnforcingIam => self.emulators.enforcing().url(),
         };

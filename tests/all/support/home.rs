@@ -24,22 +24,14 @@ impl Ended {
     /// That it ended with this code.
     #[track_caller]
     pub fn code(self, code: i32) -> Self {
-        assert_eq!(
-            self.code, code,
-            "stdout:\n{}\nstderr:\n{}",
-            self.stdout, self.stderr
-        );
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
     /// How many API calls of this kind `-v` counted: `read` or `write`.
     #[track_caller]
     pub fn calls(&self, access: &str) -> usize {
-        assert!(
-            self.stderr.contains("API calls"),
-            "run it with -v: {}",
-            self.stderr
-        );
+        assert!(self.stderr.contains("API calls"), "run it with -v: {}", self.stderr);
         self.stderr
             .lines()
             .filter_map(|line| {
@@ -122,8 +114,7 @@ impl Home {
 
     /// The sandbox's world, as it is kept: what is true, whatever billctl says.
     pub fn world(&self) -> Value {
-        let text =
-            std::fs::read_to_string(self.dir.path().join("sandbox.json")).expect("a sandbox");
+        let text = std::fs::read_to_string(self.dir.path().join("sandbox.json")).expect("a sandbox");
         let (_, world) = text.split_once('\n').expect("a header");
         serde_json::from_str(world).expect("JSON")
     }

@@ -12,11 +12,7 @@ pub const REQUIRE: &str = "BILLCTL_REQUIRE_EMULATORS";
 ///
 /// # Errors
 /// Why it can't be made.
-pub fn once(
-    kind: &str,
-    parts: &[&str],
-    make: impl FnOnce(&Path) -> Result<(), String>,
-) -> Result<PathBuf, String> {
+pub fn once(kind: &str, parts: &[&str], make: impl FnOnce(&Path) -> Result<(), String>) -> Result<PathBuf, String> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .parent()
         .ok_or("the target folder has no parent")?;
@@ -31,8 +27,7 @@ pub fn once(
     if !complete.exists() {
         let _ = writeln!(std::io::stderr(), "making the tests' {name} (once)");
         make(&root)?;
-        fs::write(&complete, "")
-            .map_err(|error| format!("{name} can't be marked complete: {error}"))?;
+        fs::write(&complete, "").map_err(|error| format!("{name} can't be marked complete: {error}"))?;
     }
     drop(lock);
     Ok(root)

@@ -10,10 +10,7 @@ use super::install::{self, run};
 
 const PACKAGES: [(&str, &str); 2] = [
     ("package.json", include_str!("../../notifier/package.json")),
-    (
-        "package-lock.json",
-        include_str!("../../notifier/package-lock.json"),
-    ),
+    ("package-lock.json", include_str!("../../notifier/package-lock.json")),
 ];
 
 /// The state machine as it is assembled when billctl is built.

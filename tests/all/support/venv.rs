@@ -13,10 +13,7 @@ use super::install::{self, run};
 const PYTHON: &str = "BILLCTL_PYTHON";
 
 const REQUIREMENTS: &str = include_str!("../../support/requirements.txt");
-const REQUIREMENTS_FILE: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/tests/support/requirements.txt"
-);
+const REQUIREMENTS_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/requirements.txt");
 
 /// A complete virtual environment.
 #[derive(Debug)]
@@ -55,9 +52,7 @@ fn make() -> Result<Venv, String> {
     let interpreter = std::env::var(PYTHON).unwrap_or_else(|_| "python3".to_owned());
     let version = interpreter_version(&interpreter)?;
     let root = install::once("venv", &[REQUIREMENTS, &version], |root| {
-        run(Command::new(&interpreter)
-            .args(["-m", "venv", "--clear"])
-            .arg(root))?;
+        run(Command::new(&interpreter).args(["-m", "venv", "--clear"]).arg(root))?;
         // Every transitive package is pinned, so nothing is left to resolve.
         run(Command::new(bin(root).join("python"))
             .args(["-m", "pip", "install", "--quiet", "--no-deps"])
@@ -69,8 +64,7 @@ fn make() -> Result<Venv, String> {
 
 /// The interpreter's version, which also shows that it is there and new enough.
 fn interpreter_version(interpreter: &str) -> Result<String, String> {
-    let script =
-        "import sys, venv, ensurepip; assert sys.version_info >= (3, 10); print(sys.version)";
+    let script = "import sys, venv, ensurepip; assert sys.version_info >= (3, 10); print(sys.version)";
     let output = run(Command::new(interpreter).args(["-c", script]))
         .map_err(|reason| format!("Python 3.10 or later with venv is needed: {reason}"))?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())

@@ -6,9 +6,9 @@ use aws_sdk_cloudformation::types as sdk;
 use super::super::call::{parsed, required};
 use super::super::convert::timestamp;
 use billctl_core::service::cloudformation::{
-    AccountFilter, AutoDeployment, DetailedStatus, DriftStatus, InstanceStatus, OperationAction,
-    OperationId, OperationResult, OperationStatus, Parameters, PropertyDifference, ResourceDrift,
-    StackInstance, StackSet, StackSetOperation, Targets,
+    AccountFilter, AutoDeployment, DetailedStatus, DriftStatus, InstanceStatus, OperationAction, OperationId,
+    OperationResult, OperationStatus, Parameters, PropertyDifference, ResourceDrift, StackInstance, StackSet,
+    StackSetOperation, Targets,
 };
 use billctl_core::service::{Kind, Operation, Result, ServiceError};
 
@@ -66,13 +66,8 @@ pub(super) fn parameters(found: &[sdk::Parameter]) -> Parameters {
 pub(super) fn instance(op: Operation, found: &sdk::StackInstanceSummary) -> Result<StackInstance> {
     Ok(StackInstance {
         account: parsed(op, found.account(), "Account")?,
-        ou: found
-            .organizational_unit_id()
-            .and_then(|ou| ou.parse().ok()),
-        stack_id: found
-            .stack_id()
-            .filter(|id| !id.is_empty())
-            .map(str::to_owned),
+        ou: found.organizational_unit_id().and_then(|ou| ou.parse().ok()),
+        stack_id: found.stack_id().filter(|id| !id.is_empty()).map(str::to_owned),
         status: match found.status() {
             Some(sdk::StackInstanceStatus::Current) => InstanceStatus::Current,
             Some(sdk::StackInstanceStatus::Inoperable) => InstanceStatus::Inoperable,
@@ -89,9 +84,7 @@ pub(super) fn instance(op: Operation, found: &sdk::StackInstanceSummary) -> Resu
             _ => DriftStatus::Unknown,
         },
         drift_checked: found.last_drift_check_timestamp().and_then(timestamp),
-        last_operation: found
-            .last_operation_id()
-            .map(|id| OperationId(id.to_owned())),
+        last_operation: found.last_operation_id().map(|id| OperationId(id.to_owned())),
     })
 }
 
@@ -134,10 +127,7 @@ fn failed(details: Option<&sdk::StackSetOperationStatusDetails>) -> Option<u32> 
     u32::try_from(details?.failed_stack_instances_count()?).ok()
 }
 
-pub(super) fn operation_summary(
-    op: Operation,
-    found: &sdk::StackSetOperationSummary,
-) -> Result<StackSetOperation> {
+pub(super) fn operation_summary(op: Operation, found: &sdk::StackSetOperationSummary) -> Result<StackSetOperation> {
     Ok(StackSetOperation {
         id: OperationId(required(op, found.operation_id(), "OperationId")?.to_owned()),
         action: action(found.action()),
@@ -150,10 +140,7 @@ pub(super) fn operation_summary(
     })
 }
 
-pub(super) fn operation(
-    op: Operation,
-    found: &sdk::StackSetOperation,
-) -> Result<StackSetOperation> {
+pub(super) fn operation(op: Operation, found: &sdk::StackSetOperation) -> Result<StackSetOperation> {
     Ok(StackSetOperation {
         id: OperationId(required(op, found.operation_id(), "OperationId")?.to_owned()),
         action: action(found.action()),
@@ -191,10 +178,7 @@ fn targets(op: Operation, found: &sdk::DeploymentTargets) -> Result<Option<Targe
     Ok((!ous.is_empty()).then_some(Targets { ous, accounts }))
 }
 
-pub(super) fn operation_result(
-    op: Operation,
-    found: &sdk::StackSetOperationResultSummary,
-) -> Result<OperationResult> {
+pub(super) fn operation_result(op: Operation, found: &sdk::StackSetOperationResultSummary) -> Result<OperationResult> {
     Ok(OperationResult {
         account: parsed(op, found.account(), "Account")?,
         status: found

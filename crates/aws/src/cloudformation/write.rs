@@ -4,8 +4,8 @@ use aws_sdk_cloudformation::types as sdk;
 
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::{
-    AccountFilter, Amount, ConcurrencyMode, DetailedStatus, DriftStatus, InstanceFilter,
-    Parameters, Preferences, StackSetSpec, Targets,
+    AccountFilter, Amount, ConcurrencyMode, DetailedStatus, DriftStatus, InstanceFilter, Parameters, Preferences,
+    StackSetSpec, Targets,
 };
 
 pub(super) fn parameters(values: &Parameters) -> Vec<sdk::Parameter> {
@@ -61,11 +61,10 @@ pub(super) fn targets(wanted: &Targets) -> sdk::DeploymentTargets {
 pub(super) fn operation_preferences(wanted: &Preferences) -> sdk::StackSetOperationPreferences {
     // The numbers come from config, which keeps them far below the limit.
     let number = |amount: u32| i32::try_from(amount).unwrap_or(i32::MAX);
-    let mut builder =
-        sdk::StackSetOperationPreferences::builder().concurrency_mode(match wanted.mode {
-            ConcurrencyMode::Strict => sdk::ConcurrencyMode::StrictFailureTolerance,
-            ConcurrencyMode::Soft => sdk::ConcurrencyMode::SoftFailureTolerance,
-        });
+    let mut builder = sdk::StackSetOperationPreferences::builder().concurrency_mode(match wanted.mode {
+        ConcurrencyMode::Strict => sdk::ConcurrencyMode::StrictFailureTolerance,
+        ConcurrencyMode::Soft => sdk::ConcurrencyMode::SoftFailureTolerance,
+    });
     builder = match wanted.tolerance {
         Amount::Count(count) => builder.failure_tolerance_count(number(count)),
         Amount::Percent(percent) => builder.failure_tolerance_percentage(number(percent)),
@@ -91,10 +90,7 @@ pub(super) fn instance_filter(filter: InstanceFilter) -> sdk::StackInstanceFilte
             .to_owned(),
         ),
     };
-    sdk::StackInstanceFilter::builder()
-        .name(name)
-        .values(values)
-        .build()
+    sdk::StackInstanceFilter::builder().name(name).values(values).build()
 }
 
 pub(super) fn result_filter(status: DetailedStatus) -> sdk::OperationResultFilter {

@@ -60,9 +60,7 @@ impl FromStr for Arn {
                 if !partition.is_empty() && !service.is_empty() && !resource.is_empty()
                     && (account.is_empty() || *account == "aws" || account.parse::<AccountId>().is_ok()));
         if valid {
-            Ok(Self {
-                text: text.to_owned(),
-            })
+            Ok(Self { text: text.to_owned() })
         } else {
             Err(ParseIdError {
                 text: text.to_owned(),

@@ -202,13 +202,7 @@ mod tests {
     fn ous_and_roots_are_told_apart_from_account_ids() {
         assert!("ou-ab12-c3d4e5f6".parse::<OuId>().is_ok());
         assert!("r-ab12".parse::<OuId>().unwrap().is_root());
-        for text in [
-            "123456789012",
-            "ou-ab12",
-            "ou--c3d4e5f6",
-            "r-",
-            "ou-AB12-c3d4e5f6",
-        ] {
+        for text in ["123456789012", "ou-ab12", "ou--c3d4e5f6", "r-", "ou-AB12-c3d4e5f6"] {
             assert!(text.parse::<OuId>().is_err(), "{text}");
         }
     }

@@ -67,10 +67,7 @@ impl Organization {
         let mut children: HashMap<OuId, Vec<OuId>> = HashMap::new();
         for ou in ous.values() {
             if let Some(parent) = &ou.parent {
-                children
-                    .entry(parent.clone())
-                    .or_default()
-                    .push(ou.id.clone());
+                children.entry(parent.clone()).or_default().push(ou.id.clone());
             }
         }
         let accounts = accounts
@@ -103,16 +100,12 @@ impl Organization {
 
     /// Every account with its parent, by id; the management account among them.
     pub fn accounts(&self) -> impl Iterator<Item = (&Account, &OuId)> {
-        self.accounts
-            .values()
-            .map(|(account, parent)| (account, parent))
+        self.accounts.values().map(|(account, parent)| (account, parent))
     }
 
     /// The account of this id, with its parent.
     pub fn account(&self, id: AccountId) -> Option<(&Account, &OuId)> {
-        self.accounts
-            .get(&id)
-            .map(|(account, parent)| (account, parent))
+        self.accounts.get(&id).map(|(account, parent)| (account, parent))
     }
 
     /// `ou` and everything above it, deepest first, the root last.
@@ -164,11 +157,7 @@ impl Organization {
         if let Some(ou) = wanted.parse::<OuId>().ok().and_then(|id| self.ous.get(&id)) {
             return Ok(ou);
         }
-        let paths: Vec<(String, &OrganizationalUnit)> = self
-            .ous
-            .values()
-            .map(|ou| (self.path(&ou.id), ou))
-            .collect();
+        let paths: Vec<(String, &OrganizationalUnit)> = self.ous.values().map(|ou| (self.path(&ou.id), ou)).collect();
         let named: Vec<_> = paths.iter().filter(|(_, ou)| ou.name == wanted).collect();
         match named.as_slice() {
             [(_, ou)] => return Ok(ou),
@@ -208,11 +197,7 @@ fn nearest(wanted: &str, paths: &[(String, &OrganizationalUnit)]) -> Vec<String>
         .filter(|(score, _)| *score >= ALIKE)
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
-    scored
-        .into_iter()
-        .take(3)
-        .map(|(_, path)| path.clone())
-        .collect()
+    scored.into_iter().take(3).map(|(_, path)| path.clone()).collect()
 }
 
 #[cfg(test)]
@@ -256,16 +241,8 @@ mod tests {
     #[test]
     fn an_ou_is_found_by_id_path_and_unique_name() {
         let organization = organization();
-        for selector in [
-            "ou-ab12-aaaaaaaa",
-            "Root/Production",
-            "Production",
-            "/Production/",
-        ] {
-            assert_eq!(
-                organization.select(selector).unwrap().id.as_str(),
-                "ou-ab12-aaaaaaaa"
-            );
+        for selector in ["ou-ab12-aaaaaaaa", "Root/Production", "Production", "/Production/"] {
+            assert_eq!(organization.select(selector).unwrap().id.as_str(), "ou-ab12-aaaaaaaa");
         }
         assert!(organization.select("Root").unwrap().id.is_root());
     }
@@ -305,10 +282,7 @@ mod tests {
     #[test]
     fn an_unknown_name_offers_near_ones() {
         let error = organization().select("Prodution").unwrap_err();
-        assert!(
-            error.to_string().contains("did you mean Root/Production?"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("did you mean Root/Production?"), "{error}");
     }
 
     #[test]

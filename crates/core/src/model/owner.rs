@@ -28,12 +28,8 @@ fn is_address(word: &str) -> bool {
     let Some((rest, top)) = domain.rsplit_once('.') else {
         return false;
     };
-    let label = |label: &str| {
-        !label.is_empty()
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
+    let label =
+        |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     local_fits
         && rest.split('.').all(label)
         && (2..=24).contains(&top.len())

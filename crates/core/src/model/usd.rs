@@ -6,9 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// An amount of US dollars, exact to a millionth: sums and differences never round.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "f64", try_from = "f64")]
 pub struct Usd {
     micros: i64,
@@ -97,11 +95,7 @@ impl fmt::Display for Usd {
             }
             grouped.push(digit);
         }
-        let sign = if self.micros < 0 && cents > 0 {
-            "-"
-        } else {
-            ""
-        };
+        let sign = if self.micros < 0 && cents > 0 { "-" } else { "" };
         f.pad(&format!("{sign}${grouped}.{:02}", cents % 100))
     }
 }
@@ -112,9 +106,9 @@ impl FromStr for Usd {
 
     fn from_str(text: &str) -> Result<Self, ParseUsdError> {
         let plain = !text.is_empty()
-            && text.bytes().all(|byte| {
-                byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'e' | b'E' | b'+')
-            });
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'e' | b'E' | b'+'));
         plain
             .then(|| text.parse().ok())
             .flatten()

@@ -126,11 +126,7 @@ impl fmt::Display for OperationId {
 
 /// Which accounts of the OUs an operation is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    rename_all = "SCREAMING_SNAKE_CASE",
-    tag = "filter",
-    content = "accounts"
-)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE", tag = "filter", content = "accounts")]
 pub enum AccountFilter {
     /// All of them.
     None,
@@ -426,17 +422,9 @@ pub trait CloudFormation: Send + Sync {
         operation_id: &OperationId,
     ) -> Result<OperationId>;
     /// `ListStackSetOperations`; eventually consistent, and in no order that AWS promises.
-    async fn list_operations(
-        &self,
-        stack_set: &str,
-        token: Option<String>,
-    ) -> Result<Page<StackSetOperation>>;
+    async fn list_operations(&self, stack_set: &str, token: Option<String>) -> Result<Page<StackSetOperation>>;
     /// `DescribeStackSetOperation`; strongly consistent.
-    async fn describe_operation(
-        &self,
-        stack_set: &str,
-        id: &OperationId,
-    ) -> Result<StackSetOperation>;
+    async fn describe_operation(&self, stack_set: &str, id: &OperationId) -> Result<StackSetOperation>;
     /// `ListStackSetOperationResults`, all or those of one status; eventually consistent.
     async fn list_operation_results(
         &self,

@@ -159,11 +159,7 @@ pub trait CloudWatch: Send + Sync {
     /// `DeleteAlarms`.
     async fn delete_alarms(&self, names: &[String]) -> Result<()>;
     /// `GetMetricData`, oldest first. Series of one query may be spread over pages.
-    async fn get_metric_data(
-        &self,
-        request: &DataRequest,
-        token: Option<String>,
-    ) -> Result<Page<Series>>;
+    async fn get_metric_data(&self, request: &DataRequest, token: Option<String>) -> Result<Page<Series>>;
     /// `ListMetrics` that have exactly or at least these dimensions (a `None` value means any value).
     async fn list_metrics(
         &self,

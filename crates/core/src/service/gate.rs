@@ -156,11 +156,7 @@ impl Gate {
     ///
     /// # Errors
     /// The last attempt's error.
-    pub async fn call<T, F>(
-        &self,
-        operation: Operation,
-        mut attempt: impl FnMut() -> F,
-    ) -> Result<T>
+    pub async fn call<T, F>(&self, operation: Operation, mut attempt: impl FnMut() -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {
@@ -188,12 +184,7 @@ impl Gate {
         }
     }
 
-    async fn attempt<T, F>(
-        &self,
-        operation: Operation,
-        retry: bool,
-        attempt: &mut impl FnMut() -> F,
-    ) -> Result<T>
+    async fn attempt<T, F>(&self, operation: Operation, retry: bool, attempt: &mut impl FnMut() -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {
@@ -214,10 +205,7 @@ impl Gate {
             })
         );
         // An error code is an answer; an error without one is the lack of it.
-        if answer
-            .as_ref()
-            .map_or_else(|error| error.code.is_some(), |_| true)
-        {
+        if answer.as_ref().map_or_else(|error| error.code.is_some(), |_| true) {
             lane.answered.store(true, Ordering::Relaxed);
         }
         if throttled || paced {
@@ -300,10 +288,7 @@ impl Gate {
 
     /// How concurrency went, of the services that were called.
     pub fn lanes(&self) -> Vec<LaneReport> {
-        let called: BTreeSet<Service> = lock(&self.counts)
-            .keys()
-            .map(|operation| operation.service)
-            .collect();
+        let called: BTreeSet<Service> = lock(&self.counts).keys().map(|operation| operation.service).collect();
         called
             .into_iter()
             .map(|service| {
@@ -321,9 +306,7 @@ impl Gate {
 
 /// A poisoned lock only means that another thread panicked between two plain assignments: the data stays usable.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// The right to make one attempt; gives the place back when dropped, also when the call is cancelled.
@@ -364,11 +347,7 @@ impl Pass<'_> {
 
     fn widen(&self, most: f64) {
         let mut state = lock(&self.lane.state);
-        let more = if state.cuts == 0 {
-            1.0
-        } else {
-            1.0 / state.limit
-        };
+        let more = if state.cuts == 0 { 1.0 } else { 1.0 / state.limit };
         state.limit = (state.limit + more).min(most);
         drop(state);
         self.lane.freed.notify_one();

@@ -100,11 +100,7 @@ impl Operation {
 
     /// The IAM action that allows it, such as `cloudformation:ListStackInstances`.
     pub fn iam_action(&self) -> String {
-        format!(
-            "{}:{}",
-            self.service.iam_prefix(),
-            self.action.unwrap_or(self.name)
-        )
+        format!("{}:{}", self.service.iam_prefix(), self.action.unwrap_or(self.name))
     }
 }
 

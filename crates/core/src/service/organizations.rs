@@ -41,17 +41,9 @@ pub trait Organizations: Send + Sync {
     /// `ListRoots`: there is one.
     async fn list_roots(&self, token: Option<String>) -> Result<Page<OrganizationalUnit>>;
     /// `ListOrganizationalUnitsForParent`: the OUs directly below.
-    async fn list_ous_for_parent(
-        &self,
-        parent: &OuId,
-        token: Option<String>,
-    ) -> Result<Page<OrganizationalUnit>>;
+    async fn list_ous_for_parent(&self, parent: &OuId, token: Option<String>) -> Result<Page<OrganizationalUnit>>;
     /// `ListAccountsForParent`: the accounts directly below.
-    async fn list_accounts_for_parent(
-        &self,
-        parent: &OuId,
-        token: Option<String>,
-    ) -> Result<Page<Account>>;
+    async fn list_accounts_for_parent(&self, parent: &OuId, token: Option<String>) -> Result<Page<Account>>;
     /// `DescribeAccount`.
     async fn describe_account(&self, account: AccountId) -> Result<Account>;
     /// When an account was made or joined (`DescribeAccount`), where that is known.
@@ -61,6 +53,5 @@ pub trait Organizations: Send + Sync {
     /// `ListTagsForResource` of an account.
     async fn list_account_tags(&self, account: AccountId) -> Result<Tags>;
     /// `ListDelegatedAdministrators` for StackSets (`member.org.stacksets.cloudformation.amazonaws.com`).
-    async fn list_stacksets_administrators(&self, token: Option<String>)
-    -> Result<Page<AccountId>>;
+    async fn list_stacksets_administrators(&self, token: Option<String>) -> Result<Page<AccountId>>;
 }

@@ -138,15 +138,7 @@ pub trait SesV2: Send + Sync {
     /// `GetConfigurationSetEventDestinations`.
     async fn get_event_destinations(&self, set: &str) -> Result<Vec<EventDestination>>;
     /// `CreateConfigurationSetEventDestination`.
-    async fn create_event_destination(
-        &self,
-        set: &str,
-        destination: &EventDestination,
-    ) -> Result<()>;
+    async fn create_event_destination(&self, set: &str, destination: &EventDestination) -> Result<()>;
     /// `UpdateConfigurationSetEventDestination`.
-    async fn update_event_destination(
-        &self,
-        set: &str,
-        destination: &EventDestination,
-    ) -> Result<()>;
+    async fn update_event_destination(&self, set: &str, destination: &EventDestination) -> Result<()>;
 }

@@ -109,12 +109,7 @@ pub trait StepFunctions: Send + Sync {
     /// `CreateStateMachine`, type Standard.
     async fn create_state_machine(&self, machine: &NewStateMachine) -> Result<Arn>;
     /// `UpdateStateMachine`: definition and role.
-    async fn update_state_machine(
-        &self,
-        arn: &Arn,
-        definition: &Value,
-        role_arn: &Arn,
-    ) -> Result<()>;
+    async fn update_state_machine(&self, arn: &Arn, definition: &Value, role_arn: &Arn) -> Result<()>;
     /// `DeleteStateMachine`.
     async fn delete_state_machine(&self, arn: &Arn) -> Result<()>;
     /// `ListExecutions`, newest first, of one status or of all; pages of at most 100 here.
@@ -132,9 +127,5 @@ pub trait StepFunctions: Send + Sync {
     /// `DescribeExecution`.
     async fn describe_execution(&self, arn: &Arn) -> Result<Execution>;
     /// `GetExecutionHistory`, oldest first.
-    async fn get_execution_history(
-        &self,
-        arn: &Arn,
-        token: Option<String>,
-    ) -> Result<Page<HistoryEvent>>;
+    async fn get_execution_history(&self, arn: &Arn, token: Option<String>) -> Result<Page<HistoryEvent>>;
 }

@@ -47,11 +47,7 @@ pub trait Sns: Send + Sync {
     /// `ListTagsForResource`.
     async fn list_topic_tags(&self, topic: &Arn) -> Result<Tags>;
     /// `ListSubscriptionsByTopic`, without those that have ended.
-    async fn list_subscriptions(
-        &self,
-        topic: &Arn,
-        token: Option<String>,
-    ) -> Result<Page<Subscription>>;
+    async fn list_subscriptions(&self, topic: &Arn, token: Option<String>) -> Result<Page<Subscription>>;
     /// `CreateTopic`: answers its ARN, also if it is there already.
     async fn create_topic(&self, name: &str, tags: &Tags) -> Result<Arn>;
     /// `Subscribe`: AWS mails a link to an address, which has to be clicked.

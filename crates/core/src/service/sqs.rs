@@ -63,12 +63,7 @@ pub trait Sqs: Send + Sync {
     /// `ListQueueTags`.
     async fn list_queue_tags(&self, url: &str) -> Result<Tags>;
     /// `CreateQueue`: answers its URL.
-    async fn create_queue(
-        &self,
-        name: &str,
-        attributes: &Attributes,
-        tags: &Tags,
-    ) -> Result<String>;
+    async fn create_queue(&self, name: &str, attributes: &Attributes, tags: &Tags) -> Result<String>;
     /// `SetQueueAttributes`: only those given change.
     async fn set_queue_attributes(&self, url: &str, attributes: &Attributes) -> Result<()>;
     /// `DeleteQueue`.

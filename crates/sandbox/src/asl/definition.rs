@@ -64,17 +64,13 @@ fn check_machine(machine: &Map<String, Value>, at: &str) -> Result<(), String> {
         .ok_or_else(|| format!("SCHEMA_VALIDATION_FAILED: no States at {at}"))?;
     let exists = |name: &Value| name.as_str().is_some_and(|name| states.contains_key(name));
     if !machine.get("StartAt").is_some_and(exists) {
-        return Err(format!(
-            "MISSING_TRANSITION_TARGET: StartAt at {at} names no state"
-        ));
+        return Err(format!("MISSING_TRANSITION_TARGET: StartAt at {at} names no state"));
     }
     for (name, state) in states {
         let here = format!("{at}States/{name}");
         // API reference: names are 1 to 80 characters.
         if !(1..=80).contains(&name.chars().count()) {
-            return Err(format!(
-                "SCHEMA_VALIDATION_FAILED: the name at {here} is too long"
-            ));
+            return Err(format!("SCHEMA_VALIDATION_FAILED: the name at {here} is too long"));
         }
         check_state(state, &here, states)?;
     }
@@ -84,12 +80,8 @@ fn check_machine(machine: &Map<String, Value>, at: &str) -> Result<(), String> {
 fn check_state(state: &Value, here: &str, states: &Map<String, Value>) -> Result<(), String> {
     let failed = |what: &str| format!("SCHEMA_VALIDATION_FAILED: {what} at {here}");
     let state = state.as_object().ok_or_else(|| failed("no object"))?;
-    let kind = state
-        .get("Type")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let known =
-        fields(kind).ok_or_else(|| failed(&format!("the Type `{kind}` is not supported")))?;
+    let kind = state.get("Type").and_then(Value::as_str).unwrap_or_default();
+    let known = fields(kind).ok_or_else(|| failed(&format!("the Type `{kind}` is not supported")))?;
     if let Some(field) = state
         .keys()
         .find(|key| !known.contains(&key.as_str()) && !COMMON.contains(&key.as_str()))
@@ -128,12 +120,9 @@ fn check_state(state: &Value, here: &str, states: &Map<String, Value>) -> Result
     check_errors(state, "Retry", &failed)?;
     check_errors(state, "Catch", &failed)?;
     let mut found = Vec::new();
-    state
-        .values()
-        .for_each(|field| query::expressions(field, &mut found));
+    state.values().for_each(|field| query::expressions(field, &mut found));
     for expression in found {
-        query::check(expression)
-            .map_err(|why| format!("INVALID_JSONATA_EXPRESSION at {here}: {why}"))?;
+        query::check(expression).map_err(|why| format!("INVALID_JSONATA_EXPRESSION at {here}: {why}"))?;
     }
     Ok(())
 }
@@ -143,25 +132,14 @@ fn collect_targets<'a>(state: &'a Map<String, Value>, targets: &mut Vec<&'a str>
         targets.extend(state.get(field).and_then(Value::as_str));
     }
     for field in ["Choices", "Catch"] {
-        for rule in state
-            .get(field)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
+        for rule in state.get(field).and_then(Value::as_array).into_iter().flatten() {
             targets.extend(rule.get("Next").and_then(Value::as_str));
         }
     }
 }
 
-fn check_resource(
-    state: &Map<String, Value>,
-    failed: &impl Fn(&str) -> String,
-) -> Result<(), String> {
-    let resource = state
-        .get("Resource")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+fn check_resource(state: &Map<String, Value>, failed: &impl Fn(&str) -> String) -> Result<(), String> {
+    let resource = state.get("Resource").and_then(Value::as_str).unwrap_or_default();
     if super::tasks::is_known(resource) {
         Ok(())
     } else {
@@ -169,10 +147,7 @@ fn check_resource(
     }
 }
 
-fn check_choices(
-    state: &Map<String, Value>,
-    failed: &impl Fn(&str) -> String,
-) -> Result<(), String> {
+fn check_choices(state: &Map<String, Value>, failed: &impl Fn(&str) -> String) -> Result<(), String> {
     let choices = state
         .get("Choices")
         .and_then(Value::as_array)
@@ -192,17 +167,11 @@ fn check_choices(
 }
 
 /// `States.ALL` stands alone and last (AWS-FACTS 5).
-fn check_errors(
-    state: &Map<String, Value>,
-    field: &str,
-    failed: &impl Fn(&str) -> String,
-) -> Result<(), String> {
+fn check_errors(state: &Map<String, Value>, field: &str, failed: &impl Fn(&str) -> String) -> Result<(), String> {
     let Some(rules) = state.get(field) else {
         return Ok(());
     };
-    let rules = rules
-        .as_array()
-        .ok_or_else(|| failed(&format!("{field} is no list")))?;
+    let rules = rules.as_array().ok_or_else(|| failed(&format!("{field} is no list")))?;
     for (index, rule) in rules.iter().enumerate() {
         let names: Vec<&str> = rule
             .get("ErrorEquals")

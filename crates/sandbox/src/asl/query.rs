@@ -85,11 +85,7 @@ pub(super) fn value(value: &Value) -> JValue {
         Value::Number(number) => JValue::Number(number.as_f64().unwrap_or_default()),
         Value::String(text) => JValue::string(text.as_str()),
         Value::Array(items) => JValue::array(items.iter().map(self::value).collect()),
-        Value::Object(fields) => object(
-            fields
-                .iter()
-                .map(|(key, field)| (key.as_str(), self::value(field))),
-        ),
+        Value::Object(fields) => object(fields.iter().map(|(key, field)| (key.as_str(), self::value(field)))),
     }
 }
 
@@ -149,8 +145,7 @@ pub(super) fn fill(value: &Value, scope: &Scope<'_>) -> Result<Value, String> {
             None => value.clone(),
         },
         Value::Array(items) => {
-            let filled: Result<Vec<Value>, String> =
-                items.iter().map(|item| fill(item, scope)).collect();
+            let filled: Result<Vec<Value>, String> = items.iter().map(|item| fill(item, scope)).collect();
             Value::Array(filled?)
         }
         Value::Object(fields) => {
@@ -197,9 +192,7 @@ pub(super) fn evaluate(text: &str, scope: &Scope<'_>) -> Result<Value, String> {
         .map_err(|why| fail(&format!("threw an error: {}", why.message())))?;
     match answer {
         JValue::Undefined => Err(fail("returned nothing (undefined).")),
-        function if function.is_function() || function.is_regex() => {
-            Err(fail("returned an unsupported result type."))
-        }
+        function if function.is_function() || function.is_regex() => Err(fail("returned an unsupported result type.")),
         value => serde_json::to_value(&value).map_err(|why| fail(&why.to_string())),
     }
 }
@@ -208,22 +201,15 @@ fn fail(message: impl Into<String>) -> EvaluatorError {
     EvaluatorError::EvaluationError(message.into())
 }
 
-fn argument<'a>(
-    args: &'a [JValue],
-    index: usize,
-    function: &str,
-) -> Result<&'a JValue, EvaluatorError> {
+fn argument<'a>(args: &'a [JValue], index: usize, function: &str) -> Result<&'a JValue, EvaluatorError> {
     args.get(index)
         .ok_or_else(|| fail(format!("${function} lacks argument {}", index + 1)))
 }
 
 fn number(args: &[JValue], index: usize, function: &str) -> Result<f64, EvaluatorError> {
-    argument(args, index, function)?.as_f64().ok_or_else(|| {
-        fail(format!(
-            "argument {} of ${function} is not a number",
-            index + 1
-        ))
-    })
+    argument(args, index, function)?
+        .as_f64()
+        .ok_or_else(|| fail(format!("argument {} of ${function} is not a number", index + 1)))
 }
 
 /// Step Functions' own functions, and time and chance that the world decides.
@@ -240,9 +226,7 @@ fn register(evaluator: &mut Evaluator, scope: &Scope<'_>) -> Result<(), Evaluato
         }
         Ok(JValue::string(millis_text(now)))
     })?;
-    evaluator.register_fn_override("eval", |_: &[JValue]| {
-        Err(fail("the function $eval is not supported"))
-    })?;
+    evaluator.register_fn_override("eval", |_: &[JValue]| Err(fail("the function $eval is not supported")))?;
     let draws = drawn.clone();
     evaluator.register_fn_override("random", move |args: &[JValue]| {
         let seed = match args.first() {

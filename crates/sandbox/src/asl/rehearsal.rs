@@ -31,11 +31,7 @@ pub type Outcome = std::result::Result<Value, (String, String)>;
 impl Rehearsal {
     /// Runs it to its end. `answer` gets the time that it is in the execution, a call's resource and its arguments, and
     /// gives the result or the error's name and cause.
-    pub fn run(
-        &self,
-        world: &mut World,
-        answer: &mut dyn FnMut(Timestamp, &str, &Value) -> Outcome,
-    ) -> Outcome {
+    pub fn run(&self, world: &mut World, answer: &mut dyn FnMut(Timestamp, &str, &Value) -> Outcome) -> Outcome {
         let name = self.machine.as_str().rsplit(':').next().unwrap_or_default();
         let machine = Machine {
             arn: self.machine.clone(),
@@ -50,18 +46,12 @@ impl Rehearsal {
             input: self.input.clone(),
         };
         let mut calls = |world: &mut World, _: &Machine, resource: &str, arguments: &Value| {
-            answer(world.now, resource, arguments)
-                .map_err(|(error, cause)| Failure::new(error, cause))
+            answer(world.now, resource, arguments).map_err(|(error, cause)| Failure::new(error, cause))
         };
         match run_with(world, &machine, &start, None, true, &mut calls).stand {
-            Stand::Ended {
-                error: Some(error), ..
-            } => Err(error),
+            Stand::Ended { error: Some(error), .. } => Err(error),
             Stand::Ended { output, .. } => Ok(output.unwrap_or(Value::Null)),
-            Stand::Paused(_) => Err((
-                "States.Runtime".to_owned(),
-                "a rehearsal doesn't pause".to_owned(),
-            )),
+            Stand::Paused(_) => Err(("States.Runtime".to_owned(), "a rehearsal doesn't pause".to_owned())),
         }
     }
 }

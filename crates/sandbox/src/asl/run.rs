@@ -102,8 +102,7 @@ impl Failure {
 pub(super) type Variables = BTreeMap<String, JValue>;
 
 /// What answers a Task's call.
-pub(super) type Calls<'w> =
-    dyn FnMut(&mut World, &Machine, &str, &Value) -> Result<Value, Failure> + 'w;
+pub(super) type Calls<'w> = dyn FnMut(&mut World, &Machine, &str, &Value) -> Result<Value, Failure> + 'w;
 
 pub(super) struct Run<'w> {
     pub(super) world: &'w mut World,
@@ -216,12 +215,7 @@ pub(super) fn run_with<'w>(
 }
 
 impl Run<'_> {
-    pub(super) fn record(
-        &mut self,
-        kind: &str,
-        state: Option<&str>,
-        fill: impl FnOnce(&mut HistoryEvent),
-    ) {
+    pub(super) fn record(&mut self, kind: &str, state: Option<&str>, fill: impl FnOnce(&mut HistoryEvent)) {
         let mut event = HistoryEvent {
             kind: kind.to_owned(),
             at: self.now,
@@ -272,13 +266,7 @@ impl Run<'_> {
                 self.record("ExecutionStarted", None, |_| {});
                 let first = start_at(&machine.definition);
                 let mut variables = Variables::new();
-                self.states_from(
-                    &machine.definition,
-                    first,
-                    start.input.clone(),
-                    &mut variables,
-                    None,
-                )
+                self.states_from(&machine.definition, first, start.input.clone(), &mut variables, None)
             }
             Some(pause) => {
                 if self.is_late() {
@@ -331,10 +319,7 @@ impl Run<'_> {
                 .and_then(|states| states.get(&name))
                 .and_then(Value::as_object)
                 .ok_or_else(|| Failure::new("States.Runtime", format!("no state `{name}`")))?;
-            let kind = state
-                .get("Type")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
+            let kind = state.get("Type").and_then(Value::as_str).unwrap_or_default();
             let step = match resumed.take() {
                 Some(Some(retries)) => self.work(kind, &name, state, &input, variables, retries)?,
                 Some(None) => self.pass(&name, state, &input, variables)?,
@@ -352,9 +337,7 @@ impl Run<'_> {
                         input,
                         variables: std::mem::take(variables)
                             .into_iter()
-                            .filter_map(|(name, value)| {
-                                Some((name, serde_json::to_value(&value).ok()?))
-                            })
+                            .filter_map(|(name, value)| Some((name, serde_json::to_value(&value).ok()?)))
                             .collect(),
                         retries,
                         deadline: self.deadline,
@@ -392,9 +375,7 @@ impl Run<'_> {
         if self.events + self.history.len() >= MAX_EVENTS {
             return Err(Failure::new(
                 "States.Runtime",
-                format!(
-                    "The execution reached the maximum number of history events ({MAX_EVENTS})."
-                ),
+                format!("The execution reached the maximum number of history events ({MAX_EVENTS})."),
             ));
         }
         self.record(&format!("{kind}StateEntered"), Some(name), |_| {});
@@ -424,10 +405,7 @@ impl Run<'_> {
             "Wait" => {
                 let until = self.waits_until(name, state, input, variables)?;
                 if until > self.now && self.may_pause() {
-                    return Ok(Step::Pause {
-                        until,
-                        retries: None,
-                    });
+                    return Ok(Step::Pause { until, retries: None });
                 }
                 self.set_time(self.no_later(until).max(self.now));
                 self.pass(name, state, input, variables)
@@ -471,12 +449,7 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn fill(
-        &self,
-        value: &Value,
-        variables: &Variables,
-        states: &States<'_>,
-    ) -> Result<Value, Failure> {
+    pub(super) fn fill(&self, value: &Value, variables: &Variables, states: &States<'_>) -> Result<Value, Failure> {
         let events = self.events + self.history.len();
         query::fill(
             value,
@@ -502,12 +475,7 @@ impl Run<'_> {
             None => None,
         };
         let mut assigned = Vec::new();
-        for (name, value) in rule
-            .get("Assign")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-        {
+        for (name, value) in rule.get("Assign").and_then(Value::as_object).into_iter().flatten() {
             assigned.push((name.clone(), self.fill(value, variables, states)?));
         }
         for (name, value) in assigned {

@@ -18,11 +18,9 @@ fn at_most(value: &Value, room: usize) -> Option<usize> {
         Value::Array(items) => items
             .iter()
             .try_fold(room.checked_sub(3)?, |room, item| at_most(item, room)),
-        Value::Object(fields) => fields
-            .iter()
-            .try_fold(room.checked_sub(3)?, |room, (key, field)| {
-                at_most(field, room.checked_sub(escaped(key))?)
-            }),
+        Value::Object(fields) => fields.iter().try_fold(room.checked_sub(3)?, |room, (key, field)| {
+            at_most(field, room.checked_sub(escaped(key))?)
+        }),
     }
 }
 

@@ -131,13 +131,7 @@ const ACTIONS: &[Action] = &[
         resource: "arn:aws:states:::aws-sdk:cloudwatch:listMetrics",
         prefix: "CloudWatch",
         operation: billctl_core::service::cloudwatch::LIST_METRICS,
-        parameters: &[
-            "Namespace",
-            "MetricName",
-            "Dimensions",
-            "NextToken",
-            "RecentlyActive",
-        ],
+        parameters: &["Namespace", "MetricName", "Dimensions", "NextToken", "RecentlyActive"],
         throttled: "CloudWatchException",
         denied: "CloudWatchException",
         run: cloudwatch::list_metrics,
@@ -155,12 +149,7 @@ const ACTIONS: &[Action] = &[
         resource: "arn:aws:states:::aws-sdk:cloudformation:describeStackInstance",
         prefix: "CloudFormation",
         operation: billctl_core::service::cloudformation::DESCRIBE_STACK_INSTANCE,
-        parameters: &[
-            "StackSetName",
-            "StackInstanceAccount",
-            "StackInstanceRegion",
-            "CallAs",
-        ],
+        parameters: &["StackSetName", "StackInstanceAccount", "StackInstanceRegion", "CallAs"],
         throttled: "CloudFormationException",
         denied: "CloudFormationException",
         run: describe_stack_instance,
@@ -217,12 +206,7 @@ pub(super) fn is_known(resource: &str) -> bool {
 }
 
 /// Makes the call.
-pub(super) fn call(
-    world: &mut World,
-    machine: &Machine,
-    resource: &str,
-    arguments: &Value,
-) -> Result<Value, Failure> {
+pub(super) fn call(world: &mut World, machine: &Machine, resource: &str, arguments: &Value) -> Result<Value, Failure> {
     let action = ACTIONS
         .iter()
         .find(|action| action.resource == resource)
@@ -230,10 +214,7 @@ pub(super) fn call(
     let arguments = arguments
         .as_object()
         .ok_or_else(|| Failure::new("States.Runtime", "The Arguments must be an object."))?;
-    if let Some(unknown) = arguments
-        .keys()
-        .find(|key| !action.parameters.contains(&key.as_str()))
-    {
+    if let Some(unknown) = arguments.keys().find(|key| !action.parameters.contains(&key.as_str())) {
         return Err(Failure::new(
             "States.Runtime",
             format!("The field \"{unknown}\" is not supported by Step Functions"),
@@ -242,10 +223,7 @@ pub(super) fn call(
     let fail = |refusal: Refusal| {
         Failure::new(
             format!("{}.{}", action.prefix, refusal.name),
-            format!(
-                "{} (Service: {}, Status Code: 400)",
-                refusal.message, action.prefix
-            ),
+            format!("{} (Service: {}, Status Code: 400)", refusal.message, action.prefix),
         )
     };
     let nth = world.sfn.next_call();
@@ -306,12 +284,7 @@ impl Call<'_> {
         let iam = &self.world.iam;
         let action = self.action.operation.iam_action();
         let assume = crate::sfn::assume_context(self.world, self.machine);
-        let fault = if iam.assumable(
-            self.role,
-            crate::sfn::STATES_SERVICE,
-            &assume,
-            self.world.now,
-        ) {
+        let fault = if iam.assumable(self.role, crate::sfn::STATES_SERVICE, &assume, self.world.now) {
             (!iam.allows(self.role, &action, resource, context)).then_some(RoleFault::NotAllowed)
         } else {
             Some(RoleFault::NotAssumable)
@@ -378,10 +351,7 @@ fn describe_stack_instance(call: &mut Call<'_>) -> Result<Value, Refusal> {
 }
 
 fn no_stack_set(name: &str) -> Refusal {
-    Refusal::new(
-        "StackSetNotFoundException",
-        format!("StackSet {name} not found"),
-    )
+    Refusal::new("StackSetNotFoundException", format!("StackSet {name} not found"))
 }
 
 fn describe_stack_set(call: &mut Call<'_>) -> Result<Value, Refusal> {
@@ -400,8 +370,7 @@ fn describe_stack_set(call: &mut Call<'_>) -> Result<Value, Refusal> {
 /// SES checks the identity, the configuration set and the template (AWS-FACTS 6).
 fn send_email(call: &mut Call<'_>) -> Result<Value, Refusal> {
     let request = sesv2::SendRequest::parse(call.arguments).map_err(|why| call.invalid(why))?;
-    let context =
-        RequestContext::default().with("ses:FromAddress", sesv2::bare_address(&request.from));
+    let context = RequestContext::default().with("ses:FromAddress", sesv2::bare_address(&request.from));
     for resource in request.resources(call.world) {
         call.authorize_with(&resource, &context)?;
     }
@@ -417,8 +386,9 @@ fn start_execution(call: &mut Call<'_>) -> Result<Value, Refusal> {
     call.authorize(machine.as_str())?;
     // The optimised integration takes the input as it is; the SDK integration as a text.
     let input = match call.arguments.get("Input") {
-        Some(Value::String(text)) => serde_json::from_str(text)
-            .map_err(|_| Refusal::new("InvalidExecutionInputException", "Invalid input"))?,
+        Some(Value::String(text)) => {
+            serde_json::from_str(text).map_err(|_| Refusal::new("InvalidExecutionInputException", "Invalid input"))?
+        }
         Some(value) => value.clone(),
         None => json!({}),
     };

@@ -20,13 +20,11 @@ impl Run<'_> {
     ) -> Result<Step, Failure> {
         retries.resize(list(state, "Retry").count(), 0);
         loop {
-            let tried = self
-                .attempt(kind, name, state, input, variables)
-                .and_then(|result| {
-                    let states = self.states(name, input, Some(("result", &result)));
-                    let output = self.leave(state, variables, &states)?;
-                    Ok(output.unwrap_or(result))
-                });
+            let tried = self.attempt(kind, name, state, input, variables).and_then(|result| {
+                let states = self.states(name, input, Some(("result", &result)));
+                let output = self.leave(state, variables, &states)?;
+                Ok(output.unwrap_or(result))
+            });
             let failure = match tried {
                 Ok(output) => {
                     return Ok(Step::On {
@@ -90,10 +88,7 @@ impl Run<'_> {
             self.depth -= 1;
             return outputs.map(Value::Array);
         }
-        let resource = state
-            .get("Resource")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let resource = state.get("Resource").and_then(Value::as_str).unwrap_or_default();
         let action = resource.rsplit(':').next().unwrap_or_default().to_owned();
         self.record("TaskScheduled", Some(name), |event| {
             event.resource = Some(action.clone());
@@ -140,27 +135,18 @@ impl Run<'_> {
         let (retrier, count) = list(state, "Retry")
             .zip(retries)
             .find(|(retrier, _)| names(retrier, &failure.error))?;
-        let number = |field: &str, default: f64| {
-            retrier
-                .get(field)
-                .and_then(Value::as_f64)
-                .unwrap_or(default)
-        };
+        let number = |field: &str, default: f64| retrier.get(field).and_then(Value::as_f64).unwrap_or(default);
         if f64::from(*count) >= number("MaxAttempts", 3.0) {
             return None;
         }
-        let pause =
-            number("IntervalSeconds", 1.0) * number("BackoffRate", 2.0).powf(f64::from(*count));
+        let pause = number("IntervalSeconds", 1.0) * number("BackoffRate", 2.0).powf(f64::from(*count));
         *count += 1;
         let pause = pause.min(number("MaxDelaySeconds", 31_622_400.0));
         SignedDuration::try_from_secs_f64(pause).ok()
     }
 }
 
-fn list<'a>(
-    state: &'a Map<String, Value>,
-    field: &str,
-) -> impl Iterator<Item = &'a Map<String, Value>> {
+fn list<'a>(state: &'a Map<String, Value>, field: &str) -> impl Iterator<Item = &'a Map<String, Value>> {
     state
         .get(field)
         .and_then(Value::as_array)
@@ -176,10 +162,12 @@ fn names(rule: &Map<String, Value>, error: &str) -> bool {
         .into_iter()
         .flatten()
         .filter_map(Value::as_str)
-        .any(|name| match name {
-            // These two end an execution whatever it catches (developer guide, "Handling errors").
-            "States.ALL" => !matches!(error, "States.DataLimitExceeded" | "States.Runtime"),
-            "States.TaskFailed" => error != "States.Timeout" && !error.starts_with("States."),
-            name => name == error,
+        .any(|name| {
+            match name {
+                // These two end an execution whatever it catches (developer guide, "Handling errors").
+                "States.ALL" => !matches!(error, "States.DataLimitExceeded" | "States.Runtime"),
+                "States.TaskFailed" => error != "States.Timeout" && !error.starts_with("States."),
+                name => name == error,
+            }
         })
 }

@@ -12,14 +12,12 @@ use super::{Revision, with_set};
 use crate::{Sandbox, World};
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::{
-    ACTIVATE_ORGANIZATIONS_ACCESS, CREATE_STACK_INSTANCES, CREATE_STACK_SET,
-    DELETE_STACK_INSTANCES, DELETE_STACK_SET, DESCRIBE_ORGANIZATIONS_ACCESS,
-    DESCRIBE_STACK_INSTANCE, DESCRIBE_STACK_SET, DESCRIBE_STACK_SET_OPERATION,
-    DETECT_STACK_SET_DRIFT, DetailedStatus, InstanceFilter, InstancesRequest,
-    LIST_STACK_INSTANCE_RESOURCE_DRIFTS, LIST_STACK_INSTANCES, LIST_STACK_SET_OPERATION_RESULTS,
-    LIST_STACK_SET_OPERATIONS, OperationId, OperationResult, OperationStatus, OrganizationsAccess,
-    PAGE_SIZE, Parameters, Preferences, ResourceDrift, STOP_STACK_SET_OPERATION, StackInstance,
-    StackSet, StackSetOperation, StackSetSpec, Targets, UPDATE_STACK_INSTANCES, UPDATE_STACK_SET,
+    ACTIVATE_ORGANIZATIONS_ACCESS, CREATE_STACK_INSTANCES, CREATE_STACK_SET, DELETE_STACK_INSTANCES, DELETE_STACK_SET,
+    DESCRIBE_ORGANIZATIONS_ACCESS, DESCRIBE_STACK_INSTANCE, DESCRIBE_STACK_SET, DESCRIBE_STACK_SET_OPERATION,
+    DETECT_STACK_SET_DRIFT, DetailedStatus, InstanceFilter, InstancesRequest, LIST_STACK_INSTANCE_RESOURCE_DRIFTS,
+    LIST_STACK_INSTANCES, LIST_STACK_SET_OPERATION_RESULTS, LIST_STACK_SET_OPERATIONS, OperationId, OperationResult,
+    OperationStatus, OrganizationsAccess, PAGE_SIZE, Parameters, Preferences, ResourceDrift, STOP_STACK_SET_OPERATION,
+    StackInstance, StackSet, StackSetOperation, StackSetSpec, Targets, UPDATE_STACK_INSTANCES, UPDATE_STACK_SET,
 };
 use billctl_core::service::{CloudFormation, Kind, Operation, Page, Result, ServiceError};
 
@@ -120,12 +118,8 @@ fn described(set: &SetRecord, revision: Option<&Revision>) -> StackSet {
     StackSet {
         name: set.name.clone(),
         description: set.description.clone(),
-        template: revision
-            .map(|revision| revision.template.clone())
-            .unwrap_or_default(),
-        parameters: revision
-            .map(|revision| revision.parameters.clone())
-            .unwrap_or_default(),
+        template: revision.map(|revision| revision.template.clone()).unwrap_or_default(),
+        parameters: revision.map(|revision| revision.parameters.clone()).unwrap_or_default(),
         tags: set.tags.clone(),
         auto_deployment: Some(set.auto_deployment),
         managed_execution: set.managed_execution,
@@ -172,10 +166,7 @@ impl CloudFormation for Sandbox {
     async fn describe_stack_set(&self, name: &str) -> Result<StackSet> {
         self.read(DESCRIBE_STACK_SET, |world| {
             let set = checks::set(world, DESCRIBE_STACK_SET, self.call_as(), name)?;
-            Ok(described(
-                set,
-                world.cloudformation.revisions.get(&set.revision),
-            ))
+            Ok(described(set, world.cloudformation.revisions.get(&set.revision)))
         })
         .await
     }
@@ -195,9 +186,7 @@ impl CloudFormation for Sandbox {
                     format!("StackSet {} already exists", spec.name),
                 ));
             }
-            let revision = world
-                .cloudformation
-                .revision(&spec.template, &spec.parameters);
+            let revision = world.cloudformation.revision(&spec.template, &spec.parameters);
             world.cloudformation.sets.insert(
                 spec.name.clone(),
                 SetRecord {
@@ -389,11 +378,7 @@ impl CloudFormation for Sandbox {
         .await
     }
 
-    async fn list_operations(
-        &self,
-        stack_set: &str,
-        token: Option<String>,
-    ) -> Result<Page<StackSetOperation>> {
+    async fn list_operations(&self, stack_set: &str, token: Option<String>) -> Result<Page<StackSetOperation>> {
         const OPERATION: Operation = LIST_STACK_SET_OPERATIONS;
         self.read(OPERATION, |world| {
             let set = checks::set(world, OPERATION, self.call_as(), stack_set)?;
@@ -420,11 +405,7 @@ impl CloudFormation for Sandbox {
         .await
     }
 
-    async fn describe_operation(
-        &self,
-        stack_set: &str,
-        id: &OperationId,
-    ) -> Result<StackSetOperation> {
+    async fn describe_operation(&self, stack_set: &str, id: &OperationId) -> Result<StackSetOperation> {
         const OPERATION: Operation = DESCRIBE_STACK_SET_OPERATION;
         self.read(OPERATION, |world| {
             checks::set(world, OPERATION, self.call_as(), stack_set)?
@@ -464,10 +445,7 @@ impl CloudFormation for Sandbox {
             let found = checks::set(world, OPERATION, self.call_as(), stack_set)?
                 .operation(id)
                 .ok_or_else(|| operation_not_found(OPERATION, id))?;
-            if !matches!(
-                found.status,
-                OperationStatus::Running | OperationStatus::Queued
-            ) {
+            if !matches!(found.status, OperationStatus::Running | OperationStatus::Queued) {
                 return Err(ServiceError::new(
                     OPERATION,
                     Kind::Invalid,
@@ -478,9 +456,7 @@ impl CloudFormation for Sandbox {
             with_set(world, stack_set, |world, set| {
                 let now = world.now;
                 let SetRecord {
-                    operations,
-                    instances,
-                    ..
+                    operations, instances, ..
                 } = set;
                 if let Some(operation) = operations.iter_mut().find(|open| open.id == *id) {
                     if operation.status == OperationStatus::Queued {
@@ -488,11 +464,7 @@ impl CloudFormation for Sandbox {
                         operation.ended = Some(now.max(operation.created));
                     } else {
                         operation.status = OperationStatus::Stopping;
-                        cancel(
-                            instances,
-                            operation,
-                            "Cancelled since the operation was stopped",
-                        );
+                        cancel(instances, operation, "Cancelled since the operation was stopped");
                     }
                 }
                 run(world, set, now);
@@ -547,9 +519,7 @@ impl CloudFormation for Sandbox {
                 .filter(|operation| matches!(operation.work, Work::Drift))
                 .ok_or_else(|| operation_not_found(OPERATION, drift_operation))?;
             // A template has few resources: they always fit in a page.
-            Ok(Page::last(
-                operation.drifts.get(&account).cloned().unwrap_or_default(),
-            ))
+            Ok(Page::last(operation.drifts.get(&account).cloned().unwrap_or_default()))
         })
         .await
     }

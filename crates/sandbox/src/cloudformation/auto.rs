@@ -25,12 +25,7 @@ fn follow(world: &mut World, set: &mut SetRecord, account: AccountId) {
     let target = world
         .organizations
         .parent(account)
-        .and_then(|parent| {
-            world
-                .organizations
-                .ancestry(parent)
-                .find(|ou| set.targets.contains(ou))
-        })
+        .and_then(|parent| world.organizations.ancestry(parent).find(|ou| set.targets.contains(ou)))
         .cloned();
     match (target, set.instances.get_mut(&account)) {
         // Account filters are ignored, and so are overrides: it gets the StackSet's defaults.

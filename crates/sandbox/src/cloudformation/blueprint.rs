@@ -54,10 +54,7 @@ impl State {
             .get(&revision)
             .map_or("", |revision| revision.template.as_str());
         let template = Arc::new(Template::parse(text)?);
-        self.blueprints
-            .lock()
-            .templates
-            .insert(revision, template.clone());
+        self.blueprints.lock().templates.insert(revision, template.clone());
         Ok(template)
     }
 
@@ -88,11 +85,7 @@ impl State {
             return Ok(known.clone());
         }
         let template = self.template(revision)?;
-        let resources = template.resolve(
-            &self.effective(revision, overrides, &template),
-            account,
-            "StackSet",
-        )?;
+        let resources = template.resolve(&self.effective(revision, overrides, &template), account, "StackSet")?;
         let alarm = resources
             .iter()
             .find(|resource| resource.resource_type == template::ALARM && !resource.account_bound)
@@ -104,11 +97,7 @@ impl State {
     }
 
     /// A stack's resources in its account as the template has them.
-    pub(super) fn resources(
-        &self,
-        account: AccountId,
-        stack: &Stack,
-    ) -> Result<Vec<Resource>, TemplateError> {
+    pub(super) fn resources(&self, account: AccountId, stack: &Stack) -> Result<Vec<Resource>, TemplateError> {
         let template = self.template(stack.revision)?;
         template.resolve(
             &self.effective(stack.revision, &stack.overrides, &template),

@@ -9,8 +9,8 @@ use crate::template::Template;
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::cloudformation::{
-    AccountFilter, Amount, MAX_OUS, MAX_TEMPLATE_BYTES, OperationId, OrganizationsAccess,
-    Parameters, Preferences, Targets,
+    AccountFilter, Amount, MAX_OUS, MAX_TEMPLATE_BYTES, OperationId, OrganizationsAccess, Parameters, Preferences,
+    Targets,
 };
 use billctl_core::service::{Kind, Operation, Result, ServiceError};
 
@@ -29,10 +29,7 @@ pub(super) fn set_not_found(operation: Operation, name: &str) -> ServiceError {
 }
 
 fn is_administrator(world: &World) -> bool {
-    world
-        .organizations
-        .stacksets_administrators
-        .contains(&world.caller)
+    world.organizations.stacksets_administrators.contains(&world.caller)
 }
 
 /// Whether the caller is who the request says. The management account acts for itself, a delegated administrator
@@ -52,12 +49,7 @@ fn speaks_truly(world: &World, operation: Operation, call_as: CallAs) -> Result<
 ///
 /// # Errors
 /// There is none, or not for this caller.
-pub(super) fn set<'a>(
-    world: &'a World,
-    operation: Operation,
-    call_as: CallAs,
-    name: &str,
-) -> Result<&'a SetRecord> {
+pub(super) fn set<'a>(world: &'a World, operation: Operation, call_as: CallAs, name: &str) -> Result<&'a SetRecord> {
     if !speaks_truly(world, operation, call_as)? {
         return Err(set_not_found(operation, name));
     }
@@ -87,11 +79,7 @@ pub(super) fn may_manage(world: &World, operation: Operation, call_as: CallAs) -
 }
 
 /// Who may ask about trusted access.
-pub(super) fn may_see_access(
-    world: &World,
-    operation: Operation,
-    call_as: CallAs,
-) -> Result<OrganizationsAccess> {
+pub(super) fn may_see_access(world: &World, operation: Operation, call_as: CallAs) -> Result<OrganizationsAccess> {
     if !speaks_truly(world, operation, call_as)? {
         return Err(ServiceError::new(
             operation,
@@ -104,11 +92,7 @@ pub(super) fn may_see_access(
 }
 
 /// A template that CloudFormation takes, with parameters that fit it.
-pub(super) fn template(
-    operation: Operation,
-    text: &str,
-    parameters: &Parameters,
-) -> Result<Template> {
+pub(super) fn template(operation: Operation, text: &str, parameters: &Parameters) -> Result<Template> {
     if text.len() > MAX_TEMPLATE_BYTES {
         return Err(invalid(
             operation,
@@ -158,24 +142,15 @@ pub(super) fn targets(world: &World, operation: Operation, targets: &Targets) ->
             format!("An operation can have at most {MAX_OUS} organizational units"),
         ));
     }
-    if let Some(unknown) = targets
-        .ous
-        .iter()
-        .find(|ou| !world.organizations.has_ou(ou))
-    {
+    if let Some(unknown) = targets.ous.iter().find(|ou| !world.organizations.has_ou(ou)) {
         return Err(invalid(
             operation,
             format!("OrganizationalUnit {unknown} does not exist"),
         ));
     }
     match &targets.accounts {
-        AccountFilter::Intersection(accounts) | AccountFilter::Difference(accounts)
-            if accounts.is_empty() =>
-        {
-            Err(invalid(
-                operation,
-                "Accounts are required with this AccountFilterType",
-            ))
+        AccountFilter::Intersection(accounts) | AccountFilter::Difference(accounts) if accounts.is_empty() => {
+            Err(invalid(operation, "Accounts are required with this AccountFilterType"))
         }
         _ => Ok(()),
     }
@@ -200,9 +175,7 @@ pub(super) fn preferences(operation: Operation, preferences: &Preferences) -> Re
 pub(super) fn operation_id(operation: Operation, set: &SetRecord, id: &OperationId) -> Result<()> {
     let mut bytes = id.0.bytes();
     let well_formed = (1..=128).contains(&id.0.len())
-        && bytes
-            .next()
-            .is_some_and(|byte| byte.is_ascii_alphanumeric())
+        && bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric())
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if !well_formed {
         return Err(invalid(
@@ -232,10 +205,7 @@ pub(super) fn in_progress(operation: Operation, set: &SetRecord) -> ServiceError
         operation,
         Kind::Busy,
         "OperationInProgressException",
-        format!(
-            "Another Operation on StackSet {} is in progress: {running}",
-            set.name
-        ),
+        format!("Another Operation on StackSet {} is in progress: {running}", set.name),
     )
 }
 
@@ -281,12 +251,7 @@ pub(super) fn reached(world: &World, targets: &Targets) -> BTreeSet<AccountId> {
 }
 
 /// An update must find what it updates: each account that is named, or at least one of the OUs' (AWS-FACTS 8).
-pub(super) fn has_instances(
-    world: &World,
-    operation: Operation,
-    set: &SetRecord,
-    reach: &Reach,
-) -> Result<()> {
+pub(super) fn has_instances(world: &World, operation: Operation, set: &SetRecord, reach: &Reach) -> Result<()> {
     let Reach::Targets(targets) = reach else {
         return Ok(());
     };

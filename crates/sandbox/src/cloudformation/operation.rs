@@ -10,8 +10,8 @@ use crate::World;
 use crate::faults::chance;
 use billctl_core::model::{AccountId, AccountState, OuId};
 use billctl_core::service::cloudformation::{
-    AccountFilter, Amount, ConcurrencyMode, DetailedStatus, DriftStatus, InstanceStatus,
-    OperationId, OperationStatus, Parameters, Preferences,
+    AccountFilter, Amount, ConcurrencyMode, DetailedStatus, DriftStatus, InstanceStatus, OperationId, OperationStatus,
+    Parameters, Preferences,
 };
 
 /// Seconds that a stack takes at least; at most it is twice as many. Simulated, in the order of what AWS needs for
@@ -86,10 +86,7 @@ pub(super) fn run(world: &mut World, set: &mut SetRecord, to: Timestamp) {
 }
 
 fn is_active(operation: &OperationRecord) -> bool {
-    matches!(
-        operation.status,
-        OperationStatus::Running | OperationStatus::Stopping
-    )
+    matches!(operation.status, OperationStatus::Running | OperationStatus::Stopping)
 }
 
 /// Begins the oldest queued operation; false if there is none.
@@ -117,9 +114,7 @@ fn begin(world: &mut World, set: &mut SetRecord, operation: &mut OperationRecord
         set.tags.clone_from(&change.tags);
         set.auto_deployment = change.auto_deployment;
         // Stored whatever becomes of the operation (AWS-FACTS 8).
-        set.revision = world
-            .cloudformation
-            .revision(&change.template, &change.parameters);
+        set.revision = world.cloudformation.revision(&change.template, &change.parameters);
     }
     let accounts = accounts(world, set, operation);
     if world.faults.lag > 0 {
@@ -167,30 +162,19 @@ fn accounts(world: &World, set: &SetRecord, operation: &OperationRecord) -> Vec<
     };
     reached
         .into_iter()
-        .filter(
-            |account| match (&operation.work, set.instances.get(account)) {
-                // Creates only what is missing, and tries again what is behind.
-                (Work::Create { .. }, None) => true,
-                (Work::Create { .. }, Some(instance)) => {
-                    instance.status == InstanceStatus::Outdated
-                }
-                // What is broken is left out of updates of the whole set (AWS-FACTS 8).
-                (Work::UpdateSet { .. }, Some(instance)) => {
-                    instance.status != InstanceStatus::Inoperable
-                }
-                (_, instance) => instance.is_some(),
-            },
-        )
+        .filter(|account| match (&operation.work, set.instances.get(account)) {
+            // Creates only what is missing, and tries again what is behind.
+            (Work::Create { .. }, None) => true,
+            (Work::Create { .. }, Some(instance)) => instance.status == InstanceStatus::Outdated,
+            // What is broken is left out of updates of the whole set (AWS-FACTS 8).
+            (Work::UpdateSet { .. }, Some(instance)) => instance.status != InstanceStatus::Inoperable,
+            (_, instance) => instance.is_some(),
+        })
         .collect()
 }
 
 /// Lists go on showing instances as they are before an operation changes them.
-fn fall_behind(
-    world: &World,
-    set: &mut SetRecord,
-    operation: &OperationRecord,
-    accounts: &[AccountId],
-) {
+fn fall_behind(world: &World, set: &mut SetRecord, operation: &OperationRecord, accounts: &[AccountId]) {
     if matches!(operation.work, Work::Drift) {
         return;
     }
@@ -198,11 +182,7 @@ fn fall_behind(
         if let Some(instance) = set.instances.get_mut(account) {
             instance.behind = Some(Box::new(Behind {
                 changed: world.now,
-                was: Some((
-                    instance.status,
-                    instance.detailed,
-                    instance.last_operation.clone(),
-                )),
+                was: Some((instance.status, instance.detailed, instance.last_operation.clone())),
             }));
         }
     }
@@ -258,12 +238,7 @@ fn named_ou(world: &World, reach: &Reach, account: AccountId) -> OuId {
         Reach::Targets(targets) => world
             .organizations
             .parent(account)
-            .and_then(|parent| {
-                world
-                    .organizations
-                    .ancestry(parent)
-                    .find(|ou| targets.ous.contains(ou))
-            })
+            .and_then(|parent| world.organizations.ancestry(parent).find(|ou| targets.ous.contains(ou)))
             .unwrap_or(root)
             .clone(),
     }
@@ -273,9 +248,7 @@ fn named_ou(world: &World, reach: &Reach, account: AccountId) -> OuId {
 fn amount(amount: Amount, total: u32) -> u32 {
     match amount {
         Amount::Count(count) => count,
-        Amount::Percent(percent) => {
-            u32::try_from(u64::from(percent) * u64::from(total) / 100).unwrap_or(u32::MAX)
-        }
+        Amount::Percent(percent) => u32::try_from(u64::from(percent) * u64::from(total) / 100).unwrap_or(u32::MAX),
     }
 }
 
@@ -289,28 +262,18 @@ fn places(operation: &OperationRecord) -> usize {
     let most = match operation.preferences.mode {
         ConcurrencyMode::Soft => most,
         // Lowered as failures come, so that they never exceed the tolerance by more than one.
-        ConcurrencyMode::Strict => most.min(
-            tolerance(operation)
-                .saturating_add(1)
-                .saturating_sub(operation.failed),
-        ),
+        ConcurrencyMode::Strict => most.min(tolerance(operation).saturating_add(1).saturating_sub(operation.failed)),
     };
     most as usize
 }
 
 /// Begins accounts while there is room.
-fn fill(
-    world: &World,
-    instances: &mut BTreeMap<AccountId, Instance>,
-    operation: &mut OperationRecord,
-    at: Timestamp,
-) {
+fn fill(world: &World, instances: &mut BTreeMap<AccountId, Instance>, operation: &mut OperationRecord, at: Timestamp) {
     while operation.under_way.len() < places(operation) {
         let Some(account) = operation.waiting.pop_front() else {
             return;
         };
-        if is_suspended(world, account) && !matches!(operation.work, Work::Delete { retain: true })
-        {
+        if is_suspended(world, account) && !matches!(operation.work, Work::Delete { retain: true }) {
             skip(instances, operation, account);
             continue;
         }
@@ -342,16 +305,11 @@ fn is_suspended(world: &World, account: AccountId) -> bool {
 }
 
 /// A suspended account takes no place and counts as no failure (AWS-FACTS 8).
-fn skip(
-    instances: &mut BTreeMap<AccountId, Instance>,
-    operation: &mut OperationRecord,
-    account: AccountId,
-) {
+fn skip(instances: &mut BTreeMap<AccountId, Instance>, operation: &mut OperationRecord, account: AccountId) {
     // A result has no status for it: of those that it can have, this is what an emulator of AWS gives.
-    operation.outcomes.insert(
-        account,
-        Outcome::new(DetailedStatus::Cancelled, "Account is suspended"),
-    );
+    operation
+        .outcomes
+        .insert(account, Outcome::new(DetailedStatus::Cancelled, "Account is suspended"));
     if !matches!(operation.work, Work::Drift)
         && let Some(instance) = instances.get_mut(&account)
     {
@@ -409,11 +367,7 @@ fn finish(
     }
     operation.outcomes.insert(account, outcome);
     if operation.failed > tolerance(operation) {
-        cancel(
-            instances,
-            operation,
-            "Cancelled since failure tolerance has exceeded",
-        );
+        cancel(instances, operation, "Cancelled since failure tolerance has exceeded");
     }
 }
 
@@ -454,9 +408,7 @@ fn detect(
     at: Timestamp,
 ) -> Result<(), String> {
     instance.drift_checked = Some(at);
-    let found = instance
-        .stack
-        .and_then(|serial| stack::drifts(world, account, serial));
+    let found = instance.stack.and_then(|serial| stack::drifts(world, account, serial));
     let Some(drifts) = found else {
         instance.drift = DriftStatus::Unknown;
         return Err("The stack does not exist".into());
@@ -471,11 +423,7 @@ fn detect(
 }
 
 /// Gives up the accounts that it hasn't begun.
-pub(super) fn cancel(
-    instances: &mut BTreeMap<AccountId, Instance>,
-    operation: &mut OperationRecord,
-    reason: &str,
-) {
+pub(super) fn cancel(instances: &mut BTreeMap<AccountId, Instance>, operation: &mut OperationRecord, reason: &str) {
     for account in std::mem::take(&mut operation.waiting) {
         operation
             .outcomes

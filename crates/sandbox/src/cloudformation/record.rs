@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use billctl_core::model::{AccountId, Arn, OuId, REGION};
 use billctl_core::service::Tags;
 use billctl_core::service::cloudformation::{
-    AccountFilter, AutoDeployment, DetailedStatus, DriftStatus, InstanceStatus, OperationAction,
-    OperationId, OperationResult, OperationStatus, Parameters, Preferences, ResourceDrift,
-    StackInstance, StackSetOperation, StackSetSpec, Targets,
+    AccountFilter, AutoDeployment, DetailedStatus, DriftStatus, InstanceStatus, OperationAction, OperationId,
+    OperationResult, OperationStatus, Parameters, Preferences, ResourceDrift, StackInstance, StackSetOperation,
+    StackSetSpec, Targets,
 };
 
 /// A StackSet.
@@ -35,9 +35,7 @@ pub(super) struct SetRecord {
 impl SetRecord {
     /// Whether an operation is running or queued.
     pub(super) fn is_busy(&self) -> bool {
-        self.operations
-            .iter()
-            .any(|operation| !operation.status.is_over())
+        self.operations.iter().any(|operation| !operation.status.is_over())
     }
 
     pub(super) fn operation(&self, id: &OperationId) -> Option<&OperationRecord> {
@@ -80,28 +78,16 @@ pub(super) struct Behind {
 
 impl Instance {
     /// As a list shows it that knows nothing younger than `horizon`.
-    pub(super) fn listed_at(
-        &self,
-        stack_set: &str,
-        account: AccountId,
-        horizon: Timestamp,
-    ) -> Option<StackInstance> {
+    pub(super) fn listed_at(&self, stack_set: &str, account: AccountId, horizon: Timestamp) -> Option<StackInstance> {
         let listed = self.listed(stack_set, account);
-        match self
-            .behind
-            .as_deref()
-            .filter(|behind| behind.changed > horizon)
-        {
+        match self.behind.as_deref().filter(|behind| behind.changed > horizon) {
             None => Some(listed),
-            Some(behind) => behind
-                .was
-                .clone()
-                .map(|(status, detailed, last)| StackInstance {
-                    status,
-                    detailed_status: Some(detailed),
-                    last_operation: Some(last),
-                    ..listed
-                }),
+            Some(behind) => behind.was.clone().map(|(status, detailed, last)| StackInstance {
+                status,
+                detailed_status: Some(detailed),
+                last_operation: Some(last),
+                ..listed
+            }),
         }
     }
 
@@ -124,10 +110,7 @@ impl Instance {
 
 /// A stack's name as StackSets makes it.
 pub(super) fn stack_name(stack_set: &str, serial: u64) -> String {
-    format!(
-        "StackSet-{stack_set}-{:08x}-0000-4000-8000-{serial:012x}",
-        serial
-    )
+    format!("StackSet-{stack_set}-{:08x}-0000-4000-8000-{serial:012x}", serial)
 }
 
 pub(super) fn stack_id(stack_set: &str, account: AccountId, serial: u64) -> Arn {
@@ -236,16 +219,8 @@ impl Outcome {
         let is_known = self.at.is_none_or(|at| at <= horizon);
         OperationResult {
             account,
-            status: if is_known {
-                self.status
-            } else {
-                DetailedStatus::Running
-            },
-            reason: if is_known {
-                self.reason.clone()
-            } else {
-                String::new()
-            },
+            status: if is_known { self.status } else { DetailedStatus::Running },
+            reason: if is_known { self.reason.clone() } else { String::new() },
         }
     }
 }
@@ -305,8 +280,7 @@ impl OperationRecord {
             ended: self.ended,
             failed_instances: Some(self.failed),
             targets: None,
-            reason: (self.status == OperationStatus::Failed)
-                .then(|| "The failure tolerance was exceeded".to_owned()),
+            reason: (self.status == OperationStatus::Failed).then(|| "The failure tolerance was exceeded".to_owned()),
         }
     }
 }

@@ -64,14 +64,7 @@ pub(super) fn put_stack(
         .blueprint(revision, &instance.overrides, account)
         .map_err(|error| error.0)?;
     match instance.stack {
-        Some(serial) => update_stack(
-            world,
-            stack_set,
-            revision,
-            account,
-            serial,
-            &instance.overrides,
-        ),
+        Some(serial) => update_stack(world, stack_set, revision, account, serial, &instance.overrides),
         None => {
             if let Some(taken) = collision(world, account, &blueprint.resources) {
                 return Err(taken);
@@ -142,20 +135,14 @@ fn update_stack(
         ..old.clone()
     };
     if !old.edits.is_empty() {
-        let before = world
-            .cloudformation
-            .resources(account, old)
-            .map_err(|error| error.0)?;
-        let after = world
-            .cloudformation
-            .resources(account, &new)
-            .map_err(|error| error.0)?;
+        let before = world.cloudformation.resources(account, old).map_err(|error| error.0)?;
+        let after = world.cloudformation.resources(account, &new).map_err(|error| error.0)?;
         // CloudFormation compares templates, not the account: only what the template changes is touched, and to
         // touch what is gone fails.
         for resource in &after {
-            let same = before.iter().any(|old| {
-                old.logical_id == resource.logical_id && old.properties == resource.properties
-            });
+            let same = before
+                .iter()
+                .any(|old| old.logical_id == resource.logical_id && old.properties == resource.properties);
             if same {
                 continue;
             }
@@ -173,12 +160,11 @@ fn update_stack(
             new.edits.remove(&resource.logical_id);
         }
     }
-    if let Some(stack) = world.members.get_mut(&account).and_then(|member| {
-        member
-            .stacks
-            .iter_mut()
-            .find(|stack| stack.serial == serial)
-    }) {
+    if let Some(stack) = world
+        .members
+        .get_mut(&account)
+        .and_then(|member| member.stacks.iter_mut().find(|stack| stack.serial == serial))
+    {
         *stack = new;
     }
     Ok(serial)
@@ -241,17 +227,8 @@ pub(super) fn drifts(world: &World, account: AccountId, serial: u64) -> Option<V
                 let status = match live(stack, resource) {
                     None => "DELETED",
                     Some(actual) => {
-                        compare(
-                            "",
-                            &resource.properties,
-                            &actual.properties,
-                            &mut differences,
-                        );
-                        if differences.is_empty() {
-                            "IN_SYNC"
-                        } else {
-                            "MODIFIED"
-                        }
+                        compare("", &resource.properties, &actual.properties, &mut differences);
+                        if differences.is_empty() { "IN_SYNC" } else { "MODIFIED" }
                     }
                 };
                 ResourceDrift {
@@ -342,20 +319,14 @@ impl World {
 
     /// The rule that forwards the alarm in a member account, as it is now.
     pub fn member_rule(&self, account: AccountId) -> Option<MemberRule> {
-        self.live_stacks(account).find_map(|stack| {
-            template::rule(&self.live_resource(account, stack, template::RULE)?).ok()
-        })
+        self.live_stacks(account)
+            .find_map(|stack| template::rule(&self.live_resource(account, stack, template::RULE)?).ok())
     }
 
     /// The role that the rule sends with in a member account, as it is now.
     pub fn member_role(&self, account: AccountId) -> Option<MemberRole> {
-        self.live_stacks(account).find_map(|stack| {
-            template::role(
-                &self.live_resource(account, stack, template::ROLE)?,
-                account,
-            )
-            .ok()
-        })
+        self.live_stacks(account)
+            .find_map(|stack| template::role(&self.live_resource(account, stack, template::ROLE)?, account).ok())
     }
 
     fn live_stacks(&self, account: AccountId) -> impl Iterator<Item = &Stack> {
@@ -366,12 +337,7 @@ impl World {
             .iter()
     }
 
-    fn live_resource(
-        &self,
-        account: AccountId,
-        stack: &Stack,
-        resource_type: &str,
-    ) -> Option<Resource> {
+    fn live_resource(&self, account: AccountId, stack: &Stack, resource_type: &str) -> Option<Resource> {
         self.cloudformation
             .resources(account, stack)
             .ok()?
@@ -394,9 +360,7 @@ impl World {
         }
         let (resource_type, change) = match edit {
             HandEdit::DeleteAlarm => (template::ALARM, None),
-            HandEdit::AlarmThreshold(usd) => {
-                (template::ALARM, Some(("Threshold", Value::from(*usd))))
-            }
+            HandEdit::AlarmThreshold(usd) => (template::ALARM, Some(("Threshold", Value::from(*usd)))),
             HandEdit::DeleteRole => (template::ROLE, None),
             HandEdit::DisableRule => (template::RULE, Some(("State", Value::from("DISABLED")))),
             HandEdit::DeleteRetainedStacks => return Ok(()),
@@ -411,12 +375,7 @@ impl World {
         let stack = self
             .members
             .get_mut(&account)
-            .and_then(|member| {
-                member
-                    .stacks
-                    .iter_mut()
-                    .find(|stack| stack.serial == serial)
-            })
+            .and_then(|member| member.stacks.iter_mut().find(|stack| stack.serial == serial))
             .ok_or_else(nothing)?;
         match change {
             None => {

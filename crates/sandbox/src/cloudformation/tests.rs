@@ -13,9 +13,8 @@ use crate::{Sandbox, seed};
 use billctl_core::model::{AccountState, OuId};
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::cloudformation::{
-    AccountFilter, Amount, AutoDeployment, ConcurrencyMode, DetailedStatus, InstanceStatus,
-    InstancesRequest, OperationId, OperationResult, OperationStatus, Preferences,
-    StackSetOperation, StackSetSpec, Targets,
+    AccountFilter, Amount, AutoDeployment, ConcurrencyMode, DetailedStatus, InstanceStatus, InstancesRequest,
+    OperationId, OperationResult, OperationStatus, Preferences, StackSetOperation, StackSetSpec, Targets,
 };
 use billctl_core::service::{CloudFormation, ServiceError, Tags, all_pages};
 
@@ -34,10 +33,7 @@ fn spec() -> StackSetSpec {
         template: TEMPLATE.into(),
         parameters: parameters(&[
             ("Threshold", "100"),
-            (
-                "EventBusArn",
-                "arn:aws:events:us-east-1:111111111111:event-bus/billctl",
-            ),
+            ("EventBusArn", "arn:aws:events:us-east-1:111111111111:event-bus/billctl"),
         ]),
         tags: Tags::new(),
         auto_deployment: AutoDeployment {
@@ -85,14 +81,13 @@ impl House {
     fn ou(&self, path: &str) -> OuId {
         self.sandbox.peek(|world| {
             let ous: Vec<_> = world.organizations.ous().collect();
-            path.split('/')
-                .fold(world.organizations.root().clone(), |at, name| {
-                    ous.iter()
-                        .find(|ou| ou.parent.as_ref() == Some(&at) && ou.name == name)
-                        .unwrap()
-                        .id
-                        .clone()
-                })
+            path.split('/').fold(world.organizations.root().clone(), |at, name| {
+                ous.iter()
+                    .find(|ou| ou.parent.as_ref() == Some(&at) && ou.name == name)
+                    .unwrap()
+                    .id
+                    .clone()
+            })
         })
     }
 
@@ -138,10 +133,7 @@ impl House {
     }
 
     async fn status(&self, operation: &str) -> StackSetOperation {
-        self.sandbox
-            .describe_operation(SET, &id(operation))
-            .await
-            .unwrap()
+        self.sandbox.describe_operation(SET, &id(operation)).await.unwrap()
     }
 
     async fn wait(&self, operation: &str) -> StackSetOperation {
@@ -177,10 +169,7 @@ impl House {
     }
 
     async fn overrides(&self, name: &str) -> Parameters {
-        self.sandbox
-            .describe_overrides(SET, self.account(name))
-            .await
-            .unwrap()
+        self.sandbox.describe_overrides(SET, self.account(name)).await.unwrap()
     }
 
     /// The threshold of the alarm that is really in the account.

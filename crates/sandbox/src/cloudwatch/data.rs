@@ -100,11 +100,7 @@ fn evaluate(
 ) -> Result<Vec<(Timestamp, f64)>> {
     let start_for = |period: u32| request.start.max(world.now - retention(period));
     match &query.source {
-        QuerySource::Stat {
-            metric,
-            period,
-            stat,
-        } => {
+        QuerySource::Stat { metric, period, stat } => {
             let Some(source) = source(world, viewer, metric) else {
                 return Ok(Vec::new());
             };
@@ -122,8 +118,7 @@ fn evaluate(
                 .ok_or_else(|| refuse("no query is a statistic"))?;
             let start = start_for(period);
             let starts = grid(start, end, period);
-            let expressions: Vec<(&str, &Expr)> =
-                expressions.iter().map(|(id, expr)| (*id, expr)).collect();
+            let expressions: Vec<(&str, &Expr)> = expressions.iter().map(|(id, expr)| (*id, expr)).collect();
             let values = frame_values(
                 &request.queries,
                 &expressions,

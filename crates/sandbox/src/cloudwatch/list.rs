@@ -27,11 +27,7 @@ pub(super) fn list_metrics(
     };
     // At most 30 (API reference).
     if dimensions.len() > 30 {
-        return Err(invalid(
-            OPERATION,
-            "InvalidParameterValue",
-            "Too many dimensions",
-        ));
+        return Err(invalid(OPERATION, "InvalidParameterValue", "Too many dimensions"));
     }
     if namespace != BILLING || name != CHARGES || !world.billing_alerts {
         return Ok(Page::last(Vec::new()));
@@ -50,10 +46,7 @@ pub(super) fn list_metrics(
         .and_then(|value| value.as_ref()?.parse().ok());
     let mut found = all_charges(world, only).filter(matches).skip(skip);
     let items: Vec<Metric> = found.by_ref().take(METRICS_PAGE_SIZE).collect();
-    let next = found
-        .next()
-        .is_some()
-        .then(|| (skip + METRICS_PAGE_SIZE).to_string());
+    let next = found.next().is_some().then(|| (skip + METRICS_PAGE_SIZE).to_string());
     Ok(Page { items, next })
 }
 
@@ -79,38 +72,27 @@ fn all_charges(world: &World, only: Option<AccountId>) -> impl Iterator<Item = M
             .charged_accounts()
             .filter(move |id| only.is_none_or(|only| only == *id))
             // A metric is listed from its first datapoint on.
-            .filter(
-                |id| match (ledger.published(*id, None), opened(world, *id)) {
-                    (Some(published), _) => !published.is_empty(),
-                    (None, Some(opened)) => {
-                        let seen = world.now - world.publications.payer_late();
-                        !world.publications.times(*id, opened, seen).is_empty()
-                    }
-                    (None, None) => true,
-                },
-            )
+            .filter(|id| match (ledger.published(*id, None), opened(world, *id)) {
+                (Some(published), _) => !published.is_empty(),
+                (None, Some(opened)) => {
+                    let seen = world.now - world.publications.payer_late();
+                    !world.publications.times(*id, opened, seen).is_empty()
+                }
+                (None, None) => true,
+            })
     };
     let totals = only.is_none().then(|| {
-        let mut services: Vec<String> = accounts()
-            .flat_map(|account| ledger.services(account))
-            .collect();
+        let mut services: Vec<String> = accounts().flat_map(|account| ledger.services(account)).collect();
         services.sort_unstable();
         services.dedup();
-        std::iter::once(metric(None, None)).chain(
+        std::iter::once(metric(None, None)).chain(services.into_iter().map(move |service| metric(None, Some(&service))))
+    });
+    totals.into_iter().flatten().chain(accounts().flat_map(move |account| {
+        let services = ledger.services(account);
+        std::iter::once(metric(Some(account), None)).chain(
             services
                 .into_iter()
-                .map(move |service| metric(None, Some(&service))),
+                .map(move |service| metric(Some(account), Some(&service))),
         )
-    });
-    totals
-        .into_iter()
-        .flatten()
-        .chain(accounts().flat_map(move |account| {
-            let services = ledger.services(account);
-            std::iter::once(metric(Some(account), None)).chain(
-                services
-                    .into_iter()
-                    .map(move |service| metric(Some(account), Some(&service))),
-            )
-        }))
+    }))
 }

@@ -132,10 +132,7 @@ impl Expr {
         let mut step: Option<i64> = None;
         self.visit(&mut |expr| {
             let own = match expr {
-                Self::Call(
-                    Function::Date | Function::Day | Function::Month | Function::Year,
-                    _,
-                ) => 86_400,
+                Self::Call(Function::Date | Function::Day | Function::Month | Function::Year, _) => 86_400,
                 Self::Call(Function::Hour | Function::Minute | Function::Epoch, _) => 21_600,
                 _ => return,
             };
@@ -170,15 +167,11 @@ impl Expr {
                 .get(id.as_str())
                 .cloned()
                 .unwrap_or_else(|| Value::Series(vec![None; frame.starts.len()])),
-            Self::Array(items) => {
-                Value::Array(items.iter().map(|item| item.evaluate(frame)).collect())
-            }
+            Self::Array(items) => Value::Array(items.iter().map(|item| item.evaluate(frame)).collect()),
             Self::Negate(inner) => map(&inner.evaluate(frame), |value| Some(-value)),
-            Self::Binary(operator, left, right) => zip(
-                &left.evaluate(frame),
-                &right.evaluate(frame),
-                |left, right| apply(*operator, left, right),
-            ),
+            Self::Binary(operator, left, right) => zip(&left.evaluate(frame), &right.evaluate(frame), |left, right| {
+                apply(*operator, left, right)
+            }),
             Self::Call(function, arguments) => call(*function, arguments, frame),
         }
     }
@@ -260,9 +253,7 @@ fn call(function: Function, arguments: &[Expr], frame: &Frame<'_>) -> Value {
         Function::Fill => fill(first, values.get(1), frame),
         Function::Max => fold(first, |items| items.iter().copied().reduce(f64::max)),
         Function::Min => fold(first, |items| items.iter().copied().reduce(f64::min)),
-        Function::Sum => fold(first, |items| {
-            (!items.is_empty()).then(|| items.iter().sum())
-        }),
+        Function::Sum => fold(first, |items| (!items.is_empty()).then(|| items.iter().sum())),
         Function::Avg => fold(first, |items| {
             (!items.is_empty()).then(|| items.iter().sum::<f64>() / items.len() as f64)
         }),
@@ -283,27 +274,14 @@ fn differences(value: &Value, frame: &Frame<'_>, per_second: bool) -> Value {
         let now = item(value, index)?;
         let (last, at) = before.replace((now, *start))?;
         let seconds = start.duration_since(at).as_secs_f64();
-        Some(if per_second {
-            (now - last) / seconds
-        } else {
-            now - last
-        })
+        Some(if per_second { (now - last) / seconds } else { now - last })
     });
     Value::Series(changes.collect())
 }
 
-fn choose(
-    condition: &Value,
-    then: Option<&Value>,
-    other: Option<&Value>,
-    frame: &Frame<'_>,
-) -> Value {
+fn choose(condition: &Value, then: Option<&Value>, other: Option<&Value>, frame: &Frame<'_>) -> Value {
     let pick = |index| {
-        let chosen = if item(condition, index)? != 0.0 {
-            then
-        } else {
-            other
-        };
+        let chosen = if item(condition, index)? != 0.0 { then } else { other };
         item(chosen?, index)
     };
     Value::Series((0..frame.starts.len()).map(pick).collect())
@@ -330,8 +308,7 @@ fn fold(value: &Value, reduce: impl Fn(&[f64]) -> Option<f64>) -> Value {
             Some(periods) => Value::Series(
                 (0..periods)
                     .map(|index| {
-                        let known: Vec<f64> =
-                            series.iter().filter_map(|one| item(one, index)).collect();
+                        let known: Vec<f64> = series.iter().filter_map(|one| item(one, index)).collect();
                         reduce(&known)
                     })
                     .collect(),

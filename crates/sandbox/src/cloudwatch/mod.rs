@@ -19,9 +19,9 @@ use super::metrics::Ledger;
 use super::{Sandbox, World};
 use billctl_core::model::{Arn, REGION};
 use billctl_core::service::cloudwatch::{
-    Alarm, AlarmState, AlarmStatus, CloudWatch, DELETE_ALARMS, DELETE_DASHBOARDS, DESCRIBE_ALARMS,
-    DataRequest, GET_DASHBOARD, GET_METRIC_DATA, LIST_METRICS, Metric, MetricQuery, PUT_DASHBOARD,
-    PUT_METRIC_ALARM, QuerySource, Series,
+    Alarm, AlarmState, AlarmStatus, CloudWatch, DELETE_ALARMS, DELETE_DASHBOARDS, DESCRIBE_ALARMS, DataRequest,
+    GET_DASHBOARD, GET_METRIC_DATA, LIST_METRICS, Metric, MetricQuery, PUT_DASHBOARD, PUT_METRIC_ALARM, QuerySource,
+    Series,
 };
 use billctl_core::service::{Kind, Operation, Page, Result, ServiceError, Tags};
 
@@ -56,16 +56,11 @@ fn invalid(operation: Operation, code: &str, message: impl Into<String>) -> Serv
 }
 
 /// The queries' expressions, parsed, after checking that ids are unique, known and well formed.
-pub(super) fn check_queries(
-    queries: &[MetricQuery],
-) -> std::result::Result<BTreeMap<&str, math::Expr>, String> {
+pub(super) fn check_queries(queries: &[MetricQuery]) -> std::result::Result<BTreeMap<&str, math::Expr>, String> {
     let mut ids = BTreeSet::new();
     for query in queries {
         let well_formed = query.id.starts_with(|c: char| c.is_ascii_lowercase())
-            && query
-                .id
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || c == '_');
+            && query.id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !well_formed {
             return Err(format!("the id `{}` is not valid", query.id));
         }
@@ -101,24 +96,15 @@ fn check_alarm(alarm: &Alarm) -> std::result::Result<(), String> {
     }
     if !matches!(
         alarm.comparison.as_str(),
-        "GreaterThanThreshold"
-            | "GreaterThanOrEqualToThreshold"
-            | "LessThanThreshold"
-            | "LessThanOrEqualToThreshold"
+        "GreaterThanThreshold" | "GreaterThanOrEqualToThreshold" | "LessThanThreshold" | "LessThanOrEqualToThreshold"
     ) {
-        return Err(format!(
-            "ComparisonOperator `{}` is not valid",
-            alarm.comparison
-        ));
+        return Err(format!("ComparisonOperator `{}` is not valid", alarm.comparison));
     }
     if !matches!(
         alarm.treat_missing_data.as_str(),
         "missing" | "ignore" | "breaching" | "notBreaching"
     ) {
-        return Err(format!(
-            "TreatMissingData `{}` is not valid",
-            alarm.treat_missing_data
-        ));
+        return Err(format!("TreatMissingData `{}` is not valid", alarm.treat_missing_data));
     }
     if !alarm.threshold.is_finite() {
         return Err("the threshold is not a number".to_owned());
@@ -127,13 +113,7 @@ fn check_alarm(alarm: &Alarm) -> std::result::Result<(), String> {
         return Err(format!("an alarm has at most {MAX_ALARM_METRICS} metrics"));
     }
     check_queries(&alarm.metrics)?;
-    if alarm
-        .metrics
-        .iter()
-        .filter(|query| query.return_data)
-        .count()
-        != 1
-    {
+    if alarm.metrics.iter().filter(|query| query.return_data).count() != 1 {
         return Err("exactly one metric must return data".to_owned());
     }
     let Some(period) = period(alarm) else {
@@ -234,10 +214,7 @@ impl CloudWatch for Sandbox {
     async fn delete_alarms(&self, names: &[String]) -> Result<()> {
         self.call(DELETE_ALARMS, |world| {
             // All or nothing (API reference).
-            if let Some(missing) = names
-                .iter()
-                .find(|name| !world.cloudwatch.alarms.contains_key(*name))
-            {
+            if let Some(missing) = names.iter().find(|name| !world.cloudwatch.alarms.contains_key(*name)) {
                 return Err(ServiceError::new(
                     DELETE_ALARMS,
                     Kind::NotFound,
@@ -253,11 +230,7 @@ impl CloudWatch for Sandbox {
         .await
     }
 
-    async fn get_metric_data(
-        &self,
-        request: &DataRequest,
-        token: Option<String>,
-    ) -> Result<Page<Series>> {
+    async fn get_metric_data(&self, request: &DataRequest, token: Option<String>) -> Result<Page<Series>> {
         self.call(GET_METRIC_DATA, |world| {
             data::get_metric_data(world, world.management_account(), request, token.as_deref())
         })
@@ -311,10 +284,7 @@ impl CloudWatch for Sandbox {
                     "The dashboard's name may hold letters, digits, hyphens and underscores only",
                 ));
             }
-            world
-                .cloudwatch
-                .dashboards
-                .insert(name.to_owned(), body.clone());
+            world.cloudwatch.dashboards.insert(name.to_owned(), body.clone());
             Ok(())
         })
         .await
@@ -348,11 +318,7 @@ fn no_dashboard(operation: Operation, name: &str) -> ServiceError {
 
 impl World {
     /// GetMetricData as the notifier calls it: in the payer, one page.
-    pub(super) fn metric_data(
-        &self,
-        request: &DataRequest,
-        token: Option<&str>,
-    ) -> Result<Page<Series>> {
+    pub(super) fn metric_data(&self, request: &DataRequest, token: Option<&str>) -> Result<Page<Series>> {
         data::get_metric_data(self, self.management_account(), request, token)
     }
 

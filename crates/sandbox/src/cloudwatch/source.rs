@@ -38,12 +38,7 @@ pub(crate) enum Source {
 /// organisation's total without (AWS-FACTS 1).
 pub(crate) fn source(world: &World, viewer: AccountId, metric: &Metric) -> Option<Source> {
     let payer = world.management_account();
-    let has = |names: &[&str]| {
-        metric
-            .dimensions
-            .keys()
-            .all(|key| names.contains(&key.as_str()))
-    };
+    let has = |names: &[&str]| metric.dimensions.keys().all(|key| names.contains(&key.as_str()));
     let dimension = |name: &str| metric.dimensions.get(name).cloned();
     match (metric.namespace.as_str(), metric.name.as_str()) {
         (BILLING, CHARGES) => {
@@ -84,11 +79,9 @@ pub(crate) fn source(world: &World, viewer: AccountId, metric: &Metric) -> Optio
                 _ => return None,
             },
         }),
-        ("AWS/SQS", "ApproximateNumberOfMessagesVisible") if viewer == payer => {
-            Some(Source::Messages {
-                queue: dimension("QueueName").filter(|_| has(&["QueueName"]))?,
-            })
-        }
+        ("AWS/SQS", "ApproximateNumberOfMessagesVisible") if viewer == payer => Some(Source::Messages {
+            queue: dimension("QueueName").filter(|_| has(&["QueueName"]))?,
+        }),
         _ => None,
     }
 }
@@ -105,9 +98,7 @@ impl Source {
     /// When it has datapoints in `[start, end)`, oldest first.
     pub(crate) fn times(&self, world: &World, start: Timestamp, end: Timestamp) -> Vec<Timestamp> {
         match self {
-            Self::Charges {
-                account, service, ..
-            } => {
+            Self::Charges { account, service, .. } => {
                 let account = account.unwrap_or_else(|| world.management_account());
                 let ledger = &world.cloudwatch.ledger;
                 match ledger.published(account, service.as_deref()) {
@@ -156,14 +147,11 @@ impl Source {
                 None => Spender::new(ledger, *account).month_to_date(service.as_deref(), times),
             },
             Self::Charges {
-                account: None,
-                service,
-                ..
+                account: None, service, ..
             } => {
                 let mut sums: Vec<Option<f64>> = vec![None; times.len()];
                 for account in world.charged_accounts() {
-                    let own =
-                        Spender::new(ledger, account).month_to_date(service.as_deref(), times);
+                    let own = Spender::new(ledger, account).month_to_date(service.as_deref(), times);
                     for (sum, value) in sums.iter_mut().zip(own) {
                         if let Some(value) = value {
                             *sum = Some(cents(sum.unwrap_or(0.0) + value) as f64 / 100.0);
@@ -177,31 +165,19 @@ impl Source {
                 let messages = world.sqs.messages(queue);
                 times
                     .iter()
-                    .map(|at| {
-                        Some(messages.iter().filter(|message| message.at <= *at).count() as f64)
-                    })
+                    .map(|at| Some(messages.iter().filter(|message| message.at <= *at).count() as f64))
                     .collect()
             }
         }
     }
 
     /// Its datapoints in `[start, end)` that are seen now, oldest first.
-    pub(crate) fn seen(
-        &self,
-        world: &World,
-        start: Timestamp,
-        end: Timestamp,
-    ) -> Vec<(Timestamp, f64)> {
+    pub(crate) fn seen(&self, world: &World, start: Timestamp, end: Timestamp) -> Vec<(Timestamp, f64)> {
         self.points(world, start, end.min(world.now - self.late()))
     }
 
     /// Its datapoints in `[start, end)`, oldest first.
-    pub(crate) fn points(
-        &self,
-        world: &World,
-        start: Timestamp,
-        end: Timestamp,
-    ) -> Vec<(Timestamp, f64)> {
+    pub(crate) fn points(&self, world: &World, start: Timestamp, end: Timestamp) -> Vec<(Timestamp, f64)> {
         let times = self.times(world, start, end);
         let values = self.values(world, &times);
         times

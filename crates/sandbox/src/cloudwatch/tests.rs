@@ -61,8 +61,7 @@ async fn every_account_and_service_has_a_metric_and_pages_hold_500() {
     let accounts = metrics
         .iter()
         .filter(|metric| {
-            metric.dimensions.contains_key("LinkedAccount")
-                && !metric.dimensions.contains_key("ServiceName")
+            metric.dimensions.contains_key("LinkedAccount") && !metric.dimensions.contains_key("ServiceName")
         })
         .count();
     assert_eq!(accounts, 201);
@@ -80,20 +79,12 @@ async fn the_end_is_exclusive_and_the_past_is_there_from_the_start() {
         start: now - SignedDuration::from_hours(60 * 24),
         end,
     };
-    let page = services
-        .cloudwatch
-        .get_metric_data(&ask(now), None)
-        .await
-        .unwrap();
+    let page = services.cloudwatch.get_metric_data(&ask(now), None).await.unwrap();
     let points = &page.items[0].points;
     assert!((235..=245).contains(&points.len()), "{}", points.len());
     let last = points.last().unwrap().0;
     // The bucket of the last publication begins at `last`: nothing of it is before its own start.
-    let page = services
-        .cloudwatch
-        .get_metric_data(&ask(last), None)
-        .await
-        .unwrap();
+    let page = services.cloudwatch.get_metric_data(&ask(last), None).await.unwrap();
     assert_eq!(page.items[0].points.len(), points.len() - 1);
 }
 
@@ -102,19 +93,13 @@ async fn a_large_answer_comes_in_pages_and_loses_nothing() {
     let (sandbox, services) = services();
     let account = sandbox.peek(World::management_account);
     let now = services.clock.now();
-    let queries: Vec<MetricQuery> = (0..200)
-        .map(|number| series(&format!("q{number}"), account))
-        .collect();
+    let queries: Vec<MetricQuery> = (0..200).map(|number| series(&format!("q{number}"), account)).collect();
     let request = DataRequest {
         queries,
         start: now - SignedDuration::from_hours(200 * 24),
         end: now,
     };
-    let first = services
-        .cloudwatch
-        .get_metric_data(&request, None)
-        .await
-        .unwrap();
+    let first = services.cloudwatch.get_metric_data(&request, None).await.unwrap();
     assert!(first.next.is_some());
     let all = all_pages(|token| services.cloudwatch.get_metric_data(&request, token))
         .await
@@ -163,10 +148,7 @@ async fn what_cloudwatch_refuses_is_refused() {
         ok_actions: Vec::new(),
         insufficient_data_actions: Vec::new(),
     };
-    let answer = services
-        .cloudwatch
-        .put_metric_alarm(&alarm, &Tags::new())
-        .await;
+    let answer = services.cloudwatch.put_metric_alarm(&alarm, &Tags::new()).await;
     assert_eq!(code(answer), "ValidationError");
     alarm.metrics = vec![series("m1", account)];
     services
@@ -175,10 +157,7 @@ async fn what_cloudwatch_refuses_is_refused() {
         .await
         .unwrap();
     alarm.evaluation_periods = 1_000;
-    let answer = services
-        .cloudwatch
-        .put_metric_alarm(&alarm, &Tags::new())
-        .await;
+    let answer = services.cloudwatch.put_metric_alarm(&alarm, &Tags::new()).await;
     assert_eq!(code(answer), "ValidationError");
     let answer = services.cloudwatch.delete_alarms(&["b".into()]).await;
     assert_eq!(code(answer), "ResourceNotFound");
@@ -210,10 +189,7 @@ async fn short_periods_are_kept_for_fewer_days() {
     for (period, days) in [(3_600, 80), (7_200, 80), (300, 63), (900, 63), (60, 15)] {
         let times = read(&services, account, period).await;
         let oldest = services.clock.now().duration_since(times[0]).as_hours();
-        assert!(
-            (days * 24 - 8..=days * 24).contains(&oldest),
-            "{period}: {oldest}"
-        );
+        assert!((days * 24 - 8..=days * 24).contains(&oldest), "{period}: {oldest}");
     }
 }
 

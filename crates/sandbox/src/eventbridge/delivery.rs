@@ -72,9 +72,7 @@ pub(crate) fn publish(world: &mut World, bus: &str, event: &Value, forwarded: bo
     let id = text(event, "id").to_owned();
     if matching.is_empty() {
         let now = world.now;
-        world
-            .eventbridge
-            .note(now, &id, bus, "no rule on the bus matches");
+        world.eventbridge.note(now, &id, bus, "no rule on the bus matches");
     }
     for (rule, targets) in matching {
         let arn = world.rule_arn(bus, &rule);
@@ -83,18 +81,12 @@ pub(crate) fn publish(world: &mut World, bus: &str, event: &Value, forwarded: bo
                 Ok(outcome) => outcome,
                 Err((code, message)) => {
                     let kept = dead_letter(world, &arn, target, event, code, &message);
-                    let place = if kept {
-                        "put on the dead-letter queue"
-                    } else {
-                        "lost"
-                    };
+                    let place = if kept { "put on the dead-letter queue" } else { "lost" };
                     format!("{place}: {code}: {message}")
                 }
             };
             let now = world.now;
-            world
-                .eventbridge
-                .note(now, &id, &format!("{bus}/{rule}"), outcome);
+            world.eventbridge.note(now, &id, &format!("{bus}/{rule}"), outcome);
         }
     }
 }
@@ -138,26 +130,15 @@ fn send(
             if world.sqs.receive_from_rule(&target.arn, rule, message) {
                 Ok(format!("put on {}", target.arn))
             } else {
-                let why = format!(
-                    "there is no queue {}, or its policy refuses the rule",
-                    target.arn
-                );
+                let why = format!("there is no queue {}, or its policy refuses the rule", target.arn);
                 Err(("NO_PERMISSIONS", why))
             }
         }
-        other => Err((
-            "NO_RESOURCE",
-            format!("the sandbox has no target `{other}`"),
-        )),
+        other => Err(("NO_RESOURCE", format!("the sandbox has no target `{other}`"))),
     }
 }
 
-fn may_use(
-    world: &World,
-    rule: &Arn,
-    target: &StoredTarget,
-    action: &str,
-) -> Result<(), (&'static str, String)> {
+fn may_use(world: &World, rule: &Arn, target: &StoredTarget, action: &str) -> Result<(), (&'static str, String)> {
     let Some(role) = &target.role else {
         return Err(("NO_PERMISSIONS", "the target has no role".to_owned()));
     };
@@ -175,10 +156,7 @@ fn may_use(
             let why = match fault {
                 RoleFault::NotAssumable => format!("{EVENTS_SERVICE} can't assume {role}"),
                 RoleFault::NotAllowed => {
-                    format!(
-                        "{role} is not authorized to perform {action} on {}",
-                        target.arn
-                    )
+                    format!("{role} is not authorized to perform {action} on {}", target.arn)
                 }
             };
             // Permission errors aren't retried (AWS-FACTS 4).
@@ -186,14 +164,7 @@ fn may_use(
         })
 }
 
-fn dead_letter(
-    world: &mut World,
-    rule: &Arn,
-    target: &StoredTarget,
-    event: &Value,
-    code: &str,
-    message: &str,
-) -> bool {
+fn dead_letter(world: &mut World, rule: &Arn, target: &StoredTarget, event: &Value, code: &str, message: &str) -> bool {
     let Some(queue) = &target.dead_letter else {
         return false;
     };
@@ -229,18 +200,14 @@ pub fn from_member(world: &mut World, account: AccountId, event: &Value) {
     if !rule.enabled || !matches(&rule.pattern, event) {
         return;
     }
-    let (id, hop) = (
-        text(event, "id").to_owned(),
-        format!("{account}/{}", rule.name),
-    );
-    let refusal =
-        match member_role_fault(world, account, &rule.name, rule.role.as_ref(), &rule.target) {
-            Some(why) => Some(why),
-            None => {
-                let role = rule.role.as_ref().map_or("", Arn::as_str);
-                from_account(world, account, role, &rule.target, event).err()
-            }
-        };
+    let (id, hop) = (text(event, "id").to_owned(), format!("{account}/{}", rule.name));
+    let refusal = match member_role_fault(world, account, &rule.name, rule.role.as_ref(), &rule.target) {
+        Some(why) => Some(why),
+        None => {
+            let role = rule.role.as_ref().map_or("", Arn::as_str);
+            from_account(world, account, role, &rule.target, event).err()
+        }
+    };
     let now = world.now;
     let outcome = refusal.unwrap_or_else(|| format!("sent to {}", rule.target));
     world.eventbridge.note(now, &id, &hop, outcome);
@@ -257,18 +224,11 @@ fn member_role_fault(
     let Some(role_arn) = role_arn else {
         return Some("lost: the target has no role".to_owned());
     };
-    let role = world
-        .member_role(account)
-        .filter(|role| role.arn == *role_arn);
+    let role = world.member_role(account).filter(|role| role.arn == *role_arn);
     let Some(role) = role else {
         return Some(format!("lost: there is no role {role_arn}"));
     };
-    let rule_arn = Arn::new(
-        "events",
-        billctl_core::model::REGION,
-        account,
-        &format!("rule/{rule}"),
-    );
+    let rule_arn = Arn::new("events", billctl_core::model::REGION, account, &format!("rule/{rule}"));
     let context = RequestContext::default()
         .with("aws:SourceArn", &rule_arn)
         .with("aws:SourceAccount", account);
@@ -293,8 +253,7 @@ fn member_role_fault(
             context: &RequestContext::default(),
         },
     );
-    (allowed != Decision::Allowed)
-        .then(|| format!("lost: {role_arn} may not events:PutEvents on {bus}"))
+    (allowed != Decision::Allowed).then(|| format!("lost: {role_arn} may not events:PutEvents on {bus}"))
 }
 
 /// An event that a rule of another account forwards to a bus of the payer with that account's role: the bus's policy
@@ -302,13 +261,7 @@ fn member_role_fault(
 ///
 /// # Errors
 /// Why the bus doesn't take it.
-pub fn from_account(
-    world: &mut World,
-    account: AccountId,
-    role: &str,
-    bus: &Arn,
-    event: &Value,
-) -> Result<(), String> {
+pub fn from_account(world: &mut World, account: AccountId, role: &str, bus: &Arn, event: &Value) -> Result<(), String> {
     let name = bus.resource().trim_start_matches("event-bus/").to_owned();
     let Some(stored) = world.eventbridge.buses.get(&name) else {
         return Err(format!("lost: there is no bus {bus}"));

@@ -17,10 +17,9 @@ use super::policy::{PolicyKind, check};
 use super::{Sandbox, World};
 use billctl_core::model::{Arn, REGION};
 use billctl_core::service::eventbridge::{
-    CREATE_EVENT_BUS, DEFAULT_BUS, DELETE_EVENT_BUS, DELETE_RULE, DESCRIBE_EVENT_BUS,
-    DESCRIBE_RULE, EventBridge, EventBus, LIST_TAGS_FOR_RESOURCE, LIST_TARGETS_BY_RULE, NewEvent,
-    PUT_EVENTS, PUT_PERMISSION, PUT_RULE, PUT_TARGETS, REMOVE_PERMISSION, REMOVE_TARGETS, Rule,
-    Target,
+    CREATE_EVENT_BUS, DEFAULT_BUS, DELETE_EVENT_BUS, DELETE_RULE, DESCRIBE_EVENT_BUS, DESCRIBE_RULE, EventBridge,
+    EventBus, LIST_TAGS_FOR_RESOURCE, LIST_TARGETS_BY_RULE, NewEvent, PUT_EVENTS, PUT_PERMISSION, PUT_RULE,
+    PUT_TARGETS, REMOVE_PERMISSION, REMOVE_TARGETS, Rule, Target,
 };
 use billctl_core::service::{Kind, Operation, Result, ServiceError, Tags};
 
@@ -110,9 +109,7 @@ impl State {
     }
 
     fn bus_mut(&mut self, operation: Operation, name: &str) -> Result<&mut Bus> {
-        self.buses
-            .get_mut(name)
-            .ok_or_else(|| no_bus(operation, name))
+        self.buses.get_mut(name).ok_or_else(|| no_bus(operation, name))
     }
 
     fn rule(&self, operation: Operation, bus: &str, name: &str) -> Result<&StoredRule> {
@@ -221,10 +218,7 @@ impl EventBridge for Sandbox {
 
     async fn list_tags(&self, bus: &Arn) -> Result<Tags> {
         self.read(LIST_TAGS_FOR_RESOURCE, |world| {
-            let name = bus
-                .resource()
-                .strip_prefix("event-bus/")
-                .unwrap_or_default();
+            let name = bus.resource().strip_prefix("event-bus/").unwrap_or_default();
             let found = world.eventbridge.bus(LIST_TAGS_FOR_RESOURCE, name)?;
             Ok(found.tags.clone())
         })
@@ -255,10 +249,7 @@ impl EventBridge for Sandbox {
     async fn delete_event_bus(&self, name: &str) -> Result<()> {
         self.call(DELETE_EVENT_BUS, |world| {
             if name == DEFAULT_BUS {
-                return Err(invalid(
-                    DELETE_EVENT_BUS,
-                    "Cannot delete event bus default.",
-                ));
+                return Err(invalid(DELETE_EVENT_BUS, "Cannot delete event bus default."));
             }
             // Deleting one that isn't there is no error: the operation declares none (API model).
             if let Some(bus) = world.eventbridge.buses.get(name)
@@ -303,9 +294,9 @@ impl EventBridge for Sandbox {
                 .and_then(|policy| policy.get_mut("Statement"))
                 .and_then(Value::as_array_mut);
             let found = statements.and_then(|statements| {
-                let at = statements.iter().position(|statement| {
-                    statement.get("Sid").and_then(Value::as_str) == Some(statement_id)
-                })?;
+                let at = statements
+                    .iter()
+                    .position(|statement| statement.get("Sid").and_then(Value::as_str) == Some(statement_id))?;
                 statements.remove(at);
                 Some(statements.is_empty())
             });
@@ -342,23 +333,15 @@ impl EventBridge for Sandbox {
     }
 
     async fn put_rule(&self, rule: &Rule) -> Result<()> {
-        self.call(PUT_RULE, |world| setup::put_rule(world, rule))
-            .await
+        self.call(PUT_RULE, |world| setup::put_rule(world, rule)).await
     }
 
     async fn delete_rule(&self, bus: &str, name: &str) -> Result<()> {
         self.call(DELETE_RULE, |world| {
             let stored = world.eventbridge.bus_mut(DELETE_RULE, bus)?;
             // Deleting one that isn't there is no error.
-            if stored
-                .rules
-                .get(name)
-                .is_some_and(|rule| !rule.targets.is_empty())
-            {
-                return Err(invalid(
-                    DELETE_RULE,
-                    "Rule can't be deleted since it has targets.",
-                ));
+            if stored.rules.get(name).is_some_and(|rule| !rule.targets.is_empty()) {
+                return Err(invalid(DELETE_RULE, "Rule can't be deleted since it has targets."));
             }
             stored.rules.remove(name);
             Ok(())
@@ -385,10 +368,8 @@ impl EventBridge for Sandbox {
     }
 
     async fn put_targets(&self, bus: &str, rule: &str, targets: &[Target]) -> Result<()> {
-        self.call(PUT_TARGETS, |world| {
-            setup::put_targets(world, bus, rule, targets)
-        })
-        .await
+        self.call(PUT_TARGETS, |world| setup::put_targets(world, bus, rule, targets))
+            .await
     }
 
     async fn remove_targets(&self, bus: &str, rule: &str, ids: &[String]) -> Result<()> {
@@ -403,8 +384,7 @@ impl EventBridge for Sandbox {
     }
 
     async fn put_event(&self, event: &NewEvent) -> Result<String> {
-        self.call(PUT_EVENTS, |world| setup::put_event(world, event))
-            .await
+        self.call(PUT_EVENTS, |world| setup::put_event(world, event)).await
     }
 }
 

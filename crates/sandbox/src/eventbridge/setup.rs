@@ -4,15 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::{
-    MAX_EVENT_BYTES, MAX_TARGETS, StoredRule, StoredTarget, delivery, invalid, seconds, valid_name,
-};
+use super::{MAX_EVENT_BYTES, MAX_TARGETS, StoredRule, StoredTarget, delivery, invalid, seconds, valid_name};
 use crate::World;
 use crate::policy::RequestContext;
 use billctl_core::model::{Arn, REGION};
-use billctl_core::service::eventbridge::{
-    NewEvent, PUT_EVENTS, PUT_RULE, PUT_TARGETS, Rule, Target,
-};
+use billctl_core::service::eventbridge::{NewEvent, PUT_EVENTS, PUT_RULE, PUT_TARGETS, Rule, Target};
 use billctl_core::service::{Kind, Result, ServiceError};
 
 pub(super) fn put_rule(world: &mut World, rule: &Rule) -> Result<()> {
@@ -45,12 +41,7 @@ pub(super) fn put_rule(world: &mut World, rule: &Rule) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn put_targets(
-    world: &mut World,
-    bus: &str,
-    rule: &str,
-    targets: &[Target],
-) -> Result<()> {
+pub(super) fn put_targets(world: &mut World, bus: &str, rule: &str, targets: &[Target]) -> Result<()> {
     let stored = world.eventbridge.rule(PUT_TARGETS, bus, rule)?;
     let added = targets
         .iter()
@@ -97,10 +88,7 @@ fn check_target(world: &World, rule: &Arn, target: &Target) -> Result<()> {
         "states" if target.arn.account() != Some(world.management_account()) => {
             return Err(invalid(
                 PUT_TARGETS,
-                format!(
-                    "Adding cross-account target is not permitted: {}.",
-                    target.arn
-                ),
+                format!("Adding cross-account target is not permitted: {}.", target.arn),
             ));
         }
         _ => {}
@@ -115,10 +103,7 @@ fn check_target(world: &World, rule: &Arn, target: &Target) -> Result<()> {
     }
     if let Some(role) = &target.role_arn {
         let context = assume_context(world, rule);
-        if !world
-            .iam
-            .assumable(role, delivery::EVENTS_SERVICE, &context, world.now)
-        {
+        if !world.iam.assumable(role, delivery::EVENTS_SERVICE, &context, world.now) {
             // Also what a role gets that was made a moment ago: callers wait and try again.
             return Err(invalid(
                 PUT_TARGETS,
@@ -140,20 +125,12 @@ pub(super) fn assume_context(world: &World, rule: &Arn) -> RequestContext {
 }
 
 pub(super) fn put_event(world: &mut World, event: &NewEvent) -> Result<String> {
-    let refuse = |code: &str, message: &str| {
-        Err(ServiceError::new(PUT_EVENTS, Kind::Invalid, code, message))
-    };
+    let refuse = |code: &str, message: &str| Err(ServiceError::new(PUT_EVENTS, Kind::Invalid, code, message));
     if event.source.starts_with("aws.") {
-        return refuse(
-            "NotAuthorizedForSourceException",
-            "Not authorized for the source.",
-        );
+        return refuse("NotAuthorizedForSourceException", "Not authorized for the source.");
     }
     if event.source.is_empty() || event.detail_type.is_empty() {
-        return refuse(
-            "InvalidArgument",
-            "Parameter Source or DetailType is not valid.",
-        );
+        return refuse("InvalidArgument", "Parameter Source or DetailType is not valid.");
     }
     if !event.detail.is_object() {
         return refuse("MalformedDetail", "Detail is malformed.");

@@ -54,28 +54,18 @@ async fn a_bus_with_rules_and_a_rule_with_targets_stay() {
         .put_rule(&rule("r", "b", json!({"source": ["x"]})))
         .await
         .unwrap();
-    assert_eq!(
-        code(events.delete_event_bus("b").await),
-        "ValidationException"
-    );
+    assert_eq!(code(events.delete_event_bus("b").await), "ValidationException");
     events.delete_rule("b", "r").await.unwrap();
     events.delete_event_bus("b").await.unwrap();
     // And once more, which is no error.
     events.delete_event_bus("b").await.unwrap();
-    assert_eq!(
-        code(events.describe_event_bus("b").await),
-        "ResourceNotFoundException"
-    );
+    assert_eq!(code(events.describe_event_bus("b").await), "ResourceNotFoundException");
 }
 
 #[tokio::test]
 async fn a_pattern_that_is_none_is_refused() {
     let (_, services) = services();
-    for wrong in [
-        json!({}),
-        json!({"source": "x"}),
-        json!({"source": [{"prefixx": "a"}]}),
-    ] {
+    for wrong in [json!({}), json!({"source": "x"}), json!({"source": [{"prefixx": "a"}]})] {
         let answer = services
             .eventbridge
             .put_rule(&rule("r", "default", wrong.clone()))
@@ -114,16 +104,10 @@ async fn a_new_role_can_be_used_only_after_a_while() {
         code(services.sfn.create_state_machine(&machine).await),
         "AccessDeniedException"
     );
-    services
-        .clock
-        .sleep(std::time::Duration::from_secs(10))
-        .await;
+    services.clock.sleep(std::time::Duration::from_secs(10)).await;
     let arn = services.sfn.create_state_machine(&machine).await.unwrap();
     // The same again is harmless; another definition is not the same.
-    assert_eq!(
-        services.sfn.create_state_machine(&machine).await.unwrap(),
-        arn
-    );
+    assert_eq!(services.sfn.create_state_machine(&machine).await.unwrap(), arn);
     let other = NewStateMachine {
         definition: json!({"QueryLanguage": "JSONata", "StartAt": "T", "States": {"T": {"Type": "Succeed"}}}),
         ..machine
@@ -146,12 +130,7 @@ async fn a_new_role_can_be_used_only_after_a_while() {
         extras: None,
     };
     assert_eq!(
-        code(
-            services
-                .eventbridge
-                .put_targets("default", "r", &[target])
-                .await
-        ),
+        code(services.eventbridge.put_targets("default", "r", &[target]).await),
         "ValidationException"
     );
     sandbox.peek(|world| assert!(world.eventbridge.log().is_empty()));
@@ -165,10 +144,7 @@ async fn roles_are_refused_as_iam_refuses_them() {
     assert_eq!(code(iam.get_role("nobody").await), "NoSuchEntity");
     assert_eq!(code(iam.get_role_policy("r", "p").await), "NoSuchEntity");
     assert_eq!(
-        code(
-            iam.put_role_policy("r", "p", &json!({"Statement": []}))
-                .await
-        ),
+        code(iam.put_role_policy("r", "p", &json!({"Statement": []})).await),
         "MalformedPolicyDocument"
     );
     let policy = json!({"Version": "2012-10-17", "Statement": [{
@@ -188,23 +164,11 @@ fn patterns_match_as_in_eventbridge() {
     });
     for (pattern, expected) in [
         (json!({"source": ["aws.cloudwatch"]}), true),
-        (
-            json!({"source": ["aws.ec2", {"prefix": "aws.cloud"}]}),
-            true,
-        ),
-        (
-            json!({"source": [{"anything-but": ["aws.cloudwatch"]}]}),
-            false,
-        ),
-        (
-            json!({"detail": {"state": {"value": ["OK", "ALARM"]}}}),
-            true,
-        ),
+        (json!({"source": ["aws.ec2", {"prefix": "aws.cloud"}]}), true),
+        (json!({"source": [{"anything-but": ["aws.cloudwatch"]}]}), false),
+        (json!({"detail": {"state": {"value": ["OK", "ALARM"]}}}), true),
         (json!({"detail": {"state": {"value": ["OK"]}}}), false),
-        (
-            json!({"detail": {"size": [{"numeric": [">", 10, "<=", 12]}]}}),
-            true,
-        ),
+        (json!({"detail": {"size": [{"numeric": [">", 10, "<=", 12]}]}}), true),
         (json!({"detail": {"none": [{"exists": false}]}}), true),
         (json!({"detail": {"size": [{"exists": false}]}}), false),
         (json!({"account": [{"suffix": "3333"}]}), true),
@@ -212,10 +176,7 @@ fn patterns_match_as_in_eventbridge() {
             json!({"detail": {"tags": {"ses:configuration-set": ["billctl"]}}}),
             true,
         ),
-        (
-            json!({"source": ["aws.cloudwatch"], "region": ["us-east-1"]}),
-            false,
-        ),
+        (json!({"source": ["aws.cloudwatch"], "region": ["us-east-1"]}), false),
     ] {
         assert_eq!(delivery::matches(&pattern, &event), expected, "{pattern}");
     }

@@ -76,10 +76,7 @@ async fn two_processes_see_each_other() {
     let clock = super::super::SimulatedClock::new(two);
     let before = clock.now();
     clock.sleep(Duration::from_secs(60)).await;
-    assert_eq!(
-        one.peek(|world| world.now.duration_since(before)).as_secs(),
-        60
-    );
+    assert_eq!(one.peek(|world| world.now.duration_since(before)).as_secs(), 60);
 }
 
 #[tokio::test]
@@ -125,10 +122,7 @@ async fn concurrent_writers_lose_nothing() {
 #[tokio::test]
 async fn a_death_before_the_effect_leaves_the_world_and_every_later_call_fails() {
     let sandbox = with_faults(Faults {
-        die: Some(Die {
-            at: 2,
-            after: false,
-        }),
+        die: Some(Die { at: 2, after: false }),
         ..Faults::default()
     });
     sandbox.get_caller_identity().await.unwrap();
@@ -173,11 +167,7 @@ async fn throttled_calls_come_through_by_retrying() {
         sandbox.get_caller_identity().await.unwrap();
     }
     let count = sandbox.gate().counts()[&billctl_core::service::sts::GET_CALLER_IDENTITY];
-    assert!(
-        (20..80).contains(&count.throttled),
-        "{} throttled",
-        count.throttled
-    );
+    assert!((20..80).contains(&count.throttled), "{} throttled", count.throttled);
 }
 
 #[tokio::test]
@@ -189,10 +179,7 @@ async fn a_denied_action_stays_denied_and_has_no_effect() {
     let error = turn_off_alerts(&sandbox).await.unwrap_err();
     assert_eq!(error.kind, Kind::Denied);
     assert!(alerts(&sandbox));
-    assert_eq!(
-        sandbox.gate().counts()[&ACTIVATE_ORGANIZATIONS_ACCESS].calls,
-        1
-    );
+    assert_eq!(sandbox.gate().counts()[&ACTIVATE_ORGANIZATIONS_ACCESS].calls, 1);
 }
 
 #[tokio::test]
@@ -201,9 +188,6 @@ async fn a_call_takes_the_latency_of_the_world() {
     world.latency = Duration::from_millis(30);
     let sandbox = Sandbox::in_memory(world);
     let began = Instant::now();
-    sandbox
-        .read(GET_BILLING_PREFERENCES, |_| Ok(()))
-        .await
-        .unwrap();
+    sandbox.read(GET_BILLING_PREFERENCES, |_| Ok(())).await.unwrap();
     assert!(began.elapsed() >= Duration::from_millis(30));
 }

@@ -28,16 +28,9 @@ fn metric(query: &MetricQuery) -> Value {
     match &query.source {
         QuerySource::Expression { expression } => {
             fields.insert("expression".to_owned(), json!(expression));
-            fields.insert(
-                "label".to_owned(),
-                json!(query.label.as_deref().unwrap_or(expression)),
-            );
+            fields.insert("label".to_owned(), json!(query.label.as_deref().unwrap_or(expression)));
         }
-        QuerySource::Stat {
-            metric,
-            period,
-            stat,
-        } => {
+        QuerySource::Stat { metric, period, stat } => {
             fields.insert(
                 "metricStat".to_owned(),
                 json!({
@@ -57,18 +50,8 @@ fn metric(query: &MetricQuery) -> Value {
 }
 
 /// The whole event, as it is on the account's default bus.
-pub(super) fn state_change(
-    world: &mut World,
-    account: AccountId,
-    alarm: &Alarm,
-    change: &Change,
-) -> Value {
-    let arn = Arn::new(
-        "cloudwatch",
-        REGION,
-        account,
-        &format!("alarm:{}", alarm.name),
-    );
+pub(super) fn state_change(world: &mut World, account: AccountId, alarm: &Alarm, change: &Change) -> Value {
+    let arn = Arn::new("cloudwatch", REGION, account, &format!("alarm:{}", alarm.name));
     let mut state = Map::from_iter([
         ("value".to_owned(), json!(word(change.state))),
         ("reason".to_owned(), json!(change.reason)),

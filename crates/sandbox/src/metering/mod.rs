@@ -58,11 +58,7 @@ struct Transition {
 fn deliver(world: &mut World, mut transitions: Vec<Transition>, to: Timestamp) {
     transitions.sort_by_key(|transition| transition.change.at);
     for transition in transitions {
-        let Transition {
-            account,
-            alarm,
-            change,
-        } = transition;
+        let Transition { account, alarm, change } = transition;
         sfn::wake(world, change.at);
         world.now = change.at;
         let event: Value = event::state_change(world, account, &alarm, &change);
@@ -101,10 +97,7 @@ fn act(world: &mut World, alarm: &Alarm, change: &Change) {
         change.at.strftime("%A %d %B, %Y %H:%M:%S UTC"),
         alarm.description,
     );
-    for topic in actions
-        .iter()
-        .filter_map(|action| action.parse::<Arn>().ok())
-    {
+    for topic in actions.iter().filter_map(|action| action.parse::<Arn>().ok()) {
         if topic.service() == "sns" {
             world.publish(&topic, &subject, &message);
         }
@@ -113,12 +106,7 @@ fn act(world: &mut World, alarm: &Alarm, change: &Change) {
 
 /// Puts a member's alarm in a state, as `SetAlarmState` does: a change goes out like any other, and CloudWatch
 /// evaluates the alarm anew within a minute.
-pub(super) fn set_member_state(
-    world: &mut World,
-    account: AccountId,
-    state: AlarmState,
-    reason: &str,
-) {
+pub(super) fn set_member_state(world: &mut World, account: AccountId, state: AlarmState, reason: &str) {
     let Some((alarm, was)) = world.member_alarm(account) else {
         return;
     };
@@ -140,15 +128,7 @@ pub(super) fn set_member_state(
             reason: reason.to_owned(),
             data: None,
         };
-        deliver(
-            world,
-            vec![Transition {
-                account,
-                alarm,
-                change,
-            }],
-            at,
-        );
+        deliver(world, vec![Transition { account, alarm, change }], at);
         world.now = at;
     }
 }
@@ -233,11 +213,7 @@ fn own(world: &mut World, from: Timestamp, to: Timestamp, on_charges: bool) -> V
         let Some(changes) = watch.changes(world, account, stored.state, fresh, from, to) else {
             continue;
         };
-        world
-            .cloudwatch
-            .metering
-            .own
-            .insert(name.clone(), watch.fingerprint);
+        world.cloudwatch.metering.own.insert(name.clone(), watch.fingerprint);
         transitions.extend(changes.into_iter().map(|change| Transition {
             account,
             alarm: alarm.clone(),

@@ -58,9 +58,7 @@ impl Watch {
             .metrics
             .iter()
             .filter_map(|query| match &query.source {
-                QuerySource::Expression { expression } => {
-                    Some((query.id.clone(), math::parse(expression).ok()?))
-                }
+                QuerySource::Expression { expression } => Some((query.id.clone(), math::parse(expression).ok()?)),
                 QuerySource::Stat { .. } => None,
             })
             .collect();
@@ -116,17 +114,11 @@ impl Watch {
                 (*id, (points, source.late()))
             })
             .collect();
-        let expressions: Vec<(&str, &Expr)> = self
-            .expressions
-            .iter()
-            .map(|(id, expr)| (id.as_str(), expr))
-            .collect();
+        let expressions: Vec<(&str, &Expr)> = self.expressions.iter().map(|(id, expr)| (id.as_str(), expr)).collect();
         let mut state = state;
         let mut changes = Vec::new();
         for at in times {
-            let Verdict::State(next, reason, data) =
-                self.evaluate(&points, &expressions, at, state)
-            else {
+            let Verdict::State(next, reason, data) = self.evaluate(&points, &expressions, at, state) else {
                 continue;
             };
             if next != state {
@@ -162,9 +154,7 @@ impl Watch {
             .metrics
             .iter()
             .filter_map(|query| match &query.source {
-                QuerySource::Stat { metric, .. } => {
-                    Some((query.id.as_str(), source(world, viewer, metric)?))
-                }
+                QuerySource::Stat { metric, .. } => Some((query.id.as_str(), source(world, viewer, metric)?)),
                 QuerySource::Expression { .. } => None,
             })
             .collect()
@@ -172,9 +162,7 @@ impl Watch {
 
     /// Periods looked at; one more than evaluated from, because a rate needs a predecessor.
     fn buckets(&self) -> u32 {
-        self.alarm
-            .evaluation_periods
-            .saturating_add(EXTRA_PERIODS + 1)
+        self.alarm.evaluation_periods.saturating_add(EXTRA_PERIODS + 1)
     }
 
     /// The whole minutes in `(from, to]` in which the answer can differ from the minute before.
@@ -264,10 +252,7 @@ impl Watch {
     fn judge(&self, known: &[(Timestamp, f64)], at: Timestamp, state: AlarmState) -> Verdict {
         let periods = self.alarm.evaluation_periods as usize;
         let missing = periods - known.len();
-        let breaching = known
-            .iter()
-            .filter(|(_, value)| self.breaches(*value))
-            .count();
+        let breaching = known.iter().filter(|(_, value)| self.breaches(*value)).count();
         let treated = self.alarm.treat_missing_data.as_str();
         if known.is_empty() {
             let text = |as_what: &str| {
@@ -304,11 +289,7 @@ impl Watch {
             .iter()
             .map(|(start, value)| format!("{value:.2} ({})", start.strftime("%d/%m/%y %H:%M:%S")))
             .collect();
-        let was = if next == AlarmState::Alarm {
-            "was"
-        } else {
-            "was not"
-        };
+        let was = if next == AlarmState::Alarm { "was" } else { "was not" };
         let reason = format!(
             "Threshold Crossed: {} out of the last {periods} datapoint{} [{}] {was} {} the threshold ({:?}).",
             known.len(),

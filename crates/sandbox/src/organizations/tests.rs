@@ -74,25 +74,16 @@ async fn a_member_may_describe_the_organization_but_not_read_it() {
 async fn an_account_outside_any_organization_gets_not_found() {
     let mut world = seed::demo();
     world.organizations.in_use = false;
-    let error = Sandbox::in_memory(world)
-        .describe_organization()
-        .await
-        .unwrap_err();
+    let error = Sandbox::in_memory(world).describe_organization().await.unwrap_err();
     assert_eq!(error.kind, Kind::NotFound);
-    assert_eq!(
-        error.code.as_deref(),
-        Some("AWSOrganizationsNotInUseException")
-    );
+    assert_eq!(error.code.as_deref(), Some("AWSOrganizationsNotInUseException"));
 }
 
 #[tokio::test]
 async fn an_unknown_parent_and_a_token_of_nobody_are_refused() {
     let sandbox = sandbox();
     let unknown = "ou-zzzz-zzzzzzzz".parse().unwrap();
-    let error = sandbox
-        .list_accounts_for_parent(&unknown, None)
-        .await
-        .unwrap_err();
+    let error = sandbox.list_accounts_for_parent(&unknown, None).await.unwrap_err();
     assert_eq!(error.code.as_deref(), Some("ParentNotFoundException"));
     let root = sandbox.peek(|world| world.organizations.root().clone());
     let error = sandbox

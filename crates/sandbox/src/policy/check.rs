@@ -43,10 +43,7 @@ fn check_statement(statement: &Value, kind: PolicyKind) -> Result<(), String> {
     if let Some(field) = fields.keys().find(|key| !KNOWN.contains(&key.as_str())) {
         return Err(format!("Syntax errors in policy: unknown field {field}"));
     }
-    if !matches!(
-        statement.get("Effect").and_then(Value::as_str),
-        Some("Allow" | "Deny")
-    ) {
+    if !matches!(statement.get("Effect").and_then(Value::as_str), Some("Allow" | "Deny")) {
         return Err("Missing required field Effect".to_owned());
     }
     let has = |one: &str, other: &str| fields.contains_key(one) || fields.contains_key(other);
@@ -57,29 +54,17 @@ fn check_statement(statement: &Value, kind: PolicyKind) -> Result<(), String> {
     if actions.is_empty() {
         return Err("Missing required field Action".to_owned());
     }
-    if let Some(action) = actions
-        .iter()
-        .find(|action| **action != "*" && !action.contains(':'))
-    {
-        return Err(format!(
-            "Actions/Conditions must be prefaced by a vendor: {action}"
-        ));
+    if let Some(action) = actions.iter().find(|action| **action != "*" && !action.contains(':')) {
+        return Err(format!("Actions/Conditions must be prefaced by a vendor: {action}"));
     }
-    let (principal, resource) = (
-        has("Principal", "NotPrincipal"),
-        has("Resource", "NotResource"),
-    );
+    let (principal, resource) = (has("Principal", "NotPrincipal"), has("Resource", "NotResource"));
     match kind {
         PolicyKind::Trust if resource => Err("Has prohibited field Resource".to_owned()),
-        PolicyKind::Identity if principal => {
-            Err("Policy document should not specify a principal.".to_owned())
-        }
+        PolicyKind::Identity if principal => Err("Policy document should not specify a principal.".to_owned()),
         PolicyKind::Identity | PolicyKind::Resource if !resource => {
             Err("Policy statement must contain resources.".to_owned())
         }
-        PolicyKind::Trust | PolicyKind::Resource if !principal => {
-            Err("Missing required field Principal".to_owned())
-        }
+        PolicyKind::Trust | PolicyKind::Resource if !principal => Err("Missing required field Principal".to_owned()),
         PolicyKind::Trust
             if actions
                 .iter()

@@ -81,10 +81,7 @@ fn a_service_is_meant_by_its_name() {
     assert_eq!(assume("events.amazonaws.com", rule), Decision::Allowed);
     assert_eq!(assume("states.amazonaws.com", rule), Decision::Silent);
     assert_eq!(
-        assume(
-            "events.amazonaws.com",
-            "arn:aws:events:us-east-1:111122223333:rule/x"
-        ),
+        assume("events.amazonaws.com", "arn:aws:events:us-east-1:111122223333:rule/x"),
         Decision::Silent
     );
 }
@@ -117,13 +114,7 @@ fn a_policy_of_the_wrong_kind_is_malformed() {
     assert!(check(&trust, PolicyKind::Trust).is_ok());
     assert!(check(&trust, PolicyKind::Identity).is_err());
     assert!(check(&trust, PolicyKind::Resource).is_err());
-    assert!(
-        check(
-            &json!({"Version": "2020-01-01", "Statement": []}),
-            PolicyKind::Trust
-        )
-        .is_err()
-    );
+    assert!(check(&json!({"Version": "2020-01-01", "Statement": []}), PolicyKind::Trust).is_err());
     assert!(check(&json!("text"), PolicyKind::Identity).is_err());
 }
 

@@ -22,12 +22,9 @@ pub(super) fn dkim_token(domain: &str, number: u32) -> String {
 pub(super) fn is_identity(name: &str) -> bool {
     let domain = name.rsplit('@').next().unwrap_or_default();
     domain.contains('.')
-        && domain.split('.').all(|label| {
-            !label.is_empty()
-                && label
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        })
+        && domain
+            .split('.')
+            .all(|label| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
         && name.matches('@').count() <= 1
         && !name.starts_with('@')
         && !name.contains(char::is_whitespace)
@@ -49,11 +46,7 @@ pub(super) fn template(operation: Operation, template: &EmailTemplate) -> Result
     render::check(template).map_err(|why| bad(operation, why))
 }
 
-pub(super) fn destination(
-    world: &World,
-    operation: Operation,
-    destination: &EventDestination,
-) -> Result<()> {
+pub(super) fn destination(world: &World, operation: Operation, destination: &EventDestination) -> Result<()> {
     const TYPES: [&str; 10] = [
         "SEND",
         "REJECT",
@@ -76,17 +69,9 @@ pub(super) fn destination(
     if destination.event_types.is_empty() {
         return Err(bad(operation, "Matching event types are missing."));
     }
-    let default_bus = Arn::new(
-        "events",
-        REGION,
-        world.management_account(),
-        "event-bus/default",
-    );
+    let default_bus = Arn::new("events", REGION, world.management_account(), "event-bus/default");
     match &destination.event_bus_arn {
-        Some(bus) if *bus != default_bus => Err(bad(
-            operation,
-            "Only the default event bus can be a destination.",
-        )),
+        Some(bus) if *bus != default_bus => Err(bad(operation, "Only the default event bus can be a destination.")),
         None => Err(bad(operation, "A destination is missing.")),
         Some(_) => Ok(()),
     }

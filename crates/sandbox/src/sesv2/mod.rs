@@ -19,11 +19,10 @@ pub(super) use send::{SendRequest, bare_address, send};
 
 use super::{Sandbox, World};
 use billctl_core::service::sesv2::{
-    CREATE_CONFIGURATION_SET, CREATE_CONFIGURATION_SET_EVENT_DESTINATION, CREATE_EMAIL_IDENTITY,
-    CREATE_EMAIL_TEMPLATE, ConfigurationSet, DELETE_CONFIGURATION_SET, DELETE_EMAIL_IDENTITY,
-    DELETE_EMAIL_TEMPLATE, EmailIdentity, EmailTemplate, EventDestination, GET_ACCOUNT,
-    GET_CONFIGURATION_SET, GET_CONFIGURATION_SET_EVENT_DESTINATIONS, GET_EMAIL_IDENTITY,
-    GET_EMAIL_TEMPLATE, PUT_EMAIL_IDENTITY_MAIL_FROM_ATTRIBUTES, SesAccount, SesV2,
+    CREATE_CONFIGURATION_SET, CREATE_CONFIGURATION_SET_EVENT_DESTINATION, CREATE_EMAIL_IDENTITY, CREATE_EMAIL_TEMPLATE,
+    ConfigurationSet, DELETE_CONFIGURATION_SET, DELETE_EMAIL_IDENTITY, DELETE_EMAIL_TEMPLATE, EmailIdentity,
+    EmailTemplate, EventDestination, GET_ACCOUNT, GET_CONFIGURATION_SET, GET_CONFIGURATION_SET_EVENT_DESTINATIONS,
+    GET_EMAIL_IDENTITY, GET_EMAIL_TEMPLATE, PUT_EMAIL_IDENTITY_MAIL_FROM_ATTRIBUTES, SesAccount, SesV2,
     TEST_RENDER_EMAIL_TEMPLATE, UPDATE_CONFIGURATION_SET_EVENT_DESTINATION, UPDATE_EMAIL_TEMPLATE,
 };
 use billctl_core::service::{Kind, Operation, Result, ServiceError, Tags};
@@ -136,18 +135,13 @@ impl State {
             verified,
             verification_status: status.to_owned(),
             dkim_tokens: if domain {
-                (0..3)
-                    .map(|number| checks::dkim_token(name, number))
-                    .collect()
+                (0..3).map(|number| checks::dkim_token(name, number)).collect()
             } else {
                 Vec::new()
             },
             dkim_status: Some(if domain { status } else { "NOT_STARTED" }.to_owned()),
             signing_hosted_zone: domain.then(|| "dkim.amazonses.com".to_owned()),
-            mail_from_domain: identity
-                .mail_from
-                .as_ref()
-                .map(|(domain, _)| domain.clone()),
+            mail_from_domain: identity.mail_from.as_ref().map(|(domain, _)| domain.clone()),
             mail_from_status: identity.mail_from.as_ref().map(|(_, since)| {
                 if self.is_done(*since, now) {
                     "SUCCESS".to_owned()
@@ -255,12 +249,15 @@ impl SesV2 for Sandbox {
                 .ok_or_else(|| not_found(OPERATION, "Email identity", identity))?;
             let own = identity.rsplit('@').next().unwrap_or(identity);
             if let Some(domain) = &domain
-                && !domain.ends_with(&format!(".{own}")) {
-                    return Err(bad(
-                        OPERATION,
-                        format!("Provided MAIL-FROM domain <{domain}> is not subdomain of the domain of the identity <{own}>."),
-                    ));
-                }
+                && !domain.ends_with(&format!(".{own}"))
+            {
+                return Err(bad(
+                    OPERATION,
+                    format!(
+                        "Provided MAIL-FROM domain <{domain}> is not subdomain of the domain of the identity <{own}>."
+                    ),
+                ));
+            }
             stored.mail_from = domain.clone().map(|domain| (domain, now));
             Ok(())
         })
@@ -285,10 +282,7 @@ impl SesV2 for Sandbox {
             if world.sesv2.templates.contains_key(&template.name) {
                 return Err(exists(CREATE_EMAIL_TEMPLATE, "Template", &template.name));
             }
-            world
-                .sesv2
-                .templates
-                .insert(template.name.clone(), template.clone());
+            world.sesv2.templates.insert(template.name.clone(), template.clone());
             Ok(())
         })
         .await
@@ -331,8 +325,8 @@ impl SesV2 for Sandbox {
                 .templates
                 .get(name)
                 .ok_or_else(|| not_found(OPERATION, "Template", name))?;
-            let data = serde_json::from_str(data)
-                .map_err(|_| bad(OPERATION, "Invalid template data: it is not JSON."))?;
+            let data =
+                serde_json::from_str(data).map_err(|_| bad(OPERATION, "Invalid template data: it is not JSON."))?;
             let parts = render::render(template, &data).map_err(|why| bad(OPERATION, why))?;
             Ok(parts.mime(world.now))
         })
@@ -376,15 +370,9 @@ impl SesV2 for Sandbox {
     }
 
     async fn delete_configuration_set(&self, name: &str) -> Result<()> {
-        self.call(DELETE_CONFIGURATION_SET, |world| {
-            match world.sesv2.sets.remove(name) {
-                Some(_) => Ok(()),
-                None => Err(not_found(
-                    DELETE_CONFIGURATION_SET,
-                    "Configuration set",
-                    name,
-                )),
-            }
+        self.call(DELETE_CONFIGURATION_SET, |world| match world.sesv2.sets.remove(name) {
+            Some(_) => Ok(()),
+            None => Err(not_found(DELETE_CONFIGURATION_SET, "Configuration set", name)),
         })
         .await
     }
@@ -392,27 +380,17 @@ impl SesV2 for Sandbox {
     async fn get_event_destinations(&self, set: &str) -> Result<Vec<EventDestination>> {
         const OPERATION: Operation = GET_CONFIGURATION_SET_EVENT_DESTINATIONS;
         self.read(OPERATION, |world| {
-            Ok(configuration_set(world, OPERATION, set)?
-                .destinations
-                .clone())
+            Ok(configuration_set(world, OPERATION, set)?.destinations.clone())
         })
         .await
     }
 
-    async fn create_event_destination(
-        &self,
-        set: &str,
-        destination: &EventDestination,
-    ) -> Result<()> {
+    async fn create_event_destination(&self, set: &str, destination: &EventDestination) -> Result<()> {
         const OPERATION: Operation = CREATE_CONFIGURATION_SET_EVENT_DESTINATION;
         self.call(OPERATION, |world| {
             checks::destination(world, OPERATION, destination)?;
             let stored = configuration_set_mut(world, OPERATION, set)?;
-            if stored
-                .destinations
-                .iter()
-                .any(|one| one.name == destination.name)
-            {
+            if stored.destinations.iter().any(|one| one.name == destination.name) {
                 return Err(exists(OPERATION, "Event destination", &destination.name));
             }
             stored.destinations.push(destination.clone());
@@ -421,20 +399,12 @@ impl SesV2 for Sandbox {
         .await
     }
 
-    async fn update_event_destination(
-        &self,
-        set: &str,
-        destination: &EventDestination,
-    ) -> Result<()> {
+    async fn update_event_destination(&self, set: &str, destination: &EventDestination) -> Result<()> {
         const OPERATION: Operation = UPDATE_CONFIGURATION_SET_EVENT_DESTINATION;
         self.call(OPERATION, |world| {
             checks::destination(world, OPERATION, destination)?;
             let stored = configuration_set_mut(world, OPERATION, set)?;
-            match stored
-                .destinations
-                .iter_mut()
-                .find(|one| one.name == destination.name)
-            {
+            match stored.destinations.iter_mut().find(|one| one.name == destination.name) {
                 Some(one) => {
                     *one = destination.clone();
                     Ok(())
@@ -454,11 +424,7 @@ fn configuration_set<'w>(world: &'w World, operation: Operation, name: &str) -> 
         .ok_or_else(|| not_found(operation, "Configuration set", name))
 }
 
-fn configuration_set_mut<'w>(
-    world: &'w mut World,
-    operation: Operation,
-    name: &str,
-) -> Result<&'w mut Set> {
+fn configuration_set_mut<'w>(world: &'w mut World, operation: Operation, name: &str) -> Result<&'w mut Set> {
     world
         .sesv2
         .sets

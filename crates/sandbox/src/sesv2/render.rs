@@ -63,9 +63,9 @@ fn parts(template: &EmailTemplate) -> [(&'static str, &str); 3] {
 pub(super) fn render(template: &EmailTemplate, data: &Value) -> Result<Parts, String> {
     let engine = engine();
     let part = |(part, source): (&str, &str)| {
-        engine.render_template(source, data).map_err(|why| {
-            format!("Attribute is not present in the rendering data, in the {part} part: {why}")
-        })
+        engine
+            .render_template(source, data)
+            .map_err(|why| format!("Attribute is not present in the rendering data, in the {part} part: {why}"))
     };
     let [subject, html, text] = parts(template).map(part);
     Ok(Parts {

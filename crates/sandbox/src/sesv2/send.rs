@@ -58,17 +58,10 @@ impl SendRequest {
     /// # Errors
     /// What is wrong with it, for a `BadRequestException`.
     pub(crate) fn parse(arguments: &Map<String, Value>) -> std::result::Result<Self, String> {
-        let text = |field: &str| {
-            arguments
-                .get(field)
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-        };
+        let text = |field: &str| arguments.get(field).and_then(Value::as_str).map(str::to_owned);
         let destination = arguments.get("Destination");
         let recipients = |field: &str| list(destination.and_then(|one| one.get(field)));
-        let content = arguments
-            .get("Content")
-            .ok_or("The Content of the mail is missing.")?;
+        let content = arguments.get("Content").ok_or("The Content of the mail is missing.")?;
         let request = Self {
             from: text("FromEmailAddress").ok_or("The From address is missing.")?,
             identity_arn: match text("FromEmailAddressIdentityArn") {
@@ -85,12 +78,7 @@ impl SendRequest {
                 .and_then(Value::as_array)
                 .into_iter()
                 .flatten()
-                .filter_map(|tag| {
-                    Some((
-                        tag.get("Name")?.as_str()?.to_owned(),
-                        tag.get("Value")?.clone(),
-                    ))
-                })
+                .filter_map(|tag| Some((tag.get("Name")?.as_str()?.to_owned(), tag.get("Value")?.clone())))
                 .collect(),
             configuration_set: text("ConfigurationSetName"),
         };
@@ -102,9 +90,7 @@ impl SendRequest {
             let bare = bare_address(address);
             !bare.contains('@') || !super::checks::is_identity(bare)
         }) {
-            return Err(format!(
-                "Missing final '@domain' or invalid address <{wrong}>."
-            ));
+            return Err(format!("Missing final '@domain' or invalid address <{wrong}>."));
         }
         // Names and values of tags hold ASCII letters, digits, hyphens and underscores (API reference).
         for (name, value) in &request.tags {
@@ -127,9 +113,7 @@ impl SendRequest {
 
     /// What the caller needs a permission for.
     pub(crate) fn resources(&self, world: &World) -> Vec<String> {
-        let own = |resource: String| {
-            Arn::new("ses", REGION, world.management_account(), &resource).to_string()
-        };
+        let own = |resource: String| Arn::new("ses", REGION, world.management_account(), &resource).to_string();
         let address = bare_address(&self.from);
         let domain = address.rsplit('@').next().unwrap_or(address);
         // SES looks at the address's own identity where there is one, else at the domain's.
@@ -183,8 +167,7 @@ impl Content {
             }
             return Ok(Self::Template {
                 name: name.to_owned(),
-                data: serde_json::from_str(data)
-                    .map_err(|_| "Invalid template data: it is not JSON.")?,
+                data: serde_json::from_str(data).map_err(|_| "Invalid template data: it is not JSON.")?,
             });
         }
         let simple = content
@@ -230,8 +213,7 @@ fn check_addresses(world: &World, request: &SendRequest) -> Result<()> {
             .into_iter()
             .map(|address| bare_address(address))
             .filter(|address| {
-                !address.ends_with(&format!("@{SIMULATOR}"))
-                    && !world.sesv2.is_verified(address, world.now)
+                !address.ends_with(&format!("@{SIMULATOR}")) && !world.sesv2.is_verified(address, world.now)
             })
             .collect();
         if !unverified.is_empty() {

@@ -14,9 +14,7 @@ async fn with_template(html: &str) -> (Sandbox, Services) {
     ses.create_email_identity("billing@example.com", &Tags::new())
         .await
         .unwrap();
-    ses.create_configuration_set("set", &Tags::new())
-        .await
-        .unwrap();
+    ses.create_configuration_set("set", &Tags::new()).await.unwrap();
     ses.create_email_template(&EmailTemplate {
         name: "t".into(),
         subject: "{{subject}}".into(),
@@ -130,10 +128,7 @@ async fn who_is_not_verified_neither_sends_nor_receives_in_the_ses_sandbox() {
             Ok(())
         })
         .unwrap();
-    assert_eq!(
-        code(mail(&sandbox, "a@example.org", &data)),
-        "MessageRejected"
-    );
+    assert_eq!(code(mail(&sandbox, "a@example.org", &data)), "MessageRejected");
     mail(&sandbox, "success@simulator.amazonses.com", &data).unwrap();
     sandbox
         .change(|world| {
@@ -149,10 +144,7 @@ async fn who_is_not_verified_neither_sends_nor_receives_in_the_ses_sandbox() {
         .delete_email_identity("billing@example.com")
         .await
         .unwrap();
-    assert_eq!(
-        code(mail(&sandbox, "a@example.org", &data)),
-        "MessageRejected"
-    );
+    assert_eq!(code(mail(&sandbox, "a@example.org", &data)), "MessageRejected");
 }
 
 #[tokio::test]
@@ -162,10 +154,7 @@ async fn more_mails_a_second_than_allowed_are_throttled() {
     for _ in 0..14 {
         mail(&sandbox, "a@example.org", &data).unwrap();
     }
-    assert_eq!(
-        code(mail(&sandbox, "a@example.org", &data)),
-        "TooManyRequestsException"
-    );
+    assert_eq!(code(mail(&sandbox, "a@example.org", &data)), "TooManyRequestsException");
 }
 
 #[tokio::test]
@@ -173,36 +162,22 @@ async fn what_is_there_or_not_there_is_said_by_its_name() {
     let (_, services) = with_template("").await;
     let ses = &services.sesv2;
     assert_eq!(
-        code(
-            ses.create_email_identity("billing@example.com", &Tags::new())
-                .await
-        ),
+        code(ses.create_email_identity("billing@example.com", &Tags::new()).await),
         "AlreadyExistsException"
     );
-    assert_eq!(
-        code(ses.get_email_identity("x@example.com").await),
-        "NotFoundException"
-    );
+    assert_eq!(code(ses.get_email_identity("x@example.com").await), "NotFoundException");
     assert_eq!(code(ses.get_email_template("x").await), "NotFoundException");
-    assert_eq!(
-        code(ses.delete_configuration_set("x").await),
-        "NotFoundException"
-    );
+    assert_eq!(code(ses.delete_configuration_set("x").await), "NotFoundException");
     assert_eq!(
         code(ses.create_email_identity("no address", &Tags::new()).await),
         "BadRequestException"
     );
-    ses.create_email_identity("example.net", &Tags::new())
-        .await
-        .unwrap();
+    ses.create_email_identity("example.net", &Tags::new()).await.unwrap();
     let identity = ses.get_email_identity("example.net").await.unwrap();
     assert_eq!(identity.dkim_tokens.len(), 3);
     assert!(!identity.verified);
     assert_eq!(
-        code(
-            ses.put_mail_from("example.net", Some("mail.example.com".into()))
-                .await
-        ),
+        code(ses.put_mail_from("example.net", Some("mail.example.com".into())).await),
         "BadRequestException"
     );
 }
@@ -232,11 +207,7 @@ async fn in_the_ses_sandbox_the_recipients_identity_has_to_be_allowed_too() {
     let sender = identity("billing@example.com");
     assert_eq!(
         resources[..3],
-        [
-            sender.clone(),
-            identity("ann@example.org"),
-            identity("example.net")
-        ]
+        [sender.clone(), identity("ann@example.org"), identity("example.net")]
     );
     // A role that may use the sender's identity alone is refused there.
     let may = |allowed: &[String], resources: &[String]| {

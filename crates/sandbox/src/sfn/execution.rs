@@ -19,25 +19,13 @@ const DEEPEST_NESTING: usize = 5;
 pub(crate) fn start_from_rule(world: &mut World, machine: &Arn, event: &Value) -> Result<Arn> {
     let id = event.get("id").and_then(Value::as_str).unwrap_or_default();
     let delivery = world.fresh_event_id();
-    start(
-        world,
-        machine,
-        Some(format!("{id}_{delivery}")),
-        event.clone(),
-    )
+    start(world, machine, Some(format!("{id}_{delivery}")), event.clone())
 }
 
 /// `StartExecution`: answers its ARN. It has run to its end or first wait when this returns, in simulated time yet to
 /// come.
-pub(crate) fn start(
-    world: &mut World,
-    machine: &Arn,
-    name: Option<String>,
-    input: Value,
-) -> Result<Arn> {
-    let refuse = |kind, code: &str, message: String| {
-        Err(ServiceError::new(START_EXECUTION, kind, code, message))
-    };
+pub(crate) fn start(world: &mut World, machine: &Arn, name: Option<String>, input: Value) -> Result<Arn> {
+    let refuse = |kind, code: &str, message: String| Err(ServiceError::new(START_EXECUTION, kind, code, message));
     let (machine_name, _) = world.sfn.machine(START_EXECUTION, machine)?;
     let machine_name = machine_name.to_owned();
     let name = match name {
@@ -124,10 +112,7 @@ fn go_on(world: &mut World, number: u64, from: Option<Pause>) {
     world.sfn.nesting += 1;
     let ran = asl::run(world, &machine, &start, from);
     world.sfn.nesting -= 1;
-    world
-        .sfn
-        .executions
-        .change(number, |execution| execution.follow(ran));
+    world.sfn.executions.change(number, |execution| execution.follow(ran));
 }
 
 /// Stops the executions of a machine that wait: it is deleted.
@@ -165,15 +150,10 @@ impl StoredExecution {
     }
 
     fn follow(&mut self, ran: Ran) {
-        self.history
-            .extend(ran.history.into_iter().map(StoredEvent::from));
+        self.history.extend(ran.history.into_iter().map(StoredEvent::from));
         match ran.stand {
             Stand::Paused(pause) => self.paused = Some(pause),
-            Stand::Ended {
-                status,
-                output,
-                error,
-            } => {
+            Stand::Ended { status, output, error } => {
                 self.status = status;
                 self.stopped = Some(ran.at);
                 self.output = output;
@@ -191,9 +171,7 @@ impl From<HistoryEvent> for StoredEvent {
             at: event.at,
             state: event.state,
             resource: event.resource,
-            output: event
-                .output
-                .filter(|output| asl::is_within(output, MAX_OUTPUT)),
+            output: event.output.filter(|output| asl::is_within(output, MAX_OUTPUT)),
             error: event.error,
         }
     }

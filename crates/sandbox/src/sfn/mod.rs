@@ -20,9 +20,9 @@ use super::policy::RequestContext;
 use super::{Sandbox, World};
 use billctl_core::model::{Arn, REGION};
 use billctl_core::service::sfn::{
-    CREATE_STATE_MACHINE, DELETE_STATE_MACHINE, DESCRIBE_EXECUTION, DESCRIBE_STATE_MACHINE,
-    Execution, ExecutionStatus, GET_EXECUTION_HISTORY, HistoryEvent, LIST_EXECUTIONS,
-    NewStateMachine, START_EXECUTION, StateMachine, StepFunctions, UPDATE_STATE_MACHINE,
+    CREATE_STATE_MACHINE, DELETE_STATE_MACHINE, DESCRIBE_EXECUTION, DESCRIBE_STATE_MACHINE, Execution, ExecutionStatus,
+    GET_EXECUTION_HISTORY, HistoryEvent, LIST_EXECUTIONS, NewStateMachine, START_EXECUTION, StateMachine,
+    StepFunctions, UPDATE_STATE_MACHINE,
 };
 use billctl_core::service::{Kind, Operation, Page, Result, ServiceError, Tags};
 
@@ -175,11 +175,7 @@ impl StoredExecution {
         Execution {
             arn: world.execution_arn(&self.machine, &self.name),
             name: self.name.clone(),
-            status: if running {
-                ExecutionStatus::Running
-            } else {
-                self.status
-            },
+            status: if running { ExecutionStatus::Running } else { self.status },
             started: self.started,
             stopped: self.stopped.filter(|_| !running),
             input: whole.then(|| self.input.clone()),
@@ -218,10 +214,7 @@ impl World {
     }
 
     fn execution(&self, operation: Operation, arn: &Arn) -> Result<&StoredExecution> {
-        let mut parts = arn
-            .resource()
-            .trim_start_matches("execution:")
-            .splitn(2, ':');
+        let mut parts = arn.resource().trim_start_matches("execution:").splitn(2, ':');
         let found = match (parts.next(), parts.next()) {
             (Some(machine), Some(name)) => self.sfn.executions.find(machine, name),
             _ => None,
@@ -280,10 +273,7 @@ fn check_definition(operation: Operation, definition: &Value) -> Result<()> {
 /// Step Functions looks at once whether it can assume the role: also a role made a moment ago is refused so.
 fn check_role(world: &World, operation: Operation, machine: &Arn, role: &Arn) -> Result<()> {
     let context = assume_context(world, machine);
-    if world
-        .iam
-        .assumable(role, STATES_SERVICE, &context, world.now)
-    {
+    if world.iam.assumable(role, STATES_SERVICE, &context, world.now) {
         return Ok(());
     }
     Err(ServiceError::new(
@@ -348,10 +338,7 @@ fn page<T>(operation: Operation, items: Vec<T>, token: Option<&str>) -> Result<P
 }
 
 /// How an execution ended, once it was run, with its error and cause.
-pub(super) fn outcome(
-    world: &World,
-    execution: &Arn,
-) -> Option<(ExecutionStatus, Option<(String, String)>)> {
+pub(super) fn outcome(world: &World, execution: &Arn) -> Option<(ExecutionStatus, Option<(String, String)>)> {
     let found = world.execution(DESCRIBE_EXECUTION, execution).ok()?;
     Some((found.status, found.error.clone()))
 }
@@ -372,16 +359,10 @@ impl StepFunctions for Sandbox {
     }
 
     async fn create_state_machine(&self, machine: &NewStateMachine) -> Result<Arn> {
-        self.call(CREATE_STATE_MACHINE, |world| create(world, machine))
-            .await
+        self.call(CREATE_STATE_MACHINE, |world| create(world, machine)).await
     }
 
-    async fn update_state_machine(
-        &self,
-        arn: &Arn,
-        definition: &Value,
-        role_arn: &Arn,
-    ) -> Result<()> {
+    async fn update_state_machine(&self, arn: &Arn, definition: &Value, role_arn: &Arn) -> Result<()> {
         self.call(UPDATE_STATE_MACHINE, |world| {
             let (name, _) = world.sfn.machine(UPDATE_STATE_MACHINE, arn)?;
             let name = name.to_owned();
@@ -454,18 +435,12 @@ impl StepFunctions for Sandbox {
 
     async fn describe_execution(&self, arn: &Arn) -> Result<Execution> {
         self.read(DESCRIBE_EXECUTION, |world| {
-            Ok(world
-                .execution(DESCRIBE_EXECUTION, arn)?
-                .described(world, true))
+            Ok(world.execution(DESCRIBE_EXECUTION, arn)?.described(world, true))
         })
         .await
     }
 
-    async fn get_execution_history(
-        &self,
-        arn: &Arn,
-        token: Option<String>,
-    ) -> Result<Page<HistoryEvent>> {
+    async fn get_execution_history(&self, arn: &Arn, token: Option<String>) -> Result<Page<HistoryEvent>> {
         self.read(GET_EXECUTION_HISTORY, |world| {
             let events: Vec<HistoryEvent> = world
                 .execution(GET_EXECUTION_HISTORY, arn)?

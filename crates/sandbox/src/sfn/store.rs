@@ -61,10 +61,7 @@ impl Executions {
     }
 
     /// Those of a machine, oldest first, with their numbers.
-    pub(super) fn of<'a>(
-        &'a self,
-        machine: &'a str,
-    ) -> impl Iterator<Item = (u64, &'a StoredExecution)> {
+    pub(super) fn of<'a>(&'a self, machine: &'a str) -> impl Iterator<Item = (u64, &'a StoredExecution)> {
         let all = self.kept.iter().map(|(number, one)| (*number, one));
         all.filter(move |(_, one)| one.machine == machine)
     }
@@ -124,11 +121,7 @@ impl Executions {
 
     /// Forgets the oldest ones that ended 90 days ago, and this one if it did: its name is free then.
     pub(super) fn forget(&mut self, now: Timestamp, machine: &str, name: &str) {
-        let named = self
-            .numbers
-            .get(machine)
-            .and_then(|names| names.get(name))
-            .copied();
+        let named = self.numbers.get(machine).and_then(|names| names.get(name)).copied();
         let over = |one: &StoredExecution| one.stopped.is_some_and(|at| at < now - KEPT);
         if let Some(number) = named
             && self.kept.get(&number).is_some_and(over)

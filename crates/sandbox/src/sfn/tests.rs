@@ -71,9 +71,7 @@ async fn yields(expression: &str, input: Value) -> std::result::Result<Value, St
     }))
     .await;
     let execution = stage.run(input).await;
-    execution
-        .output
-        .ok_or_else(|| execution.error.unwrap_or_default())
+    execution.output.ok_or_else(|| execution.error.unwrap_or_default())
 }
 
 #[tokio::test]
@@ -86,34 +84,18 @@ async fn an_expression_sees_the_input_and_step_functions_own_functions() {
         ("$range(0, 10, 5)", json!([0, 5, 10])),
         ("$random(7) = $random(7)", json!(true)),
         ("$length($uuid())", json!(36)),
-        (
-            "$split($states.context.StateMachine.Id, ':')[6]",
-            json!("m"),
-        ),
+        ("$split($states.context.StateMachine.Id, ':')[6]", json!("m")),
         ("[$states.input.a[$ > 2]]", json!([3])),
     ] {
-        assert_eq!(
-            yields(expression, input.clone()).await,
-            Ok(expected),
-            "{expression}"
-        );
+        assert_eq!(yields(expression, input.clone()).await, Ok(expected), "{expression}");
     }
 }
 
 #[tokio::test]
 async fn an_expression_without_a_value_fails_the_execution() {
-    for expression in [
-        "$states.input.none",
-        "bare",
-        "$nosuch()",
-        "function($x) { $x }",
-    ] {
+    for expression in ["$states.input.none", "bare", "$nosuch()", "function($x) { $x }"] {
         let answer = yields(expression, json!({"bare": 1})).await;
-        assert_eq!(
-            answer,
-            Err("States.QueryEvaluationError".to_owned()),
-            "{expression}"
-        );
+        assert_eq!(answer, Err("States.QueryEvaluationError".to_owned()), "{expression}");
     }
 }
 
@@ -126,10 +108,7 @@ async fn what_a_state_assigns_is_seen_by_the_next_one_only() {
     }))
     .await;
     let execution = stage.run(json!({})).await;
-    assert_eq!(
-        execution.output,
-        Some(json!({"x": 10, "y": 1, "before": 1}))
-    );
+    assert_eq!(execution.output, Some(json!({"x": 10, "y": 1, "before": 1})));
 }
 
 #[tokio::test]
@@ -144,14 +123,8 @@ async fn a_choice_takes_the_first_condition_that_is_met() {
         "D": {"Type": "Succeed", "Output": "small"}
     }))
     .await;
-    assert_eq!(
-        stage.run(json!({"n": 7})).await.output,
-        Some(json!("middle"))
-    );
-    assert_eq!(
-        stage.run(json!({"n": 1})).await.output,
-        Some(json!("small"))
-    );
+    assert_eq!(stage.run(json!({"n": 7})).await.output, Some(json!("middle")));
+    assert_eq!(stage.run(json!({"n": 1})).await.output, Some(json!("small")));
     let failed = stage.run(json!({"n": 11})).await;
     assert_eq!(failed.status, ExecutionStatus::Failed);
     assert_eq!(
@@ -194,10 +167,7 @@ async fn a_call_that_the_role_does_not_allow_is_retried_and_caught_as_the_state_
         .get_execution_history(&execution.arn, None)
         .await
         .unwrap();
-    let failed = history
-        .items
-        .iter()
-        .filter(|event| event.kind == "TaskFailed");
+    let failed = history.items.iter().filter(|event| event.kind == "TaskFailed");
     assert_eq!(failed.count(), 4);
 }
 
@@ -233,10 +203,7 @@ async fn a_name_is_taken_once() {
     };
     named(json!(1)).unwrap();
     stage.services.clock.sleep(Duration::from_secs(60)).await;
-    assert_eq!(
-        named(json!(1)).unwrap_err().code.unwrap(),
-        "ExecutionAlreadyExists"
-    );
+    assert_eq!(named(json!(1)).unwrap_err().code.unwrap(), "ExecutionAlreadyExists");
     assert_eq!(
         stage
             .services

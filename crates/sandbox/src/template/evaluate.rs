@@ -17,13 +17,9 @@ pub(super) fn long_form(yaml: yaml_serde::Value) -> Result<Value> {
     Ok(match yaml {
         Yaml::Null => Value::Null,
         Yaml::Bool(flag) => Value::Bool(flag),
-        Yaml::Number(number) => {
-            serde_json::to_value(number).map_err(|error| TemplateError::new(error.to_string()))?
-        }
+        Yaml::Number(number) => serde_json::to_value(number).map_err(|error| TemplateError::new(error.to_string()))?,
         Yaml::String(text) => Value::String(text),
-        Yaml::Sequence(items) => {
-            Value::Array(items.into_iter().map(long_form).collect::<Result<_>>()?)
-        }
+        Yaml::Sequence(items) => Value::Array(items.into_iter().map(long_form).collect::<Result<_>>()?),
         Yaml::Mapping(entries) => Value::Object(
             entries
                 .into_iter()
@@ -37,10 +33,7 @@ pub(super) fn long_form(yaml: yaml_serde::Value) -> Result<Value> {
                 name @ ("Ref" | "Condition") => (name.to_owned(), argument),
                 "GetAtt" => {
                     let parts = match argument {
-                        Value::String(text) => text
-                            .splitn(2, '.')
-                            .map(|part| Value::String(part.to_owned()))
-                            .collect(),
+                        Value::String(text) => text.splitn(2, '.').map(|part| Value::String(part.to_owned())).collect(),
                         other => other,
                     };
                     ("Fn::GetAtt".to_owned(), parts)
@@ -61,9 +54,7 @@ pub(super) fn references(value: &Value) -> Vec<String> {
 
 fn collect_references(value: &Value, found: &mut Vec<String>) {
     match value {
-        Value::Array(items) => items
-            .iter()
-            .for_each(|item| collect_references(item, found)),
+        Value::Array(items) => items.iter().for_each(|item| collect_references(item, found)),
         Value::Object(fields) => {
             for (name, argument) in fields {
                 match (name.as_str(), argument) {
@@ -138,9 +129,7 @@ impl<'a> Scope<'a> {
 
     pub(super) fn resource(&self, declared: &Declared) -> Result<Resource> {
         self.account_asked.set(false);
-        let mut properties = self
-            .value(&declared.properties)?
-            .unwrap_or(Value::Object(Map::new()));
+        let mut properties = self.value(&declared.properties)?.unwrap_or(Value::Object(Map::new()));
         coerce(&declared.resource_type, &mut properties);
         let name = self.name_of(declared)?;
         let resource = Resource {
@@ -156,8 +145,8 @@ impl<'a> Scope<'a> {
 
     /// A resource's own name, or the one that CloudFormation would make up.
     fn name_of(&self, declared: &Declared) -> Result<String> {
-        let given = properties::name_property(&declared.resource_type)
-            .and_then(|property| declared.properties.get(property));
+        let given =
+            properties::name_property(&declared.resource_type).and_then(|property| declared.properties.get(property));
         let given = match given {
             Some(expression) => self.value(expression)?,
             None => None,
@@ -216,22 +205,16 @@ impl<'a> Scope<'a> {
         match (name, argument) {
             ("Ref", Value::String(target)) => self.reference(target),
             ("Fn::GetAtt", Value::Array(parts)) => match parts.as_slice() {
-                [Value::String(target), Value::String(attribute)] => {
-                    self.attribute(target, attribute).map(Some)
-                }
+                [Value::String(target), Value::String(attribute)] => self.attribute(target, attribute).map(Some),
                 _ => Err(malformed(name)),
             },
             ("Fn::Sub", Value::String(text)) => self.substitute(text, None).map(Some),
             ("Fn::Sub", Value::Array(parts)) => match parts.as_slice() {
-                [Value::String(text), Value::Object(own)] => {
-                    self.substitute(text, Some(own)).map(Some)
-                }
+                [Value::String(text), Value::Object(own)] => self.substitute(text, Some(own)).map(Some),
                 _ => Err(malformed(name)),
             },
             ("Fn::If", Value::Array(parts)) => match parts.as_slice() {
-                [Value::String(condition), yes, no] => {
-                    self.value(if self.condition(condition)? { yes } else { no })
-                }
+                [Value::String(condition), yes, no] => self.value(if self.condition(condition)? { yes } else { no }),
                 _ => Err(malformed(name)),
             },
             ("Fn::FindInMap", Value::Array(parts)) => match parts.as_slice() {
@@ -282,9 +265,10 @@ impl<'a> Scope<'a> {
     }
 
     fn attribute(&self, target: &str, attribute: &str) -> Result<Value> {
-        let declared = self.template.declared_resource(target).ok_or_else(|| {
-            TemplateError::new(format!("Template error: there is no resource {target}"))
-        })?;
+        let declared = self
+            .template
+            .declared_resource(target)
+            .ok_or_else(|| TemplateError::new(format!("Template error: there is no resource {target}")))?;
         if attribute != "Arn" {
             return Err(TemplateError::new(format!(
                 "Template error: resource {target} does not support attribute type {attribute} in Fn::GetAtt"
@@ -308,13 +292,7 @@ impl<'a> Scope<'a> {
             if let Some(literal) = name.strip_prefix('!') {
                 done.push_str(&format!("${{{literal}}}"));
             } else if let Some(expression) = own.and_then(|own| own.get(name)) {
-                done.push_str(
-                    &self
-                        .value(expression)?
-                        .as_ref()
-                        .map(as_text)
-                        .unwrap_or_default(),
-                );
+                done.push_str(&self.value(expression)?.as_ref().map(as_text).unwrap_or_default());
             } else if let Some((target, attribute)) = name.split_once('.') {
                 done.push_str(&as_text(&self.attribute(target, attribute)?));
             } else {
@@ -329,11 +307,7 @@ impl<'a> Scope<'a> {
 
     fn find_in_map(&self, map: &Value, first: &Value, second: &Value) -> Result<Value> {
         let key = |expression: &Value| -> Result<String> {
-            Ok(self
-                .value(expression)?
-                .as_ref()
-                .map(as_text)
-                .unwrap_or_default())
+            Ok(self.value(expression)?.as_ref().map(as_text).unwrap_or_default())
         };
         let (map, first, second) = (key(map)?, key(first)?, key(second)?);
         self.template
@@ -349,9 +323,11 @@ impl<'a> Scope<'a> {
     }
 
     pub(super) fn condition(&self, name: &str) -> Result<bool> {
-        let condition = self.template.conditions.get(name).ok_or_else(|| {
-            TemplateError::new(format!("Template error: unresolved condition {name}"))
-        })?;
+        let condition = self
+            .template
+            .conditions
+            .get(name)
+            .ok_or_else(|| TemplateError::new(format!("Template error: unresolved condition {name}")))?;
         self.holds(condition)
     }
 
@@ -360,9 +336,7 @@ impl<'a> Scope<'a> {
         match function {
             Some(("Fn::Equals", Value::Array(sides))) => match sides.as_slice() {
                 [left, right] => {
-                    let text = |side| -> Result<Option<String>> {
-                        Ok(self.value(side)?.as_ref().map(as_text))
-                    };
+                    let text = |side| -> Result<Option<String>> { Ok(self.value(side)?.as_ref().map(as_text)) };
                     Ok(text(left)? == text(right)?)
                 }
                 _ => Err(malformed("Fn::Equals")),
@@ -390,13 +364,10 @@ impl<'a> Scope<'a> {
 /// `Condition` is one in conditions only: elsewhere (policy documents) it is a plain key.
 fn function(fields: &Map<String, Value>) -> Option<(&str, &Value)> {
     let (name, argument) = fields.iter().next()?;
-    let is_function =
-        name == "Ref" || name.starts_with("Fn::") || (name == "Condition" && argument.is_string());
+    let is_function = name == "Ref" || name.starts_with("Fn::") || (name == "Condition" && argument.is_string());
     (fields.len() == 1 && is_function).then_some((name.as_str(), argument))
 }
 
 fn malformed(name: &str) -> TemplateError {
-    TemplateError::new(format!(
-        "Template error: the argument of {name} is malformed"
-    ))
+    TemplateError::new(format!("Template error: the argument of {name} is malformed"))
 }

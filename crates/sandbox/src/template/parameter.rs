@@ -20,11 +20,7 @@ pub struct Parameter {
 
 impl Parameter {
     pub(super) fn parse(name: &str, declaration: Value) -> Result<Self> {
-        let wrong = |what: &str| {
-            TemplateError::new(format!(
-                "Template format error: [/Parameters/{name}] {what}"
-            ))
-        };
+        let wrong = |what: &str| TemplateError::new(format!("Template format error: [/Parameters/{name}] {what}"));
         let Value::Object(fields) = declaration else {
             return Err(wrong("must be an object"));
         };
@@ -46,8 +42,7 @@ impl Parameter {
             None => None,
             // The whole value must match.
             Some(pattern) => Some(
-                Regex::new(&format!("^(?:{pattern})$"))
-                    .map_err(|error| wrong(&format!("AllowedPattern: {error}")))?,
+                Regex::new(&format!("^(?:{pattern})$")).map_err(|error| wrong(&format!("AllowedPattern: {error}")))?,
             ),
         };
         Ok(Self {
@@ -66,14 +61,9 @@ impl Parameter {
 
     /// Checks a value against the constraints.
     pub(super) fn check(&self, name: &str, value: &str) -> Result<()> {
-        let parsed = value
-            .parse::<f64>()
-            .ok()
-            .filter(|number| number.is_finite());
+        let parsed = value.parse::<f64>().ok().filter(|number| number.is_finite());
         if self.number && parsed.is_none() {
-            return Err(TemplateError::new(format!(
-                "Parameter '{name}' must be a number."
-            )));
+            return Err(TemplateError::new(format!("Parameter '{name}' must be a number.")));
         }
         let within = |number: f64, (least, most): (Option<f64>, Option<f64>)| {
             least.is_none_or(|least| number >= least) && most.is_none_or(|most| number <= most)
@@ -85,18 +75,9 @@ impl Parameter {
         {
             format!(
                 "must be one of AllowedValues [{}]",
-                self.allowed
-                    .iter()
-                    .flatten()
-                    .cloned()
-                    .collect::<Vec<_>>()
-                    .join(", ")
+                self.allowed.iter().flatten().cloned().collect::<Vec<_>>().join(", ")
             )
-        } else if !self
-            .pattern
-            .as_ref()
-            .is_none_or(|pattern| pattern.is_match(value))
-        {
+        } else if !self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(value)) {
             "must match pattern".to_owned()
         } else if !parsed
             .filter(|_| self.number)

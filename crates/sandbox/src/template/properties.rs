@@ -15,12 +15,7 @@ use billctl_core::service::cloudwatch::{Alarm, Metric, MetricQuery, QuerySource}
 pub(super) const KNOWN: [&str; 3] = [ALARM, RULE, ROLE];
 
 /// Properties that are numbers, and ones that are flags: templates may give both as texts.
-const NUMBERS: [&str; 4] = [
-    "Threshold",
-    "EvaluationPeriods",
-    "DatapointsToAlarm",
-    "Period",
-];
+const NUMBERS: [&str; 4] = ["Threshold", "EvaluationPeriods", "DatapointsToAlarm", "Period"];
 const FLAGS: [&str; 2] = ["ReturnData", "ActionsEnabled"];
 
 /// The property that holds the resource's own name.
@@ -53,9 +48,7 @@ pub(super) fn coerce(resource_type: &str, properties: &mut Value) {
                     Value::String(text) if NUMBERS.contains(&name.as_str()) => {
                         serde_json::from_str(text).ok().filter(Value::is_number)
                     }
-                    Value::String(text) if FLAGS.contains(&name.as_str()) => {
-                        text.parse().ok().map(Value::Bool)
-                    }
+                    Value::String(text) if FLAGS.contains(&name.as_str()) => text.parse().ok().map(Value::Bool),
                     _ => None,
                 };
                 match typed {
@@ -64,9 +57,7 @@ pub(super) fn coerce(resource_type: &str, properties: &mut Value) {
                 }
             }
         }
-        Value::Array(items) => items
-            .iter_mut()
-            .for_each(|item| coerce(resource_type, item)),
+        Value::Array(items) => items.iter_mut().for_each(|item| coerce(resource_type, item)),
         _ => {}
     }
 }
@@ -190,12 +181,7 @@ pub fn alarm(resource: &Resource) -> Result<Alarm> {
         ))
     };
     let given: AlarmProperties = parse(resource)?;
-    let single = (
-        given.namespace,
-        given.metric_name,
-        given.statistic,
-        given.period,
-    );
+    let single = (given.namespace, given.metric_name, given.statistic, given.period);
     let metrics = match single {
         (Some(namespace), Some(name), Some(stat), Some(period)) if given.metrics.is_empty() => {
             vec![MetricQuery {
@@ -216,11 +202,7 @@ pub fn alarm(resource: &Resource) -> Result<Alarm> {
                 let source = match (query.expression, query.metric_stat) {
                     (Some(expression), None) => QuerySource::Expression { expression },
                     (None, Some(stat)) => QuerySource::Stat {
-                        metric: metric(
-                            stat.metric.namespace,
-                            stat.metric.metric_name,
-                            stat.metric.dimensions,
-                        ),
+                        metric: metric(stat.metric.namespace, stat.metric.metric_name, stat.metric.dimensions),
                         period: stat.period,
                         stat: stat.stat,
                     },

@@ -11,10 +11,7 @@ fn account() -> AccountId {
 fn parameters(pairs: &[(&str, &str)]) -> Parameters {
     [
         ("Threshold", "100"),
-        (
-            "EventBusArn",
-            "arn:aws:events:us-east-1:111111111111:event-bus/billctl",
-        ),
+        ("EventBusArn", "arn:aws:events:us-east-1:111111111111:event-bus/billctl"),
     ]
     .iter()
     .chain(pairs)
@@ -101,10 +98,7 @@ fn parameters_are_checked_as_cloudformation_does() {
     }
     let template = Template::parse(MEMBER).unwrap();
     let error = template.check_parameters(&Parameters::new()).unwrap_err();
-    assert_eq!(
-        error.0,
-        "Parameters: [EventBusArn, Threshold] must have values"
-    );
+    assert_eq!(error.0, "Parameters: [EventBusArn, Threshold] must have values");
 }
 
 #[test]
@@ -113,10 +107,7 @@ fn what_stacksets_refuse_or_nobody_knows_is_an_error() {
         ("", "Template format error"),
         ("just text", "Template format error"),
         ("Resources: {}", "At least one Resources member"),
-        (
-            "Transform: AWS::Serverless-2016-10-31\nResources: {}",
-            "transforms",
-        ),
+        ("Transform: AWS::Serverless-2016-10-31\nResources: {}", "transforms"),
         (
             "Resources: {N: {Type: 'AWS::CloudFormation::Stack'}}",
             "Unrecognized resource types",

@@ -28,12 +28,7 @@ impl Engine {
         observed
     }
 
-    pub(super) fn apply(
-        &mut self,
-        rollout: &Rollout,
-        planned: &Observed,
-        organization: &Organization,
-    ) {
+    pub(super) fn apply(&mut self, rollout: &Rollout, planned: &Observed, organization: &Organization) {
         self.apply_until(rollout, planned, organization, usize::MAX, &BTreeSet::new());
     }
 
@@ -99,11 +94,7 @@ impl Engine {
             .and_then(|live| stack_set::threshold(&live.parameters));
         for (account, wanted) in &desired.accounts {
             let (listed, threshold) = &self.instances[account];
-            assert_eq!(
-                threshold.or(default),
-                Some(wanted.threshold),
-                "account {account}"
-            );
+            assert_eq!(threshold.or(default), Some(wanted.threshold), "account {account}");
             assert_eq!(listed.status, InstanceStatus::Current, "account {account}");
         }
     }
@@ -145,9 +136,7 @@ impl Engine {
                     if account == organization.management_account || !active {
                         continue;
                     }
-                    if let std::collections::btree_map::Entry::Vacant(e) =
-                        self.instances.entry(account)
-                    {
+                    if let std::collections::btree_map::Entry::Vacant(e) = self.instances.entry(account) {
                         let mut listed = instance(account, InstanceStatus::Current);
                         listed.last_operation = id.clone();
                         listed.ou = ous.first().cloned();
@@ -175,14 +164,8 @@ impl Engine {
                     self.touched.insert(account);
                 }
                 StepAction::Delete { retain } => {
-                    let (listed, _) = self
-                        .instances
-                        .remove(&account)
-                        .expect("StackInstanceNotFoundException");
-                    assert_eq!(
-                        retain,
-                        listed.status == InstanceStatus::Inoperable || retain
-                    );
+                    let (listed, _) = self.instances.remove(&account).expect("StackInstanceNotFoundException");
+                    assert_eq!(retain, listed.status == InstanceStatus::Inoperable || retain);
                     self.touched.insert(account);
                 }
             }

@@ -103,9 +103,7 @@ fn differences(case: &Case) -> Vec<String> {
         };
         if !same {
             let Case { name, why, .. } = case;
-            wrong.push(format!(
-                "{name}: {field} is {found:?}, not {expected:?} ({why})"
-            ));
+            wrong.push(format!("{name}: {field} is {found:?}, not {expected:?} ({why})"));
         }
     };
     let (limit, expect) = (usd(case.limit), &case.expect);
@@ -120,12 +118,7 @@ fn differences(case: &Case) -> Vec<String> {
     let from = reading_from(case.now);
     let series = case.publications(from);
     let judged = judge(&series, from, case.now, limit, case.measure);
-    assert_eq!(
-        judged,
-        Judgement::of(ledger.measured, limit, case.now),
-        "{}",
-        case.name
-    );
+    assert_eq!(judged, Judgement::of(ledger.measured, limit, case.now), "{}", case.name);
     let measured = judged.measured;
     let second = |at: Option<Timestamp>| at.map(|at| at.as_second() as f64);
     let figures = Figures::of(&ledger, case.now);

@@ -8,11 +8,7 @@ use crate::spend::increments;
 /// Up to eighty publications over a month or two: mostly growing, sometimes falling, and reset when a month begins or
 /// late.
 fn series(least: i64) -> impl Strategy<Value = Vec<Publication>> {
-    let point = (
-        60_i64..20 * HOUR,
-        least..40_000_000,
-        prop::bool::weighted(0.7),
-    );
+    let point = (60_i64..20 * HOUR, least..40_000_000, prop::bool::weighted(0.7));
     prop::collection::vec(point, 1..80).prop_map(|points| {
         let mut second = 1_793_000_000;
         let mut sum = 5_000_000;
@@ -94,9 +90,9 @@ mod plain {
             .filter(|it| it.index > first.unwrap() && it.from >= end - span)
             .map(|it| it.amount.to_f64())
             .sum();
-        let gap = series.windows(2).any(|pair| {
-            second(&pair[1]) >= end - 36 * HOUR && second(&pair[1]) - second(&pair[0]) > 9 * HOUR
-        });
+        let gap = series
+            .windows(2)
+            .any(|pair| second(&pair[1]) >= end - 36 * HOUR && second(&pair[1]) - second(&pair[0]) > 9 * HOUR);
         let back = if gap { span } else { span / 2 } + 60;
         let mut asked: Vec<usize> = (0..=last)
             .filter(|index| second(&series[*index]) >= end - back)

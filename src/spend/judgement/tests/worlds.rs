@@ -115,10 +115,7 @@ fn seeds() -> impl Iterator<Item = u64> {
 
 #[test]
 fn who_is_below_the_limit_is_never_told() {
-    for (shape, world) in SHAPES
-        .into_iter()
-        .flat_map(|it| MILD.map(|world| (it, world)))
-    {
+    for (shape, world) in SHAPES.into_iter().flat_map(|it| MILD.map(|world| (it, world))) {
         for (seed, (day, found)) in seeds().flat_map(|seed| {
             let days = measured(shape, world, seed);
             days.into_iter().map(move |day| (seed, day))
@@ -135,10 +132,7 @@ fn who_is_below_the_limit_is_never_told() {
 
 #[test]
 fn gaps_and_lumps_together_deceive_less_than_three_times_a_month() {
-    for (shape, world) in SHAPES
-        .into_iter()
-        .flat_map(|it| HARSH.map(|world| (it, world)))
-    {
+    for (shape, world) in SHAPES.into_iter().flat_map(|it| HARSH.map(|world| (it, world))) {
         let days: Vec<Vec<Measured>> = seeds()
             .flat_map(|seed| measured(shape, world, seed).into_values())
             .collect();
@@ -158,11 +152,7 @@ fn even_spend_below_the_limit_is_never_told_in_any_world_and_above_always_found(
             for (day, found) in measured(even, world, seed) {
                 assert!(!told(&found, 99), "{world:?}, seed {seed}, day {day}");
                 // A month's last hours are never published, so its first day is blind; after gaps the second too.
-                let blind = if HARSH.contains(&world) || world.2 > 0.0 {
-                    2
-                } else {
-                    1
-                };
+                let blind = if HARSH.contains(&world) || world.2 > 0.0 { 2 } else { 1 };
                 assert!(
                     told(&found, 102) || day_of_month(day) <= blind,
                     "{world:?}, seed {seed}, day {day}: {found:?}"

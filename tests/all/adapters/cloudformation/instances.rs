@@ -1,7 +1,6 @@
 use billctl_core::service::Page;
 use billctl_core::service::cloudformation::{
-    AccountFilter, DetailedStatus, DriftStatus, InstanceFilter, InstanceStatus, Parameters,
-    StackInstance,
+    AccountFilter, DetailedStatus, DriftStatus, InstanceFilter, InstanceStatus, Parameters, StackInstance,
 };
 
 use super::super::wire::xml;
@@ -84,21 +83,11 @@ async fn list_stack_instances() {
 #[tokio::test]
 async fn list_stack_instances_by_filter() {
     for (filter, name, value) in [
-        (
-            InstanceFilter::LastOperation(id("op-7")),
-            "LAST_OPERATION_ID",
-            "op-7",
-        ),
-        (
-            InstanceFilter::Drift(DriftStatus::Drifted),
-            "DRIFT_STATUS",
-            "DRIFTED",
-        ),
+        (InstanceFilter::LastOperation(id("op-7")), "LAST_OPERATION_ID", "op-7"),
+        (InstanceFilter::Drift(DriftStatus::Drifted), "DRIFT_STATUS", "DRIFTED"),
     ] {
         let wire = xml("ListStackInstances", "<Summaries/>");
-        let page = aws(&wire)
-            .list_stack_instances("billctl", Some(filter), None)
-            .await;
+        let page = aws(&wire).list_stack_instances("billctl", Some(filter), None).await;
         wire.sent_form(
             "ListStackInstances",
             &with(&[
@@ -119,9 +108,7 @@ async fn describe_overrides() {
            <ParameterKey>Threshold</ParameterKey><ParameterValue>500</ParameterValue>
          </member></ParameterOverrides></StackInstance>",
     );
-    let found = aws(&wire)
-        .describe_overrides("billctl", account("222222222222"))
-        .await;
+    let found = aws(&wire).describe_overrides("billctl", account("222222222222")).await;
     wire.sent_form(
         "DescribeStackInstance",
         &with(&[
@@ -137,10 +124,7 @@ async fn create_stack_instances_in_whole_ous_says_nothing_of_overrides() {
     let wire = xml("CreateStackInstances", STARTED);
     let request = instances(AccountFilter::None, None);
     let started = aws(&wire).create_stack_instances(&request).await;
-    wire.sent_form(
-        "CreateStackInstances",
-        &with(&[TARGET_FIELDS, SOFT_FIELDS].concat()),
-    );
+    wire.sent_form("CreateStackInstances", &with(&[TARGET_FIELDS, SOFT_FIELDS].concat()));
     assert_eq!(started, Ok(id("op-1")));
 }
 

@@ -1,6 +1,6 @@
 use billctl_core::service::cloudformation::{
-    AccountFilter, DetailedStatus, OperationAction, OperationResult, OperationStatus,
-    PropertyDifference, ResourceDrift, StackSetOperation,
+    AccountFilter, DetailedStatus, OperationAction, OperationResult, OperationStatus, PropertyDifference,
+    ResourceDrift, StackSetOperation,
 };
 use billctl_core::service::{Kind, Page};
 
@@ -43,11 +43,7 @@ async fn list_operations() {
     let expected = vec![
         StackSetOperation {
             created: Some("2026-03-02T00:00:00Z".parse().unwrap()),
-            ..operation(
-                "op-2",
-                OperationAction::DetectDrift,
-                OperationStatus::Queued,
-            )
+            ..operation("op-2", OperationAction::DetectDrift, OperationStatus::Queued)
         },
         StackSetOperation {
             ended: Some("2026-03-01T00:00:00Z".parse().unwrap()),
@@ -77,16 +73,11 @@ async fn describe_operation() {
          </StackSetOperation>",
     );
     let found = aws(&wire).describe_operation("billctl", &id("op-1")).await;
-    wire.sent_form(
-        "DescribeStackSetOperation",
-        &with(&[("OperationId", "op-1")]),
-    );
+    wire.sent_form("DescribeStackSetOperation", &with(&[("OperationId", "op-1")]));
     let expected = StackSetOperation {
         created: Some("2026-03-01T00:00:00Z".parse().unwrap()),
         failed_instances: Some(0),
-        targets: Some(targets(AccountFilter::Difference(vec![account(
-            "222222222222",
-        )]))),
+        targets: Some(targets(AccountFilter::Difference(vec![account("222222222222")]))),
         ..operation("op-1", OperationAction::Update, OperationStatus::Failed)
     };
     assert_eq!(found, Ok(expected));
@@ -148,19 +139,14 @@ async fn list_operation_results_of_one_status() {
 #[tokio::test]
 async fn stop_operation() {
     let wire = xml("StopStackSetOperation", "");
-    aws(&wire)
-        .stop_operation("billctl", &id("op-1"))
-        .await
-        .unwrap();
+    aws(&wire).stop_operation("billctl", &id("op-1")).await.unwrap();
     wire.sent_form("StopStackSetOperation", &with(&[("OperationId", "op-1")]));
 }
 
 #[tokio::test]
 async fn detect_drift() {
     let wire = xml("DetectStackSetDrift", STARTED);
-    let started = aws(&wire)
-        .detect_drift("billctl", &STRICT, &id("op-1"))
-        .await;
+    let started = aws(&wire).detect_drift("billctl", &STRICT, &id("op-1")).await;
     wire.sent_form("DetectStackSetDrift", &with(STRICT_FIELDS));
     assert_eq!(started, Ok(id("op-1")));
 }

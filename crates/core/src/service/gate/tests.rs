@@ -6,12 +6,7 @@ use super::*;
 use crate::service::sts::GET_CALLER_IDENTITY;
 
 fn throttled() -> ServiceError {
-    ServiceError::new(
-        GET_CALLER_IDENTITY,
-        Kind::Throttled,
-        "Throttling",
-        "slow down",
-    )
+    ServiceError::new(GET_CALLER_IDENTITY, Kind::Throttled, "Throttling", "slow down")
 }
 
 fn quick() -> Gate {
@@ -49,9 +44,7 @@ fn unanswered() -> ServiceError {
 #[tokio::test]
 async fn a_service_that_never_answered_is_given_up_soon() {
     let gate = quick();
-    let answer: Result<()> = gate
-        .call(GET_CALLER_IDENTITY, || async { Err(unanswered()) })
-        .await;
+    let answer: Result<()> = gate.call(GET_CALLER_IDENTITY, || async { Err(unanswered()) }).await;
     assert_eq!(answer, Err(unanswered()));
     assert_eq!(gate.counts()[&GET_CALLER_IDENTITY].calls, 4);
 }
@@ -60,9 +53,7 @@ async fn a_service_that_never_answered_is_given_up_soon() {
 async fn a_service_that_answered_before_is_waited_for() {
     let gate = quick();
     let _ = gate.call(GET_CALLER_IDENTITY, || async { Ok(()) }).await;
-    let _: Result<()> = gate
-        .call(GET_CALLER_IDENTITY, || async { Err(unanswered()) })
-        .await;
+    let _: Result<()> = gate.call(GET_CALLER_IDENTITY, || async { Err(unanswered()) }).await;
     assert_eq!(gate.counts()[&GET_CALLER_IDENTITY].calls, 1 + 13);
 }
 
@@ -70,9 +61,7 @@ async fn a_service_that_answered_before_is_waited_for() {
 async fn an_error_that_stays_is_not_retried() {
     let gate = quick();
     let denied = ServiceError::new(GET_CALLER_IDENTITY, Kind::Denied, "AccessDenied", "no");
-    let answer: Result<()> = gate
-        .call(GET_CALLER_IDENTITY, || async { Err(denied.clone()) })
-        .await;
+    let answer: Result<()> = gate.call(GET_CALLER_IDENTITY, || async { Err(denied.clone()) }).await;
     assert_eq!(answer, Err(denied));
     assert_eq!(gate.counts()[&GET_CALLER_IDENTITY].calls, 1);
 }
@@ -81,9 +70,7 @@ async fn an_error_that_stays_is_not_retried() {
 async fn throttling_narrows_the_lane_and_success_widens_it() {
     let gate = quick();
     let before = gate.concurrency(Service::Sts);
-    let _: Result<()> = gate
-        .call(GET_CALLER_IDENTITY, || async { Err(throttled()) })
-        .await;
+    let _: Result<()> = gate.call(GET_CALLER_IDENTITY, || async { Err(throttled()) }).await;
     let narrow = gate.concurrency(Service::Sts);
     assert!(narrow < before, "{narrow} of {before}");
     for _ in 0..100 {
@@ -150,9 +137,7 @@ async fn a_service_that_never_throttles_is_called_by_twice_as_many_each_round() 
 async fn a_lane_never_gets_narrower_than_its_floor() {
     let gate = quick();
     for _ in 0..20 {
-        let _: Result<()> = gate
-            .call(GET_CALLER_IDENTITY, || async { Err(throttled()) })
-            .await;
+        let _: Result<()> = gate.call(GET_CALLER_IDENTITY, || async { Err(throttled()) }).await;
     }
     assert_eq!(gate.concurrency(Service::Sts), 4);
 }
@@ -162,9 +147,7 @@ async fn a_quota_that_is_used_up_and_a_busy_stack_set_are_not_retried() {
     for kind in [Kind::Quota, Kind::Busy, Kind::Exists, Kind::Invalid] {
         let gate = quick();
         let error = ServiceError::new(GET_CALLER_IDENTITY, kind, "Code", "said");
-        let answer: Result<()> = gate
-            .call(GET_CALLER_IDENTITY, || async { Err(error.clone()) })
-            .await;
+        let answer: Result<()> = gate.call(GET_CALLER_IDENTITY, || async { Err(error.clone()) }).await;
         assert_eq!(answer, Err(error));
         let count = gate.counts()[&GET_CALLER_IDENTITY];
         assert_eq!((count.calls, count.retries), (1, 0), "{kind:?}");
@@ -244,9 +227,6 @@ async fn a_slow_operation_that_is_not_throttled_has_no_pace() {
         ..GateSettings::default()
     });
     for _ in 0..100 {
-        assert_eq!(
-            gate.call(GET_CALLER_IDENTITY, || async { Ok(()) }).await,
-            Ok(())
-        );
+        assert_eq!(gate.call(GET_CALLER_IDENTITY, || async { Ok(()) }).await, Ok(()));
     }
 }

@@ -6,9 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{Call, Refusal};
-use billctl_core::service::cloudwatch::{
-    AlarmState, DataRequest, Metric, MetricQuery, QuerySource,
-};
+use billctl_core::service::cloudwatch::{AlarmState, DataRequest, Metric, MetricQuery, QuerySource};
 
 fn text(value: &Value, field: &str) -> Option<String> {
     value.get(field).and_then(Value::as_str).map(str::to_owned)
@@ -76,9 +74,7 @@ pub(super) fn get_metric_data(call: &mut Call<'_>) -> Result<Value, Refusal> {
         None | Some("TimestampDescending") => false,
         Some(other) => return Err(call.invalid(format!("ScanBy `{other}` is not valid"))),
     };
-    let page = call
-        .world
-        .metric_data(&request, call.optional("NextToken"))?;
+    let page = call.world.metric_data(&request, call.optional("NextToken"))?;
     let results: Vec<Value> = page
         .items
         .into_iter()
@@ -86,11 +82,8 @@ pub(super) fn get_metric_data(call: &mut Call<'_>) -> Result<Value, Refusal> {
             if !oldest_first {
                 series.points.reverse();
             }
-            let (times, values): (Vec<String>, Vec<f64>) = series
-                .points
-                .iter()
-                .map(|(at, value)| (at.to_string(), *value))
-                .unzip();
+            let (times, values): (Vec<String>, Vec<f64>) =
+                series.points.iter().map(|(at, value)| (at.to_string(), *value)).unzip();
             let label = request
                 .queries
                 .iter()

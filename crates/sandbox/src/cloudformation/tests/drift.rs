@@ -2,11 +2,7 @@ use super::*;
 use billctl_core::service::cloudformation::{DriftStatus, InstanceFilter};
 
 async fn detect(house: &House, operation: &str) {
-    house
-        .sandbox
-        .detect_drift(SET, &easy(), &id(operation))
-        .await
-        .unwrap();
+    house.sandbox.detect_drift(SET, &easy(), &id(operation)).await.unwrap();
     house.wait(operation).await;
 }
 
@@ -16,9 +12,7 @@ async fn an_edited_alarm_is_drift_with_the_property_that_differs() {
     house.deploy("op-1", "Security").await;
     let account = house.account("security-audit");
     house.change(|world| {
-        world
-            .edit_member(account, &HandEdit::AlarmThreshold(250.0))
-            .unwrap();
+        world.edit_member(account, &HandEdit::AlarmThreshold(250.0)).unwrap();
     });
     assert_eq!(
         house.instance("security-audit").await.unwrap().drift,
@@ -40,10 +34,7 @@ async fn an_edited_alarm_is_drift_with_the_property_that_differs() {
         .await
         .unwrap()
         .items;
-    let alarm = drifts
-        .iter()
-        .find(|drift| drift.status == "MODIFIED")
-        .unwrap();
+    let alarm = drifts.iter().find(|drift| drift.status == "MODIFIED").unwrap();
     assert_eq!(alarm.differences.len(), 1);
     assert_eq!(alarm.differences[0].path, "/Threshold");
     assert_eq!(alarm.differences[0].expected, "100");
@@ -61,11 +52,7 @@ async fn an_overridden_threshold_is_no_drift() {
     let house = House::new().await;
     let mut request = house.request("op-1", "Security", AccountFilter::None);
     request.overrides = threshold("12.50");
-    house
-        .sandbox
-        .create_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.create_stack_instances(&request).await.unwrap();
     house.wait("op-1").await;
     detect(&house, "op-2").await;
     assert!(
@@ -94,18 +81,13 @@ async fn a_hand_deleted_alarm_is_drift_and_makes_the_next_change_of_it_fail() {
     assert!(
         drifts
             .iter()
-            .any(|drift| drift.status == "DELETED"
-                && drift.resource_type == "AWS::CloudWatch::Alarm")
+            .any(|drift| drift.status == "DELETED" && drift.resource_type == "AWS::CloudWatch::Alarm")
     );
 
     let only = AccountFilter::Intersection(vec![account]);
     let mut request = house.request("op-3", "Security", only.clone());
     request.overrides = threshold("500");
-    house
-        .sandbox
-        .update_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.update_stack_instances(&request).await.unwrap();
     house.wait("op-3").await;
     let results = house.results("op-3").await;
     assert_eq!(results[0].status, DetailedStatus::Failed);
@@ -126,11 +108,7 @@ async fn a_hand_deleted_alarm_is_drift_and_makes_the_next_change_of_it_fail() {
     house.wait("op-4").await;
     let mut request = house.request("op-5", "Security", only);
     request.overrides = threshold("500");
-    house
-        .sandbox
-        .create_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.create_stack_instances(&request).await.unwrap();
     house.wait("op-5").await;
     assert_eq!(house.live_threshold("security-audit"), Some(500.0));
 }
@@ -142,11 +120,7 @@ async fn an_update_that_leaves_the_alarm_alone_does_not_notice() {
     let account = house.account("security-audit");
     house.change(|world| world.edit_member(account, &HandEdit::DeleteAlarm).unwrap());
     let request = house.request("op-2", "Security", AccountFilter::None);
-    house
-        .sandbox
-        .update_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.update_stack_instances(&request).await.unwrap();
     assert_eq!(house.wait("op-2").await.failed_instances, Some(0));
     assert_eq!(house.live_threshold("security-audit"), None);
 }
@@ -157,18 +131,12 @@ async fn a_change_of_the_alarm_puts_right_what_was_edited_by_hand() {
     house.deploy("op-1", "Security").await;
     let account = house.account("security-audit");
     house.change(|world| {
-        world
-            .edit_member(account, &HandEdit::AlarmThreshold(1.0))
-            .unwrap();
+        world.edit_member(account, &HandEdit::AlarmThreshold(1.0)).unwrap();
     });
     assert_eq!(house.live_threshold("security-audit"), Some(1.0));
     let mut request = house.request("op-2", "Security", AccountFilter::None);
     request.overrides = threshold("300");
-    house
-        .sandbox
-        .update_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.update_stack_instances(&request).await.unwrap();
     house.wait("op-2").await;
     assert_eq!(house.live_threshold("security-audit"), Some(300.0));
 }
@@ -177,15 +145,7 @@ async fn a_change_of_the_alarm_puts_right_what_was_edited_by_hand() {
 async fn drift_is_looked_for_once_at_a_time() {
     let house = House::new().await;
     house.deploy("op-1", "Security").await;
-    house
-        .sandbox
-        .detect_drift(SET, &easy(), &id("op-2"))
-        .await
-        .unwrap();
-    let error = house
-        .sandbox
-        .detect_drift(SET, &easy(), &id("op-3"))
-        .await
-        .unwrap_err();
+    house.sandbox.detect_drift(SET, &easy(), &id("op-2")).await.unwrap();
+    let error = house.sandbox.detect_drift(SET, &easy(), &id("op-3")).await.unwrap_err();
     assert_eq!(code(&error), "OperationInProgressException");
 }

@@ -5,11 +5,7 @@ async fn a_new_account_gets_the_default_whatever_its_ou_mates_have() {
     let house = House::new().await;
     let mut request = house.request("op-1", "Security", AccountFilter::None);
     request.overrides = threshold("500");
-    house
-        .sandbox
-        .create_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.create_stack_instances(&request).await.unwrap();
     house.wait("op-1").await;
     let ou = house.ou("Security");
     house.change(|world| world.add_account("security-new", &ou, Tags::new()).unwrap());
@@ -70,17 +66,9 @@ async fn an_account_that_moves_between_targets_keeps_its_stack_and_its_override(
     house.deploy("op-1", "Security").await;
     house.deploy("op-2", "Staging").await;
     let account = house.account("security-audit");
-    let mut request = house.request(
-        "op-3",
-        "Security",
-        AccountFilter::Intersection(vec![account]),
-    );
+    let mut request = house.request("op-3", "Security", AccountFilter::Intersection(vec![account]));
     request.overrides = threshold("500");
-    house
-        .sandbox
-        .update_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.update_stack_instances(&request).await.unwrap();
     house.wait("op-3").await;
     let before = house.instance("security-audit").await.unwrap();
     let ou = house.ou("Staging");
@@ -129,9 +117,7 @@ async fn a_suspended_account_that_comes_back_is_reached_by_the_next_create() {
     house.deploy("op-1", "Suspended").await;
     let account = house.account("old-campaign");
     house.change(|world| {
-        world
-            .set_account_state(account, AccountState::Active)
-            .unwrap();
+        world.set_account_state(account, AccountState::Active).unwrap();
     });
     house.deploy("op-2", "Suspended").await;
     assert_eq!(house.live_threshold("old-campaign"), Some(100.0));

@@ -6,9 +6,7 @@ use billctl_core::service::Kind;
 #[tokio::test]
 async fn a_parent_includes_its_children_and_never_the_management_account() {
     let house = House::new().await;
-    let root = house
-        .sandbox
-        .peek(|world| world.organizations.root().clone());
+    let root = house.sandbox.peek(|world| world.organizations.root().clone());
     let request = InstancesRequest {
         targets: Targets {
             ous: vec![root],
@@ -16,11 +14,7 @@ async fn a_parent_includes_its_children_and_never_the_management_account() {
         },
         ..house.request("op-1", "Production", AccountFilter::None)
     };
-    house
-        .sandbox
-        .create_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.create_stack_instances(&request).await.unwrap();
     house.wait("op-1").await;
     let found: BTreeSet<_> = house
         .instances()
@@ -67,11 +61,7 @@ async fn create_leaves_what_exists_as_it_is() {
     house.deploy("op-1", "Security").await;
     let mut request = house.request("op-2", "Security", AccountFilter::None);
     request.overrides = threshold("7");
-    house
-        .sandbox
-        .create_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.create_stack_instances(&request).await.unwrap();
     assert_eq!(house.wait("op-2").await.status, OperationStatus::Succeeded);
     assert!(house.results("op-2").await.is_empty());
     assert_eq!(house.live_threshold("security-audit"), Some(100.0));
@@ -99,37 +89,22 @@ async fn an_update_overrides_keeps_and_resets() {
     house.deploy("op-1", "Security").await;
     let named = AccountFilter::Intersection(vec![house.account("security-audit")]);
     let mut request = house.request("op-2", "Security", named.clone());
-    request.overrides = Some(parameters(&[
-        ("Threshold", "500"),
-        ("Measure", "six-hourly"),
-    ]));
-    house
-        .sandbox
-        .update_stack_instances(&request)
-        .await
-        .unwrap();
+    request.overrides = Some(parameters(&[("Threshold", "500"), ("Measure", "six-hourly")]));
+    house.sandbox.update_stack_instances(&request).await.unwrap();
     house.wait("op-2").await;
     assert_eq!(house.live_threshold("security-audit"), Some(500.0));
     assert_eq!(house.live_threshold("security-tooling"), Some(100.0));
 
     // Not sent: everything stays.
     let request = house.request("op-3", "Security", named.clone());
-    house
-        .sandbox
-        .update_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.update_stack_instances(&request).await.unwrap();
     house.wait("op-3").await;
     assert_eq!(house.overrides("security-audit").await.len(), 2);
 
     // Sent without a key: that one goes back to the StackSet's value.
     let mut request = house.request("op-4", "Security", named.clone());
     request.overrides = threshold("600");
-    house
-        .sandbox
-        .update_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.update_stack_instances(&request).await.unwrap();
     house.wait("op-4").await;
     assert_eq!(
         house.overrides("security-audit").await,
@@ -139,11 +114,7 @@ async fn an_update_overrides_keeps_and_resets() {
     // Sent empty: all go back.
     let mut request = house.request("op-5", "Security", named);
     request.overrides = Some(Parameters::new());
-    house
-        .sandbox
-        .update_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.update_stack_instances(&request).await.unwrap();
     house.wait("op-5").await;
     assert_eq!(house.live_threshold("security-audit"), Some(100.0));
 }
@@ -156,11 +127,7 @@ async fn an_update_of_what_is_not_there_finds_no_instance() {
         AccountFilter::Intersection(vec![house.account("security-audit")]),
     ] {
         let request = house.request("op-1", "Security", accounts);
-        let error = house
-            .sandbox
-            .update_stack_instances(&request)
-            .await
-            .unwrap_err();
+        let error = house.sandbox.update_stack_instances(&request).await.unwrap_err();
         assert_eq!(
             (error.kind, code(&error)),
             (Kind::NotFound, "StackInstanceNotFoundException")
@@ -173,11 +140,7 @@ async fn a_parameter_must_exist_before_it_can_be_overridden() {
     let house = House::new().await;
     let mut request = house.request("op-1", "Security", AccountFilter::None);
     request.overrides = Some(parameters(&[("Colour", "red")]));
-    let error = house
-        .sandbox
-        .create_stack_instances(&request)
-        .await
-        .unwrap_err();
+    let error = house.sandbox.create_stack_instances(&request).await.unwrap_err();
     assert_eq!(code(&error), "ValidationError");
     assert!(error.message.contains("Colour"), "{error}");
 }
@@ -209,11 +172,7 @@ async fn targets_that_can_not_be_are_refused() {
             targets,
             ..house.request("op-1", "Security", AccountFilter::None)
         };
-        let error = house
-            .sandbox
-            .create_stack_instances(&request)
-            .await
-            .unwrap_err();
+        let error = house.sandbox.create_stack_instances(&request).await.unwrap_err();
         assert_eq!(code(&error), "ValidationError");
     }
     assert!(house.instances().await.is_empty());
@@ -232,19 +191,12 @@ async fn a_suspended_account_is_skipped_and_is_no_failure() {
     let house = House::new().await;
     let mut request = house.request("op-1", "Suspended", AccountFilter::None);
     request.preferences = soft(Amount::Count(0), Amount::Count(1));
-    house
-        .sandbox
-        .create_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.create_stack_instances(&request).await.unwrap();
     let done = house.wait("op-1").await;
     assert_eq!(done.status, OperationStatus::Succeeded);
     assert_eq!(done.failed_instances, Some(0));
     let skipped = house.instance("old-campaign").await.unwrap();
-    assert_eq!(
-        skipped.detailed_status,
-        Some(DetailedStatus::SkippedSuspendedAccount)
-    );
+    assert_eq!(skipped.detailed_status, Some(DetailedStatus::SkippedSuspendedAccount));
     assert_eq!(skipped.status, InstanceStatus::Outdated);
     assert_eq!(house.live_threshold("old-campaign"), None);
 }
@@ -278,13 +230,7 @@ async fn a_deletion_that_fails_leaves_an_inoperable_instance_that_retaining_cure
         .unwrap();
     house.wait("op-3").await;
     let audit = house.account("security-audit");
-    assert!(
-        house
-            .results("op-3")
-            .await
-            .iter()
-            .all(|result| result.account != audit)
-    );
+    assert!(house.results("op-3").await.iter().all(|result| result.account != audit));
 
     delete(true, "op-4").await;
     assert!(house.instance("security-audit").await.is_none());
@@ -295,9 +241,7 @@ async fn a_deletion_that_fails_leaves_an_inoperable_instance_that_retaining_cure
     let taken = house.instance("security-audit").await.unwrap();
     assert!(taken.reason.contains("already exists"), "{}", taken.reason);
     house.change(|world| {
-        world
-            .edit_member(audit, &HandEdit::DeleteRetainedStacks)
-            .unwrap();
+        world.edit_member(audit, &HandEdit::DeleteRetainedStacks).unwrap();
     });
     house.deploy("op-6", "Security").await;
     let cured = house.instance("security-audit").await.unwrap();
@@ -327,17 +271,9 @@ async fn pages_hold_a_hundred() {
         preferences: easy(),
         operation_id: id("op-1"),
     };
-    house
-        .sandbox
-        .create_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.create_stack_instances(&request).await.unwrap();
     house.wait("op-1").await;
-    let page = house
-        .sandbox
-        .list_stack_instances(SET, None, None)
-        .await
-        .unwrap();
+    let page = house.sandbox.list_stack_instances(SET, None, None).await.unwrap();
     assert_eq!(page.items.len(), 100);
     assert_eq!(house.instances().await.len(), 250);
     assert_eq!(house.results("op-1").await.len(), 250);

@@ -10,11 +10,7 @@ async fn an_operation_takes_time_and_goes_so_many_accounts_at_once() {
     let mut request = house.request("op-1", "Production", AccountFilter::None);
     // 25 % of 15 is 3.75: rounded down.
     request.preferences = soft(Amount::Percent(0), Amount::Percent(25));
-    house
-        .sandbox
-        .create_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.create_stack_instances(&request).await.unwrap();
     let running = async || {
         house
             .results("op-1")
@@ -38,11 +34,7 @@ async fn a_percentage_of_few_is_still_one() {
     let house = House::new().await;
     let mut request = house.request("op-1", "Security", AccountFilter::None);
     request.preferences = soft(Amount::Percent(0), Amount::Percent(1));
-    house
-        .sandbox
-        .create_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.create_stack_instances(&request).await.unwrap();
     assert_eq!(house.wait("op-1").await.status, OperationStatus::Succeeded);
 }
 
@@ -52,11 +44,7 @@ async fn success_within_the_tolerance_hides_failures() {
     house.break_account("payments-prod", "explicit deny");
     let mut request = house.request("op-1", "Production", AccountFilter::None);
     request.preferences = soft(Amount::Percent(10), Amount::Count(5));
-    house
-        .sandbox
-        .create_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.create_stack_instances(&request).await.unwrap();
     let done = house.wait("op-1").await;
     assert_eq!(done.status, OperationStatus::Succeeded);
     assert_eq!(done.failed_instances, Some(1));
@@ -73,11 +61,7 @@ async fn beyond_the_tolerance_the_rest_is_cancelled() {
     house.change(|world| world.faults.accounts.insert(first, "explicit deny".into()));
     let mut request = house.request("op-1", "Production", AccountFilter::None);
     request.preferences = soft(Amount::Count(0), Amount::Count(1));
-    house
-        .sandbox
-        .create_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.create_stack_instances(&request).await.unwrap();
     let done = house.wait("op-1").await;
     assert_eq!(done.status, OperationStatus::Failed);
     let results = house.results("op-1").await;
@@ -104,11 +88,7 @@ async fn soft_tolerance_keeps_its_pace_and_strict_goes_one_above_the_tolerance()
             concurrency: Amount::Count(10),
             mode,
         };
-        house
-            .sandbox
-            .create_stack_instances(&request)
-            .await
-            .unwrap();
+        house.sandbox.create_stack_instances(&request).await.unwrap();
         let running = house
             .results("op-1")
             .await
@@ -123,17 +103,9 @@ async fn soft_tolerance_keeps_its_pace_and_strict_goes_one_above_the_tolerance()
 async fn with_managed_execution_a_second_operation_queues_and_then_runs() {
     let house = House::new().await;
     let request = house.request("op-1", "Security", AccountFilter::None);
-    house
-        .sandbox
-        .create_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.create_stack_instances(&request).await.unwrap();
     let request = house.request("op-2", "Staging", AccountFilter::None);
-    house
-        .sandbox
-        .create_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.create_stack_instances(&request).await.unwrap();
     assert_eq!(house.status("op-2").await.status, OperationStatus::Queued);
     assert!(house.results("op-2").await.is_empty());
     house.wait("op-2").await;
@@ -147,42 +119,17 @@ async fn with_managed_execution_a_second_operation_queues_and_then_runs() {
 #[tokio::test]
 async fn without_it_a_second_operation_is_refused() {
     let house = House::new().await;
-    house
-        .sandbox
-        .set_managed_execution(SET, false)
-        .await
-        .unwrap();
+    house.sandbox.set_managed_execution(SET, false).await.unwrap();
     let request = house.request("op-1", "Security", AccountFilter::None);
-    house
-        .sandbox
-        .create_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.create_stack_instances(&request).await.unwrap();
     let request = house.request("op-2", "Staging", AccountFilter::None);
-    let error = house
-        .sandbox
-        .create_stack_instances(&request)
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (error.kind, code(&error)),
-        (Kind::Busy, "OperationInProgressException")
-    );
+    let error = house.sandbox.create_stack_instances(&request).await.unwrap_err();
+    assert_eq!((error.kind, code(&error)), (Kind::Busy, "OperationInProgressException"));
     // Nor can the setting change meanwhile, or the set go away.
-    assert!(
-        house
-            .sandbox
-            .set_managed_execution(SET, true)
-            .await
-            .is_err()
-    );
+    assert!(house.sandbox.set_managed_execution(SET, true).await.is_err());
     assert!(house.sandbox.delete_stack_set(SET).await.is_err());
     house.wait("op-1").await;
-    house
-        .sandbox
-        .create_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.create_stack_instances(&request).await.unwrap();
 }
 
 #[tokio::test]
@@ -190,22 +137,14 @@ async fn an_operation_id_works_once() {
     let house = House::new().await;
     house.deploy("op-1", "Security").await;
     let request = house.request("op-1", "Staging", AccountFilter::None);
-    let error = house
-        .sandbox
-        .create_stack_instances(&request)
-        .await
-        .unwrap_err();
+    let error = house.sandbox.create_stack_instances(&request).await.unwrap_err();
     assert_eq!(
         (error.kind, code(&error)),
         (Kind::Exists, "OperationIdAlreadyExistsException")
     );
     for wrong in ["", "-x", "a b", &"x".repeat(129)] {
         let request = house.request(wrong, "Staging", AccountFilter::None);
-        let error = house
-            .sandbox
-            .create_stack_instances(&request)
-            .await
-            .unwrap_err();
+        let error = house.sandbox.create_stack_instances(&request).await.unwrap_err();
         assert_eq!(code(&error), "ValidationError");
     }
 }
@@ -215,38 +154,17 @@ async fn a_stopped_operation_finishes_what_it_began_and_cancels_the_rest() {
     let house = House::new().await;
     let mut request = house.request("op-1", "Production", AccountFilter::None);
     request.preferences = soft(Amount::Count(0), Amount::Count(4));
-    house
-        .sandbox
-        .create_stack_instances(&request)
-        .await
-        .unwrap();
-    house
-        .sandbox
-        .stop_operation(SET, &id("op-1"))
-        .await
-        .unwrap();
+    house.sandbox.create_stack_instances(&request).await.unwrap();
+    house.sandbox.stop_operation(SET, &id("op-1")).await.unwrap();
     assert_eq!(house.status("op-1").await.status, OperationStatus::Stopping);
     assert_eq!(house.wait("op-1").await.status, OperationStatus::Stopped);
     let results = house.results("op-1").await;
-    let with = |status| {
-        results
-            .iter()
-            .filter(|result| result.status == status)
-            .count()
-    };
+    let with = |status| results.iter().filter(|result| result.status == status).count();
     assert_eq!(with(DetailedStatus::Succeeded), 4);
     assert_eq!(with(DetailedStatus::Cancelled), COUNT - 4);
-    let error = house
-        .sandbox
-        .stop_operation(SET, &id("op-1"))
-        .await
-        .unwrap_err();
+    let error = house.sandbox.stop_operation(SET, &id("op-1")).await.unwrap_err();
     assert_eq!(code(&error), "InvalidOperationException");
-    let error = house
-        .sandbox
-        .stop_operation(SET, &id("nobody"))
-        .await
-        .unwrap_err();
+    let error = house.sandbox.stop_operation(SET, &id("nobody")).await.unwrap_err();
     assert_eq!(code(&error), "OperationNotFoundException");
 }
 
@@ -277,24 +195,10 @@ async fn lists_are_as_far_behind_as_they_are_told_to_be_and_descriptions_are_not
         })
         .unwrap();
     let request = house.request("op-1", "Security", AccountFilter::None);
-    house
-        .sandbox
-        .create_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.create_stack_instances(&request).await.unwrap();
     let listed = async || {
-        let operations = house
-            .sandbox
-            .list_operations(SET, None)
-            .await
-            .unwrap()
-            .items;
-        let instances = house
-            .sandbox
-            .list_stack_instances(SET, None, None)
-            .await
-            .unwrap()
-            .items;
+        let operations = house.sandbox.list_operations(SET, None).await.unwrap().items;
+        let instances = house.sandbox.list_stack_instances(SET, None, None).await.unwrap().items;
         (operations, instances)
     };
     let (operations, instances) = listed().await;
@@ -303,10 +207,7 @@ async fn lists_are_as_far_behind_as_they_are_told_to_be_and_descriptions_are_not
 
     // The last of them ends within 40 seconds.
     house.pass(41);
-    assert_eq!(
-        house.status("op-1").await.status,
-        OperationStatus::Succeeded
-    );
+    assert_eq!(house.status("op-1").await.status, OperationStatus::Succeeded);
     let (operations, instances) = listed().await;
     assert_eq!(operations[0].status, OperationStatus::Running);
     assert!(instances.len() < 3, "{instances:?}");

@@ -9,10 +9,7 @@ async fn without_trusted_access_no_stack_set_can_be_made() {
         OrganizationsAccess::Disabled
     );
     let error = sandbox.create_stack_set(&spec(), "t").await.unwrap_err();
-    assert_eq!(
-        (error.kind, code(&error)),
-        (Kind::Invalid, "ValidationError")
-    );
+    assert_eq!((error.kind, code(&error)), (Kind::Invalid, "ValidationError"));
     sandbox.activate_organizations_access().await.unwrap();
     sandbox.create_stack_set(&spec(), "t").await.unwrap();
 }
@@ -20,20 +17,9 @@ async fn without_trusted_access_no_stack_set_can_be_made() {
 #[tokio::test]
 async fn a_name_is_taken_unless_it_is_the_same_request_again() {
     let house = House::new().await;
-    house
-        .sandbox
-        .create_stack_set(&spec(), "token")
-        .await
-        .unwrap();
-    let error = house
-        .sandbox
-        .create_stack_set(&spec(), "another")
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (error.kind, code(&error)),
-        (Kind::Exists, "NameAlreadyExistsException")
-    );
+    house.sandbox.create_stack_set(&spec(), "token").await.unwrap();
+    let error = house.sandbox.create_stack_set(&spec(), "another").await.unwrap_err();
+    assert_eq!((error.kind, code(&error)), (Kind::Exists, "NameAlreadyExistsException"));
 }
 
 #[tokio::test]
@@ -49,11 +35,7 @@ async fn a_template_that_is_too_long_or_no_template_is_refused() {
             template,
             ..spec()
         };
-        let error = house
-            .sandbox
-            .create_stack_set(&spec, "t")
-            .await
-            .unwrap_err();
+        let error = house.sandbox.create_stack_set(&spec, "t").await.unwrap_err();
         assert_eq!(code(&error), "ValidationError");
     }
 }
@@ -73,11 +55,7 @@ async fn updating_the_set_keeps_overrides_and_changes_everyone_else() {
     let named = house.account("security-audit");
     let mut request = house.request("op-1", "Security", AccountFilter::Intersection(vec![named]));
     request.overrides = threshold("500");
-    house
-        .sandbox
-        .create_stack_instances(&request)
-        .await
-        .unwrap();
+    house.sandbox.create_stack_instances(&request).await.unwrap();
     house.wait("op-1").await;
     house.deploy("op-2", "Security").await;
     let mut spec = spec();
@@ -88,18 +66,12 @@ async fn updating_the_set_keeps_overrides_and_changes_everyone_else() {
         .await
         .unwrap();
     let all = house.instances().await;
-    assert!(
-        all.iter()
-            .all(|instance| instance.status == InstanceStatus::Outdated)
-    );
+    assert!(all.iter().all(|instance| instance.status == InstanceStatus::Outdated));
     house.wait("op-3").await;
     assert_eq!(house.live_threshold("security-audit"), Some(500.0));
     assert_eq!(house.live_threshold("security-tooling"), Some(42.0));
     let all = house.instances().await;
-    assert!(
-        all.iter()
-            .all(|instance| instance.last_operation == Some(id("op-3")))
-    );
+    assert!(all.iter().all(|instance| instance.last_operation == Some(id("op-3"))));
 }
 
 #[tokio::test]
@@ -148,10 +120,7 @@ async fn a_member_that_forgets_call_as_finds_nothing_and_an_administrator_finds_
     world.organizations.stacksets_administrators.insert(tooling);
     let registered = Sandbox::in_memory_as(world.clone(), CallAs::DelegatedAdmin);
     registered.describe_stack_set(SET).await.unwrap();
-    let error = registered
-        .activate_organizations_access()
-        .await
-        .unwrap_err();
+    let error = registered.activate_organizations_access().await.unwrap_err();
     assert_eq!(code(&error), "InvalidOperationException");
     world.caller = world.management_account();
     let wrong = Sandbox::in_memory_as(world, CallAs::DelegatedAdmin);

@@ -28,8 +28,7 @@ enum Token {
 
 fn tokens(text: &str) -> Result<Vec<Token>, String> {
     const SYMBOLS: [&str; 19] = [
-        "<=", ">=", "==", "!=", "&&", "||", "<", ">", "+", "-", "*", "/", "^", "(", ")", "[", "]",
-        ",", "=",
+        "<=", ">=", "==", "!=", "&&", "||", "<", ">", "+", "-", "*", "/", "^", "(", ")", "[", "]", ",", "=",
     ];
     let mut found = Vec::new();
     let mut rest = text.trim_start();
@@ -157,8 +156,7 @@ impl Parser {
     }
 
     fn function(&mut self, name: &str) -> Result<Expr, String> {
-        let function =
-            Function::named(name).ok_or_else(|| format!("`{name}` is not a supported function"))?;
+        let function = Function::named(name).ok_or_else(|| format!("`{name}` is not a supported function"))?;
         let arguments = self.list(")")?;
         if !function.arguments().contains(&arguments.len()) {
             return Err(format!("{name} doesn't take {} arguments", arguments.len()));

@@ -29,11 +29,7 @@ const SPEND: &str = "IF(RATE(m1) < 0, IF(DATE(m1) <= 2, m1, 0), RATE(m1) * PERIO
 
 #[test]
 fn a_steady_day_is_what_was_added() {
-    let spent = from(
-        "2026-03-10T00:00:00Z",
-        SPEND,
-        &[Some(100.0), Some(112.0), Some(150.0)],
-    );
+    let spent = from("2026-03-10T00:00:00Z", SPEND, &[Some(100.0), Some(112.0), Some(150.0)]);
     assert_eq!(spent, [None, Some(12.0), Some(38.0)]);
 }
 
@@ -51,10 +47,7 @@ fn a_fall_in_the_middle_of_a_month_is_a_credit_and_counts_nothing() {
 
 #[test]
 fn a_gap_is_missing_and_the_next_rate_spans_it() {
-    let rates = daily(
-        "RATE(m1) * PERIOD(m1)",
-        &[Some(10.0), None, Some(30.0), Some(35.0)],
-    );
+    let rates = daily("RATE(m1) * PERIOD(m1)", &[Some(10.0), None, Some(30.0), Some(35.0)]);
     assert_eq!(rates[..2], [None, None]);
     assert!((rates[2].unwrap() - 10.0).abs() < 1e-9);
     assert!((rates[3].unwrap() - 5.0).abs() < 1e-9);
@@ -66,10 +59,7 @@ fn operators_bind_as_in_arithmetic() {
     assert_eq!(daily("(1 + 2) * 3", &[None]), [Some(9.0)]);
     assert_eq!(daily("10 - 4 - 3", &[None]), [Some(3.0)]);
     assert_eq!(daily("1 < 2 AND 2 >= 2 || 0", &[None]), [Some(1.0)]);
-    assert_eq!(
-        daily("MAX([m1, 5])", &[Some(3.0), Some(8.0)]),
-        [Some(5.0), Some(8.0)]
-    );
+    assert_eq!(daily("MAX([m1, 5])", &[Some(3.0), Some(8.0)]), [Some(5.0), Some(8.0)]);
 }
 
 #[test]

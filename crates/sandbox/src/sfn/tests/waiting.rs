@@ -28,10 +28,7 @@ impl Stage {
     }
 
     async fn pass(&self, seconds: u64) {
-        self.services
-            .clock
-            .sleep(Duration::from_secs(seconds))
-            .await;
+        self.services.clock.sleep(Duration::from_secs(seconds)).await;
     }
 
     async fn look(&self, arn: &Arn) -> Execution {
@@ -47,20 +44,13 @@ impl Stage {
     /// Another machine with this role, and what the role may do.
     async fn another(&self, name: &str, definition: Value, may: &[&str]) -> Arn {
         let role_arn = self.sandbox.peek(|world| {
-            let (_, machine) = world
-                .sfn
-                .machine(DESCRIBE_STATE_MACHINE, &self.machine)
-                .unwrap();
+            let (_, machine) = world.sfn.machine(DESCRIBE_STATE_MACHINE, &self.machine).unwrap();
             machine.role.clone()
         });
         let policy = json!({"Version": "2012-10-17", "Statement": [
             {"Effect": "Allow", "Action": may, "Resource": "*"}
         ]});
-        self.services
-            .iam
-            .put_role_policy("r", "may", &policy)
-            .await
-            .unwrap();
+        self.services.iam.put_role_policy("r", "may", &policy).await.unwrap();
         self.pass(60).await;
         let new = NewStateMachine {
             name: name.into(),
@@ -86,13 +76,7 @@ async fn a_loop_of_waits_keeps_its_variables_and_its_times() {
     assert_eq!(stage.look(&arn).await.status, ExecutionStatus::Running);
     stage.pass(101).await;
     let twice = stage.kinds(&arn).await;
-    assert_eq!(
-        twice
-            .iter()
-            .filter(|kind| *kind == "WaitStateEntered")
-            .count(),
-        2
-    );
+    assert_eq!(twice.iter().filter(|kind| *kind == "WaitStateEntered").count(), 2);
     stage.pass(24 * HOUR).await;
     let ended = stage.look(&arn).await;
     assert_eq!(ended.status, ExecutionStatus::Succeeded);
@@ -107,20 +91,8 @@ async fn a_loop_of_waits_keeps_its_variables_and_its_times() {
     assert!((13_200..13_202).contains(&took.as_secs()), "{took:?}");
     // The history goes on where it stopped.
     let kinds = stage.kinds(&arn).await;
-    assert_eq!(
-        kinds
-            .iter()
-            .filter(|kind| *kind == "ExecutionStarted")
-            .count(),
-        1
-    );
-    assert_eq!(
-        kinds
-            .iter()
-            .filter(|kind| *kind == "WaitStateExited")
-            .count(),
-        4
-    );
+    assert_eq!(kinds.iter().filter(|kind| *kind == "ExecutionStarted").count(), 1);
+    assert_eq!(kinds.iter().filter(|kind| *kind == "WaitStateExited").count(), 4);
 }
 
 #[tokio::test]
@@ -205,11 +177,7 @@ async fn executions_wake_in_the_order_of_their_times_and_start_others_then() {
     let began = stage.services.clock.now();
     for (name, wait) in [("slow", 5 * HOUR), ("quick", 2 * HOUR)] {
         let input = json!({"name": name, "wait": wait, "left": 8});
-        let started = stage
-            .services
-            .sfn
-            .start_execution(&chain, name, &input)
-            .await;
+        let started = stage.services.sfn.start_execution(&chain, name, &input).await;
         started.unwrap();
     }
     stage.pass(30 * HOUR).await;
@@ -252,27 +220,15 @@ async fn timeout_seconds_count_waits() {
     let stage = Stage::with(json!({"A": {"Type": "Succeed"}})).await;
     let mut definition = machine(loop_of(3_300));
     definition["TimeoutSeconds"] = json!(7_200);
-    let limited = stage
-        .another("limited", definition, &["sts:GetCallerIdentity"])
-        .await;
+    let limited = stage.another("limited", definition, &["sts:GetCallerIdentity"]).await;
     let sfn = &stage.services.sfn;
-    let arn = sfn
-        .start_execution(&limited, "n", &json!({"times": 9}))
-        .await
-        .unwrap();
+    let arn = sfn.start_execution(&limited, "n", &json!({"times": 9})).await.unwrap();
     stage.pass(7_190).await;
     assert_eq!(stage.look(&arn).await.status, ExecutionStatus::Running);
     stage.pass(3_600).await;
     let ended = stage.look(&arn).await;
     assert_eq!(ended.status, ExecutionStatus::TimedOut);
-    assert_eq!(
-        ended
-            .stopped
-            .unwrap()
-            .duration_since(ended.started)
-            .as_secs(),
-        7_200
-    );
+    assert_eq!(ended.stopped.unwrap().duration_since(ended.started).as_secs(), 7_200);
     assert_eq!(ended.error.as_deref(), Some("States.Timeout"));
     let kinds = stage.kinds(&arn).await;
     assert_eq!(kinds.last().unwrap(), "ExecutionTimedOut");
@@ -324,14 +280,8 @@ async fn an_execution_keeps_the_definition_that_it_started_with() {
     let old = stage.named("old", json!({})).unwrap();
     let new = machine(json!({"A": {"Type": "Succeed", "Output": "new"}}));
     let sfn = &stage.services.sfn;
-    let role = sfn
-        .describe_state_machine(&stage.machine)
-        .await
-        .unwrap()
-        .role_arn;
-    sfn.update_state_machine(&stage.machine, &new, &role)
-        .await
-        .unwrap();
+    let role = sfn.describe_state_machine(&stage.machine).await.unwrap().role_arn;
+    sfn.update_state_machine(&stage.machine, &new, &role).await.unwrap();
     let started = stage.named("new", json!({})).unwrap();
     stage.pass(2 * HOUR).await;
     assert_eq!(stage.look(&old).await.output, Some(json!("old")));
@@ -343,23 +293,11 @@ async fn deleting_a_machine_stops_what_runs() {
     let stage = Stage::with(loop_of(3_300)).await;
     let arn = stage.named("n", json!({"times": 9})).unwrap();
     stage.pass(HOUR).await;
-    stage
-        .services
-        .sfn
-        .delete_state_machine(&stage.machine)
-        .await
-        .unwrap();
+    stage.services.sfn.delete_state_machine(&stage.machine).await.unwrap();
     stage.pass(24 * HOUR).await;
     let ended = stage.look(&arn).await;
     assert_eq!(ended.status, ExecutionStatus::Aborted);
-    assert_eq!(
-        ended
-            .stopped
-            .unwrap()
-            .duration_since(ended.started)
-            .as_secs(),
-        3_600
-    );
+    assert_eq!(ended.stopped.unwrap().duration_since(ended.started).as_secs(), 3_600);
     assert_eq!(stage.kinds(&arn).await.last().unwrap(), "ExecutionAborted");
 }
 
@@ -384,9 +322,7 @@ async fn the_same_name_and_input_while_it_runs_is_the_same_execution() {
     stage.pass(24 * HOUR).await;
     start(input).await.unwrap();
     let none = "arn:aws:states:us-east-1:111111111111:stateMachine:none";
-    let none = sfn
-        .start_execution(&none.parse().unwrap(), "n", &json!({}))
-        .await;
+    let none = sfn.start_execution(&none.parse().unwrap(), "n", &json!({})).await;
     assert_eq!(none.unwrap_err().kind, Kind::NotFound);
     let bad = sfn.start_execution(machine, "a b", &json!({})).await;
     assert_eq!(bad.unwrap_err().kind, Kind::Invalid);
@@ -425,9 +361,7 @@ async fn ten_thousand_executions_leave_names_lists_and_the_running_ones() {
         .unwrap();
     assert_eq!(running.items.len(), 1);
     // What is kept on disk: it comes back whole, and small.
-    let text = stage
-        .sandbox
-        .peek(|world| serde_json::to_string(&world.sfn).unwrap());
+    let text = stage.sandbox.peek(|world| serde_json::to_string(&world.sfn).unwrap());
     assert!(text.len() < 6_000_000, "{}", text.len());
     let again: State = serde_json::from_str(&text).unwrap();
     stage
@@ -437,9 +371,7 @@ async fn ten_thousand_executions_leave_names_lists_and_the_running_ones() {
             Ok(())
         })
         .unwrap();
-    let other = stage
-        .sandbox
-        .peek(|world| serde_json::to_string(&world.sfn).unwrap());
+    let other = stage.sandbox.peek(|world| serde_json::to_string(&world.sfn).unwrap());
     assert_eq!(text, other);
     assert!(stage.kinds(&waits).await.len() > 2);
     stage.pass(24 * HOUR).await;
@@ -480,11 +412,7 @@ async fn ends_of_every_kind_are_counted() {
     };
     assert_eq!(count("ExecutionsFailed"), Some(1));
     assert_eq!(count("ExecutionsSucceeded"), Some(2));
-    for name in [
-        "ExecutionsTimedOut",
-        "ExecutionsAborted",
-        "ExecutionThrottled",
-    ] {
+    for name in ["ExecutionsTimedOut", "ExecutionsAborted", "ExecutionThrottled"] {
         assert_eq!(count(name), Some(0), "{name}");
     }
     assert_eq!(count("ExecutionsStarted"), None);
