@@ -15,7 +15,7 @@ use super::told::ended;
 use super::undelivered::{self, Queue};
 use crate::plan::above::Recent;
 use crate::plan::operations::Hearing;
-use crate::resource::{EVENT_REFUSED, ExecutionName, Scope};
+use crate::resource::{Alarm, EVENT_REFUSED, ExecutionName, Scope, Thing};
 use billctl_core::error::{Context, Result};
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudwatch::AlarmState;
@@ -220,7 +220,8 @@ async fn cause(services: &Services, execution: &Execution) -> service::Result<Fa
 }
 
 async fn alarms(services: &Services, scope: &Scope<'_>) -> service::Result<Vec<AlarmOn>> {
-    let alarms = services.cloudwatch.describe_alarms(&scope.alarm_names()).await?;
+    let names: Vec<String> = Alarm::desired(scope).iter().map(Thing::name).collect();
+    let alarms = services.cloudwatch.describe_alarms(&names).await?;
     Ok(alarms
         .into_iter()
         .filter(|status| status.state == AlarmState::Alarm)

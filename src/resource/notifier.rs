@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use super::Thing;
 use super::fill::fill;
 use super::names::Scope;
 use billctl_core::model::Arn;
@@ -20,24 +21,28 @@ pub struct Notifier {
     pub role: Arn,
 }
 
-impl Notifier {
-    pub(super) fn desired(scope: &Scope) -> Self {
-        Self {
+impl Thing for Notifier {
+    fn desired(scope: &Scope) -> Vec<Self> {
+        vec![Self {
             name: scope.config.names.notifier.clone(),
             arn: scope.notifier_arn(),
             definition: definition(scope),
             role: scope.notifier_role_arn(),
-        }
+        }]
     }
 
-    pub(super) fn is_ours(&self) -> bool {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn is_ours(&self) -> bool {
         self.definition
             .get("Comment")
             .and_then(Value::as_str)
             .is_some_and(|comment| comment.starts_with("billctl:"))
     }
 
-    pub(super) fn document(&self) -> Value {
+    fn document(&self) -> Value {
         json!({"role": self.role, "definition": self.definition})
     }
 }
