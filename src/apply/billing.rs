@@ -1,7 +1,7 @@
 //! Carries out the billing side's plan, step after step.
 
 use crate::live::Writer;
-use crate::plan::billing::{Action, Plan, Step};
+use crate::plan::billing::{Action, Plan};
 use billctl_core::error::{Context, Result};
 use billctl_core::event::{Event, Listener};
 use billctl_core::service::Services;
@@ -15,7 +15,12 @@ pub async fn run(plan: &Plan, services: &Services, listener: &dyn Listener) -> R
     let mut writer = Writer::new(services, listener);
     let total = plan.steps.len();
     for (number, step) in (1..).zip(&plan.steps) {
-        let title = title(step);
+        let verb = match step.action {
+            Action::Create => "create",
+            Action::Update => "update",
+            Action::Delete => "remove",
+        };
+        let title = format!("{verb} {}", step.id);
         listener.on(Event::StepStarted {
             number,
             total,
@@ -30,14 +35,4 @@ pub async fn run(plan: &Plan, services: &Services, listener: &dyn Listener) -> R
         listener.on(Event::StepDone { number, total, title });
     }
     Ok(())
-}
-
-/// What a step does, in words that fit after "failed to".
-pub fn title(step: &Step) -> String {
-    let verb = match step.action {
-        Action::Create => "create",
-        Action::Update => "update",
-        Action::Delete => "remove",
-    };
-    format!("{verb} {}", step.id)
 }

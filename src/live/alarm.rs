@@ -1,7 +1,5 @@
-use super::{Live, Writer};
-use crate::resource::{Alarm, Thing, tags};
-use billctl_core::error::Result;
-use billctl_core::service::{self, Services};
+use super::{Live, Result, Services, Thing, Writer, service};
+use crate::resource::{Alarm, tags};
 
 impl Live for Alarm {
     async fn read(&self, services: &Services) -> service::Result<Option<Self>> {

@@ -1,8 +1,5 @@
-use super::{Live, Writer, exists_or};
-use crate::resource::document::FieldChange;
+use super::{FieldChange, Live, OrAbsent, Result, Services, Writer, exists_or, service};
 use crate::resource::{BUS_STATEMENT, Bus, tags};
-use billctl_core::error::Result;
-use billctl_core::service::{self, OrAbsent, Services};
 
 impl Live for Bus {
     async fn read(&self, services: &Services) -> service::Result<Option<Self>> {

@@ -1,7 +1,5 @@
-use super::{Live, Writer};
-use crate::resource::{Dashboard, Thing};
-use billctl_core::error::Result;
-use billctl_core::service::{self, OrAbsent, Services};
+use super::{Live, OrAbsent, Result, Services, Thing, Writer, service};
+use crate::resource::Dashboard;
 
 impl Live for Dashboard {
     async fn read(&self, services: &Services) -> service::Result<Option<Self>> {

@@ -33,7 +33,7 @@ const FRESH_ROLE_ATTEMPTS: usize = 20;
 const ROLE_ATTEMPTS: usize = 6;
 
 /// A managed thing in AWS.
-trait Live: Thing {
+trait Live: Thing + Sized {
     /// What is there under its name.
     async fn read(&self, services: &Services) -> service::Result<Option<Self>>;
 
@@ -172,7 +172,7 @@ fn is_within(path: &str, field: &str) -> bool {
 }
 
 /// The keys `K` for which `name[K]` goes.
-fn removed_keys<'a>(fields: &'a [FieldChange], name: &str) -> Vec<String> {
+fn removed_keys(fields: &[FieldChange], name: &str) -> Vec<String> {
     let gone = fields.iter().filter(|change| change.after.is_none());
     gone.filter_map(|change| change.path.strip_prefix(name)?.strip_prefix('[')?.strip_suffix(']'))
         .map(str::to_owned)

@@ -1,9 +1,6 @@
-use super::{Live, Writer, changes, exists_or};
-use crate::resource::document::FieldChange;
+use super::{FieldChange, Live, OrAbsent, Result, Services, Writer, changes, exists_or, service};
 use crate::resource::{Queue, tags};
-use billctl_core::error::Result;
 use billctl_core::service::sqs::Attributes;
-use billctl_core::service::{self, OrAbsent, Services};
 
 impl Live for Queue {
     async fn read(&self, services: &Services) -> service::Result<Option<Self>> {

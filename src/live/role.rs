@@ -1,13 +1,11 @@
 use futures::future::try_join_all;
 use futures::try_join;
 
-use super::{Live, Writer, changes, exists_or, removed_keys};
+use super::{Arn, Error, FieldChange, Live, OrAbsent, Result, Services, Writer};
+use super::{changes, exists_or, removed_keys, service};
 use crate::resource::Role;
-use crate::resource::document::FieldChange;
-use billctl_core::error::{Error, Result};
-use billctl_core::model::Arn;
+use billctl_core::service::ServiceError;
 use billctl_core::service::iam::NewRole;
-use billctl_core::service::{self, OrAbsent, ServiceError, Services};
 
 impl Live for Role {
     async fn read(&self, services: &Services) -> service::Result<Option<Self>> {

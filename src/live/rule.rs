@@ -1,8 +1,5 @@
-use super::{Live, Writer, changes, is_within, removed_keys};
+use super::{FieldChange, Live, OrAbsent, Result, Services, Writer, changes, is_within, removed_keys, service};
 use crate::resource::Rule;
-use crate::resource::document::FieldChange;
-use billctl_core::error::Result;
-use billctl_core::service::{self, OrAbsent, Services};
 
 impl Live for Rule {
     async fn read(&self, services: &Services) -> service::Result<Option<Self>> {

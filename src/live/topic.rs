@@ -1,9 +1,6 @@
-use super::{Live, Writer};
-use crate::resource::document::FieldChange;
+use super::{Event, FieldChange, Live, OrAbsent, Result, Services, Writer, service};
 use crate::resource::{Topic, tags};
-use billctl_core::error::Result;
-use billctl_core::event::Event;
-use billctl_core::service::{self, OrAbsent, Services, all_pages};
+use billctl_core::service::all_pages;
 
 impl Live for Topic {
     async fn read(&self, services: &Services) -> service::Result<Option<Self>> {

@@ -76,7 +76,7 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<Observed> {
         }
     }
     let identity = present.resources().find_map(|resource| match resource {
-        Resource::Identity(identity) => Some(identity.0.clone()),
+        Resource::Identity(identity) => Some(identity.clone()),
         _ => None,
     });
     Ok(Observed {

@@ -5,17 +5,9 @@ use super::names::Scope;
 use billctl_core::service::cloudformation::OrganizationsAccess;
 
 /// Trusted access of StackSets in the organisation: without it no service-managed StackSet (AWS-FACTS 8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Access {
-    /// On or off.
-    pub state: OrganizationsAccess,
-}
-
-impl Thing for Access {
+impl Thing for OrganizationsAccess {
     fn desired(_scope: &Scope) -> Vec<Self> {
-        vec![Self {
-            state: OrganizationsAccess::Enabled,
-        }]
+        vec![Self::Enabled]
     }
 
     /// There is one.
@@ -33,6 +25,6 @@ impl Thing for Access {
     }
 
     fn document(&self) -> Value {
-        json!({"state": self.state})
+        json!({"state": self})
     }
 }

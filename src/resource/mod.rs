@@ -24,11 +24,15 @@ mod template;
 mod topic;
 
 use std::fmt;
+use std::ops::Deref;
 
 use serde::Serialize;
 use serde_json::Value;
 
-pub use access::Access;
+use billctl_core::service::cloudformation::OrganizationsAccess;
+use billctl_core::service::sesv2::{EmailIdentity, EmailTemplate};
+use billctl_core::service::sfn::StateMachine;
+
 pub use alarm::{Alarm, SPEND_EXPRESSION};
 pub use bus::{BUS_STATEMENT, Bus};
 pub use configuration_set::{ConfigurationSet, DESTINATION};
@@ -36,16 +40,15 @@ pub use dashboard::{Dashboard, MOST_SEARCHED};
 pub use execution::{
     EVENT_REFUSED, ExecutionName, MAIL_EXECUTION_PREFIX, UNKNOWN_ACCOUNT, day_execution, day_of, watch_execution,
 };
-pub use identity::Identity;
 pub use names::{
     ALARM_DETAIL_TYPE, ALARM_SOURCE, Facts, NOTIFIER_TARGET, QUEUE_TARGET, Scope, TEST_DETAIL_TYPE, TEST_SOURCE,
     are_ours, bare_address, bus_arn, operations_topic_arn, tags,
 };
-pub use notifier::{Notifier, definition};
+pub use notifier::definition;
 pub use queue::Queue;
 pub use role::Role;
 pub use rule::Rule;
-pub use template::{Template, sample_data};
+pub use template::sample_data;
 pub use topic::Topic;
 
 /// Every kind of managed thing, in the order in which they can be made: what is referred to comes first, and alarms
@@ -54,15 +57,15 @@ pub use topic::Topic;
 macro_rules! every_kind {
     ($macro:ident) => {
         $macro! {
-            TrustedAccess(Access) "trusted access",
+            TrustedAccess(OrganizationsAccess) "trusted access",
             Queue(Queue) "queue",
             EventBus(Bus) "event bus",
             Topic(Topic) "topic",
-            Identity(Identity) "identity",
+            Identity(EmailIdentity) "identity",
             ConfigurationSet(ConfigurationSet) "configuration set",
-            Template(Template) "mail template",
+            Template(EmailTemplate) "mail template",
             Role(Role) "role",
-            StateMachine(Notifier) "state machine",
+            StateMachine(StateMachine) "state machine",
             Rule(Rule) "rule",
             Alarm(Alarm) "alarm",
             Dashboard(Dashboard) "dashboard",
@@ -75,12 +78,17 @@ pub(crate) use every_kind;
 const NOT_OURS: &str = "billctl didn't make it";
 
 /// What there is to say of each kind of managed thing.
-pub trait Thing: Sized {
+pub trait Thing {
     /// Those that the billing account should have, in the order in which they can be made.
-    fn desired(scope: &Scope) -> Vec<Self>;
+    fn desired(scope: &Scope) -> Vec<Self>
+    where
+        Self: Sized;
 
     /// Those that billctl may have made with this config or an earlier one.
-    fn possible(scope: &Scope) -> Vec<Self> {
+    fn possible(scope: &Scope) -> Vec<Self>
+    where
+        Self: Sized,
+    {
         Self::desired(scope)
     }
 
@@ -96,7 +104,10 @@ pub trait Thing: Sized {
 
     /// What it should be given what is there: what others set on things that they share with billctl stays.
     #[must_use]
-    fn beside(self, _observed: &Self) -> Self {
+    fn beside(self, _observed: &Self) -> Self
+    where
+        Self: Sized,
+    {
         self
     }
 
@@ -127,21 +138,19 @@ macro_rules! declare {
             $(#[doc = $words] $kind($thing),)*
         }
 
+        impl Deref for Resource {
+            type Target = dyn Thing;
+
+            fn deref(&self) -> &Self::Target {
+                match self { $(Self::$kind(thing) => thing,)* }
+            }
+        }
+
         impl Resource {
             /// Which thing it is.
             pub fn id(&self) -> ResourceId {
-                let (kind, name) = match self { $(Self::$kind(thing) => (Kind::$kind, thing.name()),)* };
-                ResourceId { kind, name }
-            }
-
-            /// As [`Thing::document`].
-            pub fn document(&self) -> Value {
-                match self { $(Self::$kind(thing) => thing.document(),)* }
-            }
-
-            /// As [`Thing::is_ours`].
-            pub fn is_ours(&self) -> bool {
-                match self { $(Self::$kind(thing) => thing.is_ours(),)* }
+                let kind = match self { $(Self::$kind(_) => Kind::$kind,)* };
+                ResourceId { kind, name: self.name() }
             }
 
             /// As [`Thing::beside`].
@@ -151,11 +160,6 @@ macro_rules! declare {
                     $((Self::$kind(thing), Self::$kind(observed)) => Self::$kind(thing.beside(observed)),)*
                     (desired, _) => desired,
                 }
-            }
-
-            /// As [`Thing::stays`].
-            pub fn stays(&self) -> Option<&'static str> {
-                match self { $(Self::$kind(thing) => thing.stays(),)* }
             }
         }
 

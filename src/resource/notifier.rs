@@ -3,31 +3,19 @@ use serde_json::{Value, json};
 use super::Thing;
 use super::fill::fill;
 use super::names::Scope;
-use billctl_core::model::Arn;
+use billctl_core::service::sfn::StateMachine;
 
 /// The state machine as shipped, with placeholders (docs/notifier.md).
 const DEFINITION: &str = include_str!(concat!(env!("OUT_DIR"), "/notifier.asl.json"));
 
-/// The state machine.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Notifier {
-    /// Its name.
-    pub name: String,
-    /// Its ARN.
-    pub arn: Arn,
-    /// Its definition.
-    pub definition: Value,
-    /// The role it runs with.
-    pub role: Arn,
-}
-
-impl Thing for Notifier {
+/// The notifier.
+impl Thing for StateMachine {
     fn desired(scope: &Scope) -> Vec<Self> {
         vec![Self {
             name: scope.config.names.notifier.clone(),
             arn: scope.notifier_arn(),
             definition: definition(scope),
-            role: scope.notifier_role_arn(),
+            role_arn: scope.notifier_role_arn(),
         }]
     }
 
@@ -43,7 +31,7 @@ impl Thing for Notifier {
     }
 
     fn document(&self) -> Value {
-        json!({"role": self.role, "definition": self.definition})
+        json!({"role": self.role_arn, "definition": self.definition})
     }
 }
 

@@ -5,35 +5,32 @@ use super::names::{self, Scope};
 use billctl_core::service::sesv2::EmailTemplate;
 
 /// The stored mail template.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template(pub EmailTemplate);
-
-impl Thing for Template {
+impl Thing for EmailTemplate {
     fn desired(scope: &Scope) -> Vec<Self> {
-        vec![Self(EmailTemplate {
+        vec![Self {
             name: scope.config.names.template.clone(),
             subject: include_str!("../../assets/mail/subject.txt").trim_end().to_owned(),
             html: include_str!("../../assets/mail/body.html").to_owned(),
             text: include_str!("../../assets/mail/body.txt").to_owned(),
             tags: names::tags(),
-        })]
+        }]
     }
 
     fn name(&self) -> String {
-        self.0.name.clone()
+        self.name.clone()
     }
 
     fn is_ours(&self) -> bool {
-        names::are_ours(&self.0.tags)
+        names::are_ours(&self.tags)
     }
 
     /// The texts, with line ends as one: SES may store CRLF.
     fn document(&self) -> Value {
         let plain = |text: &str| text.replace("\r\n", "\n").trim_end().to_owned();
         json!({
-            "subject": plain(&self.0.subject),
-            "html": plain(&self.0.html),
-            "text": plain(&self.0.text),
+            "subject": plain(&self.subject),
+            "html": plain(&self.html),
+            "text": plain(&self.text),
         })
     }
 }
