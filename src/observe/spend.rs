@@ -356,15 +356,5 @@ fn unless_denied<T>(answer: service::Result<T>) -> service::Result<Option<T>> {
     }
 }
 
-/// How many metrics a run asked for, and about what AWS charges for them: $0.01 per 1,000 (AWS-FACTS 9).
-pub fn cost(metrics: usize) -> Usd {
-    const MICROS_PER_METRIC: i64 = 10;
-    Usd::from_micros(
-        i64::try_from(metrics)
-            .unwrap_or(i64::MAX)
-            .saturating_mul(MICROS_PER_METRIC),
-    )
-}
-
 #[cfg(all(test, feature = "sandbox"))]
 mod tests;
