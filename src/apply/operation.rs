@@ -18,8 +18,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 /// Pages of results that a look may cost on average. How many accounts are done is only in the results, and those
 /// of 10,000 accounts are 100 pages: so many are read at every twentieth look.
 const PAGES_A_LOOK: usize = 5;
-/// Looks at the results of an operation that has ended, until they hold as many failures as AWS counts: results
-/// are eventually consistent (AWS-FACTS 8).
+/// Looks at the results of an operation that has ended, until they hold as many failures as AWS counts: results are
+/// eventually consistent (docs/aws-facts.md, "StackSets: operations").
 const LOOKS_FOR_FAILURES: usize = 6;
 
 /// Pauses that grow.

@@ -5,7 +5,7 @@ use crate::resource::sample_data;
 use billctl_core::error::Context;
 use billctl_core::service::sesv2::EmailTemplate;
 
-/// Between two calls for templates: SES takes one a second (AWS-FACTS 6).
+/// Between two calls for templates: SES takes one a second (docs/aws-facts.md, "SES: templates").
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Live for EmailTemplate {
@@ -32,8 +32,8 @@ impl Live for EmailTemplate {
     }
 }
 
-/// A template that doesn't render is accepted by SES and its mails are never delivered (AWS-FACTS 6), so it is rendered
-/// once when it changed.
+/// A template that doesn't render is accepted by SES and its mails are never delivered
+/// (docs/aws-facts.md, "SES: templates"), so it is rendered once when it changed.
 async fn test_render(template: &EmailTemplate, writer: &Writer<'_>) -> Result<()> {
     let services = writer.services;
     services.clock.sleep(PAUSE).await;

@@ -18,7 +18,7 @@ use billctl_core::service::organizations::OrganizationInfo;
 use billctl_core::service::sts::CallerIdentity;
 use billctl_core::service::{Kind, OrAbsent, Result, Services, all_pages};
 
-/// The namespace and metric of charges (AWS-FACTS 1).
+/// The namespace and metric of charges (docs/aws-facts.md, "EstimatedCharges").
 const CHARGES: (&str, &str) = ("AWS/Billing", "EstimatedCharges");
 
 /// How many members are looked into.

@@ -16,7 +16,8 @@ use billctl_core::service::{Member, OrAbsent, Result, Services};
 
 /// Accounts looked into before the gate paces them: it lets fewer through.
 const PARALLEL: usize = 64;
-/// How far back a publication counts: they come about every six hours (AWS-FACTS 1), and a day without one is possible.
+/// How far back a publication counts: they come about every six hours (docs/aws-facts.md, "EstimatedCharges"), and a
+/// day without one is possible.
 const RECENT: SignedDuration = SignedDuration::from_hours(48);
 /// Long enough that two days are a handful of points.
 const PERIOD: u32 = 3_600;

@@ -9,7 +9,8 @@ use billctl_core::error::{Context, Error, Result};
 use billctl_core::model::AccountId;
 use billctl_core::service::{Kind, Services};
 
-/// An account that is younger may have no data yet: charges are published within a day or so (AWS-FACTS 1).
+/// An account that is younger may have no data yet: charges are published within a day or so
+/// (docs/aws-facts.md, "EstimatedCharges").
 const YOUNG: SignedDuration = SignedDuration::from_hours(48);
 /// Accounts asked for before the gate paces them: it lets fewer through.
 const PARALLEL: usize = 64;

@@ -1,4 +1,5 @@
-//! Reads `EstimatedCharges` from the payer: every account's series lies there (AWS-FACTS 1), so no account is asked.
+//! Reads `EstimatedCharges` from the payer: every account's series lies there
+//! (docs/aws-facts.md, "Charges of linked accounts"), so no account is asked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
@@ -20,7 +21,8 @@ const NAMESPACE: &str = "AWS/Billing";
 const METRIC: &str = "EstimatedCharges";
 /// How long CloudWatch has five minutes: 63 days, less one for whatever happens between asking and answering.
 const FINE: i64 = 62 * DAY;
-/// Publications of a series in a day: four, and room for two more (AWS-FACTS 1: about every six hours).
+/// Publications of a series in a day: four, and room for two more (docs/aws-facts.md, "EstimatedCharges": about every
+/// six hours).
 const PUBLICATIONS_A_DAY: usize = 6;
 /// Days that a judgement reads anyway.
 const JUDGED_DAYS: usize = 14;
@@ -68,8 +70,9 @@ impl Series {
     }
 }
 
-/// The period that still has what was published at `from`: 300 s for 63 days, 3,600 s for 455 (AWS-FACTS 9). Buckets hold
-/// at most one publication each and keep its time; empty ones return nothing.
+/// The period that still has what was published at `from`: 300 s for 63 days, 3,600 s for 455
+/// (docs/aws-facts.md, "GetMetricData"). Buckets hold at most one publication each and keep its time; empty ones return
+/// nothing.
 fn period(from: i64, now: Timestamp) -> u32 {
     if now.as_second() - from < FINE { 300 } else { 3_600 }
 }

@@ -10,7 +10,7 @@ use billctl_core::service::cloudformation::{OperationId, OperationStatus};
 pub struct Outcome {
     /// Its id.
     pub id: OperationId,
-    /// Its status. `Succeeded` can hide failures within the tolerance (AWS-FACTS 8).
+    /// Its status. `Succeeded` can hide failures within the tolerance (docs/aws-facts.md, "StackSets: operations").
     pub status: OperationStatus,
     /// The accounts that failed, with the reason in CloudFormation's words.
     pub failures: BTreeMap<AccountId, String>,

@@ -4,7 +4,8 @@ use super::Thing;
 use super::names::Scope;
 use billctl_core::service::cloudformation::OrganizationsAccess;
 
-/// Trusted access of StackSets in the organisation: without it no service-managed StackSet (AWS-FACTS 8).
+/// Trusted access of StackSets in the organisation: without it no service-managed StackSet
+/// (docs/aws-facts.md, "StackSets: setup").
 impl Thing for OrganizationsAccess {
     fn desired(_scope: &Scope) -> Vec<Self> {
         vec![Self::Enabled]

@@ -7,8 +7,8 @@ use billctl_core::service::sesv2::EventDestination;
 
 /// The name of the configuration set's one event destination.
 pub const DESTINATION: &str = "billctl-failures";
-/// What SES shall report: everything that means that a mail reached nobody, or unwelcome (AWS-FACTS 6). Sorted, as
-/// the seam has it.
+/// What SES shall report: everything that means that a mail reached nobody, or unwelcome
+/// (docs/aws-facts.md, "SES: templates"). Sorted, as the seam has it.
 const REPORTED: [&str; 4] = ["BOUNCE", "COMPLAINT", "REJECT", "RENDERING_FAILURE"];
 
 /// The configuration set with its event destination.

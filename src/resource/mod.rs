@@ -52,8 +52,9 @@ pub use template::sample_data;
 pub use topic::Topic;
 
 /// Every kind of managed thing, in the order in which they can be made: what is referred to comes first, and alarms
-/// late, because one can fire the moment it exists and its rule has to be there by then (AWS-FACTS 2). Whatever goes
-/// through all kinds is written by a macro that is handed this list.
+/// late, because one can fire the moment it exists and its rule has to be there by then
+/// (docs/aws-facts.md, "Alarms on charges"). Whatever goes through all kinds is written by a macro that is handed this
+/// list.
 macro_rules! every_kind {
     ($macro:ident) => {
         $macro! {

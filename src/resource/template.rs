@@ -36,7 +36,8 @@ impl Thing for EmailTemplate {
 }
 
 /// Data with which every part of a template is rendered: each variable it names, each list with one entry. For
-/// TestRenderEmailTemplate, which fails on a template that doesn't render as a send would do silently (AWS-FACTS 6).
+/// TestRenderEmailTemplate, which fails on a template that doesn't render as a send would do silently
+/// (docs/aws-facts.md, "SES: templates").
 pub fn sample_data(template: &EmailTemplate) -> Value {
     let mut data = Map::new();
     for text in [&template.subject, &template.html, &template.text] {
