@@ -11,10 +11,7 @@ use crate::plan::above::Told;
 use crate::resource::{Scope, day_execution};
 use billctl_core::error::{Context, Error, Result};
 use billctl_core::model::{AccountId, Usd};
-use billctl_core::service::{self, Kind, OrAbsent, Services};
-
-/// Accounts looked at at once before the gate paces them.
-const PARALLEL: usize = 16;
+use billctl_core::service::{self, Kind, OrAbsent, PARALLEL, Services};
 
 /// An account to tell about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 use super::key::{At, Key};
+use super::measure::Measure;
 use super::names;
-use super::types::Measure;
 
 /// What billctl sets up and where. Only `[mail] from` is required.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

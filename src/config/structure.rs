@@ -9,9 +9,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeString, DeTable, DeValue};
 
 use super::problem::Problem;
-
-/// Below this likeness (of 0 to 1) another key helps nobody.
-const ALIKE: f64 = 0.6;
+use billctl_core::similar::nearest;
 
 /// Reports what doesn't fit `schema`, and takes it out of `root`.
 pub fn check(root: &mut DeTable<'_>, schema: &Value) -> Vec<Problem> {
@@ -252,19 +250,6 @@ fn strings(list: &Value) -> impl Iterator<Item = &str> {
 fn choices(schema: &Value) -> impl Iterator<Item = &str> {
     let constants = schema["oneOf"].as_array().into_iter().flatten();
     strings(&schema["enum"]).chain(constants.filter_map(|choice| choice["const"].as_str()))
-}
-
-/// The candidate most like `text`, if one is alike: underscores, case and a plural `s` count little.
-fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let text = text.to_lowercase().replace(['_', ' '], "-");
-    candidates
-        .map(|candidate| {
-            let likeness = strsim::normalized_damerau_levenshtein(&text, candidate);
-            (likeness, candidate)
-        })
-        .filter(|(likeness, _)| *likeness >= ALIKE)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
 }
 
 fn types(schema: &Value) -> Vec<&str> {

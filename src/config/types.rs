@@ -1,6 +1,4 @@
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
+use super::measure::Measure;
 use super::problem::Source;
 use billctl_core::model::{AccountId, Arn, OrgId, Usd};
 use billctl_core::service::cloudformation::CallAs;
@@ -50,20 +48,6 @@ pub struct AlarmConfig {
     pub threshold: Usd,
     /// What is compared with the threshold.
     pub measure: Measure,
-}
-
-/// What is compared with the threshold.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(inline)]
-pub enum Measure {
-    /// What was spent in the last 24 hours.
-    #[default]
-    Daily,
-    /// What was spent in the last 6 hours.
-    SixHourly,
-    /// What was spent since the month began.
-    MonthToDate,
 }
 
 /// One `[[threshold]]`.

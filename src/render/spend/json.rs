@@ -3,7 +3,7 @@ use serde::Serialize;
 use super::notes;
 use crate::apply::tell::Tellings;
 use crate::config::Measure;
-use crate::observe::spend::cost;
+use crate::observe::charges::cost;
 use crate::spend::{Amount, Key, Note, Report, Row, StandsOut, Verdict};
 use billctl_core::model::Usd;
 
