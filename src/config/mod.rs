@@ -15,10 +15,9 @@ mod types;
 
 pub use address::is_address;
 pub use measure::Measure;
+pub use names::Names;
 pub use problem::{Place, Problem, Source};
-pub use resolve::OWNER_TAG;
 pub use schema::{reference, schema};
 pub use types::{
-    AlarmConfig, Config, DeployConfig, MailConfig, MembersConfig, Names, Operations, ThresholdRule, ThresholdTarget,
-    Wave,
+    AlarmConfig, Config, DeployConfig, MailConfig, MembersConfig, Operations, ThresholdRule, ThresholdTarget, Wave,
 };

@@ -75,13 +75,9 @@ impl Check<'_> {
         *table = std::mem::take(table).into_iter().filter_map(keep).collect();
         let is_there = |key: &str| table.contains_key(key) || meant.iter().any(|near| near == key);
         for key in strings(&schema["required"]).filter(|key| !is_there(key)) {
-            let problem = Problem {
-                message: format!("{} is missing", room.key(key)),
-                at: span.clone().map(|span| (span, format!("needs `{key}`"))),
-                and: None,
-                hint: Some(missing_hint(room, key)),
-            };
-            self.problems.push(problem);
+            let message = format!("{} is missing", room.key(key));
+            let problem = Problem::maybe_at(span.clone(), message, format!("needs `{key}`"));
+            self.problems.push(problem.hint(missing_hint(room, key)));
         }
         self.choice(room, table, span, schema, &is_there);
     }
@@ -104,23 +100,19 @@ impl Check<'_> {
         let there: Vec<&str> = choices.iter().copied().filter(|key| is_there(key)).collect();
         let listed = choices.join("` or `");
         match there.as_slice() {
-            [] if !choices.is_empty() => self.problems.push(Problem {
-                message: format!("{} is for nobody", room.name()),
-                at: span.map(|span| (span, format!("needs `{listed}`"))),
-                and: None,
-                hint: Some(format!("add `{listed}`")),
-            }),
+            [] if !choices.is_empty() => {
+                let message = format!("{} is for nobody", room.name());
+                let problem = Problem::maybe_at(span, message, format!("needs `{listed}`"));
+                self.problems.push(problem.hint(format!("add `{listed}`")));
+            }
             [first, second, ..] => {
                 let place = |key: &str| table.get(key).map(Spanned::span);
-                let mut problem = Problem {
-                    message: format!("{} has both `{first}` and `{second}`", room.name()),
-                    at: place(second).or(span).map(|span| (span, String::new())),
-                    and: None,
-                    hint: Some(match room {
-                        Room::Element(_) => "write one entry for each".to_owned(),
-                        _ => "keep one of them".to_owned(),
-                    }),
+                let message = format!("{} has both `{first}` and `{second}`", room.name());
+                let hint = match room {
+                    Room::Element(_) => "write one entry for each",
+                    _ => "keep one of them",
                 };
+                let mut problem = Problem::maybe_at(place(second).or(span), message, "").hint(hint);
                 problem.and = place(first).map(|span| (span, String::new()));
                 self.problems.push(problem);
             }
