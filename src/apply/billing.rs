@@ -25,7 +25,7 @@ const ROLE_PAUSE: Duration = Duration::from_secs(3);
 const FRESH_ROLE_ATTEMPTS: usize = 20;
 /// Attempts to use a role that was there already: a run before this one may have made it and died.
 const ROLE_ATTEMPTS: usize = 6;
-/// Between two calls for templates: SES takes one a second (AWS-FACTS 6).
+/// Between two calls for templates: SES takes one a second (docs/aws-facts.md, "SES: templates").
 const TEMPLATE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Carries out every step in order. Running it again after a failure carries on: what is there already is
@@ -302,8 +302,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// A template that doesn't render is accepted by SES and its mails are never delivered (AWS-FACTS 6), so it is
-    /// rendered once when it changed.
+    /// A template that doesn't render is accepted by SES and its mails are never delivered
+    /// (docs/aws-facts.md, "SES: templates"), so it is rendered once when it changed.
     async fn test_render(&self, template: &Template) -> Result<()> {
         self.services.clock.sleep(TEMPLATE_PAUSE).await;
         let data = sample_data(&template.0).to_string();

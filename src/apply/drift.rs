@@ -31,7 +31,8 @@ pub struct Drift {
 }
 
 /// Detects drift of a whole StackSet. `before` is what was known of it: detection changes no override, but may hide
-/// which operation was the last one before it (whether it does is unverified).
+/// which operation was the last one before it (whether it does is unverified:
+/// docs/aws-facts.md, "StackSets: instances").
 ///
 /// # Errors
 /// AWS's answers.

@@ -18,8 +18,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 /// Pages of results that a look may cost on average. How many accounts are done is only in the results, and those
 /// of 10,000 accounts are 100 pages: so many are read at every twentieth look.
 const PAGES_A_LOOK: usize = 5;
-/// Looks at the results of an operation that has ended, until they hold as many failures as AWS counts: results
-/// are eventually consistent (AWS-FACTS 8).
+/// Looks at the results of an operation that has ended, until they hold as many failures as AWS counts: results are
+/// eventually consistent (docs/aws-facts.md, "StackSets: operations").
 const LOOKS_FOR_FAILURES: usize = 6;
 
 /// How an operation ended.
@@ -27,7 +27,7 @@ const LOOKS_FOR_FAILURES: usize = 6;
 pub struct Outcome {
     /// Its id.
     pub id: OperationId,
-    /// Its status. `Succeeded` can hide failures within the tolerance (AWS-FACTS 8).
+    /// Its status. `Succeeded` can hide failures within the tolerance (docs/aws-facts.md, "StackSets: operations").
     pub status: OperationStatus,
     /// The accounts that failed, with the reason in CloudFormation's words.
     pub failures: BTreeMap<AccountId, String>,

@@ -189,7 +189,8 @@ pub async fn start(
             }
         }
     }
-    // Taken, and not to be seen yet: DescribeExecution is eventually consistent (Step Functions API reference).
+    // Taken, and not to be seen yet: DescribeExecution is eventually consistent
+    // (docs/aws-facts.md, "Step Functions: executions").
     Ok(Outcome::UnderWay { execution: name })
 }
 

@@ -161,7 +161,7 @@ impl Follow<'_> {
     }
 
     /// The first thing that can be seen of the event is the execution that is named after it (docs/notifier.md): how
-    /// EventBridge names the one that it starts isn't documented (AWS-FACTS 5).
+    /// EventBridge names the one that it starts isn't documented (docs/aws-facts.md, "Step Functions: executions").
     async fn follow_to_the_end(&mut self, event_id: &str, sent: Timestamp) -> Result<()> {
         let name = format!("{MAIL_EXECUTION_PREFIX}{event_id}");
         let deadline = self.deadline(START_PATIENCE);
@@ -388,8 +388,8 @@ impl Follow<'_> {
         })
     }
 
-    /// A template that doesn't render is accepted and reported a moment later (AWS-FACTS 6), as is an address that
-    /// bounces at once.
+    /// A template that doesn't render is accepted and reported a moment later (docs/aws-facts.md, "SES: templates"), as
+    /// is an address that bounces at once.
     async fn reports(&mut self) -> Result<()> {
         let deadline = self.deadline(REPORT_PATIENCE);
         while self.services.clock.now() < deadline {

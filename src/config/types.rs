@@ -152,7 +152,7 @@ pub struct MembersConfig {
 impl Default for MembersConfig {
     fn default() -> Self {
         Self {
-            // What Organizations makes in accounts that it creates (AWS-FACTS 1).
+            // What Organizations makes in accounts that it creates (docs/aws-facts.md, "Charges of linked accounts").
             role: "OrganizationAccountAccessRole".into(),
         }
     }

@@ -1,5 +1,6 @@
-//! Reads `EstimatedCharges` from the payer: every account's series lies there (AWS-FACTS 1), so no account is asked. The
-//! only reader of them; who has none, and why, is asked in [`missing`].
+//! Reads `EstimatedCharges` from the payer: every account's series lies there
+//! (docs/aws-facts.md, "Charges of linked accounts"), so no account is asked. The only reader of them; who has none, and
+//! why, is asked in [`missing`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
@@ -23,7 +24,8 @@ pub use missing::{Silence, reasons, silence};
 
 /// How long CloudWatch has [`FINE`] periods: 63 days, less one for whatever happens between asking and answering.
 const FINE_FOR: i64 = 62 * DAY;
-/// Publications of a series in a day: four, and room for two more (AWS-FACTS 1: about every six hours).
+/// Publications of a series in a day: four, and room for two more (docs/aws-facts.md, "EstimatedCharges": about every
+/// six hours).
 const PUBLICATIONS_A_DAY: usize = 6;
 /// Days that a judgement reads anyway.
 const JUDGED_DAYS: usize = 14;
@@ -286,7 +288,8 @@ fn account_of(metric: &Metric) -> Option<AccountId> {
     metric.dimensions.get(ACCOUNT)?.parse().ok()
 }
 
-/// How many metrics a run asked for, and about what AWS charges for them: $0.01 per 1,000 (AWS-FACTS 9).
+/// How many metrics a run asked for, and about what AWS charges for them: $0.01 per 1,000
+/// (docs/aws-facts.md, "GetMetricData").
 pub fn cost(metrics: usize) -> Usd {
     const MICROS_PER_METRIC: i64 = 10;
     Usd::from_micros(

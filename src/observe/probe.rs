@@ -15,7 +15,8 @@ use billctl_core::service::cloudwatch::{DataRequest, MetricQuery, QuerySource};
 use billctl_core::service::member::WayIn;
 use billctl_core::service::{Member, OrAbsent, PARALLEL, Result, Services};
 
-/// How far back a publication counts: they come about every six hours (AWS-FACTS 1), and a day without one is possible.
+/// How far back a publication counts: they come about every six hours (docs/aws-facts.md, "EstimatedCharges"), and a
+/// day without one is possible.
 const RECENT: SignedDuration = SignedDuration::from_hours(48);
 
 /// The way into an account, with a session that may only look, or also set the alarm's state.

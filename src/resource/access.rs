@@ -3,7 +3,8 @@ use serde_json::{Value, json};
 use super::{Kind, ResourceId};
 use billctl_core::service::cloudformation::OrganizationsAccess;
 
-/// Trusted access of StackSets in the organisation: without it no service-managed StackSet (AWS-FACTS 8).
+/// Trusted access of StackSets in the organisation: without it no service-managed StackSet
+/// (docs/aws-facts.md, "StackSets: setup").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
     /// On or off.

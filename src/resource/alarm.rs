@@ -7,17 +7,18 @@ use billctl_core::model::Arn;
 use billctl_core::service::charges;
 use billctl_core::service::cloudwatch::{Alarm as ServiceAlarm, Metric, MetricQuery, QuerySource};
 
-/// A period's spend from the cumulative metric. A fall on the 1st or 2nd is the month's reset, and what stands there
-/// is the new month's spend; any other fall is a credit, which is no spend (AWS-FACTS 2).
+/// A period's spend from the cumulative metric. A fall on the 1st or 2nd is the month's reset, and what stands there is
+/// the new month's spend; any other fall is a credit, which is no spend (docs/aws-facts.md, "Alarms on charges").
 ///
 /// The period slides, so a day that ends late on the 2nd still follows one that holds the old month's charges, while
 /// the new month has nearly two days of spend by then: it is scaled to one period by how old the month is. That
-/// `DATE` and `HOUR` see the start of a sliding period is unverified on AWS.
+/// `DATE` and `HOUR` see the start of a sliding period is unverified.
 pub const SPEND_EXPRESSION: &str = "IF(RATE(m1) < 0, \
      IF(DATE(m1) <= 2, m1 * PERIOD(m1) / ((DATE(m1) - 1) * 86400 + HOUR(m1) * 3600 + PERIOD(m1)), 0), \
      RATE(m1) * PERIOD(m1))";
 
-/// Executions of the notifier that ended badly, of every kind that CloudWatch counts (AWS-FACTS 5): `id` and metric.
+/// Executions of the notifier that ended badly, of every kind that CloudWatch counts
+/// (docs/aws-facts.md, "Step Functions: executions"): `id` and metric.
 const FAILURES: [(&str, &str); 4] = [
     ("failed", "ExecutionsFailed"),
     ("timed_out", "ExecutionsTimedOut"),
@@ -48,7 +49,7 @@ impl From<ServiceAlarm> for Alarm {
 
 impl Alarm {
     /// The management account's own alarm: on its LinkedAccount series, because `{Currency}` alone is the whole
-    /// organisation's bill there (AWS-FACTS 1).
+    /// organisation's bill there (docs/aws-facts.md, "Charges of linked accounts").
     pub(super) fn own(scope: &Scope) -> Self {
         let account = scope.facts.management_account;
         let series = charges::metric(Some(account), None);

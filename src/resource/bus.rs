@@ -21,8 +21,9 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// Only accounts of this organisation, only alarm state changes, only forwarded by a rule (AWS-FACTS 4). No
-    /// statement for the billing account itself: its own identities need no bus policy.
+    /// Only accounts of this organisation, only alarm state changes, only forwarded by a rule
+    /// (docs/aws-facts.md, "Events between accounts"). No statement for the billing account itself: its own identities
+    /// need no bus policy.
     pub(super) fn desired(scope: &Scope) -> Self {
         Self {
             name: scope.config.names.event_bus.clone(),

@@ -73,8 +73,8 @@ impl Dashboard {
                 "properties": {
                     "title": format!("Month to date of the {MOST_ACCOUNTS} accounts that spend most (USD)"),
                     "view": "bar", "region": REGION, "period": 86_400, "stat": "Maximum",
-                    // Metrics Insights looks at 10,000 metrics and two weeks (its quotas). Unverified that it sees
-                    // a metric as rare as this one.
+                    // Metrics Insights looks at 10,000 metrics and two weeks (docs/aws-facts.md, "GetMetricData");
+                    // unverified that it sees a metric as rare as this one.
                     "metrics": [[{"id": "months", "label": label, "expression": format!(
                         "SELECT MAX({METRIC}) FROM SCHEMA(\"{NAMESPACE}\", {CURRENCY}, {ACCOUNT}) \
                          WHERE {CURRENCY} = '{USD}' GROUP BY {ACCOUNT} ORDER BY MAX() DESC LIMIT {MOST_ACCOUNTS}"

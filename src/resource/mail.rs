@@ -6,8 +6,8 @@ use billctl_core::service::sesv2::{EmailTemplate, EventDestination};
 
 /// The name of the configuration set's one event destination.
 pub const DESTINATION: &str = "billctl-failures";
-/// What SES shall report: everything that means that a mail reached nobody, or unwelcome (AWS-FACTS 6). Sorted, as
-/// the seam has it.
+/// What SES shall report: everything that means that a mail reached nobody, or unwelcome
+/// (docs/aws-facts.md, "SES: templates"). Sorted, as the seam has it.
 const REPORTED: [&str; 4] = ["BOUNCE", "COMPLAINT", "REJECT", "RENDERING_FAILURE"];
 
 /// The SES identity: an address or a domain.
@@ -130,7 +130,8 @@ impl Template {
 }
 
 /// Data with which every part of a template is rendered: each variable it names, each list with one entry. For
-/// TestRenderEmailTemplate, which fails on a template that doesn't render as a send would do silently (AWS-FACTS 6).
+/// TestRenderEmailTemplate, which fails on a template that doesn't render as a send would do silently
+/// (docs/aws-facts.md, "SES: templates").
 pub fn sample_data(template: &EmailTemplate) -> Value {
     let mut data = Map::new();
     for text in [&template.subject, &template.html, &template.text] {

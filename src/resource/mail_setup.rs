@@ -90,7 +90,8 @@ impl MailSetup {
     }
 }
 
-/// Three CNAMEs for DKIM; with a custom MAIL FROM domain exactly one MX, and SPF (AWS-FACTS 6).
+/// Three CNAMEs for DKIM; with a custom MAIL FROM domain exactly one MX, and SPF
+/// (docs/aws-facts.md, "SES: identities").
 pub fn dns_records(identity: &EmailIdentity) -> Vec<DnsRecord> {
     let zone = identity
         .signing_hosted_zone

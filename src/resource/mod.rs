@@ -208,9 +208,9 @@ impl Resource {
     }
 }
 
-/// Everything that the billing account should have, in the order in which it can be made: what is referred to
-/// comes first, and the management account's own alarm late, because it can fire the moment it exists and its rule
-/// has to be there by then (AWS-FACTS 2).
+/// Everything that the billing account should have, in the order in which it can be made: what is referred to comes
+/// first, and the management account's own alarm late, because it can fire the moment it exists and its rule has to be
+/// there by then (docs/aws-facts.md, "Alarms on charges").
 pub fn desired(scope: &Scope) -> Vec<Resource> {
     let mut all = vec![
         Resource::Access(Access::desired()),

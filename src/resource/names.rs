@@ -18,9 +18,9 @@ pub const QUEUE_TARGET: &str = "undelivered";
 pub const TEST_SOURCE: &str = "billctl.test";
 /// The `detail-type` of a test event.
 pub const TEST_DETAIL_TYPE: &str = "billctl Test Alarm";
-/// The `source` of an alarm's state change (AWS-FACTS 3).
+/// The `source` of an alarm's state change (docs/aws-facts.md, "Alarm events").
 pub const ALARM_SOURCE: &str = "aws.cloudwatch";
-/// The `detail-type` of an alarm's state change (AWS-FACTS 3).
+/// The `detail-type` of an alarm's state change (docs/aws-facts.md, "Alarm events").
 pub const ALARM_DETAIL_TYPE: &str = "CloudWatch Alarm State Change";
 
 /// The tag that says who made something.
@@ -78,7 +78,8 @@ impl Scope<'_> {
         Arn::new(service, "", self.facts.management_account, resource)
     }
 
-    /// Whether the members' events arrive on the default bus, where a custom one is wiser (AWS-FACTS 4).
+    /// Whether the members' events arrive on the default bus, where a custom one is wiser
+    /// (docs/aws-facts.md, "Events between accounts").
     pub fn uses_default_bus(&self) -> bool {
         self.config.names.event_bus == DEFAULT_BUS
     }

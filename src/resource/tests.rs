@@ -347,7 +347,7 @@ fn the_dashboard_is_one_that_cloudwatch_takes() {
                 }
             }
         }
-        // Metrics a widget and a dashboard (CloudWatch service quotas).
+        // Metrics a widget and a dashboard (docs/aws-facts.md, "GetMetricData").
         assert!(most <= 500, "{widget}");
         lines += most;
     }

@@ -3,6 +3,7 @@
 mod adapters;
 mod alerts;
 mod artifacts;
+mod aws_facts;
 mod bootstrap;
 mod chain;
 mod ci;

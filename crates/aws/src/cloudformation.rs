@@ -107,7 +107,8 @@ impl CloudFormation for StackSets {
         operation_id: &OperationId,
     ) -> Result<OperationId> {
         let op = UPDATE_STACK_SET;
-        // No DeploymentTargets and no Regions: AutoDeployment forbids them (AWS-FACTS 8).
+        // No DeploymentTargets and no Regions: AutoDeployment forbids them
+        // (docs/aws-facts.md, "StackSets: create and update").
         let answer = send!(
             self,
             op,

@@ -66,7 +66,8 @@ pub(super) fn access(config: &Config, members: &Members) -> Check {
     .cure(way_in_cure(error, role))
 }
 
-/// Whether the members' own series have data: whether members get any is disputed (AWS-FACTS 1).
+/// Whether the members' own series have data: whether members get any is disputed
+/// (docs/aws-facts.md, "Charges of linked accounts").
 pub(super) fn data(members: &Members) -> Check {
     const NAME: &str = "member-data";
     let entered = entered(members);

@@ -168,7 +168,8 @@ pub fn plan(desired: &Desired, observed: &Observed, organization: &Organization,
         steps.push(Step::CreateStackSet);
     }
     let has_parameter = live.is_some_and(|live| live.parameters.contains_key(stack_set::THRESHOLD));
-    // What isn't a parameter of the StackSet yet can't be overridden (AWS-FACTS 8).
+    // What isn't a parameter of the StackSet yet can't be overridden
+    // (docs/aws-facts.md, "StackSets: create and update").
     if !updates_stack_set || has_parameter {
         builder.new_overrides(&accounts, &mut steps);
     }

@@ -6,8 +6,8 @@ use crate::resource::{override_record, stack_set};
 use billctl_core::model::{AccountId, Organization, OuId, Usd};
 use billctl_core::service::cloudformation::{AccountFilter, InstanceStatus, MAX_OUS, Parameters, Targets};
 
-/// Most accounts that billctl names in one request. AWS documents no limit for `Accounts`; this keeps a request
-/// near 100 KB (unverified: change it here if AWS turns out to take fewer).
+/// Most accounts that billctl names in one request. AWS documents no limit for `Accounts`; this keeps a request near
+/// 100 KB (unverified, docs/aws-facts.md, "StackSets: targets": change it here if AWS turns out to take fewer).
 pub const MAX_NAMED_ACCOUNTS: usize = 2_000;
 
 /// An operation on instances.
@@ -167,8 +167,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// OUs that lose all of their instances and that config has left: they are named as a whole, for that ends
-    /// their being a target, and with it auto-deployment to their future accounts (AWS-FACTS 8).
+    /// OUs that lose all of their instances and that config has left: they are named as a whole, for that ends their
+    /// being a target, and with it auto-deployment to their future accounts (docs/aws-facts.md, "StackSets: targets").
     fn whole_targets(&self, retain: bool, reached: &mut Reached, steps: &mut Vec<Step>) {
         let targets = self
             .observed

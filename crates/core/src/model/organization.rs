@@ -19,7 +19,7 @@ pub struct OrganizationalUnit {
 pub struct Organization {
     /// The organisation's id.
     pub id: OrgId,
-    /// The account that pays, and that never receives a stack instance (AWS-FACTS 8).
+    /// The account that pays, and that never receives a stack instance (docs/aws-facts.md, "StackSets: setup").
     pub management_account: AccountId,
     ous: BTreeMap<OuId, OrganizationalUnit>,
     children: HashMap<OuId, Vec<OuId>>,
@@ -125,7 +125,8 @@ impl Organization {
         names.join("/")
     }
 
-    /// `ou` and all OUs below it: a StackSet's parent target includes its children (AWS-FACTS 8).
+    /// `ou` and all OUs below it: a StackSet's parent target includes its children
+    /// (docs/aws-facts.md, "StackSets: targets").
     pub fn subtree(&self, ou: &OuId) -> BTreeSet<OuId> {
         let mut found = BTreeSet::new();
         let mut open = vec![ou.clone()];

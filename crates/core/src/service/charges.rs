@@ -1,5 +1,5 @@
 //! `AWS/Billing EstimatedCharges`: what the month has cost so far. Names, dimensions and periods, spelled nowhere else
-//! (AWS-FACTS 1).
+//! (docs/aws-facts.md, "EstimatedCharges").
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub const SERVICE: &str = "ServiceName";
 
 /// The statistic: charges add up, so the highest of a period is its newest.
 pub const STATISTIC: &str = "Maximum";
-/// The shortest period in seconds that publications of the last 63 days have (AWS-FACTS 9).
+/// The shortest period in seconds that publications of the last 63 days have (docs/aws-facts.md, "GetMetricData").
 pub const FINE: u32 = 300;
 /// The same of the last 455 days.
 pub const COARSE: u32 = 3_600;

@@ -1,4 +1,4 @@
-//! CloudFormation StackSets with service-managed permissions (AWS-FACTS 8).
+//! CloudFormation StackSets with service-managed permissions: docs/aws-facts.md has a heading for each part of them.
 //!
 //! The implementation adds `CallAs` to every call that takes it, so no caller can forget it.
 
@@ -34,11 +34,11 @@ operations!(CloudFormation:
     UPDATE_STACK_SET = write "UpdateStackSet";
 );
 
-/// Most items of a page in any StackSet listing (API reference; AWS-FACTS 8).
+/// Most items of a page in any StackSet listing (docs/aws-facts.md, "StackSets: instances").
 pub const PAGE_SIZE: usize = 100;
-/// Most OUs in one operation (AWS-FACTS 8).
+/// Most OUs in one operation (docs/aws-facts.md, "StackSets: targets").
 pub const MAX_OUS: usize = 50;
-/// Largest template body in bytes (AWS-FACTS 8).
+/// Largest template body in bytes (docs/aws-facts.md, "StackSets: setup").
 pub const MAX_TEMPLATE_BYTES: usize = 51_200;
 
 /// As whom the StackSet calls are made (`CallAs`).
@@ -118,7 +118,7 @@ pub struct StackSetSpec {
     pub auto_deployment: AutoDeployment,
 }
 
-/// An operation's id: chosen by the caller, and an idempotency token (AWS-FACTS 8).
+/// An operation's id: chosen by the caller, and an idempotency token (docs/aws-facts.md, "StackSets: operations").
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct OperationId(pub String);
 
@@ -371,8 +371,8 @@ pub struct InstancesRequest {
     pub stack_set: String,
     /// Where.
     pub targets: Targets,
-    /// Parameter overrides. `None` leaves them as they are; in an update a list without a key resets that
-    /// parameter to the StackSet's value (AWS-FACTS 8).
+    /// Parameter overrides. `None` leaves them as they are; in an update a list without a key resets that parameter to
+    /// the StackSet's value (docs/aws-facts.md, "StackSets: create and update").
     pub overrides: Option<Parameters>,
     /// How carefully.
     pub preferences: Preferences,
@@ -412,7 +412,8 @@ pub trait CloudFormation: Send + Sync {
         filter: Option<InstanceFilter>,
         token: Option<String>,
     ) -> Result<Page<StackInstance>>;
-    /// `DescribeStackInstance`: the overrides of one instance; about two calls a second (AWS-FACTS 8).
+    /// `DescribeStackInstance`: the overrides of one instance; about two calls a second
+    /// (docs/aws-facts.md, "StackSets: instances").
     async fn describe_overrides(&self, stack_set: &str, account: AccountId) -> Result<Parameters>;
     /// `CreateStackInstances`.
     async fn create_stack_instances(&self, request: &InstancesRequest) -> Result<OperationId>;

@@ -1,5 +1,5 @@
-//! JSONata as Step Functions runs it (AWS-FACTS 5): expressions in `{% %}`, `$states`, variables, and the extra
-//! functions; no bare top-level names and no `$eval`.
+//! JSONata as Step Functions runs it (docs/aws-facts.md, "Step Functions: language"): expressions in `{% %}`,
+//! `$states`, variables, and the extra functions; no bare top-level names and no `$eval`.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};

@@ -18,7 +18,8 @@ use crate::World;
 use billctl_core::model::Arn;
 use billctl_core::service::sfn::{ExecutionStatus, HistoryEvent};
 
-/// Most events of an execution, and most bytes of a state's input or output (AWS-FACTS 5).
+/// Most events of an execution, and most bytes of a state's input or output
+/// (docs/aws-facts.md, "Step Functions: executions").
 const MAX_EVENTS: usize = 25_000;
 pub(super) const MAX_BYTES: usize = 256 * 1024;
 /// What a transition and an API call take, roughly: tens of milliseconds.

@@ -33,7 +33,7 @@ pub(crate) enum Source {
 /// The source of a metric as `viewer` sees it; `None` where there is no such metric.
 ///
 /// A member sees its own charges without a `LinkedAccount` dimension; the payer sees everybody's with one, and the
-/// organisation's total without (AWS-FACTS 1).
+/// organisation's total without (docs/aws-facts.md, "Charges of linked accounts").
 pub(crate) fn source(world: &World, viewer: AccountId, metric: &Metric) -> Option<Source> {
     let payer = world.management_account();
     let has = |names: &[&str]| metric.dimensions.keys().all(|key| names.contains(&key.as_str()));

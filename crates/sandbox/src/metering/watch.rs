@@ -15,7 +15,7 @@ use billctl_core::service::charges;
 use billctl_core::service::cloudwatch::{Alarm, AlarmState, QuerySource};
 
 /// CloudWatch looks at more periods than it evaluates, so that a late datapoint isn't a missing one: a daily alarm
-/// looks back about three days (AWS-FACTS 2).
+/// looks back about three days (docs/aws-facts.md, "Alarms on charges").
 const EXTRA_PERIODS: u32 = 2;
 const MINUTE: i64 = 60;
 

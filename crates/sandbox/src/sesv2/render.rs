@@ -1,4 +1,5 @@
-//! Stored templates as SES renders them: Handlebars, no escaping, and a missing variable is an error (AWS-FACTS 6).
+//! Stored templates as SES renders them: Handlebars, no escaping, and a missing variable is an error
+//! (docs/aws-facts.md, "SES: templates").
 
 use handlebars::{Handlebars, no_escape};
 use jiff::Timestamp;

@@ -1,6 +1,7 @@
 use super::*;
 
-/// A StackSet engine reduced to what the plan relies on (AWS-FACTS 8), with the overrides that only it knows.
+/// A StackSet engine reduced to what the plan relies on (docs/aws-facts.md, "StackSets: create and update"), with the
+/// overrides that only it knows.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Engine {
     pub(super) stack_set: Option<StackSet>,
