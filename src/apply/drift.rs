@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use uuid::Uuid;
 
-use super::operation::{Outcome, follow};
+use super::operation::follow;
 use super::turn::{Turn, Wait};
 use crate::observe;
 use crate::plan::operation_id::Mark;
+use crate::plan::outcome::Outcome;
 use crate::plan::rollout::Observed;
 use billctl_core::error::{Context, Error, Result};
 use billctl_core::event::{Event, Listener};

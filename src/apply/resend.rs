@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 use super::tell;
 use crate::observe;
 use crate::observe::told::ended;
-use crate::observe::undelivered::Undelivered;
 use crate::plan::Thresholds;
 use crate::plan::resend::{Item, Outcome, Source, Step, wake};
+use crate::plan::tell::{Above, Outcome as Told};
+use crate::plan::undelivered::Undelivered;
 use crate::resource::{EVENT_REFUSED, ExecutionName, Scope, UNKNOWN_ACCOUNT, day_of, watch_execution};
 use crate::spend::Charges;
 use billctl_core::error::{Context, Error, Result};
@@ -376,14 +377,12 @@ async fn watch(services: &Services, scope: &Scope<'_>, name: &str, input: &Value
 
 async fn day(services: &Services, known: &Known<'_>, account: Option<AccountId>, limit: Usd) -> Result<Outcome> {
     let account = account.ok_or_else(|| Error::failed("a day without an account"))?;
-    let above = tell::Above { account, limit };
+    let above = Above { account, limit };
     let today = day_of(known.now);
     let told = tell::start(services, known.scope, above, today, "resend").await;
     Ok(match told.while_trying("see who was told")? {
-        tell::Outcome::Started { execution } => Outcome::Sent { execution },
-        tell::Outcome::AlreadyTold { execution } | tell::Outcome::UnderWay { execution } => {
-            Outcome::Already { execution }
-        }
-        tell::Outcome::Failed { error } => Outcome::Failed { error },
+        Told::Started { execution } => Outcome::Sent { execution },
+        Told::AlreadyTold { execution } | Told::UnderWay { execution } => Outcome::Already { execution },
+        Told::Failed { error } => Outcome::Failed { error },
     })
 }

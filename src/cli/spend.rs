@@ -6,11 +6,12 @@ use jiff::Timestamp;
 
 use super::output::Outputs;
 use super::{Context, Format, GlobalArgs};
-use crate::apply::tell::{self as apply, Above, Tellings};
+use crate::apply::tell as apply;
 use crate::config::Config;
 use crate::observe::charges::{self as observe, Series, Window};
 use crate::observe::{precheck, tree};
 use crate::plan::Thresholds;
+use crate::plan::tell::{Above, Tellings};
 use crate::render;
 use crate::resource::{self, day_of};
 use crate::spend::{By, Grid, Interval, Ledger, Material, Missing, Note, Report, Subject, report};

@@ -288,16 +288,5 @@ fn account_of(metric: &Metric) -> Option<AccountId> {
     metric.dimensions.get(ACCOUNT)?.parse().ok()
 }
 
-/// How many metrics a run asked for, and about what AWS charges for them: $0.01 per 1,000
-/// (docs/aws-facts.md, "GetMetricData").
-pub fn cost(metrics: usize) -> Usd {
-    const MICROS_PER_METRIC: i64 = 10;
-    Usd::from_micros(
-        i64::try_from(metrics)
-            .unwrap_or(i64::MAX)
-            .saturating_mul(MICROS_PER_METRIC),
-    )
-}
-
 #[cfg(all(test, feature = "sandbox"))]
 mod tests;

@@ -3,8 +3,7 @@ mod json;
 use self::json::Json;
 use super::style::{self, paint};
 use super::{Format, Table, clean, json, plural};
-use crate::apply::tell::{Outcome, Tellings};
-use crate::observe::charges::cost;
+use crate::plan::tell::{Outcome, Tellings};
 use crate::spend::{Amount, By, Interval, Key, NEAR, Note, Report, Row};
 use billctl_core::model::Usd;
 
@@ -468,7 +467,7 @@ pub(super) fn cost_line(report: &Report) -> String {
     let price = if report.metrics < 1_000 {
         "less than a cent".to_owned()
     } else {
-        format!("about {}", cost(report.metrics))
+        format!("about {}", report.cost())
     };
     format!(
         "{} read from CloudWatch: {price} ($0.01 for 1,000).",

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::Thing;
 use super::names::{DESCRIPTION_MARK, Scope};
 use billctl_core::model::Arn;
 use billctl_core::service::charges;
@@ -50,7 +51,7 @@ impl From<ServiceAlarm> for Alarm {
 impl Alarm {
     /// The management account's own alarm: on its LinkedAccount series, because `{Currency}` alone is the whole
     /// organisation's bill there (docs/aws-facts.md, "Charges of linked accounts").
-    pub(super) fn own(scope: &Scope) -> Self {
+    fn own(scope: &Scope) -> Self {
         let account = scope.facts.management_account;
         let series = charges::metric(Some(account), None);
         let measure = scope.config.alarm.measure;
@@ -105,7 +106,7 @@ impl Alarm {
 
     /// Goes off when an execution of the notifier fails, runs out of time, is aborted or can't start: `status` lists
     /// it.
-    pub(super) fn failures(scope: &Scope) -> Self {
+    fn failures(scope: &Scope) -> Self {
         let sum = MetricQuery {
             id: "failures".into(),
             source: QuerySource::Expression {
@@ -131,14 +132,14 @@ impl Alarm {
         });
         Self::watching(
             scope,
-            scope.failure_alarm(),
+            scope.config.names.failure_alarm(),
             "an execution of the notifier failed: a mail may be missing",
             std::iter::once(sum).chain(counts).collect(),
         )
     }
 
     /// Goes off while something lies in the queue.
-    pub(super) fn queue(scope: &Scope) -> Self {
+    fn queue(scope: &Scope) -> Self {
         let messages = MetricQuery {
             id: "m1".into(),
             source: QuerySource::Stat {
@@ -155,7 +156,7 @@ impl Alarm {
         };
         Self::watching(
             scope,
-            scope.queue_alarm(),
+            scope.config.names.queue_alarm(),
             "events that reached nobody, or SES reports of failed mails, lie in the queue",
             vec![messages],
         )
@@ -178,11 +179,23 @@ impl Alarm {
         };
         Self(alarm, Some(scope.operations_topic_arn()))
     }
+}
+
+impl Thing for Alarm {
+    /// The management account's own alarm comes last: it can fire the moment it exists
+    /// (docs/aws-facts.md, "Alarms on charges").
+    fn desired(scope: &Scope) -> Vec<Self> {
+        vec![Self::failures(scope), Self::queue(scope), Self::own(scope)]
+    }
+
+    fn name(&self) -> String {
+        self.0.name.clone()
+    }
 
     /// The same, with the actions that others have set: putting an alarm replaces them all. The action of the topic
     /// that billctl makes goes when the config doesn't want it any more; a topic that the config named before looks
     /// like one that somebody set by hand, and stays.
-    pub(super) fn beside(mut self, observed: &Self) -> Self {
+    fn beside(mut self, observed: &Self) -> Self {
         let wanted = std::mem::take(&mut self.0.alarm_actions);
         let own = self.1.as_ref().map(Arn::to_string);
         let alarm = &mut self.0;
@@ -205,13 +218,13 @@ impl Alarm {
         self
     }
 
-    pub(super) fn is_ours(&self) -> bool {
+    fn is_ours(&self) -> bool {
         self.0.description.starts_with(DESCRIPTION_MARK)
     }
 
     /// Queries by their ids, because their order means nothing. A single plain statistic loses id and label: AWS
     /// keeps neither for it.
-    pub(super) fn document(&self) -> Value {
+    fn document(&self) -> Value {
         let alarm = &self.0;
         let metrics = match alarm.metrics.as_slice() {
             [

@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use super::Thing;
 use super::alarm::SPEND_EXPRESSION;
 use super::names::Scope;
 use billctl_core::model::REGION;
@@ -19,9 +20,9 @@ pub struct Dashboard {
     pub body: Value,
 }
 
-impl Dashboard {
+impl Thing for Dashboard {
     /// Daily spend in all and of the accounts that spend most, from the payer's series, and how the notifier does.
-    pub(super) fn desired(scope: &Scope) -> Self {
+    fn desired(scope: &Scope) -> Vec<Self> {
         let names = &scope.config.names;
         let label = format!("${{PROP('Dim.{ACCOUNT}')}}");
         let body = json!({"widgets": [
@@ -101,17 +102,21 @@ impl Dashboard {
                 },
             },
         ]});
-        Self {
+        vec![Self {
             name: names.dashboard.clone(),
             body,
-        }
+        }]
     }
 
-    pub(super) fn is_ours(&self) -> bool {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn is_ours(&self) -> bool {
         self.body.to_string().contains("Made by billctl.")
     }
 
-    pub(super) fn document(&self) -> Value {
+    fn document(&self) -> Value {
         json!({"body": self.body})
     }
 }

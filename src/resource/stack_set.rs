@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::names;
 use super::override_record::without_record;
 use crate::config::Config;
-use billctl_core::model::{AccountId, Arn, REGION, Usd};
+use billctl_core::model::{AccountId, Usd};
 use billctl_core::service::cloudformation::{AutoDeployment, Parameters, StackSet, StackSetSpec};
 
 /// The member template, as it is deployed.
@@ -29,12 +29,7 @@ pub struct FieldChange {
 
 /// The StackSet that `config` asks for, forwarding to the bus of the account `billing`.
 pub fn desired(config: &Config, billing: AccountId) -> StackSetSpec {
-    let bus = Arn::new(
-        "events",
-        REGION,
-        billing,
-        &format!("event-bus/{}", config.names.event_bus),
-    );
+    let bus = names::bus_arn(config, billing);
     StackSetSpec {
         name: config.deploy.stack_set.clone(),
         description: "Daily-spend alarm, forwarded to the billing account (made by billctl)".to_owned(),
