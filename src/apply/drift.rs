@@ -15,10 +15,8 @@ use billctl_core::error::{Context, Error, Result};
 use billctl_core::event::{Event, Listener};
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::{Amount, DriftStatus, OperationId, Preferences, ResourceDrift};
-use billctl_core::service::{Kind, Services, all_pages};
+use billctl_core::service::{Kind, PARALLEL, Services, all_pages};
 
-/// Accounts asked for before the gate paces them: it lets fewer through.
-const PARALLEL: usize = 64;
 /// A resource that is as its template says.
 const IN_SYNC: &str = "IN_SYNC";
 

@@ -22,7 +22,7 @@ use billctl_core::error::{Context, Error, Result};
 use billctl_core::model::{AccountId, Organization, Usd};
 use billctl_core::service::sfn::{Execution, ExecutionStatus};
 use billctl_core::service::sqs::Received;
-use billctl_core::service::{self, Kind, OrAbsent, Services};
+use billctl_core::service::{self, Kind, OrAbsent, PARALLEL, Services};
 
 /// How far back failed executions are looked for: as long as the queue keeps a message.
 const LOOK_BACK: Duration = Duration::from_secs(14 * 86_400);
@@ -33,8 +33,6 @@ const MOST_MESSAGES: usize = 1_000;
 /// Pages of each listing, and executions looked into, at most.
 const MOST_PAGES: usize = 10;
 const MOST_DESCRIBED: usize = 200;
-/// Executions described at once before the gate paces them.
-const PARALLEL: usize = 16;
 /// How long a watch judges.
 const HALF_A_DAY: i64 = 12 * 3_600;
 
@@ -87,7 +85,7 @@ pub async fn look(services: &Services, known: &Known<'_>) -> Result<Undone> {
     let measure = known.scope.config.alarm.measure;
     let charges = match accounts.is_empty() {
         true => BTreeMap::new(),
-        false => observe::spend::charges(services, accounts, measure, known.now).await?,
+        false => observe::charges::of(services, accounts, measure, known.now).await?,
     };
     let mut seen = BTreeSet::new();
     for execution in &described {

@@ -10,10 +10,7 @@ use crate::plan::above::Told;
 use crate::plan::tell::{Above, Outcome, Telling, Tellings};
 use crate::resource::{Scope, day_execution};
 use billctl_core::error::{Context, Error, Result};
-use billctl_core::service::{self, Kind, OrAbsent, Services};
-
-/// Accounts looked at at once before the gate paces them.
-const PARALLEL: usize = 16;
+use billctl_core::service::{self, Kind, OrAbsent, PARALLEL, Services};
 
 /// That there is a notifier to start.
 ///

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::output::Outputs;
 use super::{Context, Format, GlobalArgs};
 use crate::apply::tell as apply;
-use crate::config::{Config, Measure};
-use crate::observe::spend::{self as observe, Series, Window};
+use crate::config::Config;
+use crate::observe::charges::{self as observe, Series, Window};
 use crate::observe::{precheck, tree};
 use crate::plan::Thresholds;
 use crate::plan::tell::{Above, Tellings};
@@ -315,7 +315,8 @@ fn window(args: &SpendArgs, context: &Context) -> Window {
     let now = context.services.clock.now();
     // One day on top: the first difference needs a publication before it.
     let days = (usize::from(args.days) + 1).max(MIN_HISTORY);
-    let quarters = matches!(args.interval, IntervalArg::SixHours) || context.config.alarm.measure == Measure::SixHourly;
+    let quarters = matches!(args.interval, IntervalArg::SixHours)
+        || Interval::of(context.config.alarm.measure) == Interval::SixHours;
     Window {
         days: Grid::until(now, days, Interval::Day),
         quarters: quarters.then(|| Grid::until(now, days, Interval::SixHours)),

@@ -16,15 +16,10 @@ use crate::resource::{self, Facts, Resource, Scope};
 use billctl_core::model::{AccountId, Arn, Organization};
 use billctl_core::service::organizations::OrganizationInfo;
 use billctl_core::service::sts::CallerIdentity;
-use billctl_core::service::{Kind, OrAbsent, Result, Services, all_pages};
-
-/// The namespace and metric of charges (docs/aws-facts.md, "EstimatedCharges").
-const CHARGES: (&str, &str) = ("AWS/Billing", "EstimatedCharges");
+use billctl_core::service::{Kind, OrAbsent, PARALLEL, Result, Services, all_pages};
 
 /// How many members are looked into.
 const LOOKED_INTO: usize = 3;
-/// Accounts asked for before the gate paces them: it lets fewer through.
-const PARALLEL: usize = 64;
 
 /// Reads everything that `doctor` looks at.
 ///
@@ -54,7 +49,7 @@ pub async fn readings(services: &Services, config: &Config, deep: bool) -> Readi
         all_pages(|token| organizations.list_stacksets_administrators(token)),
         services.cloudformation.describe_organizations_access(),
         services.billing.billing_alerts_enabled(),
-        series(services),
+        observe::charges::accounts(services),
         services.sesv2.get_account(),
         services.sesv2.get_email_identity(&config.mail.identity),
         async {
@@ -147,24 +142,6 @@ async fn owner_tags(
         .buffer_unordered(PARALLEL)
         .try_collect()
         .await
-}
-
-/// The accounts that have a series of their own in the payer's metrics.
-async fn series(services: &Services) -> Result<BTreeSet<AccountId>> {
-    let dimensions = BTreeMap::from([
-        ("Currency".to_owned(), Some("USD".to_owned())),
-        ("LinkedAccount".to_owned(), None),
-    ]);
-    let metrics = all_pages(|token| {
-        services
-            .cloudwatch
-            .list_metrics(CHARGES.0, CHARGES.1, &dimensions, token)
-    })
-    .await?;
-    Ok(metrics
-        .iter()
-        .filter_map(|metric| metric.dimensions.get("LinkedAccount")?.parse().ok())
-        .collect())
 }
 
 /// What is there under the names that bootstrap would use.

@@ -3,7 +3,6 @@ mod json;
 use self::json::Json;
 use super::style::{self, paint};
 use super::{Format, Table, clean, json, plural};
-use crate::config::Measure;
 use crate::plan::tell::{Outcome, Tellings};
 use crate::spend::{Amount, By, Interval, Key, NEAR, Note, Report, Row};
 use billctl_core::model::Usd;
@@ -452,15 +451,7 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
             Note::NoConfig => {
                 "There is no config.toml, so no thresholds are shown; `billctl spend --suggest` proposes some.".to_owned()
             }
-            Note::Measure(Measure::SixHourly) => {
-                "The alarm measures six hours: thresholds are compared with the six hours up to the newest publication.".to_owned()
-            }
-            Note::Measure(Measure::MonthToDate) => {
-                "The alarm measures the month: thresholds are compared with the month to date.".to_owned()
-            }
-            Note::Measure(Measure::Daily) => {
-                "Thresholds are compared with the 24 hours up to the newest publication.".to_owned()
-            }
+            Note::Measure(measure) => measure.comparison().to_owned(),
             Note::NoServices => {
                 "CloudWatch lists no charges by service in the last two weeks.".to_owned()
             }

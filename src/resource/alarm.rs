@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::Thing;
 use super::names::{DESCRIPTION_MARK, Scope};
-use crate::config::Measure;
 use billctl_core::model::Arn;
+use billctl_core::service::charges;
 use billctl_core::service::cloudwatch::{Alarm as ServiceAlarm, Metric, MetricQuery, QuerySource};
 
 /// A period's spend from the cumulative metric. A fall on the 1st or 2nd is the month's reset, and what stands there is
@@ -53,23 +53,20 @@ impl Alarm {
     /// organisation's bill there (docs/aws-facts.md, "Charges of linked accounts").
     fn own(scope: &Scope) -> Self {
         let account = scope.facts.management_account;
-        let series = billing_metric(Some(&account.to_string()));
-        let (period, words) = match scope.config.alarm.measure {
-            Measure::Daily => (86_400, "spend of the last 24 hours"),
-            Measure::SixHourly => (21_600, "spend of the last 6 hours"),
-            Measure::MonthToDate => (21_600, "charges of the month so far"),
-        };
+        let series = charges::metric(Some(account), None);
+        let measure = scope.config.alarm.measure;
+        let period = measure.period();
         let stat = |return_data| MetricQuery {
             id: "m1".into(),
             source: QuerySource::Stat {
                 metric: series.clone(),
                 period,
-                stat: "Maximum".into(),
+                stat: charges::STATISTIC.into(),
             },
             return_data,
             label: Some("Month to date (USD)".into()),
         };
-        let metrics = if scope.config.alarm.measure == Measure::MonthToDate {
+        let metrics = if measure.is_cumulative() {
             vec![stat(true)]
         } else {
             let spend = MetricQuery {
@@ -86,7 +83,8 @@ impl Alarm {
         let alarm = ServiceAlarm {
             name: scope.config.alarm.name.clone(),
             description: format!(
-                "{DESCRIPTION_MARK}{words} above {} USD in the management account.",
+                "{DESCRIPTION_MARK}{} above {} USD in the management account.",
+                measure.measured(),
                 threshold.to_decimal()
             ),
             metrics,
@@ -273,17 +271,4 @@ fn stat_fields(metric: &Metric, period: u32, stat: &str) -> Map<String, Value> {
         ("period".to_owned(), json!(period)),
         ("stat".to_owned(), json!(stat)),
     ])
-}
-
-/// `EstimatedCharges` of one account, or of the whole organisation (docs/aws-facts.md, "Charges of linked accounts").
-fn billing_metric(account: Option<&str>) -> Metric {
-    let mut dimensions = BTreeMap::from([("Currency".to_owned(), "USD".to_owned())]);
-    if let Some(account) = account {
-        dimensions.insert("LinkedAccount".into(), account.to_owned());
-    }
-    Metric {
-        namespace: "AWS/Billing".into(),
-        name: "EstimatedCharges".into(),
-        dimensions,
-    }
 }

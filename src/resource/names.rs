@@ -192,11 +192,6 @@ impl Scope<'_> {
     pub fn notifier_values(&self) -> Values {
         let mail = &self.config.mail;
         let names = &self.config.names;
-        let measure = match self.config.alarm.measure {
-            crate::config::Measure::Daily => "daily",
-            crate::config::Measure::SixHourly => "six-hourly",
-            crate::config::Measure::MonthToDate => "month-to-date",
-        };
         let identity_arn = mail.identity_arn.as_ref().map(Arn::to_string);
         let truth = |is: bool| if is { "true" } else { "false" };
         let escalate_after = mail.escalate_after.unwrap_or(0).to_string();
@@ -210,7 +205,7 @@ impl Scope<'_> {
             ("FallbackRecipient", mail.fallback.as_deref().unwrap_or_default()),
             ("OwnerTag", &mail.owner_tag),
             ("AlarmName", &self.config.alarm.name),
-            ("Measure", measure),
+            ("Measure", self.config.alarm.measure.word()),
             ("NotifyOk", truth(mail.notify_ok)),
             ("Remind", truth(mail.remind)),
             ("EscalateAfter", &escalate_after),
