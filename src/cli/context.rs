@@ -105,8 +105,10 @@ impl Context {
     /// A sandbox that can't be opened.
     pub async fn with_config(global: &GlobalArgs, config: Config) -> Result<Self> {
         let services = services(global, config.call_as).await?;
+        let listener = Arc::new(Progress::new(global.quiet));
+        services.gate.report_to(listener.clone());
         Ok(Self {
-            listener: Arc::new(Progress::new(global.quiet)),
+            listener,
             global: global.clone(),
             config,
             services,
@@ -197,6 +199,7 @@ pub async fn services(global: &GlobalArgs, call_as: CallAs) -> Result<Services> 
     let options = billctl_aws::Options {
         profile: global.profile.clone(),
         call_as,
+        ..billctl_aws::Options::default()
     };
     billctl_aws::connect(&options).await
 }

@@ -18,6 +18,7 @@ use billctl_core::service::cloudformation::OrganizationsAccess;
 use billctl_core::service::eventbridge::DEFAULT_BUS;
 use billctl_core::service::organizations::OrganizationInfo;
 use billctl_core::service::sesv2::{EmailIdentity, SesAccount};
+use billctl_core::service::sns::LIST_SUBSCRIPTIONS_BY_TOPIC;
 use billctl_core::service::{self, Kind, OrAbsent, Services, all_pages};
 
 /// The billing side as it is.
@@ -163,7 +164,7 @@ pub(super) async fn topic(services: &Services, arn: Arn) -> service::Result<Opti
     }
     let (tags, subscriptions) = futures::join!(
         sns.list_topic_tags(&arn),
-        all_pages(|token| sns.list_subscriptions(&arn, token)),
+        all_pages(LIST_SUBSCRIPTIONS_BY_TOPIC, |token| sns.list_subscriptions(&arn, token)),
     );
     Ok(Some(Resource::Topic(Topic {
         name: arn.resource().to_owned(),

@@ -14,7 +14,9 @@ use crate::plan::probe;
 use crate::resource::permissions::{resource_types, simulations};
 use crate::resource::{Alarm, Resource, operations_topic_arn};
 use billctl_core::model::{AccountId, Arn, Organization};
+use billctl_core::service::cloudwatch::LIST_METRICS;
 use billctl_core::service::eventbridge::DEFAULT_BUS;
+use billctl_core::service::organizations::LIST_DELEGATED_ADMINISTRATORS;
 use billctl_core::service::organizations::OrganizationInfo;
 use billctl_core::service::sts::CallerIdentity;
 use billctl_core::service::{Kind, OrAbsent, Result, Services, all_pages};
@@ -52,7 +54,8 @@ pub async fn readings(services: &Services, config: &Config, deep: bool) -> Readi
         caller.clone(),
         organization.clone(),
         observe::organization(services),
-        all_pages(|token| organizations.list_stacksets_administrators(token)),
+        all_pages(LIST_DELEGATED_ADMINISTRATORS, |token| organizations
+            .list_stacksets_administrators(token)),
         services.cloudformation.describe_organizations_access(),
         services.billing.billing_alerts_enabled(),
         series(services),
@@ -156,7 +159,7 @@ async fn series(services: &Services) -> Result<BTreeSet<AccountId>> {
         ("Currency".to_owned(), Some("USD".to_owned())),
         ("LinkedAccount".to_owned(), None),
     ]);
-    let metrics = all_pages(|token| {
+    let metrics = all_pages(LIST_METRICS, |token| {
         services
             .cloudwatch
             .list_metrics(CHARGES.0, CHARGES.1, &dimensions, token)

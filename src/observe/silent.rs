@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use billctl_core::error::{Context, Error, Result};
 use billctl_core::model::AccountId;
-use billctl_core::service::{Kind, Services};
+use billctl_core::service::cloudwatch::LIST_METRICS;
+use billctl_core::service::{Kind, Services, Tokens};
 
 /// An account that is younger may have no data yet: charges are published within a day or so (AWS-FACTS 1).
 const YOUNG: SignedDuration = SignedDuration::from_hours(48);
@@ -37,6 +38,7 @@ pub async fn silent(services: &Services, accounts: &BTreeSet<AccountId>, all: bo
     ]);
     let mut silent = accounts.clone();
     let mut any = false;
+    let mut tokens = Tokens::new(LIST_METRICS);
     let mut token = None;
     loop {
         let page = services
@@ -51,7 +53,7 @@ pub async fn silent(services: &Services, accounts: &BTreeSet<AccountId>, all: bo
                 silent.remove(&account);
             }
         }
-        token = page.next;
+        token = tokens.next(page.next).while_trying("list the accounts' charges")?;
         if token.is_none() || silent.is_empty() {
             break;
         }

@@ -14,6 +14,7 @@ use billctl_core::error::{Context, Result};
 use billctl_core::model::DAY;
 use billctl_core::model::{AccountId, AccountState, Organization, Usd};
 use billctl_core::service::cloudwatch::{DataRequest, MAX_DATAPOINTS, MAX_QUERIES, Metric, MetricQuery, QuerySource};
+use billctl_core::service::cloudwatch::{GET_METRIC_DATA, LIST_METRICS};
 use billctl_core::service::{self, Kind, Services, pages};
 
 const NAMESPACE: &str = "AWS/Billing";
@@ -171,7 +172,9 @@ async fn read<T: Send>(
 ) -> service::Result<Vec<(Subject, T)>> {
     let request = request(window, batch);
     let mut publications: Vec<Vec<Publication>> = vec![Vec::new(); batch.len()];
-    let pages = pages(|token| services.cloudwatch.get_metric_data(&request, token));
+    let pages = pages(GET_METRIC_DATA, |token| {
+        services.cloudwatch.get_metric_data(&request, token)
+    });
     let mut pages = pin!(pages);
     while let Some(page) = pages.try_next().await? {
         for series in page {
@@ -254,7 +257,9 @@ async fn service_names(services: &Services, account: Option<AccountId>) -> servi
     if let Some(account) = account {
         filter.insert("LinkedAccount".to_owned(), Some(account.to_string()));
     }
-    let pages = pages(|token| services.cloudwatch.list_metrics(NAMESPACE, METRIC, &filter, token));
+    let pages = pages(LIST_METRICS, |token| {
+        services.cloudwatch.list_metrics(NAMESPACE, METRIC, &filter, token)
+    });
     // The filter also lets through metrics with more dimensions: the same service once for each account, too many to
     // be kept.
     pages
@@ -307,7 +312,9 @@ async fn is_listed(
     services: &Services,
     dimensions: &BTreeMap<String, Option<String>>,
 ) -> service::Result<Option<bool>> {
-    let pages = pages(|token| services.cloudwatch.list_metrics(NAMESPACE, METRIC, dimensions, token));
+    let pages = pages(LIST_METRICS, |token| {
+        services.cloudwatch.list_metrics(NAMESPACE, METRIC, dimensions, token)
+    });
     let found = pages.try_any(|metrics| ready(!metrics.is_empty()));
     unless_denied(found.await)
 }

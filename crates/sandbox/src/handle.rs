@@ -358,6 +358,7 @@ fn died(operation: Operation) -> ServiceError {
         code: None,
         message: "the process died here".into(),
         request_id: None,
+        hint: None,
     }
 }
 
@@ -368,6 +369,7 @@ fn broken(operation: Operation, error: &FileError) -> ServiceError {
         code: None,
         message: error.to_string(),
         request_id: None,
+        hint: None,
     }
 }
 

@@ -12,6 +12,7 @@ use billctl_core::error::{Context as _, Error, Result};
 use billctl_core::event::Event;
 use billctl_core::model::{Account, AccountId, Organization};
 use billctl_core::service::cloudwatch::{DataRequest, MAX_QUERIES, Metric, MetricQuery, QuerySource};
+use billctl_core::service::cloudwatch::{GET_METRIC_DATA, LIST_METRICS};
 use billctl_core::service::{Services, all_pages};
 use billctl_sandbox::metrics::Published;
 use billctl_sandbox::{MailKind, Subject, World};
@@ -96,7 +97,10 @@ async fn charges(services: &Services, account: AccountId) -> billctl_core::servi
         .collect();
     wanted.insert("ServiceName".to_owned(), None);
     let cloudwatch = &services.cloudwatch;
-    let listed = all_pages(|token| cloudwatch.list_metrics("AWS/Billing", "EstimatedCharges", &wanted, token)).await?;
+    let listed = all_pages(LIST_METRICS, |token| {
+        cloudwatch.list_metrics("AWS/Billing", "EstimatedCharges", &wanted, token)
+    })
+    .await?;
     let names: Vec<String> = listed
         .into_iter()
         .filter_map(|metric| metric.dimensions.get("ServiceName").cloned())
@@ -129,7 +133,7 @@ async fn charges(services: &Services, account: AccountId) -> billctl_core::servi
         start: Timestamp::from_second(reading_from(end)).unwrap_or(end),
         end,
     };
-    let series = all_pages(|token| cloudwatch.get_metric_data(&request, token)).await?;
+    let series = all_pages(GET_METRIC_DATA, |token| cloudwatch.get_metric_data(&request, token)).await?;
     let mut published = Published::default();
     for part in series {
         if part.id == "total" {
