@@ -11,6 +11,7 @@ mod config;
 mod deploy;
 mod docs;
 mod doctor;
+mod edge;
 mod emulators;
 mod enforced;
 mod from_member;
