@@ -7,7 +7,6 @@ use futures::{join, try_join};
 use jiff::Timestamp;
 
 use super::output::Outputs;
-use super::watch::Watched;
 use super::{Context, Format};
 use crate::apply::drift::detect;
 use crate::observe::above::LOOKED_AT_WITHOUT_ASKING;
@@ -266,17 +265,15 @@ async fn look_for_drift(context: &Context, before: Observed, findings: &mut Find
     if before.instances.is_empty() {
         return Ok(before);
     }
-    let watched = Watched::new(&context.listener);
     let deploy = &context.config.deploy;
-    let found = watched
-        .until_interrupted(detect(
-            &context.services,
-            &watched,
-            &deploy.stack_set,
-            &before,
-            &deploy.preferences,
-        ))
-        .await?;
+    let found = detect(
+        &context.services,
+        &*context.listener,
+        &deploy.stack_set,
+        &before,
+        &deploy.preferences,
+    )
+    .await?;
     for (account, reason) in &found.outcome.failures {
         findings
             .notes

@@ -13,7 +13,6 @@ mod identity;
 pub mod mail_setup;
 mod names;
 mod notifier;
-pub mod override_record;
 pub mod permissions;
 mod policies;
 mod queue;

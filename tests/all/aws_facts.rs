@@ -94,7 +94,7 @@ fn every_rule_says_how_sure_it_is_and_since_when_and_where_it_stands() {
     for (heading, text) in sections(&document) {
         let rules = rules(text);
         assert!(!rules.is_empty(), "{heading} has no rule");
-        for rule in rules {
+        for rule in &rules {
             let standing = rule.strip_suffix("*").and_then(|rule| rule.rsplit_once(" *"));
             let standing = standing.unwrap_or_else(|| panic!("{heading}: no standing: {rule}")).1;
             let (word, rest) = standing.split_once(", ").unwrap_or_default();
