@@ -137,7 +137,7 @@ impl Context {
                 Ok(())
             };
         }
-        eprint!("{question} [y/N] ");
+        render::aside(&format!("{question} [y/N] "));
         // On a thread of its own: where Ctrl-C is listened for, it must get through while the answer is waited for.
         let reading = tokio::task::spawn_blocking(|| {
             let mut answer = String::new();
@@ -181,7 +181,7 @@ pub fn report_calls(global: &GlobalArgs, services: &Services, started: Instant) 
     if global.verbose > 0 {
         let gate = &services.gate;
         let calls = render::calls(&gate.counts(), &gate.lanes(), started.elapsed());
-        anstream::eprintln!("{calls}");
+        aside!("{calls}");
     }
 }
 

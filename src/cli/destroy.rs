@@ -1,5 +1,3 @@
-use std::io::Write;
-
 use clap::Args;
 
 use super::{Context, Format};
@@ -148,8 +146,9 @@ fn confirm(args: &DestroyArgs, context: &Context, organization: &OrgId) -> Resul
         )
         .hint(format!("pass --organization {organization}")));
     }
-    anstream::eprint!("type the organisation's id ({organization}) to remove all this: ");
-    std::io::stderr().flush()?;
+    render::aside(&format!(
+        "type the organisation's id ({organization}) to remove all this: "
+    ));
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     if answer.trim() == organization.as_str() {

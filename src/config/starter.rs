@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use billctl_core::text::toml as quoted;
+
 use super::types::Config;
 use super::{OWNER_TAG, structure};
 use billctl_core::error::Result;
@@ -177,21 +179,4 @@ pub fn starter(name: &str, organization: &Organization, answers: &Answers) -> Re
     );
     Config::parse(name, &text)?;
     Ok(text)
-}
-
-/// As TOML writes it.
-fn quoted(text: &str) -> String {
-    // A basic string on one line; TOML's own writer would choose other quotes for some texts.
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            control if control.is_control() => {
-                let _ = write!(quoted, "\\u{:04X}", u32::from(control));
-            }
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('"');
-    quoted
 }

@@ -14,6 +14,7 @@ mod emulators;
 mod enforced;
 mod from_member;
 mod fuzz;
+mod hostile;
 mod init;
 mod least;
 mod mail_setup;

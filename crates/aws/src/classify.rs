@@ -9,6 +9,7 @@ use aws_sdk_sts::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use billctl_core::service::{Kind, Operation, Service, ServiceError};
+use billctl_core::text;
 
 /// How much of an answer that isn't AWS's is shown.
 const SHOWN: usize = 120;
@@ -288,9 +289,9 @@ where
 
 /// The status, and how the body begins, on one line.
 fn without_code(status: u16, body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let line: String = words.join(" ").chars().filter(|letter| !letter.is_control()).collect();
+    let body = String::from_utf8_lossy(body);
+    let words: Vec<&str> = body.split_whitespace().collect();
+    let line = text::line(&words.join(" "));
     match line.char_indices().nth(SHOWN) {
         _ if line.is_empty() => format!("HTTP {status} with no body"),
         Some((end, _)) => format!("HTTP {status}: {}...", line.get(..end).unwrap_or_default()),

@@ -3,7 +3,6 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::super::clean;
 use super::super::spend::{amount, forecast, plain};
 use super::dash;
 use crate::config::Measure;
@@ -100,7 +99,7 @@ impl DayChart {
                 }
                 BandPath {
                     index,
-                    name: clean(&band.name),
+                    name: band.name.clone(),
                     path,
                 }
             })
