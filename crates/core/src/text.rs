@@ -188,9 +188,8 @@ fn push_words(out: &mut String, part: &str) {
         if std::mem::replace(&mut separate, true) && risky.is_empty() {
             out.push(' ');
         }
-        if is_risky(word, first) {
-            risky.push(word);
-        } else if word.is_empty() && !risky.is_empty() {
+        let between = word.is_empty() && !risky.is_empty();
+        if between || is_risky(word, first) {
             risky.push(word);
         } else {
             if !risky.is_empty() {

@@ -1,3 +1,5 @@
+//! All that the sandbox knows, and how time passes in it.
+
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
