@@ -12,6 +12,7 @@ use super::network;
 use super::strange::Strange;
 use super::trouble::Trouble;
 use billctl_core::service::{Kind, Operation, Service, ServiceError};
+use billctl_core::text;
 
 /// How much of an answer that isn't AWS's is shown.
 const SHOWN: usize = 120;
@@ -340,16 +341,10 @@ where
     error.request_id().or_else(in_body).map(str::to_owned)
 }
 
-/// A text from outside on one line, without what a terminal takes for a command and what turns a line's direction.
-pub(super) fn cleaned(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let line = words.join(" ");
-    line.chars().filter(|one| !one.is_control() && !turns(*one)).collect()
-}
-
-/// Marks, embeddings, overrides and isolates of direction (Unicode, "Bidirectional Algorithm").
-fn turns(one: char) -> bool {
-    matches!(one, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// A text from outside on one line, as people may be shown it.
+pub(super) fn cleaned(said: &str) -> String {
+    let words: Vec<&str> = said.split_whitespace().collect();
+    text::line(&words.join(" "))
 }
 
 /// The status, and how the body begins, on one line.
