@@ -15,6 +15,8 @@ mod enforced;
 mod from_member;
 mod fuzz;
 mod init;
+#[cfg(target_os = "linux")]
+mod interrupt;
 mod least;
 mod mail_setup;
 mod mistakes;

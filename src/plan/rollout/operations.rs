@@ -251,10 +251,15 @@ impl<'a> Builder<'a> {
             .iter()
             .flat_map(|live| &live.organizational_units)
             .collect();
+        // Where none is told though there are instances, targets aren't told at all: nothing would ever be enough.
+        if live.is_empty() && !self.observed.instances.is_empty() {
+            return Vec::new();
+        }
         desired
             .targets
             .iter()
-            .filter(|ou| !populated.contains(ou) && !self.organization.ancestry(ou).any(|above| live.contains(above)))
+            // Also below another target: that one may be left by this very run.
+            .filter(|ou| !populated.contains(ou) && !live.contains(ou))
             .cloned()
             .collect()
     }

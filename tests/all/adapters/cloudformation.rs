@@ -199,7 +199,9 @@ async fn create_stack_set() {
 #[tokio::test]
 async fn update_stack_set_targets_nothing_and_leaves_managed_execution_alone() {
     let wire = xml("UpdateStackSet", STARTED);
-    let started = aws(&wire).update_stack_set(&spec(AUTO), None, &STRICT, &id("op-1")).await;
+    let started = aws(&wire)
+        .update_stack_set(&spec(AUTO), None, &STRICT, &id("op-1"))
+        .await;
     let auto = [
         ("AutoDeployment.Enabled", "true"),
         ("AutoDeployment.RetainStacksOnAccountRemoval", "false"),

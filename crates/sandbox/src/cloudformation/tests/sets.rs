@@ -82,7 +82,9 @@ async fn an_update_with_targets_changes_only_those_and_marks_all_others_outdated
     let mut spec = spec();
     spec.parameters.insert("Threshold".into(), "42".into());
     spec.auto_deployment.enabled = !spec.auto_deployment.enabled;
-    let targets = house.request("", "Security", AccountFilter::Intersection(vec![named])).targets;
+    let targets = house
+        .request("", "Security", AccountFilter::Intersection(vec![named]))
+        .targets;
     let update = async |operation: &str| {
         let sandbox = &house.sandbox;
         sandbox
