@@ -78,6 +78,12 @@ impl Case {
         self
     }
 
+    /// As on a terminal, which takes commands.
+    fn coloured(mut self) -> Self {
+        self.arguments.extend(["--color", "always"]);
+        self
+    }
+
     fn file(mut self, path: &'static str, content: impl Into<Vec<u8>>) -> Self {
         self.files.push((path, content.into()));
         self
@@ -200,10 +206,12 @@ impl Case {
             },
             Then::Says(text, hint) => {
                 let line = |head: &str| {
-                    let found = shown.lines().find_map(|line| line.strip_prefix(head));
-                    found.unwrap_or_default().to_owned()
+                    let found = shown.lines().find_map(|line| line.split_once(head));
+                    found
+                        .map(|(_, rest)| rest.trim_start_matches("\u{1b}[0m").trim().to_owned())
+                        .unwrap_or_default()
                 };
-                let (error, advice) = (line("error: "), line("hint: "));
+                let (error, advice) = (line("error:"), line("hint:"));
                 if !error.contains(text) || !advice.contains(hint) || (advice.is_empty() && !hint.is_empty()) {
                     return Err(format!("it doesn't say `{text}` with `{hint}`: {stderr}"));
                 }
@@ -636,7 +644,7 @@ fn sign_ins() -> Vec<Case> {
             .config(LEGACY_SSO)
             .file(LEGACY_CACHE, sso_token("signed-out", "2100-01-01T00:00:00Z"))
             .says("isn't accepted any more", "run `aws sso login --profile dev`"),
-        dev("a role by a sign-in")
+        case(group, "a role by a sign-in")
             .profile("ops")
             .config(
                 &(SSO.to_owned()
@@ -799,7 +807,10 @@ fn programs() -> Vec<Case> {
             .says("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is `x y`", "begin with /"),
         case(group, "its service on the open network")
             .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://192.0.2.1/x")
-            .says("the container's credentials", "AWS_CONTAINER_CREDENTIALS"),
+            .says(
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https:// nor",
+                "AWS_CONTAINER_CREDENTIALS",
+            ),
         instance("an instance's role").signs("INSTANCE"),
         instance("the same, behind a proxy that isn't asked for it")
             .env("HTTP_PROXY", "http://{proxy}")
@@ -906,7 +917,7 @@ fn endpoints() -> Vec<Case> {
             .says("Dualstack and custom endpoint", "use_dualstack_endpoint"),
         keys("a line break in `AWS_EXECUTION_ENV`")
             .env("AWS_EXECUTION_ENV", "a\nb")
-            .signs("ENVIRONMENT"),
+            .says("AWS_EXECUTION_ENV holds a line break", "anew"),
     ]
 }
 
@@ -1174,10 +1185,16 @@ fn answers() -> Vec<Case> {
         .says("it stops in the middle", "AWS_ENDPOINT_URL"),
         to("nothing", |_| Reply::text(200, "")).says("HTTP 200 with no body", "AWS_ENDPOINT_URL"),
         to("a connection that ends", |_| Reply::HangUp).says("got no answer", "AWS_ENDPOINT_URL"),
-        to("commands for the terminal", |_| {
-            aws::refusal(400, "Odd\u{1b}]52;c;AAAA\u{7}", "\u{9b}2J\u{202e}gnirts")
+        to("commands for the terminal", |request| {
+            match request.operation().as_str() {
+                "DescribeOrganization" => {
+                    aws::json_refusal("Odd\u{1b}]52;c;AAAA\u{7}", "\u{1b}[2J\u{9b}2J\u{202e}gnirts")
+                }
+                _ => aws::answer(request),
+            }
         })
-        .says("Odd]52;c;AAAA: 2Jgnirts", ""),
+        .coloured()
+        .says("answered Odd]52;c;AAAA: [2J2Jgnirts", ""),
     ]
 }
 
