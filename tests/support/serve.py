@@ -112,11 +112,13 @@ class Unimplemented:
             answer.update(status=status, headers=headers)
             return lambda data: None
 
-        payload = b"".join(self.app(environ, remember))
-        status, headers = answer["status"], answer["headers"]
-        if not (status.startswith("500") and payload.lstrip().lower().startswith(b"<!doctype html")):
-            start_response(status, headers)
+        # The page is the server's, for an exception that comes through here.
+        try:
+            payload = b"".join(self.app(environ, remember))
+            start_response(answer["status"], answer["headers"])
             return [payload]
+        except Exception as error:
+            print(f"moto: {error!r}", file=sys.stderr)
         message = "moto doesn't implement it"
         if environ.get("HTTP_X_AMZ_TARGET"):
             kind = "application/x-amz-json-1.1"

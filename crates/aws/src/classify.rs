@@ -298,12 +298,13 @@ pub(super) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item
 }
 
 /// Texts of the SDK that only say on which of its levels something failed.
-const LEVELS: [&str; 20] = [
+const LEVELS: [&str; 22] = [
     "an error occurred while loading an access token",
     "an error occurred while loading credentials",
     "client error (Connect)",
     "client error (SendRequest)",
     "dispatch failure",
+    "error reading a body from connection",
     "error trying to connect",
     "failed to construct request",
     "io error",
@@ -311,6 +312,7 @@ const LEVELS: [&str; 20] = [
     "request has timed out",
     "response error",
     "service error",
+    "streaming error",
     "tcp connect error",
     "the credential provider was not enabled",
     "the credentials provider was not properly configured",

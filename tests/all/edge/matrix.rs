@@ -216,7 +216,9 @@ impl Case {
                     return Err(format!("it doesn't say `{text}` with `{hint}`: {stderr}"));
                 }
                 let error = error.split("could not be signed: ").last().unwrap_or_default();
-                let error = error.split("sts:GetCallerIdentity ").last().unwrap_or_default();
+                let error = error
+                    .split_once("sts:GetCallerIdentity ")
+                    .map_or(error, |(_, rest)| rest);
                 Ok(match advice.is_empty() {
                     true => error.to_owned(),
                     false => format!("{error}; *{advice}*"),
@@ -1185,6 +1187,31 @@ fn answers() -> Vec<Case> {
         .says("it stops in the middle", "AWS_ENDPOINT_URL"),
         to("nothing", |_| Reply::text(200, "")).says("HTTP 200 with no body", "AWS_ENDPOINT_URL"),
         to("a connection that ends", |_| Reply::HangUp).says("got no answer", "AWS_ENDPOINT_URL"),
+        to("credentials that expire in mid-run", |request| {
+            match request.operation().as_str() {
+                "DescribeOrganization" => aws::json_refusal("ExpiredTokenException", "The security token is expired"),
+                _ => aws::answer(request),
+            }
+        })
+        .says(
+            "organizations:DescribeOrganization answered ExpiredTokenException",
+            "log in again",
+        ),
+        to("a list whose pages come again and again", |request| {
+            match request.operation().as_str() {
+                "DescribeOrganization" => aws::organization(),
+                "DescribeStackSet" => aws::refusal(404, "StackSetNotFoundException", "StackSet billctl not found"),
+                "ListRoots" => Reply::text(
+                    200,
+                    r#"{"Roots": [{"Id": "r-abcd", "Name": "Root"}], "NextToken": "again"}"#,
+                ),
+                _ => aws::answer(request),
+            }
+        })
+        .says(
+            "organizations:ListRoots got an answer that can't be used: a page's token came a second time",
+            "",
+        ),
         to("commands for the terminal", |request| {
             match request.operation().as_str() {
                 "DescribeOrganization" => {
