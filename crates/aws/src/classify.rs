@@ -299,10 +299,13 @@ pub(super) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item
 }
 
 /// Texts of the SDK that only say on which of its levels something failed.
-const LEVELS: [&str; 16] = [
+const LEVELS: [&str; 22] = [
+    "an error occurred while loading an access token",
+    "an error occurred while loading credentials",
     "client error (Connect)",
     "client error (SendRequest)",
     "dispatch failure",
+    "error reading a body from connection",
     "error trying to connect",
     "failed to construct request",
     "io error",
@@ -310,9 +313,12 @@ const LEVELS: [&str; 16] = [
     "request has timed out",
     "response error",
     "service error",
+    "streaming error",
     "tcp connect error",
     "the credential provider was not enabled",
+    "the credentials provider was not properly configured",
     "timeout",
+    "unexpected credentials error",
     "unhandled error",
     "unknown provider error",
     "user error",
@@ -321,10 +327,14 @@ const LEVELS: [&str; 16] = [
 /// What an error and its causes say, each once, without what only says where in the SDK.
 pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut said: Vec<String> = Vec::new();
-    for current in causes(error) {
+    // By `cause`, which is `source` unless a type has only the former, as the SDK's errors about sign-ins do.
+    #[allow(deprecated)]
+    let levels = std::iter::successors(Some(error as &dyn Error), |&current| current.cause());
+    for current in levels {
         let text = current.to_string();
         let text = text.split(" (os error").next().unwrap_or_default().to_owned();
-        let deeper = current.source().is_some() || !said.is_empty();
+        #[allow(deprecated)]
+        let deeper = current.cause().is_some() || !said.is_empty();
         let level = deeper && LEVELS.contains(&text.as_str());
         if !text.is_empty() && !level && !said.iter().any(|earlier| earlier.contains(&text)) {
             said.push(text);
