@@ -11,6 +11,7 @@ mod html;
 mod iam;
 mod member;
 mod organizations;
+mod roots;
 mod sesv2;
 mod sfn;
 mod sns;
@@ -67,9 +68,10 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
 /// (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_<SERVICE>`, `HTTPS_PROXY`, ...).
 ///
 /// # Errors
-/// None so far: credentials are looked for at the first call, which then fails with
-/// [`Kind::Credentials`](billctl_core::service::Kind::Credentials).
+/// There is no certificate by which AWS could be recognised. Credentials are looked for at the first call, which then
+/// fails with [`Kind::Credentials`](billctl_core::service::Kind::Credentials).
 pub async fn connect(options: &Options) -> Result<Services> {
+    roots::check()?;
     let http = https_client();
     let mut loader = aws_config::defaults(behavior())
         .region(Region::from_static(REGION))
