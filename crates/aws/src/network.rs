@@ -132,6 +132,13 @@ pub(crate) fn trust(environment: &Environment, profile: Option<(&str, &Section)>
             files.extend(environment.get(variable)?.map(|path| (variable.to_owned(), path)));
         }
     }
+    // The SDK's HTTP client ends the process where the system has none, as in a bare container.
+    if files.is_empty() && rustls_native_certs::load_native_certs().certs.is_empty() {
+        let what = "this system has no certificates by which AWS could be told from somebody else";
+        return Err(Trouble::new(what.to_owned()).hint(
+            "install them (the package is mostly called ca-certificates), or name a file of them in SSL_CERT_FILE",
+        ));
+    }
     let mut store = TrustStore::default().with_native_roots(files.is_empty());
     let mut found = 0;
     for (name, path) in &files {
