@@ -30,12 +30,12 @@ where
         kind,
         code: code.map(cleaned),
         message: cleaned(&message),
-        request_id: request_id(error).map(|id| cleaned(&id)),
+        request_id: request_id(error).map(|id| cleaned(&id).into()),
         hint: None,
     };
     if let Some(Trouble { text, hint }) = credentials_problem(error) {
         return ServiceError {
-            hint,
+            hint: hint.map(Into::into),
             ..found(Kind::Credentials, None, text)
         };
     }
@@ -48,13 +48,13 @@ where
             let cure = "leave out AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT (use_fips_endpoint, \
                         use_dualstack_endpoint in the profile) or AWS_ENDPOINT_URL: they exclude each other";
             return ServiceError {
-                hint: excluded.then(|| cure.to_owned()),
+                hint: excluded.then(|| cure.to_owned().into()),
                 ..found(Kind::Invalid, None, said)
             };
         }
         let (text, hint) = network::unreached(&said, &Environment::of_process());
         return ServiceError {
-            hint: Some(hint),
+            hint: Some(hint.into()),
             ..found(Kind::Unavailable, None, text)
         };
     };

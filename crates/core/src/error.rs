@@ -136,7 +136,7 @@ impl std::error::Error for Error {}
 
 impl From<ServiceError> for Error {
     fn from(error: ServiceError) -> Self {
-        let hint = error.hint.clone().or_else(|| remedy(&error));
+        let hint = error.hint.as_deref().cloned().or_else(|| remedy(&error));
         Self {
             kind: if error.kind == Kind::Busy {
                 ErrorKind::Busy
@@ -361,7 +361,7 @@ mod tests {
             assert!(hint.contains(remedy), "{kind:?} {code} {message}: {hint}");
         }
         let known = ServiceError {
-            hint: Some("turn it round".to_owned()),
+            hint: Some("turn it round".to_owned().into()),
             ..ServiceError::new(GET_CALLER_IDENTITY, Denied, "AccessDenied", denied)
         };
         assert_eq!(Error::from(known).hint.as_deref(), Some("turn it round"));

@@ -1200,7 +1200,9 @@ fn answers() -> Vec<Case> {
         to("a list whose pages come again and again", |request| {
             match request.operation().as_str() {
                 "DescribeOrganization" => aws::organization(),
-                "DescribeStackSet" => aws::refusal(404, "StackSetNotFoundException", "StackSet billctl not found"),
+                "DescribeStackSet" | "ListStackInstances" => {
+                    aws::refusal(404, "StackSetNotFoundException", "StackSet billctl not found")
+                }
                 "ListRoots" => Reply::text(
                     200,
                     r#"{"Roots": [{"Id": "r-abcd", "Name": "Root"}], "NextToken": "again"}"#,
