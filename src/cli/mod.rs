@@ -2,6 +2,7 @@
 
 #[macro_use]
 mod output;
+mod accounts;
 mod bootstrap;
 mod completions;
 mod context;

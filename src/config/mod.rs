@@ -17,6 +17,6 @@ pub use problem::{Place, Problem, Source};
 pub use resolve::OWNER_TAG;
 pub use schema::{reference, schema};
 pub use types::{
-    AlarmConfig, Config, DeployConfig, MailConfig, Measure, MembersConfig, Names, Operations, ThresholdRule,
-    ThresholdTarget, Wave,
+    AlarmConfig, Config, DeployConfig, MailConfig, Measure, MembersConfig, Names, Operations, StatusConfig,
+    ThresholdRule, ThresholdTarget, Wave,
 };

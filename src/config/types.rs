@@ -1,3 +1,4 @@
+use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,8 @@ pub struct Config {
     pub operations: Option<Operations>,
     /// What is used in the members.
     pub members: MembersConfig,
+    /// What `status` looks after.
+    pub status: StatusConfig,
     /// What billctl's things are called.
     pub names: Names,
     /// The file that it was read from, to underline in it what only AWS can tell to be wrong.
@@ -155,6 +158,13 @@ pub struct MembersConfig {
     pub role: String,
 }
 
+/// `[status]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatusConfig {
+    /// How long a look for drift is good for; None where nobody wants one.
+    pub drift_every: Option<SignedDuration>,
+}
+
 /// `[names]`: what billctl's things are called in the billing account and in the members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
@@ -216,6 +226,14 @@ impl Default for Names {
             operations_topic: "billctl-operations".into(),
             dashboard: "billctl".into(),
             member_role: "EventBridge-InvokeEventBus-Role".into(),
+        }
+    }
+}
+
+impl Default for StatusConfig {
+    fn default() -> Self {
+        Self {
+            drift_every: Some(SignedDuration::from_hours(24)),
         }
     }
 }

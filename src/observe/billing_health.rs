@@ -15,7 +15,7 @@ use super::told::ended;
 use super::undelivered::{self, Queue};
 use crate::plan::above::Recent;
 use crate::plan::operations::Hearing;
-use crate::resource::{EVENT_REFUSED, ExecutionName, Scope};
+use crate::resource::{EVENT_REFUSED, ExecutionName, Scope, UNKNOWN_ACCOUNT};
 use billctl_core::error::{Context, Result};
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudwatch::AlarmState;
@@ -46,6 +46,8 @@ pub struct BillingHealth {
     pub days: usize,
     /// Executions that failed in the last seven days.
     pub failed: usize,
+    /// Of those, the ones that began after the last execution that told somebody.
+    pub failed_since_told: usize,
     /// Events that were refused in the last seven days: malformed, forged, or of another alarm. No mail is lacking.
     pub refused: usize,
     /// Whether there were more executions than were read, so that the counts are low.
@@ -122,6 +124,7 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<BillingHealt
         queue,
         sent: executions.sent,
         failed: executions.failed,
+        failed_since_told: executions.failed_since_told,
         more: executions.more,
         days: executions.days.len(),
         refused: executions.refused,
@@ -147,6 +150,7 @@ struct Executions {
     sent: usize,
     days: BTreeSet<(AccountId, Date)>,
     failed: usize,
+    failed_since_told: usize,
     refused: usize,
     more: bool,
     failures: Vec<FailedExecution>,
@@ -161,6 +165,7 @@ async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<E
     let (since, recently) = (now - LOOK_BACK, now - RECENT);
     let mut found = Executions::default();
     let mut failed: Vec<Execution> = Vec::new();
+    let mut told: Option<Timestamp> = None;
     let mut token = None;
     for page_number in 1..=MOST_PAGES {
         let page = services.sfn.list_executions(&machine, None, token).await;
@@ -181,6 +186,12 @@ async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<E
                     started: execution.started,
                 });
             }
+            // A day is there only where somebody had to be told, and succeeds only if they were.
+            if let (ExecutionName::Mail | ExecutionName::Day { .. }, ExecutionStatus::Succeeded) =
+                (name, execution.status)
+            {
+                told = told.max(Some(execution.started));
+            }
             match (name, execution.status) {
                 (_, ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted) => {
                     failed.push(execution)
@@ -200,9 +211,16 @@ async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<E
     }
     let latest = failed.iter().take(MOST_CAUSES);
     let causes = try_join_all(latest.map(|execution| cause(services, execution))).await?;
+    let since_told = failed.iter().filter(|execution| Some(execution.started) > told).count();
     let (refused, failures): (Vec<_>, Vec<_>) = causes.into_iter().partition(|failed| failed.error == EVENT_REFUSED);
     found.refused = refused.len();
     found.failed = failed.len() - found.refused;
+    // An account that has left is told nothing any more.
+    let lacks_none = refused
+        .iter()
+        .chain(failures.iter().filter(|failed| failed.error == UNKNOWN_ACCOUNT));
+    let lacks_none = lacks_none.filter(|failed| Some(failed.started) > told).count();
+    found.failed_since_told = since_told - lacks_none;
     found.failures = failures;
     found.failures.truncate(MOST_TOLD);
     Ok(found)

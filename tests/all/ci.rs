@@ -78,6 +78,7 @@ fn the_github_workflow_plans_deploys_and_checks() {
     let workflow: Value = yaml_serde::from_str(GITHUB).unwrap();
     let runner = Runner::new();
     runner.stage.succeeds(&["bootstrap"]);
+    runner.stage.succeeds(&["sandbox", "verify", "billing@example.com"]);
     let summary = runner.stage.path("summary.md");
     let env = BTreeMap::from([
         ("GITHUB_STEP_SUMMARY", summary.display().to_string()),
@@ -131,6 +132,7 @@ fn the_hourly_workflow_tells_each_owner_once() {
     let runner = Runner::new();
     runner.stage.config(&CONFIG.replace("100", "5"));
     runner.stage.succeeds(&["bootstrap"]);
+    runner.stage.succeeds(&["sandbox", "verify", "billing@example.com"]);
     runner.stage.succeeds(&["sandbox", "advance", "48h"]);
     let steps = workflow["jobs"]["tell"]["steps"].as_sequence().unwrap();
     let tell = || {
@@ -165,6 +167,7 @@ fn the_gitlab_pipeline_plans_deploys_and_checks() {
     let pipeline: Value = yaml_serde::from_str(GITLAB).unwrap();
     let runner = Runner::new();
     runner.stage.succeeds(&["bootstrap"]);
+    runner.stage.succeeds(&["sandbox", "verify", "billing@example.com"]);
     let env = BTreeMap::from([
         ("CARGO_HOME", runner.stage.path("cargo-home").display().to_string()),
         ("AWS_ID_TOKEN", "token".to_owned()),

@@ -578,7 +578,7 @@ fn a_thing_of_somebody_else_under_one_of_our_names_is_a_collision() {
 fn the_json_answer_has_a_version_and_every_check() {
     let checks = examine(&config(""), &healthy());
     let json: serde_json::Value = serde_json::from_str(&render::doctor(Format::Json, &checks)).unwrap();
-    assert_eq!(json["version"], 1);
+    assert_eq!(json["version"], 2);
     assert_eq!(json["kind"], "doctor");
     assert_eq!(json["failed"], 0);
     assert_eq!(json["checks"].as_array().unwrap().len(), checks.len());

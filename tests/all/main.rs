@@ -29,6 +29,7 @@ mod scale;
 mod scenarios;
 mod spend;
 mod stage;
+mod status;
 mod story;
 mod support;
 mod tell;
