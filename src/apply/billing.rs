@@ -53,6 +53,8 @@ pub async fn run(plan: &Plan, services: &Services, listener: &dyn Listener) -> R
             .map_err(|error| pass_role_hint(error, step))
             .while_trying(title.clone())?;
         listener.on(Event::StepDone { number, total, title });
+        // Whoever wants to stop comes before the next step.
+        tokio::task::yield_now().await;
     }
     Ok(())
 }

@@ -233,7 +233,8 @@ async fn tell(
         (above && !excluded).then_some(Above { account: *id, limit })
     });
     context.listener.on(Event::Phase("telling the owners".to_owned()));
-    apply::tell(&context.services, &scope, above.collect(), day_of(now), "tell").await
+    let telling = apply::tell(&context.services, &scope, above.collect(), day_of(now), "tell");
+    context.watched.sending("tell the owners", telling).await
 }
 
 /// What was read.

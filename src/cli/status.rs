@@ -12,7 +12,6 @@ use tokio::signal::ctrl_c;
 
 use super::accounts::account;
 use super::output::Outputs;
-use super::watch::Watched;
 use super::{Context, Format};
 use crate::apply::drift::detect;
 use crate::observe::above::LOOKED_AT_WITHOUT_ASKING;
@@ -171,14 +170,19 @@ impl FromStr for Many {
 /// # Errors
 /// AWS's answer, or with `--check` a finding.
 pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
-    let Some(seconds) = args.watch else {
-        let status = look(args, context).await?;
-        print(args, context, &status)?;
-        if args.check && !status.findings.is_empty() {
-            return Err(Error::new(ErrorKind::Check, "the check found something; see above"));
-        }
-        return Ok(());
-    };
+    let status = look(args, context).await?;
+    print(args, context, &status)?;
+    if args.check && !status.findings.is_empty() {
+        return Err(Error::new(ErrorKind::Check, "the check found something; see above"));
+    }
+    Ok(())
+}
+
+/// Shows it again every so many `seconds`, until Ctrl-C, which is its good end.
+///
+/// # Errors
+/// AWS's answer.
+pub async fn watch(args: &StatusArgs, context: &Context, seconds: u16) -> Result<()> {
     let mut ctrl_c = pin!(ctrl_c());
     loop {
         let status = tokio::select! {
@@ -562,18 +566,17 @@ async fn look_for_drift(context: &Context, before: Observed, asked: bool, findin
     if before.instances.is_empty() {
         return Ok(before);
     }
-    let watched = Watched::new(&context.listener);
     let deploy = &context.config.deploy;
     let looking = detect(
         &context.services,
-        &watched,
+        &*context.listener,
         &deploy.stack_set,
         &before,
         &deploy.preferences,
     );
-    let found = match watched.until_interrupted(looking).await {
+    let found = match looking.await {
         Ok(found) => found,
-        Err(error) if asked || error.kind == ErrorKind::Interrupted => return Err(error),
+        Err(error) if asked => return Err(error),
         Err(error) => {
             findings.notes.push(format!("drift couldn't be looked for: {error}"));
             return Ok(before);

@@ -63,11 +63,16 @@ pub async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
             said = say!("{}", render::hop(hop));
         }
     };
-    let journey = if args.from_member {
-        apply::from_member(services, &scope, args.account, &mut see).await?
-    } else {
-        apply::run(services, &scope, args.account, &mut see).await?
+    let account = args.account;
+    let following = async {
+        if args.from_member {
+            apply::from_member(services, &scope, account, &mut see).await
+        } else {
+            apply::run(services, &scope, account, &mut see).await
+        }
     };
+    let goes_on = format!("what was sent about account {account} goes its way, and a mail may still come of it");
+    let journey = context.watched.beginning(goes_on, following).await?;
     said?;
     if human {
         for note in &journey.notes {

@@ -12,7 +12,6 @@ mod mail;
 pub mod mail_setup;
 mod names;
 mod notifier;
-pub mod override_record;
 pub mod permissions;
 mod policies;
 mod queue;

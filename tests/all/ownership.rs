@@ -209,6 +209,7 @@ async fn a_stack_set_that_somebody_else_made_stays() {
     aws.cloudformation
         .update_stack_set(
             &spec,
+            None,
             &billctl::config::Config::parse("c", CONFIG).unwrap().deploy.preferences,
             &billctl_core::service::cloudformation::OperationId("theirs".into()),
         )

@@ -388,10 +388,13 @@ pub trait CloudFormation: Send + Sync {
     /// `CreateStackSet`, service-managed, with managed execution on and the capability for named IAM roles. The
     /// token makes a repeated request harmless.
     async fn create_stack_set(&self, spec: &StackSetSpec, token: &str) -> Result<()>;
-    /// `UpdateStackSet`: everything of the spec, on all instances.
+    /// `UpdateStackSet`. Without `targets` everything of the spec, on all instances; with `targets` everything but
+    /// auto-deployment, which can't be sent together with them, on those instances: a new template or parameter marks
+    /// all others OUTDATED, to be taken up by a later operation (AWS-FACTS 8).
     async fn update_stack_set(
         &self,
         spec: &StackSetSpec,
+        targets: Option<Targets>,
         preferences: &Preferences,
         operation_id: &OperationId,
     ) -> Result<OperationId>;
