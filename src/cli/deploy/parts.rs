@@ -29,7 +29,10 @@ pub fn parts(args: &DeployArgs, config: &Config, accounts: Option<&BTreeSet<Acco
     let configured = config.deploy.preferences;
     let part = |name: Option<&String>, ous: &[String], reach, tolerance| Part {
         name: name.cloned(),
-        reach: if accounts.is_none() { reach } else { Reach::Accounts },
+        reach: match accounts.is_some() || args.instances_only {
+            true => Reach::Accounts,
+            false => reach,
+        },
         scope: Scope {
             ous: ous.to_vec(),
             accounts: accounts.cloned(),

@@ -189,6 +189,7 @@ impl Deploy<'_> {
             recreate: self.recreate.clone(),
             reach: self.parts.get(index).map_or(Reach::Accounts, |part| part.reach),
             all_instances: self.args.all_instances,
+            instances_only: self.args.instances_only,
             given_up: given_up.clone(),
         }
     }
@@ -256,6 +257,12 @@ impl Deploy<'_> {
         let name = &self.context.config.deploy.stack_set;
         let mut observed = observe::stack_set::observe(services, name).await?;
         checks::ours(observed.stack_set.as_ref())?;
+        if self.args.instances_only && observed.stack_set.is_none() {
+            return Err(Error::failed(format!(
+                "there is no StackSet {name} yet, and with --instances-only none is made"
+            ))
+            .hint("whoever may make it (`billctl policy deploy`) runs `billctl deploy` without it once"));
+        }
         observe::stack_set::read_overrides(services, name, &mut observed, |account| {
             self.args.all_instances || desired.iter().any(|desired| desired.accounts.contains_key(&account))
         })
