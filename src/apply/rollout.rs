@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::operation::{Outcome, follow};
+use super::operation::follow;
 use super::turn::Wait;
 use crate::observe;
 use crate::plan::operation_id::Mark;
+use crate::plan::outcome::Outcome;
 use crate::plan::rollout::{InstanceStep, Observed, Rollout, SetStep, Step, StepAction};
 use billctl_core::error::{Context, Error, Result};
 use billctl_core::event::{Event, Listener};

@@ -95,3 +95,6 @@ impl<'a> RolloutLoop<'a> {
         }
     }
 }
+
+#[cfg(all(test, feature = "sandbox"))]
+mod tests;

@@ -1,8 +1,6 @@
 use billctl_core::error::{Error, Result};
 use billctl_core::model::{AccountId, Organization};
-
-/// Below this likeness (of 0 to 1) another name helps nobody.
-const ALIKE: f64 = 0.6;
+use billctl_core::similar;
 
 /// The account that a text names: its id, or its name where only one bears it.
 ///
@@ -26,20 +24,13 @@ pub fn account(organization: &Organization, text: &str) -> Result<AccountId> {
     match named.as_slice() {
         [id] => Ok(*id),
         [] => {
-            let near = all()
-                .map(|account| (strsim::normalized_damerau_levenshtein(text, &account.name), account))
-                .filter(|(alike, _)| *alike >= ALIKE)
-                .max_by(|a, b| a.0.total_cmp(&b.0));
+            let near = similar::nearest(text, all().map(|account| account.name.as_str()));
             let error = Error::usage(format!(
                 "no account of the organisation is called `{}`",
                 text.escape_debug()
             ));
             Err(match near {
-                Some((_, account)) => error.hint(format!(
-                    "did you mean {} ({})?",
-                    account.name.escape_debug(),
-                    account.id
-                )),
+                Some(name) => error.hint(format!("did you mean {}?", name.escape_debug())),
                 None => error.hint("`billctl spend` lists the accounts; an account can also be given by its id"),
             })
         }

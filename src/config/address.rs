@@ -76,9 +76,9 @@ fn domain_of(identity: &str) -> &str {
     identity.rsplit_once('@').map_or(identity, |(_, domain)| domain)
 }
 
-/// The same address or domain with its domain in lower case: SES knows no case there, but IAM compares the ARNs made
-/// of it letter by letter (AWS-FACTS 6). What is before the `@` stays as it is: only its owner knows what case means
-/// there (RFC 5321, 2.4).
+/// The same address or domain with its domain in lower case: SES knows no case there, but IAM compares the ARNs made of
+/// it letter by letter (docs/aws-facts.md, "SES: identities"). What is before the `@` stays as it is: only its owner
+/// knows what case means there (RFC 5321, 2.4).
 pub fn lower_domain(text: &str) -> String {
     match text.rsplit_once('@') {
         Some((local, domain)) => format!("{local}@{}", domain.to_ascii_lowercase()),
@@ -116,7 +116,8 @@ pub fn topic_fault(text: &str) -> Option<Fault> {
             &format!("an alarm needs a topic of its own Region: name one in {REGION}, or write `mail` instead"),
         );
     }
-    // That alarms can't publish to a FIFO topic is unverified; they give no message group, which those want.
+    // That alarms can't publish to a FIFO topic is unverified (docs/aws-facts.md, "SNS topics"); they give no message
+    // group, which those want.
     if !super::names::TOPIC.allows(name) {
         return fault_of(
             format!(

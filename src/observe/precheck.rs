@@ -134,7 +134,7 @@ async fn delegated(services: &Services, account: AccountId) -> Result<()> {
             "account {account} is not a delegated administrator for StackSets"
         ))
         .hint(register)),
-        // A member account that administers nothing may not even ask (AWS-FACTS 7).
+        // A member account that administers nothing may not even ask (docs/aws-facts.md, "Organizations").
         Err(error) if error.kind == Kind::Denied => {
             let action = error.operation.iam_action();
             Err(error)

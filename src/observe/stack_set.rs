@@ -21,8 +21,9 @@ pub async fn observe(services: &Services, name: &str) -> Result<Observed> {
     list(services, name).await.while_trying(format!("read StackSet {name}"))
 }
 
-/// How long lists may be behind after an operation: its results and the list of operations are eventually
-/// consistent (AWS-FACTS 8); whether the instances' statuses are is unverified, and to wait costs little.
+/// How long lists may be behind after an operation: its results and the list of operations are eventually consistent
+/// (docs/aws-facts.md, "StackSets: operations"); whether the instances' statuses are is unverified, and to wait costs
+/// little.
 pub(crate) const SETTLE: Duration = Duration::from_secs(5);
 
 /// The same after an operation has ended: waits until lists have caught up.
@@ -122,7 +123,7 @@ pub async fn running(services: &Services, name: &str) -> service::Result<Running
         if operation.status.is_over() {
             continue;
         }
-        // The list is eventually consistent, this is not (AWS-FACTS 8).
+        // The list is eventually consistent, this is not (docs/aws-facts.md, "StackSets: operations").
         let now = cloudformation
             .describe_operation(name, &operation.id)
             .await

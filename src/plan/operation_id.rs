@@ -1,9 +1,9 @@
 //! Operation ids that say what the operation did to the overrides.
 //!
 //! ListStackInstances tells each instance's last operation but not its overrides, and DescribeStackInstance, which
-//! does, allows about two calls a second (AWS-FACTS 8). The id is ours to choose, so it carries the threshold that
-//! its operation set: one listing then tells the thresholds of every instance that billctl touched last, and only
-//! those that something else touched have to be asked for one by one.
+//! does, allows about two calls a second (docs/aws-facts.md, "StackSets: instances"). The id is ours to choose, so it
+//! carries the threshold that its operation set: one listing then tells the thresholds of every instance that billctl
+//! touched last, and only those that something else touched have to be asked for one by one.
 
 use billctl_core::model::Usd;
 use billctl_core::service::cloudformation::OperationId;

@@ -183,7 +183,7 @@ impl fmt::Display for Hearing {
                     name(topic)
                 )
             }
-            // AWS-FACTS 12.
+            // docs/aws-facts.md, "SNS topics".
             Self::Encrypted { topic } => write!(
                 f,
                 "nobody hears of it when the notifier fails: topic {} is encrypted with the AWS managed key, which \

@@ -2,8 +2,8 @@ use serde::Serialize;
 
 use super::style::{self, paint};
 use super::{Format, Table, clean, json, plural};
-use crate::apply::operation::Outcome;
 use crate::plan::failure::{FailureGroup, group};
+use crate::plan::outcome::Outcome;
 use crate::plan::rollout::{AccountChange, AccountLine, Counts, Waves};
 use crate::resource::stack_set::FieldChange;
 use billctl_core::model::{AccountState, Organization};

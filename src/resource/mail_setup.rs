@@ -83,14 +83,10 @@ impl MailSetup {
             core_policy: mail.identity_arn.clone().map(|identity| core_policy(scope, identity)),
         }
     }
-
-    /// Whether a mail to anybody would go out now, as far as can be told.
-    pub fn is_ready(&self) -> bool {
-        self.verified != Some(false) && !self.in_ses_sandbox && !self.sending_paused
-    }
 }
 
-/// Three CNAMEs for DKIM; with a custom MAIL FROM domain exactly one MX, and SPF (AWS-FACTS 6).
+/// Three CNAMEs for DKIM; with a custom MAIL FROM domain exactly one MX, and SPF
+/// (docs/aws-facts.md, "SES: identities").
 pub fn dns_records(identity: &EmailIdentity) -> Vec<DnsRecord> {
     let zone = identity
         .signing_hosted_zone

@@ -19,7 +19,7 @@ mod session;
 
 pub use session::session_policy;
 
-/// Most characters of a managed policy, whitespace not counted (IAM quotas).
+/// Most characters of a managed policy, whitespace not counted (docs/aws-facts.md, "IAM").
 pub const MANAGED_POLICY_LIMIT: usize = 6_144;
 
 /// Who is to get a policy.

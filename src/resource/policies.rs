@@ -24,7 +24,8 @@ macro_rules! policies {
 
 policies! {
     /// Who may put events on the members' bus: only accounts of this organisation, only alarm state changes, only
-    /// forwarded by a rule (AWS-FACTS 4). The billing account itself needs no bus policy.
+    /// forwarded by a rule (docs/aws-facts.md, "Events between accounts"). The billing account itself needs no bus
+    /// policy.
     bus = "bus.json";
     /// Who may put messages into the queue: billctl's rules.
     queue = "dlq.json";

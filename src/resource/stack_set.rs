@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::names;
-use crate::config::{Config, Measure};
-use billctl_core::model::{AccountId, Arn, REGION, Usd};
+use crate::config::Config;
+use billctl_core::model::{AccountId, Usd};
 use billctl_core::service::cloudformation::{AutoDeployment, Parameters, StackSet, StackSetSpec};
 
 /// The member template, as it is deployed.
@@ -28,17 +28,7 @@ pub struct FieldChange {
 
 /// The StackSet that `config` asks for, forwarding to the bus of the account `billing`.
 pub fn desired(config: &Config, billing: AccountId) -> StackSetSpec {
-    let bus = Arn::new(
-        "events",
-        REGION,
-        billing,
-        &format!("event-bus/{}", config.names.event_bus),
-    );
-    let measure = match config.alarm.measure {
-        Measure::Daily => "daily",
-        Measure::SixHourly => "six-hourly",
-        Measure::MonthToDate => "month-to-date",
-    };
+    let bus = names::bus_arn(config, billing);
     StackSetSpec {
         name: config.deploy.stack_set.clone(),
         description: "Daily-spend alarm, forwarded to the billing account (made by billctl)".to_owned(),
@@ -46,7 +36,7 @@ pub fn desired(config: &Config, billing: AccountId) -> StackSetSpec {
         parameters: Parameters::from([
             ("AlarmName".to_owned(), config.alarm.name.clone()),
             ("EventBusArn".to_owned(), bus.to_string()),
-            ("Measure".to_owned(), measure.to_owned()),
+            ("Measure".to_owned(), config.alarm.measure.word().to_owned()),
             ("RoleName".to_owned(), config.names.member_role.clone()),
             ("RuleName".to_owned(), MEMBER_RULE.to_owned()),
             (THRESHOLD.to_owned(), config.alarm.threshold.to_decimal()),

@@ -138,7 +138,8 @@ impl<'a> Tree<'a> {
         self.accounts.get(ou).map_or(&[], Vec::as_slice)
     }
 
-    /// Fills `costs` for `ou` and all below it. OUs nest five deep (Organizations quota), so recursion is shallow.
+    /// Fills `costs` for `ou` and all below it. OUs nest five deep (docs/aws-facts.md, "Organizations"), so recursion
+    /// is shallow.
     fn cost(&self, ou: &OuId, values: &[Usd], costs: &mut HashMap<OuId, Vec<Choice>>) {
         for child in self.below(ou) {
             self.cost(child, values, costs);

@@ -13,8 +13,8 @@ pub struct Publication {
     pub month_to_date: Usd,
 }
 
-/// Publications further apart than this leave a gap: two of them are missing (AWS publishes about every six hours,
-/// AWS-FACTS 1).
+/// Publications further apart than this leave a gap: two of them are missing (AWS publishes about every six hours:
+/// docs/aws-facts.md, "EstimatedCharges").
 pub const LATE: i64 = 12 * 3_600;
 
 /// How long into a month its reset can be late. The alarm's expression makes the same allowance (`DATE(m1) <= 2`).

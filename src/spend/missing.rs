@@ -3,8 +3,9 @@ use jiff::Timestamp;
 use billctl_core::model::AccountState;
 use billctl_core::model::DAY;
 
-/// How long after an account was made its first charges may take to be published. Billing data is at most a day
-/// behind, and publications are six hours apart (AWS-FACTS 1; the sum of both is an allowance, not AWS's word).
+/// How long after an account was made its first charges may take to be published. Billing data is at most a day behind,
+/// and publications are six hours apart (docs/aws-facts.md, "EstimatedCharges"; the sum of both is an allowance, not
+/// AWS's word).
 const FIRST_DATA: i64 = 2 * DAY;
 
 /// Why there is no spend to show.

@@ -1,11 +1,11 @@
 //! What an account spends in a day, from a metric that only says what it has spent this month. Pure arithmetic on
 //! exact amounts; `docs/spend.md` explains every rule.
 //!
-//! `EstimatedCharges` is cumulative since the month began (UTC), is published about every six hours, and starts
-//! again with the next month (AWS-FACTS 1). [`increments`] turns publications into what was spent between them,
-//! [`slots`] gives that to days or quarters of days, and the rest of this module reads those: averages and forecast
-//! ([`Figures`]), whether an account is above its limit ([`judge`]), days that stand out ([`Usual`]), thresholds
-//! ([`suggest`]), and what to say where there is nothing to read ([`Missing`]).
+//! `EstimatedCharges` is cumulative since the month began (UTC), is published about every six hours, and starts again
+//! with the next month (docs/aws-facts.md, "EstimatedCharges"). [`increments`] turns publications into what was spent
+//! between them, [`slots`] gives that to days or quarters of days, and the rest of this module reads those: averages
+//! and forecast ([`Figures`]), whether an account is above its limit ([`judge`]), days that stand out ([`Usual`]),
+//! thresholds ([`suggest`]), and what to say where there is nothing to read ([`Missing`]).
 
 use billctl_core::model::{DAY, Usd};
 

@@ -3,6 +3,7 @@
 mod adapters;
 mod alerts;
 mod artifacts;
+mod aws_facts;
 mod bootstrap;
 mod chain;
 mod ci;
@@ -15,6 +16,8 @@ mod enforced;
 mod from_member;
 mod fuzz;
 mod init;
+#[cfg(target_os = "linux")]
+mod interrupt;
 mod least;
 mod mail_setup;
 mod mistakes;

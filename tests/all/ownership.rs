@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use billctl::config::Config;
+use billctl::observe;
+use billctl::resource::{self, Kind, Scope};
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::eventbridge::EventBus;
 use billctl_core::service::iam::NewRole;
@@ -88,6 +91,30 @@ async fn what_others_made_is_named_and_changed_only_with_adopt() {
     stage.succeeds(&["bootstrap", "--adopt"]);
     let again = stage.succeeds(&["bootstrap", "--plan"]);
     assert!(again.contains("nothing to change"), "{again}");
+}
+
+#[tokio::test]
+async fn doctor_looks_for_everything_that_bootstrap_makes() {
+    let (stage, aws) = stage();
+    stage.succeeds(&["bootstrap"]);
+    let config = Config::parse("c", CONFIG).unwrap();
+    let facts = observe::billing::facts(&aws, &config).await.unwrap();
+    let scope = Scope {
+        config: &config,
+        facts: &facts,
+    };
+    let readings = observe::doctor::readings(&aws, &config, false).await;
+    for (label, thing) in &readings.things {
+        assert!(matches!(thing, Ok(Some(_))), "{label}: {thing:?}");
+    }
+    let found: Vec<String> = readings.things.into_iter().map(|(label, _)| label).collect();
+    let made = resource::desired(&scope).into_iter().map(|thing| thing.id());
+    // These two have checks of their own.
+    let wanted: Vec<String> = made
+        .filter(|id| !matches!(id.kind, Kind::TrustedAccess | Kind::Identity))
+        .map(|id| id.to_string())
+        .collect();
+    assert_eq!(found, wanted);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The rollout through the built binary on the sandbox: what AWS-FACTS says of StackSets, met one by one.
+//! The rollout through the built binary on the sandbox: what docs/aws-facts.md says of StackSets, met one by one.
 
 use serde_json::Value;
 

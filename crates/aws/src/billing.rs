@@ -21,7 +21,7 @@ impl Billing for Caller<Client> {
                 .set_next_token(token);
             let answer = self.call(op, || request.clone().send()).await?;
             // "Format depends on the feature", says the API reference of the keys, and not how this feature's look
-            // (unverified): it is on if any of its keys is.
+            // (unverified: docs/aws-facts.md, "Charges of linked accounts"): it is on if any of its keys is.
             for found in answer.billing_preferences() {
                 if *found.feature() == BillingFeature::BillingAlerts {
                     let on = *found.value() == PreferenceValue::Enabled;

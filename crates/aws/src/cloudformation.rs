@@ -108,7 +108,8 @@ impl CloudFormation for StackSets {
         operation_id: &OperationId,
     ) -> Result<OperationId> {
         let op = UPDATE_STACK_SET;
-        // AutoDeployment forbids DeploymentTargets and Regions (AWS-FACTS 8).
+        // AutoDeployment forbids DeploymentTargets and Regions
+        // (docs/aws-facts.md, "StackSets: create and update").
         let answer = send!(
             self,
             op,

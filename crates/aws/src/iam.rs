@@ -161,7 +161,8 @@ impl Iam for Caller<Client> {
                 .set_marker(marker);
             let answer = self.call(op, || request.clone().send()).await?;
             for result in answer.evaluation_results() {
-                // Several resources are answered as one result each, or as parts of one (unverified which).
+                // Several resources are answered as one result each, or as parts of one (unverified which:
+                // docs/aws-facts.md, "IAM").
                 let parts = result.resource_specific_results().iter();
                 let yes = sdk::PolicyEvaluationDecisionType::Allowed;
                 if result.eval_decision() == &yes || parts.into_iter().any(|part| part.eval_resource_decision() == &yes)

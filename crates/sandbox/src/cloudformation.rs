@@ -1,4 +1,4 @@
-//! StackSets with service-managed permissions, in memory (AWS-FACTS 8).
+//! StackSets with service-managed permissions, in memory: what docs/aws-facts.md says of them.
 //!
 //! `api` answers the calls, `checks` refuses what AWS refuses, `operation` lets operations take their time,
 //! `stack` is what they do in an account, and `auto` follows the organisation's changes.

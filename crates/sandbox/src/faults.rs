@@ -32,9 +32,10 @@ pub struct Faults {
     /// No member has the role that lets the management account in.
     pub no_member_role: bool,
     /// Seconds, in the world's time, that the lists of StackSets are behind: operations, results, instances.
-    /// DescribeStackSet and DescribeStackSetOperation are not (AWS-FACTS 8).
+    /// DescribeStackSet and DescribeStackSetOperation are not (docs/aws-facts.md, "StackSets: operations").
     pub lag: u32,
-    /// Members see no charges at all, as three organisations report (AWS-FACTS 1); the payer does.
+    /// Members see no charges at all, as three organisations report (docs/aws-facts.md, "Charges of linked accounts");
+    /// the payer does.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub member_metric: bool,
 }

@@ -332,7 +332,8 @@ fn save(cell: &mut Cell, store: &Store, lock: &Lock) -> std::result::Result<(), 
 }
 
 impl Cell {
-    /// AWS answers few `DescribeStackInstance` calls a second (AWS-FACTS 8): a bucket of tokens in real time.
+    /// AWS answers few `DescribeStackInstance` calls a second (docs/aws-facts.md, "StackSets: instances"): a bucket of
+    /// tokens in real time.
     fn has_token(&mut self, operation: Operation) -> bool {
         let Some(rate) = self.world.faults.describe_instance_rate else {
             return true;

@@ -1,4 +1,5 @@
-//! What accounts spend: what AWS publishes as `AWS/Billing EstimatedCharges` (AWS-FACTS 1); when, see `publications`.
+//! What accounts spend: what AWS publishes as `AWS/Billing EstimatedCharges` (docs/aws-facts.md, "EstimatedCharges");
+//! when, see `publications`.
 //!
 //! Nothing is stored per datapoint. An account's spend is a function of its id: services with a daily amount each, a
 //! weekly rhythm and some noise. Only what a user adds to it (`set_daily`, `add_once`) is kept, so ten thousand
@@ -13,8 +14,8 @@ use super::World;
 use billctl_core::model::Month;
 use billctl_core::model::{AccountId, Usd, nearest};
 
-/// How long CloudWatch keeps datapoints that are asked for by this period: by the hour 455 days (AWS-FACTS 9), by five
-/// minutes 63 days, else 15 (API reference of GetMetricData).
+/// How long CloudWatch keeps datapoints that are asked for by this period: by the hour 455 days, by five minutes 63
+/// days, else 15 (docs/aws-facts.md, "GetMetricData").
 pub(super) fn retention(period: u32) -> SignedDuration {
     let days = if period.is_multiple_of(3_600) {
         455

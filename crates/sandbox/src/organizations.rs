@@ -1,4 +1,4 @@
-//! Organizations in memory (AWS-FACTS 7).
+//! Organizations in memory (docs/aws-facts.md, "Organizations").
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use billctl_core::service::organizations::{
 };
 use billctl_core::service::{Kind, Operation, Organizations, Page, Result, ServiceError, Tags};
 
-/// Deepest OU below the root (quotas of AWS Organizations).
+/// Deepest OU below the root (docs/aws-facts.md, "Organizations").
 const DEEPEST: usize = 5;
 
 /// The organisation.
@@ -363,7 +363,8 @@ impl World {
     }
 }
 
-/// Reading the organisation is for the management account and delegated administrators only (AWS-FACTS 7).
+/// Reading the organisation is for the management account and delegated administrators only
+/// (docs/aws-facts.md, "Organizations").
 fn may_read(world: &World, operation: Operation) -> Result<&State> {
     let state = &world.organizations;
     if !state.in_use {
@@ -401,8 +402,8 @@ fn absent(operation: Operation, code: &str, what: impl std::fmt::Display) -> Ser
 
 /// A page of `items`, which are in order. A token is the key after which the page begins.
 ///
-/// One list in eight begins with an empty page that carries a token: AWS does that (AWS-FACTS 7), and who takes an
-/// empty page for the end must notice.
+/// One list in eight begins with an empty page that carries a token: AWS does that
+/// (docs/aws-facts.md, "Organizations"), and who takes an empty page for the end must notice.
 fn page<K: Clone + Ord + std::fmt::Display + std::str::FromStr>(
     operation: Operation,
     list: &str,
@@ -516,8 +517,11 @@ impl Organizations for Sandbox {
 
     async fn account_joined(&self, account: AccountId) -> Result<Option<Timestamp>> {
         self.read(DESCRIBE_ACCOUNT, |world| {
-            may_read(world, DESCRIBE_ACCOUNT)?;
-            Ok(metrics::opened(world, account))
+            let organizations = may_read(world, DESCRIBE_ACCOUNT)?;
+            match organizations.tags(account) {
+                Some(_) => Ok(metrics::opened(world, account)),
+                None => Err(absent(DESCRIBE_ACCOUNT, "AccountNotFoundException", account)),
+            }
         })
         .await
     }

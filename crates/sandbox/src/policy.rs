@@ -245,7 +245,7 @@ fn comparison(operator: &str) -> Option<(Compare, bool)> {
         "StringNotEqualsIgnoreCase" => (|wanted, actual| wanted.eq_ignore_ascii_case(actual), true),
         "StringLike" => (like, false),
         "StringNotLike" => (like, true),
-        // ArnEquals and ArnLike behave identically (IAM user guide).
+        // ArnEquals and ArnLike behave identically (docs/aws-facts.md, "IAM").
         "ArnEquals" | "ArnLike" => (like, false),
         "ArnNotEquals" | "ArnNotLike" => (like, true),
         "Bool" => (|wanted, actual| wanted.eq_ignore_ascii_case(actual), false),

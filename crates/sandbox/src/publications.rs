@@ -1,5 +1,5 @@
-//! When AWS publishes charges. It says "about every 6 hours" and no more (AWS-FACTS 1), so a world can be as unkind as
-//! AWS may be: any cadence, early and late, some never, and the payer later than the member.
+//! When AWS publishes charges. It says "about every 6 hours" and no more (docs/aws-facts.md, "EstimatedCharges"), so a
+//! world can be as unkind as AWS may be: any cadence, early and late, some never, and the payer later than the member.
 
 use std::fmt;
 use std::str::FromStr;

@@ -44,7 +44,7 @@ pub struct Shape {
     pub seed: u64,
 }
 
-/// Levels of OUs that Organizations allows below the root (its quotas).
+/// Levels of OUs that Organizations allows below the root (docs/aws-facts.md, "Organizations").
 pub const MAX_DEPTH: usize = 5;
 
 /// The OUs of the demo organisation with their accounts. `Payments` exists twice on purpose.

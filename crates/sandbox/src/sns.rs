@@ -14,7 +14,8 @@ use billctl_core::service::sns::{
 };
 use billctl_core::service::{Kind, Operation, Page, Result, ServiceError, Tags};
 
-/// The AWS managed key of SNS. Its policy can't be changed, and doesn't let CloudWatch publish (AWS-FACTS 12).
+/// The AWS managed key of SNS. Its policy can't be changed, and doesn't let CloudWatch publish
+/// (docs/aws-facts.md, "SNS topics").
 pub const MANAGED_KEY: &str = "alias/aws/sns";
 /// Subscriptions of a page (SNS API reference, ListSubscriptionsByTopic).
 const PAGE_SIZE: usize = 100;

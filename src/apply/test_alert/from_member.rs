@@ -160,7 +160,8 @@ impl Follow<'_> {
             "A test: set by billctl test-alert from {payer} at {at}. It says nothing about spend; CloudWatch sets the \
              state back at its next evaluation."
         );
-        // Events go out on changes only (AWS-FACTS 2), and the rule doesn't forward this one.
+        // Events go out on changes only (docs/aws-facts.md, "Alarms on charges"), and the rule doesn't forward this
+        // one.
         let first = (alarm.state == AlarmState::Alarm).then_some(AlarmState::InsufficientData);
         for state in first.into_iter().chain([AlarmState::Alarm]) {
             if let Err(error) = member.set_alarm_state(&alarm.alarm.name, state, &reason).await {

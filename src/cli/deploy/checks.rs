@@ -82,8 +82,8 @@ pub fn ours(live: Option<&StackSet>) -> Result<()> {
 
 /// Whether StackSets may act in the organisation: what to say, if they may not and a StackSet is refused. It isn't
 /// reason enough to give up beforehand: StackSets can also have been let in by Organizations' own
-/// EnableAWSServiceAccess, and a delegated administrator need not see what the management account has switched on
-/// (both unverified on AWS).
+/// EnableAWSServiceAccess, and a delegated administrator need not see what the management account has switched on (both
+/// unverified on AWS: docs/aws-facts.md, "StackSets: setup").
 pub async fn access(services: &Services, listener: &dyn Listener) -> Option<Error> {
     match services.cloudformation.describe_organizations_access().await {
         Ok(OrganizationsAccess::Enabled) => None,

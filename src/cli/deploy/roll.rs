@@ -4,14 +4,13 @@ use std::time::Duration;
 use super::DeployArgs;
 use super::checks;
 use super::parts::Part;
-use crate::apply::operation::Outcome;
 use crate::apply::rollout::Report;
 use crate::apply::rollout_loop::RolloutLoop;
 use crate::apply::turn::Wait;
 use crate::cli::{Context, Format};
 use crate::observe;
-use crate::observe::lately::spent_lately;
 use crate::plan::Thresholds;
+use crate::plan::outcome::Outcome;
 use crate::plan::rollout::{Desired, Observed, Options, Reach, Rollout, Wave, Waves, plan};
 use crate::render::{self, RolloutResult};
 use crate::resource::stack_set;
@@ -231,15 +230,20 @@ impl Deploy<'_> {
             return waves;
         }
         let services = &self.context.services;
-        let reading = spent_lately(
+        let reading = observe::charges::of(
             services,
             thresholds.into_keys(),
             self.context.config.alarm.measure,
             services.clock.now(),
         );
         let unread = match tokio::time::timeout(PATIENCE, reading).await {
-            Ok(Ok(spent)) => {
-                waves.warn_of(spent);
+            Ok(Ok(charges)) => {
+                let spent = charges.into_iter();
+                waves.warn_of(
+                    spent
+                        .filter_map(|(account, charges)| Some((account, charges.measured?.amount)))
+                        .collect(),
+                );
                 return waves;
             }
             Ok(Err(error)) => error.to_string(),

@@ -238,7 +238,9 @@ pub fn next(readings: &Readings, checks: &[Check]) -> &'static str {
         (true, ..) => "mend what failed, from the top, and run `billctl doctor` again",
         (false, false, _) => "`billctl bootstrap --plan` shows what it will make, `billctl bootstrap` makes it",
         (false, true, _) if failed("identity") => "verify the sender as said above; until then no mail can leave",
-        (false, true, Ok(None)) => "`billctl deploy --plan` shows which accounts get an alarm, `billctl deploy` gives it to them",
+        (false, true, Ok(None)) => {
+            "`billctl deploy --plan` shows which accounts get an alarm, `billctl deploy` gives it to them"
+        }
         (false, true, _) => "`billctl status` shows what is true everywhere",
     }
 }

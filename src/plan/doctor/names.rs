@@ -10,7 +10,7 @@ use billctl_core::model::Organization;
 use billctl_core::service::Result;
 use billctl_core::service::cloudformation::StackSet;
 
-/// Most stack instances of one StackSet (CloudFormation quotas).
+/// Most stack instances of one StackSet (docs/aws-facts.md, "StackSets: setup").
 const MAX_INSTANCES: usize = 100_000;
 
 /// Share of a quota from which on it is worth a warning.

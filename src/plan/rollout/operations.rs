@@ -8,8 +8,8 @@ use billctl_core::service::cloudformation::{
     AccountFilter, InstanceStatus, MAX_OUS, Parameters, StackSetSpec, Targets,
 };
 
-/// Most accounts that billctl names in one request. AWS documents no limit for `Accounts`; this keeps a request
-/// near 100 KB (unverified: change it here if AWS turns out to take fewer).
+/// Most accounts that billctl names in one request. AWS documents no limit for `Accounts`; this keeps a request near
+/// 100 KB (unverified, docs/aws-facts.md, "StackSets: targets": change it here if AWS turns out to take fewer).
 pub const MAX_NAMED_ACCOUNTS: usize = 2_000;
 
 /// An operation on instances.
@@ -186,8 +186,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// OUs that lose all of their instances and that config has left: they are named as a whole, for that ends
-    /// their being a target, and with it auto-deployment to their future accounts (AWS-FACTS 8).
+    /// OUs that lose all of their instances and that config has left: they are named as a whole, for that ends their
+    /// being a target, and with it auto-deployment to their future accounts (docs/aws-facts.md, "StackSets: targets").
     fn whole_targets(&self, retain: bool, reached: &mut Reached, steps: &mut Vec<Step>) {
         let targets = self
             .observed
@@ -254,7 +254,8 @@ impl<'a> Builder<'a> {
         desired
             .targets
             .iter()
-            .filter(|ou| !populated.contains(ou) && !self.organization.ancestry(ou).any(|above| live.contains(above)))
+            // Also below another target: that one may be left by this very run.
+            .filter(|ou| !populated.contains(ou) && !live.contains(ou))
             .cloned()
             .collect()
     }

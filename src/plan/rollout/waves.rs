@@ -132,8 +132,8 @@ impl Waves {
             .collect()
     }
 
-    /// Marks the accounts whose alarm will go off at once: an alarm that is made, or changed, while the spend is
-    /// above its threshold does (AWS-FACTS 2).
+    /// Marks the accounts whose alarm will go off at once: an alarm that is made, or changed, while the spend is above
+    /// its threshold does (docs/aws-facts.md, "Alarms on charges").
     pub fn warn_of(&mut self, spent: BTreeMap<AccountId, Usd>) {
         let thresholds = self.new_thresholds();
         self.above = spent

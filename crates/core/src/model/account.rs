@@ -17,7 +17,8 @@ pub struct Account {
     pub state: AccountState,
 }
 
-/// An account's place in its life: Organizations' `State`, which replaces `Status` (AWS-FACTS 7).
+/// An account's place in its life: Organizations' `State`, which replaces `Status`
+/// (docs/aws-facts.md, "Organizations").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AccountState {

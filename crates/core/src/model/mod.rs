@@ -19,7 +19,9 @@ pub use usd::{ParseUsdError, Usd, nearest};
 /// Seconds in a day; UTC days have no others.
 pub const DAY: i64 = 86_400;
 
-/// The only Region that holds `AWS/Billing` metrics (AWS-FACTS 1), and so the only one billctl works in.
+/// The only Region that holds `AWS/Billing` metrics (docs/aws-facts.md, "EstimatedCharges"), and so the only one
+/// billctl works in.
 pub const REGION: &str = "us-east-1";
-/// The partition where billing metrics and StackSets are as billctl knows them (AWS-FACTS 1: `aws-cn` differs).
+/// The partition where billing metrics and StackSets are as billctl knows them; that others, as `aws-cn`, differ is
+/// unverified (docs/aws-facts.md, "EstimatedCharges").
 pub const PARTITION: &str = "aws";

@@ -11,6 +11,6 @@ operations!(Billing: GET_BILLING_PREFERENCES = read "GetBillingPreferences";);
 #[async_trait]
 pub trait Billing: Send + Sync {
     /// Whether "receive billing alerts" is on (`GetBillingPreferences`, feature `BILLING_ALERTS`,
-    /// AWS-FACTS 1). `None` where the answer doesn't say.
+    /// docs/aws-facts.md, "Charges of linked accounts"). `None` where the answer doesn't say.
     async fn billing_alerts_enabled(&self) -> Result<Option<bool>>;
 }

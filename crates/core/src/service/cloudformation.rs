@@ -1,4 +1,4 @@
-//! CloudFormation StackSets with service-managed permissions (AWS-FACTS 8).
+//! CloudFormation StackSets with service-managed permissions: docs/aws-facts.md has a heading for each part of them.
 //!
 //! The implementation adds `CallAs` to every call that takes it, so no caller can forget it.
 
@@ -7,6 +7,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::operation::operations;
@@ -33,20 +34,22 @@ operations!(CloudFormation:
     UPDATE_STACK_SET = write "UpdateStackSet";
 );
 
-/// Most items of a page in any StackSet listing (API reference; AWS-FACTS 8).
+/// Most items of a page in any StackSet listing (docs/aws-facts.md, "StackSets: instances").
 pub const PAGE_SIZE: usize = 100;
-/// Most OUs in one operation (AWS-FACTS 8).
+/// Most OUs in one operation (docs/aws-facts.md, "StackSets: targets").
 pub const MAX_OUS: usize = 50;
-/// Largest template body in bytes (AWS-FACTS 8).
+/// Largest template body in bytes (docs/aws-facts.md, "StackSets: setup").
 pub const MAX_TEMPLATE_BYTES: usize = 51_200;
 
 /// As whom the StackSet calls are made (`CallAs`).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum CallAs {
-    /// `SELF`: the management account.
+    /// From the management account.
     #[default]
+    #[serde(rename = "self")]
     Own,
-    /// `DELEGATED_ADMIN`: a member account registered for StackSets.
+    /// From a delegated administrator.
     DelegatedAdmin,
 }
 
@@ -114,7 +117,7 @@ pub struct StackSetSpec {
     pub auto_deployment: AutoDeployment,
 }
 
-/// An operation's id: chosen by the caller, and an idempotency token (AWS-FACTS 8).
+/// An operation's id: chosen by the caller, and an idempotency token (docs/aws-facts.md, "StackSets: operations").
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct OperationId(pub String);
 
@@ -164,11 +167,12 @@ impl fmt::Display for Amount {
 }
 
 /// How concurrency and tolerance go together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum ConcurrencyMode {
-    /// `STRICT_FAILURE_TOLERANCE`: never more under way than tolerance + 1.
+    /// Never more accounts under way than the tolerance and one.
     Strict,
-    /// `SOFT_FAILURE_TOLERANCE`: full concurrency, so failures may exceed the tolerance.
+    /// Always `max-concurrent`, even if more may fail than the tolerance before the operation stops.
     Soft,
 }
 
@@ -365,8 +369,8 @@ pub struct InstancesRequest {
     pub stack_set: String,
     /// Where.
     pub targets: Targets,
-    /// Parameter overrides. `None` leaves them as they are; in an update a list without a key resets that
-    /// parameter to the StackSet's value (AWS-FACTS 8).
+    /// Parameter overrides. `None` leaves them as they are; in an update a list without a key resets that parameter to
+    /// the StackSet's value (docs/aws-facts.md, "StackSets: create and update").
     pub overrides: Option<Parameters>,
     /// How carefully.
     pub preferences: Preferences,
@@ -390,7 +394,7 @@ pub trait CloudFormation: Send + Sync {
     async fn create_stack_set(&self, spec: &StackSetSpec, token: &str) -> Result<()>;
     /// `UpdateStackSet`. Without `targets` everything of the spec, on all instances; with `targets` everything but
     /// auto-deployment, which can't be sent together with them, on those instances: a new template or parameter marks
-    /// all others OUTDATED, to be taken up by a later operation (AWS-FACTS 8).
+    /// all others OUTDATED, to be taken up by a later operation (docs/aws-facts.md, "StackSets: create and update").
     async fn update_stack_set(
         &self,
         spec: &StackSetSpec,
@@ -409,7 +413,8 @@ pub trait CloudFormation: Send + Sync {
         filter: Option<InstanceFilter>,
         token: Option<String>,
     ) -> Result<Page<StackInstance>>;
-    /// `DescribeStackInstance`: the overrides of one instance; about two calls a second (AWS-FACTS 8).
+    /// `DescribeStackInstance`: the overrides of one instance; about two calls a second
+    /// (docs/aws-facts.md, "StackSets: instances").
     async fn describe_overrides(&self, stack_set: &str, account: AccountId) -> Result<Parameters>;
     /// `CreateStackInstances`.
     async fn create_stack_instances(&self, request: &InstancesRequest) -> Result<OperationId>;

@@ -22,9 +22,9 @@ operations!(CloudWatch:
     PUT_METRIC_ALARM = write "PutMetricAlarm";
 );
 
-/// Most queries in one GetMetricData (API reference; AWS-FACTS 9).
+/// Most queries in one GetMetricData (docs/aws-facts.md, "GetMetricData").
 pub const MAX_QUERIES: usize = 500;
-/// Most datapoints in one answer of GetMetricData (API reference; AWS-FACTS 9).
+/// Most datapoints in one answer of GetMetricData (docs/aws-facts.md, "GetMetricData").
 pub const MAX_DATAPOINTS: usize = 100_800;
 /// Most metrics in one page of ListMetrics (API reference).
 pub const METRICS_PAGE_SIZE: usize = 500;

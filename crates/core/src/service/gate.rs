@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use super::cloudformation::DESCRIBE_STACK_INSTANCE;
 use super::{Kind, Operation, Result, Service, ServiceError};
 
-/// Operations that AWS answers far more slowly than the rest of their service, with the time from one call to the
-/// next. DescribeStackInstance: about two a second (AWS-FACTS 8, from a third party's report).
+/// Operations that AWS answers far more slowly than the rest of their service, with the time from one call to the next.
+/// DescribeStackInstance: about two a second (a report: docs/aws-facts.md, "StackSets: instances").
 const SLOW: &[(Operation, Duration)] = &[(DESCRIBE_STACK_INSTANCE, Duration::from_millis(500))];
 /// How far a slow operation's pace may be stretched beyond that, should AWS answer even fewer.
 const SLOWEST: u32 = 4;

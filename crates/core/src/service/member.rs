@@ -1,5 +1,5 @@
-//! A member account, seen from inside: by a role there that the management account may assume. What holds in a
-//! member can only be seen in the member (AWS-FACTS 1).
+//! A member account, seen from inside: by a role there that the management account may assume. What holds in a member
+//! can only be seen in the member (docs/aws-facts.md, "Charges of linked accounts").
 
 use std::sync::Arc;
 

@@ -17,7 +17,7 @@ operations!(Organizations:
     LIST_TAGS_FOR_RESOURCE = read "ListTagsForResource";
 );
 
-/// Most items of a page in any Organizations listing (API reference; AWS-FACTS 7).
+/// Most items of a page in any Organizations listing (docs/aws-facts.md, "Organizations").
 pub const PAGE_SIZE: usize = 20;
 
 /// The organisation that the caller's account belongs to.

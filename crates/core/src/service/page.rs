@@ -4,7 +4,7 @@ use futures::stream::{self, Stream, TryStreamExt};
 
 use super::Result;
 
-/// One page of a listing. It can be empty and still have a `next` (AWS-FACTS 7).
+/// One page of a listing. It can be empty and still have a `next` (docs/aws-facts.md, "Organizations").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
     /// What this page holds.

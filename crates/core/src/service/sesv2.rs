@@ -27,7 +27,7 @@ operations!(SesV2:
     UPDATE_EMAIL_TEMPLATE = write "UpdateEmailTemplate";
 );
 
-/// Most recipients of one mail, those of copies included (SES quotas).
+/// Most recipients of one mail, those of copies included (docs/aws-facts.md, "SES: sandbox").
 pub const MAX_RECIPIENTS: usize = 50;
 
 /// What the SES account may send.
@@ -46,7 +46,7 @@ pub struct SesAccount {
 }
 
 /// An identity: an address or a domain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmailIdentity {
     /// The address or domain.
     pub name: String,
@@ -93,7 +93,7 @@ pub struct EventDestination {
     pub enabled: bool,
     /// The event types in AWS's words (`BOUNCE`, `RENDERING_FAILURE`, ...), sorted.
     pub event_types: Vec<String>,
-    /// The event bus that gets them: SES allows the default bus only (AWS-FACTS 6).
+    /// The event bus that gets them: SES allows the default bus only (docs/aws-facts.md, "SES: templates").
     pub event_bus_arn: Option<Arn>,
 }
 
@@ -121,7 +121,7 @@ pub trait SesV2: Send + Sync {
     async fn put_mail_from(&self, identity: &str, domain: Option<String>) -> Result<()>;
     /// `GetEmailTemplate`.
     async fn get_email_template(&self, name: &str) -> Result<EmailTemplate>;
-    /// `CreateEmailTemplate`: one call a second (AWS-FACTS 6).
+    /// `CreateEmailTemplate`: one call a second (docs/aws-facts.md, "SES: templates").
     async fn create_email_template(&self, template: &EmailTemplate) -> Result<()>;
     /// `UpdateEmailTemplate`: one call a second.
     async fn update_email_template(&self, template: &EmailTemplate) -> Result<()>;

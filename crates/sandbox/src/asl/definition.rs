@@ -166,7 +166,7 @@ fn check_choices(state: &Map<String, Value>, failed: &impl Fn(&str) -> String) -
     }
 }
 
-/// `States.ALL` stands alone and last (AWS-FACTS 5).
+/// `States.ALL` stands alone and last (docs/aws-facts.md, "Step Functions: language").
 fn check_errors(state: &Map<String, Value>, field: &str, failed: &impl Fn(&str) -> String) -> Result<(), String> {
     let Some(rules) = state.get(field) else {
         return Ok(());

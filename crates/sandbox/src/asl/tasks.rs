@@ -367,7 +367,7 @@ fn describe_stack_set(call: &mut Call<'_>) -> Result<Value, Refusal> {
     }}))
 }
 
-/// SES checks the identity, the configuration set and the template (AWS-FACTS 6).
+/// SES checks the identity, the configuration set and the template (docs/aws-facts.md, "SES: permissions").
 fn send_email(call: &mut Call<'_>) -> Result<Value, Refusal> {
     let request = sesv2::SendRequest::parse(call.arguments).map_err(|why| call.invalid(why))?;
     let context = RequestContext::default().with("ses:FromAddress", sesv2::bare_address(&request.from));

@@ -1,4 +1,4 @@
-//! Auto-deployment: StackSets follow accounts that come, go and move (AWS-FACTS 8).
+//! Auto-deployment: StackSets follow accounts that come, go and move (docs/aws-facts.md, "StackSets: auto-deployment").
 
 use super::operation::submit;
 use super::record::{Reach, SetRecord, Work};

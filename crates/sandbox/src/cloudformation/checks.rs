@@ -32,8 +32,8 @@ fn is_administrator(world: &World) -> bool {
     world.organizations.stacksets_administrators.contains(&world.caller)
 }
 
-/// Whether the caller is who the request says. The management account acts for itself, a delegated administrator
-/// says so on each call; a member that doesn't finds no service-managed StackSets (AWS-FACTS 8 and 10).
+/// Whether the caller is who the request says. The management account acts for itself, a delegated administrator says
+/// so on each call; a member that doesn't finds no service-managed StackSets (docs/aws-facts.md, "StackSets: setup").
 fn speaks_truly(world: &World, operation: Operation, call_as: CallAs) -> Result<bool> {
     match call_as {
         CallAs::Own => Ok(world.caller == world.management_account()),
@@ -209,7 +209,8 @@ pub(super) fn in_progress(operation: Operation, set: &SetRecord) -> ServiceError
     )
 }
 
-/// Whether another operation may be put in line. With managed execution it queues; drift detection only once.
+/// Whether another operation may be put in line. With managed execution it queues; drift detection only once
+/// (docs/aws-facts.md, "StackSets: drift").
 pub(super) fn may_submit(operation: Operation, set: &SetRecord, work: &Work) -> Result<()> {
     let drift_open = set
         .operations
@@ -250,7 +251,8 @@ pub(super) fn reached(world: &World, targets: &Targets) -> BTreeSet<AccountId> {
     accounts
 }
 
-/// An update must find what it updates: each account that is named, or at least one of the OUs' (AWS-FACTS 8).
+/// An update must find what it updates: each account that is named, or at least one of the OUs'
+/// (docs/aws-facts.md, "StackSets: create and update").
 pub(super) fn has_instances(world: &World, operation: Operation, set: &SetRecord, reach: &Reach) -> Result<()> {
     let Reach::Targets(targets) = reach else {
         return Ok(());

@@ -114,14 +114,14 @@ fn begin(world: &mut World, set: &mut SetRecord, operation: &mut OperationRecord
         set.description.clone_from(&change.description);
         set.tags.clone_from(&change.tags);
         set.auto_deployment = change.auto_deployment.unwrap_or(set.auto_deployment);
-        // Stored whatever becomes of the operation (AWS-FACTS 8).
+        // Stored whatever becomes of the operation (docs/aws-facts.md, "StackSets: create and update").
         set.revision = world.cloudformation.revision(&change.template, &change.parameters);
     }
     let accounts = accounts(world, set, operation);
     if world.faults.lag > 0 {
         fall_behind(world, set, operation, &accounts);
     }
-    // All, also those that it isn't for: a later operation takes them up (AWS-FACTS 8).
+    // All, also those that it isn't for: a later operation takes them up (docs/aws-facts.md, "StackSets: create and update").
     if set.revision != before {
         for instance in set.instances.values_mut() {
             if instance.status == InstanceStatus::Current {
@@ -140,7 +140,8 @@ fn begin(world: &mut World, set: &mut SetRecord, operation: &mut OperationRecord
     follow_targets(set, operation);
 }
 
-/// Deploying to an OU makes it a target; deleting from the whole of it ends that (AWS-FACTS 8).
+/// Deploying to an OU makes it a target; deleting from the whole of it ends that
+/// (docs/aws-facts.md, "StackSets: targets").
 fn follow_targets(set: &mut SetRecord, operation: &OperationRecord) {
     let Reach::Targets(targets) = &operation.reach else {
         return;
@@ -168,7 +169,7 @@ fn accounts(world: &World, set: &SetRecord, operation: &OperationRecord) -> Vec<
             // Creates only what is missing, and tries again what is behind.
             (Work::Create { .. }, None) => true,
             (Work::Create { .. }, Some(instance)) => instance.status == InstanceStatus::Outdated,
-            // What is broken is left out of updates of the whole set (AWS-FACTS 8).
+            // What is broken is left out of updates of the whole set (docs/aws-facts.md, "StackSets: instances").
             (Work::UpdateSet { .. }, Some(instance)) => instance.status != InstanceStatus::Inoperable,
             (_, instance) => instance.is_some(),
         })
@@ -246,7 +247,7 @@ fn named_ou(world: &World, reach: &Reach, account: AccountId) -> OuId {
     }
 }
 
-/// So many accounts; percentages round down (AWS-FACTS 8).
+/// So many accounts; percentages round down (docs/aws-facts.md, "StackSets: preferences").
 fn amount(amount: Amount, total: u32) -> u32 {
     match amount {
         Amount::Count(count) => count,
@@ -306,7 +307,7 @@ fn is_suspended(world: &World, account: AccountId) -> bool {
     )
 }
 
-/// A suspended account takes no place and counts as no failure (AWS-FACTS 8).
+/// A suspended account takes no place and counts as no failure (docs/aws-facts.md, "StackSets: instances").
 fn skip(instances: &mut BTreeMap<AccountId, Instance>, operation: &mut OperationRecord, account: AccountId) {
     // A result has no status for it: of those that it can have, this is what an emulator of AWS gives.
     operation

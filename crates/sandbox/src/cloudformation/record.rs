@@ -57,7 +57,7 @@ pub(super) struct Instance {
     pub(super) drift: DriftStatus,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) drift_checked: Option<Timestamp>,
-    /// The last operation on it but for drift detection (AWS-FACTS doesn't say; two emulators agree).
+    /// The last operation on it but for drift detection (unverified: docs/aws-facts.md, "StackSets: instances").
     pub(super) last_operation: OperationId,
     /// The serial number of its stack, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -154,7 +154,7 @@ pub(super) struct SetChange {
     pub(super) template: String,
     pub(super) parameters: Parameters,
     pub(super) tags: Tags,
-    /// Not sent together with targets (AWS-FACTS 8): then it stays.
+    /// Not sent together with targets (docs/aws-facts.md, "StackSets: create and update"): then it stays.
     pub(super) auto_deployment: Option<AutoDeployment>,
 }
 

@@ -1,4 +1,4 @@
-//! Each rule of AWS-FACTS 8 as a sentence.
+//! Each rule of docs/aws-facts.md on StackSets as a sentence.
 
 mod drift;
 mod following;

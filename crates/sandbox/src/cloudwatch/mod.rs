@@ -25,9 +25,10 @@ use billctl_core::service::cloudwatch::{
 };
 use billctl_core::service::{Kind, Operation, Page, Result, ServiceError, Tags};
 
-/// Most metrics in one alarm (AWS-FACTS 2).
+/// Most metrics in one alarm (docs/aws-facts.md, "Alarms on charges").
 const MAX_ALARM_METRICS: usize = 10;
-/// An alarm may look back a week where its period is an hour or more, else a day (AWS-FACTS 2).
+/// An alarm may look back a week where its period is an hour or more, else a day
+/// (docs/aws-facts.md, "Alarms on charges").
 const LONGEST_LOOK_BACK: u32 = 7 * 86_400;
 const SHORT_LOOK_BACK: u32 = 86_400;
 
@@ -265,7 +266,7 @@ impl CloudWatch for Sandbox {
     async fn put_dashboard(&self, name: &str, body: &Value) -> Result<()> {
         self.call(PUT_DASHBOARD, |world| {
             let widgets = body.get("widgets").and_then(Value::as_array);
-            // At most 500 widgets (CloudWatch quotas).
+            // At most 500 widgets (docs/aws-facts.md, "GetMetricData").
             if widgets.is_none_or(|widgets| widgets.len() > 500) {
                 return Err(invalid(
                     PUT_DASHBOARD,

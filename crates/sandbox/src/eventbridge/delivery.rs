@@ -1,4 +1,5 @@
-//! How an event travels: a rule matches, a role is assumed, a policy lets it in, a target takes it (AWS-FACTS 4).
+//! How an event travels: a rule matches, a role is assumed, a policy lets it in, a target takes it
+//! (docs/aws-facts.md, "Events between accounts").
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -58,7 +59,7 @@ fn text<'a>(event: &'a Value, key: &str) -> &'a str {
 }
 
 /// An event on a bus of the payer: every enabled rule that matches sends it to its targets. `forwarded` is an event
-/// that came from another bus, which no rule may send on to a third (AWS-FACTS 4).
+/// that came from another bus, which no rule may send on to a third (docs/aws-facts.md, "Events between accounts").
 pub(crate) fn publish(world: &mut World, bus: &str, event: &Value, forwarded: bool) {
     let Some(stored) = world.eventbridge.buses.get(bus) else {
         return;
@@ -159,7 +160,7 @@ fn may_use(world: &World, rule: &Arn, target: &StoredTarget, action: &str) -> Re
                     format!("{role} is not authorized to perform {action} on {}", target.arn)
                 }
             };
-            // Permission errors aren't retried (AWS-FACTS 4).
+            // Permission errors aren't retried (docs/aws-facts.md, "Events between accounts").
             ("NO_PERMISSIONS", why)
         })
 }

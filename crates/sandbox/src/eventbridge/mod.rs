@@ -23,10 +23,11 @@ use billctl_core::service::eventbridge::{
 };
 use billctl_core::service::{Kind, Operation, Result, ServiceError, Tags};
 
-/// Most targets of a rule, and bytes of a bus policy (EventBridge quotas; AWS-FACTS 4).
+/// Most targets of a rule, and bytes of a bus policy
+/// (docs/aws-facts.md, "Events between accounts").
 const MAX_TARGETS: usize = 5;
 const MAX_POLICY_BYTES: usize = 10_240;
-/// Most bytes of an event (EventBridge quotas).
+/// Most bytes of an event (docs/aws-facts.md, "Events between accounts").
 const MAX_EVENT_BYTES: usize = 256 * 1024;
 /// How many deliveries are remembered, to be looked at.
 const LOG_LENGTH: usize = 200;

@@ -84,7 +84,8 @@ fn check_target(world: &World, rule: &Arn, target: &Target) -> Result<()> {
                 format!("RoleArn is required for target {}.", target.arn),
             ));
         }
-        // Another account's state machine can't be a target; only a bus can (AWS-FACTS 4).
+        // Another account's state machine can't be a target; only a bus can
+        // (docs/aws-facts.md, "Events between accounts").
         "states" if target.arn.account() != Some(world.management_account()) => {
             return Err(invalid(
                 PUT_TARGETS,

@@ -1,4 +1,4 @@
-//! The event that CloudWatch sends when an alarm changes its state (AWS-FACTS 3).
+//! The event that CloudWatch sends when an alarm changes its state (docs/aws-facts.md, "Alarm events").
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};

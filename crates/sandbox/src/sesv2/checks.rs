@@ -7,7 +7,7 @@ use billctl_core::model::{Arn, REGION};
 use billctl_core::service::sesv2::{EmailTemplate, EventDestination};
 use billctl_core::service::{Operation, Result};
 
-/// Largest template, all parts together (AWS-FACTS 6).
+/// Largest template, all parts together (docs/aws-facts.md, "SES: templates").
 const MAX_TEMPLATE_BYTES: usize = 500 * 1024;
 /// A DKIM token: 32 lowercase letters and digits that depend on domain and number.
 pub(super) fn dkim_token(domain: &str, number: u32) -> String {

@@ -29,7 +29,7 @@ use billctl_core::service::{Kind, Operation, Result, ServiceError, Tags};
 
 /// Until somebody has followed the link in the mail, or published the DNS records.
 const VERIFICATION: SignedDuration = SignedDuration::from_mins(5);
-/// What an account in the SES sandbox may send (AWS-FACTS 6), and what one outside typically may.
+/// What an account in the SES sandbox may send (docs/aws-facts.md, "SES: sandbox"), and what one outside typically may.
 const SANDBOX_QUOTA: (f64, f64) = (200.0, 1.0);
 const PRODUCTION_QUOTA: (f64, f64) = (50_000.0, 14.0);
 

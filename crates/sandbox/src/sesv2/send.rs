@@ -126,7 +126,8 @@ impl SendRequest {
             Some(arn) => arn.to_string(),
             None => own(format!("identity/{identity}")),
         }];
-        // In the SES sandbox a recipient that is an identity of the account is asked about too (AWS-FACTS 6).
+        // In the SES sandbox a recipient that is an identity of the account is asked about too
+        // (docs/aws-facts.md, "SES: sandbox").
         if !world.sesv2.production_access {
             let recipients = self.recipients().into_iter();
             let identities = recipients.filter_map(|address| {

@@ -36,7 +36,8 @@ pub(crate) fn start(world: &mut World, machine: &Arn, name: Option<String>, inpu
     let arn = world.execution_arn(&machine_name, &name);
     world.sfn.executions.forget(world.now, &machine_name, &name);
     if let Some(there) = world.sfn.executions.find(&machine_name, &name) {
-        // The same name with the same input, while it runs, is the same execution (AWS-FACTS 5).
+        // The same name with the same input, while it runs, is the same execution
+        // (docs/aws-facts.md, "Step Functions: executions").
         return if there.runs_at(world.now) && there.input == input {
             Ok(arn)
         } else {

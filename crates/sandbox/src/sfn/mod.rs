@@ -64,7 +64,8 @@ impl Serialize for Definition {
     }
 }
 
-/// What an execution started with, where its machine has been changed since (AWS-FACTS 5).
+/// What an execution started with, where its machine has been changed since
+/// (docs/aws-facts.md, "Step Functions: executions").
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct BeganWith {
     definition: Definition,
@@ -119,7 +120,8 @@ impl State {
         self.executions.ended(name, status, start, end)
     }
 
-    /// Gives a machine another definition and role. Executions under way keep what they started with (AWS-FACTS 5).
+    /// Gives a machine another definition and role. Executions under way keep what they started with
+    /// (docs/aws-facts.md, "Step Functions: executions").
     fn replace(&mut self, name: &str, definition: &Value, role: &Arn) {
         let Some(machine) = self.machines.get_mut(name) else {
             return;

@@ -10,7 +10,8 @@ use serde_json::Value;
 use super::StoredExecution;
 use billctl_core::service::sfn::ExecutionStatus;
 
-/// AWS keeps an execution, and its name stays taken, for 90 days after its end (AWS-FACTS 5).
+/// AWS keeps an execution, and its name stays taken, for 90 days after its end
+/// (docs/aws-facts.md, "Step Functions: executions").
 const KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// Of ended executions the latest have their input, and the latest that together have so many events their history.
 const MAX_INPUTS: usize = 2_000;

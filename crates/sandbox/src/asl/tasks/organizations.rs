@@ -1,4 +1,4 @@
-//! Organizations, as the notifier asks it (AWS-FACTS 7).
+//! Organizations, as the notifier asks it (docs/aws-facts.md, "Organizations").
 
 use serde_json::{Value, json};
 

@@ -1,0 +1,292 @@
+//! Reads `EstimatedCharges` from the payer: every account's series lies there
+//! (docs/aws-facts.md, "Charges of linked accounts"), so no account is asked. The only reader of them; who has none, and
+//! why, is asked in [`missing`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::ready;
+use std::pin::pin;
+
+use futures::stream::{self, Stream, StreamExt, TryStreamExt};
+use jiff::Timestamp;
+
+use crate::config::Measure;
+pub use crate::spend::Window;
+use crate::spend::{Charges, Ledger, Publication, Subject};
+use billctl_core::error::{Context, Result};
+use billctl_core::model::{AccountId, DAY, Usd};
+use billctl_core::service::charges::{self, ACCOUNT, COARSE, FINE, SERVICE, STATISTIC};
+use billctl_core::service::cloudwatch::{DataRequest, MAX_DATAPOINTS, MAX_QUERIES, Metric, MetricQuery, QuerySource};
+use billctl_core::service::{self, PARALLEL, Services, pages};
+
+mod missing;
+
+pub use missing::{Silence, reasons, silence};
+
+/// How long CloudWatch has [`FINE`] periods: 63 days, less one for whatever happens between asking and answering.
+const FINE_FOR: i64 = 62 * DAY;
+/// Publications of a series in a day: four, and room for two more (docs/aws-facts.md, "EstimatedCharges": about every
+/// six hours).
+const PUBLICATIONS_A_DAY: usize = 6;
+/// Days that a judgement reads anyway.
+const JUDGED_DAYS: usize = 14;
+
+/// One series of charges.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Series {
+    /// All charges of an account.
+    Account(AccountId),
+    /// All charges for a service, whoever made them.
+    Service(String),
+    /// An account's charges for a service.
+    AccountService(AccountId, String),
+}
+
+impl Series {
+    /// Whose ledger it goes into.
+    fn subject(&self) -> Subject {
+        match self {
+            Self::Account(account) => Subject::Account(*account),
+            Self::Service(service) | Self::AccountService(_, service) => Subject::Service(service.clone()),
+        }
+    }
+
+    fn metric(&self) -> Metric {
+        match self {
+            Self::Account(account) => charges::metric(Some(*account), None),
+            Self::Service(service) => charges::metric(None, Some(service)),
+            Self::AccountService(account, service) => charges::metric(Some(*account), Some(service)),
+        }
+    }
+}
+
+/// The period that still has what was published at `from`. Buckets hold at most one publication each and keep its time;
+/// empty ones return nothing.
+fn period(from: i64, now: Timestamp) -> u32 {
+    if now.as_second() - from < FINE_FOR {
+        FINE
+    } else {
+        COARSE
+    }
+}
+
+/// From the first publication wanted to the end of this bucket, so that the newest is in; both on whole buckets.
+fn request(window: &Window, batch: &[Series]) -> DataRequest {
+    let period = period(window.from(), window.now);
+    let length = i64::from(period);
+    let end = (window.now.as_second().div_euclid(length) + 1) * length;
+    // Both are moments that jiff has named before, or an hour after one.
+    let moment = |second| Timestamp::from_second(second).unwrap_or(window.now);
+    DataRequest {
+        queries: batch
+            .iter()
+            .enumerate()
+            .map(|(index, series)| query(index, series, period))
+            .collect(),
+        start: moment(window.from()),
+        end: moment(end),
+    }
+}
+
+/// Series in one call: at most [`MAX_QUERIES`], and no more than fit into one answer.
+fn batch_size(window: &Window) -> usize {
+    let days = usize::try_from((window.now.as_second() - window.from()) / DAY + 1);
+    let points = days.unwrap_or(1).max(1) * PUBLICATIONS_A_DAY;
+    (MAX_DATAPOINTS / points).clamp(1, MAX_QUERIES)
+}
+
+/// Reads the series and keeps their ledgers, one for each subject. Each asked series is one metric on AWS's bill.
+///
+/// Batches are read at the same time, and each is made into ledgers before the next pages come, so that an
+/// organisation of ten thousand accounts never has all of its publications in memory.
+///
+/// # Errors
+/// AWS's answer to any of the calls.
+pub async fn ledgers(services: &Services, series: &[Series], window: &Window) -> Result<Vec<(Subject, Ledger)>> {
+    let read = each(services, series, window, &Ledger::read).await?;
+    let mut found: BTreeMap<Subject, Vec<Ledger>> = BTreeMap::new();
+    for (series, ledger) in series.iter().zip(read) {
+        found.entry(series.subject()).or_default().push(ledger);
+    }
+    Ok(found
+        .into_iter()
+        .map(|(subject, mut ledgers)| {
+            let ledger = match (ledgers.pop(), ledgers.is_empty()) {
+                (Some(only), true) => only,
+                (last, _) => {
+                    ledgers.extend(last);
+                    Ledger::sum(ledgers.iter())
+                }
+            };
+            (subject, ledger)
+        })
+        .collect())
+}
+
+/// How each of these accounts stands, whatever its limit is. Each account is one metric on AWS's bill.
+///
+/// # Errors
+/// AWS's answer to any of the calls.
+pub async fn of(
+    services: &Services,
+    accounts: impl IntoIterator<Item = AccountId>,
+    measure: Measure,
+    now: Timestamp,
+) -> Result<BTreeMap<AccountId, Charges>> {
+    let accounts: Vec<AccountId> = accounts.into_iter().collect();
+    let series: Vec<Series> = accounts.iter().copied().map(Series::Account).collect();
+    let window = Window::of_days(JUDGED_DAYS, measure, now);
+    let read = each(services, &series, &window, &Charges::read).await?;
+    Ok(accounts.into_iter().zip(read).collect())
+}
+
+/// What was published of each of these series, as far back as is read to judge an account.
+///
+/// # Errors
+/// AWS's answer to any of the calls.
+pub async fn publications(services: &Services, series: &[Series], now: Timestamp) -> Result<Vec<Vec<Publication>>> {
+    let window = Window::of_days(JUDGED_DAYS, Measure::default(), now);
+    each(services, series, &window, &|publications, _| publications.to_vec()).await
+}
+
+/// What `make` takes from the publications of each series, in the order of the series.
+async fn each<T: Send>(
+    services: &Services,
+    series: &[Series],
+    window: &Window,
+    make: &(dyn Fn(&[Publication], &Window) -> T + Sync),
+) -> Result<Vec<T>> {
+    let batches = stream::iter(series.chunks(batch_size(window)))
+        .map(|batch| read(services, batch, window, make))
+        .buffered(PARALLEL);
+    let read: Vec<Vec<T>> = batches.try_collect().await.while_trying("read the accounts' charges")?;
+    Ok(read.into_iter().flatten().collect())
+}
+
+async fn read<T: Send>(
+    services: &Services,
+    batch: &[Series],
+    window: &Window,
+    make: &(dyn Fn(&[Publication], &Window) -> T + Sync),
+) -> service::Result<Vec<T>> {
+    let request = request(window, batch);
+    let mut publications: Vec<Vec<Publication>> = vec![Vec::new(); batch.len()];
+    let pages = pages(|token| services.cloudwatch.get_metric_data(&request, token));
+    let mut pages = pin!(pages);
+    while let Some(page) = pages.try_next().await? {
+        for series in page {
+            // An id that wasn't asked for is nothing of ours.
+            let index = series.id.strip_prefix('m').and_then(|id| id.parse().ok());
+            let Some(place) = index.and_then(|index: usize| publications.get_mut(index)) else {
+                continue;
+            };
+            let of_page = series.points.into_iter().filter_map(|(at, value)| {
+                let month_to_date = Usd::from_f64(value)?;
+                Some(Publication { at, month_to_date })
+            });
+            if place.is_empty() {
+                // Into the page's own memory.
+                *place = of_page.collect();
+            } else {
+                place.extend(of_page);
+            }
+        }
+    }
+    let made = publications.into_iter().map(|mut publications| {
+        // Oldest first already, as the trait promises for a page; pages may come in any order.
+        publications.sort_by_key(|publication| publication.at);
+        make(&publications, window)
+    });
+    Ok(made.collect())
+}
+
+fn query(index: usize, series: &Series, period: u32) -> MetricQuery {
+    MetricQuery {
+        id: format!("m{index}"),
+        source: QuerySource::Stat {
+            metric: series.metric(),
+            period,
+            stat: STATISTIC.to_owned(),
+        },
+        return_data: true,
+        label: None,
+    }
+}
+
+/// The services that anything was charged for in the last two weeks (ListMetrics lists no older ones): over the whole
+/// organisation with `accounts` empty, else of these accounts.
+///
+/// # Errors
+/// AWS's answer to any of the calls.
+pub async fn service_series(services: &Services, accounts: Option<&BTreeSet<AccountId>>) -> Result<Vec<Series>> {
+    let found: Vec<Series> = match accounts {
+        None => {
+            let names = service_names(services, None).await;
+            let names = names.while_trying("list the services that were charged for")?;
+            names.into_iter().map(Series::Service).collect()
+        }
+        Some(accounts) => {
+            let lists: Vec<Vec<Series>> = stream::iter(accounts)
+                .map(|account| async move {
+                    let names = service_names(services, Some(*account)).await?;
+                    let series = names.into_iter().map(|name| Series::AccountService(*account, name));
+                    service::Result::Ok(series.collect())
+                })
+                .buffered(PARALLEL)
+                .try_collect()
+                .await
+                .while_trying("list the services that were charged for")?;
+            lists.into_iter().flatten().collect()
+        }
+    };
+    Ok(found)
+}
+
+async fn service_names(services: &Services, account: Option<AccountId>) -> service::Result<BTreeSet<String>> {
+    // The filter also lets through metrics with more dimensions: the same service once for each account, too many to
+    // be kept.
+    listed(services, account, &[SERVICE])
+        .try_fold(BTreeSet::new(), |mut names, metrics| {
+            let of_page = metrics.into_iter();
+            names.extend(of_page.filter_map(|mut metric| metric.dimensions.remove(SERVICE)));
+            ready(Ok(names))
+        })
+        .await
+}
+
+/// The accounts that have a series of their own: those with data in the last two weeks.
+///
+/// # Errors
+/// AWS's answer to any of the calls.
+pub async fn accounts(services: &Services) -> service::Result<BTreeSet<AccountId>> {
+    listed(services, None, &[ACCOUNT])
+        .try_fold(BTreeSet::new(), |mut accounts, metrics| {
+            accounts.extend(metrics.iter().filter_map(account_of));
+            ready(Ok(accounts))
+        })
+        .await
+}
+
+/// The pages of the series, of this account if one is named, that have these dimensions.
+fn listed(
+    services: &Services,
+    account: Option<AccountId>,
+    dimensions: &[&str],
+) -> impl Stream<Item = service::Result<Vec<Metric>>> {
+    let filter = charges::filter(account, dimensions);
+    pages(move |token| {
+        let filter = filter.clone();
+        let cloudwatch = &services.cloudwatch;
+        async move {
+            cloudwatch
+                .list_metrics(charges::NAMESPACE, charges::METRIC, &filter, token)
+                .await
+        }
+    })
+}
+
+fn account_of(metric: &Metric) -> Option<AccountId> {
+    metric.dimensions.get(ACCOUNT)?.parse().ok()
+}
+
+#[cfg(all(test, feature = "sandbox"))]
+mod tests;
