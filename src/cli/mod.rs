@@ -35,6 +35,7 @@ pub use context::{Color, Context, GlobalArgs, report_calls, services};
 
 use crate::render;
 use billctl_core::error::Result;
+use output::Outputs;
 
 /// A daily-spend alarm for every account of an AWS Organization, and a mail worth reading for its owner.
 #[derive(Debug, Parser)]
@@ -108,6 +109,10 @@ pub fn main(version: &'static str) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            // A program that asked for JSON gets one object: the answer, or else the error.
+            if cli.global.format == Format::Json && !Outputs::has_printed() {
+                let _ = say!("{}", render::error_json(&error));
+            }
             anstream::eprintln!("{}", render::error(&error));
             ExitCode::from(error.kind.exit_code())
         }

@@ -1,6 +1,7 @@
 use std::fs;
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use billctl_core::error::{Context as _, Error, Result};
 
@@ -18,6 +19,8 @@ pub struct Outputs {
 }
 
 const STDOUT: &str = "-";
+
+static PRINTED: AtomicBool = AtomicBool::new(false);
 
 impl Outputs {
     /// The outputs that options name. Nothing is written yet.
@@ -52,11 +55,17 @@ impl Outputs {
         self.taken.iter().any(|path| Self::is_stdout(path))
     }
 
+    /// Whether this process has written to standard output.
+    pub fn has_printed() -> bool {
+        PRINTED.load(Ordering::Relaxed)
+    }
+
     /// Writes to standard output. Who reads it may stop reading, as `head` does.
     ///
     /// # Errors
     /// What the system says, such as that the disk is full.
     pub fn print(text: impl AsRef<[u8]>) -> Result<()> {
+        PRINTED.store(true, Ordering::Relaxed);
         let mut stdout = anstream::stdout().lock();
         let written = stdout.write_all(text.as_ref()).and_then(|()| stdout.flush());
         match written {

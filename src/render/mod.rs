@@ -25,7 +25,7 @@ pub use calls::calls;
 pub use csv::spend_csv;
 pub use demo::{narration, prompt};
 pub use doctor::doctor;
-pub use error::error;
+pub use error::{error, error_json};
 pub use format::Format;
 pub use html::spend_html;
 pub use journey::{hop, journey, preview};

@@ -167,7 +167,7 @@ fn billing(format: Format, billing: &BillingStatus) -> String {
                 ));
             } else {
                 lines.push("billing side: bootstrap would change this".to_owned());
-                lines.push(billing_plan(format, "bootstrap", plan));
+                lines.push(billing_plan(format, "bootstrap", plan, false));
             }
             lines.extend(health_lines(health));
             lines.join("\n")

@@ -277,6 +277,8 @@ fn the_first_run_and_the_ci_of_the_readme_can_be_typed() {
         }
         stage.succeeds(&arguments);
     }
+    // Somebody clicks the link.
+    stage.succeeds(&["sandbox", "verify", "billing@example.com"]);
     let ci = block(&readme, "In CI");
     assert_eq!(ci.len(), 3, "{ci:?}");
     for line in &ci {

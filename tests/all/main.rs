@@ -30,6 +30,7 @@ mod rollout;
 mod sandbox;
 mod scale;
 mod scenarios;
+mod small;
 mod spend;
 mod stage;
 mod status;

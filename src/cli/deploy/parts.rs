@@ -29,10 +29,7 @@ pub fn parts(args: &DeployArgs, config: &Config, accounts: Option<&BTreeSet<Acco
     let configured = config.deploy.preferences;
     let part = |name: Option<&String>, ous: &[String], reach, tolerance| Part {
         name: name.cloned(),
-        reach: match accounts.is_some() || args.instances_only {
-            true => Reach::Accounts,
-            false => reach,
-        },
+        reach: if accounts.is_none() { reach } else { Reach::Accounts },
         scope: Scope {
             ous: ous.to_vec(),
             accounts: accounts.cloned(),

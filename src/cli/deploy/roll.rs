@@ -186,7 +186,10 @@ impl Deploy<'_> {
         Options {
             prune: self.args.prune && index + 1 == self.parts.len(),
             recreate: self.recreate.clone(),
-            reach: self.parts.get(index).map_or(Reach::Accounts, |part| part.reach),
+            reach: match self.parts.get(index) {
+                Some(part) if !self.args.instances_only => part.reach,
+                _ => Reach::Accounts,
+            },
             all_instances: self.args.all_instances,
             instances_only: self.args.instances_only,
             given_up: given_up.clone(),

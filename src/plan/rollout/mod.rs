@@ -201,7 +201,7 @@ impl SetPlan {
                 left: wanted,
             };
         }
-        let mut spec = desired.spec.clone();
+        let mut spec = stack_set::keeping_tags(desired.spec.clone(), live);
         if options.reach != Reach::Everything {
             let as_it_is = stack_set::as_it_is(live);
             spec.auto_deployment = as_it_is.auto_deployment;
