@@ -78,7 +78,10 @@ pub async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
         return Err(Error::failed(format!("{} is still there", step.id)).hint("run `billctl destroy` again"));
     }
     if format == Format::Json {
-        say!("{}", render::billing_json("destroy", &plan, true, None))?;
+        return say!("{}", render::billing_json("destroy", &plan, true, None));
+    }
+    if !context.global.quiet {
+        say!("done: what billctl made is gone. next: nothing, or `billctl bootstrap` makes it again")?;
     }
     Ok(())
 }

@@ -118,6 +118,12 @@ fn a_plan_has_a_line_a_thing_and_in_full_the_policies_as_documents() {
 fn what_was_done_and_what_comes_next_ends_a_bootstrap() {
     let home = Home::with_sandbox(CONFIG);
     let out = home.run("bootstrap --yes").code(0).stdout;
+    let deployed = home.run("deploy --yes").code(0).stdout;
+    assert!(
+        deployed.contains("done: 15 created, 0 changed, 0 repaired, 0 removed. next: `billctl status`"),
+        "{deployed}"
+    );
+    assert!(!home.run("deploy --yes").code(0).stdout.contains("done:"));
     assert!(
         out.trim_end()
             .lines()

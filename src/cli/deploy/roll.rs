@@ -305,8 +305,20 @@ impl Deploy<'_> {
             };
             self.print(waves, Some(&result))?;
         } else {
+            let clean = failures.is_none() && !progress.failed && progress.detached.is_none();
             if let Some(failures) = failures {
                 say!("{failures}")?;
+            }
+            if clean && !waves.is_empty() && !self.context.global.quiet {
+                let counts = waves.counts();
+                say!(
+                    "done: {} created, {} changed, {} repaired, {} removed. next: `billctl status` shows what is true \
+                     everywhere",
+                    counts.create,
+                    counts.change,
+                    counts.repair,
+                    counts.remove
+                )?;
             }
             if let Some(id) = &progress.detached {
                 say!(
