@@ -3,6 +3,7 @@
 pub mod billing;
 pub mod drift;
 pub mod operation;
+pub mod removal;
 pub mod resend;
 pub mod rollout;
 pub mod rollout_loop;

@@ -21,9 +21,12 @@ const VERIFY_PAUSE: Duration = Duration::from_secs(15);
 /// Arguments of `bootstrap`.
 #[derive(Debug, Args)]
 pub struct BootstrapArgs {
-    /// Show what would be done, field by field, and do nothing.
+    /// Show what would be done, and do nothing.
     #[arg(long)]
     pub plan: bool,
+    /// Show what is in everything that is made or changed: policies and patterns as whole documents.
+    #[arg(long)]
+    pub full: bool,
     /// Take over what is there under billctl's names though billctl didn't make it; `--yes` alone doesn't do.
     #[arg(long)]
     pub adopt: bool,
@@ -55,12 +58,17 @@ pub async fn run(args: &BootstrapArgs, context: &Context) -> Result<()> {
     };
     let mut observed = observe::read(services, &scope).await?;
     let plan = plan::plan(resource::desired(&scope), &observed.present);
-    context.summarize(|| render::billing_plan(Format::Markdown, "bootstrap", &plan));
+    context.summarize(|| render::billing_plan(Format::Markdown, "bootstrap", &plan, args.full));
     if args.plan {
-        return show(context, &plan, false, &scope, &observed);
+        return show(context, &plan, false, &scope, &observed, args.full);
     }
-    if context.global.format != Format::Json {
-        say!("{}", render::billing_plan(context.global.format, "bootstrap", &plan))?;
+    // Whoever is asked has to see it.
+    let asks = context.interactive() && !context.global.yes;
+    if context.global.format != Format::Json && (asks || !context.global.quiet) {
+        say!(
+            "{}",
+            render::billing_plan(context.global.format, "bootstrap", &plan, args.full)
+        )?;
     }
     if !plan.is_empty() {
         confirm(args, context, &plan).await?;
@@ -97,14 +105,14 @@ async fn confirm(args: &BootstrapArgs, context: &Context, plan: &Plan) -> Result
 }
 
 /// The plan alone: with `--plan`.
-fn show(context: &Context, plan: &Plan, applied: bool, scope: &Scope, observed: &Observed) -> Result<()> {
+fn show(context: &Context, plan: &Plan, applied: bool, scope: &Scope, observed: &Observed, full: bool) -> Result<()> {
     let setup = MailSetup::new(scope, &observed.ses, observed.identity.as_ref());
     let format = context.global.format;
     let text = if format == Format::Json {
         let hearing = &observed.hearing;
         render::billing_json("bootstrap", plan, applied, Some((&setup, hearing)))
     } else {
-        render::billing_plan(format, "bootstrap", plan)
+        render::billing_plan(format, "bootstrap", plan, full)
     };
     say!("{text}")
 }
@@ -112,15 +120,28 @@ fn show(context: &Context, plan: &Plan, applied: bool, scope: &Scope, observed: 
 /// What is left to do by hand, or everything for a program.
 fn conclude(context: &Context, plan: &Plan, scope: &Scope, observed: &Observed) -> Result<()> {
     if context.global.format == Format::Json {
-        return show(context, plan, !plan.is_empty(), scope, observed);
+        return show(context, plan, !plan.is_empty(), scope, observed, false);
     }
     let setup = MailSetup::new(scope, &observed.ses, observed.identity.as_ref());
     let format = context.global.format;
-    say!("\n{}", render::mail_setup(format, &setup))?;
-    match render::hearing(format, &observed.hearing) {
-        Some(text) => say!("\n{text}"),
-        None => Ok(()),
+    if context.global.quiet {
+        return Ok(());
     }
+    say!("\n{}", render::mail_setup(format, &setup))?;
+    if let Some(text) = render::hearing(format, &observed.hearing) {
+        say!("\n{text}")?;
+    }
+    let done = match plan.steps.len() {
+        0 => String::new(),
+        count => format!("{} done. ", render::plural(count, "step")),
+    };
+    let next = match setup.verified {
+        Some(false) => {
+            "verify the sender as said above; meanwhile `billctl deploy --plan` shows which accounts get an alarm"
+        }
+        _ => "`billctl deploy --plan` shows which accounts get an alarm; `billctl test-alert` sends a test",
+    };
+    say!("\n{done}next: {next}")
 }
 
 /// That what was applied is there: AWS's own words, not the plan's.

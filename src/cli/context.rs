@@ -1,9 +1,11 @@
+use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::watch::Watched;
@@ -22,6 +24,17 @@ use billctl_sandbox::{Sandbox, World};
 /// Where the sandbox is kept unless `--sandbox=FILE` says otherwise.
 pub const SANDBOX_FILE: &str = ".billctl-sandbox.json";
 
+/// Where the config is unless something else is said.
+const CONFIG_FILE: &str = "config.toml";
+
+/// A CI variable that is set to nothing counts as none.
+fn config_file(text: OsString) -> PathBuf {
+    match text.is_empty() {
+        true => PathBuf::from(CONFIG_FILE),
+        false => PathBuf::from(text),
+    }
+}
+
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
@@ -31,8 +44,9 @@ pub struct GlobalArgs {
         long,
         global = true,
         env = "BILLCTL_CONFIG",
-        default_value = "config.toml",
-        value_name = "FILE"
+        default_value = CONFIG_FILE,
+        value_name = "FILE",
+        value_parser = OsStringValueParser::new().map(config_file)
     )]
     pub config: PathBuf,
     /// The AWS profile to use.

@@ -52,7 +52,7 @@ const STORY: &[Scene] = &[
          figures bear it out.",
     ),
     Type(&["sandbox", "advance", "12h"]),
-    Type(&["status"]),
+    Type(&["status", "--drift"]),
     Type(&["spend", "--top", "8"]),
 ];
 

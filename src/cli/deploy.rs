@@ -45,11 +45,15 @@ pub struct DeployArgs {
     /// Let a change of the StackSet (its template, say) reach every instance, also outside --ou, --account and config.
     #[arg(long)]
     pub all_instances: bool,
+    /// Neither make nor change the StackSet: only cover accounts, move thresholds and take away. `billctl policy
+    /// thresholds` is enough for it.
+    #[arg(long, conflicts_with = "all_instances")]
+    pub instances_only: bool,
     /// Failures after which an operation stops: a count, or a share such as 10%.
     #[arg(long, value_name = "N|N%", value_parser = amount)]
     pub tolerance: Option<Amount>,
-    /// Accounts at once: a count, or a share such as 25%.
-    #[arg(long, value_name = "N|N%", value_parser = amount)]
+    /// Accounts at once: a count, at least 1, or a share such as 25%.
+    #[arg(long, value_name = "N|N%", value_parser = some)]
     pub concurrency: Option<Amount>,
     /// Don't wait for another operation on the StackSet: exit with code 5.
     #[arg(long)]
@@ -71,6 +75,16 @@ fn amount(text: &str) -> Result<Amount, String> {
             _ => Err("a share is at most 100%".to_owned()),
         },
         None => number(text).map(Amount::Count),
+    }
+}
+
+/// The same, and not none.
+fn some(text: &str) -> Result<Amount, String> {
+    match amount(text)? {
+        Amount::Count(0) | Amount::Percent(0) => {
+            Err("nothing can be done with none at once; at least 1, or 1%".to_owned())
+        }
+        some => Ok(some),
     }
 }
 

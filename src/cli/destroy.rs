@@ -2,6 +2,7 @@ use clap::Args;
 
 use super::{Context, Format};
 use crate::apply::billing as apply;
+use crate::apply::removal;
 use crate::apply::rollout_loop::RolloutLoop;
 use crate::apply::turn::Wait;
 use crate::observe::{billing as observe, organization, stack_set};
@@ -44,7 +45,7 @@ pub async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
     let plan = plan::removal(&scope, &observed.present);
     let format = context.global.format;
     if format != Format::Json {
-        say!("{}", render::billing_plan(format, "destroy", &plan))?;
+        say!("{}", render::billing_plan(format, "destroy", &plan, false))?;
     } else if args.plan {
         say!("{}", render::billing_json("destroy", &plan, false, None))?;
     }
@@ -77,7 +78,10 @@ pub async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
         return Err(Error::failed(format!("{} is still there", step.id)).hint("run `billctl destroy` again"));
     }
     if format == Format::Json {
-        say!("{}", render::billing_json("destroy", &plan, true, None))?;
+        return say!("{}", render::billing_json("destroy", &plan, true, None));
+    }
+    if !context.global.quiet {
+        say!("done: what billctl made is gone. next: nothing, or `billctl bootstrap` makes it again")?;
     }
     Ok(())
 }
@@ -113,7 +117,7 @@ async fn remove_members(context: &Context) -> Result<()> {
         );
     }
     listener.on(Event::Phase(format!("removing StackSet {name}")));
-    let removing = services.cloudformation.delete_stack_set(name);
+    let removing = removal::delete_stack_set(services, name);
     context
         .watched
         .sending(format!("delete StackSet {name}"), removing)

@@ -40,7 +40,8 @@ pub async fn run(args: &DoctorArgs, global: &GlobalArgs, started: Instant) -> Re
         aside!("{}", render::error(fault));
         doctor::without_config(&mut checks, fault.to_string(), fault.hint.clone());
     }
-    say!("{}", render::doctor(global.format, &checks))?;
+    let next = doctor::next(&readings, &checks);
+    say!("{}", render::doctor(global.format, &checks, next, global.quiet))?;
     if checks.iter().any(|check| check.verdict == Verdict::Failed) {
         return Err(Error::failed("a precondition is missing; see above"));
     }

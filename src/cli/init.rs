@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{GlobalArgs, report_calls, services};
 use crate::config::starter::{Answers, choices, starter, suggested};
-use crate::config::{AlarmConfig, Config};
+use crate::config::{AlarmConfig, Config, is_address};
 use crate::observe::{self, precheck};
 use crate::render::{self, Progress};
 use billctl_core::error::{Context as _, Error, Result};
@@ -20,6 +20,9 @@ pub struct InitArgs {
     /// Where the mails come from.
     #[arg(long, value_name = "ADDRESS")]
     pub from: Option<String>,
+    /// Where answers to the mails go, and whom the mails name for questions.
+    #[arg(long, value_name = "ADDRESS")]
+    pub reply_to: Option<String>,
     /// The threshold of accounts that get none of their own, in US dollars a day [default: 100].
     #[arg(long, value_name = "USD")]
     pub threshold: Option<Usd>,
@@ -83,6 +86,21 @@ fn answers(args: &InitArgs, organization: &Organization, call_as: CallAs) -> Res
         return Err(fault);
     }
     let usual = AlarmConfig::default().threshold;
+    let reply_to = match &args.reply_to {
+        Some(address) => Some(address.clone()),
+        None if person => {
+            let question = "Where do answers go, and whom does the mail name for questions (empty: nobody)?";
+            let text = ask_until(question, "", |text| match text {
+                "" => None,
+                text => reply_to_fault(text),
+            })?;
+            (!text.is_empty()).then_some(text)
+        }
+        None => None,
+    };
+    if let Some(fault) = reply_to.as_deref().and_then(reply_to_fault) {
+        return Err(fault);
+    }
     let threshold = match args.threshold {
         Some(threshold) => threshold,
         None if person => {
@@ -119,6 +137,7 @@ fn answers(args: &InitArgs, organization: &Organization, call_as: CallAs) -> Res
     }
     Ok(Answers {
         from,
+        reply_to,
         threshold,
         ous,
         call_as,
@@ -136,6 +155,11 @@ fn from_fault(from: &str) -> Option<Error> {
     Config::parse("--from", &text.to_string())
         .err()
         .map(|_| Error::usage(format!("{from:?} is not an address that mails can come from")))
+}
+
+/// What the config would say of this address for answers.
+fn reply_to_fault(text: &str) -> Option<Error> {
+    (!is_address(text)).then(|| Error::usage(format!("{text:?} is not an address")))
 }
 
 fn usd_fault(text: &str) -> Option<Error> {

@@ -2,6 +2,7 @@
 
 #[macro_use]
 mod output;
+mod accounts;
 mod bootstrap;
 mod completions;
 mod context;
@@ -36,6 +37,7 @@ pub use panic::end_faults_as_errors;
 
 use crate::render;
 use billctl_core::error::Result;
+use output::Outputs;
 
 /// A daily-spend alarm for every account of an AWS Organization, and a mail worth reading for its owner.
 #[derive(Debug, Parser)]
@@ -113,6 +115,10 @@ pub fn main(version: &'static str) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            // A program that asked for JSON gets one object: the answer, or else the error.
+            if cli.global.format == Format::Json && !Outputs::has_printed() {
+                let _ = say!("{}", render::error_json(&error));
+            }
             aside!("{}", render::error(&error));
             ExitCode::from(error.kind.exit_code())
         }
@@ -177,7 +183,15 @@ async fn run(cli: &Cli) -> Result<()> {
             Command::Preview(_) | Command::Demo(_) | Command::Sandbox(_) => Ok(()),
         }
     });
-    let result = context.watched.until_interrupted(work).await;
+    let watches = match &cli.command {
+        Command::Status(args) => args.watch.map(|seconds| status::watch(args, &context, seconds)),
+        _ => None,
+    };
+    let result = match watches {
+        // Ctrl-C is its good end.
+        Some(watch) => watch.await,
+        None => context.watched.until_interrupted(work).await,
+    };
     if let Err(error) = &result {
         context.summarize(|| render::failure_summary(error));
     }

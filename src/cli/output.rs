@@ -1,6 +1,7 @@
 use std::fs;
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use billctl_core::error::{Context as _, Error, Result};
 use billctl_core::text;
@@ -26,6 +27,8 @@ pub struct Outputs {
 }
 
 const STDOUT: &str = "-";
+
+static PRINTED: AtomicBool = AtomicBool::new(false);
 
 impl Outputs {
     /// The outputs that options name. Nothing is written yet.
@@ -60,12 +63,18 @@ impl Outputs {
         self.taken.iter().any(|path| Self::is_stdout(path))
     }
 
+    /// Whether this process has written to standard output.
+    pub fn has_printed() -> bool {
+        PRINTED.load(Ordering::Relaxed)
+    }
+
     /// Writes to standard output. Who reads it may stop reading, as `head` does. Of control sequences only colours get
     /// through, whatever an answer holds.
     ///
     /// # Errors
     /// What the system says, such as that the disk is full.
     pub fn print(text: impl AsRef<str>) -> Result<()> {
+        PRINTED.store(true, Ordering::Relaxed);
         let mut stdout = anstream::stdout().lock();
         let text = text::terminal(text.as_ref());
         let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());

@@ -11,8 +11,10 @@ use billctl_core::model::AccountId;
 pub enum Job {
     /// For a person who does everything: sets up, rolls out, tests and takes away.
     Operator,
-    /// For CI: `deploy`, with `--plan` and `--prune`.
+    /// `deploy`, with `--plan` and `--prune`. It amounts to an administrator of every targeted member.
     Deploy,
+    /// For CI: `deploy --instances-only`, which covers accounts and moves thresholds, and can put nothing else into them.
+    Thresholds,
     /// For looking only: `status` (with `--drift`), `spend` and `doctor`.
     Status,
     /// For an hourly job: `spend --tell`, which has the owners of accounts above their thresholds told.
@@ -24,6 +26,7 @@ impl From<Job> for permissions::Job {
         match job {
             Job::Operator => Self::Operator,
             Job::Deploy => Self::Deploy,
+            Job::Thresholds => Self::Thresholds,
             Job::Status => Self::Status,
             Job::Tell => Self::Tell,
         }
@@ -54,16 +57,20 @@ pub struct PolicyArgs {
 pub fn run(args: &PolicyArgs, global: &GlobalArgs) -> Result<()> {
     let config = Config::load(&global.config)?;
     let types = permissions::resource_types(TEMPLATE);
-    let mut policy = permissions::policy(args.job.into(), &config, args.account, &types);
+    let job = permissions::Job::from(args.job);
+    let mut policy = permissions::policy(job, &config, args.account, &types);
+    // Not hushed by --quiet: whoever attaches this has to know it.
+    if let Some(what) = job.amounts_to() {
+        anstream::eprintln!("warning: guard this policy as an administrator's: {what}");
+    }
     if args.probe {
-        if args.job == Job::Deploy {
+        if matches!(args.job, Job::Deploy | Job::Thresholds | Job::Tell) {
             return Err(
-                Error::usage("deploy never goes into members, so its policy has no way into them")
+                Error::usage("this job never goes into members, so its policy has no way into them")
                     .hint("`billctl policy status --probe` and `policy operator --probe` have it"),
             );
         }
         policy = permissions::with_probe(policy, &config);
-        // Not hushed by --quiet: whoever attaches this has to know it.
         let role = &config.members.role;
         aside!(
             "warning: whoever has this policy can become {role} in any member. {role} is as mighty as its own policies \

@@ -1,16 +1,22 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal as _;
 use std::num::NonZeroUsize;
+use std::pin::pin;
 use std::str::FromStr;
+use std::time::Duration;
 
-use clap::Args;
-use futures::{join, try_join};
+use clap::{Args, ValueEnum};
+use futures::{FutureExt as _, join, try_join};
 use jiff::Timestamp;
+use tokio::signal::ctrl_c;
 
+use super::accounts::account;
 use super::output::Outputs;
 use super::{Context, Format};
 use crate::apply::drift::detect;
 use crate::observe::above::LOOKED_AT_WITHOUT_ASKING;
 use crate::observe::charges::Silence;
+use crate::observe::reach::LOOKED_UP_WITHOUT_ASKING;
 use crate::observe::{self, Tree, precheck};
 use crate::plan::Thresholds;
 use crate::plan::above::{Circumstances, Told, above};
@@ -18,14 +24,15 @@ use crate::plan::billing::plan;
 use crate::plan::billing_health::BillingHealth;
 use crate::plan::probe::{self, Probes};
 use crate::plan::rollout::{Observed, Override, targets};
-use crate::plan::status::{Coverage, Findings, MembersStatus, members};
-use crate::render::{self, BillingStatus, Status};
-use crate::resource::{self, Scope, stack_set};
+use crate::plan::status::{AccountStatus, BillingSide, Coverage, DriftLook, Findings, Looked, MembersStatus, members};
+use crate::render::{self, BillingStatus, Shown, Status};
+use crate::resource::mail_setup::MailSetup;
+use crate::resource::{self, ExecutionName, Scope, stack_set};
 use crate::spend::Charges;
 use billctl_core::error::{Error, ErrorKind, Result};
 use billctl_core::event::Event;
 use billctl_core::model::{AccountId, AccountState, Organization, OuId};
-use billctl_core::service::cloudformation::CallAs;
+use billctl_core::service::cloudformation::{CallAs, InstanceStatus, StackInstance};
 
 /// Overrides that `status` reads one by one without being asked to: about half a minute at AWS's rate.
 const READ_WITHOUT_ASKING: usize = 60;
@@ -33,8 +40,7 @@ const READ_WITHOUT_ASKING: usize = 60;
 /// Arguments of `status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// Exit with code 4 if an account is uncovered, has a wrong threshold, has drifted, or is above its limit and nobody
-    /// was told.
+    /// Exit with code 4 if anything isn't as it should be; looks for drift where that is due ([status] drift-every).
     #[arg(long)]
     pub check: bool,
     /// Read every threshold that can't be told otherwise, however many (about two a second), and look for every
@@ -44,6 +50,15 @@ pub struct StatusArgs {
     /// List every account, however many; by default those that are well are only counted beyond 100.
     #[arg(long)]
     pub all: bool,
+    /// Only the accounts below this OU: its id, path (Root/Production) or unique name; repeatable.
+    #[arg(long, value_name = "OU")]
+    pub ou: Vec<String>,
+    /// Only this account: its id, or its name if only one bears it; repeatable.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub account: Vec<String>,
+    /// List only accounts of this kind; repeatable. The verdict is about all of them.
+    #[arg(long, value_name = "KIND", value_enum)]
+    pub only: Vec<Only>,
     /// Have CloudFormation compare every resource with its template, and show what differs.
     #[arg(long)]
     pub drift: bool,
@@ -57,6 +72,74 @@ pub struct StatusArgs {
         default_missing_value = "all"
     )]
     pub probe: Option<Many>,
+    /// Look again every so many seconds, until Ctrl-C.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "30",
+        value_parser = clap::value_parser!(u16).range(1..),
+        conflicts_with_all = ["check", "drift"]
+    )]
+    pub watch: Option<u16>,
+}
+
+/// Which accounts are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Only {
+    /// Any of those that `--check` fails on.
+    Findings,
+    /// Above its limit by the billing account's figures.
+    Above,
+    /// It should have an instance and has none.
+    #[value(alias = "missing")]
+    Uncovered,
+    /// Its instance is broken, or failed.
+    Failed,
+    /// Its instance is behind.
+    Outdated,
+    /// Its threshold isn't config's.
+    WrongThreshold,
+    /// Its resources were changed by hand.
+    Drifted,
+    /// It has an instance that config doesn't ask for.
+    #[value(alias = "stray")]
+    NotInConfig,
+    /// Its alarm has no data.
+    NoData,
+    /// An operation works on it.
+    InProgress,
+    /// As it should be.
+    Covered,
+    /// Suspended or closed.
+    NotActive,
+    /// Config excludes it.
+    Excluded,
+    /// No OU that it is in is targeted.
+    NotTargeted,
+}
+
+impl Only {
+    fn holds(self, account: &AccountStatus, above: &BTreeSet<AccountId>) -> bool {
+        let is = |coverage| account.coverage == coverage;
+        match self {
+            Self::Findings => account.coverage.is_finding(),
+            Self::Above => above.contains(&account.account),
+            Self::Uncovered => is(Coverage::Missing),
+            Self::Failed => is(Coverage::Failed),
+            Self::Outdated => is(Coverage::Outdated),
+            Self::WrongThreshold => is(Coverage::WrongThreshold),
+            Self::Drifted => is(Coverage::Drifted),
+            Self::NotInConfig => is(Coverage::Stray),
+            Self::NoData => is(Coverage::NoData),
+            Self::InProgress => is(Coverage::InProgress),
+            Self::Covered => is(Coverage::Covered),
+            Self::NotActive => is(Coverage::NotActive),
+            Self::Excluded => is(Coverage::Excluded),
+            Self::NotTargeted => is(Coverage::NotTargeted),
+        }
+    }
 }
 
 /// How many accounts.
@@ -85,8 +168,69 @@ impl FromStr for Many {
 /// Shows what is true everywhere.
 ///
 /// # Errors
-/// AWS's answers, or with `--check` a finding.
+/// AWS's answer, or with `--check` a finding.
 pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
+    let status = look(args, context).await?;
+    print(args, context, &status)?;
+    if args.check && !status.findings.is_empty() {
+        return Err(Error::new(ErrorKind::Check, "the check found something; see above"));
+    }
+    Ok(())
+}
+
+/// Shows it again every so many `seconds`, until Ctrl-C, which is its good end.
+///
+/// # Errors
+/// AWS's answer.
+pub async fn watch(args: &StatusArgs, context: &Context, seconds: u16) -> Result<()> {
+    let mut ctrl_c = pin!(ctrl_c());
+    loop {
+        let status = tokio::select! {
+            status = look(args, context) => status?,
+            _ = &mut ctrl_c => return Ok(()),
+        };
+        // A person wants to see the newest; a file has all of them.
+        if std::io::stdout().is_terminal() {
+            Outputs::print(CLEAR)?;
+        }
+        print(args, context, &status)?;
+        context
+            .listener
+            .on(Event::Phase(format!("looking again in {seconds} s; Ctrl-C ends it")));
+        // Real time also in the sandbox: who watches doesn't move the world.
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(seconds.into())) => {}
+            _ = &mut ctrl_c => return Ok(()),
+        }
+    }
+}
+
+/// Clears the screen, and goes to its top.
+const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
+
+fn print(args: &StatusArgs, context: &Context, status: &Status) -> Result<()> {
+    let above: BTreeSet<AccountId> = status.members.above.iter().map(|above| above.account).collect();
+    let only = |account: &AccountStatus| args.only.iter().any(|only| only.holds(account, &above));
+    let mut shown = Shown {
+        all: args.all,
+        only: (!args.only.is_empty()).then_some(&only),
+        quiet: context.global.quiet,
+        width: Outputs::width(),
+    };
+    let text = render::status(context.global.format, status, &shown);
+    if !text.is_empty() {
+        say!("{text}")?;
+    }
+    if args.watch.is_none() {
+        shown.quiet = false;
+        shown.width = None;
+        context.summarize(|| render::status(Format::Markdown, status, &shown));
+    }
+    Ok(())
+}
+
+/// Looks at everything.
+async fn look(args: &StatusArgs, context: &Context) -> Result<Status> {
     let services = &context.services;
     let config = &context.config;
     let name = &config.deploy.stack_set;
@@ -95,36 +239,56 @@ pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
         try_join!(
             tree_and_charges(context, now),
             observe::stack_set::observe(services, name),
+            observe::stack_set::running(services, name).map(Ok),
         )
     };
-    let (info, ((tree, charges), mut observed)) =
+    let (info, ((tree, charges), mut observed, running)) =
         precheck::checked(precheck::administrator(services, config), reads).await?;
     let organization = tree.organization(info)?;
     let thresholds = context.thresholds(&organization)?;
+    let scope = scope(args, &organization)?;
     let mut findings = Findings::default();
-    if args.drift {
-        observed = look_for_drift(context, observed, &mut findings).await?;
-    }
-    // An account that isn't active has no threshold in force.
-    let active = |account| {
-        let found = organization.account(account);
-        found.is_some_and(|(account, _)| account.state == AccountState::Active)
+    let first = match running {
+        Ok(running) => {
+            findings.operations = running.operations;
+            running.first
+        }
+        Err(error) => {
+            findings
+                .not_looked_at
+                .push("whether an operation is under way".to_owned());
+            findings.notes.push(format!("operations could not be listed: {error}"));
+            None
+        }
     };
-    let unknown = observed
+    let drift_every = config.status.drift_every;
+    findings.drift = DriftLook::new(&observed, first, drift_every, now);
+    // What looks must not hold a rollout up, nor wait for it.
+    let due = args.check && findings.drift.due && findings.operations.is_empty();
+    if args.drift || due {
+        observed = look_for_drift(context, observed, args.drift, &mut findings).await?;
+        findings.drift = DriftLook::new(&observed, first, drift_every, services.clock.now());
+        findings.operations.clear();
+    }
+    // What is behind has the threshold of an earlier operation, which nothing tells.
+    let tells = |listed: &StackInstance| listed.status == InstanceStatus::Current;
+    let unknown: BTreeSet<AccountId> = observed
         .instances
         .iter()
-        .filter(|(id, instance)| instance.threshold == Override::Unknown && active(**id))
-        .count();
-    if args.deep || unknown <= READ_WITHOUT_ASKING {
-        observe::stack_set::read_overrides(services, name, &mut observed, active).await?;
+        .filter(|(_, instance)| instance.threshold == Override::Unknown && tells(&instance.listed))
+        .map(|(account, _)| *account)
+        .collect();
+    if args.deep || unknown.len() <= READ_WITHOUT_ASKING {
+        observe::stack_set::read_overrides(services, name, &mut observed, |account| unknown.contains(&account)).await?;
     } else {
         findings.notes.push(format!(
-            "{unknown} thresholds aren't told by the listing: `status --deep` reads them, about two a second"
+            "{} thresholds aren't told by the listing: `status --deep` reads them, about two a second",
+            unknown.len()
         ));
     }
     look_for_data(args, context, &organization, &observed, &mut findings).await;
     let probe = match args.probe {
-        Some(many) => Some(probe(context, &organization, &thresholds, &observed, many).await),
+        Some(many) => Some(probe(context, &organization, &thresholds, &observed, many, scope.as_ref()).await),
         None => None,
     };
     let spec = stack_set::desired(config, organization.management_account);
@@ -149,33 +313,163 @@ pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
             };
             members.above = above(&members.accounts, &limits.collect(), standing, now);
         }
-        Err(why) => members.notes.push(why),
+        Err(why) => {
+            members.not_looked_at.push("who is above the limit".to_owned());
+            members.notes.push(why);
+        }
+    }
+    if let Some(scope) = &scope {
+        members.retain(|account| scope.contains(&account));
     }
     let facts = thresholds.facts(&organization);
-    let scope = Scope { config, facts: &facts };
+    let desired = Scope { config, facts: &facts };
     let looked_at = match args.deep {
         true => members.above.len(),
         false => members.above.len().min(LOOKED_AT_WITHOUT_ASKING),
     };
-    let (billing, told) = join!(
-        billing(context, &scope),
-        observe::above::told(services, &scope, &members.above[..looked_at], now),
+    let (mut billing, told) = join!(
+        billing(context, &desired),
+        observe::above::told(services, &desired, &members.above[..looked_at], now),
     );
     explain(&mut members, told, &billing, now);
-    let report = Status {
+    let unreachable = reach(args, context, &organization, &members, &mut billing).await;
+    let selectors = args.ou.iter().chain(&args.account).cloned().collect();
+    Ok(conclude(
+        context,
+        &organization,
+        selectors,
+        (members, probe, billing),
+        unreachable,
+    ))
+}
+
+/// The accounts that `--ou` and `--account` name; None for all.
+fn scope(args: &StatusArgs, organization: &Organization) -> Result<Option<BTreeSet<AccountId>>> {
+    if args.ou.is_empty() && args.account.is_empty() {
+        return Ok(None);
+    }
+    let ous = args.ou.iter().map(|ou| organization.select(ou).map(|ou| ou.id.clone()));
+    let mut accounts = organization.accounts_below(&ous.collect::<Result<Vec<_>, _>>()?);
+    for text in &args.account {
+        accounts.insert(account(organization, text)?);
+    }
+    Ok(Some(accounts))
+}
+
+/// In SES's sandbox: whom it doesn't let be written to; else None. What stands in the way of finding out is said.
+async fn reach(
+    args: &StatusArgs,
+    context: &Context,
+    organization: &Organization,
+    members: &MembersStatus,
+    billing: &mut BillingStatus,
+) -> Option<String> {
+    let BillingStatus::Read { mail, reach, .. } = billing else {
+        return None;
+    };
+    if !mail.in_ses_sandbox {
+        return None;
+    }
+    let watched = members.accounts.iter().filter(|one| one.instance.is_some());
+    let active = watched.filter_map(|one| organization.account(one.account));
+    let accounts: Vec<(AccountId, &str)> = active
+        .filter(|(account, _)| account.state == AccountState::Active)
+        .map(|(account, _)| (account.id, account.email.as_str()))
+        .collect();
+    let most = match args.deep {
+        true => accounts.len(),
+        false => LOOKED_UP_WITHOUT_ASKING,
+    };
+    match observe::reach::reach(&context.services, &context.config.mail, &accounts, most).await {
+        Ok(found) => *reach = Some(found),
+        Err(error) => return Some(error.to_string()),
+    }
+    None
+}
+
+/// Puts together what was looked at, with what isn't as it should be.
+fn conclude(
+    context: &Context,
+    organization: &Organization,
+    scope: Vec<String>,
+    (mut members, probe, billing): (MembersStatus, Option<Probes>, BillingStatus),
+    unreachable: Option<String>,
+) -> Status {
+    let own_alarm = &context.config.alarm.name;
+    members.notes.extend(
+        unreachable
+            .as_ref()
+            .map(|why| format!("whether SES's sandbox lets mails to the owners isn't known: {why}")),
+    );
+    let side = match &billing {
+        BillingStatus::NotHere => BillingSide::NotHere,
+        BillingStatus::Unread { .. } => BillingSide::Unread,
+        BillingStatus::Read {
+            plan,
+            health,
+            mail,
+            reach,
+        } => BillingSide::Read {
+            plan,
+            mail,
+            sent_last_24_hours: health.sent_last_24_hours,
+            reach: match (&unreachable, reach) {
+                (Some(why), _) => Some(Err(why)),
+                (None, Some(reach)) => Some(Ok(reach)),
+                (None, None) => None,
+            },
+            failed: failed_since_told(health, &members),
+            waiting: health.waiting(),
+            // Its own alarm is about spend.
+            alarms: health
+                .alarms
+                .iter()
+                .map(|alarm| alarm.name.as_str())
+                .filter(|name| name != own_alarm)
+                .collect(),
+        },
+    };
+    let looked = Looked {
+        now: context.services.clock.now(),
+        members: &members,
+        probe: probe.as_ref(),
+        billing: side,
+    };
+    let has_instances = members.accounts.iter().any(|account| account.instance.is_some());
+    let (generated_at, findings) = (looked.now, looked.findings());
+    let drift_looked = if has_instances {
+        looked.drift_looked()
+    } else {
+        String::new()
+    };
+    let not_looked_at = looked.not_looked_at();
+    Status {
+        organization: organization.id.clone(),
+        generated_at,
+        scope,
+        findings,
+        not_looked_at,
+        drift_looked,
         members,
         probe,
         billing,
-    };
-    say!(
-        "{}",
-        render::status(context.global.format, &report, args.all, Outputs::width())
-    )?;
-    context.summarize(|| render::status(Format::Markdown, &report, args.all, None));
-    if args.check && report.has_findings() {
-        return Err(Error::new(ErrorKind::Check, "the check found something; see above"));
     }
-    Ok(())
+}
+
+/// Executions that failed after the last that told somebody. A day that is still going on may have told, which only its
+/// history says.
+fn failed_since_told(health: &BillingHealth, members: &MembersStatus) -> usize {
+    let last_failed = health.failures.first().map(|failed| failed.started);
+    let told = members.above.iter().filter_map(|above| match &above.told {
+        Some(Told::Yes { execution, .. }) => Some(ExecutionName::parse(execution)),
+        _ => None,
+    });
+    let told: BTreeSet<ExecutionName> = told.collect();
+    let later = health.recent.iter().filter(|recent| Some(recent.started) > last_failed);
+    match later.map(|recent| recent.name).any(|name| told.contains(&name)) {
+        true => 0,
+        false => health.failed_since_told,
+    }
 }
 
 /// The organisation's accounts, and what the billing account says about each, as soon as it is known which there are.
@@ -207,6 +501,7 @@ fn explain(
     let mut told = match told {
         Ok(told) => told,
         Err(error) => {
+            members.not_looked_at.push("whether owners were told".to_owned());
             members
                 .notes
                 .push(format!("whether owners were told isn't known: {error}"));
@@ -240,6 +535,11 @@ fn explain(
         }
     }
     if unknown > 0 {
+        let unread = format!(
+            "whether {} above the limit were told",
+            render::plural(unknown, "account")
+        );
+        members.not_looked_at.push(unread);
         members.notes.push(format!(
             "whether {unknown} more owners were told wasn't looked at: `status --deep` does"
         ));
@@ -260,29 +560,35 @@ fn targeted(context: &Context, organization: &Organization, observed: &Observed)
     Ok(covered)
 }
 
-/// `--drift`: CloudFormation looks, and what it finds is read.
-async fn look_for_drift(context: &Context, before: Observed, findings: &mut Findings) -> Result<Observed> {
+/// CloudFormation looks for drift, and what it finds is read. Where nobody `asked` for it, what stands in the way is
+/// said and hides nothing else.
+async fn look_for_drift(context: &Context, before: Observed, asked: bool, findings: &mut Findings) -> Result<Observed> {
     if before.instances.is_empty() {
         return Ok(before);
     }
     let deploy = &context.config.deploy;
-    let found = detect(
+    let looking = detect(
         &context.services,
         &*context.listener,
         &deploy.stack_set,
         &before,
         &deploy.preferences,
-    )
-    .await?;
+    );
+    let found = match looking.await {
+        Ok(found) => found,
+        Err(error) if asked => return Err(error),
+        Err(error) => {
+            findings.notes.push(format!("drift couldn't be looked for: {error}"));
+            return Ok(before);
+        }
+    };
     for (account, reason) in &found.outcome.failures {
         findings
             .notes
             .push(format!("drift of account {account} couldn't be looked for: {reason}"));
     }
     if !found.outcome.is_within_tolerance() {
-        findings
-            .notes
-            .push("not every account was looked at for drift".to_owned());
+        findings.not_looked_at.push("drift of every account".to_owned());
     }
     findings.drifts = found.resources;
     Ok(found.observed)
@@ -295,8 +601,10 @@ async fn probe(
     thresholds: &Thresholds,
     observed: &Observed,
     many: Many,
+    scope: Option<&BTreeSet<AccountId>>,
 ) -> Probes {
-    let covered = watched(organization, observed);
+    let mut covered = watched(organization, observed);
+    covered.retain(|account| scope.is_none_or(|scope| scope.contains(account)));
     let chosen = match many {
         Many::All => covered.clone(),
         Many::Some(most) => probe::spread(organization, &covered, most.get()),
@@ -328,6 +636,7 @@ async fn look_for_data(
     findings: &mut Findings,
 ) {
     if context.config.call_as != CallAs::Own {
+        findings.not_looked_at.push("whether every alarm has data".to_owned());
         return;
     }
     let watched = watched(organization, observed);
@@ -337,12 +646,18 @@ async fn look_for_data(
     match observe::charges::silence(&context.services, organization, &watched, args.deep).await {
         Ok(Silence::MissingOf(accounts)) => findings.silent = accounts,
         Ok(Silence::Nobodys) => findings.no_charges = true,
-        Ok(Silence::NotRead) => findings.notes.push(
-            "whether every alarm has data wasn't looked at: `status --deep` reads the list of all charges".to_owned(),
-        ),
-        Err(error) => findings
-            .notes
-            .push(format!("whether every alarm has data isn't known: {error}")),
+        Ok(Silence::NotRead) => {
+            findings.not_looked_at.push("whether every alarm has data".to_owned());
+            findings.notes.push(
+                "`status --deep` reads the list of all charges, which tells whether every alarm has data".to_owned(),
+            );
+        }
+        Err(error) => {
+            findings.not_looked_at.push("whether every alarm has data".to_owned());
+            findings
+                .notes
+                .push(format!("whether every alarm has data isn't known: {error}"));
+        }
     }
 }
 
@@ -358,7 +673,9 @@ async fn billing(context: &Context, scope: &Scope<'_>) -> BillingStatus {
     match read {
         Ok((observed, health)) => BillingStatus::Read {
             plan: plan(resource::desired(scope), &observed.present),
+            mail: Box::new(MailSetup::new(scope, &observed.ses, observed.identity.as_ref())),
             health: Box::new(health),
+            reach: None,
         },
         Err(error) => BillingStatus::Unread {
             error: error.to_string(),

@@ -46,6 +46,8 @@ pub struct RawConfig {
     pub operations: Key<RawOperations>,
     /// What billctl may use in the member accounts beside what its StackSet makes there.
     pub members: Key<RawMembers>,
+    /// What `status` looks after by itself.
+    pub status: Key<RawStatus>,
     /// What billctl's things are called in the billing account and in the members. Change a name only if it
     /// collides with one you have: things of an old name stay behind.
     pub names: Key<RawNames>,
@@ -212,6 +214,20 @@ pub struct RawMembers {
     #[schemars(regex(pattern = names::ROLE.pattern()), extend("default" = MembersConfig::default().role))]
     pub role: Key<String>,
 }
+
+/// `[status]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawStatus {
+    /// How long a look for drift is good for, in hours or days: then `status` calls it a finding that nobody has looked,
+    /// and `status --check` looks again, which is a StackSet operation over all instances. `never` for an organisation
+    /// where something else watches over that.
+    #[schemars(regex(pattern = DRIFT_EVERY), extend("default" = "1d", "examples" = ["12h", "7d", "never"]))]
+    pub drift_every: Key<String>,
+}
+
+/// How `drift-every` is written.
+pub const DRIFT_EVERY: &str = "^(never|[1-9][0-9]{0,3}[hd])$";
 
 /// A number of accounts or a share of them, as written.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -3,16 +3,20 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
+use jiff::SignedDuration;
+
 use super::address::{self, Fault};
 use super::key::{At, Key};
 use super::names::{self, NameRule, Names, RawNames};
 use super::problem::{Place, Problem, Source};
 use super::raw::{
-    MOST_DAYS, RawAlarm, RawAmount, RawConfig, RawDeploy, RawMail, RawMembers, RawOperations, RawThreshold, RawWave,
+    MOST_DAYS, RawAlarm, RawAmount, RawConfig, RawDeploy, RawMail, RawMembers, RawOperations, RawStatus, RawThreshold,
+    RawWave,
 };
 use super::structure::printable;
 use super::types::{
-    AlarmConfig, Config, DeployConfig, MailConfig, MembersConfig, Operations, ThresholdRule, ThresholdTarget, Wave,
+    AlarmConfig, Config, DeployConfig, MailConfig, MembersConfig, Operations, StatusConfig, ThresholdRule,
+    ThresholdTarget, Wave,
 };
 use billctl_core::model::{AccountId, Usd};
 use billctl_core::service::cloudformation::{Amount, Preferences};
@@ -58,6 +62,7 @@ impl Resolve {
             mail: self.mail(raw.mail.value().unwrap_or_default(), older_notify_ok),
             operations: raw.operations.value().and_then(|raw| self.operations(raw)),
             members: self.members(raw.members.value().unwrap_or_default()),
+            status: self.status(raw.status.value().unwrap_or_default()),
             names: self.names(raw.names.value().unwrap_or_default()),
             source: Source::default(),
         }
@@ -453,6 +458,33 @@ impl Resolve {
         let default = MembersConfig::default();
         MembersConfig {
             role: self.name(raw.role, &names::ROLE, default.role),
+        }
+    }
+
+    fn status(&mut self, raw: RawStatus) -> StatusConfig {
+        let default = StatusConfig::default();
+        let Some(At { value, span }) = raw.drift_every.0 else {
+            return default;
+        };
+        if value == "never" {
+            return StatusConfig { drift_every: None };
+        }
+        let hours = value
+            .strip_suffix('h')
+            .map(|digits| (digits, 1))
+            .or_else(|| value.strip_suffix('d').map(|digits| (digits, 24)))
+            .filter(|(digits, _)| (1..=4).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()))
+            .and_then(|(digits, hours)| Some(digits.parse::<i64>().ok()? * hours))
+            .filter(|hours| *hours > 0);
+        let Some(hours) = hours else {
+            let message = format!("`{}` is no length of time", printable(&value));
+            self.report(
+                Problem::at(span, message, "").hint("write hours or days, such as \"12h\" or \"7d\", or \"never\""),
+            );
+            return default;
+        };
+        StatusConfig {
+            drift_every: Some(SignedDuration::from_hours(hours)),
         }
     }
 

@@ -15,6 +15,8 @@ use billctl_core::text::toml as quoted;
 pub struct Answers {
     /// The From address.
     pub from: String,
+    /// Where answers to the mails go.
+    pub reply_to: Option<String>,
     /// The default threshold.
     pub threshold: Usd,
     /// The OUs to cover, as they will be written.
@@ -162,6 +164,8 @@ pub fn starter(name: &str, organization: &Organization, answers: &Answers) -> Re
          [mail]\n\
          # Where the mail comes from: an address that Amazon SES may send as.\n\
          from = {}\n\
+         # Where answers go, and whom the mail names for questions.\n\
+         {reply_to}\n\
          # The account tag that holds its owner's addresses. Without the tag, the mail goes to the account's own\n\
          # address.\n\
          owner-tag = {}\n\
@@ -174,6 +178,10 @@ pub fn starter(name: &str, organization: &Organization, answers: &Answers) -> Re
         ous.join(", "),
         quoted(&answers.from),
         quoted(MailConfig::OWNER_TAG),
+        reply_to = match &answers.reply_to {
+            Some(address) => format!("reply-to = {}", quoted(address)),
+            None => format!("#reply-to = {}", quoted(crate::resource::bare_address(&answers.from))),
+        },
         fallback = quoted(crate::resource::bare_address(&answers.from)),
     );
     Config::parse(name, &text)?;

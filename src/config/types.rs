@@ -1,3 +1,5 @@
+use jiff::SignedDuration;
+
 use super::measure::Measure;
 use super::names::Names;
 use super::problem::Source;
@@ -26,6 +28,8 @@ pub struct Config {
     pub operations: Option<Operations>,
     /// What is used in the members.
     pub members: MembersConfig,
+    /// What `status` looks after.
+    pub status: StatusConfig,
     /// What billctl's things are called.
     pub names: Names,
     /// The file that it was read from, to underline in it what only AWS can tell to be wrong.
@@ -147,6 +151,21 @@ pub enum Operations {
 pub struct MembersConfig {
     /// The role that the management account assumes in a member.
     pub role: String,
+}
+
+/// `[status]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatusConfig {
+    /// How long a look for drift is good for; None where nobody wants one.
+    pub drift_every: Option<SignedDuration>,
+}
+
+impl Default for StatusConfig {
+    fn default() -> Self {
+        Self {
+            drift_every: Some(SignedDuration::from_hours(24)),
+        }
+    }
 }
 
 impl Default for MembersConfig {

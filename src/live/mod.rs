@@ -24,6 +24,11 @@ use billctl_core::event::{Event, Listener};
 use billctl_core::model::Arn;
 use billctl_core::service::{self, Kind, OrAbsent, Services};
 
+/// Between two attempts to use a name that isn't free yet.
+const NAME_PAUSE: Duration = Duration::from_secs(10);
+/// So often a name that isn't free yet is asked for: a queue's is after 60 seconds, a state machine's once its
+/// executions are over.
+const NAME_ATTEMPTS: usize = 12;
 /// Between two attempts to use a role that was just made.
 const ROLE_PAUSE: Duration = Duration::from_secs(3);
 /// Attempts to use a role that was just made: about a minute. IAM is eventually consistent (IAM User Guide,
@@ -105,6 +110,27 @@ impl<'a> Writer<'a> {
             services,
             listener,
             fresh_roles: BTreeSet::new(),
+        }
+    }
+
+    /// Makes a call again while its thing's name isn't free yet: after a removal AWS keeps it for a while.
+    async fn when_free<T, F>(&self, what: &str, mut call: impl FnMut() -> F) -> service::Result<T>
+    where
+        F: Future<Output = service::Result<T>>,
+    {
+        let mut left = NAME_ATTEMPTS;
+        loop {
+            left -= 1;
+            match call().await {
+                Err(error) if left > 0 && error.kind == Kind::Busy => {
+                    if left == NAME_ATTEMPTS - 1 {
+                        let text = format!("waiting until the name of {what} is free again after its removal");
+                        self.listener.on(Event::Note(text));
+                    }
+                    self.services.clock.sleep(NAME_PAUSE).await;
+                }
+                answer => return answer,
+            }
         }
     }
 

@@ -15,7 +15,9 @@ impl Live for StateMachine {
             tags: tags(),
         };
         let sfn = &writer.services.sfn;
-        let create = || async { exists_or(sfn.create_state_machine(new).await) };
+        let what = format!("state machine {}", self.name);
+        let one = || sfn.create_state_machine(new);
+        let create = || async { exists_or(writer.when_free(&what, one).await) };
         match writer.with_role(Some(&self.role_arn), create).await? {
             Some(_) => Ok(()),
             None => self.update(&[], writer).await,

@@ -19,7 +19,10 @@ impl Live for Queue {
 
     async fn create(&self, writer: &mut Writer<'_>) -> Result<()> {
         let sqs = &writer.services.sqs;
-        let made = sqs.create_queue(&self.name, &self.attributes, &tags()).await;
+        let tags = tags();
+        let what = format!("queue {}", self.name);
+        let create = || sqs.create_queue(&self.name, &self.attributes, &tags);
+        let made = writer.when_free(&what, create).await;
         // "Exists" here means: with other attributes.
         if exists_or(made)?.is_none() {
             set(writer.services, &self.name, &self.attributes).await?;

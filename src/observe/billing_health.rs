@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::try_join_all;
 use futures::try_join;
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::operations;
@@ -14,7 +15,7 @@ use super::undelivered;
 use crate::plan::above::Recent;
 use crate::plan::billing_health::{AlarmOn, BillingHealth, FailedExecution};
 use crate::plan::operations::Hearing;
-use crate::resource::{Alarm, EVENT_REFUSED, ExecutionName, Scope, Thing};
+use crate::resource::{Alarm, EVENT_REFUSED, ExecutionName, Scope, Thing, UNKNOWN_ACCOUNT};
 use billctl_core::error::{Context, Result};
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudwatch::AlarmState;
@@ -49,6 +50,7 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<BillingHealt
         queue,
         sent: executions.sent,
         failed: executions.failed,
+        failed_since_told: executions.failed_since_told,
         more: executions.more,
         days: executions.days.len(),
         refused: executions.refused,
@@ -74,6 +76,7 @@ struct Executions {
     sent: usize,
     days: BTreeSet<(AccountId, Date)>,
     failed: usize,
+    failed_since_told: usize,
     refused: usize,
     more: bool,
     failures: Vec<FailedExecution>,
@@ -89,6 +92,7 @@ async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<E
     let mut found = Executions::default();
     let mut failed: Vec<Execution> = Vec::new();
     let mut tokens = Tokens::new(LIST_EXECUTIONS);
+    let mut told: Option<Timestamp> = None;
     let mut token = None;
     for page_number in 1..=MOST_PAGES {
         let page = services.sfn.list_executions(&machine, None, token).await;
@@ -109,6 +113,12 @@ async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<E
                     started: execution.started,
                 });
             }
+            // A day is there only where somebody had to be told, and succeeds only if they were.
+            if let (ExecutionName::Mail | ExecutionName::Day { .. }, ExecutionStatus::Succeeded) =
+                (name, execution.status)
+            {
+                told = told.max(Some(execution.started));
+            }
             match (name, execution.status) {
                 (_, ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted) => {
                     failed.push(execution);
@@ -128,9 +138,16 @@ async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<E
     }
     let latest = failed.iter().take(MOST_CAUSES);
     let causes = try_join_all(latest.map(|execution| cause(services, execution))).await?;
+    let since_told = failed.iter().filter(|execution| Some(execution.started) > told).count();
     let (refused, failures): (Vec<_>, Vec<_>) = causes.into_iter().partition(|failed| failed.error == EVENT_REFUSED);
     found.refused = refused.len();
     found.failed = failed.len() - found.refused;
+    // An account that has left is told nothing any more.
+    let lacks_none = refused
+        .iter()
+        .chain(failures.iter().filter(|failed| failed.error == UNKNOWN_ACCOUNT));
+    let lacks_none = lacks_none.filter(|failed| Some(failed.started) > told).count();
+    found.failed_since_told = since_told - lacks_none;
     found.failures = failures;
     found.failures.truncate(MOST_TOLD);
     Ok(found)

@@ -9,6 +9,7 @@ pub mod operations;
 mod organization;
 pub mod precheck;
 pub mod probe;
+pub mod reach;
 pub mod stack_set;
 pub mod told;
 pub mod undelivered;

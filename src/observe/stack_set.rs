@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use futures::try_join;
+use jiff::Timestamp;
 
 use crate::plan::rollout::{Observed, Override};
 use crate::resource::stack_set::threshold;
@@ -98,6 +99,8 @@ pub async fn read_overrides(
 pub struct Running {
     /// Those under way and those that wait for their turn, oldest first.
     pub operations: Vec<StackSetOperation>,
+    /// When the oldest operation was made that is still listed: AWS keeps them for 90 days.
+    pub first: Option<Timestamp>,
     /// Whether the list still shows one as under way that is over: then other lists may be behind, too.
     pub behind: bool,
 }
@@ -118,6 +121,10 @@ pub async fn running(services: &Services, name: &str) -> service::Result<Running
     .unwrap_or_default();
     let mut running = Running::default();
     for operation in listed {
+        running.first = match (running.first, operation.created) {
+            (Some(first), Some(created)) => Some(first.min(created)),
+            (first, created) => first.or(created),
+        };
         if operation.status.is_over() {
             continue;
         }

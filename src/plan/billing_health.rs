@@ -20,6 +20,8 @@ pub struct BillingHealth {
     pub days: usize,
     /// Executions that failed in the last seven days.
     pub failed: usize,
+    /// Of those, the ones that began after the last execution that told somebody.
+    pub failed_since_told: usize,
     /// Events that were refused in the last seven days: malformed, forged, or of another alarm. No mail is lacking.
     pub refused: usize,
     /// Whether there were more executions than were read, so that the counts are low.

@@ -1,9 +1,13 @@
 //! What is true everywhere: config, organisation and stack instances side by side.
 
+mod findings;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-use serde::Serialize;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Serialize, Serializer};
+
+pub use findings::{BillingSide, Finding, Looked, Reach};
 
 use super::Thresholds;
 use super::above::Above;
@@ -11,16 +15,20 @@ use super::rollout::{Observed, Override, target_of};
 use crate::config::Config;
 use crate::resource::stack_set;
 use billctl_core::model::{AccountId, AccountState, Organization, OuId, Usd};
-use billctl_core::service::cloudformation::{DetailedStatus, DriftStatus, InstanceStatus, ResourceDrift};
+use billctl_core::service::cloudformation::{
+    DetailedStatus, DriftStatus, InstanceStatus, OperationAction, OperationId, OperationStatus, ResourceDrift,
+    StackInstance, StackSetOperation,
+};
 
 /// How well an account is watched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Coverage {
     /// It should have an instance and has none.
     Missing,
-    /// Its instance is behind or broken.
+    /// Its instance is behind or broken, and nothing works on it.
     Failed,
+    /// Its instance is behind, and nothing failed in it: an operation stopped before it, or its wave is still to come.
+    Outdated,
     /// Its threshold isn't the one that config says.
     WrongThreshold,
     /// Its resources were changed by hand.
@@ -29,6 +37,8 @@ pub enum Coverage {
     Stray,
     /// The billing account has no charges for it that its alarm could see.
     NoData,
+    /// An operation works on it, or is about to.
+    InProgress,
     /// Its threshold could not be read without `--deep`.
     ThresholdUnread,
     /// As it should be.
@@ -48,8 +58,34 @@ impl Coverage {
     pub const fn is_finding(self) -> bool {
         matches!(
             self,
-            Self::Missing | Self::Failed | Self::WrongThreshold | Self::Drifted | Self::Stray | Self::NoData
+            Self::Missing
+                | Self::Failed
+                | Self::Outdated
+                | Self::WrongThreshold
+                | Self::Drifted
+                | Self::Stray
+                | Self::NoData
         )
+    }
+
+    /// As JSON names it.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Failed => "failed",
+            Self::Outdated => "outdated",
+            Self::WrongThreshold => "wrong-threshold",
+            Self::Drifted => "drifted",
+            Self::Stray => "stray",
+            Self::NoData => "no-data",
+            Self::InProgress => "in-progress",
+            Self::ThresholdUnread => "threshold-unread",
+            Self::Covered => "covered",
+            Self::NotActive => "not-active",
+            Self::Excluded => "excluded",
+            Self::NotTargeted => "not-targeted",
+            Self::Management => "management",
+        }
     }
 
     /// In a word or two.
@@ -57,10 +93,12 @@ impl Coverage {
         match self {
             Self::Missing => "uncovered",
             Self::Failed => "failed",
+            Self::Outdated => "outdated",
             Self::WrongThreshold => "wrong threshold",
             Self::Drifted => "drifted",
             Self::Stray => "not in config",
             Self::NoData => "no data",
+            Self::InProgress => "in progress",
             Self::ThresholdUnread => "not read",
             Self::Covered => "covered",
             Self::NotActive => "not active",
@@ -68,6 +106,12 @@ impl Coverage {
             Self::NotTargeted => "not targeted",
             Self::Management => "billing side",
         }
+    }
+}
+
+impl Serialize for Coverage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.kind())
     }
 }
 
@@ -120,7 +164,13 @@ pub struct MembersStatus {
     pub no_charges: bool,
     /// The accounts above their limits by the billing account's figures, by most above first.
     pub above: Vec<Above>,
-    /// What could not be looked at, and why.
+    /// The StackSet's operations that are under way or wait for their turn, oldest first.
+    pub operations: Vec<UnderWay>,
+    /// When drift was last looked for.
+    pub drift: DriftLook,
+    /// What wasn't looked at, in a few words each.
+    pub not_looked_at: Vec<String>,
+    /// What else is to be known, such as how to look at it.
     pub notes: Vec<String>,
 }
 
@@ -138,25 +188,109 @@ impl MembersStatus {
             .count()
     }
 
-    /// Whether `--check` fails.
-    pub fn has_findings(&self) -> bool {
-        !self.changes.is_empty()
-            || self.no_charges
-            || self.untold() > 0
-            || self.accounts.iter().any(|account| account.coverage.is_finding())
+    /// Keeps only these accounts.
+    pub fn retain(&mut self, keep: impl Fn(AccountId) -> bool) {
+        self.accounts.retain(|account| keep(account.account));
+        self.above.retain(|above| keep(above.account));
+    }
+}
+
+/// An operation that is under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnderWay {
+    /// Its id.
+    pub id: OperationId,
+    /// What it does.
+    pub action: OperationAction,
+    /// How it stands.
+    pub status: OperationStatus,
+    /// When it was made.
+    pub since: Option<Timestamp>,
+    /// How many accounts it is about, as far as the instances tell.
+    pub accounts: usize,
+    /// In how many of them it is over.
+    pub done: usize,
+    /// In how many of those it failed.
+    pub failed: usize,
+}
+
+impl UnderWay {
+    fn new(operation: &StackSetOperation, observed: &Observed) -> Self {
+        let drift = operation.action == OperationAction::DetectDrift;
+        // Looking for drift is nobody's last operation, but leaves its time behind.
+        let its_own = |listed: &&StackInstance| drift || listed.last_operation.as_ref() == Some(&operation.id);
+        let is_done = |listed: &StackInstance| match (drift, operation.created) {
+            (true, Some(created)) => listed.drift_checked.is_some_and(|checked| checked >= created),
+            (true, None) => false,
+            (false, _) => !listed.detailed_status.is_some_and(is_open),
+        };
+        let mut found = Self {
+            id: operation.id.clone(),
+            action: operation.action,
+            status: operation.status,
+            since: operation.created,
+            accounts: 0,
+            done: 0,
+            failed: 0,
+        };
+        for listed in observed.instances.values().map(|one| &one.listed).filter(its_own) {
+            found.accounts += 1;
+            found.done += usize::from(is_done(listed));
+            found.failed += usize::from(!drift && listed.detailed_status == Some(DetailedStatus::Failed));
+        }
+        found
+    }
+}
+
+const fn is_open(status: DetailedStatus) -> bool {
+    matches!(status, DetailedStatus::Pending | DetailedStatus::Running)
+}
+
+/// When drift was last looked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct DriftLook {
+    /// The newest look at any instance; None where there never was one.
+    pub last: Option<Timestamp>,
+    /// Whether it is longer ago than `[status] drift-every`.
+    pub due: bool,
+    /// Active accounts whose stack the last look couldn't be taken at.
+    pub unknown: usize,
+}
+
+impl DriftLook {
+    /// How it stands with drift at `now`. A StackSet that is younger than `every` needn't have been looked at: `since` is
+    /// when its first operation was made, where that is known.
+    pub fn new(observed: &Observed, since: Option<Timestamp>, every: Option<SignedDuration>, now: Timestamp) -> Self {
+        let last = observed
+            .instances
+            .values()
+            .filter_map(|one| one.listed.drift_checked)
+            .max();
+        let fresh = |at: Timestamp| every.is_none_or(|every| now.duration_since(at) < every);
+        Self {
+            last,
+            due: every.is_some() && !observed.instances.is_empty() && !last.max(since).is_some_and(fresh),
+            unknown: 0,
+        }
     }
 }
 
 /// What was found out besides the listing.
 #[derive(Debug, Default)]
 pub struct Findings {
+    /// The operations that are under way.
+    pub operations: Vec<StackSetOperation>,
+    /// When drift was last looked for.
+    pub drift: DriftLook,
     /// The accounts whose alarm has no data.
     pub silent: BTreeSet<AccountId>,
     /// The billing account has no charges of any account: not one alarm has data.
     pub no_charges: bool,
     /// What has drifted.
     pub drifts: BTreeMap<AccountId, Vec<ResourceDrift>>,
-    /// What could not be looked at, and why.
+    /// What wasn't looked at, in a few words each.
+    pub not_looked_at: Vec<String>,
+    /// What else is to be known, such as how to look at it.
     pub notes: Vec<String>,
 }
 
@@ -183,7 +317,10 @@ pub fn members(
             let targeted = target_of(organization, parent, targets).is_some();
             let excluded = config.deploy.exclude_accounts.contains(&account.id);
             let wanted = thresholds.of(account.id, parent, organization);
-            let effective = instance.and_then(|instance| instance.effective(default));
+            // What is behind has the threshold of an earlier operation, which nothing lists.
+            let effective = instance
+                .filter(|instance| instance.listed.status == InstanceStatus::Current)
+                .and_then(|instance| instance.effective(default));
             let coverage = if account.id == organization.management_account {
                 Coverage::Management
             } else if account.state != AccountState::Active {
@@ -194,7 +331,9 @@ pub fn members(
                     None if targeted => Coverage::Missing,
                     None => Coverage::NotTargeted,
                     Some(_) if configured && (!targeted || excluded) => Coverage::Stray,
-                    Some(instance) if instance.listed.status != InstanceStatus::Current => Coverage::Failed,
+                    Some(instance) if instance.listed.status != InstanceStatus::Current => {
+                        behind(&instance.listed, &findings.operations)
+                    }
                     Some(instance) if instance.threshold != Override::Unknown && effective != Some(wanted) => {
                         Coverage::WrongThreshold
                     }
@@ -226,6 +365,8 @@ pub fn members(
             }
         })
         .collect();
+    let unknown = |one: &&AccountStatus| one.state == AccountState::Active && one.drift == Some(DriftStatus::Unknown);
+    findings.drift.unknown = accounts.iter().filter(unknown).count();
     accounts.sort_by(|a, b| (a.coverage, &a.ou, a.account).cmp(&(b.coverage, &b.ou, b.account)));
     MembersStatus {
         stack_set: spec.name.clone(),
@@ -237,6 +378,35 @@ pub fn members(
         accounts,
         no_charges: findings.no_charges,
         above: Vec::new(),
+        operations: findings
+            .operations
+            .iter()
+            .map(|operation| UnderWay::new(operation, observed))
+            .collect(),
+        drift: findings.drift,
+        not_looked_at: findings.not_looked_at,
         notes: findings.notes,
+    }
+}
+
+/// How well an account is watched whose instance isn't as the StackSet says.
+fn behind(listed: &StackInstance, operations: &[StackSetOperation]) -> Coverage {
+    let failed = match listed.detailed_status {
+        _ if listed.status == InstanceStatus::Inoperable => true,
+        None | Some(DetailedStatus::Pending | DetailedStatus::Running) => false,
+        Some(DetailedStatus::Succeeded | DetailedStatus::Cancelled) => false,
+        Some(
+            DetailedStatus::Failed
+            | DetailedStatus::Inoperable
+            | DetailedStatus::SkippedSuspendedAccount
+            | DetailedStatus::FailedImport,
+        ) => true,
+    };
+    // Looking for drift takes nothing up.
+    let changes = operations.iter().any(|one| one.action != OperationAction::DetectDrift);
+    match (failed, changes) {
+        (true, _) => Coverage::Failed,
+        (false, true) => Coverage::InProgress,
+        (false, false) => Coverage::Outdated,
     }
 }

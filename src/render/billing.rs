@@ -5,7 +5,7 @@ use super::style;
 use super::{Format, Table, json, plural};
 use crate::plan::billing::{Action, Plan, Step};
 use crate::plan::operations::Hearing;
-use crate::resource::document::FieldChange;
+use crate::resource::document::{FieldChange, as_written};
 use crate::resource::mail_setup::MailSetup;
 use billctl_core::text::{self, at_most};
 
@@ -38,8 +38,9 @@ pub fn billing_json(kind: &str, plan: &Plan, applied: bool, setup: Option<(&Mail
     )
 }
 
-/// A plan for the billing side, field by field: for people, or for a pull request.
-pub fn billing_plan(format: Format, command: &str, plan: &Plan) -> String {
+/// A plan for the billing side, for people or for a pull request: a line for each thing that is made or removed, with
+/// `full` also what is in it, and the fields of each that changes.
+pub fn billing_plan(format: Format, command: &str, plan: &Plan, full: bool) -> String {
     let markdown = format == Format::Markdown;
     let mut lines = Vec::new();
     let summary = summary(plan);
@@ -51,7 +52,11 @@ pub fn billing_plan(format: Format, command: &str, plan: &Plan) -> String {
     let mut steps = Vec::new();
     for step in &plan.steps {
         steps.push(head(format, step));
-        steps.extend(step.fields.iter().map(|field| field_text(step.action, field)));
+        match (step.action, full) {
+            (Action::Update, false) => steps.extend(step.fields.iter().map(field_text)),
+            (_, false) => {}
+            (_, true) => steps.extend(step.fields.iter().flat_map(full_text)),
+        }
     }
     if markdown && !plan.is_empty() {
         lines.push(format!("\n{}", format.block("diff", &steps.join("\n"))));
@@ -102,11 +107,33 @@ fn head(format: Format, step: &Step) -> String {
     format.paint(style, line)
 }
 
-fn field_text(action: Action, field: &FieldChange) -> String {
-    if action == Action::Create {
-        let after = field.after.as_ref().map(brief).unwrap_or_default();
-        return format!("    {}: {after}", field.path);
+/// A field in full: documents as AWS takes them, indented.
+fn full_text(field: &FieldChange) -> Vec<String> {
+    let side = |value: &Option<Value>| match value.as_ref().map(as_written) {
+        None => "(none)".to_owned(),
+        Some(Value::String(text)) => text,
+        Some(document) => format!("{document:#}"),
+    };
+    let mut lines = match &field.before {
+        None => vec![format!("{}:", field.path), side(&field.after)],
+        Some(_) => vec![
+            format!("{}, from:", field.path),
+            side(&field.before),
+            format!("{}, to:", field.path),
+            side(&field.after),
+        ],
+    };
+    // A short value stands beside its name.
+    if let [name, value] = lines.as_slice()
+        && !value.contains('\n')
+    {
+        lines = vec![format!("{name} {value}")];
     }
+    let each = lines.iter().flat_map(|text| text.lines());
+    each.map(|line| format!("    {}", text::line(line))).collect()
+}
+
+fn field_text(field: &FieldChange) -> String {
     if let (Some(Value::String(before)), Some(Value::String(after))) = (&field.before, &field.after)
         && (before.contains('\n') || after.contains('\n'))
     {
@@ -138,15 +165,7 @@ fn lines_text(path: &str, before: &str, after: &str) -> String {
 
 /// A value in full, unless it is a document of its own.
 fn whole(value: &Value) -> String {
-    at_most(&text::line(&value.to_string()), 4 * WIDEST)
-}
-
-/// A value as far as it fits on a line; a long text by its length.
-fn brief(value: &Value) -> String {
-    match value {
-        Value::String(text) if text.contains('\n') => plural(text.lines().count(), "line"),
-        other => at_most(&text::line(&other.to_string()), WIDEST),
-    }
+    at_most(&text::line(&as_written(value).to_string()), 4 * WIDEST)
 }
 
 /// How far the mail side is, and what is left to do by hand.

@@ -4,30 +4,36 @@ use super::style::{self, paint};
 use super::{Format, Table, json, plural};
 use crate::plan::doctor::{Check, Verdict};
 
-/// The checks, each with its cure, and a verdict over all of them.
-pub fn doctor(format: Format, checks: &[Check]) -> String {
+/// The checks, each with its cure, a verdict over all of them, and what to do next. `quiet` leaves out what is as it has
+/// to be.
+pub fn doctor(format: Format, checks: &[Check], next: &str, quiet: bool) -> String {
+    let shown = |check: &&Check| !quiet || !matches!(check.verdict, Verdict::Ok | Verdict::Skipped);
     let count = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
-    let (failed, warnings) = (count(Verdict::Failed), count(Verdict::Warning));
+    let (failed, to_do, warnings) = (count(Verdict::Failed), count(Verdict::ToDo), count(Verdict::Warning));
     match format {
         Format::Json => {
             #[derive(Serialize)]
             struct Body<'a> {
                 failed: usize,
+                to_do: usize,
                 warnings: usize,
                 checks: &'a [Check],
+                next: &'a str,
             }
             json(
                 "doctor",
                 &Body {
                     failed,
+                    to_do,
                     warnings,
                     checks,
+                    next,
                 },
             )
         }
         Format::Markdown => {
             let mut table = Table::new(format, &["Check", "", "Finding", "Cure"]);
-            for check in checks {
+            for check in checks.iter().filter(shown) {
                 table.row([
                     check.name.to_owned(),
                     word(check.verdict).to_owned(),
@@ -35,12 +41,16 @@ pub fn doctor(format: Format, checks: &[Check]) -> String {
                     check.cure.as_deref().map(|cure| format.text(cure)).unwrap_or_default(),
                 ]);
             }
-            format!("{}\n\n{}", summary(failed, warnings), table.render())
+            format!(
+                "{}\n\n{}\n\nNext: {next}",
+                summary(failed, to_do, warnings),
+                table.render()
+            )
         }
         Format::Table => {
             let width = checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
-            let mut text = format!("{}\n", paint(style::STRONG, summary(failed, warnings)));
-            for check in checks {
+            let mut text = format!("{}\n", paint(style::STRONG, summary(failed, to_do, warnings)));
+            for check in checks.iter().filter(shown) {
                 let word = paint(colour(check.verdict), format!("{:<8}", word(check.verdict)));
                 text += &format!("\n{word} {:<width$}  {}", check.name, format.text(&check.finding));
                 if let Some(cure) = &check.cure {
@@ -48,17 +58,29 @@ pub fn doctor(format: Format, checks: &[Check]) -> String {
                     text += &format!("\n{indent}{} {}", paint(style::FAINT, "cure:"), format.text(cure));
                 }
             }
+            if !quiet {
+                text += &format!("\n\n{} {next}", paint(style::STRONG, "next:"));
+            }
             text
         }
     }
 }
 
-fn summary(failed: usize, warnings: usize) -> String {
-    match (failed, warnings) {
-        (0, 0) => "Everything is there.".to_owned(),
-        (0, _) => format!("Nothing is in the way; {} to read.", plural(warnings, "warning")),
-        (_, 0) => format!("{} failed.", plural(failed, "check")),
-        _ => format!("{} failed, {}.", plural(failed, "check"), plural(warnings, "warning")),
+fn summary(failed: usize, to_do: usize, warnings: usize) -> String {
+    let mut parts = Vec::new();
+    if failed > 0 {
+        parts.push(format!("{} failed", plural(failed, "check")));
+    }
+    if to_do > 0 {
+        parts.push(format!("{to_do} to do"));
+    }
+    if warnings > 0 {
+        parts.push(format!("{} to read", plural(warnings, "warning")));
+    }
+    match (failed, parts.is_empty()) {
+        (_, true) => "Everything is there.".to_owned(),
+        (0, false) => format!("Nothing is in the way; {}.", parts.join(", ")),
+        (_, false) => format!("{}.", parts.join(", ")),
     }
 }
 
@@ -66,6 +88,7 @@ const fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Ok => "ok",
         Verdict::Warning => "warning",
+        Verdict::ToDo => "to do",
         Verdict::Failed => "failed",
         Verdict::Skipped => "skipped",
     }
@@ -74,7 +97,7 @@ const fn word(verdict: Verdict) -> &'static str {
 const fn colour(verdict: Verdict) -> anstyle::Style {
     match verdict {
         Verdict::Ok => style::GOOD,
-        Verdict::Warning => style::WARN,
+        Verdict::Warning | Verdict::ToDo => style::WARN,
         Verdict::Failed => style::BAD,
         Verdict::Skipped => style::FAINT,
     }

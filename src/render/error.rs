@@ -1,3 +1,6 @@
+use serde::Serialize;
+
+use super::json;
 use super::style::{self, paint};
 use billctl_core::error::{Cause, Error};
 use billctl_core::text;
@@ -14,4 +17,30 @@ pub fn error(error: &Error) -> String {
         text.push_str(&format!("\n{} {}", paint(style::STRONG, "hint:"), text::lines(hint)));
     }
     text
+}
+
+/// The same for programs.
+pub fn error_json(error: &Error) -> String {
+    #[derive(Serialize)]
+    struct Body {
+        exit_code: u8,
+        message: String,
+        operation: Option<String>,
+        code: Option<String>,
+        hint: Option<String>,
+    }
+    let service = error.service();
+    json(
+        "error",
+        &Body {
+            exit_code: error.kind.exit_code(),
+            message: match &error.cause {
+                Cause::Report(report) => anstream::adapter::strip_str(&format!("{report:?}")).to_string(),
+                _ => error.to_string(),
+            },
+            operation: service.map(|refusal| refusal.operation.to_string()),
+            code: service.and_then(|refusal| refusal.code.clone()),
+            hint: error.hint.clone(),
+        },
+    )
 }

@@ -27,7 +27,7 @@ pub use calls::calls;
 pub use csv::spend_csv;
 pub use demo::{narration, prompt};
 pub use doctor::doctor;
-pub use error::error;
+pub use error::{error, error_json};
 pub use format::Format;
 pub use html::spend_html;
 pub use journey::{hop, journey, preview};
@@ -35,14 +35,14 @@ pub use progress::Progress;
 pub use resend::{Resend, resend};
 pub use rollout::{RolloutResult, failures, rollout};
 pub use spend::{spend, spend_above, spend_and_told};
-pub use status::{BillingStatus, Status, status};
+pub use status::{BillingStatus, Shown, Status, status};
 pub use suggestion::suggestion;
 pub use summary::{failure_summary, failures_summary, step_summary};
 pub use table::{Table, plural};
 pub use template::template;
 
 /// The version of every JSON answer; it grows when a field changes its meaning or goes away (docs/json.md).
-pub const JSON_VERSION: u32 = 1;
+pub const JSON_VERSION: u32 = 2;
 
 /// A JSON answer: its version and kind, then its fields.
 pub fn json(kind: &str, body: &impl serde::Serialize) -> String {

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::probe::probes;
@@ -10,13 +11,29 @@ use crate::plan::billing::Plan;
 use crate::plan::billing_health::BillingHealth;
 use crate::plan::operations::Hearing;
 use crate::plan::probe::Probes;
-use crate::plan::status::{AccountStatus, Coverage, MembersStatus};
-use billctl_core::model::Usd;
-use billctl_core::service::cloudformation::DriftStatus;
+use crate::plan::status::{AccountStatus, Coverage, Finding, MembersStatus, Reach};
+use crate::resource::mail_setup::MailSetup;
+use billctl_core::model::{OrgId, Usd};
+use billctl_core::service::cloudformation::{DriftStatus, InstanceStatus, OperationAction, OperationStatus};
+use billctl_core::text;
 
 /// What is true everywhere.
 #[derive(Debug, Serialize)]
 pub struct Status {
+    /// The organisation.
+    pub organization: OrgId,
+    /// When it was looked at.
+    pub generated_at: Timestamp,
+    /// The OUs and accounts that it is about; empty for all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scope: Vec<String>,
+    /// What isn't as it should be.
+    pub findings: Vec<Finding>,
+    /// What nothing is claimed of, in a few words each.
+    pub not_looked_at: Vec<String>,
+    /// When drift was looked for, in words that fit after "drift"; empty where there is nothing to drift.
+    #[serde(skip)]
+    pub drift_looked: String,
     /// The members.
     #[serde(flatten)]
     pub members: MembersStatus,
@@ -37,6 +54,11 @@ pub enum BillingStatus {
         plan: Plan,
         /// How it does.
         health: Box<BillingHealth>,
+        /// What is left to do before a mail can go out.
+        mail: Box<MailSetup>,
+        /// In SES's sandbox, whom it doesn't let be written to; None where that isn't known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reach: Option<Reach>,
     },
     /// It could not be read.
     Unread {
@@ -47,37 +69,85 @@ pub enum BillingStatus {
     NotHere,
 }
 
-impl Status {
-    /// Whether `--check` fails. Mails that failed lately are told and are no finding: they are counted for days after
-    /// their cause is gone.
-    pub fn has_findings(&self) -> bool {
-        let billing = match &self.billing {
-            BillingStatus::Read { plan, .. } => !plan.is_empty(),
-            BillingStatus::Unread { .. } => true,
-            BillingStatus::NotHere => false,
-        };
-        let probe = self.probe.as_ref().is_some_and(Probes::has_findings);
-        billing || probe || self.members.has_findings() || !self.members.exists
-    }
+/// Which part of a status people are shown.
+#[derive(Default)]
+pub struct Shown<'a> {
+    /// List every account, also of a large organisation.
+    pub all: bool,
+    /// List only accounts of which this holds.
+    pub only: Option<&'a dyn Fn(&AccountStatus) -> bool>,
+    /// Say only what went wrong.
+    pub quiet: bool,
+    /// Columns of the terminal, where there is one.
+    pub width: Option<usize>,
 }
 
 /// Most accounts that are listed whole. In a larger organisation those that are well are only counted: nobody
 /// reads 2,000 lines to find the three that matter.
 const MOST_ROWS: usize = 100;
 
-/// What is true everywhere: a verdict in one line, then what stands behind it. JSON lists every account; for people
-/// a long list is shortened to what needs a look, unless `all` is wanted, and a table leaves out what a terminal of
-/// `width` columns has no room for, and says so.
-pub fn status(format: Format, status: &Status, all: bool, width: Option<usize>) -> String {
+/// What is true everywhere: a verdict in one line, what isn't as it should be with what to do about it, then what stands
+/// behind it. JSON lists every account; for people a long list is shortened to what needs a look, and a table leaves out
+/// what a terminal has no room for, and says so.
+pub fn status(format: Format, status: &Status, shown: &Shown<'_>) -> String {
     match format {
         Format::Json => json("status", status),
+        Format::Table | Format::Markdown if shown.quiet && status.findings.is_empty() => String::new(),
+        Format::Table | Format::Markdown if shown.quiet => head(format, status),
         Format::Table | Format::Markdown => {
-            let mut parts = vec![text(format, status, all, width)];
-            parts.extend(status.probe.as_ref().map(|found| probes(format, found, all)));
+            let mut parts = vec![text(format, status, shown)];
+            parts.extend(status.probe.as_ref().map(|found| probes(format, found, shown.all)));
             parts.push(billing(format, &status.billing));
             parts.join("\n\n")
         }
     }
+}
+
+/// The verdict, and below it what isn't as it should be.
+fn head(format: Format, status: &Status) -> String {
+    let mut lines = vec![verdict(format, status)];
+    let bullet = match format {
+        Format::Markdown => "- ",
+        _ => "  ",
+    };
+    if format == Format::Markdown && !status.findings.is_empty() {
+        lines.push(String::new());
+    }
+    lines.extend(status.findings.iter().map(|finding| {
+        let (what, remedy) = (format.text(&finding.what), format.text(&finding.remedy));
+        format!("{bullet}{}: {remedy}", style::paint(style::WARN, what))
+    }));
+    lines.join("\n")
+}
+
+/// The operations that are under way.
+fn under_way(members: &MembersStatus) -> impl Iterator<Item = String> {
+    members.operations.iter().map(|operation| {
+        let what = match operation.action {
+            OperationAction::Create => "creates instances",
+            OperationAction::Update => "updates instances",
+            OperationAction::Delete => "removes instances",
+            OperationAction::DetectDrift => "looks for drift",
+        };
+        let waits = match operation.status {
+            OperationStatus::Queued => ", and waits for its turn",
+            OperationStatus::Stopping => ", and is being stopped",
+            _ => "",
+        };
+        let failed = match operation.failed {
+            0 => String::new(),
+            failed => format!(", {failed} of them failed"),
+        };
+        let since = operation.since.map_or_else(String::new, |since| {
+            format!(" since {}", since.strftime("%Y-%m-%d %H:%M UTC"))
+        });
+        format!(
+            "in progress: operation {} {what}{since}{waits}: {} of {} done{failed}",
+            text::line(&operation.id.0),
+            operation.done,
+            plural(operation.accounts, "account"),
+        )
+    })
 }
 
 fn billing(format: Format, billing: &BillingStatus) -> String {
@@ -90,7 +160,7 @@ fn billing(format: Format, billing: &BillingStatus) -> String {
                 format.text(error)
             )
         }
-        BillingStatus::Read { plan, health } => {
+        BillingStatus::Read { plan, health, .. } => {
             let mut lines = Vec::new();
             if plan.is_empty() {
                 lines.push(format!(
@@ -99,7 +169,7 @@ fn billing(format: Format, billing: &BillingStatus) -> String {
                 ));
             } else {
                 lines.push("billing side: bootstrap would change this".to_owned());
-                lines.push(billing_plan(format, "bootstrap", plan));
+                lines.push(billing_plan(format, "bootstrap", plan, false));
             }
             lines.extend(health_lines(format, health));
             lines.join("\n")
@@ -166,19 +236,12 @@ fn health_lines(format: Format, health: &BillingHealth) -> Vec<String> {
     lines
 }
 
-fn text(format: Format, status: &Status, all: bool, width: Option<usize>) -> String {
+fn text(format: Format, status: &Status, shown: &Shown<'_>) -> String {
     let members = &status.members;
-    let mut lines = vec![verdict(format, status)];
-    if !members.changes.is_empty() {
-        let fields: Vec<&str> = members.changes.iter().map(|change| change.field.as_str()).collect();
-        lines.push(format!(
-            "StackSet {} differs from config in {}: run deploy",
-            format.text(&members.stack_set),
-            fields.join(", ")
-        ));
-    }
+    let mut lines = vec![head(format, status)];
+    lines.extend(under_way(members));
     let mut table = Table::new(format, &HEADINGS).right(&[4, 5]);
-    let (listed, rest) = listed(&members.accounts, all);
+    let (listed, rest) = listed(&members.accounts, shown);
     for account in &listed {
         table.row(row(format, account));
     }
@@ -186,7 +249,9 @@ fn text(format: Format, status: &Status, all: bool, width: Option<usize>) -> Str
         if format == Format::Markdown {
             lines.push(String::new());
         }
-        let hidden = width.map_or_else(Vec::new, |width| table.fit(width, &DISPENSABLE));
+        let hidden = shown
+            .width
+            .map_or_else(Vec::new, |width| table.fit(width, &DISPENSABLE));
         lines.push(table.render());
         if !hidden.is_empty() {
             let names: Vec<&str> = hidden.iter().map(|index| HEADINGS[*index]).collect();
@@ -210,25 +275,23 @@ fn text(format: Format, status: &Status, all: bool, width: Option<usize>) -> Str
     }
     lines.extend(above_limits(format, members));
     lines.extend(drift(format, members));
-    if members.count(Coverage::NoData) > 0 {
-        lines.push(
-            "no data: the billing account has no charges for these accounts, so their alarms can't go off; `billctl \
-             doctor` looks for the cause"
-                .to_owned(),
-        );
-    }
     lines.extend(members.notes.iter().map(|note| format!("note: {}", format.text(note))));
     lines.join("\n")
 }
 
 /// The accounts to list, the worst first, and how many of each kind are left out.
-fn listed(accounts: &[AccountStatus], all: bool) -> (Vec<&AccountStatus>, BTreeMap<Coverage, usize>) {
+fn listed<'a>(accounts: &'a [AccountStatus], shown: &Shown<'_>) -> (Vec<&'a AccountStatus>, BTreeMap<Coverage, usize>) {
     let mut listed = Vec::new();
     let mut rest = BTreeMap::new();
-    let whole = all || accounts.len() <= MOST_ROWS;
-    for account in accounts {
+    let wanted = accounts
+        .iter()
+        .filter(|account| shown.only.is_none_or(|only| only(account)));
+    let whole = shown.all || accounts.len() <= MOST_ROWS;
+    for account in wanted {
         let coverage = account.coverage;
-        let needs_a_look = coverage.is_finding() || coverage == Coverage::ThresholdUnread;
+        let needs_a_look = coverage.is_finding()
+            || matches!(coverage, Coverage::ThresholdUnread | Coverage::InProgress)
+            || shown.only.is_some();
         if whole || needs_a_look && listed.len() < MOST_ROWS {
             listed.push(account);
         } else {
@@ -326,65 +389,41 @@ fn drift(format: Format, members: &MembersStatus) -> Option<String> {
     (rows > 0).then(|| format!("\n{}\n", table.render()))
 }
 
+/// What it comes to in one line. It says "all well" of what was looked at, and names the rest.
 fn verdict(format: Format, status: &Status) -> String {
     let members = &status.members;
     let covered = plural(members.count(Coverage::Covered), "account");
-    let mut wrong: Vec<String> = [
-        Coverage::Missing,
-        Coverage::Failed,
-        Coverage::WrongThreshold,
-        Coverage::Drifted,
-        Coverage::Stray,
-        Coverage::NoData,
-        Coverage::ThresholdUnread,
-    ]
-    .into_iter()
-    .filter(|coverage| members.count(*coverage) > 0)
-    .map(|coverage| format!("{} {}", members.count(coverage), coverage.word()))
-    .collect();
-    if !members.exists {
-        wrong.push(format!(
-            "StackSet {} does not exist yet",
-            format.text(&members.stack_set)
-        ));
-    } else if !members.changes.is_empty() {
-        wrong.push(format!("StackSet {} differs", format.text(&members.stack_set)));
+    let mut text = format!("{covered} covered");
+    if members.count(Coverage::InProgress) > 0 {
+        text += &format!(", {} in progress", members.count(Coverage::InProgress));
     }
-    if members.no_charges {
-        wrong.push("no alarm has data".to_owned());
+    if !members.above.is_empty() && members.untold() == 0 {
+        text += &format!(", {} above the limit", members.above.len());
     }
-    if let Some(probe) = status.probe.as_ref().filter(|probe| probe.has_findings()) {
-        let found = probe.accounts.iter().filter(|one| !one.findings.is_empty());
-        wrong.push(format!("{} of those looked into", plural(found.count(), "account")));
-    }
-    if members.untold() > 0 {
-        wrong.push(format!("{} above the limit without anybody told", members.untold()));
-    }
-    match &status.billing {
-        BillingStatus::Read { plan, health } => {
-            if !plan.is_empty() {
-                wrong.push("the billing side differs".to_owned());
-            }
-            if health.failed > 0 {
-                wrong.push(format!("{} failed lately", plural(health.failed, "execution")));
-            }
-        }
-        BillingStatus::Unread { .. } => wrong.push("the billing side could not be read".to_owned()),
-        BillingStatus::NotHere => {}
-    }
-    let above = match members.above.len() {
-        0 => String::new(),
-        _ if members.untold() > 0 => String::new(),
-        above => format!(", {above} above the limit"),
-    };
-    let text = if wrong.is_empty() {
-        format!("all well: {covered} covered{above}")
+    let well = status.findings.is_empty();
+    if !well {
+        let wrong: Vec<String> = status
+            .findings
+            .iter()
+            .map(|finding| format.text(&finding.what))
+            .collect();
+        text += &format!(", but {}", wrong.join(", "));
+    } else if !members.operations.is_empty() {
+        text = format!("in progress: {text}");
+    } else if status.not_looked_at.is_empty() {
+        text = format!("all well: {text}");
     } else {
-        format!("{covered} covered, but {}", wrong.join(", "))
-    };
+        text = format!("all well as far as looked: {text}");
+    }
+    if !status.drift_looked.is_empty() && !status.findings.iter().any(|finding| finding.kind == "drift-due") {
+        text += &format!("; drift {}", status.drift_looked);
+    }
+    if !status.not_looked_at.is_empty() {
+        text += &format!("; not looked at: {}", status.not_looked_at.join(", "));
+    }
     match format {
         Format::Markdown => format!("**{text}**"),
-        _ if wrong.is_empty() => style::paint(style::GOOD.bold(), text),
+        _ if well => style::paint(style::GOOD.bold(), text),
         _ => style::paint(style::WARN.bold(), text),
     }
 }
@@ -412,10 +451,11 @@ fn row(format: Format, account: &AccountStatus) -> [String; 9] {
         Coverage::Stray => ("-", style::WARN),
         coverage if coverage.is_finding() => ("~", style::BAD),
         Coverage::ThresholdUnread => ("?", style::WARN),
+        Coverage::InProgress => ("~", style::WARN),
         _ => ("", style::FAINT),
     };
     let instance = match (account.instance, account.detailed) {
-        (Some(instance), Some(detailed)) if account.coverage == Coverage::Failed => {
+        (Some(instance), Some(detailed)) if instance != InstanceStatus::Current => {
             format!("{} / {}", word(&instance), word(&detailed))
         }
         (Some(instance), _) => word(&instance),

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 /// One field that differs.
@@ -16,9 +16,34 @@ pub struct FieldChange {
     /// Where: `policy.Statement[SendMail].Resource`.
     pub path: String,
     /// What is there; `None` where there is nothing.
+    #[serde(serialize_with = "written")]
     pub before: Option<Value>,
     /// What should be there; `None` where nothing should be.
+    #[serde(serialize_with = "written")]
     pub after: Option<Value>,
+}
+
+fn written<S: Serializer>(value: &Option<Value>, serializer: S) -> Result<S::Ok, S::Error> {
+    value.as_ref().map(as_written).serialize(serializer)
+}
+
+/// A document as AWS takes it: what the one form keeps by `[key]`, so that it can be compared, is a list again.
+pub fn as_written(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) if !fields.is_empty() && fields.keys().all(|key| is_keyed(key)) => {
+            Value::Array(fields.values().map(as_written).collect())
+        }
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(key, value)| (key.clone(), as_written(value)));
+            Value::Object(fields.collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(as_written).collect()),
+        plain => plain.clone(),
+    }
+}
+
+fn is_keyed(key: &str) -> bool {
+    key.starts_with('[') && key.ends_with(']')
 }
 
 /// `path: "before" -> "after"`, values in full.

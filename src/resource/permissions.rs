@@ -27,8 +27,10 @@ pub const MANAGED_POLICY_LIMIT: usize = 6_144;
 pub enum Job {
     /// Everything: sets up, rolls out, tests and takes away.
     Operator,
-    /// For CI: `deploy`, with `--plan` and `--prune`.
+    /// `deploy`, with `--plan` and `--prune`.
     Deploy,
+    /// For CI: `deploy --instances-only`, which covers accounts and moves thresholds.
+    Thresholds,
     /// Reads only: `status` (with `--drift`), `spend` and `doctor`.
     Status,
     /// For an hourly job: `spend --tell`.
@@ -36,6 +38,22 @@ pub enum Job {
 }
 
 impl Job {
+    /// What a policy for it amounts to, where that is more than it seems.
+    pub const fn amounts_to(self) -> Option<&'static str> {
+        match self {
+            Self::Operator => Some(
+                "whoever has it can become administrator of every targeted member (by the StackSet's template, which may \
+                 hold any IAM role) and of this account (by the policies of the notifier's role)",
+            ),
+            Self::Deploy => Some(
+                "whoever has it can become administrator of every targeted member: StackSets makes what the StackSet's \
+                 template says, and that may hold any IAM role. For CI there is `billctl policy thresholds` with \
+                 `billctl deploy --instances-only`",
+            ),
+            Self::Thresholds | Self::Status | Self::Tell => None,
+        }
+    }
+
     /// The operations that the job's commands call.
     pub fn operations(self) -> BTreeSet<Operation> {
         let all: [&[Operation]; 10] = [
@@ -53,6 +71,11 @@ impl Job {
         match self {
             Self::Operator => all.concat().into_iter().collect(),
             Self::Deploy => DEPLOY.iter().copied().collect(),
+            Self::Thresholds => {
+                let set = [cloudformation::CREATE_STACK_SET, cloudformation::UPDATE_STACK_SET];
+                let all = DEPLOY.iter().copied();
+                all.filter(|operation| !set.contains(operation)).collect()
+            }
             Self::Status => STATUS.iter().copied().collect(),
             Self::Tell => TELL.iter().copied().collect(),
         }
@@ -199,8 +222,9 @@ pub fn actions(job: Job) -> BTreeSet<String> {
     rooms(job).into_values().flatten().collect()
 }
 
-/// What to ask IAM's simulator to learn whether `principal` may do all that billctl does: the statements of the
-/// operator's policy, with the values that their conditions want.
+/// What to ask IAM's simulator to learn whether `principal` may do all that billctl does: each action by itself, because
+/// the simulator refuses actions of different kinds in one call (AWS-FACTS 11), on the resources of its service, with
+/// the values that the condition of its statement wants.
 pub fn simulations(
     principal: &Arn,
     config: &Config,
@@ -208,25 +232,32 @@ pub fn simulations(
     resource_types: &BTreeSet<String>,
 ) -> Vec<Simulation> {
     let place = Places::new(config, principal.account(), organization, resource_types);
-    rooms(Job::Operator)
-        .into_iter()
-        .map(|(room, actions)| Simulation {
+    let rooms = rooms(Job::Operator);
+    let each = rooms
+        .iter()
+        .flat_map(|(room, actions)| actions.iter().map(move |action| (*room, action)));
+    each.map(|(room, action)| {
+        let only: BTreeSet<String> = [action.clone()].into();
+        let operators = place.condition(room);
+        let keys = operators.iter().filter_map(Value::as_object).flatten();
+        let values = keys.filter_map(|(_, keys)| keys.as_object()).flatten();
+        Simulation {
             principal: principal.clone(),
-            actions: actions.into_iter().collect(),
-            resources: place.resources(room),
-            context: place.condition(room).map_or_else(BTreeMap::new, |condition| {
-                let operators = condition.as_object().into_iter().flatten();
-                operators
-                    .filter_map(|(_, keys)| keys.as_object())
-                    .flatten()
-                    .filter_map(|(key, values)| {
-                        let value = values.get(0).unwrap_or(values).as_str()?;
-                        Some((key.clone(), value.to_owned()))
-                    })
-                    .collect()
-            }),
-        })
-        .collect()
+            actions: vec![action.clone()],
+            resources: place
+                .resources(room)
+                .into_iter()
+                .filter(|arn| is_of(arn, &only))
+                .collect(),
+            context: values
+                .filter_map(|(key, values)| {
+                    let value = values.get(0).unwrap_or(values).as_str()?;
+                    Some((key.clone(), value.to_owned()))
+                })
+                .collect(),
+        }
+    })
+    .collect()
 }
 
 /// The policy document for this job. Without `account` the ARNs leave the account open, which an identity's policy

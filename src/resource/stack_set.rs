@@ -80,6 +80,15 @@ pub fn as_it_is(live: &StackSet) -> StackSetSpec {
     }
 }
 
+/// The same with the tags that somebody else has put on the StackSet: an update replaces the whole list, and whoever may
+/// not remove tags would be refused it as a whole (docs/aws-facts.md). AWS's own can't be sent.
+pub fn keeping_tags(mut spec: StackSetSpec, live: &StackSet) -> StackSetSpec {
+    for (name, value) in live.tags.iter().filter(|(name, _)| !name.starts_with("aws:")) {
+        spec.tags.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+    spec
+}
+
 /// The field of [`diff`] that holds auto-deployment.
 pub const AUTO_DEPLOYMENT: &str = "AutoDeployment";
 /// The field of [`diff`] that holds the default threshold.
@@ -123,7 +132,13 @@ pub fn diff(spec: &StackSetSpec, live: &StackSet) -> Vec<FieldChange> {
         compare(&format!("Parameters.{name}"), before, after, equal);
     });
     maps(&live.tags, &spec.tags, |name, before, after| {
-        compare(&format!("Tags.{name}"), before, after, before == after);
+        // Somebody else's stay ([`keeping_tags`]).
+        compare(
+            &format!("Tags.{name}"),
+            before,
+            after,
+            before == after || after.is_none(),
+        );
     });
     // Where the answer doesn't tell (an emulator may leave it out), there is nothing to compare.
     if let Some(live) = live.auto_deployment {

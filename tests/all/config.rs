@@ -7,6 +7,7 @@ use billctl_core::error::{Cause, Error, ErrorKind};
 use billctl_core::model::Usd;
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::cloudformation::{Amount, ConcurrencyMode};
+use jiff::SignedDuration;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -174,6 +175,7 @@ fn every_key_is_read() {
     assert_eq!(config.mail.escalate_to, ["head@example.com"]);
     assert_eq!(config.operations, Some(Operations::Mail("platform@example.com".into())));
     assert_eq!(config.members.role, "AWSControlTowerExecution");
+    assert_eq!(config.status.drift_every, Some(SignedDuration::from_hours(7 * 24)));
     assert_eq!(config.names.dashboard, "n-dashboard");
 }
 
@@ -232,6 +234,9 @@ mail = "platform@example.com"
 
 [members]
 role = "AWSControlTowerExecution"
+
+[status]
+drift-every = "7d"
 
 [names]
 event-bus = "default"
@@ -486,6 +491,8 @@ refused! {
     a_topic_that_is_a_queue: with_mail("[operations]\ntopic = \"arn:aws:sqs:us-east-1:123456789012:ops\"");
     a_topic_that_is_a_name: with_mail("[operations]\ntopic = \"ops\"");
     a_topic_that_is_first_in_first_out: with_mail("[operations]\ntopic = \"arn:aws:sns:us-east-1:123456789012:ops.fifo\"");
+    a_length_of_time_that_is_none: with_mail("[status]\ndrift-every = \"soon\"");
+    a_length_of_time_of_nothing: with_mail("[status]\ndrift-every = \"0d\"");
     a_role_that_cannot_be: with_mail("[members]\nrole = \"role/OrganizationAccountAccessRole\"");
     control_characters_are_shown_as_escapes: with_mail("[deploy]\nstack-set = \"a\\u001b[31mred\"");
     a_duplicate_key: with_mail("[alarm]\nthreshold = 5\nthreshold = 6");

@@ -55,6 +55,7 @@ fn company() -> Organization {
 fn answers(ous: Vec<String>) -> Answers {
     Answers {
         from: "billing@example.com".into(),
+        reply_to: Some("finops@example.com".into()),
         threshold: Usd::dollars(80),
         ous,
         call_as: CallAs::Own,

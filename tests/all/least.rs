@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use billctl::resource::permissions::Job;
-use billctl_core::service::{Service, member};
+use billctl_core::service::cloudformation::{CallAs, OperationId};
+use billctl_core::service::{Kind, Service, member};
+use billctl_sandbox::Sandbox;
 
 use crate::stage::{Stage, texts};
 
@@ -83,6 +85,146 @@ fn deploy_runs_under_its_policy_and_uses_all_of_it() {
         rest.iter().all(|action| elsewhere.contains(&action.as_str())),
         "allowed, but never used: {rest:?}"
     );
+}
+
+/// What CI's role does: covers accounts and moves thresholds, with nothing of the StackSet itself.
+fn thresholds(stage: &Stage, without: Option<&str>) -> Vec<std::process::Output> {
+    let own = "[[threshold]]\nou = \"Production/Payments\"\nusd = ";
+    stage.config(&config(100, "[\"Production\", \"Security\"]", ""));
+    stage.succeeds(&["--yes", "bootstrap"]);
+    stage.succeeds(&["--yes", "deploy", "--ou", "Production"]);
+    allow_only(stage, Job::Thresholds);
+    stage.change(|world| world.faults.deny.extend(without.map(str::to_owned)));
+    let deploy = |more: &str| stage.run(&["--yes", "-v", "deploy", "--instances-only", more]);
+    let mut ran = vec![deploy("--prune")];
+    for (default, more) in [
+        (120, format!("{own}300")),
+        (120, format!("{own}400")),
+        (80, format!("{own}400")),
+    ] {
+        stage.config(&config(default, "[\"Production\", \"Security\"]", &more));
+        ran.push(deploy("--prune"));
+    }
+    stage.config(&config(80, "[\"Production\"]", &format!("{own}400")));
+    ran.push(deploy("--prune"));
+    ran
+}
+
+#[test]
+fn thresholds_are_moved_and_accounts_covered_under_their_policy_and_all_of_it_is_used() {
+    let stage = Stage::demo();
+    let mut called = BTreeSet::new();
+    let all: Vec<_> = Job::Operator.operations().into_iter().collect();
+    for output in thresholds(&stage, None) {
+        let (out, err) = texts(&output);
+        assert!(output.status.success(), "{out}\n{err}");
+        let names = err.lines().filter_map(|line| line.split_whitespace().next());
+        let found = names.filter_map(|name| all.iter().find(|operation| operation.to_string() == name));
+        called.extend(found.map(|operation| operation.iam_action()));
+    }
+    let rest: Vec<String> = actions(Job::Thresholds).difference(&called).cloned().collect();
+    // Only from a delegated administrator, with --stop, where accounts failed, where overrides can't be told, and where
+    // a StackSet is made.
+    let elsewhere = [
+        "cloudformation:DescribeOrganizationsAccess",
+        "cloudformation:DescribeStackInstance",
+        "cloudformation:ListStackSetOperationResults",
+        "cloudformation:StopStackSetOperation",
+        "organizations:ListDelegatedAdministrators",
+    ];
+    assert!(
+        rest.iter().all(|action| elsewhere.contains(&action.as_str())),
+        "{rest:?}"
+    );
+    // The thresholds are there, by overrides, and the StackSet is as it was.
+    let (default, effective) = (
+        Sandbox::open(stage.path("sandbox.json"), CallAs::Own).unwrap(),
+        |name: &str| {
+            let out = texts(&stage.run(&["--format", "json", "status", "--account", name])).0;
+            let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+            told["accounts"][0]["effective"].as_f64()
+        },
+    );
+    stage.change(|world| world.faults.deny.clear());
+    assert_eq!(effective("payments-prod"), Some(400.0));
+    assert_eq!(effective("prod-web"), Some(80.0));
+    assert_eq!(effective("security-audit"), None);
+    let services = default.services();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let live = runtime
+        .block_on(services.cloudformation.describe_stack_set("billctl"))
+        .unwrap();
+    assert_eq!(live.parameters["Threshold"], "100");
+
+    // Each of them is needed, and named where it lacks.
+    for action in called
+        .iter()
+        .filter(|action| !action.starts_with("sts:") && *action != "cloudwatch:GetMetricData")
+    {
+        let stage = Stage::demo();
+        let failed: Vec<_> = thresholds(&stage, Some(action))
+            .into_iter()
+            .filter(|output| !output.status.success())
+            .collect();
+        assert!(!failed.is_empty(), "it doesn't need {action}");
+        assert!(
+            failed.iter().all(|output| texts(output).1.contains(action.as_str())),
+            "{action}: {failed:?}"
+        );
+    }
+}
+
+#[test]
+fn with_the_policy_for_thresholds_nothing_else_is_put_into_members() {
+    let stage = Stage::demo();
+    stage.config(&config(100, "[\"Production\"]", ""));
+    stage.succeeds(&["--yes", "bootstrap"]);
+    allow_only(&stage, Job::Thresholds);
+    // No StackSet is made.
+    let (_, err) = texts(&stage.run(&["--yes", "deploy", "--instances-only"]));
+    assert!(err.contains("there is no StackSet billctl yet"), "{err}");
+    let (_, err) = texts(&stage.run(&["--yes", "deploy"]));
+    assert!(err.contains("cloudformation:CreateStackSet"), "{err}");
+    stage.change(|world| world.faults.deny.clear());
+    stage.succeeds(&["--yes", "deploy"]);
+
+    // A change of the StackSet is left and said, or denied.
+    allow_only(&stage, Job::Thresholds);
+    stage.config(&config(100, "[\"Production\"]", "[names]\nmember-role = \"another\""));
+    let out = stage.succeeds(&["--yes", "deploy", "--instances-only"]);
+    assert!(
+        out.contains("Parameters.RoleName") && out.contains("stays as it is"),
+        "{out}"
+    );
+    let (_, err) = texts(&stage.run(&["--yes", "deploy"]));
+    assert!(err.contains("cloudformation:UpdateStackSet"), "{err}");
+
+    // Nor by the API itself: a template with a role of one's own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let services = Sandbox::open(stage.path("sandbox.json"), CallAs::Own)
+            .unwrap()
+            .services();
+        let cloudformation = &services.cloudformation;
+        let live = cloudformation.describe_stack_set("billctl").await.unwrap();
+        let mut spec = billctl::resource::stack_set::as_it_is(&live);
+        spec.template += "  Mine:\n    Type: AWS::IAM::Role\n    Properties: {}\n";
+        let preferences = billctl::config::DeployConfig::default().preferences;
+        let id = OperationId("mine".to_owned());
+        let updated = cloudformation.update_stack_set(&spec, None, &preferences, &id).await;
+        assert_eq!(updated.unwrap_err().kind, Kind::Denied);
+        spec.name = "mine".to_owned();
+        let created = cloudformation.create_stack_set(&spec, "mine").await;
+        assert_eq!(created.unwrap_err().kind, Kind::Denied);
+        let switched = cloudformation.set_managed_execution("billctl", false).await;
+        assert_eq!(switched.unwrap_err().kind, Kind::Denied);
+    });
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn waiting_ends_when_ses_has_verified_the_identity() {
         let stage = stage(config);
         let said = stage.succeeds(&["bootstrap", "--wait-verified"]);
         assert!(said.contains(to_do), "{said}");
-        assert!(said.trim_end().ends_with("is verified and may send."), "{said}");
+        assert!(said.contains("is verified and may send."), "{said}");
     }
 }
 

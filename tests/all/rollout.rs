@@ -19,6 +19,7 @@ fn rule(key: &str, whose: &str, usd: u32) -> String {
 fn rolled_out(rules: &str) -> Home {
     let home = Home::with_sandbox(&config(100, rules));
     home.run("bootstrap").code(0);
+    home.run("sandbox verify billing@example.com").code(0);
     home.run("deploy").code(0);
     home
 }
@@ -75,6 +76,7 @@ fn a_changed_default_leaves_overrides_as_they_are() {
     home.config(&config(150, &rule("ou", "Root/Production/Payments", 300)));
     home.run("deploy").code(0);
     home.run("bootstrap").code(0);
+    home.run("sandbox verify billing@example.com").code(0);
     assert_eq!(account(&home, "payments-prod")["effective"], 300.0);
     assert_eq!(account(&home, "prod-web")["effective"], 150.0);
     // The listing alone tells every override afterwards.
@@ -117,6 +119,7 @@ fn a_moved_account_gets_the_threshold_of_its_new_place() {
 fn failures_inside_the_tolerance_are_told_apart_and_taken_up_again() {
     let home = Home::with_sandbox(&config(100, ""));
     home.run("bootstrap").code(0);
+    home.run("sandbox verify billing@example.com").code(0);
     home.run("sandbox fail account payments-prod denied_by_a_service_control_policy")
         .code(0);
     let ended = home.run("deploy --tolerance 2").code(3);
@@ -140,6 +143,7 @@ fn failures_inside_the_tolerance_are_told_apart_and_taken_up_again() {
 fn a_failure_beyond_the_tolerance_ends_with_one() {
     let home = Home::with_sandbox(&config(100, ""));
     home.run("bootstrap").code(0);
+    home.run("sandbox verify billing@example.com").code(0);
     home.run("sandbox fail account payments-prod something").code(0);
     let ended = home.run("deploy --tolerance 0").code(1);
     assert!(ended.stderr.contains("beyond its tolerance"), "{}", ended.stderr);
@@ -149,6 +153,7 @@ fn a_failure_beyond_the_tolerance_ends_with_one() {
 fn throttling_and_lost_answers_change_nothing_about_the_end() {
     let home = Home::with_sandbox(&config(100, &rule("ou", "Root/Production/Payments", 300)));
     home.run("bootstrap").code(0);
+    home.run("sandbox verify billing@example.com").code(0);
     home.run("sandbox fail throttle 30%").code(0);
     home.run("sandbox fail drop 10%").code(0);
     home.run("deploy").code(0);
@@ -165,6 +170,7 @@ fn a_run_that_died_at_any_call_is_finished_by_the_next() {
          [mail]\nfrom = \"billing@example.com\"\n",
     );
     home.run("bootstrap").code(0);
+    home.run("sandbox verify billing@example.com").code(0);
     let world = home.path().join("sandbox.json");
     let bootstrapped = std::fs::read(&world).expect("the sandbox");
     let operations = |home: &Home| {
@@ -217,6 +223,7 @@ fn an_alarm_deleted_by_hand_is_mended_by_recreating_the_instance() {
         ended.stdout.contains("payments-prod") && ended.stdout.contains("--recreate"),
         "{ended:?}"
     );
+    home.run(&format!("deploy --recreate {id}")).code(2);
     home.run(&format!("deploy --recreate {id} --yes")).code(0);
     assert_eq!(account(&home, "payments-prod")["effective"], 700.0);
     home.run("status --check").code(0);

@@ -8,7 +8,7 @@ use crate::support::home::Home;
 
 const CONFIG: &str = "[alarm]\nthreshold = 50\n[mail]\nfrom = \"billing@example.com\"\n";
 const ROLLED_OUT: &str = "[alarm]\nthreshold = 50\n[deploy]\nous = [\"Production\"]\n\
-                          [mail]\nfrom = \"billing@example.com\"\n";
+                          [status]\ndrift-every = \"never\"\n[mail]\nfrom = \"billing@example.com\"\n";
 
 /// How many mails lie in the outbox.
 fn mails(home: &Home) -> usize {

@@ -266,6 +266,18 @@ impl Iam for Sandbox {
 
     async fn denied_actions(&self, simulation: &Simulation) -> Result<Vec<String>> {
         self.call(SIMULATE_PRINCIPAL_POLICY, |world| {
+            // It takes several where they have the same kinds of resource, which isn't known here (AWS-FACTS 11).
+            if simulation.actions.len() > 1 {
+                return Err(ServiceError::new(
+                    SIMULATE_PRINCIPAL_POLICY,
+                    Kind::Invalid,
+                    "InvalidInput",
+                    format!(
+                        "Invalid Input Actions: [{}] require different authorization information.",
+                        simulation.actions.join("] and [")
+                    ),
+                ));
+            }
             let role = world.iam.by_arn(&simulation.principal);
             let mut context = RequestContext::default();
             for (key, value) in &simulation.context {

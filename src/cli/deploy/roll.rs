@@ -186,8 +186,12 @@ impl Deploy<'_> {
         Options {
             prune: self.args.prune && index + 1 == self.parts.len(),
             recreate: self.recreate.clone(),
-            reach: self.parts.get(index).map_or(Reach::Accounts, |part| part.reach),
+            reach: match self.parts.get(index) {
+                Some(part) if !self.args.instances_only => part.reach,
+                _ => Reach::Accounts,
+            },
             all_instances: self.args.all_instances,
+            instances_only: self.args.instances_only,
             given_up: given_up.clone(),
         }
     }
@@ -260,6 +264,12 @@ impl Deploy<'_> {
         let name = &self.context.config.deploy.stack_set;
         let mut observed = observe::stack_set::observe(services, name).await?;
         checks::ours(observed.stack_set.as_ref())?;
+        if self.args.instances_only && observed.stack_set.is_none() {
+            return Err(Error::failed(format!(
+                "there is no StackSet {name} yet, and with --instances-only none is made"
+            ))
+            .hint("whoever may make it (`billctl policy deploy`) runs `billctl deploy` without it once"));
+        }
         observe::stack_set::read_overrides(services, name, &mut observed, |account| {
             self.args.all_instances || desired.iter().any(|desired| desired.accounts.contains_key(&account))
         })
@@ -295,8 +305,20 @@ impl Deploy<'_> {
             };
             self.print(waves, Some(&result))?;
         } else {
+            let clean = failures.is_none() && !progress.failed && progress.detached.is_none();
             if let Some(failures) = failures {
                 say!("{failures}")?;
+            }
+            if clean && !waves.is_empty() && !self.context.global.quiet {
+                let counts = waves.counts();
+                say!(
+                    "done: {} created, {} changed, {} repaired, {} removed. next: `billctl status` shows what is true \
+                     everywhere",
+                    counts.create,
+                    counts.change,
+                    counts.repair,
+                    counts.remove
+                )?;
             }
             if let Some(id) = &progress.detached {
                 say!(

@@ -105,7 +105,7 @@ pub(super) fn trusted_access(access: &Result<OrganizationsAccess>) -> Check {
     const NAME: &str = "trusted-access";
     match access {
         Ok(OrganizationsAccess::Enabled) => Check::ok(NAME, "StackSets may act in the organisation"),
-        Ok(OrganizationsAccess::Disabled) => Check::failed(NAME, "off for StackSets")
+        Ok(OrganizationsAccess::Disabled) => Check::to_do(NAME, "off for StackSets")
             .cure("`billctl bootstrap` switches it on (aws cloudformation activate-organizations-access)"),
         Ok(OrganizationsAccess::DisabledPermanently) => {
             Check::failed(NAME, "off for StackSets for good").cure("ask AWS Support to allow it again")

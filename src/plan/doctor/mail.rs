@@ -61,7 +61,7 @@ pub(super) fn identity(config: &Config, identity: &Result<Option<EmailIdentity>>
                 check.cure(records(found, "DKIM"))
             }
         }
-        Ok(None) => Check::warning(NAME, format!("{name} is not known to SES yet"))
+        Ok(None) => Check::to_do(NAME, format!("{name} is not known to SES yet"))
             .cure("`billctl bootstrap` makes it, and says how to verify it"),
         Err(error) => Check::unread(NAME, error),
     }
@@ -117,7 +117,7 @@ pub(super) fn mail_from(config: &Config, identity: &Result<Option<EmailIdentity>
                 .cure(records(found, "MAIL FROM")),
             }
         }
-        Ok(Some(_)) => Check::warning(NAME, format!("{wanted} is not set")).cure("`billctl bootstrap` sets it"),
+        Ok(Some(_)) => Check::to_do(NAME, format!("{wanted} is not set")).cure("`billctl bootstrap` sets it"),
         Ok(None) => Check::skipped(NAME, "needs the identity"),
         Err(error) => Check::unread(NAME, error),
     }

@@ -31,6 +31,8 @@ pub enum Verdict {
     Ok,
     /// Something will be missing or can't be told.
     Warning,
+    /// Not there yet, and the next command makes it.
+    ToDo,
     /// billctl can't do its work like this.
     Failed,
     /// Not looked at, because something that it needs failed before.
@@ -49,6 +51,9 @@ pub struct Check {
     /// What to do: a command, or a place in a console.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cure: Option<String>,
+    /// Whether it is about what the config says, so that a config's defaults can't stand in for it.
+    #[serde(skip)]
+    by_config: bool,
 }
 
 impl Check {
@@ -58,7 +63,17 @@ impl Check {
             verdict,
             finding: finding.into(),
             cure: None,
+            by_config: false,
         }
+    }
+
+    fn to_do(name: &'static str, finding: impl Into<String>) -> Self {
+        Self::new(name, Verdict::ToDo, finding)
+    }
+
+    const fn by_config(mut self) -> Self {
+        self.by_config = true;
+        self
     }
 
     fn ok(name: &'static str, finding: impl Into<String>) -> Self {
@@ -146,7 +161,7 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
         ),
         access::organization(config, &readings.organization),
         access::all_features(&readings.organization),
-        access::account(config, readings),
+        access::account(config, readings).by_config(),
         access::trusted_access(&readings.access),
     ];
     // Charges and mail are the management account's; a delegated administrator sees none of them.
@@ -161,17 +176,17 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
         charges::account_series(&readings.series, &readings.billing_alerts),
         charges::own_series(&readings.series, &readings.organization),
         charges::member_series(&readings.series, &readings.tree),
-        members::access(config, &readings.members),
-        members::data(&readings.members),
-        members::alarms(config, &readings.members, &readings.organization),
-        members::owners(config, &readings.members),
+        members::access(config, &readings.members).by_config(),
+        members::data(&readings.members).by_config(),
+        members::alarms(config, &readings.members, &readings.organization).by_config(),
+        members::owners(config, &readings.members).by_config(),
         mail::ses_account(&readings.ses),
         mail::ses_quota(&readings.ses, &readings.tree),
-        mail::identity(config, &readings.identity),
-        mail::dkim(config, &readings.identity),
-        mail::mail_from(config, &readings.identity),
-        operations::operations(&readings.hearing),
-        names::collisions(&readings.things),
+        mail::identity(config, &readings.identity).by_config(),
+        mail::dkim(config, &readings.identity).by_config(),
+        mail::mail_from(config, &readings.identity).by_config(),
+        operations::operations(&readings.hearing).by_config(),
+        names::collisions(&readings.things).by_config(),
     ];
     checks.extend(payer.into_iter().map(|check| match elsewhere {
         Some(management) => Check::skipped(
@@ -181,8 +196,8 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
         None => check,
     }));
     checks.extend([
-        names::stack_set(config, &readings.stack_set),
-        names::targets(config, &readings.tree),
+        names::stack_set(config, &readings.stack_set).by_config(),
+        names::targets(config, &readings.tree).by_config(),
         names::instances_quota(&readings.tree),
         names::dashboard_quota(&readings.tree),
         access::permissions(&readings.denied),
@@ -192,23 +207,8 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
 
 /// What is left of the checks where there is no config to use: those that depend on it were not looked at.
 pub fn without_config(checks: &mut Vec<Check>, fault: String, cure: Option<String>) {
-    /// Checks that a config's defaults can't stand in for.
-    const DEPEND: [&str; 12] = [
-        "account",
-        "member-access",
-        "member-data",
-        "member-alarms",
-        "owner-tags",
-        "identity",
-        "dkim",
-        "mail-from",
-        "operations",
-        "names",
-        "stack-set",
-        "targets",
-    ];
     for check in checks.iter_mut() {
-        if DEPEND.contains(&check.name) && check.verdict != Verdict::Skipped {
+        if check.by_config && check.verdict != Verdict::Skipped {
             *check = Check::skipped(check.name, "needs a config");
         }
     }
@@ -217,6 +217,32 @@ pub fn without_config(checks: &mut Vec<Check>, fault: String, cure: Option<Strin
         0,
         failed.cure(cure.unwrap_or_else(|| "mend what is reported above".to_owned())),
     );
+}
+
+/// What to do next.
+pub fn next(readings: &Readings, checks: &[Check]) -> &'static str {
+    let failed = |name: &str| {
+        let mut of_name = checks.iter().filter(|check| check.name == name);
+        of_name.any(|check| check.verdict == Verdict::Failed)
+    };
+    if failed("config") {
+        return "`billctl init` writes a config from the organisation; or mend the one that is there";
+    }
+    let to_do = checks.iter().any(|check| check.verdict == Verdict::ToDo);
+    let bootstrapped = !to_do && readings.things.iter().all(|(_, thing)| !matches!(thing, Ok(None)));
+    // A sender is verified by its owner, whatever else goes on.
+    let others = checks
+        .iter()
+        .any(|check| check.verdict == Verdict::Failed && check.name != "identity");
+    match (others, bootstrapped, &readings.stack_set) {
+        (true, ..) => "mend what failed, from the top, and run `billctl doctor` again",
+        (false, false, _) => "`billctl bootstrap --plan` shows what it will make, `billctl bootstrap` makes it",
+        (false, true, _) if failed("identity") => "verify the sender as said above; until then no mail can leave",
+        (false, true, Ok(None)) => {
+            "`billctl deploy --plan` shows which accounts get an alarm, `billctl deploy` gives it to them"
+        }
+        (false, true, _) => "`billctl status` shows what is true everywhere",
+    }
 }
 
 /// The members that can spend, without the management account.

@@ -151,6 +151,8 @@ pub struct Options {
     pub given_up: BTreeSet<AccountId>,
     /// A change of the StackSet takes every instance along, also those that the run isn't about.
     pub all_instances: bool,
+    /// The StackSet itself is neither made nor changed in anything.
+    pub instances_only: bool,
 }
 
 /// How much of the StackSet itself a run may change.
@@ -199,7 +201,7 @@ impl SetPlan {
                 left: wanted,
             };
         }
-        let mut spec = desired.spec.clone();
+        let mut spec = stack_set::keeping_tags(desired.spec.clone(), live);
         if options.reach != Reach::Everything {
             let as_it_is = stack_set::as_it_is(live);
             spec.auto_deployment = as_it_is.auto_deployment;
@@ -235,7 +237,7 @@ impl SetPlan {
         let default = |change: &&FieldChange| change.field == stack_set::DEFAULT_THRESHOLD;
         if let Some(change) = self.left.iter().find(default) {
             notes.push(format!(
-                "the StackSet's default threshold stays {}, which new accounts get: a deploy without --ou and --account \
+                "the StackSet's default threshold stays {}, which new accounts get: a deploy of everything \
                  makes it {}",
                 change.before.as_deref().unwrap_or("as it is"),
                 change.after.as_deref().unwrap_or("what config says"),
@@ -250,7 +252,7 @@ impl SetPlan {
         if !others.is_empty() {
             notes.push(format!(
                 "the StackSet differs from config ({}) and stays as it is, for a change of it concerns all of its \
-                 {instances} instances: a deploy without --ou and --account makes it, or --all-instances",
+                 {instances} instances: a deploy of everything makes it, or --all-instances",
                 others.join(", ")
             ));
         }
@@ -363,7 +365,7 @@ pub fn plan(desired: &Desired, observed: &Observed, organization: &Organization,
     builder.removals(&accounts, &mut steps);
     builder.creations(&accounts, targets, &mut steps);
     // A switch for operations to come, so it waits for a run that has one: it is no reason for a write by itself.
-    if live.is_some_and(|live| !live.managed_execution) && !steps.is_empty() {
+    if live.is_some_and(|live| !live.managed_execution) && !steps.is_empty() && !options.instances_only {
         steps.insert(0, Step::EnableManagedExecution);
     }
 

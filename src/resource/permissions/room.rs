@@ -60,7 +60,11 @@ impl Room {
                 _ => Self::StackSet,
             },
             Service::CloudWatch => match operation {
-                cloudwatch::GET_METRIC_DATA | cloudwatch::LIST_METRICS => Self::Everywhere,
+                // AWS's own documents disagree on whether it can be allowed on single alarms (`alarm:*` is what always
+                // works), and who may list the account's alarms learns little.
+                cloudwatch::DESCRIBE_ALARMS | cloudwatch::GET_METRIC_DATA | cloudwatch::LIST_METRICS => {
+                    Self::Everywhere
+                }
                 _ => Self::Alarms,
             },
             Service::EventBridge => match operation {
@@ -79,7 +83,8 @@ impl Room {
                 _ => Self::Everywhere,
             },
             Service::SesV2 => match operation {
-                sesv2::GET_ACCOUNT => Self::Everywhere,
+                // Which addresses SES's sandbox lets be written to is seen by their identities.
+                sesv2::GET_ACCOUNT | sesv2::GET_EMAIL_IDENTITY => Self::Everywhere,
                 // Editions of the Service Authorization Reference differ on whether these two know resources.
                 sesv2::CREATE_CONFIGURATION_SET | sesv2::CREATE_EMAIL_IDENTITY => Self::Region,
                 _ => Self::Mail,
@@ -154,7 +159,18 @@ impl<'a> Places<'a> {
     pub(super) fn resources(&self, room: Room) -> Vec<String> {
         let names = &self.config.names;
         let stack_set = &self.config.deploy.stack_set;
-        let set = |kind: &str| self.regional("cloudformation", &format!("{kind}/{stack_set}")) + ":*";
+        // With service-managed permissions a StackSet is the management account's, also a delegated administrator's
+        // (AWS-FACTS 11).
+        let owner = match self.config.call_as {
+            CallAs::Own => self.account.as_str(),
+            CallAs::DelegatedAdmin => "*",
+        };
+        let set = |kind: &str| {
+            format!(
+                "arn:aws:cloudformation:{REGION}:{owner}:{kind}/{}:*",
+                literal(stack_set)
+            )
+        };
         match room {
             Room::Everywhere | Room::Region | Room::TrustedAccess => vec!["*".to_owned()],
             Room::StackSet => vec![set("stackset")],

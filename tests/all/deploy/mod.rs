@@ -26,6 +26,7 @@ pub fn config(ous: &[&str], default: u32, rules: &[(&str, &str, u32)]) -> String
 pub fn bootstrapped(config: &str) -> Home {
     let home = Home::with_sandbox(config);
     home.run("bootstrap").code(0);
+    home.run("sandbox verify billing@example.com").code(0);
     home
 }
 

@@ -41,6 +41,9 @@ pub struct State {
     pub production_access: bool,
     /// Whether identities get verified a few minutes after they were made, as if somebody did what SES asks for.
     pub verifies: bool,
+    /// Whether AWS has switched sending off for the account.
+    #[serde(default)]
+    pub sending_off: bool,
     identities: BTreeMap<String, Identity>,
     templates: BTreeMap<String, EmailTemplate>,
     sets: BTreeMap<String, Set>,
@@ -55,6 +58,7 @@ impl Default for State {
         Self {
             production_access: true,
             verifies: true,
+            sending_off: false,
             identities: BTreeMap::new(),
             templates: BTreeMap::new(),
             sets: BTreeMap::new(),
@@ -184,7 +188,7 @@ impl SesV2 for Sandbox {
             let since = world.now - SignedDuration::from_hours(24);
             Ok(SesAccount {
                 production_access: world.sesv2.production_access,
-                sending_enabled: true,
+                sending_enabled: !world.sesv2.sending_off,
                 max_24_hour_send,
                 sent_last_24_hours: world.sesv2.accepted_since(since) as f64,
                 max_send_rate,

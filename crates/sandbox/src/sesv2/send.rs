@@ -252,6 +252,15 @@ fn check_quota(world: &World) -> Result<()> {
 
 /// Sends a mail: answers its message id. What can't be rendered is taken all the same, and told in an event only.
 pub(crate) fn send(world: &mut World, request: &SendRequest) -> Result<String> {
+    if world.sesv2.sending_off {
+        let message = "Email sending is disabled for this account.";
+        return Err(ServiceError::new(
+            SEND_EMAIL,
+            Kind::Other,
+            "SendingPausedException",
+            message,
+        ));
+    }
     check_addresses(world, request)?;
     if let Some(set) = &request.configuration_set {
         super::configuration_set(world, SEND_EMAIL, set)?;

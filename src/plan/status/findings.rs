@@ -1,0 +1,349 @@
+//! What isn't as it should be, each with what to do about it; and what wasn't looked at, so that nothing is claimed of it.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Coverage, MembersStatus};
+use crate::plan::billing::Plan;
+use crate::plan::probe::{ProbeFinding, Probes};
+use crate::resource::mail_setup::MailSetup;
+use billctl_core::model::AccountId;
+
+/// Something that isn't as it should be: `--check` fails on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Which kind: part of the JSON answer.
+    pub kind: &'static str,
+    /// What was found, in a few words; may hold names from outside.
+    pub what: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl Finding {
+    fn new(kind: &'static str, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            kind,
+            what: what.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+/// Whom SES's sandbox doesn't let be written to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Reach {
+    /// Covered accounts whose owners' addresses aren't verified, so that their mails are refused.
+    pub unreachable: Vec<AccountId>,
+    /// Covered accounts that weren't looked at.
+    pub not_looked_at: usize,
+}
+
+/// What is known of the billing side.
+#[derive(Debug)]
+pub enum BillingSide<'a> {
+    /// It was read.
+    Read {
+        /// What `bootstrap` would change.
+        plan: &'a Plan,
+        /// What is left to do before a mail can go out.
+        mail: &'a MailSetup,
+        /// Mails in the last 24 hours.
+        sent_last_24_hours: f64,
+        /// In SES's sandbox: whom it doesn't let be written to; what stood in the way of finding out.
+        reach: Option<Result<&'a Reach, &'a str>>,
+        /// Executions of the notifier that failed after the last that told somebody.
+        failed: usize,
+        /// Messages in the dead-letter queue.
+        waiting: u64,
+        /// Those of billctl's alarms on its own health that are on.
+        alarms: Vec<&'a str>,
+    },
+    /// It could not be read.
+    Unread,
+    /// It is in another account.
+    NotHere,
+}
+
+/// All that was looked at.
+#[derive(Debug)]
+pub struct Looked<'a> {
+    /// Now.
+    pub now: Timestamp,
+    /// The members.
+    pub members: &'a MembersStatus,
+    /// What looking into them told, where that was wanted.
+    pub probe: Option<&'a Probes>,
+    /// The billing side.
+    pub billing: BillingSide<'a>,
+}
+
+impl Looked<'_> {
+    /// Everything that isn't as it should be.
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut found = self.accounts();
+        found.extend(self.stack_set());
+        found.extend(self.drift());
+        found.extend(self.probed());
+        self.billing(&mut found);
+        found
+    }
+
+    fn accounts(&self) -> Vec<Finding> {
+        let members = self.members;
+        let mut found: Vec<Finding> = [
+            (Coverage::Missing, "`billctl deploy` creates what is missing"),
+            (
+                Coverage::Failed,
+                "mend what CloudFormation says of them (`--format json`: `reason`), then `billctl deploy`",
+            ),
+            (Coverage::Outdated, "`billctl deploy` takes them up"),
+            (Coverage::WrongThreshold, "`billctl deploy` puts them right"),
+            (Coverage::Drifted, "`billctl deploy --repair` makes their stacks anew"),
+            (
+                Coverage::Stray,
+                "add their OU to `[deploy] ous`, or `billctl deploy --prune` removes them",
+            ),
+            (
+                Coverage::NoData,
+                "the billing account has no charges for them, so their alarms can't go off: `billctl doctor` looks for \
+                 the cause",
+            ),
+        ]
+        .into_iter()
+        .filter(|(coverage, _)| members.count(*coverage) > 0)
+        .map(|(coverage, remedy)| {
+            let what = format!("{} {}", members.count(coverage), coverage.word());
+            Finding::new(coverage.kind(), what, remedy)
+        })
+        .collect();
+        if members.no_charges {
+            let remedy = "`billctl doctor` looks for the cause";
+            found.push(Finding::new("no-charges", "no alarm has data", remedy));
+        }
+        if members.untold() > 0 {
+            let what = format!("{} above the limit without anybody told", members.untold());
+            found.push(Finding::new(
+                "untold",
+                what,
+                "`billctl spend --tell` tells them; the likely cause of each stands below",
+            ));
+        }
+        found
+    }
+
+    fn stack_set(&self) -> Option<Finding> {
+        let members = self.members;
+        let name = &members.stack_set;
+        if !members.exists {
+            let what = format!("StackSet {name} does not exist yet");
+            return Some(Finding::new("no-stack-set", what, "`billctl deploy` makes it"));
+        }
+        if members.changes.is_empty() {
+            return None;
+        }
+        let fields: Vec<&str> = members.changes.iter().map(|change| change.field.as_str()).collect();
+        let what = format!("StackSet {name} differs from config in {}", fields.join(", "));
+        Some(Finding::new("stack-set-differs", what, "`billctl deploy` updates it"))
+    }
+
+    fn drift(&self) -> Vec<Finding> {
+        const LOOK: &str = "`billctl status --drift`, or with `--check`, looks";
+        let drift = &self.members.drift;
+        let mut found = Vec::new();
+        // While an operation works on the StackSet, nobody can look.
+        if drift.due && self.members.operations.is_empty() {
+            let what = format!("drift was {}", self.drift_looked());
+            found.push(Finding::new("drift-due", what, LOOK));
+        }
+        if drift.unknown > 0 {
+            let what = format!("drift of {} couldn't be looked for", accounts(drift.unknown));
+            let remedy = "CloudFormation says why: `billctl status --drift`";
+            found.push(Finding::new("drift-unknown", what, remedy));
+        }
+        found
+    }
+
+    /// When drift was looked for, in words that fit after "drift was".
+    pub fn drift_looked(&self) -> String {
+        match self.members.drift.last {
+            Some(last) => format!("last looked for {}", ago(last, self.now)),
+            None => "never looked for".to_owned(),
+        }
+    }
+
+    fn probed(&self) -> Option<Finding> {
+        let probe = self.probe.filter(|probe| probe.has_findings())?;
+        let wrong = probe.accounts.iter().filter(|one| !one.findings.is_empty());
+        let what = format!("{} of those looked into", accounts(wrong.count()));
+        let silent = probe.count(ProbeFinding::NoData);
+        let remedy = match silent {
+            0 => "`billctl deploy --repair` makes their stacks anew",
+            _ => {
+                "`billctl deploy --repair` makes stacks anew; where there is no data, `billctl spend --tell` hourly covers them"
+            }
+        };
+        Some(Finding::new("probe", what, remedy))
+    }
+
+    fn billing(&self, found: &mut Vec<Finding>) {
+        let BillingSide::Read {
+            plan,
+            mail,
+            sent_last_24_hours,
+            reach,
+            failed,
+            waiting,
+            alarms,
+        } = &self.billing
+        else {
+            if matches!(self.billing, BillingSide::Unread) {
+                let what = "the billing side could not be read";
+                found.push(Finding::new("billing-unread", what, "AWS's answer is below"));
+            }
+            return;
+        };
+        if !plan.is_empty() {
+            let what = "the billing side differs";
+            found.push(Finding::new(
+                "billing-differs",
+                what,
+                "`billctl bootstrap` puts it right",
+            ));
+        }
+        if mail.verified == Some(false) {
+            let remedy = match mail.is_domain {
+                true => "publish the DNS records that `billctl bootstrap` prints",
+                false => "open the link in the mail that AWS sent there; `billctl bootstrap` says more",
+            };
+            let what = format!("no mail can leave: {} isn't verified in SES", mail.identity);
+            found.push(Finding::new("sender-unverified", what, remedy));
+        }
+        if mail.sending_paused {
+            let remedy = "the SES console says why: Account dashboard";
+            found.push(Finding::new(
+                "sending-off",
+                "no mail can leave: SES has sending switched off",
+                remedy,
+            ));
+        }
+        if mail.daily_quota.is_some_and(|quota| *sent_last_24_hours >= quota) {
+            let what = "SES's quota for 24 hours is used up";
+            found.push(Finding::new(
+                "quota-used-up",
+                what,
+                "ask for a higher one in the SES console",
+            ));
+        }
+        if let Some(Ok(reach)) = reach
+            && !reach.unreachable.is_empty()
+        {
+            let what = format!(
+                "SES's sandbox lets no mail to the owners of {}",
+                accounts(reach.unreachable.len())
+            );
+            let remedy = "ask for production access in the SES console, or verify their addresses";
+            found.push(Finding::new("owners-unreachable", what, remedy));
+        }
+        if *failed > 0 {
+            let what = format!(
+                "{} of the notifier failed since it last told somebody",
+                executions(*failed)
+            );
+            found.push(Finding::new(
+                "mails-failed",
+                what,
+                "mend what is said below, then `billctl resend`",
+            ));
+        }
+        if *waiting > 0 {
+            let what = match waiting {
+                1 => "1 message lies in the dead-letter queue".to_owned(),
+                more => format!("{more} messages lie in the dead-letter queue"),
+            };
+            found.push(Finding::new(
+                "queue",
+                what,
+                "mend what is said below, then `billctl resend`",
+            ));
+        }
+        if !alarms.is_empty() {
+            let what = format!("{} on", alarms.join(" and "));
+            found.push(Finding::new(
+                "health-alarm",
+                what,
+                "it goes off again by itself once its cause is gone",
+            ));
+        }
+    }
+
+    /// What nothing is claimed of, in a few words each.
+    pub fn not_looked_at(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        if matches!(self.billing, BillingSide::NotHere) {
+            left.push("the billing side".to_owned());
+        }
+        if let BillingSide::Read { reach: Some(reach), .. } = &self.billing {
+            match reach {
+                Ok(reach) if reach.not_looked_at > 0 => left.push(format!(
+                    "whether SES's sandbox lets mails to the owners of {}",
+                    accounts(reach.not_looked_at)
+                )),
+                Ok(_) => {}
+                Err(_) => left.push("whether SES's sandbox lets mails to the owners".to_owned()),
+            }
+        }
+        let unread = self.members.count(Coverage::ThresholdUnread);
+        if unread > 0 {
+            left.push(format!("the thresholds of {}", accounts(unread)));
+        }
+        left.extend(self.members.not_looked_at.iter().cloned());
+        left
+    }
+}
+
+fn accounts(count: usize) -> String {
+    match count {
+        1 => "1 account".to_owned(),
+        more => format!("{more} accounts"),
+    }
+}
+
+fn executions(count: usize) -> String {
+    match count {
+        1 => "1 execution".to_owned(),
+        more => format!("{more} executions"),
+    }
+}
+
+/// How long ago that was, in its largest unit.
+fn ago(at: Timestamp, now: Timestamp) -> String {
+    let seconds = now.duration_since(at).as_secs().max(0);
+    let (count, unit) = match seconds {
+        ..120 => return "just now".to_owned(),
+        120..7_200 => (seconds / 60, "minutes"),
+        7_200..172_800 => (seconds / 3_600, "hours"),
+        _ => (seconds / 86_400, "days"),
+    };
+    format!("{count} {unit} ago")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_told_in_its_largest_unit() {
+        let now: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
+        for (at, said) in [
+            ("2026-11-23T11:59:00Z", "just now"),
+            ("2026-11-23T10:30:00Z", "90 minutes ago"),
+            ("2026-11-22T12:00:00Z", "24 hours ago"),
+            ("2026-11-14T06:00:00Z", "9 days ago"),
+            // A clock that is behind AWS's.
+            ("2026-11-23T12:05:00Z", "just now"),
+        ] {
+            assert_eq!(ago(at.parse().unwrap(), now), said);
+        }
+    }
+}
