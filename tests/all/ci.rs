@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use yaml_serde::Value;
 
-use crate::stage::{Stage, texts};
+use crate::support::home::{Ended, Home};
 
 const GITHUB: &str = include_str!("../../docs/ci/github.yml");
 const GITHUB_TELL: &str = include_str!("../../docs/ci/github-tell.yml");
@@ -19,23 +19,23 @@ const CONFIG: &str = "[alarm]\nthreshold = 100\n[deploy]\nous = [\"Production\"]
 
 /// A runner: the sandbox behind a `billctl` on the path, and everything else that the jobs call only noted.
 struct Runner {
-    stage: Stage,
+    home: Home,
 }
 
 impl Runner {
     fn new() -> Self {
-        let stage = Stage::demo();
-        stage.config(CONFIG);
-        fs::create_dir(stage.path("bin")).unwrap();
-        let runner = Self { stage };
+        let home = Home::demo();
+        home.config(CONFIG);
+        fs::create_dir(home.file("bin")).unwrap();
+        let runner = Self { home };
         let real = assert_cmd::cargo::cargo_bin!("billctl");
-        let sandbox = runner.stage.path("sandbox.json");
+        let sandbox = runner.home.file("sandbox.json");
         runner.program(
             "billctl",
             &format!("exec {} --sandbox={} \"$@\"", real.display(), sandbox.display()),
         );
         for other in ["gh", "cargo", "curl"] {
-            let log = runner.stage.path(other);
+            let log = runner.home.file(other);
             // A body given as a file is kept, as it was when it was sent.
             runner.program(other, &format!("echo \"$@\" >> {0}; cat plan.md >> {0}", log.display()));
         }
@@ -43,25 +43,25 @@ impl Runner {
     }
 
     fn program(&self, name: &str, script: &str) {
-        let path = self.stage.path("bin").join(name);
+        let path = self.home.file("bin").join(name);
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// Runs a job's script as the runner does: a shell that ends at the first failure.
-    fn run(&self, script: &str, env: &BTreeMap<&str, String>) -> Output {
-        Command::new("bash")
+    fn run(&self, script: &str, env: &BTreeMap<&str, String>) -> Ended {
+        let output = Command::new("bash")
             .args(["-e", "-o", "pipefail", "-c", script])
             .env_clear()
-            .env("PATH", format!("{}:/usr/bin:/bin", self.stage.path("bin").display()))
+            .env("PATH", format!("{}:/usr/bin:/bin", self.home.file("bin").display()))
             .envs(env)
-            .current_dir(self.stage.path(""))
-            .output()
-            .unwrap()
+            .current_dir(self.home.path())
+            .output();
+        Ended::from(output.unwrap())
     }
 
     fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.stage.path(name)).unwrap_or_default()
+        fs::read_to_string(self.home.file(name)).unwrap_or_default()
     }
 }
 
@@ -77,14 +77,14 @@ fn texts_of<'a>(value: &'a Value, key: &str) -> Vec<&'a str> {
 fn the_github_workflow_plans_deploys_and_checks() {
     let workflow: Value = yaml_serde::from_str(GITHUB).unwrap();
     let runner = Runner::new();
-    runner.stage.succeeds(&["bootstrap"]);
-    let summary = runner.stage.path("summary.md");
+    runner.home.succeeds(&["bootstrap"]);
+    let summary = runner.home.file("summary.md");
     let env = BTreeMap::from([
         ("GITHUB_STEP_SUMMARY", summary.display().to_string()),
         ("PULL_REQUEST", "7".to_owned()),
         ("CI", "true".to_owned()),
     ]);
-    let run = |job: &str| -> Vec<Output> {
+    let run = |job: &str| -> Vec<Ended> {
         let steps = workflow["jobs"][job]["steps"].as_sequence().unwrap();
         let scripts = steps.iter().filter_map(|step| step["run"].as_str());
         scripts.map(|script| runner.run(script, &env)).collect()
@@ -92,7 +92,7 @@ fn the_github_workflow_plans_deploys_and_checks() {
 
     let plan = run("plan");
     for output in &plan {
-        assert!(output.status.success(), "{:?}", texts(output));
+        assert!(output.code == 0, "{:?}", output.texts());
     }
     let comment = runner.read("gh");
     assert!(
@@ -103,9 +103,9 @@ fn the_github_workflow_plans_deploys_and_checks() {
     assert!(runner.read("cargo").is_empty(), "billctl was there already");
 
     let deploy = run("deploy");
-    assert!(deploy.last().unwrap().status.success(), "{deploy:?}");
+    assert!(deploy.last().unwrap().code == 0, "{deploy:?}");
     let check = run("check");
-    assert!(check.last().unwrap().status.success(), "{check:?}");
+    assert!(check.last().unwrap().code == 0, "{check:?}");
     let summary = runner.read("summary.md");
     for part in ["to create", "covered"] {
         assert!(summary.contains(part), "{part} in\n{summary}");
@@ -115,9 +115,9 @@ fn the_github_workflow_plans_deploys_and_checks() {
     assert_eq!(summary.matches(" to create, ").count(), 2, "{summary}");
 
     // A threshold that nobody rolled out: the nightly check is red, and says so where people look.
-    runner.stage.config(&CONFIG.replace("100", "250"));
+    runner.home.config(&CONFIG.replace("100", "250"));
     let check = run("check");
-    assert_eq!(check.last().unwrap().status.code(), Some(4), "{check:?}");
+    assert_eq!(check.last().unwrap().code, 4, "{check:?}");
     assert!(
         runner.read("summary.md").contains("the check found something"),
         "{}",
@@ -129,16 +129,16 @@ fn the_github_workflow_plans_deploys_and_checks() {
 fn the_hourly_workflow_tells_each_owner_once() {
     let workflow: Value = yaml_serde::from_str(GITHUB_TELL).unwrap();
     let runner = Runner::new();
-    runner.stage.config(&CONFIG.replace("100", "5"));
-    runner.stage.succeeds(&["bootstrap"]);
-    runner.stage.succeeds(&["sandbox", "advance", "48h"]);
+    runner.home.config(&CONFIG.replace("100", "5"));
+    runner.home.succeeds(&["bootstrap"]);
+    runner.home.succeeds(&["sandbox", "advance", "48h"]);
     let steps = workflow["jobs"]["tell"]["steps"].as_sequence().unwrap();
     let tell = || {
         let scripts = steps.iter().filter_map(|step| step["run"].as_str());
-        let ran: Vec<Output> = scripts.map(|script| runner.run(script, &BTreeMap::new())).collect();
+        let ran: Vec<Ended> = scripts.map(|script| runner.run(script, &BTreeMap::new())).collect();
         let last = ran.last().unwrap();
-        assert!(last.status.success(), "{:?}", texts(last));
-        texts(last).0
+        assert!(last.code == 0, "{:?}", last.texts());
+        last.texts().0
     };
     assert!(!tell().contains(", 0 told now"));
     assert!(tell().contains(", 0 told now"));
@@ -148,15 +148,15 @@ fn the_hourly_workflow_tells_each_owner_once() {
 fn a_plan_that_fails_is_commented_as_such() {
     let workflow: Value = yaml_serde::from_str(GITHUB).unwrap();
     let runner = Runner::new();
-    runner.stage.config("[mail]\nform = \"a@example.com\"\n");
+    runner.home.config("[mail]\nform = \"a@example.com\"\n");
     let env = BTreeMap::from([("PULL_REQUEST", "7".to_owned())]);
     let steps = workflow["jobs"]["plan"]["steps"].as_sequence().unwrap();
     let script = |name: &str| {
         let step = steps.iter().find(|step| step["name"] == name).unwrap();
         runner.run(step["run"].as_str().unwrap(), &env)
     };
-    assert_eq!(script("Plan").status.code(), Some(2));
-    assert!(script("Comment").status.success());
+    assert_eq!(script("Plan").code, 2);
+    assert!(script("Comment").code == 0);
     assert!(runner.read("gh").contains("failed: see the job's log"));
 }
 
@@ -164,13 +164,13 @@ fn a_plan_that_fails_is_commented_as_such() {
 fn the_gitlab_pipeline_plans_deploys_and_checks() {
     let pipeline: Value = yaml_serde::from_str(GITLAB).unwrap();
     let runner = Runner::new();
-    runner.stage.succeeds(&["bootstrap"]);
+    runner.home.succeeds(&["bootstrap"]);
     let env = BTreeMap::from([
-        ("CARGO_HOME", runner.stage.path("cargo-home").display().to_string()),
+        ("CARGO_HOME", runner.home.file("cargo-home").display().to_string()),
         ("AWS_ID_TOKEN", "token".to_owned()),
         (
             "AWS_WEB_IDENTITY_TOKEN_FILE",
-            runner.stage.path("token").display().to_string(),
+            runner.home.file("token").display().to_string(),
         ),
         ("CI_API_V4_URL", "https://gitlab.example.com/api/v4".to_owned()),
         ("CI_PROJECT_ID", "3".to_owned()),
@@ -183,7 +183,7 @@ fn the_gitlab_pipeline_plans_deploys_and_checks() {
             texts_of(&pipeline[job], "script"),
         ];
         let output = runner.run(&lines.concat().join("\n"), &env);
-        assert!(output.status.success(), "{job}: {:?}", texts(&output));
+        assert!(output.code == 0, "{job}: {:?}", output.texts());
     }
     let comment = runner.read("curl");
     assert!(
@@ -198,8 +198,8 @@ fn a_summary_that_cant_be_written_fails_nothing() {
     let runner = Runner::new();
     let env = BTreeMap::from([("GITHUB_STEP_SUMMARY", "/nowhere/summary".to_owned())]);
     let output = runner.run("billctl bootstrap --plan", &env);
-    let (_, err) = texts(&output);
-    assert!(output.status.success(), "{err}");
+    let (_, err) = output.texts();
+    assert!(output.code == 0, "{err}");
     assert!(err.contains("step summary /nowhere/summary can't be written"), "{err}");
 }
 

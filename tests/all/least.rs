@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use billctl::resource::permissions::Job;
 use billctl_core::service::{Service, member};
 
-use crate::stage::{Stage, texts};
+use crate::support::home::Home;
 
 fn actions(job: Job) -> BTreeSet<String> {
     job.operations()
@@ -17,25 +17,21 @@ fn actions(job: Job) -> BTreeSet<String> {
 }
 
 /// Denies everything that billctl knows and the job's policy doesn't allow.
-fn allow_only(stage: &Stage, job: Job) {
+fn allow_only(home: &Home, job: Job) {
     let all = actions(Job::Operator);
     let denied: BTreeSet<String> = all.difference(&actions(job)).cloned().collect();
-    stage.change(|world| world.faults.deny = denied);
+    home.change(|world| world.faults.deny = denied);
 }
 
 /// The actions that a command used, as `-v` lists its calls.
-fn used(stage: &Stage, arguments: &[&str]) -> BTreeSet<String> {
-    let output = stage.run(&[&["--yes", "-v"], arguments].concat());
-    let (out, err) = texts(&output);
+fn used(home: &Home, arguments: &[&str]) -> BTreeSet<String> {
+    let output = home.run(&[&["--yes", "-v"], arguments].concat());
+    let (out, err) = output.texts();
     assert!(
         !err.contains("AccessDenied"),
         "{arguments:?} was denied something:\n{out}\n{err}"
     );
-    assert!(
-        output.status.success(),
-        "{arguments:?}: {:?}\n{out}\n{err}",
-        output.status
-    );
+    assert!(output.code == 0, "{arguments:?}: {}\n{out}\n{err}", output.code);
     let all: Vec<_> = Job::Operator.operations().into_iter().collect();
     err.lines()
         .filter_map(|line| line.split_whitespace().next())
@@ -56,20 +52,20 @@ fn config(threshold: u32, ous: &str, more: &str) -> String {
 
 #[test]
 fn deploy_runs_under_its_policy_and_uses_all_of_it() {
-    let stage = Stage::demo();
-    stage.config(&config(100, "[\"Production\", \"Security\"]", ""));
-    stage.succeeds(&["--yes", "bootstrap"]);
-    allow_only(&stage, Job::Deploy);
+    let home = Home::demo();
+    home.config(&config(100, "[\"Production\", \"Security\"]", ""));
+    home.succeeds(&["--yes", "bootstrap"]);
+    allow_only(&home, Job::Deploy);
 
     let own = "[[threshold]]\nou = \"Production/Payments\"\nusd = ";
-    let mut called = used(&stage, &["deploy", "--plan"]);
-    called.extend(used(&stage, &["deploy"]));
-    stage.config(&config(120, "[\"Production\", \"Security\"]", &format!("{own}300")));
-    called.extend(used(&stage, &["deploy"]));
-    stage.config(&config(120, "[\"Production\", \"Security\"]", &format!("{own}400")));
-    called.extend(used(&stage, &["deploy"]));
-    stage.config(&config(120, "[\"Production\"]", &format!("{own}400")));
-    called.extend(used(&stage, &["deploy", "--prune"]));
+    let mut called = used(&home, &["deploy", "--plan"]);
+    called.extend(used(&home, &["deploy"]));
+    home.config(&config(120, "[\"Production\", \"Security\"]", &format!("{own}300")));
+    called.extend(used(&home, &["deploy"]));
+    home.config(&config(120, "[\"Production\", \"Security\"]", &format!("{own}400")));
+    called.extend(used(&home, &["deploy"]));
+    home.config(&config(120, "[\"Production\"]", &format!("{own}400")));
+    called.extend(used(&home, &["deploy", "--prune"]));
 
     let rest: Vec<String> = actions(Job::Deploy).difference(&called).cloned().collect();
     // Only from a delegated administrator; with --stop; where accounts failed; where overrides can't be told.
@@ -87,27 +83,27 @@ fn deploy_runs_under_its_policy_and_uses_all_of_it() {
 
 #[test]
 fn looking_runs_under_its_policy() {
-    let stage = Stage::demo();
-    stage.config(&config(100, "[\"Production\"]", HEARD));
-    stage.succeeds(&["--yes", "bootstrap"]);
-    stage.succeeds(&["--yes", "deploy"]);
-    allow_only(&stage, Job::Status);
-    used(&stage, &["status"]);
-    used(&stage, &["status", "--deep"]);
-    used(&stage, &["spend"]);
-    let doctor = texts(&stage.run(&["doctor"])).0;
+    let home = Home::demo();
+    home.config(&config(100, "[\"Production\"]", HEARD));
+    home.succeeds(&["--yes", "bootstrap"]);
+    home.succeeds(&["--yes", "deploy"]);
+    allow_only(&home, Job::Status);
+    used(&home, &["status"]);
+    used(&home, &["status", "--deep"]);
+    used(&home, &["spend"]);
+    let doctor = home.run(&["doctor"]).texts().0;
     assert!(!doctor.contains("AccessDenied"), "{doctor}");
 }
 
 #[test]
 fn members_are_only_entered_where_that_was_asked_for() {
-    let stage = Stage::demo();
-    stage.config(&config(100, "[\"Production\"]", ""));
-    stage.succeeds(&["--yes", "bootstrap"]);
-    stage.succeeds(&["--yes", "deploy"]);
-    allow_only(&stage, Job::Status);
+    let home = Home::demo();
+    home.config(&config(100, "[\"Production\"]", ""));
+    home.succeeds(&["--yes", "bootstrap"]);
+    home.succeeds(&["--yes", "deploy"]);
+    allow_only(&home, Job::Status);
     let enters = |arguments: &[&str]| {
-        let (_, err) = texts(&stage.run(&[&["--yes", "-v"], arguments].concat()));
+        let (_, err) = home.run(&[&["--yes", "-v"], arguments].concat()).texts();
         err.contains(&member::ASSUME_ROLE.to_string())
     };
     for arguments in [&["status"][..], &["status", "--deep"], &["spend"]] {
@@ -116,42 +112,42 @@ fn members_are_only_entered_where_that_was_asked_for() {
     assert!(enters(&["status", "--probe"]));
 
     // The caller's policy has no way in: said, and everything else is shown.
-    stage.change(|world| {
+    home.change(|world| {
         let action = member::ASSUME_ROLE.iam_action();
         world.faults.deny.insert(action);
     });
-    let out = stage.succeeds(&["status", "--probe"]);
+    let out = home.succeeds(&["status", "--probe"]);
     assert!(out.contains("no way into 15 accounts"), "{out}");
     assert!(out.contains("15 accounts covered"), "{out}");
 }
 
 #[test]
 fn telling_runs_under_its_policy_and_uses_what_it_starts_with() {
-    let stage = Stage::demo();
-    stage.config(&config(5, "[\"Production\"]", ""));
-    stage.succeeds(&["--yes", "bootstrap"]);
-    stage.succeeds(&["sandbox", "advance", "48h"]);
-    allow_only(&stage, Job::Tell);
-    let called = used(&stage, &["spend", "--tell"]);
+    let home = Home::demo();
+    home.config(&config(5, "[\"Production\"]", ""));
+    home.succeeds(&["--yes", "bootstrap"]);
+    home.succeeds(&["sandbox", "advance", "48h"]);
+    allow_only(&home, Job::Tell);
+    let called = used(&home, &["spend", "--tell"]);
     assert!(called.contains("states:StartExecution"), "{called:?}");
-    let called = used(&stage, &["spend", "--tell"]);
+    let called = used(&home, &["spend", "--tell"]);
     assert!(!called.contains("states:StartExecution"), "{called:?}");
 }
 
 #[test]
 fn bootstrap_names_each_action_that_it_lacks() {
     let text = config(100, "[\"Production\"]", HEARD);
-    let stage = Stage::demo();
-    stage.config(&text);
-    let called = used(&stage, &["bootstrap"]);
+    let home = Home::demo();
+    home.config(&text);
+    let called = used(&home, &["bootstrap"]);
     assert!(called.len() > 20, "{called:?}");
     for action in called.iter().filter(|action| !action.starts_with("sts:")) {
-        let stage = Stage::demo();
-        stage.config(&text);
-        stage.change(|world| world.faults.deny = [action.clone()].into());
-        let output = stage.run(&["--yes", "bootstrap"]);
-        let err = texts(&output).1;
-        assert!(!output.status.success(), "bootstrap doesn't need {action}");
+        let home = Home::demo();
+        home.config(&text);
+        home.change(|world| world.faults.deny = [action.clone()].into());
+        let output = home.run(&["--yes", "bootstrap"]);
+        let err = output.texts().1;
+        assert!(output.code != 0, "bootstrap doesn't need {action}");
         assert!(err.contains(action), "{action} isn't named:\n{err}");
     }
 }
