@@ -10,7 +10,7 @@ mod forced;
 
 use std::time::{Duration, Instant};
 
-use billctl::observe::spend::{Series, Window, ledgers};
+use billctl::observe::charges::{Series, Window, ledgers};
 use billctl::render::{spend_csv, spend_html};
 use billctl::spend::{By, Material, report};
 use billctl::{config::Measure, observe};

@@ -6,6 +6,7 @@
 pub mod apply;
 pub mod cli;
 pub mod config;
+pub mod live;
 #[cfg(all(test, feature = "sandbox"))]
 mod mock;
 pub mod observe;

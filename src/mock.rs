@@ -31,6 +31,7 @@ mock! {
         async fn update_stack_set(
             &self,
             spec: &StackSetSpec,
+            targets: Option<Targets>,
             preferences: &Preferences,
             operation_id: &OperationId,
         ) -> Result<OperationId>;

@@ -5,19 +5,18 @@ use std::collections::BTreeMap;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use uuid::Uuid;
 
-use super::operation::{Outcome, follow};
+use super::operation::follow;
 use super::turn::{Turn, Wait};
 use crate::observe;
 use crate::plan::operation_id::Mark;
+use crate::plan::outcome::Outcome;
 use crate::plan::rollout::Observed;
 use billctl_core::error::{Context, Error, Result};
 use billctl_core::event::{Event, Listener};
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::{Amount, DriftStatus, OperationId, Preferences, ResourceDrift};
-use billctl_core::service::{Kind, Services, all_pages};
+use billctl_core::service::{Kind, PARALLEL, Services, all_pages};
 
-/// Accounts asked for before the gate paces them: it lets fewer through.
-const PARALLEL: usize = 64;
 /// A resource that is as its template says.
 const IN_SYNC: &str = "IN_SYNC";
 

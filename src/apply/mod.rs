@@ -5,6 +5,7 @@ pub mod drift;
 pub mod operation;
 pub mod resend;
 pub mod rollout;
+pub mod rollout_loop;
 pub mod tell;
 pub mod test_alert;
 pub mod turn;

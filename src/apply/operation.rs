@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::plan::outcome::Outcome;
 use billctl_core::error::{Context, Result};
 use billctl_core::event::{Event, Listener};
-use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::{
     DetailedStatus, OperationId, OperationResult, OperationStatus, PAGE_SIZE, StackSetOperation,
 };
@@ -21,40 +21,6 @@ const PAGES_A_LOOK: usize = 5;
 /// Looks at the results of an operation that has ended, until they hold as many failures as AWS counts: results are
 /// eventually consistent (docs/aws-facts.md, "StackSets: operations").
 const LOOKS_FOR_FAILURES: usize = 6;
-
-/// How an operation ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
-    /// Its id.
-    pub id: OperationId,
-    /// Its status. `Succeeded` can hide failures within the tolerance (docs/aws-facts.md, "StackSets: operations").
-    pub status: OperationStatus,
-    /// The accounts that failed, with the reason in CloudFormation's words.
-    pub failures: BTreeMap<AccountId, String>,
-    /// The accounts that were not reached because the operation stopped.
-    pub cancelled: Vec<AccountId>,
-    /// Failures that AWS counts but doesn't list.
-    pub unlisted: u32,
-    /// Why the operation as a whole failed, where AWS says so.
-    pub reason: Option<String>,
-}
-
-impl Outcome {
-    /// Whether every account is as it should be.
-    pub fn is_clean(&self) -> bool {
-        self.is_within_tolerance() && self.failures.is_empty() && self.unlisted == 0
-    }
-
-    /// Whether it went through, if with failures that were tolerated.
-    pub fn is_within_tolerance(&self) -> bool {
-        self.status == OperationStatus::Succeeded
-    }
-
-    /// Whether somebody stopped it.
-    pub fn is_stopped(&self) -> bool {
-        self.status == OperationStatus::Stopped
-    }
-}
 
 /// Pauses that grow.
 #[derive(Debug, Clone, Copy)]

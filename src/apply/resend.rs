@@ -12,16 +12,17 @@ use serde_json::{Value, json};
 use super::tell;
 use crate::observe;
 use crate::observe::told::ended;
-use crate::observe::undelivered::Undelivered;
 use crate::plan::Thresholds;
 use crate::plan::resend::{Item, Outcome, Source, Step, wake};
+use crate::plan::tell::{Above, Outcome as Told};
+use crate::plan::undelivered::Undelivered;
 use crate::resource::{EVENT_REFUSED, ExecutionName, Scope, UNKNOWN_ACCOUNT, day_of, watch_execution};
 use crate::spend::Charges;
 use billctl_core::error::{Context, Error, Result};
 use billctl_core::model::{AccountId, Organization, Usd};
 use billctl_core::service::sfn::{Execution, ExecutionStatus};
 use billctl_core::service::sqs::Received;
-use billctl_core::service::{self, Kind, OrAbsent, Services};
+use billctl_core::service::{self, Kind, OrAbsent, PARALLEL, Services};
 
 /// How far back failed executions are looked for: as long as the queue keeps a message.
 const LOOK_BACK: Duration = Duration::from_secs(14 * 86_400);
@@ -32,8 +33,6 @@ const MOST_MESSAGES: usize = 1_000;
 /// Pages of each listing, and executions looked into, at most.
 const MOST_PAGES: usize = 10;
 const MOST_DESCRIBED: usize = 200;
-/// Executions described at once before the gate paces them.
-const PARALLEL: usize = 16;
 /// How long a watch judges.
 const HALF_A_DAY: i64 = 12 * 3_600;
 
@@ -86,7 +85,7 @@ pub async fn look(services: &Services, known: &Known<'_>) -> Result<Undone> {
     let measure = known.scope.config.alarm.measure;
     let charges = match accounts.is_empty() {
         true => BTreeMap::new(),
-        false => observe::spend::charges(services, accounts, measure, known.now).await?,
+        false => observe::charges::of(services, accounts, measure, known.now).await?,
     };
     let mut seen = BTreeSet::new();
     for execution in &described {
@@ -378,14 +377,12 @@ async fn watch(services: &Services, scope: &Scope<'_>, name: &str, input: &Value
 
 async fn day(services: &Services, known: &Known<'_>, account: Option<AccountId>, limit: Usd) -> Result<Outcome> {
     let account = account.ok_or_else(|| Error::failed("a day without an account"))?;
-    let above = tell::Above { account, limit };
+    let above = Above { account, limit };
     let today = day_of(known.now);
     let told = tell::start(services, known.scope, above, today, "resend").await;
     Ok(match told.while_trying("see who was told")? {
-        tell::Outcome::Started { execution } => Outcome::Sent { execution },
-        tell::Outcome::AlreadyTold { execution } | tell::Outcome::UnderWay { execution } => {
-            Outcome::Already { execution }
-        }
-        tell::Outcome::Failed { error } => Outcome::Failed { error },
+        Told::Started { execution } => Outcome::Sent { execution },
+        Told::AlreadyTold { execution } | Told::UnderWay { execution } => Outcome::Already { execution },
+        Told::Failed { error } => Outcome::Failed { error },
     })
 }

@@ -1,17 +1,19 @@
 //! Carries out a rollout: one StackSet operation after the other.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
-use super::operation::{Outcome, follow};
+use super::operation::follow;
 use super::turn::Wait;
 use crate::observe;
 use crate::plan::operation_id::Mark;
-use crate::plan::rollout::{InstanceStep, Observed, Override, Own, Rollout, Step, StepAction};
+use crate::plan::outcome::Outcome;
+use crate::plan::rollout::{InstanceStep, Observed, Rollout, SetStep, Step, StepAction};
 use billctl_core::error::{Context, Error, Result};
 use billctl_core::event::{Event, Listener};
-use billctl_core::service::cloudformation::{
-    InstancesRequest, OperationId, Preferences, StackSetSpec, UPDATE_STACK_SET,
-};
+use billctl_core::model::AccountId;
+use billctl_core::service::cloudformation::{InstancesRequest, OperationId, Preferences, UPDATE_STACK_SET};
 use billctl_core::service::{Kind, ServiceError, Services};
 
 /// How a rollout went.
@@ -53,7 +55,7 @@ pub async fn apply(
         rollout,
         planned,
         preferences,
-        own: Own::new(),
+        own: BTreeSet::new(),
     };
     let total = rollout.steps.len();
     let stack_set = &rollout.spec.name;
@@ -84,10 +86,11 @@ pub async fn apply(
             }
             let accounts = match step {
                 Step::Instances(step) => Some(step.accounts.len()),
-                _ => None,
+                Step::UpdateStackSet(step) => Some(step.accounts.len()),
+                Step::CreateStackSet | Step::EnableManagedExecution => None,
             };
             let outcome = follow(services, listener, stack_set, &id, accounts).await?;
-            run.remember(step, &outcome);
+            run.own.insert(outcome.id.clone());
             let failed = !outcome.is_within_tolerance();
             report.outcomes.push(outcome);
             if failed {
@@ -96,6 +99,8 @@ pub async fn apply(
             }
         }
         listener.on(Event::StepDone { number, total, title });
+        // Whoever wants to stop comes before the next step.
+        tokio::task::yield_now().await;
     }
     Ok(report)
 }
@@ -112,7 +117,8 @@ struct Run<'a> {
     rollout: &'a Rollout,
     planned: &'a Observed,
     preferences: &'a Preferences,
-    own: Own,
+    /// The operations of this run so far.
+    own: BTreeSet<OperationId>,
 }
 
 impl Run<'_> {
@@ -131,10 +137,13 @@ impl Run<'_> {
                 .set_managed_execution(&spec.name, true)
                 .await
                 .map(|()| None),
-            Step::UpdateStackSet => {
-                let id = Mark::StackSet.operation_id(&unique);
-                let spec = self.recording(&id).await?;
-                let answer = cloudformation.update_stack_set(&spec, self.preferences, &id).await;
+            Step::UpdateStackSet(step) => {
+                self.unchanged(step).await?;
+                let id = step.mark.operation_id(&unique);
+                let targets = step.targets.clone();
+                let answer = cloudformation
+                    .update_stack_set(&step.spec, targets, self.preferences, &id)
+                    .await;
                 self.started(answer, id).await.map(Some)
             }
             Step::Instances(step) => {
@@ -145,28 +154,33 @@ impl Run<'_> {
         }
     }
 
-    /// The StackSet as it will be, with a record of the overrides as they are now: the update would hide them.
-    async fn recording(&self, id: &OperationId) -> Result<StackSetSpec, ServiceError> {
-        let spec = &self.rollout.spec;
-        // With managed execution a running operation doesn't refuse ours, but it may change what is recorded.
-        if let Some(running) = observe::stack_set::running(self.services, &spec.name)
-            .await?
-            .operations
-            .first()
-        {
-            return Err(ServiceError::new(
-                UPDATE_STACK_SET,
-                Kind::Busy,
-                "OperationInProgressException",
-                format!("operation {} is under way", running.id),
-            ));
+    /// That the instances that an update of the StackSet names are those that were planned for: it leaves their
+    /// overrides, and its id says which these are.
+    async fn unchanged(&self, step: &SetStep) -> Result<(), ServiceError> {
+        let stack_set = &self.rollout.spec.name;
+        let overtaken =
+            |why: String| ServiceError::new(UPDATE_STACK_SET, Kind::Busy, "OperationInProgressException", why);
+        // With managed execution a running operation doesn't refuse ours, but it may change an override before it.
+        let running = observe::stack_set::running(self.services, stack_set).await?;
+        if let Some(running) = running.operations.first() {
+            return Err(overtaken(format!("operation {} is under way", running.id)));
         }
-        let now = observe::stack_set::list(self.services, &spec.name).await?;
-        let record = now.record(id.clone(), self.planned, &self.own);
-        Ok(StackSetSpec {
-            template: record.write(&spec.template),
-            ..spec.clone()
-        })
+        if step.mark == Mark::StackSet {
+            return Ok(());
+        }
+        let now = observe::stack_set::list(self.services, stack_set).await?;
+        for account in &step.accounts {
+            let last = |observed: &Observed| {
+                let instance = observed.instances.get(account);
+                instance.and_then(|instance| instance.listed.last_operation.clone())
+            };
+            let last_now = last(&now);
+            let own = last_now.as_ref().is_some_and(|id| self.own.contains(id));
+            if !own && last_now != last(self.planned) {
+                return Err(overtaken(format!("account {account} has had another operation")));
+            }
+        }
+        Ok(())
     }
 
     async fn instances(&self, step: &InstanceStep, id: &OperationId) -> Result<OperationId, ServiceError> {
@@ -209,24 +223,12 @@ impl Run<'_> {
             .await;
         found.map(|_| id).map_err(|_| error)
     }
-
-    /// Keeps what a step did to the overrides: the listing may tell it late.
-    fn remember(&mut self, step: &Step, outcome: &Outcome) {
-        let Step::Instances(step) = step else { return };
-        for account in &step.accounts {
-            let left = match step.mark {
-                Mark::Override(threshold) if outcome.is_clean() => Override::Known(threshold),
-                _ => Override::Unknown,
-            };
-            self.own.insert(*account, (outcome.id.clone(), left));
-        }
-    }
 }
 
 impl Step {
     /// What it does; fits after "failed to".
     pub fn title(&self, stack_set: &str) -> String {
-        let accounts = |step: &InstanceStep| match step.accounts.len() {
+        let count = |accounts: &[AccountId]| match accounts.len() {
             1 => "1 account".to_owned(),
             count => format!("{count} accounts"),
         };
@@ -235,8 +237,16 @@ impl Step {
             Self::EnableManagedExecution => {
                 format!("switch on managed execution of StackSet {stack_set}")
             }
-            Self::UpdateStackSet => format!("update StackSet {stack_set}"),
+            Self::UpdateStackSet(step) => match step.accounts.len() {
+                0 => format!("update StackSet {stack_set}"),
+                _ => format!("update StackSet {stack_set}, in {}", count(&step.accounts)),
+            },
+            Self::Instances(step) if step.accounts.is_empty() => match step.targets.ous.len() {
+                1 => "make an OU without accounts a target, for those to come".to_owned(),
+                ous => format!("make {ous} OUs without accounts targets, for those to come"),
+            },
             Self::Instances(step) => {
+                let accounts = count(&step.accounts);
                 let threshold = match step.mark {
                     Mark::Override(Some(threshold)) => format!(" with threshold {threshold}"),
                     Mark::Override(None) => " with the default threshold".to_owned(),
@@ -244,16 +254,16 @@ impl Step {
                 };
                 match step.action {
                     StepAction::Create => {
-                        format!("create the alarm in {}{threshold}", accounts(step))
+                        format!("create the alarm in {accounts}{threshold}")
                     }
                     StepAction::Update => {
-                        format!("update the alarm in {}{threshold}", accounts(step))
+                        format!("update the alarm in {accounts}{threshold}")
                     }
                     StepAction::Delete { retain: false } => {
-                        format!("remove the alarm from {}", accounts(step))
+                        format!("remove the alarm from {accounts}")
                     }
                     StepAction::Delete { retain: true } => {
-                        format!("release {}, leaving what is in them", accounts(step))
+                        format!("release {accounts}, leaving what is in them")
                     }
                 }
             }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::observe::undelivered::{self, Queue, Undelivered};
+use crate::observe::undelivered;
+use crate::plan::test_alert::{Hop, HopStatus, Journey};
+use crate::plan::undelivered::{NOT_RENDERED, Queue, Undelivered};
 use crate::resource::{ExecutionName, MAIL_EXECUTION_PREFIX, Scope, TEST_DETAIL_TYPE, TEST_SOURCE};
 use billctl_core::error::{Context, Result};
 use billctl_core::model::{AccountId, Usd};
@@ -30,54 +31,6 @@ const CLOCKS: SignedDuration = SignedDuration::from_mins(1);
 const MOST_INPUTS: usize = 20;
 /// How long to look for SES's report of a mail that failed at once (a rendering failure, a reject).
 const REPORT_PATIENCE: Duration = Duration::from_secs(10);
-
-/// One hop of the way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Hop {
-    /// Which one, such as `event bus billctl`.
-    pub name: String,
-    /// Whether the event got past it.
-    pub status: HopStatus,
-    /// What happened there.
-    pub detail: String,
-}
-
-/// How a hop went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HopStatus {
-    /// Well.
-    Ok,
-    /// Not well, and the notifier went on without it.
-    Missing,
-    /// The way ended here.
-    Failed,
-}
-
-/// How a test went.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Journey {
-    /// The event's id; null for one that CloudWatch sent, which nobody is told.
-    pub event_id: Option<String>,
-    /// The hops in order; the last one that failed is where the way ended.
-    pub hops: Vec<Hop>,
-    /// SES's id of the mail, if one went out.
-    pub message_id: Option<String>,
-    /// To whom it went.
-    pub recipients: Vec<String>,
-    /// What to do about the hop that failed.
-    pub cure: Option<String>,
-    /// What else is to be known.
-    pub notes: Vec<String>,
-}
-
-impl Journey {
-    /// The hop where the way ended, if it didn't end well.
-    pub fn failed(&self) -> Option<&Hop> {
-        let mut hops = self.hops.iter().rev();
-        hops.find(|hop| hop.status == HopStatus::Failed)
-    }
-}
 
 /// Sends a test event about `account` and follows it. `see` is told each hop as soon as it is known.
 ///
@@ -401,7 +354,7 @@ impl Follow<'_> {
                 .find(|message| message.message_id.is_some() && message.message_id == self.journey.message_id);
             if let Some(report) = report {
                 self.hop("SES", false, format!("{}: {}", report.what, report.why));
-                self.journey.cure = Some(if report.what.starts_with(undelivered::NOT_RENDERED) {
+                self.journey.cure = Some(if report.what.starts_with(NOT_RENDERED) {
                     REPAIR.to_owned()
                 } else {
                     "correct the recipient's address: the account's owner tag, its mail address, or `fallback` in \

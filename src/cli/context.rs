@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use clap::{ArgAction, Args, ValueEnum};
 
+use super::watch::Watched;
 use crate::config::Config;
 use crate::plan::Thresholds;
 use crate::render::{self, Format, Progress};
-use billctl_core::error::{Error, ErrorKind, Result};
+use billctl_core::error::{Error, Result};
 use billctl_core::event::{Event, Listener};
 use billctl_core::model::Organization;
 use billctl_core::service::Services;
@@ -87,6 +88,8 @@ pub struct Context {
     pub services: Services,
     /// Who is told what happens.
     pub listener: Arc<dyn Listener>,
+    /// The same, as it knows what Ctrl-C would leave behind.
+    pub watched: Arc<Watched>,
 }
 
 impl Context {
@@ -105,8 +108,10 @@ impl Context {
     /// A sandbox that can't be opened.
     pub async fn with_config(global: &GlobalArgs, config: Config) -> Result<Self> {
         let services = services(global, config.call_as).await?;
+        let watched = Arc::new(Watched::new(Arc::new(Progress::new(global.quiet))));
         Ok(Self {
-            listener: Arc::new(Progress::new(global.quiet)),
+            listener: Arc::clone(&watched) as Arc<dyn Listener>,
+            watched,
             global: global.clone(),
             config,
             services,
@@ -137,18 +142,29 @@ impl Context {
                 Ok(())
             };
         }
-        eprint!("{question} [y/N] ");
-        // On a thread of its own: where Ctrl-C is listened for, it must get through while the answer is waited for.
+        let answer = Self::ask(&format!("{question} [y/N] ")).await?;
+        if matches!(answer.to_lowercase().as_str(), "y" | "yes") {
+            Ok(())
+        } else {
+            // A no is an answer, and nobody interrupted.
+            Err(Error::failed("not confirmed: nothing was changed"))
+        }
+    }
+
+    /// Asks a question on the terminal; answers the line that was typed, trimmed.
+    ///
+    /// # Errors
+    /// The terminal can't be read.
+    pub async fn ask(question: &str) -> Result<String> {
+        anstream::eprint!("{question}");
+        std::io::stderr().flush()?;
+        // On a thread of its own: Ctrl-C must get through while the answer is waited for.
         let reading = tokio::task::spawn_blocking(|| {
             let mut answer = String::new();
             std::io::stdin().read_line(&mut answer).map(|_| answer)
         });
         let answer = reading.await.map_err(|error| Error::failed(error.to_string()))??;
-        if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
-            Ok(())
-        } else {
-            Err(Error::new(ErrorKind::Interrupted, "not confirmed: nothing was changed"))
-        }
+        Ok(answer.trim().to_owned())
     }
 
     /// Appends to the summary of a CI step where the environment offers one (GitHub's `GITHUB_STEP_SUMMARY`; Gitea

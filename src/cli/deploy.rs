@@ -1,12 +1,15 @@
 mod checks;
 mod parts;
+mod repair;
 mod roll;
 mod stop;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 
 use self::roll::Deploy;
-use super::{Context, watch};
+use super::Context;
 use crate::observe::{self, precheck};
 use crate::plan::Thresholds;
 use billctl_core::error::Result;
@@ -29,9 +32,19 @@ pub struct DeployArgs {
     /// Remove instances of accounts that config no longer targets.
     #[arg(long)]
     pub prune: bool,
-    /// Remove and create the instance of this account, to mend what an update can't.
+    /// With --plan: exit with code 4 if something would be done.
+    #[arg(long, requires = "plan")]
+    pub check: bool,
+    /// Remove and create the instance of this account, to mend what an update can't; it and --account's alone are touched.
     #[arg(long, value_name = "ID")]
     pub recreate: Vec<AccountId>,
+    /// Remove and create the instances that drifted, lost something or are INOPERABLE, as drift detection last found
+    /// them (`billctl status --drift` looks), and touch no others.
+    #[arg(long, conflicts_with_all = ["recreate", "prune", "all_instances"])]
+    pub repair: bool,
+    /// Let a change of the StackSet (its template, say) reach every instance, also outside --ou, --account and config.
+    #[arg(long)]
+    pub all_instances: bool,
     /// Failures after which an operation stops: a count, or a share such as 10%.
     #[arg(long, value_name = "N|N%", value_parser = amount)]
     pub tolerance: Option<Amount>,
@@ -70,21 +83,44 @@ pub async fn run(args: &DeployArgs, context: &Context) -> Result<()> {
         return stop::run(context).await;
     }
     let (organization, thresholds) = read(context).await?;
-    let parts = parts::parts(args, &context.config)?;
+    let config = &context.config;
+    let named: BTreeSet<AccountId> = args.account.iter().chain(&args.recreate).copied().collect();
+    let named = (!named.is_empty()).then_some(named);
+    let mut parts = parts::parts(args, config, named.as_ref())?;
     checks::named_accounts(args, &parts, &organization)?;
-    let watched = watch::Watched::new(&context.listener);
+    let mut notes = checks::outside_config(args, config, &organization)?;
+    let mut recreate = BTreeMap::new();
+    if args.repair || !args.recreate.is_empty() {
+        let observed = observe::stack_set::observe(&context.services, &config.deploy.stack_set).await?;
+        let chosen = match args.repair {
+            false => args.recreate.iter().copied().collect(),
+            true => {
+                let found = repair::look(context, &observed, &organization, &thresholds, &parts)?;
+                parts = parts::parts(args, config, Some(&found.broken))?;
+                notes.extend(found.notes);
+                found.broken
+            }
+        };
+        for account in chosen {
+            if let Some(instance) = observed.instances.get(&account) {
+                recreate.insert(account, instance.listed.last_operation.clone());
+            }
+        }
+    }
     let deploy = Deploy {
         args,
         context,
-        listener: &watched,
+        listener: &*context.listener,
         organization: &organization,
         thresholds: &thresholds,
         parts: &parts,
+        recreate,
+        notes,
     };
     if args.plan {
         return deploy.show().await;
     }
-    watched.until_interrupted(deploy.roll_out()).await
+    deploy.roll_out().await
 }
 
 /// The organisation and its thresholds, once it is clear that this caller may act.

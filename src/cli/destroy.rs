@@ -1,18 +1,16 @@
-use std::io::Write;
-
 use clap::Args;
 
 use super::{Context, Format};
 use crate::apply::billing as apply;
-use crate::apply::rollout;
-use crate::apply::turn::{Turn, Wait};
+use crate::apply::rollout_loop::RolloutLoop;
+use crate::apply::turn::Wait;
 use crate::observe::{billing as observe, organization, stack_set};
 use crate::plan::billing as plan;
 use crate::plan::rollout::{Desired, Options, plan as plan_rollout};
 use crate::render;
 use crate::resource::Scope;
 use crate::resource::stack_set::foreign;
-use billctl_core::error::{Context as _, Error, ErrorKind, Result};
+use billctl_core::error::{Context as _, Error, Result};
 use billctl_core::event::Event;
 use billctl_core::model::OrgId;
 use billctl_core::service::OrAbsent;
@@ -69,7 +67,7 @@ pub async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
     if args.plan || (plan.is_empty() && !ours) {
         return Ok(());
     }
-    confirm(args, context, &facts.organization)?;
+    confirm(args, context, &facts.organization).await?;
     if ours {
         remove_members(context).await?;
     }
@@ -91,29 +89,22 @@ async fn remove_members(context: &Context) -> Result<()> {
     let deploy = &context.config.deploy;
     let organization = organization(services).await?;
     let name = &deploy.stack_set;
-    Turn::default().wait(services, listener, name, Wait::Finish).await?;
-    let members = stack_set::observe(services, &deploy.stack_set).await?;
-    let Some(live) = &members.stack_set else {
-        return Ok(());
-    };
     let options = Options {
         prune: true,
         ..Options::default()
     };
-    let nothing = Desired::nothing(live, deploy.preferences);
-    let removal = plan_rollout(&nothing, &members, &organization, &options);
-    let report = rollout::apply(
-        services,
-        listener,
-        &removal,
-        &members,
-        &deploy.preferences,
-        Wait::Finish,
-    )
-    .await?;
-    if let Some(error) = report.overtaken {
-        return Err(Error::from(error).while_trying("remove the instances"));
-    }
+    let afresh = async || {
+        let members = stack_set::observe(services, name).await?;
+        let desired = match &members.stack_set {
+            Some(live) => Desired::nothing(live, deploy.preferences),
+            None => return Ok(None),
+        };
+        let removal = plan_rollout(&desired, &members, &organization, &options);
+        Ok(Some((members, removal)))
+    };
+    let report = RolloutLoop::new(services, listener, name, Wait::Finish)
+        .carry_out(&deploy.preferences, None, afresh, async |_| Ok(()))
+        .await?;
     if report.has_failures() {
         say!("{}", render::failures(&report.outcomes, &organization))?;
         return Err(
@@ -121,18 +112,19 @@ async fn remove_members(context: &Context) -> Result<()> {
                 .hint("mend the accounts above and run `billctl destroy` again"),
         );
     }
-    listener.on(Event::Phase(format!("removing StackSet {}", live.name)));
-    services
-        .cloudformation
-        .delete_stack_set(&live.name)
+    listener.on(Event::Phase(format!("removing StackSet {name}")));
+    let removing = services.cloudformation.delete_stack_set(name);
+    context
+        .watched
+        .sending(format!("delete StackSet {name}"), removing)
         .await
         .or_absent()
-        .while_trying(format!("delete StackSet {}", live.name))?;
+        .while_trying(format!("delete StackSet {name}"))?;
     Ok(())
 }
 
 /// The organisation's id, typed or given: a yes is too easily said to the wrong organisation.
-fn confirm(args: &DestroyArgs, context: &Context, organization: &OrgId) -> Result<()> {
+async fn confirm(args: &DestroyArgs, context: &Context, organization: &OrgId) -> Result<()> {
     if let Some(given) = &args.organization {
         return if given == organization {
             Ok(())
@@ -148,13 +140,13 @@ fn confirm(args: &DestroyArgs, context: &Context, organization: &OrgId) -> Resul
         )
         .hint(format!("pass --organization {organization}")));
     }
-    anstream::eprint!("type the organisation's id ({organization}) to remove all this: ");
-    std::io::stderr().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    if answer.trim() == organization.as_str() {
+    let answer = Context::ask(&format!(
+        "type the organisation's id ({organization}) to remove all this: "
+    ))
+    .await?;
+    if answer == organization.as_str() {
         Ok(())
     } else {
-        Err(Error::new(ErrorKind::Interrupted, "not confirmed: nothing was removed"))
+        Err(Error::failed("not confirmed: nothing was removed"))
     }
 }

@@ -31,7 +31,8 @@ pub async fn run(args: &DoctorArgs, global: &GlobalArgs, started: Instant) -> Re
         Err(fault) => (Config::parse("stand-in", STAND_IN)?, Some(fault)),
     };
     let context = Context::with_config(global, config).await?;
-    let readings = observe::doctor::readings(&context.services, &context.config, args.deep).await;
+    let readings = async { Ok(observe::doctor::readings(&context.services, &context.config, args.deep).await) };
+    let readings = context.watched.until_interrupted(readings).await?;
     context.report_calls(started);
     let mut checks = doctor::examine(&context.config, &readings);
     if let Some(fault) = &fault {

@@ -5,8 +5,8 @@ use std::time::Instant;
 use clap::Args;
 
 use super::{GlobalArgs, report_calls, services};
-use crate::config::Config;
 use crate::config::starter::{Answers, choices, starter, suggested};
+use crate::config::{AlarmConfig, Config};
 use crate::observe::{self, precheck};
 use billctl_core::error::{Context as _, Error, Result};
 use billctl_core::model::{Organization, Usd};
@@ -79,17 +79,18 @@ fn answers(args: &InitArgs, organization: &Organization, call_as: CallAs) -> Res
     if let Some(fault) = from_fault(&from) {
         return Err(fault);
     }
+    let usual = AlarmConfig::default().threshold;
     let threshold = match args.threshold {
         Some(threshold) => threshold,
         None if person => {
             let text = ask_until(
                 "From how many US dollars a day on should a mail go out?",
-                "100",
+                &usual.to_decimal(),
                 usd_fault,
             )?;
             text.parse().map_err(|error| Error::usage(format!("{error}")))?
         }
-        None => Usd::dollars(100),
+        None => usual,
     };
     if !threshold.is_positive() {
         return Err(Error::usage("a threshold has to be more than $0"));

@@ -140,23 +140,27 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Spend(_) => spend::open(global).await?,
         _ => Context::open(global).await?,
     };
-    let result = match &cli.command {
-        Command::Bootstrap(args) => bootstrap::run(args, &context).await,
-        Command::Deploy(args) => deploy::run(args, &context).await,
-        Command::Destroy(args) => destroy::run(args, &context).await,
-        Command::Resend(args) => resend::run(args, &context).await,
-        Command::Spend(args) => spend::run(args, &context).await,
-        Command::Status(args) => status::run(args, &context).await,
-        Command::TestAlert(args) => test_alert::run(args, &context).await,
-        Command::Completions(_)
-        | Command::Doctor(_)
-        | Command::Init(_)
-        | Command::Man(_)
-        | Command::Policy(_)
-        | Command::Template(_) => Ok(()),
-        #[cfg(feature = "sandbox")]
-        Command::Preview(_) | Command::Demo(_) | Command::Sandbox(_) => Ok(()),
-    };
+    // Boxed, for it holds the state of every command.
+    let work = Box::pin(async {
+        match &cli.command {
+            Command::Bootstrap(args) => bootstrap::run(args, &context).await,
+            Command::Deploy(args) => deploy::run(args, &context).await,
+            Command::Destroy(args) => destroy::run(args, &context).await,
+            Command::Resend(args) => resend::run(args, &context).await,
+            Command::Spend(args) => spend::run(args, &context).await,
+            Command::Status(args) => status::run(args, &context).await,
+            Command::TestAlert(args) => test_alert::run(args, &context).await,
+            Command::Completions(_)
+            | Command::Doctor(_)
+            | Command::Init(_)
+            | Command::Man(_)
+            | Command::Policy(_)
+            | Command::Template(_) => Ok(()),
+            #[cfg(feature = "sandbox")]
+            Command::Preview(_) | Command::Demo(_) | Command::Sandbox(_) => Ok(()),
+        }
+    });
+    let result = context.watched.until_interrupted(work).await;
     if let Err(error) = &result {
         context.summarize(|| render::failure_summary(error));
     }

@@ -59,7 +59,8 @@ pub async fn run(args: &ResendArgs, context: &Context) -> Result<()> {
         apply::release(services, &undone).await?;
         return Err(refused);
     }
-    apply::run(services, &known, &mut undone, args.drop).await?;
+    let sending = apply::run(services, &known, &mut undone, args.drop);
+    context.watched.sending("send these again", sending).await?;
     let done = Resend::of(&undone.items, &undone.notes, true);
     say!("{}", render::resend(format, &done))?;
     if done.failed > 0 {

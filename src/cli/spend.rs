@@ -6,11 +6,12 @@ use jiff::Timestamp;
 
 use super::output::Outputs;
 use super::{Context, Format, GlobalArgs};
-use crate::apply::tell::{self as apply, Above, Tellings};
-use crate::config::{Config, Measure};
-use crate::observe::spend::{self as observe, Series, Window};
+use crate::apply::tell as apply;
+use crate::config::Config;
+use crate::observe::charges::{self as observe, Series, Window};
 use crate::observe::{precheck, tree};
 use crate::plan::Thresholds;
+use crate::plan::tell::{Above, Tellings};
 use crate::render;
 use crate::resource::{self, day_of};
 use crate::spend::{By, Grid, Interval, Ledger, Material, Missing, Note, Report, Subject, report};
@@ -234,7 +235,8 @@ async fn tell(
         (above && !excluded).then_some(Above { account: *id, limit })
     });
     context.listener.on(Event::Phase("telling the owners".to_owned()));
-    apply::tell(&context.services, &scope, above.collect(), day_of(now), "tell").await
+    let telling = apply::tell(&context.services, &scope, above.collect(), day_of(now), "tell");
+    context.watched.sending("tell the owners", telling).await
 }
 
 /// What was read.
@@ -313,7 +315,8 @@ fn window(args: &SpendArgs, context: &Context) -> Window {
     let now = context.services.clock.now();
     // One day on top: the first difference needs a publication before it.
     let days = (usize::from(args.days) + 1).max(MIN_HISTORY);
-    let quarters = matches!(args.interval, IntervalArg::SixHours) || context.config.alarm.measure == Measure::SixHourly;
+    let quarters = matches!(args.interval, IntervalArg::SixHours)
+        || Interval::of(context.config.alarm.measure) == Interval::SixHours;
     Window {
         days: Grid::until(now, days, Interval::Day),
         quarters: quarters.then(|| Grid::until(now, days, Interval::SixHours)),

@@ -7,16 +7,15 @@ use futures::{join, try_join};
 use jiff::Timestamp;
 
 use super::output::Outputs;
-use super::watch::Watched;
 use super::{Context, Format};
 use crate::apply::drift::detect;
 use crate::observe::above::LOOKED_AT_WITHOUT_ASKING;
-use crate::observe::billing_health::BillingHealth;
-use crate::observe::silent::Charges as Silence;
+use crate::observe::charges::Silence;
 use crate::observe::{self, Tree, precheck};
 use crate::plan::Thresholds;
 use crate::plan::above::{Circumstances, Told, above};
 use crate::plan::billing::plan;
+use crate::plan::billing_health::BillingHealth;
 use crate::plan::probe::{self, Probes};
 use crate::plan::rollout::{Observed, Override, targets};
 use crate::plan::status::{Coverage, Findings, MembersStatus, members};
@@ -193,7 +192,7 @@ async fn tree_and_charges(
         return Ok((tree, Err(why.to_owned())));
     }
     let measure = context.config.alarm.measure;
-    let charges = observe::spend::charges(services, tree.account_ids(), measure, now).await;
+    let charges = observe::charges::of(services, tree.account_ids(), measure, now).await;
     let charges = charges.map_err(|error| format!("who is above its limit isn't known: {error}"));
     Ok((tree, charges))
 }
@@ -266,17 +265,15 @@ async fn look_for_drift(context: &Context, before: Observed, findings: &mut Find
     if before.instances.is_empty() {
         return Ok(before);
     }
-    let watched = Watched::new(&context.listener);
     let deploy = &context.config.deploy;
-    let found = watched
-        .until_interrupted(detect(
-            &context.services,
-            &watched,
-            &deploy.stack_set,
-            &before,
-            &deploy.preferences,
-        ))
-        .await?;
+    let found = detect(
+        &context.services,
+        &*context.listener,
+        &deploy.stack_set,
+        &before,
+        &deploy.preferences,
+    )
+    .await?;
     for (account, reason) in &found.outcome.failures {
         findings
             .notes
@@ -337,7 +334,7 @@ async fn look_for_data(
     if watched.is_empty() {
         return;
     }
-    match observe::silent::silent(&context.services, &watched, args.deep).await {
+    match observe::charges::silence(&context.services, organization, &watched, args.deep).await {
         Ok(Silence::MissingOf(accounts)) => findings.silent = accounts,
         Ok(Silence::Nobodys) => findings.no_charges = true,
         Ok(Silence::NotRead) => findings.notes.push(

@@ -2,8 +2,9 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Context, Format};
-use crate::apply::test_alert::{self as apply, Journey};
+use crate::apply::test_alert as apply;
 use crate::observe::billing as observe;
+use crate::plan::test_alert::{Hop, Journey};
 use crate::render;
 use crate::resource::{Facts, Scope};
 use billctl_core::error::{Context as _, Error, Result};
@@ -58,16 +59,21 @@ pub async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
     )));
     let human = context.global.format == Format::Table;
     let mut said = Ok(());
-    let mut see = |hop: &apply::Hop| {
+    let mut see = |hop: &Hop| {
         if human && said.is_ok() {
             said = say!("{}", render::hop(hop));
         }
     };
-    let journey = if args.from_member {
-        apply::from_member(services, &scope, args.account, &mut see).await?
-    } else {
-        apply::run(services, &scope, args.account, &mut see).await?
+    let account = args.account;
+    let following = async {
+        if args.from_member {
+            apply::from_member(services, &scope, account, &mut see).await
+        } else {
+            apply::run(services, &scope, account, &mut see).await
+        }
     };
+    let goes_on = format!("what was sent about account {account} goes its way, and a mail may still come of it");
+    let journey = context.watched.beginning(goes_on, following).await?;
     said?;
     if human {
         for note in &journey.notes {

@@ -1,4 +1,4 @@
-//! Watching a StackSet operation, until Ctrl-C.
+//! Ctrl-C: what is being written is finished or named, and what goes on in AWS is named.
 
 use std::future::Future;
 use std::pin::pin;
@@ -19,20 +19,22 @@ pub struct Watched {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
-    /// Nothing of this run is under way.
-    Idle,
-    /// A request that changes something was sent, or is about to be.
-    Sending,
+    /// Nothing of this run is under way; the last step that was done, if any.
+    Idle(Option<String>),
+    /// What this does is being sent, or is about to be.
+    Sending(String),
     /// This operation is under way.
     Following(OperationId),
+    /// This was begun and goes on without us; a sentence.
+    GoesOn(String),
 }
 
 impl Watched {
     /// Passes what happens on to `listener`.
-    pub fn new(listener: &Arc<dyn Listener>) -> Self {
+    pub fn new(listener: Arc<dyn Listener>) -> Self {
         Self {
-            listener: Arc::clone(listener),
-            state: watch::Sender::new(State::Idle),
+            listener,
+            state: watch::Sender::new(State::Idle(None)),
         }
     }
 
@@ -47,37 +49,66 @@ impl Watched {
             ended = &mut work => return ended,
             _ = ctrl_c() => {}
         }
-        if *self.state.borrow() == State::Sending {
+        if self.is_sending() {
             let mut state = self.state.subscribe();
+            // The state first: whoever sends step after step gives way between them, and must not begin another one.
             tokio::select! {
+                biased;
+                _ = state.wait_for(|state| !matches!(state, State::Sending(_))) => {}
                 ended = &mut work => return ended,
-                _ = state.wait_for(|state| *state != State::Sending) => {}
                 _ = ctrl_c() => {}
             }
         }
         Err(interrupted(&self.state.borrow()))
+    }
+
+    /// Carries out what changes something and has no events of its own; `what` fits after "failed to".
+    pub async fn sending<T>(&self, what: impl Into<String>, work: impl Future<Output = T>) -> T {
+        let what = what.into();
+        self.state.send_replace(State::Sending(what.clone()));
+        let done = work.await;
+        self.state.send_replace(State::Idle(Some(what)));
+        // So that whoever waits for the end of just this comes first.
+        tokio::task::yield_now().await;
+        done
+    }
+
+    /// Does something that goes on in AWS when nobody watches it any more; `what` is a sentence that says so.
+    pub async fn beginning<T>(&self, what: impl Into<String>, work: impl Future<Output = T>) -> T {
+        self.state.send_replace(State::GoesOn(what.into()));
+        let done = work.await;
+        self.state.send_replace(State::Idle(None));
+        done
+    }
+
+    fn is_sending(&self) -> bool {
+        matches!(*self.state.borrow(), State::Sending(_))
     }
 }
 
 fn interrupted(state: &State) -> Error {
     let told = |text: String| Error::new(ErrorKind::Interrupted, text);
     match state {
-        State::Idle => told("stopped; nothing was under way".to_owned()),
-        State::Sending => {
-            told("stopped while a request was being sent: AWS may or may not have begun with it".to_owned())
-                .hint("run the same command again: it finds out, and does what is left")
-        }
+        State::Idle(None) => told("stopped; nothing was under way".to_owned()),
+        State::Idle(Some(done)) => told(format!("stopped; the last thing done was to {done}; nothing is under way"))
+            .hint("run the same command again: it does what is left"),
+        State::Sending(what) => told(format!(
+            "stopped while this was being sent: {what}; AWS may or may not have begun with it"
+        ))
+        .hint("run the same command again: it finds out, and does what is left"),
         State::Following(id) => told(format!("stopped watching; operation {id} goes on in AWS"))
             .hint("run the same command again to follow it and do the rest, or `billctl deploy --stop` to stop it"),
+        State::GoesOn(what) => told(format!("stopped watching; {what}")),
     }
 }
 
 impl Listener for Watched {
     fn on(&self, event: Event) {
         let state = match &event {
-            Event::StepStarted { .. } => Some(State::Sending),
+            Event::StepStarted { title, .. } => Some(State::Sending(title.clone())),
             Event::OperationFollowed { id, .. } => Some(State::Following(id.clone())),
-            Event::StepDone { .. } | Event::OperationEnded { .. } => Some(State::Idle),
+            Event::StepDone { title, .. } => Some(State::Idle(Some(title.clone()))),
+            Event::OperationEnded { .. } => Some(State::Idle(None)),
             _ => None,
         };
         if let Some(state) = state {
@@ -111,9 +142,8 @@ mod tests {
     async fn a_request_that_is_being_sent_is_waited_for_until_the_second_press() {
         // From here on the signal is this program's own.
         let mut presses = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt()).expect("a handler");
-        let listener: Arc<dyn Listener> = Arc::new(Deaf);
-        let watched = Watched::new(&listener);
-        watched.state.send_replace(State::Sending);
+        let watched = Watched::new(Arc::new(Deaf));
+        watched.state.send_replace(State::Sending("create it".to_owned()));
         let mut run = Box::pin(watched.until_interrupted(std::future::pending::<Result<()>>()));
         assert!(futures::poll!(&mut run).is_pending());
         press();
@@ -124,5 +154,29 @@ mod tests {
         let error = run.await.expect_err("interrupted");
         assert_eq!(error.kind, ErrorKind::Interrupted);
         assert!(error.to_string().contains("may or may not have begun"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_step_that_is_being_sent_is_finished_and_no_other_is_begun() {
+        let mut presses = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt()).expect("a handler");
+        let watched = Watched::new(Arc::new(Deaf));
+        let (answer, answered) = tokio::sync::oneshot::channel::<()>();
+        let begun = std::cell::Cell::new(0);
+        let work = async {
+            begun.set(1);
+            watched.sending("create one", answered).await.expect("an answer");
+            begun.set(2);
+            watched.sending("create two", std::future::pending::<()>()).await;
+            Ok(())
+        };
+        let mut run = Box::pin(watched.until_interrupted(work));
+        assert!(futures::poll!(&mut run).is_pending());
+        press();
+        presses.recv().await;
+        assert!(futures::poll!(&mut run).is_pending(), "it is being sent");
+        answer.send(()).expect("it is waited for");
+        let error = run.await.expect_err("interrupted");
+        assert_eq!(begun.get(), 1);
+        assert!(error.to_string().contains("the last thing done was to create one"), "{error}");
     }
 }

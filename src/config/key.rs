@@ -28,6 +28,18 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Key<T>(pub Option<At<T>>);
 
+impl<T> Key<T> {
+    /// The value, if there is one.
+    pub fn value(self) -> Option<T> {
+        self.0.map(|at| at.value)
+    }
+
+    /// Where it is.
+    pub fn span(&self) -> Option<Range<usize>> {
+        self.0.as_ref().map(|at| at.span.clone())
+    }
+}
+
 impl<T> Default for Key<T> {
     fn default() -> Self {
         Self(None)

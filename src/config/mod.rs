@@ -3,6 +3,7 @@
 mod address;
 mod key;
 mod load;
+mod measure;
 mod names;
 mod problem;
 mod raw;
@@ -13,10 +14,10 @@ mod structure;
 mod types;
 
 pub use address::is_address;
+pub use measure::Measure;
+pub use names::Names;
 pub use problem::{Place, Problem, Source};
-pub use resolve::OWNER_TAG;
 pub use schema::{reference, schema};
 pub use types::{
-    AlarmConfig, Config, DeployConfig, MailConfig, Measure, MembersConfig, Names, Operations, ThresholdRule,
-    ThresholdTarget, Wave,
+    AlarmConfig, Config, DeployConfig, MailConfig, MembersConfig, Operations, ThresholdRule, ThresholdTarget, Wave,
 };

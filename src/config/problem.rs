@@ -47,19 +47,19 @@ pub struct Problem {
 impl Problem {
     /// A problem at this place of the file.
     pub fn at(span: Range<usize>, message: impl Into<String>, label: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            at: Some((span, label.into())),
-            and: None,
-            hint: None,
-        }
+        Self::maybe_at(Some(span), message, label)
     }
 
     /// A problem with what isn't there.
     pub fn nowhere(message: impl Into<String>) -> Self {
+        Self::maybe_at(None, message, "")
+    }
+
+    /// A problem at this place, if there is one.
+    pub fn maybe_at(span: Option<Range<usize>>, message: impl Into<String>, label: impl Into<String>) -> Self {
         Self {
             message: message.into(),
-            at: None,
+            at: span.map(|span| (span, label.into())),
             and: None,
             hint: None,
         }
@@ -94,6 +94,11 @@ impl Source {
         self.places.insert(place, span);
     }
 
+    /// Where that is, if the config names it.
+    pub(super) fn span(&self, place: Place) -> Option<Range<usize>> {
+        self.places.get(&place).cloned()
+    }
+
     /// The file's name as it was given.
     pub fn name(&self) -> &str {
         &self.name
@@ -111,10 +116,7 @@ impl Source {
 
     /// A problem at a place of the config; without an underlined place where the config names none.
     pub fn problem(&self, place: Place, message: impl Into<String>) -> Problem {
-        match self.places.get(&place) {
-            Some(span) => Problem::at(span.clone(), message, ""),
-            None => Problem::nowhere(message),
-        }
+        Problem::maybe_at(self.span(place), message, "")
     }
 
     /// The number, from one, of the line that a problem is on.

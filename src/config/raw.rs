@@ -5,8 +5,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 use super::key::{At, Key};
-use super::names;
-use super::types::Measure;
+use super::measure::Measure;
+use super::names::{self, RawNames};
+use super::types::{AlarmConfig, DeployConfig, MailConfig, MembersConfig};
+use billctl_core::model::{PARTITION, REGION};
+use billctl_core::service::cloudformation::{CallAs, ConcurrencyMode};
 
 /// What billctl sets up and where. Only `[mail] from` is required.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -18,13 +21,13 @@ pub struct RawConfig {
     pub organization: Key<String>,
     /// As whom StackSets are called: from the organisation's management account (`self`), or from a member
     /// account that is registered as a delegated administrator for StackSets (`delegated-admin`).
-    #[schemars(extend("default" = "self"))]
-    pub call_as: Key<RawCallAs>,
+    #[schemars(extend("default" = CallAs::default()))]
+    pub call_as: Key<CallAs>,
     /// The Region: only `us-east-1` has billing metrics. The key may be left out.
-    #[schemars(extend("enum" = ["us-east-1"], "default" = "us-east-1"))]
+    #[schemars(extend("enum" = [REGION], "default" = REGION))]
     pub region: Key<String>,
     /// The AWS partition: only `aws` has the metrics that billctl needs. The key may be left out.
-    #[schemars(extend("enum" = ["aws"], "default" = "aws"))]
+    #[schemars(extend("enum" = [PARTITION], "default" = PARTITION))]
     pub partition: Key<String>,
     /// The alarm that every account gets.
     pub alarm: Key<RawAlarm>,
@@ -48,31 +51,19 @@ pub struct RawConfig {
     pub names: Key<RawNames>,
 }
 
-/// As whom StackSets are called.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(inline)]
-pub enum RawCallAs {
-    /// From the management account.
-    #[serde(rename = "self")]
-    Own,
-    /// From a delegated administrator.
-    DelegatedAdmin,
-}
-
 /// `[alarm]`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(inline)]
 pub struct RawAlarm {
     /// The alarm's name in every account.
-    #[schemars(regex(pattern = names::ALARM.pattern), extend("default" = "Billing-Alarm"))]
+    #[schemars(regex(pattern = names::ALARM.pattern()), extend("default" = AlarmConfig::default().name))]
     pub name: Key<String>,
     /// The threshold in US dollars where no `[[threshold]]` says otherwise.
-    #[schemars(schema_with = "usd", extend("default" = 100, "examples" = [100, 12.5]))]
+    #[schemars(schema_with = "usd", extend("default" = AlarmConfig::THRESHOLD, "examples" = [100, 12.5]))]
     pub threshold: Key<f64>,
     /// What is compared with the threshold.
-    #[schemars(extend("default" = "daily"))]
+    #[schemars(extend("default" = Measure::default()))]
     pub measure: Key<Measure>,
     /// The older place of `[mail] notify-ok`; it means the same.
     pub notify_ok: Key<bool>,
@@ -101,7 +92,7 @@ pub struct RawThreshold {
 #[schemars(inline)]
 pub struct RawDeploy {
     /// The StackSet's name.
-    #[schemars(regex(pattern = names::STACK_SET.pattern), extend("default" = "billctl"))]
+    #[schemars(regex(pattern = names::STACK_SET.pattern()), extend("default" = DeployConfig::default().stack_set))]
     pub stack_set: Key<String>,
     /// The OUs whose accounts get the alarm, by id, path or unique name; an OU includes the OUs below it, and
     /// `Root` is everything. The OUs of `[[wave]]` are covered too and needn't be repeated.
@@ -113,28 +104,17 @@ pub struct RawDeploy {
     pub exclude_accounts: Vec<At<String>>,
     /// Whether accounts that come to a covered OU get the alarm by themselves, with the default threshold; the
     /// next `billctl deploy` gives them their own.
-    #[schemars(extend("default" = true))]
+    #[schemars(extend("default" = DeployConfig::default().auto_deploy))]
     pub auto_deploy: Key<bool>,
     /// Failures after which an operation stops: a number of accounts, or a share in percent (AWS rounds down).
-    #[schemars(extend("default" = "10%"))]
+    #[schemars(extend("default" = DeployConfig::default().preferences.tolerance.to_string()))]
     pub failure_tolerance: Key<RawAmount>,
     /// Accounts worked on at once: a number, at least 1, or a share in percent.
-    #[schemars(extend("default" = "25%"))]
+    #[schemars(extend("default" = DeployConfig::default().preferences.concurrency.to_string()))]
     pub max_concurrent: Key<RawAmount>,
     /// Whether failures slow an operation down.
-    #[schemars(extend("default" = "soft"))]
-    pub concurrency_mode: Key<RawConcurrencyMode>,
-}
-
-/// How concurrency and tolerance go together.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(inline)]
-pub enum RawConcurrencyMode {
-    /// Never more accounts under way than the tolerance and one.
-    Strict,
-    /// Always `max-concurrent`, even if more may fail than the tolerance before the operation stops.
-    Soft,
+    #[schemars(extend("default" = DeployConfig::default().preferences.mode))]
+    pub concurrency_mode: Key<ConcurrencyMode>,
 }
 
 /// `[[wave]]`.
@@ -179,7 +159,7 @@ pub struct RawMail {
     pub reply_to: Key<String>,
     /// The account tag that holds its owner's addresses, separated by spaces. Without the tag, the mail goes to
     /// the account's own address.
-    #[schemars(regex(pattern = names::TAG_KEY.pattern), extend("default" = "owner"))]
+    #[schemars(regex(pattern = names::TAG_KEY.pattern()), extend("default" = MailConfig::OWNER_TAG))]
     pub owner_tag: Key<String>,
     /// Who gets the mail when the account's owner can't be found out.
     #[schemars(extend("format" = "email"))]
@@ -188,11 +168,11 @@ pub struct RawMail {
     #[schemars(schema_with = "addresses", extend("default" = []))]
     pub cc: Vec<At<String>>,
     /// Whether the owner also gets a mail when the account is below its limit again.
-    #[schemars(extend("default" = false))]
+    #[schemars(extend("default" = MailConfig::NOTIFY_OK))]
     pub notify_ok: Key<bool>,
     /// Whether an owner is reminded while the account stays above its limit: on the second and third day, then every
     /// seventh.
-    #[schemars(extend("default" = true))]
+    #[schemars(extend("default" = MailConfig::REMIND))]
     pub remind: Key<bool>,
     /// Days above the limit after which `escalate-to` gets a copy too. Only together with it.
     #[schemars(extend("minimum" = 1, "maximum" = MOST_DAYS, "examples" = [3]))]
@@ -214,7 +194,7 @@ pub struct RawOperations {
     /// An SNS topic that is there already: a standard one in us-east-1, because alarms act on topics of their own
     /// Region. In another account, or encrypted, the topic has to let CloudWatch publish. Either this or `mail`.
     #[schemars(
-        regex(pattern = "^arn:aws:sns:us-east-1:[0-9]{12}:[A-Za-z0-9_-]{1,256}$"),
+        regex(pattern = format!("^arn:aws:sns:us-east-1:[0-9]{{12}}:{}", names::TOPIC.pattern().trim_start_matches('^'))),
         extend("examples" = ["arn:aws:sns:us-east-1:123456789012:operations"])
     )]
     pub topic: Key<String>,
@@ -232,51 +212,8 @@ pub struct RawMembers {
     /// The role that the management account may assume in its members, for what only they can see (`status --probe`,
     /// `test-alert --from-member`). Organizations makes one of the default name in accounts that it creates; Control
     /// Tower's is `AWSControlTowerExecution`.
-    #[schemars(regex(pattern = names::ROLE.pattern), extend("default" = "OrganizationAccountAccessRole"))]
+    #[schemars(regex(pattern = names::ROLE.pattern()), extend("default" = MembersConfig::default().role))]
     pub role: Key<String>,
-}
-
-/// `[names]`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(inline)]
-pub struct RawNames {
-    /// The custom event bus that receives the members' alarms, or `default`.
-    #[schemars(regex(pattern = names::EVENT_BUS.pattern), extend("default" = "billctl"))]
-    pub event_bus: Key<String>,
-    /// The rule on that bus.
-    #[schemars(regex(pattern = names::RULE.pattern), extend("default" = "billctl-member-alarms"))]
-    pub member_rule: Key<String>,
-    /// The rule on the default bus, for the management account's own alarm.
-    #[schemars(regex(pattern = names::RULE.pattern), extend("default" = "billctl-own-alarm"))]
-    pub own_rule: Key<String>,
-    /// The IAM role that both rules start the notifier with.
-    #[schemars(regex(pattern = names::ROLE.pattern), extend("default" = "billctl-start-notifier"))]
-    pub rule_role: Key<String>,
-    /// The state machine that sends the mail.
-    #[schemars(regex(pattern = names::STATE_MACHINE.pattern), extend("default" = "billctl-notifier"))]
-    pub notifier: Key<String>,
-    /// The IAM role that the state machine runs with.
-    #[schemars(regex(pattern = names::ROLE.pattern), extend("default" = "billctl-notifier"))]
-    pub notifier_role: Key<String>,
-    /// The SQS queue for events that could not be delivered.
-    #[schemars(regex(pattern = names::QUEUE.pattern), extend("default" = "billctl-undelivered"))]
-    pub queue: Key<String>,
-    /// The SES template.
-    #[schemars(regex(pattern = names::SES_TEMPLATE.pattern), extend("default" = "billctl-spend-alarm"))]
-    pub template: Key<String>,
-    /// The SES configuration set.
-    #[schemars(regex(pattern = names::CONFIGURATION_SET.pattern), extend("default" = "billctl"))]
-    pub configuration_set: Key<String>,
-    /// The SNS topic that `bootstrap` makes for `[operations] mail`.
-    #[schemars(regex(pattern = names::TOPIC.pattern), extend("default" = "billctl-operations"))]
-    pub operations_topic: Key<String>,
-    /// The CloudWatch dashboard.
-    #[schemars(regex(pattern = names::DASHBOARD.pattern), extend("default" = "billctl"))]
-    pub dashboard: Key<String>,
-    /// The IAM role in each member account that forwards the alarm.
-    #[schemars(regex(pattern = names::ROLE.pattern), extend("default" = "EventBridge-InvokeEventBus-Role"))]
-    pub member_role: Key<String>,
 }
 
 /// A number of accounts or a share of them, as written.

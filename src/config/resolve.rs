@@ -3,26 +3,23 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
-use super::address;
+use super::address::{self, Fault};
 use super::key::{At, Key};
-use super::names::{self, NameRule};
+use super::names::{self, NameRule, Names, RawNames};
 use super::problem::{Place, Problem, Source};
 use super::raw::{
-    MOST_DAYS, RawAlarm, RawAmount, RawCallAs, RawConcurrencyMode, RawConfig, RawDeploy, RawMail, RawMembers, RawNames,
-    RawOperations, RawThreshold, RawWave,
+    MOST_DAYS, RawAlarm, RawAmount, RawConfig, RawDeploy, RawMail, RawMembers, RawOperations, RawThreshold, RawWave,
 };
 use super::structure::printable;
 use super::types::{
-    AlarmConfig, Config, DeployConfig, MailConfig, MembersConfig, Names, Operations, ThresholdRule, ThresholdTarget,
-    Wave,
+    AlarmConfig, Config, DeployConfig, MailConfig, MembersConfig, Operations, ThresholdRule, ThresholdTarget, Wave,
 };
 use billctl_core::model::{AccountId, Usd};
-use billctl_core::service::cloudformation::CallAs;
-use billctl_core::service::cloudformation::{Amount, ConcurrencyMode, Preferences};
+use billctl_core::service::cloudformation::{Amount, Preferences};
 use billctl_core::service::sesv2::MAX_RECIPIENTS;
 
-/// The account tag that holds the owner's addresses, unless the config names another.
-pub const OWNER_TAG: &str = "owner";
+/// Values that were there, and where first.
+type Seen = HashMap<String, Range<usize>>;
 
 /// The config, and what is wrong with it: it is to be used only if nothing is.
 pub fn resolve(raw: RawConfig, source: Source) -> (Config, Source, Vec<Problem>) {
@@ -45,33 +42,23 @@ impl Resolve {
             self.source.remember(Place::Organization, id.span.clone());
             self.parsed(id, "write the id, such as o-a1b2c3d4e5")
         });
-        if let Some(call_as) = &raw.call_as.0 {
-            self.source.remember(Place::CallAs, call_as.span.clone());
+        if let Some(span) = raw.call_as.span() {
+            self.source.remember(Place::CallAs, span);
         }
-        let call_as = match value(raw.call_as) {
-            Some(RawCallAs::DelegatedAdmin) => CallAs::DelegatedAdmin,
-            Some(RawCallAs::Own) | None => CallAs::Own,
-        };
-        let excluded = raw.deploy.0.as_ref().map(|deploy| {
-            let accounts = &deploy.value.exclude_accounts;
-            accounts
-                .iter()
-                .map(|account| (account.value.clone(), account.span.clone()))
-        });
-        let excluded: HashMap<String, Range<usize>> = excluded.into_iter().flatten().collect();
-        let alarm = value(raw.alarm).unwrap_or_default();
+        let alarm = raw.alarm.value().unwrap_or_default();
         let older_notify_ok = alarm.notify_ok.0.clone();
+        let deploy = self.deploy(raw.deploy.value().unwrap_or_default());
         Config {
             organization,
-            call_as,
+            call_as: raw.call_as.value().unwrap_or_default(),
             alarm: self.alarm(alarm),
-            thresholds: self.thresholds(raw.threshold, &excluded),
-            deploy: self.deploy(value(raw.deploy).unwrap_or_default()),
+            thresholds: self.thresholds(raw.threshold, &deploy.exclude_accounts),
+            deploy,
             waves: self.waves(raw.wave),
-            mail: self.mail(value(raw.mail).unwrap_or_default(), older_notify_ok),
-            operations: value(raw.operations).and_then(|raw| self.operations(raw)),
-            members: self.members(value(raw.members).unwrap_or_default()),
-            names: self.names(value(raw.names).unwrap_or_default()),
+            mail: self.mail(raw.mail.value().unwrap_or_default(), older_notify_ok),
+            operations: raw.operations.value().and_then(|raw| self.operations(raw)),
+            members: self.members(raw.members.value().unwrap_or_default()),
+            names: self.names(raw.names.value().unwrap_or_default()),
             source: Source::default(),
         }
     }
@@ -95,6 +82,46 @@ impl Resolve {
         }
     }
 
+    /// The text, if nothing is wrong with it.
+    fn checked(&mut self, key: Key<String>, fault: impl FnOnce(&str) -> Option<Fault>) -> Option<String> {
+        let At { value, span } = key.0?;
+        let Some(fault) = fault(&value) else {
+            return Some(value);
+        };
+        self.report(Problem::at(span, fault.message, "").hint(fault.hint));
+        None
+    }
+
+    /// What `read` makes of each text, once. What it refuses, and what was `seen`, is reported and left out.
+    fn each<T>(
+        &mut self,
+        raw: Vec<At<String>>,
+        what: &str,
+        seen: &mut Seen,
+        read: fn(&mut Self, At<String>) -> Option<T>,
+        key: fn(&T) -> String,
+    ) -> Vec<At<T>> {
+        let mut each = Vec::new();
+        for text in raw {
+            let span = text.span.clone();
+            if let Some(value) = read(self, text)
+                && self.is_first(seen, &key(&value), &span, what)
+            {
+                each.push(At { value, span });
+            }
+        }
+        each
+    }
+
+    /// The values, their places remembered.
+    fn placed<T>(&mut self, values: Vec<At<T>>, place: impl Fn(usize) -> Place) -> Vec<T> {
+        let values = values.into_iter().enumerate().map(|(index, at)| {
+            self.source.remember(place(index), at.span);
+            at.value
+        });
+        values.collect()
+    }
+
     fn alarm(&mut self, raw: RawAlarm) -> AlarmConfig {
         let default = AlarmConfig::default();
         AlarmConfig {
@@ -104,7 +131,7 @@ impl Resolve {
                 .0
                 .and_then(|usd| self.threshold(usd))
                 .unwrap_or(default.threshold),
-            measure: value(raw.measure).unwrap_or(default.measure),
+            measure: raw.measure.value().unwrap_or(default.measure),
         }
     }
 
@@ -130,16 +157,17 @@ impl Resolve {
         None
     }
 
-    fn thresholds(
-        &mut self,
-        raw: Vec<At<RawThreshold>>,
-        excluded: &HashMap<String, Range<usize>>,
-    ) -> Vec<ThresholdRule> {
+    fn thresholds(&mut self, raw: Vec<At<RawThreshold>>, excluded: &[AccountId]) -> Vec<ThresholdRule> {
+        let excluded = excluded
+            .iter()
+            .zip(0..)
+            .map(|(id, index)| (*id, Place::ExcludedAccount(index)));
+        let excluded: HashMap<AccountId, Place> = excluded.collect();
         let mut rules = Vec::new();
         let mut seen: HashMap<ThresholdTarget, Range<usize>> = HashMap::new();
         for entry in raw {
             let usd = entry.value.usd.0.and_then(|usd| self.threshold(usd));
-            let Some((target, span)) = self.target(entry.value.ou, entry.value.account, excluded) else {
+            let Some((target, span)) = self.target(entry.value.ou, entry.value.account, &excluded) else {
                 continue;
             };
             if let Some(first) = seen.get(&target) {
@@ -163,20 +191,16 @@ impl Resolve {
         &mut self,
         ou: Key<String>,
         account: Key<String>,
-        excluded: &HashMap<String, Range<usize>>,
+        excluded: &HashMap<AccountId, Place>,
     ) -> Option<(ThresholdTarget, Range<usize>)> {
         if let Some(account) = account.0 {
             let span = account.span.clone();
-            if let Some(place) = excluded.get(&account.value) {
-                let message = format!(
-                    "account {} has a threshold, but gets no alarm",
-                    printable(&account.value)
-                );
-                let problem =
-                    Problem::at(span.clone(), message, "has a threshold here").and(place.clone(), "is excluded here");
+            let id = self.account(account)?;
+            if let Some(place) = excluded.get(&id).and_then(|place| self.source.span(*place)) {
+                let message = format!("account {id} has a threshold, but gets no alarm");
+                let problem = Problem::at(span.clone(), message, "has a threshold here").and(place, "is excluded here");
                 self.report(problem.hint("take out one of the two"));
             }
-            let id = self.account(account)?;
             return Some((ThresholdTarget::Account(id), span));
         }
         let ou = ou.0?;
@@ -213,40 +237,20 @@ impl Resolve {
 
     fn deploy(&mut self, raw: RawDeploy) -> DeployConfig {
         let default = DeployConfig::default();
-        let mut ous = Vec::new();
-        let mut seen = HashMap::new();
-        for ou in raw.ous {
-            let span = ou.span.clone();
-            let Some(selector) = self.selector(ou) else {
-                continue;
-            };
-            if self.is_first(&mut seen, &selector, &span, "OU") {
-                self.source.remember(Place::DeployOu(ous.len()), span);
-                ous.push(selector);
-            }
-        }
-        let mut exclude_accounts = Vec::new();
-        let mut seen = HashMap::new();
-        for account in raw.exclude_accounts {
-            let span = account.span.clone();
-            let Some(id) = self.account(account) else {
-                continue;
-            };
-            if self.is_first(&mut seen, &id.to_string(), &span, "account") {
-                self.source
-                    .remember(Place::ExcludedAccount(exclude_accounts.len()), span);
-                exclude_accounts.push(id);
-            }
-        }
-        let mode = value(raw.concurrency_mode).map(|mode| match mode {
-            RawConcurrencyMode::Strict => ConcurrencyMode::Strict,
-            RawConcurrencyMode::Soft => ConcurrencyMode::Soft,
-        });
+        let ous = self.each(raw.ous, "OU", &mut Seen::new(), Self::selector, String::clone);
+        let excluded = raw.exclude_accounts;
+        let excluded = self.each(
+            excluded,
+            "account",
+            &mut Seen::new(),
+            Self::account,
+            ToString::to_string,
+        );
         DeployConfig {
             stack_set: self.name(raw.stack_set, &names::STACK_SET, default.stack_set),
-            ous,
-            exclude_accounts,
-            auto_deploy: value(raw.auto_deploy).unwrap_or(default.auto_deploy),
+            ous: self.placed(ous, Place::DeployOu),
+            exclude_accounts: self.placed(excluded, Place::ExcludedAccount),
+            auto_deploy: raw.auto_deploy.value().unwrap_or(default.auto_deploy),
             preferences: Preferences {
                 tolerance: self
                     .amount(raw.failure_tolerance, 0)
@@ -254,18 +258,12 @@ impl Resolve {
                 concurrency: self
                     .amount(raw.max_concurrent, 1)
                     .unwrap_or(default.preferences.concurrency),
-                mode: mode.unwrap_or(default.preferences.mode),
+                mode: raw.concurrency_mode.value().unwrap_or(default.preferences.mode),
             },
         }
     }
 
-    fn is_first(
-        &mut self,
-        seen: &mut HashMap<String, Range<usize>>,
-        value: &str,
-        span: &Range<usize>,
-        what: &str,
-    ) -> bool {
+    fn is_first(&mut self, seen: &mut Seen, value: &str, span: &Range<usize>, what: &str) -> bool {
         match seen.get(value) {
             Some(first) => {
                 let message = format!("{what} {} is listed twice", printable(value));
@@ -319,8 +317,7 @@ impl Resolve {
 
     fn waves(&mut self, raw: Vec<At<RawWave>>) -> Vec<Wave> {
         let mut waves: Vec<Wave> = Vec::new();
-        let mut seen = HashMap::new();
-        let mut seen_names = HashMap::new();
+        let (mut seen, mut seen_names) = (Seen::new(), Seen::new());
         for entry in raw {
             let name = match entry.value.name.0 {
                 Some(name) => {
@@ -329,17 +326,8 @@ impl Resolve {
                 }
                 None => format!("wave {}", waves.len() + 1),
             };
-            let mut ous = Vec::new();
-            for ou in entry.value.ous {
-                let span = ou.span.clone();
-                let Some(selector) = self.selector(ou) else {
-                    continue;
-                };
-                if self.is_first(&mut seen, &selector, &span, "OU") {
-                    self.source.remember(Place::WaveOu(waves.len(), ous.len()), span);
-                    ous.push(selector);
-                }
-            }
+            let ous = self.each(entry.value.ous, "OU", &mut seen, Self::selector, String::clone);
+            let ous = self.placed(ous, |index| Place::WaveOu(waves.len(), index));
             let tolerance = self.amount(entry.value.failure_tolerance, 0);
             waves.push(Wave { name, ous, tolerance });
         }
@@ -349,21 +337,9 @@ impl Resolve {
     fn mail(&mut self, raw: RawMail, older_notify_ok: Option<At<bool>>) -> MailConfig {
         let from = raw.from.0.clone();
         let from_address = self.address(raw.from).unwrap_or_default();
-        let identity = raw.identity.0.and_then(|identity| {
-            if let Some(fault) = address::identity_fault(&identity.value, &from_address) {
-                self.report(Problem::at(identity.span, fault.message, "").hint(fault.hint));
-                return None;
-            }
-            Some(address::lower_domain(&identity.value))
-        });
-        let identity = identity.unwrap_or_else(|| from_address.clone());
-        let identity_arn = raw.identity_arn.0.and_then(|arn| {
-            if let Some(fault) = address::identity_arn_fault(&arn.value) {
-                self.report(Problem::at(arn.span, fault.message, "").hint(fault.hint));
-                return None;
-            }
-            address::lower_identity_arn(&arn.value).parse().ok()
-        });
+        let identity = self.checked(raw.identity, |text| address::identity_fault(text, &from_address));
+        let identity = identity.map_or_else(|| from_address.clone(), |text| address::lower_domain(&text));
+        let identity_arn = self.checked(raw.identity_arn, address::identity_arn_fault);
         let mail_from_domain = raw.mail_from_domain.0.and_then(|domain| {
             if let Some(fault) = address::mail_from_fault(&domain.value, &identity) {
                 let problem = Problem::at(domain.span, fault.message, "");
@@ -384,14 +360,14 @@ impl Resolve {
         MailConfig {
             from: from_address,
             identity,
-            identity_arn,
+            identity_arn: identity_arn.and_then(|arn| address::lower_identity_arn(&arn).parse().ok()),
             mail_from_domain,
             reply_to: self.address(raw.reply_to),
-            owner_tag: self.name(raw.owner_tag, &names::TAG_KEY, OWNER_TAG.to_owned()),
+            owner_tag: self.name(raw.owner_tag, &names::TAG_KEY, MailConfig::OWNER_TAG.to_owned()),
             fallback: self.address(raw.fallback),
             cc,
             notify_ok: self.notify_ok(raw.notify_ok.0, older_notify_ok),
-            remind: value(raw.remind).unwrap_or(true),
+            remind: raw.remind.value().unwrap_or(MailConfig::REMIND),
             escalate_after,
             escalate_to,
         }
@@ -399,17 +375,9 @@ impl Resolve {
 
     /// Each once.
     fn addresses(&mut self, raw: Vec<At<String>>) -> Vec<String> {
-        let mut addresses = Vec::new();
-        let mut seen = HashMap::new();
-        for one in raw {
-            let span = one.span.clone();
-            if let Some(one) = self.address(Key(Some(one)))
-                && self.is_first(&mut seen, &one.to_lowercase(), &span, "address")
-            {
-                addresses.push(one);
-            }
-        }
-        addresses
+        let read = |this: &mut Self, one| this.address(Key(Some(one)));
+        let each = self.each(raw, "address", &mut Seen::new(), read, |one| one.to_lowercase());
+        each.into_iter().map(|one| one.value).collect()
     }
 
     /// After how many days, and to whom: both or neither.
@@ -453,10 +421,7 @@ impl Resolve {
             cc.len(),
             escalate_to.len()
         );
-        let problem = match last {
-            Some(last) => Problem::at(last, message, format!("more than {MAX_RECIPIENTS}")),
-            None => Problem::nowhere(message),
-        };
+        let problem = Problem::maybe_at(last, message, format!("more than {MAX_RECIPIENTS}"));
         self.report(problem.hint(format!(
             "Amazon SES takes at most {MAX_RECIPIENTS} for a mail: write to a mailing list instead"
         )));
@@ -472,19 +437,16 @@ impl Resolve {
                 .and(mail.span.clone(), "says otherwise");
             self.report(problem.hint("keep the one under `[mail]`"));
         }
-        mail.or(alarm).is_some_and(|notify| notify.value)
+        mail.or(alarm).map_or(MailConfig::NOTIFY_OK, |notify| notify.value)
     }
 
     /// That it names exactly one is checked with the structure.
     fn operations(&mut self, raw: RawOperations) -> Option<Operations> {
-        let Some(topic) = raw.topic.0 else {
+        if raw.topic.0.is_none() {
             return self.address(raw.mail).map(Operations::Mail);
-        };
-        if let Some(fault) = address::topic_fault(&topic.value) {
-            self.report(Problem::at(topic.span, fault.message, "").hint(fault.hint));
-            return None;
         }
-        topic.value.parse().ok().map(Operations::Topic)
+        let topic = self.checked(raw.topic, address::topic_fault)?;
+        topic.parse().ok().map(Operations::Topic)
     }
 
     fn members(&mut self, raw: RawMembers) -> MembersConfig {
@@ -495,40 +457,15 @@ impl Resolve {
     }
 
     fn address(&mut self, key: Key<String>) -> Option<String> {
-        let At { value, span } = key.0?;
-        match address::fault(&value) {
-            None => Some(address::lower_domain(&value)),
-            Some(fault) => {
-                self.report(Problem::at(span, fault.message, "").hint(fault.hint));
-                None
-            }
-        }
+        let address = self.checked(key, address::fault)?;
+        Some(address::lower_domain(&address))
     }
 
     fn names(&mut self, raw: RawNames) -> Names {
-        let default = Names::default();
-        let spans = |key: &Key<String>| key.0.as_ref().map(|at| at.span.clone());
-        let roles = spans(&raw.notifier_role).or(spans(&raw.rule_role));
-        let rules = spans(&raw.own_rule).or(spans(&raw.member_rule));
-        let bus = spans(&raw.event_bus);
-        let names = Names {
-            event_bus: self.name(raw.event_bus, &names::EVENT_BUS, default.event_bus),
-            member_rule: self.name(raw.member_rule, &names::RULE, default.member_rule),
-            own_rule: self.name(raw.own_rule, &names::RULE, default.own_rule),
-            rule_role: self.name(raw.rule_role, &names::ROLE, default.rule_role),
-            notifier: self.name(raw.notifier, &names::STATE_MACHINE, default.notifier),
-            notifier_role: self.name(raw.notifier_role, &names::ROLE, default.notifier_role),
-            queue: self.name(raw.queue, &names::QUEUE, default.queue),
-            template: self.name(raw.template, &names::SES_TEMPLATE, default.template),
-            configuration_set: self.name(
-                raw.configuration_set,
-                &names::CONFIGURATION_SET,
-                default.configuration_set,
-            ),
-            operations_topic: self.name(raw.operations_topic, &names::TOPIC, default.operations_topic),
-            dashboard: self.name(raw.dashboard, &names::DASHBOARD, default.dashboard),
-            member_role: self.name(raw.member_role, &names::ROLE, default.member_role),
-        };
+        let roles = raw.notifier_role.span().or(raw.rule_role.span());
+        let rules = raw.own_rule.span().or(raw.member_rule.span());
+        let bus = raw.event_bus.span();
+        let names = raw.checked(|key, rule, default| self.name(key, rule, default));
         // IAM tells names apart without regard to case (CreateRole).
         if names.rule_role.eq_ignore_ascii_case(&names.notifier_role) {
             self.same_name(roles, "`rule-role` and `notifier-role` are the same role");
@@ -545,10 +482,7 @@ impl Resolve {
     }
 
     fn same_name(&mut self, span: Option<Range<usize>>, message: &str) {
-        let problem = match span {
-            Some(span) => Problem::at(span, message, ""),
-            None => Problem::nowhere(message),
-        };
+        let problem = Problem::maybe_at(span, message, "");
         self.report(problem.hint("give it a name of its own"));
     }
 
@@ -567,8 +501,4 @@ impl Resolve {
         }
         value
     }
-}
-
-fn value<T>(key: Key<T>) -> Option<T> {
-    key.0.map(|at| at.value)
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::types::Config;
-use super::{OWNER_TAG, structure};
+use super::structure;
+use super::types::{Config, MailConfig};
 use billctl_core::error::Result;
 use billctl_core::model::{AccountId, AccountState, Organization, OrganizationalUnit, OuId, Usd};
 use billctl_core::service::cloudformation::CallAs;
@@ -172,7 +172,7 @@ pub fn starter(name: &str, organization: &Organization, answers: &Answers) -> Re
          #mail = {fallback}\n",
         ous.join(", "),
         quoted(&answers.from),
-        quoted(OWNER_TAG),
+        quoted(MailConfig::OWNER_TAG),
         fallback = quoted(crate::resource::bare_address(&answers.from)),
     );
     Config::parse(name, &text)?;

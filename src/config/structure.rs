@@ -9,9 +9,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeString, DeTable, DeValue};
 
 use super::problem::Problem;
-
-/// Below this likeness (of 0 to 1) another key helps nobody.
-const ALIKE: f64 = 0.6;
+use billctl_core::similar::nearest;
 
 /// Reports what doesn't fit `schema`, and takes it out of `root`.
 pub fn check(root: &mut DeTable<'_>, schema: &Value) -> Vec<Problem> {
@@ -77,13 +75,9 @@ impl Check<'_> {
         *table = std::mem::take(table).into_iter().filter_map(keep).collect();
         let is_there = |key: &str| table.contains_key(key) || meant.iter().any(|near| near == key);
         for key in strings(&schema["required"]).filter(|key| !is_there(key)) {
-            let problem = Problem {
-                message: format!("{} is missing", room.key(key)),
-                at: span.clone().map(|span| (span, format!("needs `{key}`"))),
-                and: None,
-                hint: Some(missing_hint(room, key)),
-            };
-            self.problems.push(problem);
+            let message = format!("{} is missing", room.key(key));
+            let problem = Problem::maybe_at(span.clone(), message, format!("needs `{key}`"));
+            self.problems.push(problem.hint(missing_hint(room, key)));
         }
         self.choice(room, table, span, schema, &is_there);
     }
@@ -106,23 +100,19 @@ impl Check<'_> {
         let there: Vec<&str> = choices.iter().copied().filter(|key| is_there(key)).collect();
         let listed = choices.join("` or `");
         match there.as_slice() {
-            [] if !choices.is_empty() => self.problems.push(Problem {
-                message: format!("{} is for nobody", room.name()),
-                at: span.map(|span| (span, format!("needs `{listed}`"))),
-                and: None,
-                hint: Some(format!("add `{listed}`")),
-            }),
+            [] if !choices.is_empty() => {
+                let message = format!("{} is for nobody", room.name());
+                let problem = Problem::maybe_at(span, message, format!("needs `{listed}`"));
+                self.problems.push(problem.hint(format!("add `{listed}`")));
+            }
             [first, second, ..] => {
                 let place = |key: &str| table.get(key).map(Spanned::span);
-                let mut problem = Problem {
-                    message: format!("{} has both `{first}` and `{second}`", room.name()),
-                    at: place(second).or(span).map(|span| (span, String::new())),
-                    and: None,
-                    hint: Some(match room {
-                        Room::Element(_) => "write one entry for each".to_owned(),
-                        _ => "keep one of them".to_owned(),
-                    }),
+                let message = format!("{} has both `{first}` and `{second}`", room.name());
+                let hint = match room {
+                    Room::Element(_) => "write one entry for each",
+                    _ => "keep one of them",
                 };
+                let mut problem = Problem::maybe_at(place(second).or(span), message, "").hint(hint);
                 problem.and = place(first).map(|span| (span, String::new()));
                 self.problems.push(problem);
             }
@@ -252,19 +242,6 @@ fn strings(list: &Value) -> impl Iterator<Item = &str> {
 fn choices(schema: &Value) -> impl Iterator<Item = &str> {
     let constants = schema["oneOf"].as_array().into_iter().flatten();
     strings(&schema["enum"]).chain(constants.filter_map(|choice| choice["const"].as_str()))
-}
-
-/// The candidate most like `text`, if one is alike: underscores, case and a plural `s` count little.
-fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let text = text.to_lowercase().replace(['_', ' '], "-");
-    candidates
-        .map(|candidate| {
-            let likeness = strsim::normalized_damerau_levenshtein(&text, candidate);
-            (likeness, candidate)
-        })
-        .filter(|(likeness, _)| *likeness >= ALIKE)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
 }
 
 fn types(schema: &Value) -> Vec<&str> {

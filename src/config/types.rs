@@ -1,6 +1,5 @@
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
+use super::measure::Measure;
+use super::names::Names;
 use super::problem::Source;
 use billctl_core::model::{AccountId, Arn, OrgId, Usd};
 use billctl_core::service::cloudformation::CallAs;
@@ -50,20 +49,6 @@ pub struct AlarmConfig {
     pub threshold: Usd,
     /// What is compared with the threshold.
     pub measure: Measure,
-}
-
-/// What is compared with the threshold.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(inline)]
-pub enum Measure {
-    /// What was spent in the last 24 hours.
-    #[default]
-    Daily,
-    /// What was spent in the last 6 hours.
-    SixHourly,
-    /// What was spent since the month began.
-    MonthToDate,
 }
 
 /// One `[[threshold]]`.
@@ -139,6 +124,15 @@ pub struct MailConfig {
     pub escalate_to: Vec<String>,
 }
 
+impl MailConfig {
+    /// The default of `owner_tag`.
+    pub const OWNER_TAG: &str = "owner";
+    /// The default of `notify_ok`.
+    pub const NOTIFY_OK: bool = false;
+    /// The default of `remind`.
+    pub const REMIND: bool = true;
+}
+
 /// `[operations]`: who hears when the notifier itself fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operations {
@@ -155,71 +149,6 @@ pub struct MembersConfig {
     pub role: String,
 }
 
-/// `[names]`: what billctl's things are called in the billing account and in the members.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Names {
-    /// The custom bus that receives the members' alarms, or `default`.
-    pub event_bus: String,
-    /// The rule on that bus.
-    pub member_rule: String,
-    /// The rule on the default bus, for the management account's own alarm.
-    pub own_rule: String,
-    /// The role that both rules start the notifier with.
-    pub rule_role: String,
-    /// The state machine.
-    pub notifier: String,
-    /// The role that the state machine runs with.
-    pub notifier_role: String,
-    /// The dead-letter queue.
-    pub queue: String,
-    /// The SES template.
-    pub template: String,
-    /// The SES configuration set.
-    pub configuration_set: String,
-    /// The topic that bootstrap makes for `[operations] mail`.
-    pub operations_topic: String,
-    /// The dashboard.
-    pub dashboard: String,
-    /// The role in each member that forwards the alarm.
-    pub member_role: String,
-}
-
-impl Names {
-    /// The rule that keeps what SES reports about mails that failed.
-    pub fn mail_failure_rule(&self) -> String {
-        format!("{}-mail-failures", self.configuration_set)
-    }
-
-    /// The alarm on executions that failed.
-    pub fn failure_alarm(&self) -> String {
-        format!("{}-failed", self.notifier)
-    }
-
-    /// The alarm on what lies in the queue.
-    pub fn queue_alarm(&self) -> String {
-        format!("{}-waiting", self.queue)
-    }
-}
-
-impl Default for Names {
-    fn default() -> Self {
-        Self {
-            event_bus: "billctl".into(),
-            member_rule: "billctl-member-alarms".into(),
-            own_rule: "billctl-own-alarm".into(),
-            rule_role: "billctl-start-notifier".into(),
-            notifier: "billctl-notifier".into(),
-            notifier_role: "billctl-notifier".into(),
-            queue: "billctl-undelivered".into(),
-            template: "billctl-spend-alarm".into(),
-            configuration_set: "billctl".into(),
-            operations_topic: "billctl-operations".into(),
-            dashboard: "billctl".into(),
-            member_role: "EventBridge-InvokeEventBus-Role".into(),
-        }
-    }
-}
-
 impl Default for MembersConfig {
     fn default() -> Self {
         Self {
@@ -229,12 +158,17 @@ impl Default for MembersConfig {
     }
 }
 
+impl AlarmConfig {
+    /// The default threshold in US dollars.
+    pub const THRESHOLD: i32 = 100;
+}
+
 impl Default for AlarmConfig {
     fn default() -> Self {
         Self {
             name: "Billing-Alarm".into(),
-            threshold: Usd::dollars(100),
-            measure: Measure::Daily,
+            threshold: Usd::dollars(Self::THRESHOLD),
+            measure: Measure::default(),
         }
     }
 }

@@ -10,12 +10,10 @@ use crate::plan::above::{Above, Told};
 use crate::resource::{Scope, day_of};
 use billctl_core::error::{Context, Result};
 use billctl_core::model::AccountId;
-use billctl_core::service::{self, Services};
+use billctl_core::service::{self, PARALLEL, Services};
 
 /// Accounts looked at without being asked to: AWS lets a few hundred executions be described at once.
 pub const LOOKED_AT_WITHOUT_ASKING: usize = 200;
-/// Accounts looked at at once before the gate paces them.
-const PARALLEL: usize = 64;
 
 /// Whether the owners of these accounts were told today, or are told about since an earlier day.
 ///

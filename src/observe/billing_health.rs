@@ -6,16 +6,15 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::try_join_all;
 use futures::try_join;
-use jiff::Timestamp;
 use jiff::civil::Date;
-use serde::Serialize;
 
 use super::operations;
 use super::told::ended;
-use super::undelivered::{self, Queue};
+use super::undelivered;
 use crate::plan::above::Recent;
+use crate::plan::billing_health::{AlarmOn, BillingHealth, FailedExecution};
 use crate::plan::operations::Hearing;
-use crate::resource::{EVENT_REFUSED, ExecutionName, Scope};
+use crate::resource::{Alarm, EVENT_REFUSED, ExecutionName, Scope, Thing};
 use billctl_core::error::{Context, Result};
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudwatch::AlarmState;
@@ -32,78 +31,6 @@ const MOST_TOLD: usize = 5;
 const MOST_PAGES: usize = 10;
 /// How far back an execution has to do with what is above its limit now.
 const RECENT: Duration = Duration::from_secs(2 * 86_400);
-
-/// How the billing side does.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct BillingHealth {
-    /// What lies in the queue: events that reached nobody, SES's reports of failed mails. None where there is no
-    /// queue.
-    pub queue: Option<Queue>,
-    /// Test mails that SES took in the last seven days.
-    pub sent: usize,
-    /// Accounts' days above their limit in the last seven days that the notifier took up without failing. How many
-    /// mails a day held isn't counted: each would have to be asked.
-    pub days: usize,
-    /// Executions that failed in the last seven days.
-    pub failed: usize,
-    /// Events that were refused in the last seven days: malformed, forged, or of another alarm. No mail is lacking.
-    pub refused: usize,
-    /// Whether there were more executions than were read, so that the counts are low.
-    pub more: bool,
-    /// The latest failed executions, newest first.
-    pub failures: Vec<FailedExecution>,
-    /// The executions of the last two days, newest first.
-    #[serde(skip)]
-    pub recent: Vec<Recent>,
-    /// billctl's alarms in this account that are in ALARM.
-    pub alarms: Vec<AlarmOn>,
-    /// Who hears when the notifier itself fails; None where that couldn't be read.
-    #[serde(rename = "operations")]
-    pub hearing: Option<Box<Hearing>>,
-    /// Mails in the last 24 hours, of all senders of the account.
-    pub sent_last_24_hours: f64,
-    /// How many there may be; None where unlimited.
-    pub daily_quota: Option<f64>,
-    /// Whether SES still holds the account in its sandbox.
-    pub in_ses_sandbox: bool,
-}
-
-/// An execution of the notifier that failed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct FailedExecution {
-    /// Its name.
-    pub name: String,
-    /// When it began.
-    pub started: Timestamp,
-    /// The error's name.
-    pub error: String,
-    /// Its cause, in the notifier's or AWS's words.
-    pub cause: String,
-}
-
-/// An alarm in ALARM.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AlarmOn {
-    /// Its name.
-    pub name: String,
-    /// Why, in CloudWatch's words.
-    pub reason: String,
-    /// Since when.
-    pub since: Option<Timestamp>,
-}
-
-impl BillingHealth {
-    /// How many messages lie in the queue.
-    pub fn waiting(&self) -> u64 {
-        self.queue.as_ref().map_or(0, |queue| queue.waiting)
-    }
-
-    /// Whether nothing asks for attention. The management account's own alarm is about spend, not about health, but
-    /// it is worth a look all the same.
-    pub fn is_well(&self) -> bool {
-        self.waiting() == 0 && self.failed == 0 && self.alarms.is_empty()
-    }
-}
 
 /// Reads it, all at once.
 ///
@@ -220,7 +147,8 @@ async fn cause(services: &Services, execution: &Execution) -> service::Result<Fa
 }
 
 async fn alarms(services: &Services, scope: &Scope<'_>) -> service::Result<Vec<AlarmOn>> {
-    let alarms = services.cloudwatch.describe_alarms(&scope.alarm_names()).await?;
+    let names: Vec<String> = Alarm::desired(scope).iter().map(Thing::name).collect();
+    let alarms = services.cloudwatch.describe_alarms(&names).await?;
     Ok(alarms
         .into_iter()
         .filter(|status| status.state == AlarmState::Alarm)

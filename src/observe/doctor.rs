@@ -3,29 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::FutureExt;
-use futures::future::{BoxFuture, join_all, try_join_all};
+use futures::future::{join_all, try_join_all};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::billing::{bus, configuration_set, dashboard, queue, role, rule, template, topic};
-use crate::config::{Config, Operations};
+use crate::config::Config;
+use crate::live;
 use crate::observe;
 use crate::plan::doctor::{Members, Readings, active_members};
 use crate::plan::probe;
 use crate::resource::permissions::{resource_types, simulations};
-use crate::resource::{Alarm, Resource, operations_topic_arn};
+use crate::resource::{self, Facts, Resource, Scope};
 use billctl_core::model::{AccountId, Arn, Organization};
-use billctl_core::service::eventbridge::DEFAULT_BUS;
 use billctl_core::service::organizations::OrganizationInfo;
 use billctl_core::service::sts::CallerIdentity;
-use billctl_core::service::{Kind, OrAbsent, Result, Services, all_pages};
-
-/// The namespace and metric of charges (docs/aws-facts.md, "EstimatedCharges").
-const CHARGES: (&str, &str) = ("AWS/Billing", "EstimatedCharges");
+use billctl_core::service::{Kind, OrAbsent, PARALLEL, Result, Services, all_pages};
 
 /// How many members are looked into.
 const LOOKED_INTO: usize = 3;
-/// Accounts asked for before the gate paces them: it lets fewer through.
-const PARALLEL: usize = 64;
 
 /// Reads everything that `doctor` looks at.
 ///
@@ -55,7 +49,7 @@ pub async fn readings(services: &Services, config: &Config, deep: bool) -> Readi
         all_pages(|token| organizations.list_stacksets_administrators(token)),
         services.cloudformation.describe_organizations_access(),
         services.billing.billing_alerts_enabled(),
-        series(services),
+        observe::charges::accounts(services),
         services.sesv2.get_account(),
         services.sesv2.get_email_identity(&config.mail.identity),
         async {
@@ -63,7 +57,7 @@ pub async fn readings(services: &Services, config: &Config, deep: bool) -> Readi
             observe::operations::read(services, config, account).await
         },
         services.cloudformation.describe_stack_set(&config.deploy.stack_set),
-        things(services, config, caller.clone()),
+        things(services, config, organization.clone()),
         denied(services, config, caller.clone(), organization),
     );
     let members = members(services, config, &caller, &tree, deep).await;
@@ -150,116 +144,30 @@ async fn owner_tags(
         .await
 }
 
-/// The accounts that have a series of their own in the payer's metrics.
-async fn series(services: &Services) -> Result<BTreeSet<AccountId>> {
-    let dimensions = BTreeMap::from([
-        ("Currency".to_owned(), Some("USD".to_owned())),
-        ("LinkedAccount".to_owned(), None),
-    ]);
-    let metrics = all_pages(|token| {
-        services
-            .cloudwatch
-            .list_metrics(CHARGES.0, CHARGES.1, &dimensions, token)
-    })
-    .await?;
-    Ok(metrics
-        .iter()
-        .filter_map(|metric| metric.dimensions.get("LinkedAccount")?.parse().ok())
-        .collect())
-}
-
-type Thing<'a> = BoxFuture<'a, (String, Result<Option<Resource>>)>;
-
-/// What is there under the names that bootstrap would use, of the things that tell who made them.
+/// What is there under the names that bootstrap would use.
 async fn things(
     services: &Services,
     config: &Config,
-    caller: impl Future<Output = Result<CallerIdentity>> + Send,
+    organization: impl Future<Output = Result<OrganizationInfo>>,
 ) -> Vec<(String, Result<Option<Resource>>)> {
-    let names = &config.names;
-    let mut reads: Vec<Thing> = Vec::new();
-    for name in [&names.notifier_role, &names.rule_role] {
-        reads.push(async move { (format!("role {name}"), role(services, name).await) }.boxed());
-    }
-    let on_default = [names.own_rule.clone(), names.mail_failure_rule()];
-    let rules = on_default
+    let organization = match organization.await {
+        Ok(organization) => organization,
+        Err(error) => return vec![("the organisation".to_owned(), Err(error))],
+    };
+    let facts = Facts {
+        organization: organization.id,
+        management_account: organization.management_account,
+        // Only names matter here.
+        own_threshold: config.alarm.threshold,
+    };
+    let scope = Scope { config, facts: &facts };
+    let things = resource::desired(&scope)
         .into_iter()
-        .map(|name| (DEFAULT_BUS.to_owned(), name))
-        .chain([(names.event_bus.clone(), names.member_rule.clone())]);
-    for (bus, name) in rules {
-        reads.push(
-            async move {
-                (
-                    format!("rule {name} on bus {bus}"),
-                    rule(services, bus.clone(), name).await,
-                )
-            }
-            .boxed(),
-        );
-    }
-    reads.push(async move { (format!("queue {}", names.queue), queue(services, &names.queue).await) }.boxed());
-    if matches!(config.operations, Some(Operations::Mail(_))) {
-        reads.push(
-            async move {
-                let found = match caller.await {
-                    Ok(caller) => {
-                        let arn = operations_topic_arn(config, caller.account);
-                        topic(services, arn).await
-                    }
-                    Err(error) => Err(error),
-                };
-                (format!("topic {}", names.operations_topic), found)
-            }
-            .boxed(),
-        );
-    }
-    // The default bus is everybody's: bootstrap only adds its statement.
-    if names.event_bus != DEFAULT_BUS {
-        reads.push(
-            async move {
-                (
-                    format!("event bus {}", names.event_bus),
-                    bus(services, &names.event_bus).await,
-                )
-            }
-            .boxed(),
-        );
-    }
-    reads.push(
-        async move {
-            (
-                format!("mail template {}", names.template),
-                template(services, &names.template).await,
-            )
-        }
-        .boxed(),
-    );
-    for name in [config.alarm.name.clone(), names.failure_alarm(), names.queue_alarm()] {
-        reads.push(async move { (format!("alarm {name}"), alarm(services, name).await) }.boxed());
-    }
-    reads.push(
-        async move {
-            let set = configuration_set(services, &names.configuration_set).await;
-            (format!("configuration set {}", names.configuration_set), set)
-        }
-        .boxed(),
-    );
-    reads.push(
-        async move {
-            let board = dashboard(services, &names.dashboard).await;
-            (format!("dashboard {}", names.dashboard), board)
-        }
-        .boxed(),
-    );
-    join_all(reads).await
-}
-
-async fn alarm(services: &Services, name: String) -> Result<Option<Resource>> {
-    let found = services.cloudwatch.describe_alarms(&[name]).await?;
-    Ok(found
-        .into_iter()
-        .next()
-        .map(|status| Resource::Alarm(Alarm::from(status.alarm))))
+        .map(|wanted| (wanted.id(), wanted))
+        // These two have checks of their own, and need not be billctl's.
+        .filter(|(id, _)| !matches!(id.kind, resource::Kind::TrustedAccess | resource::Kind::Identity))
+        .map(|(id, wanted)| async move { (id.to_string(), live::read(services, &wanted).await) });
+    join_all(things).await
 }
 
 /// Which of the actions that billctl needs the caller may not do. None where its kind of identity can't be
@@ -287,7 +195,7 @@ async fn denied(
         _ => return Ok(None),
     };
     let organization = organization.ok().map(|found| found.id);
-    let types = resource_types(crate::resource::stack_set::TEMPLATE);
+    let types = resource_types(resource::stack_set::TEMPLATE);
     let asked = simulations(&principal, config, organization.as_ref(), &types);
     let answers = asked.iter().map(|simulation| services.iam.denied_actions(simulation));
     Ok(Some(try_join_all(answers).await?.into_iter().flatten().collect()))

@@ -3,14 +3,12 @@
 pub mod above;
 pub mod billing;
 pub mod billing_health;
+pub mod charges;
 pub mod doctor;
-pub mod lately;
 pub mod operations;
 mod organization;
 pub mod precheck;
 pub mod probe;
-pub mod silent;
-pub mod spend;
 pub mod stack_set;
 pub mod told;
 pub mod undelivered;

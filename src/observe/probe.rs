@@ -10,17 +10,14 @@ use crate::plan::probe::{ForwardRule, Inside, Look};
 use crate::resource::permissions::session_policy;
 use crate::resource::stack_set::MEMBER_RULE;
 use billctl_core::model::AccountId;
-use billctl_core::service::cloudwatch::{DataRequest, Metric, MetricQuery, QuerySource};
+use billctl_core::service::charges::{self, COARSE, STATISTIC};
+use billctl_core::service::cloudwatch::{DataRequest, MetricQuery, QuerySource};
 use billctl_core::service::member::WayIn;
-use billctl_core::service::{Member, OrAbsent, Result, Services};
+use billctl_core::service::{Member, OrAbsent, PARALLEL, Result, Services};
 
-/// Accounts looked into before the gate paces them: it lets fewer through.
-const PARALLEL: usize = 64;
 /// How far back a publication counts: they come about every six hours (docs/aws-facts.md, "EstimatedCharges"), and a
 /// day without one is possible.
 const RECENT: SignedDuration = SignedDuration::from_hours(48);
-/// Long enough that two days are a handful of points.
-const PERIOD: u32 = 3_600;
 
 /// The way into an account, with a session that may only look, or also set the alarm's state.
 pub fn way_in(config: &Config, account: AccountId, sets_alarm: bool) -> WayIn {
@@ -56,19 +53,15 @@ pub async fn look(services: &Services, config: &Config, account: AccountId) -> L
 
 /// Whether the metric that the member's alarm watches had data lately.
 async fn has_data(member: &dyn Member, now: Timestamp) -> Result<bool> {
-    let charges = Metric {
-        namespace: "AWS/Billing".to_owned(),
-        name: "EstimatedCharges".to_owned(),
-        dimensions: BTreeMap::from([("Currency".to_owned(), "USD".to_owned())]),
-    };
     let page = member
         .get_metric_data(&DataRequest {
             queries: vec![MetricQuery {
                 id: "m1".to_owned(),
                 source: QuerySource::Stat {
-                    metric: charges,
-                    period: PERIOD,
-                    stat: "Maximum".to_owned(),
+                    metric: charges::metric(None, None),
+                    // Two days are a handful of points then.
+                    period: COARSE,
+                    stat: STATISTIC.to_owned(),
                 },
                 return_data: true,
                 label: None,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::resource::document::{FieldChange, all_fields, diff};
-use crate::resource::{self, Kind, Resource, ResourceId, Scope};
+use crate::resource::{self, Resource, ResourceId, Scope};
 
 /// What is there, by id, and what couldn't be read.
 #[derive(Debug, Clone, Default)]
@@ -113,11 +113,6 @@ impl Plan {
             .iter()
             .filter(|step| step.action == Action::Update && step.foreign)
     }
-
-    /// The step for this kind of thing, if there is one.
-    pub fn touches(&self, kind: Kind) -> bool {
-        self.steps.iter().any(|step| step.id.kind == kind)
-    }
 }
 
 /// What it takes to get from what is there to what should be.
@@ -152,8 +147,7 @@ pub fn plan(desired: Vec<Resource>, present: &Present) -> Plan {
             action: Action::Update,
             id,
             fields,
-            // Trusted access and the default bus belong to the account: nobody's to take over.
-            foreign: !observed.is_ours() && !is_shared(observed),
+            foreign: !observed.is_ours(),
             resource: wanted,
         });
     }
@@ -169,16 +163,7 @@ pub fn removal(scope: &Scope, present: &Present) -> Plan {
         let Some(observed) = present.get(&id) else {
             continue;
         };
-        let reason = match observed {
-            Resource::Access(_) => Some("other StackSets may use it"),
-            Resource::Bus(bus) if bus.is_default() && !bus.has_our_statement() => {
-                Some("billctl's statement isn't in its policy")
-            }
-            Resource::Bus(bus) if bus.is_default() => None,
-            other if !other.is_ours() => Some("billctl didn't make it"),
-            _ => None,
-        };
-        if let Some(reason) = reason {
+        if let Some(reason) = observed.stays() {
             plan.kept.push(Kept {
                 id,
                 reason: reason.to_owned(),
@@ -194,12 +179,4 @@ pub fn removal(scope: &Scope, present: &Present) -> Plan {
         }
     }
     plan
-}
-
-fn is_shared(resource: &Resource) -> bool {
-    match resource {
-        Resource::Access(_) => true,
-        Resource::Bus(bus) => bus.is_default(),
-        _ => false,
-    }
 }

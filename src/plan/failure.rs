@@ -73,6 +73,21 @@ fn general(reason: &str) -> String {
     })
 }
 
+/// Whether an update fails for good with this reason, so that only a new stack helps. `reason` in CloudFormation's words.
+pub fn is_past_updates(reason: &str) -> bool {
+    let reason = reason.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    // A role of StackSets that isn't found is another matter: no new stack can be made without it.
+    !has(STACK_SETS_ROLE) && (has(DELETED) || has(STUCK))
+}
+
+/// Words of reasons that StackSets can't get into the account.
+const STACK_SETS_ROLE: &[&str] = &["stacksets-exec", "trust relationship", "assume role", "sts:assumerole"];
+/// Words of reasons that something isn't there.
+const DELETED: &[&str] = &["does not exist", "not found", "notfound", "doesn't exist"];
+/// Words of reasons that a stack is in a state without a way on.
+const STUCK: &[&str] = &["rollback_failed", "rollback_complete", "_failed state"];
+
 /// What helps against a reason. Reasons are free text, so this only ever adds a hint.
 fn cure(reason: &str, accounts: &[AccountId]) -> Option<String> {
     let reason = reason.to_lowercase();
@@ -106,16 +121,16 @@ fn cure(reason: &str, accounts: &[AccountId]) -> Option<String> {
             "{what} of this name is there already, perhaps left by a stack that was released: remove it there, or \
              choose another name in {key}"
         )
-    } else if has(&["stacksets-exec", "trust relationship", "assume role", "sts:assumerole"]) {
+    } else if has(STACK_SETS_ROLE) {
         "StackSets can't get into the account: see that its role `stacksets-exec-*` and the service-linked role of \
          StackSets are there and may be used"
             .to_owned()
-    } else if has(&["does not exist", "not found", "notfound", "doesn't exist"]) {
+    } else if has(DELETED) {
         format!(
             "something was deleted by hand there: {} removes and creates the instance",
             recreate()
         )
-    } else if has(&["rollback_failed", "rollback_complete", "_failed state"]) {
+    } else if has(STUCK) {
         format!(
             "the stack is stuck there: {} removes and creates the instance",
             recreate()

@@ -11,10 +11,10 @@ use billctl_core::service::cloudformation::OperationId;
 /// What an operation of billctl did to the overrides of the instances it touched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
-    /// It created or updated instances with this override, or without one.
+    /// It left the instances that it touched with this override, or without one: it set it, or it updated the
+    /// StackSet in those alone that were known to have it, for such an update leaves overrides as they are.
     Override(Option<Usd>),
-    /// It updated the StackSet: overrides stayed as they were, and the StackSet's template tells them
-    /// ([`OverrideRecord`](crate::resource::override_record::OverrideRecord)).
+    /// It updated instances with whatever overrides they had: nothing is known of those.
     StackSet,
     /// It looked for drift: overrides stayed as they were, and nothing more is known.
     Drift,

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::Thresholds;
 use crate::config::Config;
-use billctl_core::model::{AccountId, Arn, Organization, OuId, REGION, Usd};
+use crate::resource::bus_arn;
+use billctl_core::model::{AccountId, Arn, Organization, OuId, Usd};
 use billctl_core::service::cloudwatch::{AlarmState, AlarmStatus};
 use billctl_core::service::{Kind, Result, ServiceError};
 
@@ -161,7 +162,7 @@ pub fn probes(
     covered: usize,
     looks: BTreeMap<AccountId, Look>,
 ) -> Probes {
-    let bus = bus(config, organization);
+    let bus = bus_arn(config, organization.management_account);
     let mut accounts: Vec<ProbedAccount> = looks
         .into_iter()
         .filter_map(|(id, look)| {
@@ -193,12 +194,6 @@ pub fn probes(
         covered,
         accounts,
     }
-}
-
-/// The billing account's bus, which members' rules send to.
-pub fn bus(config: &Config, organization: &Organization) -> Arn {
-    let name = format!("event-bus/{}", config.names.event_bus);
-    Arn::new("events", REGION, organization.management_account, &name)
 }
 
 fn judge(probed: &mut ProbedAccount, inside: Inside, bus: &Arn) {

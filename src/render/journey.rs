@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use super::style::{self, paint};
 use super::{Format, Table, clean};
-use crate::apply::test_alert::{Hop, HopStatus, Journey};
+use crate::plan::test_alert::{Hop, HopStatus, Journey};
 
 /// One hop of a test event, as soon as it is known.
 pub fn hop(hop: &Hop) -> String {

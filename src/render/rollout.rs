@@ -2,8 +2,8 @@ use serde::Serialize;
 
 use super::style::{self, paint};
 use super::{Format, Table, clean, json, plural};
-use crate::apply::operation::Outcome;
 use crate::plan::failure::{FailureGroup, group};
+use crate::plan::outcome::Outcome;
 use crate::plan::rollout::{AccountChange, AccountLine, Counts, Waves};
 use crate::resource::stack_set::FieldChange;
 use billctl_core::model::{AccountState, Organization};
@@ -38,7 +38,7 @@ pub fn rollout(
 struct Json<'a> {
     stack_set: &'a str,
     creates_stack_set: bool,
-    stack_set_changes: &'a [FieldChange],
+    stack_set_changes: Vec<&'a FieldChange>,
     counts: Counts,
     accounts: Vec<AccountLine>,
     operations: Vec<String>,
@@ -109,9 +109,10 @@ fn waves(format: Format, plan: &Waves) -> Vec<String> {
     let mut lines: Vec<String> = plan
         .waves
         .iter()
+        .filter(|wave| wave.name.is_some() || !wave.rollout.is_empty())
         .map(|wave| {
             let name = wave.name.as_deref().map_or_else(
-                || "then the other OUs".to_owned(),
+                || "then all the rest".to_owned(),
                 |name| format!("wave {}", clean(name)),
             );
             let steps: Vec<String> = wave
@@ -155,7 +156,7 @@ fn text(format: Format, plan: &Waves, organization: &Organization) -> String {
         lines.push(in_style(format, style::GOOD, format!("+ StackSet {name}")));
     } else if !plan.stack_set().is_empty() {
         lines.push(in_style(format, style::WARN, format!("~ StackSet {name}")));
-        let fields: Vec<String> = plan.stack_set().iter().map(field).collect();
+        let fields: Vec<String> = plan.stack_set().into_iter().map(field).collect();
         // As code, for what Markdown would make of a template's lines.
         lines.push(match format {
             Format::Markdown => format!("```diff\n{}\n```\n", fields.join("\n")),
@@ -177,7 +178,8 @@ fn text(format: Format, plan: &Waves, organization: &Organization) -> String {
             AccountChange::Follow { from, to } => {
                 ("~", format!("threshold {} -> {to} (with the StackSet)", amount(*from)))
             }
-            AccountChange::Retry { .. } => ("~", "try again what failed".to_owned()),
+            AccountChange::Update { .. } => ("~", "update with the StackSet".to_owned()),
+            AccountChange::Retry { .. } => ("~", "try again what failed or is behind".to_owned()),
             AccountChange::Recreate { retain: true, .. } => {
                 ("~", "release the broken instance and create it anew".to_owned())
             }

@@ -3,9 +3,7 @@ mod json;
 use self::json::Json;
 use super::style::{self, paint};
 use super::{Format, Table, clean, json, plural};
-use crate::apply::tell::{Outcome, Tellings};
-use crate::config::Measure;
-use crate::observe::spend::cost;
+use crate::plan::tell::{Outcome, Tellings};
 use crate::spend::{Amount, By, Interval, Key, NEAR, Note, Report, Row};
 use billctl_core::model::Usd;
 
@@ -453,15 +451,7 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
             Note::NoConfig => {
                 "There is no config.toml, so no thresholds are shown; `billctl spend --suggest` proposes some.".to_owned()
             }
-            Note::Measure(Measure::SixHourly) => {
-                "The alarm measures six hours: thresholds are compared with the six hours up to the newest publication.".to_owned()
-            }
-            Note::Measure(Measure::MonthToDate) => {
-                "The alarm measures the month: thresholds are compared with the month to date.".to_owned()
-            }
-            Note::Measure(Measure::Daily) => {
-                "Thresholds are compared with the 24 hours up to the newest publication.".to_owned()
-            }
+            Note::Measure(measure) => measure.comparison().to_owned(),
             Note::NoServices => {
                 "CloudWatch lists no charges by service in the last two weeks.".to_owned()
             }
@@ -477,7 +467,7 @@ pub(super) fn cost_line(report: &Report) -> String {
     let price = if report.metrics < 1_000 {
         "less than a cent".to_owned()
     } else {
-        format!("about {}", cost(report.metrics))
+        format!("about {}", report.cost())
     };
     format!(
         "{} read from CloudWatch: {price} ($0.01 for 1,000).",

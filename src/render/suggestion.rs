@@ -31,9 +31,10 @@ pub fn suggestion(
         {
             continue;
         }
-        let (slots, interval) = match measure {
-            Measure::SixHourly => (&ledger.quarters, Interval::SixHours),
-            Measure::Daily | Measure::MonthToDate => (&ledger.days, Interval::Day),
+        let interval = Interval::of(measure);
+        let slots = match interval {
+            Interval::SixHours => &ledger.quarters,
+            Interval::Day => &ledger.days,
         };
         // The newest slot is never whole.
         let whole = slots.split_last().map_or(&[][..], |(_, whole)| whole);
@@ -54,11 +55,7 @@ pub fn suggestion(
     let snippet = Snippet {
         organization,
         own: &own,
-        noun: match measure {
-            Measure::Daily => "a day",
-            Measure::SixHourly => "in six hours",
-            Measure::MonthToDate => "a day (the threshold is a month's)",
-        },
+        noun: measure.proposed_from(),
     };
     let mut lines = vec![
         format!(
@@ -81,11 +78,7 @@ pub fn suggestion(
     lines.push(String::new());
     lines.push("[alarm]".to_owned());
     // Without it the thresholds would mean days.
-    lines.extend(match measure {
-        Measure::Daily => None,
-        Measure::SixHourly => Some("measure = \"six-hourly\"".to_owned()),
-        Measure::MonthToDate => Some("measure = \"month-to-date\"".to_owned()),
-    });
+    lines.extend((measure != Measure::default()).then(|| format!("measure = \"{}\"", measure.word())));
     let kept = if fixed.is_some() { " # as it is" } else { "" };
     lines.push(format!("threshold = {}{kept}", default.to_decimal()));
     for rule in &rules {

@@ -1,32 +1,31 @@
 use serde_json::{Value, json};
 
-use super::{Kind, ResourceId};
+use super::Thing;
+use super::names::Scope;
 use billctl_core::service::cloudformation::OrganizationsAccess;
 
 /// Trusted access of StackSets in the organisation: without it no service-managed StackSet
 /// (docs/aws-facts.md, "StackSets: setup").
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Access {
-    /// On or off.
-    pub state: OrganizationsAccess,
-}
-
-impl Access {
-    pub(super) const fn desired() -> Self {
-        Self {
-            state: OrganizationsAccess::Enabled,
-        }
+impl Thing for OrganizationsAccess {
+    fn desired(_scope: &Scope) -> Vec<Self> {
+        vec![Self::Enabled]
     }
 
     /// There is one.
-    pub fn id() -> ResourceId {
-        ResourceId {
-            kind: Kind::TrustedAccess,
-            name: "StackSets".to_owned(),
-        }
+    fn name(&self) -> String {
+        "StackSets".to_owned()
     }
 
-    pub(super) fn document(self) -> Value {
-        json!({"state": self.state})
+    /// The organisation's, and so nobody's to take over.
+    fn is_ours(&self) -> bool {
+        true
+    }
+
+    fn stays(&self) -> Option<&'static str> {
+        Some("other StackSets may use it")
+    }
+
+    fn document(&self) -> Value {
+        json!({"state": self})
     }
 }

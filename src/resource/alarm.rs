@@ -2,9 +2,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::Thing;
 use super::names::{DESCRIPTION_MARK, Scope};
-use crate::config::Measure;
 use billctl_core::model::Arn;
+use billctl_core::service::charges;
 use billctl_core::service::cloudwatch::{Alarm as ServiceAlarm, Metric, MetricQuery, QuerySource};
 
 /// A period's spend from the cumulative metric. A fall on the 1st or 2nd is the month's reset, and what stands there is
@@ -50,25 +51,22 @@ impl From<ServiceAlarm> for Alarm {
 impl Alarm {
     /// The management account's own alarm: on its LinkedAccount series, because `{Currency}` alone is the whole
     /// organisation's bill there (docs/aws-facts.md, "Charges of linked accounts").
-    pub(super) fn own(scope: &Scope) -> Self {
+    fn own(scope: &Scope) -> Self {
         let account = scope.facts.management_account;
-        let series = billing_metric(Some(&account.to_string()));
-        let (period, words) = match scope.config.alarm.measure {
-            Measure::Daily => (86_400, "spend of the last 24 hours"),
-            Measure::SixHourly => (21_600, "spend of the last 6 hours"),
-            Measure::MonthToDate => (21_600, "charges of the month so far"),
-        };
+        let series = charges::metric(Some(account), None);
+        let measure = scope.config.alarm.measure;
+        let period = measure.period();
         let stat = |return_data| MetricQuery {
             id: "m1".into(),
             source: QuerySource::Stat {
                 metric: series.clone(),
                 period,
-                stat: "Maximum".into(),
+                stat: charges::STATISTIC.into(),
             },
             return_data,
             label: Some("Month to date (USD)".into()),
         };
-        let metrics = if scope.config.alarm.measure == Measure::MonthToDate {
+        let metrics = if measure.is_cumulative() {
             vec![stat(true)]
         } else {
             let spend = MetricQuery {
@@ -85,7 +83,8 @@ impl Alarm {
         let alarm = ServiceAlarm {
             name: scope.config.alarm.name.clone(),
             description: format!(
-                "{DESCRIPTION_MARK}{words} above {} USD in the management account.",
+                "{DESCRIPTION_MARK}{} above {} USD in the management account.",
+                measure.measured(),
                 threshold.to_decimal()
             ),
             metrics,
@@ -107,7 +106,7 @@ impl Alarm {
 
     /// Goes off when an execution of the notifier fails, runs out of time, is aborted or can't start: `status` lists
     /// it.
-    pub(super) fn failures(scope: &Scope) -> Self {
+    fn failures(scope: &Scope) -> Self {
         let sum = MetricQuery {
             id: "failures".into(),
             source: QuerySource::Expression {
@@ -133,14 +132,14 @@ impl Alarm {
         });
         Self::watching(
             scope,
-            scope.failure_alarm(),
+            scope.config.names.failure_alarm(),
             "an execution of the notifier failed: a mail may be missing",
             std::iter::once(sum).chain(counts).collect(),
         )
     }
 
     /// Goes off while something lies in the queue.
-    pub(super) fn queue(scope: &Scope) -> Self {
+    fn queue(scope: &Scope) -> Self {
         let messages = MetricQuery {
             id: "m1".into(),
             source: QuerySource::Stat {
@@ -157,7 +156,7 @@ impl Alarm {
         };
         Self::watching(
             scope,
-            scope.queue_alarm(),
+            scope.config.names.queue_alarm(),
             "events that reached nobody, or SES reports of failed mails, lie in the queue",
             vec![messages],
         )
@@ -180,11 +179,23 @@ impl Alarm {
         };
         Self(alarm, Some(scope.operations_topic_arn()))
     }
+}
+
+impl Thing for Alarm {
+    /// The management account's own alarm comes last: it can fire the moment it exists
+    /// (docs/aws-facts.md, "Alarms on charges").
+    fn desired(scope: &Scope) -> Vec<Self> {
+        vec![Self::failures(scope), Self::queue(scope), Self::own(scope)]
+    }
+
+    fn name(&self) -> String {
+        self.0.name.clone()
+    }
 
     /// The same, with the actions that others have set: putting an alarm replaces them all. The action of the topic
     /// that billctl makes goes when the config doesn't want it any more; a topic that the config named before looks
     /// like one that somebody set by hand, and stays.
-    pub(super) fn beside(mut self, observed: &Self) -> Self {
+    fn beside(mut self, observed: &Self) -> Self {
         let wanted = std::mem::take(&mut self.0.alarm_actions);
         let own = self.1.as_ref().map(Arn::to_string);
         let alarm = &mut self.0;
@@ -207,13 +218,13 @@ impl Alarm {
         self
     }
 
-    pub(super) fn is_ours(&self) -> bool {
+    fn is_ours(&self) -> bool {
         self.0.description.starts_with(DESCRIPTION_MARK)
     }
 
     /// Queries by their ids, because their order means nothing. A single plain statistic loses id and label: AWS
     /// keeps neither for it.
-    pub(super) fn document(&self) -> Value {
+    fn document(&self) -> Value {
         let alarm = &self.0;
         let metrics = match alarm.metrics.as_slice() {
             [
@@ -260,17 +271,4 @@ fn stat_fields(metric: &Metric, period: u32, stat: &str) -> Map<String, Value> {
         ("period".to_owned(), json!(period)),
         ("stat".to_owned(), json!(stat)),
     ])
-}
-
-/// `EstimatedCharges` of one account, or of the whole organisation (docs/aws-facts.md, "Charges of linked accounts").
-fn billing_metric(account: Option<&str>) -> Metric {
-    let mut dimensions = BTreeMap::from([("Currency".to_owned(), "USD".to_owned())]);
-    if let Some(account) = account {
-        dimensions.insert("LinkedAccount".into(), account.to_owned());
-    }
-    Metric {
-        namespace: "AWS/Billing".into(),
-        name: "EstimatedCharges".into(),
-        dimensions,
-    }
 }

@@ -1,8 +1,7 @@
 use serde_json::{Value, json};
 
-use super::document;
 use super::names::{self, Scope};
-use super::policies;
+use super::{NOT_OURS, Thing, document, policies};
 use billctl_core::service::Tags;
 use billctl_core::service::eventbridge::DEFAULT_BUS;
 
@@ -21,29 +20,48 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// Only accounts of this organisation, only alarm state changes, only forwarded by a rule
-    /// (docs/aws-facts.md, "Events between accounts"). No statement for the billing account itself: its own identities
-    /// need no bus policy.
-    pub(super) fn desired(scope: &Scope) -> Self {
-        Self {
-            name: scope.config.names.event_bus.clone(),
-            policy: Some(policies::bus(scope)),
-            tags: names::tags(),
-        }
-    }
-
     /// Whether this is the bus that every account has, and that billctl shares with others.
     pub fn is_default(&self) -> bool {
         self.name == DEFAULT_BUS
     }
 
-    /// Whether billctl made it. The default bus came with the account.
-    pub(super) fn is_ours(&self) -> bool {
-        !self.is_default() && names::are_ours(&self.tags)
+    /// Whether the policy has billctl's statement.
+    fn has_our_statement(&self) -> bool {
+        statements(self.policy.as_ref()).iter().any(is_ours)
+    }
+}
+
+impl Thing for Bus {
+    /// Only accounts of this organisation, only alarm state changes, only forwarded by a rule
+    /// (docs/aws-facts.md, "Events between accounts"). No statement for the billing account itself: its own identities
+    /// need no bus policy.
+    fn desired(scope: &Scope) -> Vec<Self> {
+        vec![Self {
+            name: scope.config.names.event_bus.clone(),
+            policy: Some(policies::bus(scope)),
+            tags: names::tags(),
+        }]
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    /// The default bus came with the account, and so is nobody's to take over.
+    fn is_ours(&self) -> bool {
+        self.is_default() || names::are_ours(&self.tags)
+    }
+
+    /// Of the default bus only billctl's statement goes.
+    fn stays(&self) -> Option<&'static str> {
+        if self.is_default() {
+            return (!self.has_our_statement()).then_some("billctl's statement isn't in its policy");
+        }
+        (!self.is_ours()).then_some(NOT_OURS)
     }
 
     /// The same, with the statements of others that are on the default bus: they are not billctl's to remove.
-    pub(super) fn beside(mut self, observed: &Self) -> Self {
+    fn beside(mut self, observed: &Self) -> Self {
         if !self.is_default() {
             return self;
         }
@@ -62,12 +80,7 @@ impl Bus {
         self
     }
 
-    /// Whether the policy has billctl's statement.
-    pub fn has_our_statement(&self) -> bool {
-        statements(self.policy.as_ref()).iter().any(is_ours)
-    }
-
-    pub(super) fn document(&self) -> Value {
+    fn document(&self) -> Value {
         match &self.policy {
             Some(policy) => json!({"policy": document::policy(policy)}),
             None => json!({}),

@@ -1,8 +1,10 @@
 use serde_json::{Value, json};
 
+use super::Thing;
 use super::alarm::SPEND_EXPRESSION;
 use super::names::Scope;
 use billctl_core::model::REGION;
+use billctl_core::service::charges::{ACCOUNT, CURRENCY, METRIC, NAMESPACE, STATISTIC, USD};
 
 /// Most lines in the graph of accounts: more can't be told apart.
 const MOST_ACCOUNTS: u32 = 20;
@@ -18,10 +20,11 @@ pub struct Dashboard {
     pub body: Value,
 }
 
-impl Dashboard {
+impl Thing for Dashboard {
     /// Daily spend in all and of the accounts that spend most, from the payer's series, and how the notifier does.
-    pub(super) fn desired(scope: &Scope) -> Self {
+    fn desired(scope: &Scope) -> Vec<Self> {
         let names = &scope.config.names;
+        let label = format!("${{PROP('Dim.{ACCOUNT}')}}");
         let body = json!({"widgets": [
             {
                 "type": "text", "x": 0, "y": 0, "width": 24, "height": 3,
@@ -40,8 +43,7 @@ impl Dashboard {
                     "yAxis": {"left": {"min": 0}},
                     "metrics": [
                         [{"id": "spend", "expression": SPEND_EXPRESSION, "label": "All accounts"}],
-                        ["AWS/Billing", "EstimatedCharges", "Currency", "USD",
-                            {"id": "m1", "stat": "Maximum", "visible": false}],
+                        [NAMESPACE, METRIC, CURRENCY, USD, {"id": "m1", "stat": STATISTIC, "visible": false}],
                     ],
                 },
             },
@@ -50,8 +52,7 @@ impl Dashboard {
                 "properties": {
                     "title": "Month to date (USD)",
                     "view": "singleValue", "sparkline": true, "region": REGION, "period": 21_600, "start": "-P30D",
-                    "metrics": [["AWS/Billing", "EstimatedCharges", "Currency", "USD",
-                        {"stat": "Maximum", "label": "All accounts"}]],
+                    "metrics": [[NAMESPACE, METRIC, CURRENCY, USD, {"stat": STATISTIC, "label": "All accounts"}]],
                 },
             },
             {
@@ -62,9 +63,9 @@ impl Dashboard {
                     // IF can't choose within the many series of a SEARCH, so the fall at the month's reset is a
                     // negative rate: the axis leaves it out.
                     "yAxis": {"left": {"min": 0}},
-                    "metrics": [[{"id": "accounts", "label": "${PROP('Dim.LinkedAccount')}", "expression": format!(
-                        "SORT(RATE(SEARCH('{{AWS/Billing,Currency,LinkedAccount}} MetricName=\"EstimatedCharges\" \
-                         Currency=\"USD\"', 'Maximum', 86400)) * 86400, MAX, DESC, {MOST_ACCOUNTS})"
+                    "metrics": [[{"id": "accounts", "label": label, "expression": format!(
+                        "SORT(RATE(SEARCH('{{{NAMESPACE},{CURRENCY},{ACCOUNT}}} MetricName=\"{METRIC}\" \
+                         {CURRENCY}=\"{USD}\"', '{STATISTIC}', 86400)) * 86400, MAX, DESC, {MOST_ACCOUNTS})"
                     )}]],
                 },
             },
@@ -75,9 +76,9 @@ impl Dashboard {
                     "view": "bar", "region": REGION, "period": 86_400, "stat": "Maximum",
                     // Metrics Insights looks at 10,000 metrics and two weeks (docs/aws-facts.md, "GetMetricData");
                     // unverified that it sees a metric as rare as this one.
-                    "metrics": [[{"id": "months", "label": "${PROP('Dim.LinkedAccount')}", "expression": format!(
-                        "SELECT MAX(EstimatedCharges) FROM SCHEMA(\"AWS/Billing\", Currency, LinkedAccount) \
-                         WHERE Currency = 'USD' GROUP BY LinkedAccount ORDER BY MAX() DESC LIMIT {MOST_ACCOUNTS}"
+                    "metrics": [[{"id": "months", "label": label, "expression": format!(
+                        "SELECT MAX({METRIC}) FROM SCHEMA(\"{NAMESPACE}\", {CURRENCY}, {ACCOUNT}) \
+                         WHERE {CURRENCY} = '{USD}' GROUP BY {ACCOUNT} ORDER BY MAX() DESC LIMIT {MOST_ACCOUNTS}"
                     )}]],
                 },
             },
@@ -101,17 +102,21 @@ impl Dashboard {
                 },
             },
         ]});
-        Self {
+        vec![Self {
             name: names.dashboard.clone(),
             body,
-        }
+        }]
     }
 
-    pub(super) fn is_ours(&self) -> bool {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn is_ours(&self) -> bool {
         self.body.to_string().contains("Made by billctl.")
     }
 
-    pub(super) fn document(&self) -> Value {
+    fn document(&self) -> Value {
         json!({"body": self.body})
     }
 }

@@ -5,8 +5,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::names::Scope;
-use billctl_core::model::{AccountId, Arn, REGION};
+use billctl_core::model::AccountId;
 
 /// How the name of an execution begins that mails about a test event; the event's id follows.
 pub const MAIL_EXECUTION_PREFIX: &str = "mail_";
@@ -98,19 +97,6 @@ pub fn day_execution(account: AccountId, day: Date, attempt: u32) -> String {
 /// The name of an account's watch from the hour of this moment on.
 pub fn watch_execution(account: AccountId, at: Timestamp) -> String {
     format!("{WATCH}{account}_{}", at.strftime("%Y-%m-%dT%H"))
-}
-
-impl Scope<'_> {
-    /// The ARN of an execution of the notifier.
-    pub fn execution_arn(&self, name: &str) -> Arn {
-        let notifier = &self.config.names.notifier;
-        Arn::new(
-            "states",
-            REGION,
-            self.facts.management_account,
-            &format!("execution:{notifier}:{name}"),
-        )
-    }
 }
 
 #[cfg(test)]

@@ -83,11 +83,6 @@ impl MailSetup {
             core_policy: mail.identity_arn.clone().map(|identity| core_policy(scope, identity)),
         }
     }
-
-    /// Whether a mail to anybody would go out now, as far as can be told.
-    pub fn is_ready(&self) -> bool {
-        self.verified != Some(false) && !self.in_ses_sandbox && !self.sending_paused
-    }
 }
 
 /// Three CNAMEs for DKIM; with a custom MAIL FROM domain exactly one MX, and SPF

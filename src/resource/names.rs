@@ -55,6 +55,16 @@ pub fn bare_address(from: &str) -> &str {
         .trim()
 }
 
+/// The bus in the billing account `billing` that receives the members' alarms.
+pub fn bus_arn(config: &Config, billing: AccountId) -> Arn {
+    Arn::new(
+        "events",
+        REGION,
+        billing,
+        &format!("event-bus/{}", config.names.event_bus),
+    )
+}
+
 /// The topic that bootstrap makes where `[operations]` has an address.
 pub fn operations_topic_arn(config: &Config, account: AccountId) -> Arn {
     Arn::new("sns", REGION, account, &config.names.operations_topic)
@@ -86,7 +96,7 @@ impl Scope<'_> {
 
     /// The bus that receives the members' alarms.
     pub fn bus_arn(&self) -> Arn {
-        self.arn("events", &format!("event-bus/{}", self.config.names.event_bus))
+        bus_arn(self.config, self.facts.management_account)
     }
 
     /// The default bus.
@@ -115,13 +125,8 @@ impl Scope<'_> {
     }
 
     /// The rule that keeps what SES reports about mails that failed.
-    pub fn mail_failure_rule(&self) -> String {
-        self.config.names.mail_failure_rule()
-    }
-
-    /// That rule's ARN.
     pub fn mail_failure_rule_arn(&self) -> Arn {
-        self.rule_arn(DEFAULT_BUS, &self.mail_failure_rule())
+        self.rule_arn(DEFAULT_BUS, &self.config.names.mail_failure_rule())
     }
 
     /// The rules that start the notifier.
@@ -154,6 +159,11 @@ impl Scope<'_> {
         self.arn("states", &format!("stateMachine:{}", self.config.names.notifier))
     }
 
+    /// An execution of it.
+    pub fn execution_arn(&self, name: &str) -> Arn {
+        self.arn("states", &format!("execution:{}:{name}", self.config.names.notifier))
+    }
+
     /// The state machine's role.
     pub fn notifier_role_arn(&self) -> Arn {
         self.global_arn("iam", &format!("role/{}", self.config.names.notifier_role))
@@ -178,30 +188,10 @@ impl Scope<'_> {
         self.arn("cloudwatch", &format!("alarm:{}", self.config.alarm.name))
     }
 
-    /// The alarm on executions that failed.
-    pub fn failure_alarm(&self) -> String {
-        self.config.names.failure_alarm()
-    }
-
-    /// The alarm on what lies in the queue.
-    pub fn queue_alarm(&self) -> String {
-        self.config.names.queue_alarm()
-    }
-
-    /// billctl's alarms in this account.
-    pub fn alarm_names(&self) -> [String; 3] {
-        [self.config.alarm.name.clone(), self.failure_alarm(), self.queue_alarm()]
-    }
-
     /// The values of the state machine's placeholders (docs/notifier.md).
     pub fn notifier_values(&self) -> Values {
         let mail = &self.config.mail;
         let names = &self.config.names;
-        let measure = match self.config.alarm.measure {
-            crate::config::Measure::Daily => "daily",
-            crate::config::Measure::SixHourly => "six-hourly",
-            crate::config::Measure::MonthToDate => "month-to-date",
-        };
         let identity_arn = mail.identity_arn.as_ref().map(Arn::to_string);
         let truth = |is: bool| if is { "true" } else { "false" };
         let escalate_after = mail.escalate_after.unwrap_or(0).to_string();
@@ -215,7 +205,7 @@ impl Scope<'_> {
             ("FallbackRecipient", mail.fallback.as_deref().unwrap_or_default()),
             ("OwnerTag", &mail.owner_tag),
             ("AlarmName", &self.config.alarm.name),
-            ("Measure", measure),
+            ("Measure", self.config.alarm.measure.word()),
             ("NotifyOk", truth(mail.notify_ok)),
             ("Remind", truth(mail.remind)),
             ("EscalateAfter", &escalate_after),

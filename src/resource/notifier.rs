@@ -1,44 +1,37 @@
 use serde_json::{Value, json};
 
+use super::Thing;
 use super::fill::fill;
 use super::names::Scope;
-use billctl_core::model::Arn;
+use billctl_core::service::sfn::StateMachine;
 
 /// The state machine as shipped, with placeholders (docs/notifier.md).
 const DEFINITION: &str = include_str!(concat!(env!("OUT_DIR"), "/notifier.asl.json"));
 
-/// The state machine.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Notifier {
-    /// Its name.
-    pub name: String,
-    /// Its ARN.
-    pub arn: Arn,
-    /// Its definition.
-    pub definition: Value,
-    /// The role it runs with.
-    pub role: Arn,
-}
-
-impl Notifier {
-    pub(super) fn desired(scope: &Scope) -> Self {
-        Self {
+/// The notifier.
+impl Thing for StateMachine {
+    fn desired(scope: &Scope) -> Vec<Self> {
+        vec![Self {
             name: scope.config.names.notifier.clone(),
             arn: scope.notifier_arn(),
             definition: definition(scope),
-            role: scope.notifier_role_arn(),
-        }
+            role_arn: scope.notifier_role_arn(),
+        }]
     }
 
-    pub(super) fn is_ours(&self) -> bool {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn is_ours(&self) -> bool {
         self.definition
             .get("Comment")
             .and_then(Value::as_str)
             .is_some_and(|comment| comment.starts_with("billctl:"))
     }
 
-    pub(super) fn document(&self) -> Value {
-        json!({"role": self.role, "definition": self.definition})
+    fn document(&self) -> Value {
+        json!({"role": self.role_arn, "definition": self.definition})
     }
 }
 

@@ -1,8 +1,7 @@
 use serde_json::{Map, Value};
 
-use super::document;
 use super::names::{self, Scope};
-use super::policies;
+use super::{Thing, document, policies};
 use billctl_core::service::Tags;
 use billctl_core::service::sqs::Attributes;
 
@@ -21,9 +20,9 @@ pub struct Queue {
     pub tags: Tags,
 }
 
-impl Queue {
-    pub(super) fn desired(scope: &Scope) -> Self {
-        Self {
+impl Thing for Queue {
+    fn desired(scope: &Scope) -> Vec<Self> {
+        vec![Self {
             name: scope.config.names.queue.clone(),
             attributes: Attributes::from([
                 ("MessageRetentionPeriod".into(), RETENTION_SECONDS.to_string()),
@@ -31,15 +30,19 @@ impl Queue {
                 ("Policy".into(), policies::queue(scope).to_string()),
             ]),
             tags: names::tags(),
-        }
+        }]
     }
 
-    pub(super) fn is_ours(&self) -> bool {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn is_ours(&self) -> bool {
         names::are_ours(&self.tags)
     }
 
     /// The attributes that billctl sets; the policy as a document, numbers as numbers.
-    pub(super) fn document(&self) -> Value {
+    fn document(&self) -> Value {
         let mut fields = Map::new();
         for name in ["MessageRetentionPeriod", "SqsManagedSseEnabled", "Policy"] {
             let Some(text) = self.attributes.get(name).filter(|text| !text.is_empty()) else {

@@ -2,9 +2,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::document;
 use super::names::{self, DESCRIPTION_MARK, Scope};
-use super::policies;
+use super::{Thing, document, policies};
 use billctl_core::model::Arn;
 use billctl_core::service::Tags;
 
@@ -30,7 +29,7 @@ pub struct Role {
 
 impl Role {
     /// The role with which the rules start the notifier.
-    pub(super) fn rules(scope: &Scope) -> Self {
+    fn rules(scope: &Scope) -> Self {
         Self::new(
             &scope.config.names.rule_role,
             "lets the alarm rules start the notifier",
@@ -40,7 +39,7 @@ impl Role {
     }
 
     /// The role with which the notifier runs: exactly what the state machine calls.
-    pub(super) fn notifier(scope: &Scope) -> Self {
+    fn notifier(scope: &Scope) -> Self {
         Self::new(
             &scope.config.names.notifier_role,
             "what the notifier may do: read accounts and charges, send the mail",
@@ -59,13 +58,23 @@ impl Role {
             attached: Vec::new(),
         }
     }
+}
 
-    pub(super) fn is_ours(&self) -> bool {
+impl Thing for Role {
+    fn desired(scope: &Scope) -> Vec<Self> {
+        vec![Self::notifier(scope), Self::rules(scope)]
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn is_ours(&self) -> bool {
         names::are_ours(&self.tags) || self.description.starts_with(DESCRIPTION_MARK)
     }
 
     /// Trust and inline policies. The description isn't compared: it decides nothing.
-    pub(super) fn document(&self) -> Value {
+    fn document(&self) -> Value {
         let mut fields = Map::from_iter([("trust".to_owned(), document::policy(&self.trust))]);
         for (name, policy) in &self.policies {
             let field = if name == POLICY_NAME {

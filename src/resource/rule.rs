@@ -1,10 +1,10 @@
 use serde_json::{Map, Value, json};
 
-use super::document;
 use super::names::{
     ALARM_DETAIL_TYPE, ALARM_SOURCE, DESCRIPTION_MARK, NOTIFIER_TARGET, QUEUE_TARGET, Scope, TEST_DETAIL_TYPE,
     TEST_SOURCE,
 };
+use super::{Thing, document};
 use billctl_core::service::eventbridge::DEFAULT_BUS;
 use billctl_core::service::eventbridge::{Rule as ServiceRule, Target};
 
@@ -20,7 +20,7 @@ pub struct Rule {
 impl Rule {
     /// On the members' bus: their alarms, and the billing account's own tests. A member can't send a test: the bus
     /// policy lets only alarm state changes in, and the notifier takes tests from its own account alone.
-    pub(super) fn members(scope: &Scope) -> Self {
+    fn members(scope: &Scope) -> Self {
         let names = &scope.config.names;
         let pattern = json!({
             "source": [ALARM_SOURCE, TEST_SOURCE],
@@ -41,7 +41,7 @@ impl Rule {
 
     /// On the default bus: the management account's own alarm, which no StackSet makes. None where the members'
     /// rule is on the default bus as well.
-    pub(super) fn own(scope: &Scope) -> Option<Self> {
+    fn own(scope: &Scope) -> Option<Self> {
         if scope.uses_default_bus() {
             return None;
         }
@@ -63,7 +63,7 @@ impl Rule {
 
     /// On the default bus, the only one that SES writes to: what it reports of failed mails goes to the queue,
     /// where `status` counts it. Which kinds of report there are is the configuration set's choice.
-    pub(super) fn mail_failures(scope: &Scope) -> Self {
+    fn mail_failures(scope: &Scope) -> Self {
         let set = &scope.config.names.configuration_set;
         let pattern = json!({
             "source": ["aws.ses"],
@@ -71,7 +71,7 @@ impl Rule {
         });
         Self {
             rule: ServiceRule {
-                name: scope.mail_failure_rule(),
+                name: scope.config.names.mail_failure_rule(),
                 bus: DEFAULT_BUS.to_owned(),
                 pattern,
                 enabled: true,
@@ -105,12 +105,26 @@ impl Rule {
             }],
         }
     }
+}
 
-    pub(super) fn is_ours(&self) -> bool {
+impl Thing for Rule {
+    fn desired(scope: &Scope) -> Vec<Self> {
+        let members = [Self::members(scope)].into_iter();
+        members
+            .chain(Self::own(scope))
+            .chain([Self::mail_failures(scope)])
+            .collect()
+    }
+
+    fn name(&self) -> String {
+        format!("{}/{}", self.rule.bus, self.rule.name)
+    }
+
+    fn is_ours(&self) -> bool {
         self.rule.description.starts_with(DESCRIPTION_MARK)
     }
 
-    pub(super) fn document(&self) -> Value {
+    fn document(&self) -> Value {
         let targets: Map<String, Value> = self
             .targets
             .iter()

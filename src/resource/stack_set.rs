@@ -3,9 +3,8 @@
 use serde::Serialize;
 
 use super::names;
-use super::override_record::without_record;
-use crate::config::{Config, Measure};
-use billctl_core::model::{AccountId, Arn, REGION, Usd};
+use crate::config::Config;
+use billctl_core::model::{AccountId, Usd};
 use billctl_core::service::cloudformation::{AutoDeployment, Parameters, StackSet, StackSetSpec};
 
 /// The member template, as it is deployed.
@@ -29,17 +28,7 @@ pub struct FieldChange {
 
 /// The StackSet that `config` asks for, forwarding to the bus of the account `billing`.
 pub fn desired(config: &Config, billing: AccountId) -> StackSetSpec {
-    let bus = Arn::new(
-        "events",
-        REGION,
-        billing,
-        &format!("event-bus/{}", config.names.event_bus),
-    );
-    let measure = match config.alarm.measure {
-        Measure::Daily => "daily",
-        Measure::SixHourly => "six-hourly",
-        Measure::MonthToDate => "month-to-date",
-    };
+    let bus = names::bus_arn(config, billing);
     StackSetSpec {
         name: config.deploy.stack_set.clone(),
         description: "Daily-spend alarm, forwarded to the billing account (made by billctl)".to_owned(),
@@ -47,7 +36,7 @@ pub fn desired(config: &Config, billing: AccountId) -> StackSetSpec {
         parameters: Parameters::from([
             ("AlarmName".to_owned(), config.alarm.name.clone()),
             ("EventBusArn".to_owned(), bus.to_string()),
-            ("Measure".to_owned(), measure.to_owned()),
+            ("Measure".to_owned(), config.alarm.measure.word().to_owned()),
             ("RoleName".to_owned(), config.names.member_role.clone()),
             ("RuleName".to_owned(), MEMBER_RULE.to_owned()),
             (THRESHOLD.to_owned(), config.alarm.threshold.to_decimal()),
@@ -76,8 +65,35 @@ pub fn threshold(parameters: &Parameters) -> Option<Usd> {
     parameters.get(THRESHOLD)?.parse().ok()
 }
 
+/// The StackSet as it is, as an update would send it.
+pub fn as_it_is(live: &StackSet) -> StackSetSpec {
+    StackSetSpec {
+        name: live.name.clone(),
+        description: live.description.clone(),
+        template: live.template.clone(),
+        parameters: live.parameters.clone(),
+        tags: live.tags.clone(),
+        auto_deployment: live.auto_deployment.unwrap_or(AutoDeployment {
+            enabled: false,
+            retain_stacks: false,
+        }),
+    }
+}
+
+/// The field of [`diff`] that holds auto-deployment.
+pub const AUTO_DEPLOYMENT: &str = "AutoDeployment";
+/// The field of [`diff`] that holds the default threshold.
+pub const DEFAULT_THRESHOLD: &str = "Parameters.Threshold";
+
+impl FieldChange {
+    /// Whether it changes what instances are made of: the template, or a parameter.
+    pub fn concerns_stacks(&self) -> bool {
+        self.field == "Template" || self.field.starts_with("Parameters.")
+    }
+}
+
 /// The fields in which the StackSet differs from what is wanted. Amounts compare as numbers, templates without
-/// their trailing white space and without the record of overrides.
+/// their trailing white space.
 pub fn diff(spec: &StackSetSpec, live: &StackSet) -> Vec<FieldChange> {
     let mut changes = Vec::new();
     let mut compare = |field: &str, before: Option<&str>, after: Option<&str>, equal: bool| {
@@ -90,10 +106,9 @@ pub fn diff(spec: &StackSetSpec, live: &StackSet) -> Vec<FieldChange> {
         }
     };
     let body = |text: &str| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
-    let (live_template, template) = (without_record(&live.template), without_record(&spec.template));
-    let (before, after) = (body(live_template), body(template));
+    let (before, after) = (body(&live.template), body(&spec.template));
     let same_template = before.trim_end() == after.trim_end();
-    compare("Template", Some(live_template), Some(template), same_template);
+    compare("Template", Some(&live.template), Some(&spec.template), same_template);
     compare(
         "Description",
         Some(&live.description),
@@ -114,7 +129,7 @@ pub fn diff(spec: &StackSetSpec, live: &StackSet) -> Vec<FieldChange> {
     if let Some(live) = live.auto_deployment {
         let text = |auto: AutoDeployment| format!("enabled={} retain-stacks={}", auto.enabled, auto.retain_stacks);
         let (before, after) = (text(live), text(spec.auto_deployment));
-        compare("AutoDeployment", Some(&before), Some(&after), before == after);
+        compare(AUTO_DEPLOYMENT, Some(&before), Some(&after), before == after);
     }
     changes
 }

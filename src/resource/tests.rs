@@ -182,14 +182,14 @@ fn the_default_bus_has_one_rule_and_keeps_the_statements_of_others() {
     assert_eq!(rules, 2, "the members' rule and the one for failed mails");
     let others = json!({"Sid": "Theirs", "Effect": "Allow", "Principal": {"AWS": "333333333333"},
         "Action": "events:PutEvents", "Resource": "*"});
-    let observed = Resource::Bus(Bus {
+    let observed = Resource::EventBus(Bus {
         name: "default".into(),
         policy: Some(json!({"Version": "2012-10-17", "Statement": [others]})),
         tags: Default::default(),
     });
     let bus = all
         .into_iter()
-        .find(|resource| matches!(resource, Resource::Bus(_)))
+        .find(|resource| matches!(resource, Resource::EventBus(_)))
         .unwrap();
     let changes = document::diff(&observed.document(), &bus.beside(&observed).document());
     let paths: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
@@ -203,7 +203,7 @@ fn only_this_organisations_forwarded_alarms_may_enter_the_bus() {
     let policy = all
         .iter()
         .find_map(|resource| match resource {
-            Resource::Bus(bus) => bus.policy.clone(),
+            Resource::EventBus(bus) => bus.policy.clone(),
             _ => None,
         })
         .unwrap();

@@ -1,5 +1,6 @@
 use serde_json::{Map, Value, json};
 
+use super::Thing;
 use super::names::{self, Scope};
 use crate::config::Operations;
 use billctl_core::model::Arn;
@@ -20,46 +21,51 @@ pub struct Topic {
 }
 
 impl Topic {
-    /// None where the config names no address: a topic that somebody has is theirs.
-    pub(super) fn desired(scope: &Scope) -> Option<Self> {
-        let Some(Operations::Mail(address)) = &scope.config.operations else {
-            return None;
-        };
-        Some(Self {
-            name: scope.config.names.operations_topic.clone(),
-            arn: scope.operations_topic_arn(),
-            subscriptions: vec![Subscription {
-                protocol: EMAIL.to_owned(),
-                endpoint: address.clone(),
-                confirmed: false,
-            }],
-            tags: names::tags(),
-        })
-    }
-
-    /// The topic of that name as far as it matters where the config wants none, for `destroy`.
-    pub(super) fn possible(scope: &Scope) -> Self {
-        Self {
-            name: scope.config.names.operations_topic.clone(),
-            arn: scope.operations_topic_arn(),
-            subscriptions: Vec::new(),
-            tags: names::tags(),
-        }
-    }
-
-    pub(super) fn is_ours(&self) -> bool {
-        names::are_ours(&self.tags)
-    }
-
     /// The subscription of this address, if it is subscribed by mail.
     pub fn subscription(&self, address: &str) -> Option<&Subscription> {
         self.subscriptions
             .iter()
             .find(|one| one.protocol == EMAIL && one.endpoint.eq_ignore_ascii_case(address))
     }
+}
+
+impl Thing for Topic {
+    /// None where the config names no address: a topic that somebody has is theirs.
+    fn desired(scope: &Scope) -> Vec<Self> {
+        let mut all = Self::possible(scope);
+        all.retain(|topic| !topic.subscriptions.is_empty());
+        all
+    }
+
+    /// The topic of that name, also where the config names no address any more.
+    fn possible(scope: &Scope) -> Vec<Self> {
+        let address = match &scope.config.operations {
+            Some(Operations::Mail(address)) => Some(address.clone()),
+            _ => None,
+        };
+        let subscriptions = address.into_iter().map(|endpoint| Subscription {
+            protocol: EMAIL.to_owned(),
+            endpoint,
+            confirmed: false,
+        });
+        vec![Self {
+            name: scope.config.names.operations_topic.clone(),
+            arn: scope.operations_topic_arn(),
+            subscriptions: subscriptions.collect(),
+            tags: names::tags(),
+        }]
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn is_ours(&self) -> bool {
+        names::are_ours(&self.tags)
+    }
 
     /// The same, with whoever is subscribed already: who subscribed them can't be told, so nobody is taken off.
-    pub(super) fn beside(mut self, observed: &Self) -> Self {
+    fn beside(mut self, observed: &Self) -> Self {
         let wanted = std::mem::take(&mut self.subscriptions);
         self.subscriptions.clone_from(&observed.subscriptions);
         for one in wanted {
@@ -71,7 +77,7 @@ impl Topic {
     }
 
     /// Subscriptions by their addresses. Whether one is confirmed is not billctl's to change.
-    pub(super) fn document(&self) -> Value {
+    fn document(&self) -> Value {
         let subscriptions: Map<String, Value> = self
             .subscriptions
             .iter()

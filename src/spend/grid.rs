@@ -2,6 +2,7 @@ use std::ops::Range;
 
 use jiff::Timestamp;
 
+use crate::config::Measure;
 use billctl_core::model::DAY;
 
 /// How long a slot is.
@@ -15,6 +16,14 @@ pub enum Interval {
 }
 
 impl Interval {
+    /// As fine as a limit of this measure is; days for a month's.
+    pub const fn of(measure: Measure) -> Self {
+        match measure {
+            Measure::Daily | Measure::MonthToDate => Self::Day,
+            Measure::SixHourly => Self::SixHours,
+        }
+    }
+
     /// Its length in seconds.
     pub const fn seconds(self) -> i64 {
         match self {

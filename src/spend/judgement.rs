@@ -120,7 +120,7 @@ impl Measured {
 
     pub(super) fn in_series(series: &Series<'_>, now: Timestamp, measure: Measure) -> Option<Self> {
         let at = series.publications.last()?.at;
-        let Some(span) = span(measure) else {
+        let Some(span) = measure.span() else {
             let month = series.month_to_date(now)?;
             return Some(Self {
                 at,
@@ -165,15 +165,6 @@ impl Measured {
         } else {
             Verdict::NotAbove
         }
-    }
-}
-
-/// The seconds that a limit is about; `None` for a month.
-pub(super) const fn span(measure: Measure) -> Option<i64> {
-    match measure {
-        Measure::Daily => Some(DAY),
-        Measure::SixHourly => Some(DAY / 4),
-        Measure::MonthToDate => None,
     }
 }
 
@@ -326,7 +317,7 @@ impl Outlook {
     /// Of an account with this limit; `None` while the month to date isn't known.
     pub fn of(ledger: &Ledger, limit: Usd, measure: Measure, now: Timestamp) -> Option<Self> {
         let (month, measured) = ledger.month_to_date.zip(ledger.measured)?;
-        let Some(span) = span(measure) else {
+        let Some(span) = measure.span() else {
             let forecast = Figures::of(ledger, now).forecast;
             return Some(Self {
                 goes_on: forecast.unwrap_or(month),

@@ -204,6 +204,15 @@ pub struct Report {
     pub published: Option<Timestamp>,
 }
 
+impl Report {
+    /// About what AWS charges for the metrics: $0.01 per 1,000 (docs/aws-facts.md, "GetMetricData").
+    pub fn cost(&self) -> Usd {
+        const MICROS_PER_METRIC: i64 = 10;
+        let metrics = i64::try_from(self.metrics).unwrap_or(i64::MAX);
+        Usd::from_micros(metrics.saturating_mul(MICROS_PER_METRIC))
+    }
+}
+
 /// What a report is made of.
 pub struct Material<'a> {
     /// The organisation.

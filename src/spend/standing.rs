@@ -1,7 +1,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::increments::Series;
-use super::judgement::{Measured, reading_from, span};
+use super::judgement::{Measured, reading_from};
 use super::{Publication, Verdict, Window, share, slots};
 use crate::config::Measure;
 use billctl_core::model::DAY;
@@ -13,8 +13,8 @@ const TOLD_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 /// What an account's publications say about it, whatever its limit is: small enough to be kept of ten thousand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Charges {
-    /// Now.
-    measured: Option<Measured>,
+    /// What it spent in the time that a limit is about, up to now.
+    pub measured: Option<Measured>,
     /// As it could be known when whoever is above now should have been told.
     before: Option<Measured>,
     month_to_date: Option<Usd>,
@@ -69,7 +69,7 @@ impl Charges {
     /// Days in a row up to now that were above; today counts as soon as it is by itself.
     fn days_above(&self, limit: Usd, measure: Measure) -> usize {
         let newest_first = self.days.iter().rev();
-        let Some(span) = span(measure) else {
+        let Some(span) = measure.span() else {
             // The month was above at the end of each day that it was above without the days since.
             let mut month = self.month_to_date.unwrap_or_default();
             return newest_first

@@ -42,7 +42,7 @@ pub fn suggest(history: &[Option<Amount>], interval: Interval, measure: Measure)
     let usual = Usual::of(known.iter().copied(), 1)?;
     let rank = (known.len() * 9).div_ceil(10);
     let usual_high = known.get(rank.saturating_sub(1)).copied()?;
-    let raw = if measure == Measure::MonthToDate {
+    let raw = if measure.is_cumulative() {
         let sum: Usd = known.iter().copied().sum();
         scale(sum, DAYS_OF_MONTH * 5, 4 * known.len() as i64)
     } else {

@@ -93,7 +93,7 @@ fn written_policies() -> Vec<(String, Value)> {
                         .map(|(name, policy)| (format!("{}-{name}", role.name), policy)),
                 );
             }
-            Resource::Bus(bus) => policies.push(("bus".into(), bus.policy.expect("a policy"))),
+            Resource::EventBus(bus) => policies.push(("bus".into(), bus.policy.expect("a policy"))),
             Resource::Queue(queue) => {
                 let policy = serde_json::from_str(&queue.attributes["Policy"]).expect("JSON");
                 policies.push(("queue".into(), policy));

@@ -90,11 +90,11 @@ fn every_rule_says_how_sure_it_is_and_since_when_and_where_it_stands() {
         .lines()
         .filter_map(|line| line.strip_prefix('[')?.split_once("]: https://"))
         .collect();
-    let mut named = BTreeSet::new();
+    let mut named: BTreeSet<String> = BTreeSet::new();
     for (heading, text) in sections(&document) {
         let rules = rules(text);
         assert!(!rules.is_empty(), "{heading} has no rule");
-        for rule in rules {
+        for rule in &rules {
             let standing = rule.strip_suffix("*").and_then(|rule| rule.rsplit_once(" *"));
             let standing = standing.unwrap_or_else(|| panic!("{heading}: no standing: {rule}")).1;
             let (word, rest) = standing.split_once(", ").unwrap_or_default();
@@ -108,7 +108,7 @@ fn every_rule_says_how_sure_it_is_and_since_when_and_where_it_stands() {
                 .collect();
             for link in &links {
                 assert!(addresses.contains_key(link), "{heading}: {link} has no address");
-                named.insert(*link);
+                named.insert((*link).to_owned());
             }
             match word {
                 "Documented" | "Documented (2023 edition)" => assert!(!links.is_empty(), "{heading}: {rule}"),
@@ -118,6 +118,6 @@ fn every_rule_says_how_sure_it_is_and_since_when_and_where_it_stands() {
             }
         }
     }
-    let unnamed: Vec<_> = addresses.keys().filter(|name| !named.contains(*name)).collect();
+    let unnamed: Vec<_> = addresses.keys().filter(|name| !named.contains(**name)).collect();
     assert!(unnamed.is_empty(), "addresses that no rule names: {unnamed:?}");
 }

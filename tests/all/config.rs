@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use billctl::config::{self, Config, Measure, Names, OWNER_TAG, Operations, Place, ThresholdTarget};
+use billctl::config::{self, Config, MailConfig, Measure, Names, Operations, Place, ThresholdTarget};
 use billctl_core::error::{Cause, Error, ErrorKind};
 use billctl_core::model::Usd;
 use billctl_core::service::cloudformation::CallAs;
@@ -56,7 +56,7 @@ fn the_smallest_config_is_one_address_and_gets_every_default() {
     let config = parse(SMALLEST);
     assert_eq!(config.mail.from, "billing@example.com");
     assert_eq!(config.mail.identity, "billing@example.com");
-    assert_eq!(config.mail.owner_tag, OWNER_TAG);
+    assert_eq!(config.mail.owner_tag, MailConfig::OWNER_TAG);
     assert_eq!(config.alarm.name, "Billing-Alarm");
     assert_eq!(config.alarm.threshold, Usd::dollars(100));
     assert_eq!(config.alarm.measure, Measure::Daily);

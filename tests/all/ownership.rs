@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use billctl::config::Config;
+use billctl::observe;
+use billctl::resource::{self, Kind, Scope};
 use billctl_core::service::eventbridge::EventBus;
 use billctl_core::service::iam::NewRole;
 use billctl_core::service::sesv2::EmailTemplate;
@@ -86,6 +89,34 @@ async fn what_others_made_is_named_and_changed_only_with_adopt() {
     home.succeeds(&["bootstrap", "--adopt"]);
     let again = home.succeeds(&["bootstrap", "--plan"]);
     assert!(again.contains("nothing to change"), "{again}");
+}
+
+#[tokio::test]
+async fn doctor_looks_for_everything_that_bootstrap_makes() {
+    let (home, aws) = home();
+    home.succeeds(&["bootstrap"]);
+    let config = Config::parse("c", CONFIG).unwrap();
+    let facts = observe::billing::facts(&aws, &config).await.unwrap();
+    let scope = Scope {
+        config: &config,
+        facts: &facts,
+    };
+    let readings = observe::doctor::readings(&aws, &config, false).await;
+    let found: Vec<&str> = readings
+        .things
+        .iter()
+        .map(|(label, thing)| {
+            assert!(matches!(thing, Ok(Some(_))), "{label}: {thing:?}");
+            label.as_str()
+        })
+        .collect();
+    let made = resource::desired(&scope).into_iter().map(|thing| thing.id());
+    // These two have checks of their own.
+    let wanted: Vec<String> = made
+        .filter(|id| !matches!(id.kind, Kind::TrustedAccess | Kind::Identity))
+        .map(|id| id.to_string())
+        .collect();
+    assert_eq!(found, wanted);
 }
 
 #[tokio::test]
@@ -207,6 +238,7 @@ async fn a_stack_set_that_somebody_else_made_stays() {
     aws.cloudformation
         .update_stack_set(
             &spec,
+            None,
             &billctl::config::Config::parse("c", CONFIG).unwrap().deploy.preferences,
             &billctl_core::service::cloudformation::OperationId("theirs".into()),
         )

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use billctl::config::Measure;
 use billctl::observe;
-use billctl::observe::spend::{Series, Window, ledgers};
+use billctl::observe::charges::{Series, Window, ledgers};
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::organizations::PAGE_SIZE;
 use billctl_core::service::{Service, cloudformation};

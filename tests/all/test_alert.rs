@@ -1,10 +1,11 @@
 //! A test event, followed from the bus to the mail, on the sandbox.
 
 use billctl::apply;
-use billctl::apply::test_alert::{self, HopStatus, Journey};
+use billctl::apply::test_alert;
 use billctl::config::Config;
 use billctl::observe::billing as observe;
 use billctl::plan::billing as plan;
+use billctl::plan::test_alert::{HopStatus, Journey};
 use billctl::resource::{self, Facts, Scope};
 use billctl_core::event::Silent;
 use billctl_core::model::AccountId;

@@ -103,11 +103,12 @@ impl CloudFormation for StackSets {
     async fn update_stack_set(
         &self,
         spec: &StackSetSpec,
+        targets: Option<Targets>,
         preferences: &Preferences,
         operation_id: &OperationId,
     ) -> Result<OperationId> {
         let op = UPDATE_STACK_SET;
-        // No DeploymentTargets and no Regions: AutoDeployment forbids them
+        // AutoDeployment forbids DeploymentTargets and Regions
         // (docs/aws-facts.md, "StackSets: create and update").
         let answer = send!(
             self,
@@ -120,7 +121,9 @@ impl CloudFormation for StackSets {
             capabilities(sdk::Capability::CapabilityNamedIam),
             set_tags(Some(write::tags(spec))),
             permission_model(sdk::PermissionModels::ServiceManaged),
-            auto_deployment(write::auto_deployment(spec)),
+            set_auto_deployment(targets.is_none().then(|| write::auto_deployment(spec))),
+            set_regions(targets.as_ref().map(|_| vec![REGION.to_owned()])),
+            set_deployment_targets(targets.as_ref().map(write::targets)),
             operation_preferences(write::operation_preferences(preferences)),
             operation_id(&operation_id.0),
         )?;

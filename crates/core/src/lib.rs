@@ -5,3 +5,4 @@ pub mod error;
 pub mod event;
 pub mod model;
 pub mod service;
+pub mod similar;

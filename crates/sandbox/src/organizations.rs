@@ -517,8 +517,11 @@ impl Organizations for Sandbox {
 
     async fn account_joined(&self, account: AccountId) -> Result<Option<Timestamp>> {
         self.read(DESCRIBE_ACCOUNT, |world| {
-            may_read(world, DESCRIBE_ACCOUNT)?;
-            Ok(metrics::opened(world, account))
+            let organizations = may_read(world, DESCRIBE_ACCOUNT)?;
+            match organizations.tags(account) {
+                Some(_) => Ok(metrics::opened(world, account)),
+                None => Err(absent(DESCRIBE_ACCOUNT, "AccountNotFoundException", account)),
+            }
         })
         .await
     }

@@ -1,5 +1,6 @@
 use super::DeployArgs;
 use super::parts::Part;
+use crate::config::Config;
 use crate::plan::rollout::targets;
 use crate::resource::stack_set;
 use billctl_core::error::{Error, Result};
@@ -37,6 +38,31 @@ pub fn named_accounts(args: &DeployArgs, parts: &[Part], organization: &Organiza
         });
     }
     Ok(())
+}
+
+/// What becomes of OUs that the command line names and config doesn't: `status` and prune go by config, if that names
+/// any OU.
+///
+/// # Errors
+/// A selector that doesn't name exactly one OU.
+pub fn outside_config(args: &DeployArgs, config: &Config, organization: &Organization) -> Result<Vec<String>> {
+    let configured = targets(config.ous(), organization)?;
+    if configured.is_empty() {
+        return Ok(Vec::new());
+    }
+    let named = targets(&args.ou, organization)?;
+    let outside = named
+        .iter()
+        .filter(|ou| !organization.ancestry(ou).any(|above| configured.contains(above)));
+    Ok(outside
+        .map(|ou| {
+            let path = organization.path(ou);
+            format!(
+                "config doesn't target {path}: `status` will call its instances \"not in config\", and `deploy --prune` \
+                 removes them; to keep them, add \"{path}\" to [deploy] ous"
+            )
+        })
+        .collect())
 }
 
 /// That the StackSet of this name is billctl's to change.

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::DeployArgs;
 use crate::config::Config;
-use crate::plan::rollout::Scope;
+use crate::plan::rollout::{Reach, Scope};
 use billctl_core::error::{Error, Result};
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::Preferences;
@@ -14,22 +14,25 @@ pub struct Part {
     pub name: Option<String>,
     /// What it is about.
     pub scope: Scope,
+    /// How much of the StackSet itself it may change.
+    pub reach: Reach,
     /// How carefully it goes.
     pub preferences: Preferences,
 }
 
-/// The parts, in order: the waves of config, then its other OUs; one part if the command line names OUs.
+/// The parts, in order: the waves of config, then everything with the StackSet itself; one part if the command line
+/// names OUs. `accounts` are those that the run is about, where it isn't about all.
 ///
 /// # Errors
 /// Nothing is targeted.
-pub fn parts(args: &DeployArgs, config: &Config) -> Result<Vec<Part>> {
-    let accounts: BTreeSet<AccountId> = args.account.iter().copied().collect();
+pub fn parts(args: &DeployArgs, config: &Config, accounts: Option<&BTreeSet<AccountId>>) -> Result<Vec<Part>> {
     let configured = config.deploy.preferences;
-    let part = |name: Option<&String>, ous: &[String], tolerance| Part {
+    let part = |name: Option<&String>, ous: &[String], reach, tolerance| Part {
         name: name.cloned(),
+        reach: if accounts.is_none() { reach } else { Reach::Accounts },
         scope: Scope {
             ous: ous.to_vec(),
-            accounts: accounts.clone(),
+            accounts: accounts.cloned(),
         },
         preferences: Preferences {
             tolerance: args.tolerance.or(tolerance).unwrap_or(configured.tolerance),
@@ -38,15 +41,16 @@ pub fn parts(args: &DeployArgs, config: &Config) -> Result<Vec<Part>> {
         },
     };
     if !args.ou.is_empty() {
-        return Ok(vec![part(None, &args.ou, None)]);
+        return Ok(vec![part(None, &args.ou, Reach::Accounts, None)]);
     }
     let mut parts: Vec<Part> = config
         .waves
         .iter()
-        .map(|wave| part(Some(&wave.name), &wave.ous, wave.tolerance))
+        .map(|wave| part(Some(&wave.name), &wave.ous, Reach::Wave, wave.tolerance))
         .collect();
-    if !config.deploy.ous.is_empty() {
-        parts.push(part(None, &config.deploy.ous, None));
+    let all: Vec<String> = config.ous().cloned().collect();
+    if !all.is_empty() {
+        parts.push(part(None, &all, Reach::Everything, None));
     }
     if parts.is_empty() {
         return Err(

@@ -4,14 +4,14 @@ use std::time::Duration;
 use super::DeployArgs;
 use super::checks;
 use super::parts::Part;
-use crate::apply::operation::Outcome;
-use crate::apply::rollout::{Report, apply};
-use crate::apply::turn::{Turn, Wait};
+use crate::apply::rollout::Report;
+use crate::apply::rollout_loop::RolloutLoop;
+use crate::apply::turn::Wait;
 use crate::cli::{Context, Format};
 use crate::observe;
-use crate::observe::lately::spent_lately;
 use crate::plan::Thresholds;
-use crate::plan::rollout::{Desired, Observed, Options, Rollout, Wave, Waves, plan};
+use crate::plan::outcome::Outcome;
+use crate::plan::rollout::{Desired, Observed, Options, Reach, Rollout, Wave, Waves, plan};
 use crate::render::{self, RolloutResult};
 use crate::resource::stack_set;
 use billctl_core::error::{Error, ErrorKind, Result};
@@ -31,6 +31,10 @@ pub struct Deploy<'a> {
     pub organization: &'a Organization,
     pub thresholds: &'a Thresholds,
     pub parts: &'a [Part],
+    /// Accounts whose instance is removed and made anew, each with its last operation before that.
+    pub recreate: BTreeMap<AccountId, Option<OperationId>>,
+    /// What the user should know besides what the plan says.
+    pub notes: Vec<String>,
 }
 
 /// What has come of it so far.
@@ -53,13 +57,18 @@ impl Deploy<'_> {
         let waves = self.warned(self.plan(&observed)?).await;
         self.print(&waves, None)?;
         self.summarize(&waves);
+        if self.args.check && !waves.is_empty() {
+            return Err(Error::new(ErrorKind::Check, "the plan isn't empty; see above"));
+        }
         Ok(())
     }
 
     /// Shows what is to be done, asks, and does it part after part.
     pub async fn roll_out(&self) -> Result<()> {
-        let mut turn = Turn::default();
-        self.wait(&mut turn).await?;
+        let services = &self.context.services;
+        let stack_set = &self.context.config.deploy.stack_set;
+        let mut rolling = RolloutLoop::new(services, self.listener, stack_set, self.wait_mode());
+        rolling.wait().await?;
         let observed = self.observe(&self.desired()?).await?;
         let waves = self.warned(self.plan(&observed)?).await;
         if self.context.global.format != Format::Json {
@@ -69,12 +78,14 @@ impl Deploy<'_> {
         let mut progress = Progress::default();
         if !waves.is_empty() {
             let no_access = match observed.stack_set {
-                None => checks::access(&self.context.services, self.listener).await,
+                None => checks::access(services, self.listener).await,
                 Some(_) => None,
             };
             let mut confirmed = Confirmed::default();
-            confirmed.ask(self.context, waves.removed()).await?;
-            self.parts(&waves, observed, &mut turn, &mut confirmed, &mut progress)
+            confirmed
+                .ask(self.context, waves.removed().chain(waves.recreated()))
+                .await?;
+            self.parts(&waves, observed, &mut rolling, &mut confirmed, &mut progress)
                 .await
                 .map_err(|error| match (error.service(), no_access) {
                     (Some(refusal), Some(why)) if refusal.operation.name == "CreateStackSet" => why,
@@ -89,7 +100,7 @@ impl Deploy<'_> {
         &self,
         waves: &Waves,
         observed: Observed,
-        turn: &mut Turn,
+        rolling: &mut RolloutLoop<'_>,
         confirmed: &mut Confirmed,
         progress: &mut Progress,
     ) -> Result<()> {
@@ -101,9 +112,10 @@ impl Deploy<'_> {
             if let Some(name) = &part.name {
                 self.listener.on(Event::Phase(format!("wave {name}")));
             }
-            let report = self
-                .part(index, &wave.rollout, observed.take(), turn, confirmed)
-                .await?;
+            let first = observed.take().map(|observed| (observed, wave.rollout.clone()));
+            let failures = progress.outcomes.iter().flat_map(|outcome| outcome.failures.keys());
+            let given_up = failures.copied().collect();
+            let report = self.part(index, part, first, rolling, confirmed, &given_up).await?;
             progress.outcomes.extend(report.outcomes);
             progress.detached = report.detached;
             progress.failed = progress.outcomes.iter().any(|outcome| !outcome.is_within_tolerance());
@@ -122,69 +134,33 @@ impl Deploy<'_> {
         rest.filter(|(_, wave)| !wave.rollout.is_empty())
             .map(|(part, _)| match &part.name {
                 Some(name) => format!("wave {name}"),
-                None => format!("the OUs of [deploy]: {}", part.scope.ous.join(", ")),
+                None => "all the rest".to_owned(),
             })
             .collect()
     }
 
-    /// One part, until nothing of it is left or it failed. `observed` is what `planned` was planned for.
+    /// One part, until nothing of it is left or it failed.
     async fn part(
         &self,
         index: usize,
-        planned: &Rollout,
-        observed: Option<Observed>,
-        turn: &mut Turn,
+        part: &Part,
+        first: Option<(Observed, Rollout)>,
+        rolling: &mut RolloutLoop<'_>,
         confirmed: &mut Confirmed,
+        given_up: &BTreeSet<AccountId>,
     ) -> Result<Report> {
-        let Some(part) = self.parts.get(index) else {
-            return Ok(Report::default());
-        };
-        let services = &self.context.services;
         let desired = self.desired_of(part)?;
-        let mut given = observed.map(|observed| (observed, planned.clone()));
-        let mut outcomes = Vec::new();
-        loop {
-            let (observed, rollout) = match given.take() {
-                Some(given) => given,
-                None => {
-                    self.wait(turn).await?;
-                    let observed = self.observe(std::slice::from_ref(&desired)).await?;
-                    let rollout = plan(&desired, &observed, self.organization, &self.options(index));
-                    confirmed.ask(self.context, rollout.removed()).await?;
-                    (observed, rollout)
-                }
-            };
-            let mut report = apply(
-                services,
-                self.listener,
-                &rollout,
-                &observed,
-                &part.preferences,
-                self.wait_mode(),
-            )
-            .await?;
-            turn.worked();
-            outcomes.append(&mut report.outcomes);
-            match report.overtaken {
-                None => return Ok(Report { outcomes, ..report }),
-                Some(error) => {
-                    self.listener.on(Event::Note(format!(
-                        "somebody else came in between ({error}): planning afresh"
-                    )));
-                    turn.refused(error);
-                }
-            }
-        }
-    }
-
-    async fn wait(&self, turn: &mut Turn) -> Result<()> {
-        turn.wait(
-            &self.context.services,
-            self.listener,
-            &self.context.config.deploy.stack_set,
-            self.wait_mode(),
-        )
-        .await
+        let afresh = async || {
+            let observed = self.observe(std::slice::from_ref(&desired)).await?;
+            let rollout = plan(&desired, &observed, self.organization, &self.options(index, given_up));
+            Ok(Some((observed, rollout)))
+        };
+        let agree = async |rollout: &Rollout| {
+            confirmed
+                .ask(self.context, rollout.removed().chain(rollout.recreated()))
+                .await
+        };
+        rolling.carry_out(&part.preferences, first, afresh, agree).await
     }
 
     const fn wait_mode(&self) -> Wait {
@@ -201,21 +177,18 @@ impl Deploy<'_> {
     }
 
     fn desired_of(&self, part: &Part) -> Result<Desired> {
-        let config = &self.context.config;
-        let spec = stack_set::desired(config, self.organization.management_account);
-        let mut desired = Desired::new(config, spec, self.organization, self.thresholds, &part.scope)?;
-        // Without --ou and --account a deploy is about everything, also what lies outside of its parts.
-        if self.args.ou.is_empty() && self.args.account.is_empty() {
-            desired.scope = None;
-        }
-        Ok(desired)
+        desired_of(self.context, self.organization, self.thresholds, part)
     }
 
-    /// Prune is about the whole organisation, and comes last.
-    fn options(&self, index: usize) -> Options {
+    /// Prune is about the whole organisation, and comes last. What failed in a part before, within its tolerance, isn't
+    /// tried again in this run.
+    fn options(&self, index: usize, given_up: &BTreeSet<AccountId>) -> Options {
         Options {
             prune: self.args.prune && index + 1 == self.parts.len(),
-            recreate: self.args.recreate.iter().copied().collect(),
+            recreate: self.recreate.clone(),
+            reach: self.parts.get(index).map_or(Reach::Accounts, |part| part.reach),
+            all_instances: self.args.all_instances,
+            given_up: given_up.clone(),
         }
     }
 
@@ -223,7 +196,7 @@ impl Deploy<'_> {
         let mut observed = observed.clone();
         let mut waves = Vec::new();
         for (index, desired) in self.desired()?.iter().enumerate() {
-            let rollout = plan(desired, &observed, self.organization, &self.options(index));
+            let rollout = plan(desired, &observed, self.organization, &self.options(index, &BTreeSet::new()));
             observed = observed.after(&rollout);
             let name = self.parts.get(index).and_then(|part| part.name.clone());
             waves.push(Wave { name, rollout });
@@ -231,7 +204,7 @@ impl Deploy<'_> {
         Ok(Waves {
             waves,
             above: BTreeMap::new(),
-            notes: Vec::new(),
+            notes: self.notes.clone(),
         })
     }
 
@@ -251,15 +224,20 @@ impl Deploy<'_> {
             return waves;
         }
         let services = &self.context.services;
-        let reading = spent_lately(
+        let reading = observe::charges::of(
             services,
             thresholds.into_keys(),
             self.context.config.alarm.measure,
             services.clock.now(),
         );
         let unread = match tokio::time::timeout(PATIENCE, reading).await {
-            Ok(Ok(spent)) => {
-                waves.warn_of(spent);
+            Ok(Ok(charges)) => {
+                let spent = charges.into_iter();
+                waves.warn_of(
+                    spent
+                        .filter_map(|(account, charges)| Some((account, charges.measured?.amount)))
+                        .collect(),
+                );
                 return waves;
             }
             Ok(Err(error)) => error.to_string(),
@@ -278,7 +256,7 @@ impl Deploy<'_> {
         let mut observed = observe::stack_set::observe(services, name).await?;
         checks::ours(observed.stack_set.as_ref())?;
         observe::stack_set::read_overrides(services, name, &mut observed, |account| {
-            desired.iter().any(|desired| desired.accounts.contains_key(&account))
+            self.args.all_instances || desired.iter().any(|desired| desired.accounts.contains_key(&account))
         })
         .await?;
         Ok(observed)
@@ -355,6 +333,23 @@ impl Deploy<'_> {
         }
         Ok(())
     }
+}
+
+/// What a part wants.
+pub fn desired_of(
+    context: &Context,
+    organization: &Organization,
+    thresholds: &Thresholds,
+    part: &Part,
+) -> Result<Desired> {
+    let config = &context.config;
+    let spec = stack_set::desired(config, organization.management_account);
+    let mut desired = Desired::new(config, spec, organization, thresholds, &part.scope)?;
+    // The last part of a deploy of everything is about everything, also what lies outside of its OUs.
+    if part.reach == Reach::Everything {
+        desired.scope = None;
+    }
+    Ok(desired)
 }
 
 /// What the user has agreed to.

@@ -1,25 +1,17 @@
 //! An account as it is.
 
-use std::collections::BTreeMap;
-
-use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 use super::Scene;
 use crate::cli::{Context, GlobalArgs};
+use crate::observe::charges::{self, Series};
 use crate::observe::{self, precheck};
-use crate::spend::reading_from;
 use billctl_core::error::{Context as _, Error, Result};
 use billctl_core::event::Event;
 use billctl_core::model::{Account, AccountId, Organization};
-use billctl_core::service::cloudwatch::{DataRequest, MAX_QUERIES, Metric, MetricQuery, QuerySource};
-use billctl_core::service::{Services, all_pages};
+use billctl_core::service::Services;
 use billctl_sandbox::metrics::Published;
 use billctl_sandbox::{MailKind, Subject, World};
-
-/// As the notifier reads them.
-const PERIOD: u32 = 300;
-/// The longest list of services that the notifier reads.
-const MOST_SERVICES: usize = 100;
 
 /// The account as it is, and its charges, read through the services.
 pub(super) async fn scene(account: AccountId, global: &GlobalArgs) -> Result<Scene> {
@@ -52,13 +44,13 @@ pub(super) async fn scene(account: AccountId, global: &GlobalArgs) -> Result<Sce
     path.reverse();
     let (tags, charges) = futures::join!(
         services.organizations.list_account_tags(account),
-        charges(services, account),
+        published(services, account),
     );
     let subject = Subject {
         account: found.clone(),
         tags: tags.while_trying("read the account's tags")?,
         path,
-        charges: charges.while_trying("read the account's charges")?,
+        charges: charges?,
     };
     let now = services.clock.now();
     let world = World::around(organization.id.clone(), root.id.clone(), management, subject, now);
@@ -78,73 +70,20 @@ fn management(organization: &Organization) -> Result<Account> {
         .ok_or_else(|| Error::failed("the management account couldn't be read"))
 }
 
-/// The account's month to date by the hour, in all and by service, from the payer's series.
-async fn charges(services: &Services, account: AccountId) -> billctl_core::service::Result<Published> {
-    let dimensions = |service: Option<&str>| {
-        let mut dimensions = BTreeMap::from([
-            ("Currency".to_owned(), "USD".to_owned()),
-            ("LinkedAccount".to_owned(), account.to_string()),
-        ]);
-        if let Some(service) = service {
-            dimensions.insert("ServiceName".to_owned(), service.to_owned());
-        }
-        dimensions
-    };
-    let mut wanted: BTreeMap<String, Option<String>> = dimensions(None)
-        .into_iter()
-        .map(|(name, value)| (name, Some(value)))
-        .collect();
-    wanted.insert("ServiceName".to_owned(), None);
-    let cloudwatch = &services.cloudwatch;
-    let listed = all_pages(|token| cloudwatch.list_metrics("AWS/Billing", "EstimatedCharges", &wanted, token)).await?;
-    let names: Vec<String> = listed
-        .into_iter()
-        .filter_map(|metric| metric.dimensions.get("ServiceName").cloned())
-        .take(MOST_SERVICES.min(MAX_QUERIES - 1))
-        .collect();
-    let query = |id: String, service: Option<&str>| MetricQuery {
-        id,
-        source: QuerySource::Stat {
-            metric: Metric {
-                namespace: "AWS/Billing".into(),
-                name: "EstimatedCharges".into(),
-                dimensions: dimensions(service),
-            },
-            period: PERIOD,
-            stat: "Maximum".into(),
-        },
-        return_data: true,
-        label: None,
-    };
-    let mut queries = vec![query("total".to_owned(), None)];
-    queries.extend(
-        names
-            .iter()
-            .enumerate()
-            .map(|(index, name)| query(format!("s{index}"), Some(name))),
-    );
-    let end = services.clock.now();
-    let request = DataRequest {
-        queries,
-        start: Timestamp::from_second(reading_from(end)).unwrap_or(end),
-        end,
-    };
-    let series = all_pages(|token| cloudwatch.get_metric_data(&request, token)).await?;
+/// The account's month to date as it was published, in all and by service, from the payer's series.
+async fn published(services: &Services, account: AccountId) -> Result<Published> {
+    let of_services = charges::service_series(services, Some(&BTreeSet::from([account]))).await?;
+    let series: Vec<Series> = std::iter::once(Series::Account(account)).chain(of_services).collect();
+    let read = charges::publications(services, &series, services.clock.now()).await?;
     let mut published = Published::default();
-    for part in series {
-        if part.id == "total" {
-            published.total.extend(part.points);
-        } else if let Some(name) = part
-            .id
-            .strip_prefix('s')
-            .and_then(|index| names.get(index.parse::<usize>().ok()?))
-        {
-            published.services.entry(name.clone()).or_default().extend(part.points);
+    for (series, publications) in series.into_iter().zip(read) {
+        let points = publications.into_iter().map(|one| (one.at, one.month_to_date.to_f64()));
+        match series {
+            Series::AccountService(_, service) => {
+                published.services.insert(service, points.collect());
+            }
+            Series::Account(_) | Series::Service(_) => published.total = points.collect(),
         }
-    }
-    published.total.sort_by_key(|(at, _)| *at);
-    for points in published.services.values_mut() {
-        points.sort_by_key(|(at, _)| *at);
     }
     Ok(published)
 }

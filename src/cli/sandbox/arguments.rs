@@ -7,6 +7,7 @@ use jiff::{Span, SpanRelativeTo};
 
 use billctl_core::error::{Error, Result};
 use billctl_core::model::AccountId;
+use billctl_core::similar::nearest;
 use billctl_sandbox::World;
 use billctl_sandbox::metrics::Hours;
 use billctl_sandbox::publications::Publications;
@@ -56,14 +57,10 @@ impl Who {
             ))
             .hint("`billctl sandbox show` lists them"));
         };
-        let near = accounts
-            .iter()
-            .map(|(_, name)| (strsim::normalized_damerau_levenshtein(wanted, name), name))
-            .filter(|(alike, _)| *alike > 0.5)
-            .max_by(|a, b| a.0.total_cmp(&b.0));
+        let near = nearest(wanted, accounts.iter().map(|(_, name)| name.as_str()));
         let error = Error::usage(format!("there is no account named `{wanted}` in the sandbox"));
         Err(match near {
-            Some((_, name)) => error.hint(format!("did you mean {name}?")),
+            Some(name) => error.hint(format!("did you mean {name}?")),
             None => error.hint("`billctl sandbox show` lists them"),
         })
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::{Check, Members};
 use crate::config::Config;
 use crate::plan::probe::{Inside, Look, way_in_cure};
-use billctl_core::model::{AccountId, Arn, REGION, owner_addresses};
+use crate::resource::bus_arn;
+use billctl_core::model::{AccountId, owner_addresses};
 use billctl_core::service::organizations::OrganizationInfo;
 use billctl_core::service::{Kind, Result};
 
@@ -117,8 +118,7 @@ pub(super) fn alarms(config: &Config, members: &Members, organization: &Result<O
     let (false, Ok(organization)) = (entered.is_empty(), organization) else {
         return Check::skipped(NAME, "needs a way into a member");
     };
-    let bus = format!("event-bus/{}", config.names.event_bus);
-    let bus = Arn::new("events", REGION, organization.management_account, &bus);
+    let bus = bus_arn(config, organization.management_account);
     let mut faults = Vec::new();
     for (account, inside) in &entered {
         let alarm = match &inside.alarm {

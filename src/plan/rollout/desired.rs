@@ -5,8 +5,9 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::plan::Thresholds;
 use crate::plan::rollout::target_of;
+use crate::resource::stack_set;
 use billctl_core::model::{AccountId, AccountState, Organization, OuId, SelectorError, Usd};
-use billctl_core::service::cloudformation::{AutoDeployment, Preferences, StackSet, StackSetSpec};
+use billctl_core::service::cloudformation::{Preferences, StackSet, StackSetSpec};
 
 /// What the config wants, in the accounts that a run is about.
 #[derive(Debug, Clone)]
@@ -67,8 +68,8 @@ impl std::fmt::Display for Skip {
 pub struct Scope {
     /// OU selectors; empty for everything that config targets.
     pub ous: Vec<String>,
-    /// Accounts; empty for all of those OUs.
-    pub accounts: BTreeSet<AccountId>,
+    /// Accounts; `None` for all of those OUs.
+    pub accounts: Option<BTreeSet<AccountId>>,
 }
 
 /// The OUs that selectors name; an OU inside another of them is left out, since a parent includes its children.
@@ -106,17 +107,7 @@ impl Desired {
     /// Nothing at all: with [`prune`](super::Options::prune), the way to remove every instance of `live`.
     pub fn nothing(live: &StackSet, preferences: Preferences) -> Self {
         Self {
-            spec: StackSetSpec {
-                name: live.name.clone(),
-                description: live.description.clone(),
-                template: live.template.clone(),
-                parameters: live.parameters.clone(),
-                tags: live.tags.clone(),
-                auto_deployment: live.auto_deployment.unwrap_or(AutoDeployment {
-                    enabled: false,
-                    retain_stacks: false,
-                }),
-            },
+            spec: stack_set::as_it_is(live),
             targets: BTreeSet::new(),
             accounts: BTreeMap::new(),
             skipped: BTreeMap::new(),
@@ -152,14 +143,15 @@ impl Desired {
             skipped: BTreeMap::new(),
             covered: BTreeSet::new(),
             scope: None,
-            only_named: !scope.accounts.is_empty(),
+            only_named: scope.accounts.is_some(),
             preferences: config.deploy.preferences,
             notes: Vec::new(),
         };
-        if !scope.ous.is_empty() || !scope.accounts.is_empty() {
+        let named = |account: &AccountId| scope.accounts.as_ref().is_none_or(|named| named.contains(account));
+        if !scope.ous.is_empty() || scope.accounts.is_some() {
             let ous: Vec<OuId> = desired.targets.iter().cloned().collect();
             let mut reached = organization.accounts_below(&ous);
-            reached.retain(|account| scope.accounts.is_empty() || scope.accounts.contains(account));
+            reached.retain(named);
             desired.scope = Some(reached);
         }
         // What follows from where an account is, once for each of the OUs, which are far fewer.
@@ -181,8 +173,7 @@ impl Desired {
             let Some(target) = &place.target else {
                 continue;
             };
-            let named = scope.accounts.is_empty() || scope.accounts.contains(&account.id);
-            if !named {
+            if !named(&account.id) {
                 continue;
             }
             let skip = if account.id == organization.management_account {
@@ -213,7 +204,7 @@ impl Desired {
             .filter(|place| place.populated)
             .filter_map(|place| place.target)
             .collect();
-        if scope.accounts.is_empty() {
+        if scope.accounts.is_none() {
             for ou in desired.targets.difference(&populated) {
                 let holds = organization.accounts_below(std::slice::from_ref(ou)).len();
                 let what = match holds {
@@ -221,10 +212,11 @@ impl Desired {
                     1 => "holds no account that can get the alarm yet, only one that is skipped".to_owned(),
                     _ => format!("holds no account that can get the alarm yet, only {holds} that are skipped"),
                 };
-                desired.notes.push(format!(
-                    "{} {what}: run deploy again when that changes",
-                    organization.path(ou)
-                ));
+                let then = match desired.spec.auto_deployment.enabled {
+                    true => "it is a target all the same, so whoever comes gets the default threshold at once",
+                    false => "run deploy again when that changes",
+                };
+                desired.notes.push(format!("{} {what}: {then}", organization.path(ou)));
             }
         }
         Ok(desired)

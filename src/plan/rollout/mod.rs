@@ -12,13 +12,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 pub use desired::{Desired, Scope, Skip, Wanted, targets};
-pub use known::{Instance, Observed, Override, Own};
+pub use known::{Instance, Observed, Override};
 pub use operations::{InstanceStep, StepAction};
 pub use waves::{AccountLine, Counts, Wave, Waves};
 
+use crate::plan::failure;
+use crate::plan::operation_id::Mark;
 use crate::resource::stack_set::{self, FieldChange};
 use billctl_core::model::{AccountId, Organization, OuId, Usd};
-use billctl_core::service::cloudformation::{DetailedStatus, InstanceStatus, StackSetSpec};
+use billctl_core::service::cloudformation::{
+    DetailedStatus, DriftStatus, InstanceStatus, OperationId, StackSet, StackSetSpec, Targets,
+};
 
 /// What happens to one account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,7 +35,7 @@ pub enum AccountChange {
         /// Whether that is an override.
         overridden: bool,
     },
-    /// Its threshold changes.
+    /// Its threshold changes: it gets an override.
     Change {
         /// What it is now, where known.
         from: Option<Usd>,
@@ -52,7 +56,12 @@ pub enum AccountChange {
         /// The StackSet's threshold as it will be.
         to: Usd,
     },
-    /// Its last operation failed: the same again.
+    /// It goes along with a change of the StackSet, and keeps its threshold.
+    Update {
+        /// The threshold, where known.
+        threshold: Option<Usd>,
+    },
+    /// It is behind: its last operation failed, or the StackSet changed without it. The same again.
     Retry {
         /// The threshold that it will have.
         threshold: Usd,
@@ -85,10 +94,23 @@ pub enum Step {
     CreateStackSet,
     /// Let conflicting operations queue.
     EnableManagedExecution,
-    /// Update the StackSet, and with it every instance.
-    UpdateStackSet,
+    /// Update the StackSet.
+    UpdateStackSet(SetStep),
     /// An operation on instances.
     Instances(InstanceStep),
+}
+
+/// An update of the StackSet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetStep {
+    /// The StackSet as it will be.
+    pub spec: StackSetSpec,
+    /// The instances that it updates; `None` for all that there are.
+    pub targets: Option<Targets>,
+    /// What its id says.
+    pub mark: Mark,
+    /// The accounts that it is meant for.
+    pub accounts: Vec<AccountId>,
 }
 
 /// A rollout: what happens, and in which steps.
@@ -98,9 +120,9 @@ pub struct Rollout {
     pub spec: StackSetSpec,
     /// Whether the StackSet is made.
     pub creates_stack_set: bool,
-    /// What changes on a StackSet that is there. Anything here touches every instance.
+    /// What changes on a StackSet that is there.
     pub stack_set: Vec<FieldChange>,
-    /// What happens to each account in scope.
+    /// What happens to each account that is touched or in scope.
     pub accounts: BTreeMap<AccountId, AccountChange>,
     /// The steps, in order.
     pub steps: Vec<Step>,
@@ -115,38 +137,162 @@ impl Rollout {
     }
 }
 
-/// Which of the optional changes a plan may hold.
+/// Which changes a plan may hold.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Remove instances that config no longer targets.
     pub prune: bool,
-    /// Remove and create the instances of these accounts.
-    pub recreate: BTreeSet<AccountId>,
+    /// Remove and create the instances of these accounts, unless something has worked on them since they were asked
+    /// for: each with its last operation as it was then.
+    pub recreate: BTreeMap<AccountId, Option<OperationId>>,
+    /// How much of the StackSet itself may change.
+    pub reach: Reach,
+    /// Accounts that are left as they are: they failed a moment ago.
+    pub given_up: BTreeSet<AccountId>,
+    /// A change of the StackSet takes every instance along, also those that the run isn't about.
+    pub all_instances: bool,
+}
+
+/// How much of the StackSet itself a run may change.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// Nothing, but for what all instances are to get: a run about some accounts.
+    Accounts,
+    /// The template and the parameters but for the default threshold, for the accounts of the run first: a wave.
+    Wave,
+    /// All of it: a run about everything.
+    #[default]
+    Everything,
+}
+
+/// What becomes of the StackSet itself.
+struct SetPlan {
+    /// As it will be.
+    spec: StackSetSpec,
+    /// The fields that change.
+    changes: Vec<FieldChange>,
+    /// The fields that differ from config and stay.
+    left: Vec<FieldChange>,
+}
+
+impl SetPlan {
+    fn new(desired: &Desired, live: Option<&StackSet>, options: &Options, has_instances: bool) -> Self {
+        let Some(live) = live else {
+            return Self {
+                spec: desired.spec.clone(),
+                changes: Vec::new(),
+                left: Vec::new(),
+            };
+        };
+        let wanted = stack_set::diff(&desired.spec, live);
+        let body = |change: &FieldChange| change.concerns_stacks() && change.field != stack_set::DEFAULT_THRESHOLD;
+        let goes = match options.reach {
+            Reach::Everything => true,
+            // To update nobody would be refused.
+            Reach::Wave => has_instances && wanted.iter().any(body),
+            Reach::Accounts => options.all_instances,
+        };
+        if !goes {
+            return Self {
+                spec: stack_set::as_it_is(live),
+                changes: Vec::new(),
+                left: wanted,
+            };
+        }
+        let mut spec = desired.spec.clone();
+        if options.reach != Reach::Everything {
+            let as_it_is = stack_set::as_it_is(live);
+            spec.auto_deployment = as_it_is.auto_deployment;
+            if let Some(default) = as_it_is.parameters.get(stack_set::THRESHOLD) {
+                spec.parameters
+                    .insert(stack_set::THRESHOLD.to_owned(), default.clone());
+            }
+        }
+        let changes = stack_set::diff(&spec, live);
+        let left = wanted.into_iter().filter(|change| !changes.contains(change)).collect();
+        Self { spec, changes, left }
+    }
+
+    /// Auto-deployment is switched: an update that is for every instance.
+    fn switches(&self) -> bool {
+        self.changes.iter().any(|change| change.field == stack_set::AUTO_DEPLOYMENT)
+    }
+
+    /// Something else changes.
+    fn updates(&self) -> bool {
+        self.changes.iter().any(|change| change.field != stack_set::AUTO_DEPLOYMENT)
+    }
+
+    /// What of the difference stays, and why.
+    fn notes(&self, reach: Reach, instances: usize) -> Vec<String> {
+        if reach != Reach::Accounts {
+            return Vec::new();
+        }
+        let mut notes = Vec::new();
+        let default = |change: &&FieldChange| change.field == stack_set::DEFAULT_THRESHOLD;
+        if let Some(change) = self.left.iter().find(default) {
+            notes.push(format!(
+                "the StackSet's default threshold stays {}, which new accounts get: a deploy without --ou and --account \
+                 makes it {}",
+                change.before.as_deref().unwrap_or("as it is"),
+                change.after.as_deref().unwrap_or("what config says"),
+            ));
+        }
+        let others: Vec<&str> = self
+            .left
+            .iter()
+            .filter(|change| !default(change))
+            .map(|change| change.field.as_str())
+            .collect();
+        if !others.is_empty() {
+            notes.push(format!(
+                "the StackSet differs from config ({}) and stays as it is, for a change of it concerns all of its \
+                 {instances} instances: a deploy without --ou and --account makes it, or --all-instances",
+                others.join(", ")
+            ));
+        }
+        notes
+    }
 }
 
 /// Plans the way from `observed` to `desired`.
 ///
-/// Overrides are set before the StackSet's own threshold changes, and taken away after it, so that no account
-/// holds a wrong threshold in between.
+/// No instance of an account that the run isn't about is in any operation, unless `options` or AWS (which switches
+/// auto-deployment for all instances alone) say otherwise; then it is among the changes. An update of the StackSet
+/// names the instances that go along with it, and marks all others OUTDATED; those of them that the run is about
+/// follow, each once and with its own threshold. So no account holds a wrong threshold in between, and every
+/// instance's last operation tells its override.
 pub fn plan(desired: &Desired, observed: &Observed, organization: &Organization, options: &Options) -> Rollout {
     let live = observed.stack_set.as_ref();
-    let stack_set = live.map_or_else(Vec::new, |live| stack_set::diff(&desired.spec, live));
-    let updates_stack_set = !stack_set.is_empty();
-    let default = stack_set::threshold(&desired.spec.parameters);
-
+    let instances = &observed.instances;
+    let can_be_updated = |account: &AccountId| {
+        instances.get(account).is_some_and(|instance| {
+            instance.listed.stack_id.is_some()
+                && !is_inoperable(instance)
+                && !options.recreates(*account, instance)
+                && !options.given_up.contains(account)
+        })
+    };
+    let has_instances = desired.accounts.keys().any(can_be_updated);
+    let set = SetPlan::new(desired, live, options, has_instances);
+    let default = stack_set::threshold(&set.spec.parameters);
     let defaults = Defaults {
         now: live.and_then(|live| stack_set::threshold(&live.parameters)),
         then: default,
-        updates: updates_stack_set,
     };
+    let touches = !set.changes.is_empty();
+
     let mut accounts = BTreeMap::new();
     for (account, wanted) in &desired.accounts {
-        let change = match observed.instances.get(account) {
+        let change = match instances.get(account) {
+            _ if options.given_up.contains(account) => AccountChange::Leave {
+                threshold: wanted.threshold,
+            },
             None => AccountChange::Create {
                 threshold: wanted.threshold,
                 overridden: Some(wanted.threshold) != default,
             },
-            Some(instance) => existing(instance, wanted, &defaults, options.recreate.contains(account)),
+            Some(instance) => existing(instance, wanted, &defaults, touches, options.recreates(*account, instance)),
         };
         accounts.insert(*account, change);
     }
@@ -154,71 +300,129 @@ pub fn plan(desired: &Desired, observed: &Observed, organization: &Organization,
         accounts.insert(*account, AccountChange::Skip { reason: *reason });
     }
     if options.prune {
-        for account in observed.instances.keys() {
+        for account in instances.keys() {
             let in_scope = desired.scope.as_ref().is_none_or(|scope| scope.contains(account));
             if in_scope && !desired.covered.contains(account) {
                 accounts.insert(*account, AccountChange::Remove);
             }
         }
     }
+    let outside: Vec<AccountId> = instances
+        .keys()
+        .filter(|account| matches!(accounts.get(account), None | Some(AccountChange::Skip { reason: Skip::Excluded })))
+        .copied()
+        .collect();
+    // Where the run is about no instance, an update has to name others, or all.
+    let takes_along = set.updates() && (options.all_instances || !has_instances);
+    if takes_along || set.switches() {
+        for account in &outside {
+            if let Some(instance) = instances.get(account) {
+                accounts.insert(*account, taken_along(instance, &defaults));
+            }
+        }
+    }
 
     let builder = operations::Builder::new(desired, observed, organization, default);
     let mut steps = Vec::new();
-    if live.is_none() && !accounts.is_empty() {
+    let targets = builder.new_targets();
+    if live.is_none() && !(accounts.is_empty() && targets.is_empty()) {
         steps.push(Step::CreateStackSet);
     }
-    let has_parameter = live.is_some_and(|live| live.parameters.contains_key(stack_set::THRESHOLD));
-    // What isn't a parameter of the StackSet yet can't be overridden
-    // (docs/aws-facts.md, "StackSets: create and update").
-    if !updates_stack_set || has_parameter {
-        builder.new_overrides(&accounts, &mut steps);
+    let mut updates = builder.updates(&accounts);
+    if let (true, Some(live)) = (set.switches(), live) {
+        // By itself, and first: it can't be sent together with targets.
+        steps.push(Step::UpdateStackSet(SetStep {
+            spec: StackSetSpec {
+                auto_deployment: set.spec.auto_deployment,
+                ..stack_set::as_it_is(live)
+            },
+            targets: None,
+            mark: Mark::StackSet,
+            accounts: instances.keys().copied().collect(),
+        }));
+        updates.retain(|account, _| takes_along || !outside.contains(account));
     }
-    if updates_stack_set {
-        steps.push(Step::UpdateStackSet);
-        if !has_parameter {
-            builder.new_overrides(&accounts, &mut steps);
-        }
-        builder.untold_overrides(&accounts, &mut steps);
+    if set.updates() {
+        builder.update_stack_set(&set.spec, &mut updates, &mut steps);
     }
-    builder.resets_and_retries(&accounts, &mut steps);
+    builder.instance_updates(updates, &mut steps);
     builder.removals(&accounts, &mut steps);
-    builder.creations(&accounts, &mut steps);
+    builder.creations(&accounts, targets, &mut steps);
     // A switch for operations to come, so it waits for a run that has one: it is no reason for a write by itself.
     if live.is_some_and(|live| !live.managed_execution) && !steps.is_empty() {
         steps.insert(0, Step::EnableManagedExecution);
     }
 
     let mut notes = desired.notes.clone();
-    if updates_stack_set && !observed.instances.is_empty() {
+    notes.extend(set.notes(options.reach, instances.len()));
+    if options.reach == Reach::Everything && set.updates() && !takes_along && !outside.is_empty() {
         notes.push(format!(
-            "a change of the StackSet updates all of its {} instances",
-            observed.instances.len()
+            "{} that config doesn't target {} behind the StackSet: take the OUs into [deploy] ous, remove them with \
+             --prune, or pass --all-instances",
+            match outside.len() {
+                1 => "1 instance".to_owned(),
+                count => format!("{count} instances"),
+            },
+            if outside.len() == 1 { "stays" } else { "stay" },
         ));
     }
     Rollout {
-        spec: desired.spec.clone(),
+        spec: set.spec,
         creates_stack_set: live.is_none() && !steps.is_empty(),
-        stack_set,
+        stack_set: set.changes,
         accounts,
         steps,
         notes,
     }
 }
 
+impl Options {
+    /// Whether this instance is to be removed and made anew.
+    fn recreates(&self, account: AccountId, instance: &Instance) -> bool {
+        self.recreate.get(&account) == Some(&instance.listed.last_operation)
+    }
+}
+
+/// The accounts of the run whose instance no update mends: somebody has changed or deleted what is in it, as the last
+/// look for drift or the last operation found, or CloudFormation has given it up.
+pub fn broken(desired: &Desired, observed: &Observed) -> BTreeSet<AccountId> {
+    desired
+        .accounts
+        .keys()
+        .filter(|account| {
+            observed.instances.get(account).is_some_and(|instance| {
+                let listed = &instance.listed;
+                is_inoperable(instance)
+                    || listed.drift == DriftStatus::Drifted
+                    || (listed.status == InstanceStatus::Outdated && failure::is_past_updates(&listed.reason))
+            })
+        })
+        .copied()
+        .collect()
+}
+
+fn is_inoperable(instance: &Instance) -> bool {
+    instance.listed.status == InstanceStatus::Inoperable
+        || instance.listed.detailed_status == Some(DetailedStatus::Inoperable)
+}
+
 /// The StackSet's own threshold.
 struct Defaults {
     now: Option<Usd>,
     then: Option<Usd>,
-    /// Whether the StackSet is updated, be it for something else.
-    updates: bool,
 }
 
-/// What happens to an account that has an instance.
-fn existing(instance: &Instance, wanted: &Wanted, defaults: &Defaults, recreate: bool) -> AccountChange {
+/// What happens to an account of the run that has an instance. `touches`: the StackSet is updated, which takes along
+/// those that need nothing else.
+fn existing(
+    instance: &Instance,
+    wanted: &Wanted,
+    defaults: &Defaults,
+    touches: bool,
+    recreate: bool,
+) -> AccountChange {
     let to = wanted.threshold;
-    let listed = &instance.listed;
-    let inoperable =
-        listed.status == InstanceStatus::Inoperable || listed.detailed_status == Some(DetailedStatus::Inoperable);
+    let inoperable = is_inoperable(instance);
     if inoperable || recreate {
         return AccountChange::Recreate {
             retain: inoperable,
@@ -237,11 +441,22 @@ fn existing(instance: &Instance, wanted: &Wanted, defaults: &Defaults, recreate:
     if from != Some(to) {
         return AccountChange::Follow { from, to };
     }
-    // An update of the StackSet takes OUTDATED instances along by itself.
-    if listed.status == InstanceStatus::Outdated && !defaults.updates {
+    if touches && instance.listed.stack_id.is_some() {
+        return AccountChange::Update { threshold: Some(to) };
+    }
+    if instance.listed.status == InstanceStatus::Outdated {
         return AccountChange::Retry { threshold: to };
     }
     AccountChange::Leave { threshold: to }
+}
+
+/// What happens to an instance that the run isn't about and an update of the StackSet takes along: its override stays.
+fn taken_along(instance: &Instance, defaults: &Defaults) -> AccountChange {
+    let (from, to) = (instance.effective(defaults.now), instance.effective(defaults.then));
+    match to {
+        Some(to) if from != Some(to) => AccountChange::Follow { from, to },
+        threshold => AccountChange::Update { threshold },
+    }
 }
 
 /// The parts of a list that one request can hold.

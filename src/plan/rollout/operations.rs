@@ -1,10 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{AccountChange, Desired, Instance, Observed, Override, Step, chunks};
+use super::{AccountChange, Desired, Observed, Override, SetStep, Step, chunks};
 use crate::plan::operation_id::Mark;
-use crate::resource::{override_record, stack_set};
+use crate::resource::stack_set;
 use billctl_core::model::{AccountId, Organization, OuId, Usd};
-use billctl_core::service::cloudformation::{AccountFilter, InstanceStatus, MAX_OUS, Parameters, Targets};
+use billctl_core::service::cloudformation::{
+    AccountFilter, InstanceStatus, MAX_OUS, Parameters, StackSetSpec, Targets,
+};
 
 /// Most accounts that billctl names in one request. AWS documents no limit for `Accounts`; this keeps a request near
 /// 100 KB (unverified, docs/aws-facts.md, "StackSets: targets": change it here if AWS turns out to take fewer).
@@ -65,47 +67,74 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Overrides that existing instances don't have yet.
-    pub(super) fn new_overrides(&self, accounts: &BTreeMap<AccountId, AccountChange>, steps: &mut Vec<Step>) {
-        let mut groups: BTreeMap<Option<Usd>, Reached> = BTreeMap::new();
-        for (account, change) in accounts {
-            if let AccountChange::Change { to, .. } = change {
-                self.add(groups.entry(Some(*to)).or_default(), *account);
-            }
-        }
-        self.updates(groups, steps);
+    /// The existing instances that are updated, each with the override that it ends with.
+    pub(super) fn updates(&self, accounts: &BTreeMap<AccountId, AccountChange>) -> BTreeMap<AccountId, Override> {
+        accounts
+            .iter()
+            .filter_map(|(account, change)| {
+                let kept = self.observed.instances.get(account)?.threshold;
+                let left = match change {
+                    AccountChange::Change { to, .. } => Override::Known(Some(*to)),
+                    AccountChange::Reset { .. } | AccountChange::Follow { .. } => Override::Known(None),
+                    AccountChange::Retry { threshold } if self.has_stack(*account) => {
+                        Override::Known(self.override_for(*threshold))
+                    }
+                    AccountChange::Update { .. } if !self.desired.accounts.contains_key(account) => kept,
+                    AccountChange::Update { threshold } => {
+                        threshold.map_or(kept, |threshold| Override::Known(self.override_for(threshold)))
+                    }
+                    _ => return None,
+                };
+                Some((*account, left))
+            })
+            .collect()
     }
 
-    /// Where an update of the StackSet has no room to record every override: each one once more with the same
-    /// value, out of the run's scope too, so that each instance's last operation tells its override again.
-    pub(super) fn untold_overrides(&self, accounts: &BTreeMap<AccountId, AccountChange>, steps: &mut Vec<Step>) {
-        let kept = |account: &AccountId, instance: &Instance| match accounts.get(account) {
-            Some(AccountChange::Change { to, .. }) => Override::Known(Some(*to)),
-            _ => instance.threshold,
+    /// The update of the StackSet, which makes all instances OUTDATED that it doesn't name. It names those that follow
+    /// its threshold and go on doing so, as many as one operation holds, and takes them out of `updates`. Where nobody
+    /// does it needs one that it can name; that one's own update comes with the others'.
+    pub(super) fn update_stack_set(
+        &self,
+        spec: &StackSetSpec,
+        updates: &mut BTreeMap<AccountId, Override>,
+        steps: &mut Vec<Step>,
+    ) {
+        let had = |account: &AccountId| {
+            let instance = self.observed.instances.get(account);
+            instance.map_or(Override::Unknown, |instance| instance.threshold)
         };
-        let instances = &self.observed.instances;
-        let overrides = instances
+        let mut reached: Reached = updates
             .iter()
-            .filter(|(account, instance)| kept(account, instance) != Override::Known(None))
-            .count();
-        if override_record::has_room(&self.desired.spec.template, overrides) {
-            return;
+            .filter(|(account, left)| **left == Override::Known(None) && had(account) == Override::Known(None))
+            .filter_map(|(account, _)| Some((*account, self.reached_through(*account)?)))
+            .collect();
+        let follow = !reached.is_empty();
+        let mut mark = Mark::Override(None);
+        if !follow
+            && let Some(account) = updates.keys().next()
+            && let Some(ou) = self.reached_through(*account)
+        {
+            reached.insert(*account, ou);
+            mark = match had(account) {
+                Override::Known(threshold) => Mark::Override(threshold),
+                Override::Unknown => Mark::StackSet,
+            };
         }
-        let mut groups: BTreeMap<Option<Usd>, Reached> = BTreeMap::new();
-        for (account, instance) in instances {
-            // What is to be reset is updated anyway; what is broken can't be.
-            if matches!(
-                accounts.get(account),
-                Some(AccountChange::Reset { .. } | AccountChange::Recreate { .. } | AccountChange::Remove)
-            ) || instance.listed.status == InstanceStatus::Inoperable
-            {
-                continue;
-            }
-            if let (Override::Known(threshold), Some(ou)) = (kept(account, instance), self.reached_through(*account)) {
-                groups.entry(threshold).or_default().insert(*account, ou);
+        let (targets, accounts) = match named(&reached).next() {
+            Some((targets, accounts)) => (Some(targets), accounts),
+            None => (None, self.observed.instances.keys().copied().collect()),
+        };
+        if follow {
+            for account in &accounts {
+                updates.remove(account);
             }
         }
-        self.updates(groups, steps);
+        steps.push(Step::UpdateStackSet(SetStep {
+            spec: spec.clone(),
+            mark: if targets.is_some() { mark } else { Mark::StackSet },
+            targets,
+            accounts,
+        }));
     }
 
     /// The OU that an update of this account's instance names.
@@ -116,32 +145,22 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn updates(&self, groups: BTreeMap<Option<Usd>, Reached>, steps: &mut Vec<Step>) {
-        for (threshold, reached) in groups {
-            let overrides = self.overrides(threshold);
-            self.named(
-                StepAction::Update,
-                &reached,
-                Some(overrides),
-                Mark::Override(threshold),
-                steps,
-            );
-        }
-    }
-
-    /// Overrides to take away (an empty list resets), and updates that failed, to be tried again.
-    pub(super) fn resets_and_retries(&self, accounts: &BTreeMap<AccountId, AccountChange>, steps: &mut Vec<Step>) {
-        let mut groups: BTreeMap<Option<Usd>, Reached> = BTreeMap::new();
-        for (account, change) in accounts {
-            match change {
-                AccountChange::Reset { .. } => self.add(groups.entry(None).or_default(), *account),
-                AccountChange::Retry { threshold } if self.has_stack(*account) => {
-                    self.add(groups.entry(self.override_for(*threshold)).or_default(), *account);
-                }
-                _ => {}
+    /// Operations that leave equal overrides, equal ones together. Each is sent in full, also where an instance has it
+    /// already, so that what the operation's id says is true whatever somebody else did meanwhile.
+    pub(super) fn instance_updates(&self, updates: BTreeMap<AccountId, Override>, steps: &mut Vec<Step>) {
+        let mut groups: BTreeMap<Override, Reached> = BTreeMap::new();
+        for (account, left) in updates {
+            if let Some(ou) = self.reached_through(account) {
+                groups.entry(left).or_default().insert(account, ou);
             }
         }
-        self.updates(groups, steps);
+        for (left, reached) in groups {
+            let (overrides, mark) = match left {
+                Override::Known(threshold) => (Some(self.overrides(threshold)), Mark::Override(threshold)),
+                Override::Unknown => (None, Mark::StackSet),
+            };
+            self.named(StepAction::Update, &reached, overrides, mark, steps);
+        }
     }
 
     /// Instances to remove, and those to remove before they are made anew.
@@ -219,8 +238,34 @@ impl<'a> Builder<'a> {
             .is_some_and(|instance| instance.listed.status == InstanceStatus::Inoperable)
     }
 
-    /// Instances to make: those with an override first, then the rest.
-    pub(super) fn creations(&self, accounts: &BTreeMap<AccountId, AccountChange>, steps: &mut Vec<Step>) {
+    /// The OUs of the run that nobody in them makes a target: whoever comes to them is to get the alarm.
+    pub(super) fn new_targets(&self) -> Vec<OuId> {
+        let desired = self.desired;
+        if desired.only_named || !desired.spec.auto_deployment.enabled {
+            return Vec::new();
+        }
+        let populated: BTreeSet<&OuId> = desired.accounts.values().map(|wanted| &wanted.target).collect();
+        let live: BTreeSet<&OuId> = self
+            .observed
+            .stack_set
+            .iter()
+            .flat_map(|live| &live.organizational_units)
+            .collect();
+        desired
+            .targets
+            .iter()
+            .filter(|ou| !populated.contains(ou) && !self.organization.ancestry(ou).any(|above| live.contains(above)))
+            .cloned()
+            .collect()
+    }
+
+    /// Instances to make: those with an override first, then the rest, then targets for accounts to come.
+    pub(super) fn creations(
+        &self,
+        accounts: &BTreeMap<AccountId, AccountChange>,
+        targets: Vec<OuId>,
+        steps: &mut Vec<Step>,
+    ) {
         let mut overridden: BTreeMap<Usd, Reached> = BTreeMap::new();
         let mut plain = Reached::new();
         for (account, change) in accounts {
@@ -248,6 +293,23 @@ impl<'a> Builder<'a> {
             self.named(StepAction::Create, reached, Some(overrides), mark, steps);
         }
         self.plain_creations(plain, steps);
+        for ous in chunks(&targets, MAX_OUS) {
+            // Whoever is there already has a reason to have no instance.
+            let skipped: Vec<AccountId> = self.organization.accounts_below(&ous).into_iter().collect();
+            steps.push(Step::Instances(InstanceStep {
+                action: StepAction::Create,
+                targets: Targets {
+                    ous,
+                    accounts: match skipped.is_empty() {
+                        true => AccountFilter::None,
+                        false => AccountFilter::Difference(skipped),
+                    },
+                },
+                overrides: None,
+                mark: Mark::Override(None),
+                accounts: Vec::new(),
+            }));
+        }
     }
 
     /// Instances without an override. OUs that hold none yet are targeted as a whole, so that AWS knows them as
@@ -320,26 +382,14 @@ impl<'a> Builder<'a> {
         mark: Mark,
         steps: &mut Vec<Step>,
     ) {
-        let ous: Vec<OuId> = reached.values().collect::<BTreeSet<_>>().into_iter().cloned().collect();
-        for ous in chunks(&ous, MAX_OUS) {
-            let accounts: Vec<AccountId> = reached
-                .iter()
-                .filter(|(_, ou)| ous.contains(ou))
-                .map(|(account, _)| *account)
-                .collect();
-            for accounts in chunks(&accounts, MAX_NAMED_ACCOUNTS) {
-                let named: BTreeSet<&OuId> = accounts.iter().filter_map(|account| reached.get(account)).collect();
-                steps.push(Step::Instances(InstanceStep {
-                    action,
-                    targets: Targets {
-                        ous: named.into_iter().cloned().collect(),
-                        accounts: AccountFilter::Intersection(accounts.clone()),
-                    },
-                    overrides: overrides.clone(),
-                    mark,
-                    accounts,
-                }));
-            }
+        for (targets, accounts) in named(reached) {
+            steps.push(Step::Instances(InstanceStep {
+                action,
+                targets,
+                overrides: overrides.clone(),
+                mark,
+                accounts,
+            }));
         }
     }
 
@@ -382,4 +432,28 @@ impl<'a> Builder<'a> {
             (None, None) => self.organization.root().map(|root| root.id.clone()),
         }
     }
+}
+
+/// Exactly these accounts, in as many parts as they need.
+fn named(reached: &Reached) -> impl Iterator<Item = (Targets, Vec<AccountId>)> {
+    let ous: Vec<OuId> = reached.values().collect::<BTreeSet<_>>().into_iter().cloned().collect();
+    let parts: Vec<_> = chunks(&ous, MAX_OUS)
+        .flat_map(|ous| {
+            let accounts: Vec<AccountId> = reached
+                .iter()
+                .filter(|(_, ou)| ous.contains(ou))
+                .map(|(account, _)| *account)
+                .collect();
+            chunks(&accounts, MAX_NAMED_ACCOUNTS).collect::<Vec<_>>()
+        })
+        .map(|accounts| {
+            let named: BTreeSet<&OuId> = accounts.iter().filter_map(|account| reached.get(account)).collect();
+            let targets = Targets {
+                ous: named.into_iter().cloned().collect(),
+                accounts: AccountFilter::Intersection(accounts.clone()),
+            };
+            (targets, accounts)
+        })
+        .collect();
+    parts.into_iter()
 }

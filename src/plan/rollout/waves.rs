@@ -2,10 +2,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{AccountChange, Instance, Observed, Override, Rollout, Step};
+use super::{AccountChange, Instance, Observed, Override, Rollout, SetStep, Step, StepAction};
 use crate::resource::stack_set::{self, FieldChange};
 use billctl_core::model::{AccountId, Organization, OuId, Usd};
-use billctl_core::service::cloudformation::{DriftStatus, InstanceStatus, StackInstance, StackSet, StackSetSpec};
+use billctl_core::service::cloudformation::{
+    DriftStatus, InstanceStatus, OperationId, StackInstance, StackSet, StackSetSpec,
+};
 
 /// A rollout in parts, in their order. Each is planned for what the ones before it will leave.
 #[derive(Debug, Clone)]
@@ -49,7 +51,7 @@ pub struct AccountLine {
 pub struct Counts {
     /// Instances made.
     pub create: usize,
-    /// Thresholds changed, resets among them.
+    /// Instances changed: another threshold, or what comes with a change of the StackSet.
     pub change: usize,
     /// Failed operations tried again, and instances made anew.
     pub repair: usize,
@@ -72,13 +74,15 @@ impl Waves {
         self.waves.iter().any(|wave| wave.rollout.creates_stack_set)
     }
 
-    /// What changes on a StackSet that is there.
-    pub fn stack_set(&self) -> &[FieldChange] {
-        self.waves
-            .iter()
-            .map(|wave| wave.rollout.stack_set.as_slice())
-            .find(|changes| !changes.is_empty())
-            .unwrap_or_default()
+    /// What changes on a StackSet that is there, in all parts together.
+    pub fn stack_set(&self) -> Vec<&FieldChange> {
+        let mut all: Vec<&FieldChange> = Vec::new();
+        for change in self.waves.iter().flat_map(|wave| &wave.rollout.stack_set) {
+            if all.iter().all(|known| known.field != change.field) {
+                all.push(change);
+            }
+        }
+        all
     }
 
     /// What happens to each account. One that lies in several waves is the first one's business.
@@ -98,8 +102,17 @@ impl Waves {
         self.waves.iter().flat_map(|wave| wave.rollout.removed())
     }
 
-    /// The accounts that get a new threshold, with that.
+    /// The accounts that lose their instance for good or for a moment.
+    pub fn recreated(&self) -> impl Iterator<Item = AccountId> + '_ {
+        self.waves.iter().flat_map(|wave| wave.rollout.recreated())
+    }
+
+    /// The accounts whose alarm is made or changed, with the threshold that it will have.
     pub fn new_thresholds(&self) -> BTreeMap<AccountId, Usd> {
+        let alarm_changes = self
+            .stack_set()
+            .iter()
+            .any(|change| change.concerns_stacks() && change.field != stack_set::DEFAULT_THRESHOLD);
         self.accounts()
             .into_iter()
             .filter_map(|(account, change)| match change {
@@ -109,7 +122,9 @@ impl Waves {
                 AccountChange::Change { to, .. }
                 | AccountChange::Reset { to, .. }
                 | AccountChange::Follow { to, .. } => Some((account, *to)),
-                AccountChange::Retry { .. }
+                AccountChange::Update { threshold } if alarm_changes => Some((account, (*threshold)?)),
+                AccountChange::Update { .. }
+                | AccountChange::Retry { .. }
                 | AccountChange::Leave { .. }
                 | AccountChange::Skip { .. }
                 | AccountChange::Remove => None,
@@ -145,9 +160,10 @@ impl Waves {
         for change in self.accounts().values() {
             *match change {
                 AccountChange::Create { .. } => &mut counts.create,
-                AccountChange::Change { .. } | AccountChange::Reset { .. } | AccountChange::Follow { .. } => {
-                    &mut counts.change
-                }
+                AccountChange::Change { .. }
+                | AccountChange::Reset { .. }
+                | AccountChange::Follow { .. }
+                | AccountChange::Update { .. } => &mut counts.change,
                 AccountChange::Retry { .. } | AccountChange::Recreate { .. } => &mut counts.repair,
                 AccountChange::Remove => &mut counts.remove,
                 AccountChange::Skip { .. } => &mut counts.skip,
@@ -186,6 +202,14 @@ impl Rollout {
             .filter(|(_, change)| matches!(change, AccountChange::Remove))
             .map(|(account, _)| *account)
     }
+
+    /// The accounts whose instance is removed and made anew.
+    pub fn recreated(&self) -> impl Iterator<Item = AccountId> + '_ {
+        self.accounts
+            .iter()
+            .filter(|(_, change)| matches!(change, AccountChange::Recreate { .. }))
+            .map(|(account, _)| *account)
+    }
 }
 
 impl Observed {
@@ -195,21 +219,21 @@ impl Observed {
             return self;
         }
         let default = stack_set::threshold(&rollout.spec.parameters);
-        let updates = rollout.steps.contains(&Step::UpdateStackSet);
-        if updates || rollout.creates_stack_set {
-            let targets = self
-                .stack_set
-                .take()
-                .map_or_else(Vec::new, |live| live.organizational_units);
-            self.stack_set = Some(made(&rollout.spec, targets));
-        }
-        if let Some(live) = &mut self.stack_set {
-            live.managed_execution = true;
-        }
-        if updates {
-            for instance in self.instances.values_mut() {
-                if instance.listed.status == InstanceStatus::Outdated {
-                    instance.listed.status = InstanceStatus::Current;
+        for step in &rollout.steps {
+            match step {
+                Step::CreateStackSet => self.stack_set = Some(made(&rollout.spec, Vec::new())),
+                Step::EnableManagedExecution => {
+                    if let Some(live) = &mut self.stack_set {
+                        live.managed_execution = true;
+                    }
+                }
+                Step::UpdateStackSet(step) => self.updated(step),
+                Step::Instances(step) => {
+                    if let (StepAction::Create, Some(live)) = (step.action, &mut self.stack_set) {
+                        let new = step.targets.ous.iter().filter(|ou| !live.organizational_units.contains(ou));
+                        let new: Vec<OuId> = new.cloned().collect();
+                        live.organizational_units.extend(new);
+                    }
                 }
             }
         }
@@ -222,10 +246,11 @@ impl Observed {
                 AccountChange::Leave { .. } | AccountChange::Skip { .. } => continue,
                 AccountChange::Create { threshold, .. }
                 | AccountChange::Retry { threshold }
-                | AccountChange::Recreate { threshold, .. } => *threshold,
+                | AccountChange::Recreate { threshold, .. } => Some(*threshold),
                 AccountChange::Change { to, .. }
                 | AccountChange::Reset { to, .. }
-                | AccountChange::Follow { to, .. } => *to,
+                | AccountChange::Follow { to, .. } => Some(*to),
+                AccountChange::Update { threshold } => *threshold,
             };
             let instance = self.instances.entry(*account).or_insert_with(|| Instance {
                 listed: fresh(*account),
@@ -233,9 +258,41 @@ impl Observed {
             });
             instance.listed.status = InstanceStatus::Current;
             instance.listed.detailed_status = None;
-            instance.threshold = Override::Known(Some(threshold).filter(|wanted| Some(*wanted) != default));
+            instance.listed.stack_id.get_or_insert_default();
+            if matches!(change, AccountChange::Recreate { .. }) {
+                instance.listed.last_operation = Some(OperationId("foreseen".to_owned()));
+            }
+            instance.threshold = match threshold {
+                Some(_) if threshold == default => Override::Known(None),
+                Some(_) => Override::Known(threshold),
+                None => Override::Unknown,
+            };
         }
         self
+    }
+
+    /// What an update of the StackSet does to it and to the instances that it isn't for.
+    fn updated(&mut self, step: &SetStep) {
+        let Some(live) = self.stack_set.take() else { return };
+        let stale = stack_set::diff(&step.spec, &live)
+            .iter()
+            .any(FieldChange::concerns_stacks);
+        if stale {
+            for instance in self.instances.values_mut() {
+                if instance.listed.status == InstanceStatus::Current {
+                    instance.listed.status = InstanceStatus::Outdated;
+                }
+            }
+        }
+        let auto_deployment = match step.targets {
+            None => Some(step.spec.auto_deployment),
+            Some(_) => live.auto_deployment,
+        };
+        self.stack_set = Some(StackSet {
+            auto_deployment,
+            managed_execution: live.managed_execution,
+            ..made(&step.spec, live.organizational_units)
+        });
     }
 }
 

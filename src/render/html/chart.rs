@@ -6,7 +6,6 @@ use serde::Serialize;
 use super::super::clean;
 use super::super::spend::{amount, forecast, plain};
 use super::dash;
-use crate::config::Measure;
 use crate::spend::{Amount, Interval, Report, Row};
 use billctl_core::model::Usd;
 
@@ -320,11 +319,8 @@ impl RowChart {
 
 /// Whether bars and thresholds can be compared by eye: a month's threshold is far above any day, and a day's above any
 /// quarter of it.
-pub const fn comparable(report: &Report) -> bool {
-    matches!(
-        (report.measure, report.grid.interval()),
-        (Measure::Daily, Interval::Day) | (Measure::SixHourly, Interval::SixHours)
-    )
+pub fn comparable(report: &Report) -> bool {
+    !report.measure.is_cumulative() && Interval::of(report.measure) == report.grid.interval()
 }
 
 /// The chart in words.

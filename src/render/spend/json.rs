@@ -1,9 +1,8 @@
 use serde::Serialize;
 
 use super::notes;
-use crate::apply::tell::Tellings;
 use crate::config::Measure;
-use crate::observe::spend::cost;
+use crate::plan::tell::Tellings;
 use crate::spend::{Amount, Key, Note, Report, Row, StandsOut, Verdict};
 use billctl_core::model::Usd;
 
@@ -110,7 +109,7 @@ impl<'a> Json<'a> {
                 })
                 .collect(),
             metrics_requested: report.metrics,
-            cost_usd: cost(report.metrics).to_f64(),
+            cost_usd: report.cost().to_f64(),
             slots,
             told,
         }

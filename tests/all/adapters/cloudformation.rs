@@ -199,13 +199,34 @@ async fn create_stack_set() {
 #[tokio::test]
 async fn update_stack_set_targets_nothing_and_leaves_managed_execution_alone() {
     let wire = xml("UpdateStackSet", STARTED);
-    let started = aws(&wire).update_stack_set(&spec(AUTO), &STRICT, &id("op-1")).await;
+    let started = aws(&wire)
+        .update_stack_set(&spec(AUTO), None, &STRICT, &id("op-1"))
+        .await;
     let auto = [
         ("AutoDeployment.Enabled", "true"),
         ("AutoDeployment.RetainStacksOnAccountRemoval", "false"),
     ];
     wire.sent_form("UpdateStackSet", &with(&[SPEC_FIELDS, &auto, STRICT_FIELDS].concat()));
     assert_eq!(started, Ok(id("op-1")));
+}
+
+#[tokio::test]
+async fn update_stack_set_with_targets_leaves_auto_deployment_out() {
+    let wire = xml("UpdateStackSet", STARTED);
+    let only = targets(AccountFilter::Intersection(vec![account("222222222222")]));
+    let started = aws(&wire)
+        .update_stack_set(&spec(AUTO), Some(only), &STRICT, &id("op-1"))
+        .await;
+    assert_eq!(started, Ok(id("op-1")));
+    let sent = String::from_utf8(wire.sent().body().bytes().unwrap().to_vec()).unwrap();
+    for part in [
+        "DeploymentTargets.AccountFilterType=INTERSECTION",
+        "DeploymentTargets.Accounts.member.1=222222222222",
+        "Regions.member.1=us-east-1",
+    ] {
+        assert!(sent.contains(part), "{part}: {sent}");
+    }
+    assert!(!sent.contains("AutoDeployment"), "{sent}");
 }
 
 #[tokio::test]
@@ -216,7 +237,7 @@ async fn without_auto_deployment_nothing_is_said_about_accounts_that_leave() {
         retain_stacks: true,
     };
     aws(&wire)
-        .update_stack_set(&spec(off), &STRICT, &id("op-1"))
+        .update_stack_set(&spec(off), None, &STRICT, &id("op-1"))
         .await
         .unwrap();
     let auto = [("AutoDeployment.Enabled", "false")];
@@ -264,7 +285,7 @@ async fn a_delegated_administrator_says_so_in_every_call_that_takes_it() {
     let _ = aws.describe_organizations_access().await;
     let _ = aws.describe_stack_set(name).await;
     let _ = aws.create_stack_set(&spec, "token").await;
-    let _ = aws.update_stack_set(&spec, &SOFT, &operation).await;
+    let _ = aws.update_stack_set(&spec, None, &SOFT, &operation).await;
     let _ = aws.set_managed_execution(name, true).await;
     let _ = aws.delete_stack_set(name).await;
     let _ = aws.list_stack_instances(name, None, None).await;

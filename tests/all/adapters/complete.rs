@@ -19,7 +19,7 @@ fn tests_of(service: &str) -> String {
         .collect()
 }
 
-/// The operations of the trait in `src/service/<service>.rs`.
+/// The operations of the trait in `crates/core/src/service/<service>.rs`.
 fn operations(source: &str) -> Vec<&str> {
     let (_, rest) = source.split_once("#[async_trait]\npub trait ").expect("a trait");
     let (body, _) = rest.split_once("\n}").expect("its end");
@@ -31,7 +31,7 @@ fn operations(source: &str) -> Vec<&str> {
 
 #[test]
 fn every_operation_of_every_service_is_tested_on_the_wire() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/service");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/core/src/service");
     let mut services = 0;
     let mut untested = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {

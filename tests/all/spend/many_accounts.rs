@@ -2,7 +2,7 @@
 
 use billctl::config::Measure;
 use billctl::observe;
-use billctl::observe::spend::{Series, Window, ledgers};
+use billctl::observe::charges::{Series, Window, ledgers};
 use billctl_core::service::cloudwatch::{GET_METRIC_DATA, MAX_DATAPOINTS, MAX_QUERIES};
 use billctl_sandbox::Sandbox;
 use billctl_sandbox::seed::{self, Shape};

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Account, AccountId, OrgId, OuId};
+use crate::similar::likeness;
 
 /// A root or an OU.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,17 +186,12 @@ impl Organization {
 
 /// At most three paths whose path or last name resembles `wanted`.
 fn nearest(wanted: &str, paths: &[(String, &OrganizationalUnit)]) -> Vec<String> {
-    /// Below this ratio of equal characters a name helps nobody.
-    const ALIKE: f64 = 0.6;
-    let lower = wanted.to_lowercase();
     let mut scored: Vec<(f64, &String)> = paths
         .iter()
-        .map(|(path, ou)| {
-            let by_path = strsim::normalized_damerau_levenshtein(&lower, &path.to_lowercase());
-            let by_name = strsim::normalized_damerau_levenshtein(&lower, &ou.name.to_lowercase());
-            (by_path.max(by_name), path)
+        .filter_map(|(path, ou)| {
+            let likeness = [path, &ou.name].map(|name| likeness(wanted, name));
+            Some((likeness.into_iter().flatten().reduce(f64::max)?, path))
         })
-        .filter(|(score, _)| *score >= ALIKE)
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
     scored.into_iter().take(3).map(|(_, path)| path.clone()).collect()

@@ -7,6 +7,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::operation::operations;
@@ -41,12 +42,15 @@ pub const MAX_OUS: usize = 50;
 pub const MAX_TEMPLATE_BYTES: usize = 51_200;
 
 /// As whom the StackSet calls are made (`CallAs`).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum CallAs {
-    /// `SELF`: the management account.
+    /// From the management account.
     #[default]
+    #[serde(rename = "self")]
     Own,
-    /// `DELEGATED_ADMIN`: a member account registered for StackSets.
+    /// From a delegated administrator.
     DelegatedAdmin,
 }
 
@@ -164,11 +168,13 @@ impl fmt::Display for Amount {
 }
 
 /// How concurrency and tolerance go together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum ConcurrencyMode {
-    /// `STRICT_FAILURE_TOLERANCE`: never more under way than tolerance + 1.
+    /// Never more accounts under way than the tolerance and one.
     Strict,
-    /// `SOFT_FAILURE_TOLERANCE`: full concurrency, so failures may exceed the tolerance.
+    /// Always `max-concurrent`, even if more may fail than the tolerance before the operation stops.
     Soft,
 }
 
@@ -388,10 +394,13 @@ pub trait CloudFormation: Send + Sync {
     /// `CreateStackSet`, service-managed, with managed execution on and the capability for named IAM roles. The
     /// token makes a repeated request harmless.
     async fn create_stack_set(&self, spec: &StackSetSpec, token: &str) -> Result<()>;
-    /// `UpdateStackSet`: everything of the spec, on all instances.
+    /// `UpdateStackSet`. Without `targets` everything of the spec, on all instances; with `targets` everything but
+    /// auto-deployment, which can't be sent together with them, on those instances: a new template or parameter marks
+    /// all others OUTDATED, to be taken up by a later operation (docs/aws-facts.md, "StackSets: create and update").
     async fn update_stack_set(
         &self,
         spec: &StackSetSpec,
+        targets: Option<Targets>,
         preferences: &Preferences,
         operation_id: &OperationId,
     ) -> Result<OperationId>;

@@ -2,6 +2,7 @@
 //! One method is one API call (a page is a page); the implementations are in `aws` and in `sandbox`.
 
 pub mod billing;
+pub mod charges;
 pub mod clock;
 pub mod cloudformation;
 pub mod cloudwatch;
@@ -41,6 +42,9 @@ pub use sts::Sts;
 
 /// What a call answers.
 pub type Result<T> = std::result::Result<T, ServiceError>;
+
+/// Requests of one kind begun at once, before the gate paces them: it lets fewer through.
+pub const PARALLEL: usize = 64;
 
 /// Tags, as every service takes them in the end.
 pub type Tags = std::collections::BTreeMap<String, String>;

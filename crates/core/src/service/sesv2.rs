@@ -46,7 +46,7 @@ pub struct SesAccount {
 }
 
 /// An identity: an address or a domain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmailIdentity {
     /// The address or domain.
     pub name: String,

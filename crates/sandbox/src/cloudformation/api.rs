@@ -104,6 +104,7 @@ impl Sandbox {
             }
             Work::UpdateSet { change } => {
                 checks::template(operation, &change.template, &change.parameters)?;
+                checks::has_instances(world, operation, set, &reach)?;
             }
             Work::Delete { .. } | Work::Drift => {}
         }
@@ -210,6 +211,7 @@ impl CloudFormation for Sandbox {
     async fn update_stack_set(
         &self,
         spec: &StackSetSpec,
+        targets: Option<Targets>,
         preferences: &Preferences,
         operation_id: &OperationId,
     ) -> Result<OperationId> {
@@ -221,10 +223,10 @@ impl CloudFormation for Sandbox {
                     stack_set: &spec.name,
                     id: operation_id,
                     preferences,
-                    reach: Reach::All,
                     work: Work::UpdateSet {
-                        change: Box::new(SetChange::from(spec)),
+                        change: Box::new(SetChange::new(spec, targets.is_none())),
                     },
+                    reach: targets.clone().map_or(Reach::All, Reach::Targets),
                 },
             )
         })

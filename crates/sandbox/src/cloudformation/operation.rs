@@ -109,10 +109,11 @@ fn begin_next(world: &mut World, set: &mut SetRecord, at: Timestamp) -> bool {
 /// Decides which accounts it is for, and marks their instances.
 fn begin(world: &mut World, set: &mut SetRecord, operation: &mut OperationRecord) {
     operation.status = OperationStatus::Running;
+    let before = set.revision;
     if let Work::UpdateSet { change } = &operation.work {
         set.description.clone_from(&change.description);
         set.tags.clone_from(&change.tags);
-        set.auto_deployment = change.auto_deployment;
+        set.auto_deployment = change.auto_deployment.unwrap_or(set.auto_deployment);
         // Stored whatever becomes of the operation (docs/aws-facts.md, "StackSets: create and update").
         set.revision = world.cloudformation.revision(&change.template, &change.parameters);
     }
@@ -120,7 +121,8 @@ fn begin(world: &mut World, set: &mut SetRecord, operation: &mut OperationRecord
     if world.faults.lag > 0 {
         fall_behind(world, set, operation, &accounts);
     }
-    if matches!(operation.work, Work::UpdateSet { .. }) {
+    // All, also those that it isn't for: a later operation takes them up (docs/aws-facts.md, "StackSets: create and update").
+    if set.revision != before {
         for instance in set.instances.values_mut() {
             if instance.status == InstanceStatus::Current {
                 instance.status = InstanceStatus::Outdated;

@@ -154,17 +154,18 @@ pub(super) struct SetChange {
     pub(super) template: String,
     pub(super) parameters: Parameters,
     pub(super) tags: Tags,
-    pub(super) auto_deployment: AutoDeployment,
+    /// Not sent together with targets (docs/aws-facts.md, "StackSets: create and update"): then it stays.
+    pub(super) auto_deployment: Option<AutoDeployment>,
 }
 
-impl From<&StackSetSpec> for SetChange {
-    fn from(spec: &StackSetSpec) -> Self {
+impl SetChange {
+    pub(super) fn new(spec: &StackSetSpec, auto_deployment: bool) -> Self {
         Self {
             description: spec.description.clone(),
             template: spec.template.clone(),
             parameters: spec.parameters.clone(),
             tags: spec.tags.clone(),
-            auto_deployment: spec.auto_deployment,
+            auto_deployment: auto_deployment.then_some(spec.auto_deployment),
         }
     }
 }

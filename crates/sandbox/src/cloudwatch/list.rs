@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::invalid;
-use super::source::{BILLING, CHARGES};
 use crate::World;
 use crate::metrics::opened;
 use billctl_core::model::AccountId;
+use billctl_core::service::charges::{self, metric};
 use billctl_core::service::cloudwatch::{LIST_METRICS, METRICS_PAGE_SIZE, Metric};
 use billctl_core::service::{Operation, Page, Result};
 
@@ -29,7 +29,7 @@ pub(super) fn list_metrics(
     if dimensions.len() > 30 {
         return Err(invalid(OPERATION, "InvalidParameterValue", "Too many dimensions"));
     }
-    if namespace != BILLING || name != CHARGES || !world.billing_alerts {
+    if namespace != charges::NAMESPACE || name != charges::METRIC || !world.billing_alerts {
         return Ok(Page::last(Vec::new()));
     }
     let matches = |metric: &Metric| {
@@ -42,7 +42,7 @@ pub(super) fn list_metrics(
     };
     // An account asked for by its id alone need not be looked for among all.
     let only: Option<AccountId> = dimensions
-        .get("LinkedAccount")
+        .get(charges::ACCOUNT)
         .and_then(|value| value.as_ref()?.parse().ok());
     let mut found = all_charges(world, only).filter(matches).skip(skip);
     let items: Vec<Metric> = found.by_ref().take(METRICS_PAGE_SIZE).collect();
@@ -52,20 +52,6 @@ pub(super) fn list_metrics(
 
 /// Every charges metric of the payer, or those of one account.
 fn all_charges(world: &World, only: Option<AccountId>) -> impl Iterator<Item = Metric> {
-    let metric = |account: Option<AccountId>, service: Option<&str>| {
-        let mut dimensions = BTreeMap::from([("Currency".to_owned(), "USD".to_owned())]);
-        if let Some(account) = account {
-            dimensions.insert("LinkedAccount".to_owned(), account.to_string());
-        }
-        if let Some(service) = service {
-            dimensions.insert("ServiceName".to_owned(), service.to_owned());
-        }
-        Metric {
-            namespace: BILLING.to_owned(),
-            name: CHARGES.to_owned(),
-            dimensions,
-        }
-    };
     let ledger = &world.cloudwatch.ledger;
     let accounts = move || {
         world

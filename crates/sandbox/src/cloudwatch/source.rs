@@ -7,11 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::World;
 use crate::metrics::{Spender, cents};
 use billctl_core::model::AccountId;
+use billctl_core::service::charges::{self, ACCOUNT, CURRENCY, SERVICE};
 use billctl_core::service::cloudwatch::Metric;
 use billctl_core::service::sfn::ExecutionStatus;
-
-pub(super) const BILLING: &str = "AWS/Billing";
-pub(super) const CHARGES: &str = "EstimatedCharges";
 
 /// Where a metric's datapoints come from.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,15 +39,15 @@ pub(crate) fn source(world: &World, viewer: AccountId, metric: &Metric) -> Optio
     let has = |names: &[&str]| metric.dimensions.keys().all(|key| names.contains(&key.as_str()));
     let dimension = |name: &str| metric.dimensions.get(name).cloned();
     match (metric.namespace.as_str(), metric.name.as_str()) {
-        (BILLING, CHARGES) => {
+        (charges::NAMESPACE, charges::METRIC) => {
             if !world.billing_alerts
                 || (viewer != payer && world.faults.member_metric)
-                || dimension("Currency").as_deref() != Some("USD")
-                || !has(&["Currency", "LinkedAccount", "ServiceName"])
+                || dimension(CURRENCY).as_deref() != Some(charges::USD)
+                || !has(&[CURRENCY, ACCOUNT, SERVICE])
             {
                 return None;
             }
-            let account = match dimension("LinkedAccount") {
+            let account = match dimension(ACCOUNT) {
                 Some(text) if viewer == payer => Some(text.parse().ok()?),
                 Some(_) => return None,
                 None if viewer == payer => None,
@@ -60,7 +58,7 @@ pub(crate) fn source(world: &World, viewer: AccountId, metric: &Metric) -> Optio
             }
             Some(Source::Charges {
                 account,
-                service: dimension("ServiceName"),
+                service: dimension(SERVICE),
                 late: if viewer == payer {
                     world.publications.payer_late()
                 } else {

@@ -11,6 +11,7 @@ use crate::cloudwatch::math::{self, Expr};
 use crate::cloudwatch::{Source, bucket, frame_values, period, source};
 use crate::faults::hash;
 use billctl_core::model::AccountId;
+use billctl_core::service::charges;
 use billctl_core::service::cloudwatch::{Alarm, AlarmState, QuerySource};
 
 /// CloudWatch looks at more periods than it evaluates, so that a late datapoint isn't a missing one: a daily alarm
@@ -64,7 +65,7 @@ impl Watch {
             .collect();
         let period = period(&alarm).unwrap_or(60);
         let on_charges = alarm.metrics.iter().all(|query| match &query.source {
-            QuerySource::Stat { metric, .. } => metric.namespace == "AWS/Billing",
+            QuerySource::Stat { metric, .. } => metric.namespace == charges::NAMESPACE,
             QuerySource::Expression { .. } => true,
         });
         Self {

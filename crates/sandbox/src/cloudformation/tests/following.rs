@@ -50,7 +50,7 @@ async fn with_auto_deployment_off_nothing_follows() {
     spec.auto_deployment.enabled = false;
     house
         .sandbox
-        .update_stack_set(&spec, &easy(), &id("op-0"))
+        .update_stack_set(&spec, None, &easy(), &id("op-0"))
         .await
         .unwrap();
     house.deploy("op-1", "Security").await;

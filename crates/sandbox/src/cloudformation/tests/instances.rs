@@ -225,7 +225,7 @@ async fn a_deletion_that_fails_leaves_an_inoperable_instance_that_retaining_cure
     // An update of the set leaves it out.
     house
         .sandbox
-        .update_stack_set(&spec(), &easy(), &id("op-3"))
+        .update_stack_set(&spec(), None, &easy(), &id("op-3"))
         .await
         .unwrap();
     house.wait("op-3").await;

@@ -62,7 +62,7 @@ async fn updating_the_set_keeps_overrides_and_changes_everyone_else() {
     spec.parameters.insert("Threshold".into(), "42".into());
     house
         .sandbox
-        .update_stack_set(&spec, &easy(), &id("op-3"))
+        .update_stack_set(&spec, None, &easy(), &id("op-3"))
         .await
         .unwrap();
     let all = house.instances().await;
@@ -72,6 +72,57 @@ async fn updating_the_set_keeps_overrides_and_changes_everyone_else() {
     assert_eq!(house.live_threshold("security-tooling"), Some(42.0));
     let all = house.instances().await;
     assert!(all.iter().all(|instance| instance.last_operation == Some(id("op-3"))));
+}
+
+#[tokio::test]
+async fn an_update_with_targets_changes_only_those_and_marks_all_others_outdated() {
+    let house = House::new().await;
+    house.deploy("op-1", "Security").await;
+    let named = house.account("security-audit");
+    let mut spec = spec();
+    spec.parameters.insert("Threshold".into(), "42".into());
+    spec.auto_deployment.enabled = !spec.auto_deployment.enabled;
+    let targets = house
+        .request("", "Security", AccountFilter::Intersection(vec![named]))
+        .targets;
+    let update = async |operation: &str| {
+        let sandbox = &house.sandbox;
+        sandbox
+            .update_stack_set(&spec, Some(targets.clone()), &easy(), &id(operation))
+            .await
+            .unwrap();
+        house.wait(operation).await;
+        let mut outdated = house.instances().await;
+        outdated.retain(|instance| instance.status == InstanceStatus::Outdated);
+        outdated.len()
+    };
+    assert_eq!(update("op-2").await, 2);
+    assert_eq!(house.live_threshold("security-audit"), Some(42.0));
+    assert_eq!(house.live_threshold("security-tooling"), Some(100.0));
+    let stored = house.sandbox.describe_stack_set(SET).await.unwrap();
+    assert_eq!(stored.parameters["Threshold"], "42");
+    // Auto-deployment can't be sent with targets, so it stays as it was.
+    assert_ne!(stored.auto_deployment, Some(spec.auto_deployment));
+
+    // A later operation takes up what is behind, and an update that changes nothing marks nobody.
+    let request = house.request("op-3", "Security", AccountFilter::Difference(vec![named]));
+    house.sandbox.update_stack_instances(&request).await.unwrap();
+    house.wait("op-3").await;
+    assert_eq!(house.live_threshold("security-tooling"), Some(42.0));
+    assert_eq!(update("op-4").await, 0);
+}
+
+#[tokio::test]
+async fn an_update_with_targets_needs_instances_there() {
+    let house = House::new().await;
+    house.deploy("op-1", "Security").await;
+    let targets = house.request("", "Production", AccountFilter::None).targets;
+    let refused = house
+        .sandbox
+        .update_stack_set(&spec(), Some(targets), &easy(), &id("op-2"))
+        .await
+        .unwrap_err();
+    assert_eq!(code(&refused), "StackInstanceNotFoundException");
 }
 
 #[tokio::test]
@@ -86,7 +137,7 @@ async fn a_failed_update_stores_the_template_all_the_same_and_leaves_instances_b
     let careful = soft(Amount::Count(0), Amount::Count(1));
     house
         .sandbox
-        .update_stack_set(&spec, &careful, &id("op-2"))
+        .update_stack_set(&spec, None, &careful, &id("op-2"))
         .await
         .unwrap();
     assert_eq!(house.wait("op-2").await.status, OperationStatus::Failed);

@@ -1,12 +1,13 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::config::Measure;
 use crate::mock::{MockBilling, MockCloudWatch, MockSts};
+use crate::spend::{Evidence, Missing};
+use billctl_core::model::{Account, AccountState, Organization, OrganizationalUnit};
 use billctl_core::service::clock::SystemClock;
 use billctl_core::service::cloudwatch::{LIST_METRICS, Series as Answer};
 use billctl_core::service::sts::CallerIdentity;
-use billctl_core::service::{Page, ServiceError};
+use billctl_core::service::{Kind, Page, ServiceError};
 use billctl_sandbox::{Sandbox, seed};
 
 fn services(cloudwatch: MockCloudWatch) -> Services {
@@ -183,7 +184,7 @@ async fn what_may_not_be_asked_stays_unknown() {
         ..services(cloudwatch)
     };
     let organization = Organization::new("o-a1b2c3d4e5".parse().unwrap(), management, [], []);
-    let evidence = evidence(&services, &organization, false).await.unwrap();
+    let evidence = missing::evidence(&services, &organization, false).await.unwrap();
     assert_eq!(
         evidence,
         Evidence {
@@ -191,4 +192,29 @@ async fn what_may_not_be_asked_stays_unknown() {
             ..Evidence::default()
         }
     );
+}
+
+#[tokio::test]
+async fn an_account_that_left_since_it_was_listed_fails_nothing() {
+    let gone = AccountId::from_number(7).unwrap();
+    let root = OrganizationalUnit {
+        id: "r-ab12".parse().unwrap(),
+        name: "Root".into(),
+        parent: None,
+    };
+    let account = Account {
+        id: gone,
+        name: "gone".into(),
+        email: "gone@example.com".into(),
+        state: AccountState::Active,
+    };
+    let placed = (account, root.id.clone());
+    let organization = Organization::new("o-a1b2c3d4e5".parse().unwrap(), gone, [root], [placed]);
+    // DescribeAccount of an account that this organisation doesn't have.
+    let services = Sandbox::in_memory(seed::demo()).services();
+    let asked = services.organizations.account_joined(gone).await;
+    assert_eq!(asked.unwrap_err().kind, Kind::NotFound);
+    let now = services.clock.now();
+    let why = reasons(&services, &organization, &[gone], true, now).await.unwrap();
+    assert_eq!(why[&gone], Missing::NoCharges);
 }

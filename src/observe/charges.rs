@@ -1,33 +1,34 @@
 //! Reads `EstimatedCharges` from the payer: every account's series lies there
-//! (docs/aws-facts.md, "Charges of linked accounts"), so no account is asked.
+//! (docs/aws-facts.md, "Charges of linked accounts"), so no account is asked. The only reader of them; who has none, and
+//! why, is asked in [`missing`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
 use std::pin::pin;
 
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
 use crate::config::Measure;
 pub use crate::spend::Window;
-use crate::spend::{Charges, Evidence, Ledger, Missing, Publication, Subject, missing};
+use crate::spend::{Charges, Ledger, Publication, Subject};
 use billctl_core::error::{Context, Result};
-use billctl_core::model::DAY;
-use billctl_core::model::{AccountId, AccountState, Organization, Usd};
+use billctl_core::model::{AccountId, DAY, Usd};
+use billctl_core::service::charges::{self, ACCOUNT, COARSE, FINE, SERVICE, STATISTIC};
 use billctl_core::service::cloudwatch::{DataRequest, MAX_DATAPOINTS, MAX_QUERIES, Metric, MetricQuery, QuerySource};
-use billctl_core::service::{self, Kind, Services, pages};
+use billctl_core::service::{self, PARALLEL, Services, pages};
 
-const NAMESPACE: &str = "AWS/Billing";
-const METRIC: &str = "EstimatedCharges";
-/// How long CloudWatch has five minutes: 63 days, less one for whatever happens between asking and answering.
-const FINE: i64 = 62 * DAY;
+mod missing;
+
+pub use missing::{Silence, reasons, silence};
+
+/// How long CloudWatch has [`FINE`] periods: 63 days, less one for whatever happens between asking and answering.
+const FINE_FOR: i64 = 62 * DAY;
 /// Publications of a series in a day: four, and room for two more (docs/aws-facts.md, "EstimatedCharges": about every
 /// six hours).
 const PUBLICATIONS_A_DAY: usize = 6;
 /// Days that a judgement reads anyway.
 const JUDGED_DAYS: usize = 14;
-/// Batches asked for before the gate paces them: it lets fewer through.
-const PARALLEL: usize = 64;
 
 /// One series of charges.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,31 +51,22 @@ impl Series {
     }
 
     fn metric(&self) -> Metric {
-        let (account, service) = match self {
-            Self::Account(account) => (Some(account), None),
-            Self::Service(service) => (None, Some(service)),
-            Self::AccountService(account, service) => (Some(account), Some(service)),
-        };
-        let mut dimensions = BTreeMap::from([("Currency".to_owned(), "USD".to_owned())]);
-        if let Some(account) = account {
-            dimensions.insert("LinkedAccount".to_owned(), account.to_string());
-        }
-        if let Some(service) = service {
-            dimensions.insert("ServiceName".to_owned(), service.clone());
-        }
-        Metric {
-            namespace: NAMESPACE.to_owned(),
-            name: METRIC.to_owned(),
-            dimensions,
+        match self {
+            Self::Account(account) => charges::metric(Some(*account), None),
+            Self::Service(service) => charges::metric(None, Some(service)),
+            Self::AccountService(account, service) => charges::metric(Some(*account), Some(service)),
         }
     }
 }
 
-/// The period that still has what was published at `from`: 300 s for 63 days, 3,600 s for 455
-/// (docs/aws-facts.md, "GetMetricData"). Buckets hold at most one publication each and keep its time; empty ones return
-/// nothing.
+/// The period that still has what was published at `from`. Buckets hold at most one publication each and keep its time;
+/// empty ones return nothing.
 fn period(from: i64, now: Timestamp) -> u32 {
-    if now.as_second() - from < FINE { 300 } else { 3_600 }
+    if now.as_second() - from < FINE_FOR {
+        FINE
+    } else {
+        COARSE
+    }
 }
 
 /// From the first publication wanted to the end of this bucket, so that the newest is in; both on whole buckets.
@@ -112,8 +104,8 @@ fn batch_size(window: &Window) -> usize {
 pub async fn ledgers(services: &Services, series: &[Series], window: &Window) -> Result<Vec<(Subject, Ledger)>> {
     let read = each(services, series, window, &Ledger::read).await?;
     let mut found: BTreeMap<Subject, Vec<Ledger>> = BTreeMap::new();
-    for (subject, ledger) in read {
-        found.entry(subject).or_default().push(ledger);
+    for (series, ledger) in series.iter().zip(read) {
+        found.entry(series.subject()).or_default().push(ledger);
     }
     Ok(found
         .into_iter()
@@ -130,39 +122,43 @@ pub async fn ledgers(services: &Services, series: &[Series], window: &Window) ->
         .collect())
 }
 
-/// How each of these accounts stands, whatever its limit is.
+/// How each of these accounts stands, whatever its limit is. Each account is one metric on AWS's bill.
 ///
 /// # Errors
 /// AWS's answer to any of the calls.
-pub async fn charges(
+pub async fn of(
     services: &Services,
     accounts: impl IntoIterator<Item = AccountId>,
     measure: Measure,
     now: Timestamp,
 ) -> Result<BTreeMap<AccountId, Charges>> {
-    let series: Vec<Series> = accounts.into_iter().map(Series::Account).collect();
+    let accounts: Vec<AccountId> = accounts.into_iter().collect();
+    let series: Vec<Series> = accounts.iter().copied().map(Series::Account).collect();
     let window = Window::of_days(JUDGED_DAYS, measure, now);
     let read = each(services, &series, &window, &Charges::read).await?;
-    Ok(read
-        .into_iter()
-        .filter_map(|(subject, charges)| match subject {
-            Subject::Account(account) => Some((account, charges)),
-            Subject::Service(_) => None,
-        })
-        .collect())
+    Ok(accounts.into_iter().zip(read).collect())
 }
 
-/// What `make` takes from each series' publications.
+/// What was published of each of these series, as far back as is read to judge an account.
+///
+/// # Errors
+/// AWS's answer to any of the calls.
+pub async fn publications(services: &Services, series: &[Series], now: Timestamp) -> Result<Vec<Vec<Publication>>> {
+    let window = Window::of_days(JUDGED_DAYS, Measure::default(), now);
+    each(services, series, &window, &|publications, _| publications.to_vec()).await
+}
+
+/// What `make` takes from the publications of each series, in the order of the series.
 async fn each<T: Send>(
     services: &Services,
     series: &[Series],
     window: &Window,
     make: &(dyn Fn(&[Publication], &Window) -> T + Sync),
-) -> Result<Vec<(Subject, T)>> {
+) -> Result<Vec<T>> {
     let batches = stream::iter(series.chunks(batch_size(window)))
         .map(|batch| read(services, batch, window, make))
         .buffered(PARALLEL);
-    let read: Vec<Vec<(Subject, T)>> = batches.try_collect().await.while_trying("read the accounts' charges")?;
+    let read: Vec<Vec<T>> = batches.try_collect().await.while_trying("read the accounts' charges")?;
     Ok(read.into_iter().flatten().collect())
 }
 
@@ -171,7 +167,7 @@ async fn read<T: Send>(
     batch: &[Series],
     window: &Window,
     make: &(dyn Fn(&[Publication], &Window) -> T + Sync),
-) -> service::Result<Vec<(Subject, T)>> {
+) -> service::Result<Vec<T>> {
     let request = request(window, batch);
     let mut publications: Vec<Vec<Publication>> = vec![Vec::new(); batch.len()];
     let pages = pages(|token| services.cloudwatch.get_metric_data(&request, token));
@@ -195,16 +191,12 @@ async fn read<T: Send>(
             }
         }
     }
-    Ok(batch
-        .iter()
-        .zip(publications)
-        .map(|(series, mut publications)| {
-            // Oldest first already, as the trait promises for a page; pages may come in any order.
-            publications.sort_by_key(|publication| publication.at);
-            let made = make(&publications, window);
-            (series.subject(), made)
-        })
-        .collect())
+    let made = publications.into_iter().map(|mut publications| {
+        // Oldest first already, as the trait promises for a page; pages may come in any order.
+        publications.sort_by_key(|publication| publication.at);
+        make(&publications, window)
+    });
+    Ok(made.collect())
 }
 
 fn query(index: usize, series: &Series, period: u32) -> MetricQuery {
@@ -213,7 +205,7 @@ fn query(index: usize, series: &Series, period: u32) -> MetricQuery {
         source: QuerySource::Stat {
             metric: series.metric(),
             period,
-            stat: "Maximum".to_owned(),
+            stat: STATISTIC.to_owned(),
         },
         return_data: true,
         label: None,
@@ -250,124 +242,50 @@ pub async fn service_series(services: &Services, accounts: Option<&BTreeSet<Acco
 }
 
 async fn service_names(services: &Services, account: Option<AccountId>) -> service::Result<BTreeSet<String>> {
-    let mut filter = BTreeMap::from([
-        ("Currency".to_owned(), Some("USD".to_owned())),
-        ("ServiceName".to_owned(), None),
-    ]);
-    if let Some(account) = account {
-        filter.insert("LinkedAccount".to_owned(), Some(account.to_string()));
-    }
-    let pages = pages(|token| services.cloudwatch.list_metrics(NAMESPACE, METRIC, &filter, token));
     // The filter also lets through metrics with more dimensions: the same service once for each account, too many to
     // be kept.
-    pages
+    listed(services, account, &[SERVICE])
         .try_fold(BTreeSet::new(), |mut names, metrics| {
             let of_page = metrics.into_iter();
-            names.extend(of_page.filter_map(|mut metric| metric.dimensions.remove("ServiceName")));
+            names.extend(of_page.filter_map(|mut metric| metric.dimensions.remove(SERVICE)));
             ready(Ok(names))
         })
         .await
 }
 
-/// What the billing account says about why accounts have no data. Where some of those asked for have data, nothing is
-/// asked; what may not be asked stays unknown.
+/// The accounts that have a series of their own: those with data in the last two weeks.
 ///
 /// # Errors
-/// AWS's answers, but for a missing permission.
-async fn evidence(services: &Services, organization: &Organization, some_data: bool) -> Result<Evidence> {
-    if some_data {
-        return Ok(Evidence {
-            some_account_has_data: true,
-            ..Evidence::default()
-        });
-    }
-    let any = |dimensions: &[&str]| -> BTreeMap<String, Option<String>> {
-        let currency = ("Currency".to_owned(), Some("USD".to_owned()));
-        let any_value = dimensions.iter().map(|name| ((*name).to_owned(), None));
-        any_value.chain([currency]).collect()
-    };
-    let (linked, all) = (any(&["LinkedAccount"]), any(&[]));
-    let (caller, alerts, linked, all) = futures::join!(
-        services.sts.get_caller_identity(),
-        services.billing.billing_alerts_enabled(),
-        is_listed(services, &linked),
-        is_listed(services, &all),
-    );
-    let caller = caller.while_trying("find out whose credentials are in use")?;
-    let payer = caller.account == organization.management_account;
-    Ok(Evidence {
-        // Others have data, only those asked for have none.
-        some_account_has_data: payer && linked.while_trying("list the billing metrics")? == Some(true),
-        payer,
-        // Whatever stands in the way (a permission, an engine without this call): it stays unknown.
-        alerts: alerts.ok().flatten(),
-        any_metric: all.while_trying("list the billing metrics")?,
+/// AWS's answer to any of the calls.
+pub async fn accounts(services: &Services) -> service::Result<BTreeSet<AccountId>> {
+    listed(services, None, &[ACCOUNT])
+        .try_fold(BTreeSet::new(), |mut accounts, metrics| {
+            accounts.extend(metrics.iter().filter_map(account_of));
+            ready(Ok(accounts))
+        })
+        .await
+}
+
+/// The pages of the series, of this account if one is named, that have these dimensions.
+fn listed(
+    services: &Services,
+    account: Option<AccountId>,
+    dimensions: &[&str],
+) -> impl Stream<Item = service::Result<Vec<Metric>>> {
+    let filter = charges::filter(account, dimensions);
+    pages(move |token| {
+        let filter = filter.clone();
+        let cloudwatch = &services.cloudwatch;
+        async move {
+            cloudwatch
+                .list_metrics(charges::NAMESPACE, charges::METRIC, &filter, token)
+                .await
+        }
     })
 }
 
-/// Whether CloudWatch lists a metric of charges with these dimensions; `None` where that may not be asked.
-async fn is_listed(
-    services: &Services,
-    dimensions: &BTreeMap<String, Option<String>>,
-) -> service::Result<Option<bool>> {
-    let pages = pages(|token| services.cloudwatch.list_metrics(NAMESPACE, METRIC, dimensions, token));
-    let found = pages.try_any(|metrics| ready(!metrics.is_empty()));
-    unless_denied(found.await)
-}
-
-/// Why each of `silent`, which have no data, has none; `some_data` says whether others that were asked for have.
-/// Accounts in use are asked when they joined, if that can matter.
-///
-/// # Errors
-/// AWS's answers, but for a missing permission.
-pub async fn reasons(
-    services: &Services,
-    organization: &Organization,
-    silent: &[AccountId],
-    some_data: bool,
-    now: Timestamp,
-) -> Result<BTreeMap<AccountId, Missing>> {
-    if silent.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let evidence = evidence(services, organization, some_data).await?;
-    let known = silent
-        .iter()
-        .filter_map(|id| organization.account(*id))
-        .map(|(account, _)| (account.id, account.state));
-    stream::iter(known)
-        .map(|(id, state)| async move {
-            let ask = evidence.some_account_has_data && state == AccountState::Active;
-            let joined = if ask {
-                unless_denied(services.organizations.account_joined(id).await)?.flatten()
-            } else {
-                None
-            };
-            service::Result::Ok((id, missing(state, joined, now, evidence)))
-        })
-        .buffered(PARALLEL)
-        .try_collect()
-        .await
-        .while_trying("find out when accounts without charges joined")
-}
-
-fn unless_denied<T>(answer: service::Result<T>) -> service::Result<Option<T>> {
-    match answer {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind == Kind::Denied => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// How many metrics a run asked for, and about what AWS charges for them: $0.01 per 1,000
-/// (docs/aws-facts.md, "GetMetricData").
-pub fn cost(metrics: usize) -> Usd {
-    const MICROS_PER_METRIC: i64 = 10;
-    Usd::from_micros(
-        i64::try_from(metrics)
-            .unwrap_or(i64::MAX)
-            .saturating_mul(MICROS_PER_METRIC),
-    )
+fn account_of(metric: &Metric) -> Option<AccountId> {
+    metric.dimensions.get(ACCOUNT)?.parse().ok()
 }
 
 #[cfg(all(test, feature = "sandbox"))]

@@ -1,0 +1,59 @@
+use std::collections::BTreeSet;
+
+use super::parts::Part;
+use super::roll::desired_of;
+use crate::cli::Context;
+use crate::plan::Thresholds;
+use crate::plan::rollout::{Observed, broken};
+use billctl_core::error::Result;
+use billctl_core::model::{AccountId, Organization};
+
+/// What `--repair` has to mend.
+pub struct Found {
+    /// The accounts whose instances are removed and made anew.
+    pub broken: BTreeSet<AccountId>,
+    /// How far that can be relied on.
+    pub notes: Vec<String>,
+}
+
+/// Looks through the instances of the run for what no update mends.
+///
+/// # Errors
+/// A selector that doesn't name exactly one OU.
+pub fn look(
+    context: &Context,
+    observed: &Observed,
+    organization: &Organization,
+    thresholds: &Thresholds,
+    parts: &[Part],
+) -> Result<Found> {
+    let mut found = Found {
+        broken: BTreeSet::new(),
+        notes: Vec::new(),
+    };
+    let mut looked_at = BTreeSet::new();
+    for part in parts {
+        let desired = desired_of(context, organization, thresholds, part)?;
+        found.broken.extend(broken(&desired, observed));
+        looked_at.extend(desired.accounts.into_keys());
+    }
+    let checked: Vec<_> = looked_at
+        .iter()
+        .filter_map(|account| observed.instances.get(account))
+        .map(|instance| instance.listed.drift_checked)
+        .collect();
+    let never = checked.iter().filter(|checked| checked.is_none()).count();
+    if let Some(oldest) = checked.iter().flatten().min() {
+        let at = oldest.strftime("%Y-%m-%d %H:%M UTC");
+        found
+            .notes
+            .push(format!("drift was last looked for on {at}: `billctl status --drift` looks again"));
+    }
+    if never > 0 {
+        let instances = crate::render::plural(never, "instance");
+        found.notes.push(format!(
+            "drift of {instances} was never looked for: `billctl status --drift` looks"
+        ));
+    }
+    Ok(found)
+}

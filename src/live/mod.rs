@@ -1,0 +1,180 @@
+//! Every managed thing as it is in AWS: reads, makes, changes and removes it. One file per thing, which says of its own
+//! kind what [`Live`] asks; what it should be is in the file of the same name in `resource`.
+
+mod access;
+mod alarm;
+mod bus;
+mod configuration_set;
+mod dashboard;
+mod identity;
+mod notifier;
+mod queue;
+mod role;
+mod rule;
+mod template;
+mod topic;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::resource::document::FieldChange;
+use crate::resource::{Resource, Thing, every_kind};
+use billctl_core::error::{Error, Result};
+use billctl_core::event::{Event, Listener};
+use billctl_core::model::Arn;
+use billctl_core::service::{self, Kind, OrAbsent, Services};
+
+/// Between two attempts to use a role that was just made.
+const ROLE_PAUSE: Duration = Duration::from_secs(3);
+/// Attempts to use a role that was just made: about a minute. IAM is eventually consistent (IAM User Guide,
+/// "Troubleshoot IAM": changes are not immediately visible); a few seconds are usual.
+const FRESH_ROLE_ATTEMPTS: usize = 20;
+/// Attempts to use a role that was there already: a run before this one may have made it and died.
+const ROLE_ATTEMPTS: usize = 6;
+
+/// A managed thing in AWS.
+trait Live: Thing + Sized {
+    /// What is there under its name.
+    async fn read(&self, services: &Services) -> service::Result<Option<Self>>;
+
+    /// Makes it. Where a run before this one came half way, what is there is brought to how it should be.
+    async fn create(&self, writer: &mut Writer<'_>) -> Result<()>;
+
+    /// Changes these fields. Where a service has no update, making it again replaces what is there.
+    async fn update(&self, _fields: &[FieldChange], writer: &mut Writer<'_>) -> Result<()> {
+        self.create(writer).await
+    }
+
+    /// Removes it.
+    async fn delete(&self, services: &Services) -> service::Result<()>;
+}
+
+macro_rules! dispatch {
+    ($($kind:ident($thing:ident) $words:literal,)*) => {
+        /// What is there under the name of this thing.
+        ///
+        /// # Errors
+        /// AWS's answer: that it isn't there is none.
+        pub async fn read(services: &Services, wanted: &Resource) -> service::Result<Option<Resource>> {
+            match wanted { $(Resource::$kind(thing) => Ok(thing.read(services).await?.map(Resource::$kind)),)* }
+        }
+
+        impl Writer<'_> {
+            /// Makes a thing; one that is there already is brought to how it should be.
+            ///
+            /// # Errors
+            /// AWS's answer.
+            pub async fn create(&mut self, resource: &Resource) -> Result<()> {
+                match resource { $(Resource::$kind(thing) => thing.create(self).await,)* }
+            }
+
+            /// Changes these fields of a thing.
+            ///
+            /// # Errors
+            /// AWS's answer.
+            pub async fn update(&mut self, resource: &Resource, fields: &[FieldChange]) -> Result<()> {
+                match resource { $(Resource::$kind(thing) => thing.update(fields, self).await,)* }
+            }
+
+            /// Removes a thing; that it isn't there is no error.
+            ///
+            /// # Errors
+            /// AWS's answer.
+            pub async fn delete(&mut self, resource: &Resource) -> Result<()> {
+                let gone = match resource { $(Resource::$kind(thing) => thing.delete(self.services).await,)* };
+                gone.or_absent()?;
+                Ok(())
+            }
+        }
+    };
+}
+every_kind!(dispatch);
+
+/// What one run writes with, and what it has to remember for that.
+pub struct Writer<'a> {
+    services: &'a Services,
+    listener: &'a dyn Listener,
+    /// Roles made or changed in this run, which other services may not see yet.
+    fresh_roles: BTreeSet<String>,
+}
+
+impl<'a> Writer<'a> {
+    /// For one run.
+    pub fn new(services: &'a Services, listener: &'a dyn Listener) -> Self {
+        Self {
+            services,
+            listener,
+            fresh_roles: BTreeSet::new(),
+        }
+    }
+
+    /// Makes a call that hands a role to a service, again for a while if it is refused: the service may not see a new
+    /// role yet, which it says as a refusal (Step Functions: AccessDeniedException; EventBridge: ValidationException).
+    async fn with_role<T, F>(&self, role: Option<&Arn>, mut call: impl FnMut() -> F) -> Result<T>
+    where
+        F: Future<Output = service::Result<T>>,
+    {
+        let Some(role) = role else {
+            return Ok(call().await?);
+        };
+        let name = role.as_str().rsplit('/').next().unwrap_or_default();
+        let mut left = if self.fresh_roles.contains(name) {
+            FRESH_ROLE_ATTEMPTS
+        } else {
+            ROLE_ATTEMPTS
+        };
+        let mut told = false;
+        loop {
+            left -= 1;
+            let error = match call().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if left > 0 && matches!(error.kind, Kind::Denied | Kind::Invalid) {
+                if !std::mem::replace(&mut told, true) {
+                    let text = format!("waiting until AWS knows the role {name} everywhere");
+                    self.listener.on(Event::Note(text));
+                }
+                self.services.clock.sleep(ROLE_PAUSE).await;
+                continue;
+            }
+            // It refuses for two reasons with one code: the caller may not hand the role on, or it can't be used.
+            let denied = error.kind == Kind::Denied;
+            let error = Error::from(error);
+            return Err(if denied {
+                error.hint(format!(
+                    "allow `iam:PassRole` on {role}, and what `billctl policy operator` prints, for the identity in use"
+                ))
+            } else {
+                error
+            });
+        }
+    }
+}
+
+/// `Ok(None)` where the thing is there already: its caller brings it to the state it should have.
+fn exists_or<T>(made: service::Result<T>) -> service::Result<Option<T>> {
+    match made {
+        Ok(made) => Ok(Some(made)),
+        Err(error) if error.kind == Kind::Exists => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether this top-level field changes, or something in it.
+fn changes(fields: &[FieldChange], name: &str) -> bool {
+    fields.iter().any(|change| is_within(&change.path, name))
+}
+
+fn is_within(path: &str, field: &str) -> bool {
+    path.strip_prefix(field)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// The keys `K` for which `name[K]` goes.
+fn removed_keys(fields: &[FieldChange], name: &str) -> Vec<String> {
+    let gone = fields.iter().filter(|change| change.after.is_none());
+    gone.filter_map(|change| change.path.strip_prefix(name)?.strip_prefix('[')?.strip_suffix(']'))
+        .map(str::to_owned)
+        .collect()
+}
