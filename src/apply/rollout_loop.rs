@@ -65,13 +65,24 @@ impl<'a> RolloutLoop<'a> {
                 None => {
                     self.wait().await?;
                     let Some((observed, rollout)) = afresh().await? else {
-                        return Ok(Report { outcomes, ..Report::default() });
+                        return Ok(Report {
+                            outcomes,
+                            ..Report::default()
+                        });
                     };
                     agree(&rollout).await?;
                     (observed, rollout)
                 }
             };
-            let mut report = apply(self.services, self.listener, &rollout, &observed, preferences, self.wait).await?;
+            let mut report = apply(
+                self.services,
+                self.listener,
+                &rollout,
+                &observed,
+                preferences,
+                self.wait,
+            )
+            .await?;
             self.turn.worked();
             outcomes.append(&mut report.outcomes);
             let Some(error) = report.overtaken.take() else {
@@ -84,3 +95,6 @@ impl<'a> RolloutLoop<'a> {
         }
     }
 }
+
+#[cfg(all(test, feature = "sandbox"))]
+mod tests;

@@ -109,8 +109,10 @@ impl Context {
     pub async fn with_config(global: &GlobalArgs, config: Config) -> Result<Self> {
         let services = services(global, config.call_as).await?;
         let watched = Arc::new(Watched::new(Arc::new(Progress::new(global.quiet))));
+        let listener = Arc::clone(&watched) as Arc<dyn Listener>;
+        services.gate.report_to(listener.clone());
         Ok(Self {
-            listener: Arc::clone(&watched) as Arc<dyn Listener>,
+            listener,
             watched,
             global: global.clone(),
             config,
@@ -213,6 +215,7 @@ pub async fn services(global: &GlobalArgs, call_as: CallAs) -> Result<Services> 
     let options = billctl_aws::Options {
         profile: global.profile.clone(),
         call_as,
+        ..billctl_aws::Options::default()
     };
     billctl_aws::connect(&options).await
 }

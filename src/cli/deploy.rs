@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::Args;
 
 use self::roll::Deploy;
-use super::Context;
+use super::{Context, Format};
 use crate::observe::{self, precheck};
 use crate::plan::Thresholds;
 use billctl_core::error::Result;
@@ -89,6 +89,12 @@ pub async fn run(args: &DeployArgs, context: &Context) -> Result<()> {
     let mut parts = parts::parts(args, config, named.as_ref())?;
     checks::named_accounts(args, &parts, &organization)?;
     let mut notes = checks::outside_config(args, config, &organization)?;
+    // Before anything is done, where the plan comes with the result.
+    if !args.plan && context.global.format == Format::Json {
+        for note in &notes {
+            context.listener.on(Event::Warning(note.clone()));
+        }
+    }
     let mut recreate = BTreeMap::new();
     if args.repair || !args.recreate.is_empty() {
         let observed = observe::stack_set::observe(&context.services, &config.deploy.stack_set).await?;

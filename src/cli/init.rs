@@ -1,5 +1,6 @@
 use std::fs::OpenOptions;
 use std::io::{ErrorKind as IoError, IsTerminal, Write};
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
@@ -8,6 +9,7 @@ use super::{GlobalArgs, report_calls, services};
 use crate::config::starter::{Answers, choices, starter, suggested};
 use crate::config::{AlarmConfig, Config};
 use crate::observe::{self, precheck};
+use crate::render::Progress;
 use billctl_core::error::{Context as _, Error, Result};
 use billctl_core::model::{Organization, Usd};
 use billctl_core::service::cloudformation::CallAs;
@@ -37,6 +39,7 @@ pub async fn run(args: &InitArgs, global: &GlobalArgs, started: Instant) -> Resu
         return Err(already(&name));
     }
     let services = services(global, CallAs::Own).await?;
+    services.gate.report_to(Arc::new(Progress::new(global.quiet)));
     let read = precheck::checked(precheck::call_as(&services), observe::tree(&services)).await;
     report_calls(global, &services, started);
     let ((call_as, info), tree) = read?;

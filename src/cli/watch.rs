@@ -90,8 +90,10 @@ fn interrupted(state: &State) -> Error {
     let told = |text: String| Error::new(ErrorKind::Interrupted, text);
     match state {
         State::Idle(None) => told("stopped; nothing was under way".to_owned()),
-        State::Idle(Some(done)) => told(format!("stopped; the last thing done was to {done}; nothing is under way"))
-            .hint("run the same command again: it does what is left"),
+        State::Idle(Some(done)) => told(format!(
+            "stopped; the last thing done was to {done}; nothing is under way"
+        ))
+        .hint("run the same command again: it does what is left"),
         State::Sending(what) => told(format!(
             "stopped while this was being sent: {what}; AWS may or may not have begun with it"
         ))
@@ -177,6 +179,9 @@ mod tests {
         answer.send(()).expect("it is waited for");
         let error = run.await.expect_err("interrupted");
         assert_eq!(begun.get(), 1);
-        assert!(error.to_string().contains("the last thing done was to create one"), "{error}");
+        assert!(
+            error.to_string().contains("the last thing done was to create one"),
+            "{error}"
+        );
     }
 }

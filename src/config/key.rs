@@ -56,10 +56,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Key<T> {
 macro_rules! transparent_schema {
     ($wrapper:ident) => {
         impl<T: JsonSchema> JsonSchema for $wrapper<T> {
-            fn inline_schema() -> bool {
-                T::inline_schema()
-            }
-
             fn schema_name() -> Cow<'static, str> {
                 T::schema_name()
             }

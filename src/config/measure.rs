@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 /// What is compared with the threshold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[schemars(inline)]
 pub enum Measure {
     /// What was spent in the last 24 hours.
     #[default]

@@ -120,7 +120,6 @@ macro_rules! names {
         /// `[names]` as it is written.
         #[derive(Debug, Default, Deserialize, JsonSchema)]
         #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-        #[schemars(inline)]
         pub struct RawNames {
             $($(#[$doc])* #[schemars(regex(pattern = $rule.pattern()), extend("default" = $default))]
             pub $key: Key<String>,)*

@@ -2,7 +2,7 @@
 //! from these types and their comments.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::key::{At, Key};
 use super::measure::Measure;
@@ -54,7 +54,6 @@ pub struct RawConfig {
 /// `[alarm]`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(inline)]
 pub struct RawAlarm {
     /// The alarm's name in every account.
     #[schemars(regex(pattern = names::ALARM.pattern()), extend("default" = AlarmConfig::default().name))]
@@ -72,7 +71,7 @@ pub struct RawAlarm {
 /// `[[threshold]]`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(inline, extend("required" = ["usd"], "oneOf" = [{"required": ["ou"]}, {"required": ["account"]}]))]
+#[schemars(extend("required" = ["usd"], "oneOf" = [{"required": ["ou"]}, {"required": ["account"]}]))]
 pub struct RawThreshold {
     /// The OU, with all accounts anywhere below it: its id, its path from the root (`Production/Payments`), or
     /// its name if only one OU has it. Either this or `account`.
@@ -89,7 +88,6 @@ pub struct RawThreshold {
 /// `[deploy]`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(inline)]
 pub struct RawDeploy {
     /// The StackSet's name.
     #[schemars(regex(pattern = names::STACK_SET.pattern()), extend("default" = DeployConfig::default().stack_set))]
@@ -120,7 +118,7 @@ pub struct RawDeploy {
 /// `[[wave]]`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(inline, extend("required" = ["ous"]))]
+#[schemars(extend("required" = ["ous"]))]
 pub struct RawWave {
     /// Its name in messages; by default its number.
     #[schemars(length(min = 1))]
@@ -135,7 +133,7 @@ pub struct RawWave {
 /// `[mail]`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(inline, extend("required" = ["from"]))]
+#[schemars(extend("required" = ["from"]))]
 pub struct RawMail {
     /// The address that the mail comes from. Required.
     #[schemars(extend("format" = "email", "examples" = ["billing@example.com"]))]
@@ -189,7 +187,7 @@ pub const MOST_DAYS: u16 = 365;
 /// `[operations]`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(inline, extend("oneOf" = [{"required": ["topic"]}, {"required": ["mail"]}]))]
+#[schemars(extend("oneOf" = [{"required": ["topic"]}, {"required": ["mail"]}]))]
 pub struct RawOperations {
     /// An SNS topic that is there already: a standard one in us-east-1, because alarms act on topics of their own
     /// Region. In another account, or encrypted, the topic has to let CloudWatch publish. Either this or `mail`.
@@ -207,7 +205,6 @@ pub struct RawOperations {
 /// `[members]`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(inline)]
 pub struct RawMembers {
     /// The role that the management account may assume in its members, for what only they can see (`status --probe`,
     /// `test-alert --from-member`). Organizations makes one of the default name in accounts that it creates; Control
@@ -217,7 +214,8 @@ pub struct RawMembers {
 }
 
 /// A number of accounts or a share of them, as written.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
 pub enum RawAmount {
     /// `5`.
     Count(i64),
@@ -225,21 +223,7 @@ pub enum RawAmount {
     Text(String),
 }
 
-impl<'de> Deserialize<'de> for RawAmount {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match toml::Value::deserialize(deserializer)? {
-            toml::Value::Integer(count) => Ok(Self::Count(count)),
-            toml::Value::String(text) => Ok(Self::Text(text)),
-            _ => Err(serde::de::Error::custom("not a number or a share")),
-        }
-    }
-}
-
 impl JsonSchema for RawAmount {
-    fn inline_schema() -> bool {
-        true
-    }
-
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Amount".into()
     }

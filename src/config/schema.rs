@@ -22,9 +22,7 @@ pub fn schema() -> Value {
 pub fn reference() -> String {
     let schema = schema();
     let mut text = String::from(HEAD);
-    let (tables, plain): (Vec<_>, Vec<_>) = properties(&schema)
-        .into_iter()
-        .partition(|(_, property)| table_of(property).is_some());
+    let (tables, plain): (Vec<_>, Vec<_>) = properties(&schema).partition(|(_, property)| table_of(property).is_some());
     text.push_str("\n## The top of the file\n");
     for (key, property) in plain {
         describe(&mut text, key, property, false);
@@ -62,13 +60,13 @@ Unknown keys are refused, and all problems of the file are reported at once. Edi
 `assets/config.schema.json`; this page is made from the same schema.
 ";
 
-fn properties(schema: &Value) -> Vec<(&str, &Value)> {
+/// The keys of a table with their schemas.
+pub(super) fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
     let object = schema["properties"].as_object();
     object
         .into_iter()
         .flatten()
         .map(|(key, property)| (key.as_str(), property))
-        .collect()
 }
 
 /// The schema of a table, or of the tables in a list.

@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeString, DeTable, DeValue};
 
 use super::problem::Problem;
+use super::schema::properties;
 use billctl_core::similar::nearest;
 
 /// Reports what doesn't fit `schema`, and takes it out of `root`.
@@ -207,31 +208,21 @@ impl Check<'_> {
 
     /// What to do about an unknown key, and the key of this table that was probably meant.
     fn unknown_hint(&self, room: &Room, key: &str, schema: &Value) -> (String, Option<String>) {
-        let own: Vec<&str> = properties(schema).collect();
+        let own: Vec<&str> = properties(schema).map(|(key, _)| key).collect();
         if let Some(near) = nearest(key, own.iter().copied()) {
             return (format!("did you mean `{near}`?"), Some(near.to_owned()));
         }
         let top = self.schema;
-        if !matches!(room, Room::Top) && properties(top).any(|other| other == key) {
+        if !matches!(room, Room::Top) && properties(top).any(|(other, _)| other == key) {
             let hint = format!("`{key}` belongs at the top of the file, before the first `[table]`");
             return (hint, None);
         }
-        let elsewhere = properties(top).find(|table| {
-            let schema = &top["properties"][*table];
-            properties(schema).any(|other| other == key)
-        });
+        let elsewhere = properties(top).find(|(_, table)| properties(table).any(|(other, _)| other == key));
         match elsewhere {
-            Some(table) => (format!("`{key}` belongs in `[{table}]`"), None),
+            Some((table, _)) => (format!("`{key}` belongs in `[{table}]`"), None),
             None => (format!("the keys of {} are `{}`", room.name(), own.join("`, `")), None),
         }
     }
-}
-
-fn properties(schema: &Value) -> impl Iterator<Item = &str> {
-    schema["properties"]
-        .as_object()
-        .into_iter()
-        .flat_map(|properties| properties.keys().map(String::as_str))
 }
 
 fn strings(list: &Value) -> impl Iterator<Item = &str> {

@@ -18,8 +18,8 @@ use crate::resource::{Alarm, EVENT_REFUSED, ExecutionName, Scope, Thing};
 use billctl_core::error::{Context, Result};
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudwatch::AlarmState;
-use billctl_core::service::sfn::{Execution, ExecutionStatus};
-use billctl_core::service::{self, OrAbsent, Services};
+use billctl_core::service::sfn::{Execution, ExecutionStatus, LIST_EXECUTIONS};
+use billctl_core::service::{self, OrAbsent, Services, Tokens};
 
 /// How far back executions are counted.
 const LOOK_BACK: Duration = Duration::from_secs(7 * 86_400);
@@ -88,6 +88,7 @@ async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<E
     let (since, recently) = (now - LOOK_BACK, now - RECENT);
     let mut found = Executions::default();
     let mut failed: Vec<Execution> = Vec::new();
+    let mut tokens = Tokens::new(LIST_EXECUTIONS);
     let mut token = None;
     for page_number in 1..=MOST_PAGES {
         let page = services.sfn.list_executions(&machine, None, token).await;
@@ -119,7 +120,7 @@ async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<E
                 (_, ExecutionStatus::Running | ExecutionStatus::Succeeded) => {}
             }
         }
-        token = page.next;
+        token = tokens.next(page.next)?;
         if reached_the_end || token.is_none() {
             break;
         }

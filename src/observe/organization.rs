@@ -4,6 +4,9 @@ use futures::try_join;
 use billctl_core::error::{Context, Error, Result};
 use billctl_core::model::{Account, AccountId, Organization, OrganizationalUnit, OuId};
 use billctl_core::service::organizations::OrganizationInfo;
+use billctl_core::service::organizations::{
+    LIST_ACCOUNTS_FOR_PARENT, LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, LIST_ROOTS,
+};
 use billctl_core::service::{self, Services, all_pages, pages};
 
 /// A page of what is directly below an OU.
@@ -65,12 +68,12 @@ pub async fn organization(services: &Services) -> Result<Organization> {
 /// No permission, or AWS's answer to any of the listings.
 pub async fn tree(services: &Services) -> Result<Tree> {
     let organizations = &services.organizations;
-    let roots = all_pages(|token| organizations.list_roots(token))
+    let roots = all_pages(LIST_ROOTS, |token| organizations.list_roots(token))
         .await
         .while_trying("read the organisation")?;
 
     let ous_below = |parent: OuId| -> Below<'_> {
-        pages(move |token| {
+        pages(LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, move |token| {
             let parent = parent.clone();
             async move { organizations.list_ous_for_parent(&parent, token).await }
         })
@@ -79,7 +82,7 @@ pub async fn tree(services: &Services) -> Result<Tree> {
     };
     let accounts_below = |parent: OuId| -> Below<'_> {
         let below = parent.clone();
-        pages(move |token| {
+        pages(LIST_ACCOUNTS_FOR_PARENT, move |token| {
             let parent = below.clone();
             async move { organizations.list_accounts_for_parent(&parent, token).await }
         })

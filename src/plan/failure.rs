@@ -98,8 +98,10 @@ fn cure(reason: &str, accounts: &[AccountId]) -> Option<String> {
             .take(5)
             .map(|account| format!("--recreate {account}"))
             .collect();
-        let more = if accounts.len() > 5 { " ..." } else { "" };
-        format!("`billctl deploy {}{more}`", named.join(" "))
+        match accounts.len() {
+            0..=5 => format!("`billctl deploy {}`", named.join(" ")),
+            _ => "`billctl deploy --repair`".to_owned(),
+        }
     };
     let told = if has(&["service control policy"]) {
         "a service control policy forbids it: allow the StackSets role `stacksets-exec-*` there".to_owned()

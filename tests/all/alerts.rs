@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use billctl::config::Measure;
@@ -156,7 +157,12 @@ impl Pattern {
 
     /// Whether no day's spend comes near the limit, at any time.
     fn is_below(self) -> bool {
-        (0..DAYS).all(|day| self.of_day(day) < 0.98 * LIMIT)
+        self.highest() < 0.98 * LIMIT
+    }
+
+    /// The most that a day costs.
+    fn highest(self) -> f64 {
+        (0..DAYS).map(|day| self.of_day(day)).fold(0.0, f64::max)
     }
 }
 
@@ -188,6 +194,14 @@ const fn unkind(publications: &'static str, missing: f64, payer_late: u64, harsh
         missing,
         payer_late,
         harsh,
+    }
+}
+
+impl Unkind {
+    /// From one publication to the next.
+    fn hours(&self) -> u32 {
+        let (hours, _) = self.publications.split_once('h').unwrap();
+        hours.parse().unwrap()
     }
 }
 
@@ -263,9 +277,20 @@ impl Played {
             problems.push(format!("{} {:?}: {what}", world.name, self.pattern));
         };
         if self.pattern.is_below() {
-            let allowed = if world.harsh { 6 } else { 0 };
-            if self.told.len() > allowed {
-                wrong(format!("{} false mails: {:?}", self.told.len(), self.told));
+            // Gaps of half a day can't tell a lump of yesterday from one of today: three false mails in four weeks for
+            // whoever spends nearly as much as the limit, and none for anybody else.
+            let allowed = if world.harsh && self.pattern.highest() >= 0.8 * LIMIT {
+                3
+            } else {
+                0
+            };
+            for first in &self.told {
+                let weeks = first.at..first.at + HOUR * (24 * 28);
+                let some = self.told.iter().filter(|mail| weeks.contains(&mail.at));
+                if some.count() > allowed {
+                    wrong(format!("more than {allowed} false mails: {:?}", self.told));
+                    break;
+                }
             }
             return problems;
         }
@@ -295,7 +320,8 @@ impl Played {
                 _ => {}
             }
         }
-        if let Even(level) = self.pattern {
+        // Above the limit on each of the sixty days.
+        if matches!(self.pattern, Even(_) | Lump(..) | Office(_)) {
             let Some(first) = self.told.first() else {
                 wrong("nobody told".to_owned());
                 return problems;
@@ -313,7 +339,9 @@ impl Played {
             }
             // The first two days' amounts still hold time from before the spend began.
             for mail in self.told.iter().filter(|mail| mail.day() > first.day() + 1) {
-                if (mail.amount() / level - 1.0).abs() > 0.02 {
+                if let Even(level) = self.pattern
+                    && (mail.amount() / level - 1.0).abs() > 0.02
+                {
                     wrong(format!("{mail:?} of an even {level}"));
                 }
             }
@@ -440,27 +468,37 @@ async fn publications(sandbox: &Sandbox, account: AccountId) -> Vec<Publication>
 
 #[test]
 fn sixty_days_bring_the_mails_that_are_wanted_and_no_others() {
-    // All nine take the better part of an hour of computing: one alone, unless others are asked for.
+    // All nine take minutes: three unless others are asked for, of which the last is the harshest.
     let only = match std::env::var("BILLCTL_WORLD") {
-        Ok(all) if all == "all" => None,
-        Ok(one) => Some(one),
-        Err(_) => Some("6h~40m".to_owned()),
+        Ok(all) if all == "all" => WORLDS.map(|world| world.name).to_vec(),
+        Ok(one) => vec![WORLDS.iter().find(|world| world.name == one).unwrap().name],
+        Err(_) => vec!["6h~40m", "8h~2h", "12h~3h"],
     };
-    let worlds: Vec<&Unkind> = WORLDS
-        .iter()
-        .filter(|world| only.as_deref().is_none_or(|only| only == world.name))
-        .collect();
-    assert!(!worlds.is_empty(), "no world is called {only:?}");
+    // The longest first: those with the most publications.
+    let mut left: Vec<&Unkind> = WORLDS.iter().filter(|one| only.contains(&one.name)).collect();
+    left.sort_by_key(|world| std::cmp::Reverse(world.hours()));
+    let left = Mutex::new(left);
+    let played: Mutex<Vec<(&Unkind, Vec<Played>)>> = Mutex::default();
     // Two at a time: that is how many cores there are.
-    let mut played: Vec<(&Unkind, Vec<Played>)> = Vec::new();
-    for pair in worlds.chunks(2) {
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = pair.iter().map(|world| (*world, scope.spawn(|| play(world)))).collect();
-            for (world, thread) in threads {
-                played.push((world, thread.join().unwrap()));
-            }
-        });
-    }
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let Some(world) = left.lock().unwrap().pop() else {
+                        break;
+                    };
+                    let accounts = play(world);
+                    for problem in accounts.iter().flat_map(|one| one.problems(world)) {
+                        println!("{problem}");
+                    }
+                    played.lock().unwrap().push((world, accounts));
+                }
+            });
+        }
+    });
+    let mut played = played.into_inner().unwrap();
+    played.sort_by_key(|(world, _)| WORLDS.iter().position(|one| one.name == world.name));
+    assert_eq!(played.len(), only.len(), "a world has failed");
     let mut table = String::from("| a day, limit $100 | wanted |");
     for (world, _) in &played {
         let _ = write!(table, " `{}` |", world.name);
@@ -481,25 +519,25 @@ fn sixty_days_bring_the_mails_that_are_wanted_and_no_others() {
         .flat_map(|(world, accounts)| accounts.iter().flat_map(|one| one.problems(world)))
         .collect();
     assert!(problems.is_empty(), "{}\n{table}", problems.join("\n"));
-    if only.as_deref() == Some("6h~40m") {
-        as_in_the_docs(&table);
-    }
+    as_in_the_docs(&table);
 }
 
-/// The page's table has the same rows and columns, and no number that is off by more than two: a mail more or less on
-/// a weekend's edge is nobody's concern.
+/// The page's table has the same rows, and in the columns of the worlds that were played no number that is off by more
+/// than two: a mail more or less on a weekend's edge is nobody's concern.
 fn as_in_the_docs(table: &str) {
     let cells = |text: &str| -> Vec<Vec<String>> {
         text.lines()
-            .filter(|line| line.starts_with('|'))
+            .filter(|line| line.starts_with('|') && !line.starts_with("|---"))
             .map(|line| line.split('|').map(|cell| cell.trim().to_owned()).collect())
             .collect()
     };
     let (played, page) = (cells(table), cells(include_str!("../../docs/alerts.md")));
     assert_eq!(played.len(), page.len(), "{table}");
-    for (played, page) in played.iter().zip(&page) {
-        assert_eq!(played.len(), page.len(), "{table}");
-        for (played, page) in played.iter().zip(page) {
+    for (column, name) in played[0].iter().enumerate() {
+        let there = page[0].iter().position(|cell| cell == name);
+        let there = there.unwrap_or_else(|| panic!("docs/alerts.md has no column {name}"));
+        for (played, page) in played.iter().zip(&page) {
+            let (played, page) = (&played[column], &page[there]);
             let near = match (played.parse::<i64>(), page.parse::<i64>()) {
                 (Ok(played), Ok(page)) => (played - page).abs() <= 2,
                 _ => played == page,

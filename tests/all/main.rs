@@ -11,12 +11,15 @@ mod config;
 mod deploy;
 mod docs;
 mod doctor;
+mod edge;
 mod emulated;
 mod emulators;
 mod enforced;
 mod from_member;
 mod fuzz;
 mod init;
+#[cfg(target_os = "linux")]
+mod interrupt;
 mod least;
 mod mail_setup;
 mod mistakes;

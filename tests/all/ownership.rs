@@ -102,14 +102,10 @@ async fn doctor_looks_for_everything_that_bootstrap_makes() {
         facts: &facts,
     };
     let readings = observe::doctor::readings(&aws, &config, false).await;
-    let found: Vec<&str> = readings
-        .things
-        .iter()
-        .map(|(label, thing)| {
-            assert!(matches!(thing, Ok(Some(_))), "{label}: {thing:?}");
-            label.as_str()
-        })
-        .collect();
+    for (label, thing) in &readings.things {
+        assert!(matches!(thing, Ok(Some(_))), "{label}: {thing:?}");
+    }
+    let found: Vec<String> = readings.things.into_iter().map(|(label, _)| label).collect();
     let made = resource::desired(&scope).into_iter().map(|thing| thing.id());
     // These two have checks of their own.
     let wanted: Vec<String> = made

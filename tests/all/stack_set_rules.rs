@@ -217,7 +217,7 @@ fn an_alarm_deleted_by_hand_is_mended_by_recreating_the_instance() {
         ended.stdout.contains("payments-prod") && ended.stdout.contains("--recreate"),
         "{ended:?}"
     );
-    home.run(&format!("deploy --recreate {id}")).code(0);
+    home.run(&format!("deploy --recreate {id} --yes")).code(0);
     assert_eq!(account(&home, "payments-prod")["effective"], 700.0);
     home.run("status --check").code(0);
 }

@@ -45,9 +45,9 @@ pub fn look(
     let never = checked.iter().filter(|checked| checked.is_none()).count();
     if let Some(oldest) = checked.iter().flatten().min() {
         let at = oldest.strftime("%Y-%m-%d %H:%M UTC");
-        found
-            .notes
-            .push(format!("drift was last looked for on {at}: `billctl status --drift` looks again"));
+        found.notes.push(format!(
+            "drift was last looked for on {at}: `billctl status --drift` looks again"
+        ));
     }
     if never > 0 {
         let instances = crate::render::plural(never, "instance");

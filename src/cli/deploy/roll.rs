@@ -196,7 +196,12 @@ impl Deploy<'_> {
         let mut observed = observed.clone();
         let mut waves = Vec::new();
         for (index, desired) in self.desired()?.iter().enumerate() {
-            let rollout = plan(desired, &observed, self.organization, &self.options(index, &BTreeSet::new()));
+            let rollout = plan(
+                desired,
+                &observed,
+                self.organization,
+                &self.options(index, &BTreeSet::new()),
+            );
             observed = observed.after(&rollout);
             let name = self.parts.get(index).and_then(|part| part.name.clone());
             waves.push(Wave { name, rollout });

@@ -204,8 +204,7 @@ impl SetPlan {
             let as_it_is = stack_set::as_it_is(live);
             spec.auto_deployment = as_it_is.auto_deployment;
             if let Some(default) = as_it_is.parameters.get(stack_set::THRESHOLD) {
-                spec.parameters
-                    .insert(stack_set::THRESHOLD.to_owned(), default.clone());
+                spec.parameters.insert(stack_set::THRESHOLD.to_owned(), default.clone());
             }
         }
         let changes = stack_set::diff(&spec, live);
@@ -215,12 +214,16 @@ impl SetPlan {
 
     /// Auto-deployment is switched: an update that is for every instance.
     fn switches(&self) -> bool {
-        self.changes.iter().any(|change| change.field == stack_set::AUTO_DEPLOYMENT)
+        self.changes
+            .iter()
+            .any(|change| change.field == stack_set::AUTO_DEPLOYMENT)
     }
 
     /// Something else changes.
     fn updates(&self) -> bool {
-        self.changes.iter().any(|change| change.field != stack_set::AUTO_DEPLOYMENT)
+        self.changes
+            .iter()
+            .any(|change| change.field != stack_set::AUTO_DEPLOYMENT)
     }
 
     /// What of the difference stays, and why.
@@ -292,7 +295,13 @@ pub fn plan(desired: &Desired, observed: &Observed, organization: &Organization,
                 threshold: wanted.threshold,
                 overridden: Some(wanted.threshold) != default,
             },
-            Some(instance) => existing(instance, wanted, &defaults, touches, options.recreates(*account, instance)),
+            Some(instance) => existing(
+                instance,
+                wanted,
+                &defaults,
+                touches,
+                options.recreates(*account, instance),
+            ),
         };
         accounts.insert(*account, change);
     }
@@ -309,7 +318,12 @@ pub fn plan(desired: &Desired, observed: &Observed, organization: &Organization,
     }
     let outside: Vec<AccountId> = instances
         .keys()
-        .filter(|account| matches!(accounts.get(account), None | Some(AccountChange::Skip { reason: Skip::Excluded })))
+        .filter(|account| {
+            matches!(
+                accounts.get(account),
+                None | Some(AccountChange::Skip { reason: Skip::Excluded })
+            )
+        })
         .copied()
         .collect();
     // Where the run is about no instance, an update has to name others, or all.
@@ -414,13 +428,7 @@ struct Defaults {
 
 /// What happens to an account of the run that has an instance. `touches`: the StackSet is updated, which takes along
 /// those that need nothing else.
-fn existing(
-    instance: &Instance,
-    wanted: &Wanted,
-    defaults: &Defaults,
-    touches: bool,
-    recreate: bool,
-) -> AccountChange {
+fn existing(instance: &Instance, wanted: &Wanted, defaults: &Defaults, touches: bool, recreate: bool) -> AccountChange {
     let to = wanted.threshold;
     let inoperable = is_inoperable(instance);
     if inoperable || recreate {

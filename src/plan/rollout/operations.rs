@@ -254,7 +254,8 @@ impl<'a> Builder<'a> {
         desired
             .targets
             .iter()
-            .filter(|ou| !populated.contains(ou) && !self.organization.ancestry(ou).any(|above| live.contains(above)))
+            // Also below another target: that one may be left by this very run.
+            .filter(|ou| !populated.contains(ou) && !live.contains(ou))
             .cloned()
             .collect()
     }

@@ -230,7 +230,11 @@ impl Observed {
                 Step::UpdateStackSet(step) => self.updated(step),
                 Step::Instances(step) => {
                     if let (StepAction::Create, Some(live)) = (step.action, &mut self.stack_set) {
-                        let new = step.targets.ous.iter().filter(|ou| !live.organizational_units.contains(ou));
+                        let new = step
+                            .targets
+                            .ous
+                            .iter()
+                            .filter(|ou| !live.organizational_units.contains(ou));
                         let new: Vec<OuId> = new.cloned().collect();
                         live.organizational_units.extend(new);
                     }

@@ -59,7 +59,7 @@ fn an_alarm_edited_by_hand_is_shown_with_what_is_expected_and_what_is_there() {
     }
     // Also later, without looking again.
     home.run("status --check").code(4);
-    home.run(&format!("deploy --recreate {account}")).code(0);
+    home.run(&format!("deploy --recreate {account} --yes")).code(0);
     home.run("status --drift --check").code(0);
 }
 

@@ -4,6 +4,7 @@ mod chaos;
 mod drift;
 mod interrupted;
 mod late;
+mod scope;
 mod waves;
 mod whose;
 

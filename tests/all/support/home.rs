@@ -284,6 +284,24 @@ impl Started {
         }
     }
 
+    /// Waits until it listens for Ctrl-C, as Linux tells of every process.
+    #[track_caller]
+    pub fn until_listening(&mut self) {
+        const SIGINT: u64 = 1 << 1;
+        let path = format!("/proc/{}/status", self.child.id());
+        for _ in 0..6_000 {
+            let status = std::fs::read_to_string(&path).unwrap_or_default();
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+            let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+            if caught.is_some_and(|mask| mask & SIGINT != 0) {
+                return;
+            }
+            assert!(self.child.try_wait().expect("a state").is_none(), "it ended before");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("it never listens");
+    }
+
     /// What Ctrl-C sends.
     pub fn interrupt(&self) {
         let status = std::process::Command::new("kill")

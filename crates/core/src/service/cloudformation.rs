@@ -44,7 +44,6 @@ pub const MAX_TEMPLATE_BYTES: usize = 51_200;
 /// As whom the StackSet calls are made (`CallAs`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[schemars(inline)]
 pub enum CallAs {
     /// From the management account.
     #[default]
@@ -170,7 +169,6 @@ impl fmt::Display for Amount {
 /// How concurrency and tolerance go together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[schemars(inline)]
 pub enum ConcurrencyMode {
     /// Never more accounts under way than the tolerance and one.
     Strict,

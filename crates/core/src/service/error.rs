@@ -49,6 +49,8 @@ pub struct ServiceError {
     pub message: String,
     /// AWS's id of the request, for a support case.
     pub request_id: Option<String>,
+    /// What to do, where the cause says more than kind, code and message do.
+    pub hint: Option<String>,
 }
 
 impl ServiceError {
@@ -60,6 +62,7 @@ impl ServiceError {
             code: Some(code.to_owned()),
             message: message.into(),
             request_id: None,
+            hint: None,
         }
     }
 }

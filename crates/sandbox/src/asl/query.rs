@@ -24,18 +24,11 @@ const DEEPEST: usize = 2_000;
 /// Parsed expressions kept: those of a few state machines.
 const PARSED: usize = 2_000;
 
-/// Step Functions' own functions, and those that the world decides.
-const OWN: [&str; 9] = [
-    "millis",
-    "now",
-    "eval",
-    "random",
-    "uuid",
-    "parse",
-    "partition",
-    "range",
-    "hash",
-];
+/// The functions of time.
+const TIME: [&str; 2] = ["millis", "now"];
+
+/// Step Functions' own functions, and the others that the world decides.
+const OWN: [&str; 7] = ["eval", "random", "uuid", "parse", "partition", "range", "hash"];
 
 /// An expression, and what it names with a `$`: only that is given to it.
 struct Parsed {
@@ -141,7 +134,7 @@ pub(super) struct Scope<'a> {
 pub(super) fn fill(value: &Value, scope: &Scope<'_>) -> Result<Value, String> {
     Ok(match value {
         Value::String(text) => match expression(text) {
-            Some(expression) => evaluate(expression, scope)?,
+            Some(expression) => evaluate_to_json(expression, scope)?,
             None => value.clone(),
         },
         Value::Array(items) => {
@@ -159,11 +152,48 @@ pub(super) fn fill(value: &Value, scope: &Scope<'_>) -> Result<Value, String> {
     })
 }
 
+/// As [`fill`], for a variable: as the next expressions see it.
+///
+/// # Errors
+/// As [`fill`].
+pub(super) fn fill_variable(value: &Value, scope: &Scope<'_>) -> Result<JValue, String> {
+    match value.as_str().and_then(expression) {
+        Some(expression) => evaluate(expression, scope).map(|found| as_data(&found)),
+        None => fill(value, scope).map(JValue::from),
+    }
+}
+
+/// The value as if it had been written as JSON and read again: without what the engine remembers of where an array
+/// came from. Variables are many and big, and really to write each takes a tenth of all the time.
+fn as_data(found: &JValue) -> JValue {
+    match found {
+        JValue::Bool(_) | JValue::String(_) => found.clone(),
+        JValue::Number(number) if number.is_finite() => found.clone(),
+        JValue::Null | JValue::Undefined | JValue::Number(_) => JValue::Null,
+        JValue::Array(items) => JValue::array(items.iter().map(as_data).collect()),
+        JValue::Object(fields) => {
+            let fields: JMap = fields
+                .iter()
+                .map(|(key, field)| (key.clone(), as_data(field)))
+                .collect();
+            JValue::Object(Rc::new(fields))
+        }
+        // Functions, as JSONata writes them.
+        _ => JValue::string(""),
+    }
+}
+
+/// What the expression yields, as JSON.
+fn evaluate_to_json(text: &str, scope: &Scope<'_>) -> Result<Value, String> {
+    let found = evaluate(text, scope)?;
+    serde_json::to_value(&found).map_err(|why| format!("The JSONata expression '{}' {why}", text.trim()))
+}
+
 /// What the expression yields.
 ///
 /// # Errors
 /// It isn't JSONata, fails, or yields nothing or a function.
-pub(super) fn evaluate(text: &str, scope: &Scope<'_>) -> Result<Value, String> {
+fn evaluate(text: &str, scope: &Scope<'_>) -> Result<JValue, String> {
     let fail = |why: &str| format!("The JSONata expression '{}' {why}", text.trim());
     let parsed = parse(text).map_err(|why| fail(&why))?;
     let mut context = Context::new();
@@ -183,6 +213,9 @@ pub(super) fn evaluate(text: &str, scope: &Scope<'_>) -> Result<Value, String> {
             ..EvaluatorOptions::default()
         },
     );
+    if TIME.iter().any(|name| parsed.names.contains(*name)) {
+        register_time(&mut evaluator, scope).map_err(|why| fail(why.message()))?;
+    }
     if OWN.iter().any(|name| parsed.names.contains(*name)) {
         register(&mut evaluator, scope).map_err(|why| fail(why.message()))?;
     }
@@ -193,7 +226,7 @@ pub(super) fn evaluate(text: &str, scope: &Scope<'_>) -> Result<Value, String> {
     match answer {
         JValue::Undefined => Err(fail("returned nothing (undefined).")),
         function if function.is_function() || function.is_regex() => Err(fail("returned an unsupported result type.")),
-        value => serde_json::to_value(&value).map_err(|why| fail(&why.to_string())),
+        value => Ok(value),
     }
 }
 
@@ -212,11 +245,9 @@ fn number(args: &[JValue], index: usize, function: &str) -> Result<f64, Evaluato
         .ok_or_else(|| fail(format!("argument {} of ${function} is not a number", index + 1)))
 }
 
-/// Step Functions' own functions, and time and chance that the world decides.
-fn register(evaluator: &mut Evaluator, scope: &Scope<'_>) -> Result<(), EvaluatorError> {
+/// Time as the world has it. By itself, because many expressions ask for it and few for anything else.
+fn register_time(evaluator: &mut Evaluator, scope: &Scope<'_>) -> Result<(), EvaluatorError> {
     let now = scope.now;
-    let seed = scope.seed;
-    let drawn = Rc::new(std::cell::Cell::new(0u64));
     evaluator.register_fn_override("millis", move |_: &[JValue]| {
         Ok(JValue::Number(now.as_millisecond() as f64))
     })?;
@@ -225,7 +256,13 @@ fn register(evaluator: &mut Evaluator, scope: &Scope<'_>) -> Result<(), Evaluato
             return Err(fail("$now with a picture is not supported by the sandbox"));
         }
         Ok(JValue::string(millis_text(now)))
-    })?;
+    })
+}
+
+/// Step Functions' own functions, and chance that the world decides.
+fn register(evaluator: &mut Evaluator, scope: &Scope<'_>) -> Result<(), EvaluatorError> {
+    let seed = scope.seed;
+    let drawn = Rc::new(std::cell::Cell::new(0u64));
     evaluator.register_fn_override("eval", |_: &[JValue]| Err(fail("the function $eval is not supported")))?;
     let draws = drawn.clone();
     evaluator.register_fn_override("random", move |args: &[JValue]| {

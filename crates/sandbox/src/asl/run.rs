@@ -451,17 +451,18 @@ impl Run<'_> {
     }
 
     pub(super) fn fill(&self, value: &Value, variables: &Variables, states: &States<'_>) -> Result<Value, Failure> {
+        query::fill(value, &self.scope(variables, &|| states.value())).map_err(Failure::query)
+    }
+
+    /// What expressions see here.
+    fn scope<'a>(&self, variables: &'a Variables, states: &'a dyn Fn() -> JValue) -> Scope<'a> {
         let events = self.events + self.history.len();
-        query::fill(
-            value,
-            &Scope {
-                variables,
-                states: &|| states.value(),
-                now: self.now,
-                seed: self.seed.wrapping_add(events as u64),
-            },
-        )
-        .map_err(Failure::query)
+        Scope {
+            variables,
+            states,
+            now: self.now,
+            seed: self.seed.wrapping_add(events as u64),
+        }
     }
 
     /// `Assign` and `Output` of a state, or of one of its choices or catchers: both see the variables as they were.
@@ -477,11 +478,11 @@ impl Run<'_> {
         };
         let mut assigned = Vec::new();
         for (name, value) in rule.get("Assign").and_then(Value::as_object).into_iter().flatten() {
-            assigned.push((name.clone(), self.fill(value, variables, states)?));
+            let value =
+                query::fill_variable(value, &self.scope(variables, &|| states.value())).map_err(Failure::query)?;
+            assigned.push((name.clone(), value));
         }
-        for (name, value) in assigned {
-            variables.insert(name, JValue::from(value));
-        }
+        variables.extend(assigned);
         Ok(output)
     }
 

@@ -4,7 +4,22 @@ use serde_json::Value;
 
 /// Whether the value is at most so many bytes of JSON.
 pub(crate) fn is_within(value: &Value, bytes: usize) -> bool {
-    at_most(value, bytes).is_some() || value.to_string().len() <= bytes
+    at_most(value, bytes).is_some() || at_least(value, bytes).is_some() && value.to_string().len() <= bytes
+}
+
+/// What is left of the room after the shortest that the value can be; `None` if not even that fits.
+fn at_least(value: &Value, room: usize) -> Option<usize> {
+    match value {
+        Value::Null | Value::Bool(_) => room.checked_sub(4),
+        Value::Number(_) => room.checked_sub(1),
+        Value::String(text) => room.checked_sub(text.len() + 2),
+        Value::Array(items) => items
+            .iter()
+            .try_fold(room.checked_sub(2)?, |room, item| at_least(item, room)),
+        Value::Object(fields) => fields.iter().try_fold(room.checked_sub(2)?, |room, (key, field)| {
+            at_least(field, room.checked_sub(key.len() + 3)?)
+        }),
+    }
 }
 
 /// What is left of the room after the longest that the value can be; `None` if that doesn't fit.
@@ -47,6 +62,7 @@ mod tests {
             assert!(is_within(&value, length), "{value}");
             assert!(!is_within(&value, length - 1), "{value}");
             assert!(at_most(&value, 1_000).is_some_and(|left| 1_000 - left >= length));
+            assert!(at_least(&value, 1_000).is_some_and(|left| 1_000 - left <= length));
         }
     }
 }

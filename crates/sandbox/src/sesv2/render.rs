@@ -1,7 +1,9 @@
 //! Stored templates as SES renders them: Handlebars, no escaping, and a missing variable is an error
 //! (docs/aws-facts.md, "SES: templates").
 
-use handlebars::{Handlebars, no_escape};
+use std::cell::RefCell;
+
+use handlebars::{Handlebars, Template, no_escape};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -33,18 +35,40 @@ impl Parts {
     }
 }
 
-fn engine() -> Handlebars<'static> {
-    let mut engine = Handlebars::new();
-    engine.set_strict_mode(true);
-    engine.register_escape_fn(no_escape);
-    engine
+/// A template that is parsed.
+struct Known {
+    template: EmailTemplate,
+    engine: Handlebars<'static>,
+}
+
+thread_local! {
+    /// The last one: a world's mails nearly all have the same, and to parse it takes longer than to fill it.
+    static KNOWN: RefCell<Option<Known>> = const { RefCell::new(None) };
+}
+
+impl Known {
+    fn new(template: &EmailTemplate) -> Result<Self, String> {
+        let mut engine = Handlebars::new();
+        engine.set_strict_mode(true);
+        engine.register_escape_fn(no_escape);
+        for (part, source) in parts(template) {
+            engine.register_template(part, compile(part, source)?);
+        }
+        Ok(Self {
+            template: template.clone(),
+            engine,
+        })
+    }
+}
+
+fn compile(part: &str, source: &str) -> Result<Template, String> {
+    Template::compile(source).map_err(|why| format!("The {part} part of the template is not valid: {why}"))
 }
 
 /// Whether the template's parts are Handlebars.
 pub(super) fn check(template: &EmailTemplate) -> Result<(), String> {
     for (part, source) in parts(template) {
-        handlebars::Template::compile(source)
-            .map_err(|why| format!("The {part} part of the template is not valid: {why}"))?;
+        compile(part, source)?;
     }
     Ok(())
 }
@@ -62,17 +86,23 @@ fn parts(template: &EmailTemplate) -> [(&'static str, &str); 3] {
 /// # Errors
 /// What SES would say in a `RENDERING_FAILURE` event.
 pub(super) fn render(template: &EmailTemplate, data: &Value) -> Result<Parts, String> {
-    let engine = engine();
-    let part = |(part, source): (&str, &str)| {
-        engine
-            .render_template(source, data)
-            .map_err(|why| format!("Attribute is not present in the rendering data, in the {part} part: {why}"))
-    };
-    let [subject, html, text] = parts(template).map(part);
-    Ok(Parts {
-        subject: subject?,
-        html: html?,
-        text: text?,
+    KNOWN.with_borrow_mut(|known| {
+        let known = match known {
+            Some(known) if known.template == *template => known,
+            _ => known.insert(Known::new(template)?),
+        };
+        let part = |(part, _): (&str, &str)| {
+            known
+                .engine
+                .render(part, data)
+                .map_err(|why| format!("Attribute is not present in the rendering data, in the {part} part: {why}"))
+        };
+        let [subject, html, text] = parts(template).map(part);
+        Ok(Parts {
+            subject: subject?,
+            html: html?,
+            text: text?,
+        })
     })
 }
 
