@@ -158,8 +158,7 @@ impl Context {
     /// # Errors
     /// The terminal can't be read.
     pub async fn ask(question: &str) -> Result<String> {
-        anstream::eprint!("{question}");
-        std::io::stderr().flush()?;
+        render::aside(question);
         // On a thread of its own: Ctrl-C must get through while the answer is waited for.
         let reading = tokio::task::spawn_blocking(|| {
             let mut answer = String::new();
@@ -199,7 +198,7 @@ pub fn report_calls(global: &GlobalArgs, services: &Services, started: Instant) 
     if global.verbose > 0 {
         let gate = &services.gate;
         let calls = render::calls(&gate.counts(), &gate.lanes(), started.elapsed());
-        anstream::eprintln!("{calls}");
+        aside!("{calls}");
     }
 }
 

@@ -111,7 +111,7 @@ async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<E
             }
             match (name, execution.status) {
                 (_, ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted) => {
-                    failed.push(execution)
+                    failed.push(execution);
                 }
                 (ExecutionName::Mail, ExecutionStatus::Succeeded) => found.sent += 1,
                 (ExecutionName::Day { account, day, .. }, _) => {

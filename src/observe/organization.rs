@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use futures::stream::{BoxStream, SelectAll, StreamExt, TryStreamExt};
 use futures::try_join;
 
@@ -14,6 +16,9 @@ enum Found {
     Ous(Vec<OrganizationalUnit>),
     Accounts(OuId, Vec<Account>),
 }
+
+/// More than Organizations allows below the root (five).
+const MOST_LEVELS: usize = 10;
 
 type Below<'a> = BoxStream<'a, service::Result<Found>>;
 
@@ -90,6 +95,8 @@ pub async fn tree(services: &Services) -> Result<Tree> {
         .boxed()
     };
     let mut open: SelectAll<Below<'_>> = SelectAll::new();
+    // Only what isn't AWS lists an OU below itself, or OUs without end.
+    let mut levels: BTreeMap<OuId, usize> = BTreeMap::new();
     let mut ous = Vec::new();
     let mut accounts = Vec::new();
     let mut found = Found::Ous(roots);
@@ -97,6 +104,15 @@ pub async fn tree(services: &Services) -> Result<Tree> {
         match found {
             Found::Ous(units) => {
                 for ou in units {
+                    let above = ou.parent.as_ref().and_then(|parent| levels.get(parent));
+                    let level = above.map_or(0, |above| above + 1);
+                    if level > MOST_LEVELS || levels.insert(ou.id.clone(), level).is_some() {
+                        return Err(Error::failed(format!(
+                            "{} is listed twice, or deeper than OUs can be: the organisation is no tree",
+                            ou.id
+                        ))
+                        .hint("check AWS_ENDPOINT_URL: AWS doesn't answer so"));
+                    }
                     open.push(ous_below(ou.id.clone()));
                     open.push(accounts_below(ou.id.clone()));
                     ous.push(ou);

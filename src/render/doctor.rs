@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::style::{self, paint};
-use super::{Format, Table, clean, json, plural};
+use super::{Format, Table, json, plural};
 use crate::plan::doctor::{Check, Verdict};
 
 /// The checks, each with its cure, and a verdict over all of them.
@@ -31,8 +31,8 @@ pub fn doctor(format: Format, checks: &[Check]) -> String {
                 table.row([
                     check.name.to_owned(),
                     word(check.verdict).to_owned(),
-                    check.finding.clone(),
-                    check.cure.clone().unwrap_or_default(),
+                    format.text(&check.finding),
+                    check.cure.as_deref().map(|cure| format.text(cure)).unwrap_or_default(),
                 ]);
             }
             format!("{}\n\n{}", summary(failed, warnings), table.render())
@@ -42,10 +42,10 @@ pub fn doctor(format: Format, checks: &[Check]) -> String {
             let mut text = format!("{}\n", paint(style::STRONG, summary(failed, warnings)));
             for check in checks {
                 let word = paint(colour(check.verdict), format!("{:<8}", word(check.verdict)));
-                text += &format!("\n{word} {:<width$}  {}", check.name, clean(&check.finding));
+                text += &format!("\n{word} {:<width$}  {}", check.name, format.text(&check.finding));
                 if let Some(cure) = &check.cure {
                     let indent = " ".repeat(width + 11);
-                    text += &format!("\n{indent}{} {}", paint(style::FAINT, "cure:"), clean(cure));
+                    text += &format!("\n{indent}{} {}", paint(style::FAINT, "cure:"), format.text(cure));
                 }
             }
             text

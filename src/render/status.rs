@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::probe::probes;
-use super::style::{self, paint};
-use super::{Format, Table, billing_plan, clean, json, plural};
+use super::style;
+use super::{Format, Table, billing_plan, json, plural};
 use crate::plan::above::{Above, Told};
 use crate::plan::billing::Plan;
 use crate::plan::billing_health::BillingHealth;
@@ -85,8 +85,9 @@ fn billing(format: Format, billing: &BillingStatus) -> String {
         BillingStatus::NotHere => "billing side: in the management account, not seen from here".to_owned(),
         BillingStatus::Unread { error } => {
             format!(
-                "{} billing side could not be read: {error}",
-                paint(style::WARN, "warning:")
+                "{} billing side could not be read: {}",
+                format.paint(style::WARN, "warning:"),
+                format.text(error)
             )
         }
         BillingStatus::Read { plan, health } => {
@@ -100,14 +101,14 @@ fn billing(format: Format, billing: &BillingStatus) -> String {
                 lines.push("billing side: bootstrap would change this".to_owned());
                 lines.push(billing_plan(format, "bootstrap", plan));
             }
-            lines.extend(health_lines(health));
+            lines.extend(health_lines(format, health));
             lines.join("\n")
         }
     }
 }
 
 /// How the billing side does: mails, what failed, what waits, which alarms are on.
-fn health_lines(health: &BillingHealth) -> Vec<String> {
+fn health_lines(format: Format, health: &BillingHealth) -> Vec<String> {
     let more = if health.more { " or more" } else { "" };
     let mut lines = vec![format!(
         "notifier lately: {} above the limit, {}, {} failed, {} refused{more}",
@@ -120,13 +121,13 @@ fn health_lines(health: &BillingHealth) -> Vec<String> {
         lines.push(format!(
             "  {} {}: {} {}",
             failure.started.strftime("%Y-%m-%d %H:%M"),
-            failure.name,
-            paint(style::BAD, &failure.error),
-            clean(&failure.cause)
+            format.text(&failure.name),
+            format.paint(style::BAD, format.text(&failure.error)),
+            format.text(&failure.cause)
         ));
     }
     if let Some(queue) = health.queue.as_ref().filter(|queue| queue.waiting > 0) {
-        lines.push(paint(
+        lines.push(format.paint(
             style::WARN,
             format!(
                 "in the dead-letter queue: {} about events that reached nobody or mails that failed",
@@ -137,14 +138,14 @@ fn health_lines(health: &BillingHealth) -> Vec<String> {
             let at = message
                 .at
                 .map_or_else(String::new, |at| format!("{} ", at.strftime("%Y-%m-%d %H:%M")));
-            format!("  {at}{} {}", clean(&message.what), clean(&message.why))
+            format!("  {at}{} {}", format.text(&message.what), format.text(&message.why))
         }));
     }
     for alarm in &health.alarms {
         lines.push(format!(
             "in ALARM: {} ({})",
-            paint(style::WARN, &alarm.name),
-            clean(&alarm.reason)
+            format.paint(style::WARN, format.text(&alarm.name)),
+            format.text(&alarm.reason)
         ));
     }
     // Where the config names nobody, `doctor` says so once; this is what somebody believes to be set up.
@@ -154,7 +155,7 @@ fn health_lines(health: &BillingHealth) -> Vec<String> {
             Hearing::Nobody | Hearing::Elsewhere { .. } | Hearing::Heard { .. }
         )
     {
-        lines.push(clean(&hearing.to_string()));
+        lines.push(format.text(&hearing.to_string()));
     }
     if health.in_ses_sandbox {
         lines.push(
@@ -172,7 +173,7 @@ fn text(format: Format, status: &Status, all: bool, width: Option<usize>) -> Str
         let fields: Vec<&str> = members.changes.iter().map(|change| change.field.as_str()).collect();
         lines.push(format!(
             "StackSet {} differs from config in {}: run deploy",
-            members.stack_set,
+            format.text(&members.stack_set),
             fields.join(", ")
         ));
     }
@@ -216,7 +217,7 @@ fn text(format: Format, status: &Status, all: bool, width: Option<usize>) -> Str
                 .to_owned(),
         );
     }
-    lines.extend(members.notes.iter().map(|note| format!("note: {}", clean(note))));
+    lines.extend(members.notes.iter().map(|note| format!("note: {}", format.text(note))));
     lines.join("\n")
 }
 
@@ -250,7 +251,7 @@ fn above_limits(format: Format, members: &MembersStatus) -> Option<String> {
         table.row([
             mark.to_owned(),
             above.account.to_string(),
-            clean(&above.name),
+            format.text(&above.name),
             above.amount.to_string(),
             above.limit.to_string(),
             above.days.to_string(),
@@ -259,11 +260,12 @@ fn above_limits(format: Format, members: &MembersStatus) -> Option<String> {
         if let (Some(cause), Some(remedy)) = (&above.cause, &above.remedy) {
             let bullet = if format == Format::Markdown { "- " } else { "" };
             findings.push(format!(
-                "{bullet}{} {} is above its limit for {}, nobody told: {}; {remedy}",
+                "{bullet}{} {} is above its limit for {}, nobody told: {}; {}",
                 above.account,
-                clean(&above.name),
+                format.text(&above.name),
                 plural(above.days, "day"),
-                clean(cause)
+                format.text(cause),
+                format.text(remedy)
             ));
         }
     }
@@ -306,11 +308,11 @@ fn drift(format: Format, members: &MembersStatus) -> Option<String> {
                 rows += 1;
                 table.row([
                     account.account.to_string(),
-                    clean(&account.name),
-                    clean(&format!("{} ({})", resource.logical_id, resource.resource_type)),
-                    clean(property),
-                    clean(expected),
-                    clean(actual),
+                    format.text(&account.name),
+                    format.text(&format!("{} ({})", resource.logical_id, resource.resource_type)),
+                    format.text(property),
+                    format.text(expected),
+                    format.text(actual),
                 ]);
             };
             if resource.differences.is_empty() {
@@ -341,9 +343,12 @@ fn verdict(format: Format, status: &Status) -> String {
     .map(|coverage| format!("{} {}", members.count(coverage), coverage.word()))
     .collect();
     if !members.exists {
-        wrong.push(format!("StackSet {} does not exist yet", members.stack_set));
+        wrong.push(format!(
+            "StackSet {} does not exist yet",
+            format.text(&members.stack_set)
+        ));
     } else if !members.changes.is_empty() {
-        wrong.push(format!("StackSet {} differs", members.stack_set));
+        wrong.push(format!("StackSet {} differs", format.text(&members.stack_set)));
     }
     if members.no_charges {
         wrong.push("no alarm has data".to_owned());
@@ -379,8 +384,8 @@ fn verdict(format: Format, status: &Status) -> String {
     };
     match format {
         Format::Markdown => format!("**{text}**"),
-        _ if wrong.is_empty() => paint(style::GOOD.bold(), text),
-        _ => paint(style::WARN.bold(), text),
+        _ if wrong.is_empty() => style::paint(style::GOOD.bold(), text),
+        _ => style::paint(style::WARN.bold(), text),
     }
 }
 
@@ -409,13 +414,6 @@ fn row(format: Format, account: &AccountStatus) -> [String; 9] {
         Coverage::ThresholdUnread => ("?", style::WARN),
         _ => ("", style::FAINT),
     };
-    let painted = |text: &str| {
-        if format == Format::Markdown || text.is_empty() {
-            text.to_owned()
-        } else {
-            paint(style, text)
-        }
-    };
     let instance = match (account.instance, account.detailed) {
         (Some(instance), Some(detailed)) if account.coverage == Coverage::Failed => {
             format!("{} / {}", word(&instance), word(&detailed))
@@ -432,15 +430,15 @@ fn row(format: Format, account: &AccountStatus) -> [String; 9] {
         _ => amount(account.effective),
     };
     [
-        painted(symbol),
+        format.paint(style, symbol),
         account.account.to_string(),
-        clean(&account.name),
-        clean(&account.ou),
+        format.text(&account.name),
+        format.text(&account.ou),
         amount(account.wanted),
         effective,
         instance,
         drift,
-        painted(account.coverage.word()),
+        format.paint(style, account.coverage.word()),
     ]
 }
 

@@ -12,6 +12,7 @@ use super::network;
 use super::strange::Strange;
 use super::trouble::Trouble;
 use billctl_core::service::{Kind, Operation, Service, ServiceError};
+use billctl_core::text;
 
 /// How much of an answer that isn't AWS's is shown.
 const SHOWN: usize = 120;
@@ -298,10 +299,13 @@ pub(super) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item
 }
 
 /// Texts of the SDK that only say on which of its levels something failed.
-const LEVELS: [&str; 16] = [
+const LEVELS: [&str; 22] = [
+    "an error occurred while loading an access token",
+    "an error occurred while loading credentials",
     "client error (Connect)",
     "client error (SendRequest)",
     "dispatch failure",
+    "error reading a body from connection",
     "error trying to connect",
     "failed to construct request",
     "io error",
@@ -309,9 +313,12 @@ const LEVELS: [&str; 16] = [
     "request has timed out",
     "response error",
     "service error",
+    "streaming error",
     "tcp connect error",
     "the credential provider was not enabled",
+    "the credentials provider was not properly configured",
     "timeout",
+    "unexpected credentials error",
     "unhandled error",
     "unknown provider error",
     "user error",
@@ -320,10 +327,14 @@ const LEVELS: [&str; 16] = [
 /// What an error and its causes say, each once, without what only says where in the SDK.
 pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut said: Vec<String> = Vec::new();
-    for current in causes(error) {
+    // By `cause`, which is `source` unless a type has only the former, as the SDK's errors about sign-ins do.
+    #[allow(deprecated)]
+    let levels = std::iter::successors(Some(error as &dyn Error), |&current| current.cause());
+    for current in levels {
         let text = current.to_string();
         let text = text.split(" (os error").next().unwrap_or_default().to_owned();
-        let deeper = current.source().is_some() || !said.is_empty();
+        #[allow(deprecated)]
+        let deeper = current.cause().is_some() || !said.is_empty();
         let level = deeper && LEVELS.contains(&text.as_str());
         if !text.is_empty() && !level && !said.iter().any(|earlier| earlier.contains(&text)) {
             said.push(text);
@@ -340,16 +351,10 @@ where
     error.request_id().or_else(in_body).map(str::to_owned)
 }
 
-/// A text from outside on one line, without what a terminal takes for a command and what turns a line's direction.
-pub(super) fn cleaned(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let line = words.join(" ");
-    line.chars().filter(|one| !one.is_control() && !turns(*one)).collect()
-}
-
-/// Marks, embeddings, overrides and isolates of direction (Unicode, "Bidirectional Algorithm").
-fn turns(one: char) -> bool {
-    matches!(one, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// A text from outside on one line, as people may be shown it.
+pub(super) fn cleaned(said: &str) -> String {
+    let words: Vec<&str> = said.split_whitespace().collect();
+    text::line(&words.join(" "))
 }
 
 /// The status, and how the body begins, on one line.

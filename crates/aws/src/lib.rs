@@ -96,6 +96,7 @@ pub async fn connect(options: &Options) -> Result<Services> {
     };
     network::check_proxies(&environment)?;
     network::check_endpoints(&environment, section)?;
+    network::check_headers(&environment)?;
     let trust = network::trust(&environment, section)?;
     let http = https_client(trust.clone());
     let settings = files

@@ -40,10 +40,7 @@ pub(crate) fn check_proxies(environment: &Environment) -> Result<(), Trouble> {
                 &format!("set {variable} to an HTTP proxy, http://HOST:PORT"),
             ));
         }
-        let readable = proxy
-            .parse::<Uri>()
-            .is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty()));
-        if !readable {
+        if !is_proxy(proxy) {
             return Err(wrong(
                 "which is no address of a proxy",
                 &format!(
@@ -51,6 +48,34 @@ pub(crate) fn check_proxies(environment: &Environment) -> Result<(), Trouble> {
                      so on in user and password"
                 ),
             ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether this is all of an address. The rest after a `#` would be lost, and with it the host where a password has one.
+fn is_proxy(text: &str) -> bool {
+    let Ok(uri) = text.parse::<Uri>() else { return false };
+    let (Some(host), Some(authority)) = (uri.host(), uri.authority()) else {
+        return false;
+    };
+    let place = authority.as_str().rsplit('@').next().unwrap_or_default();
+    let whole = match uri.port_u16() {
+        Some(port) => place == format!("{host}:{port}"),
+        None => place == host,
+    };
+    !host.is_empty() && whole && !text.contains('#')
+}
+
+/// What the SDK sends along in a header can be sent in one.
+pub(crate) fn check_headers(environment: &Environment) -> Result<(), Trouble> {
+    for variable in ["AWS_EXECUTION_ENV", "AWS_SDK_UA_APP_ID"] {
+        if environment
+            .get(variable)?
+            .is_some_and(|value| value.contains(char::is_control))
+        {
+            let text = format!("{variable} holds a line break or another control character");
+            return Err(Trouble::new(text).hint(format!("set {variable} anew, without it, or not at all")));
         }
     }
     Ok(())
@@ -193,9 +218,15 @@ pub(crate) fn unreached(said: &str, environment: &Environment) -> (String, Strin
         let cure = format!("check {variable} and the proxy; hosts that need none go into NO_PROXY");
         return (format!("{by_proxy} {what}"), cure);
     }
-    if said.contains("received corrupt message") || said.contains("InvalidContentType") {
+    if ["received corrupt message", "InvalidContentType", "tls handshake eof"]
+        .iter()
+        .any(|words| said.contains(words))
+    {
         let cure = "check the http:// or https:// of AWS_ENDPOINT_URL and of the proxy";
-        return ("the other side doesn't speak TLS".to_owned(), cure.to_owned());
+        return (
+            "the other side doesn't speak TLS, or ends it at once".to_owned(),
+            cure.to_owned(),
+        );
     }
     let mut cure = match proxy {
         Some(proxy) => {

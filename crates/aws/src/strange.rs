@@ -80,11 +80,12 @@ fn is_cut(body: &[u8]) -> bool {
         // XML is UTF-8 at AWS, and so are JSON's errors found by its reader; the rest is CBOR.
         return body.starts_with(b"<");
     };
-    if let Some(declared) = text.strip_prefix("<?xml") {
+    let declaration = text.strip_prefix("<?xml");
+    if let Some(declared) = declaration {
         text = declared.split_once("?>").map_or("<", |(_, rest)| rest.trim_start());
     }
     let Some(opened) = text.strip_prefix('<') else {
-        return false;
+        return declaration.is_some();
     };
     let name = opened
         .split([' ', '\t', '\r', '\n', '>', '/'])

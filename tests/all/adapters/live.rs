@@ -373,9 +373,9 @@ async fn the_organisation_and_a_stack_set_on_moto() {
 
     let absent = aws.cloudformation.describe_stack_set("billctl").await.unwrap_err();
     assert_eq!(absent.kind, Kind::NotFound, "{absent}");
-    // Not implemented by moto: a web page, which must not pass for an answer, nor be asked for again.
+    // Not implemented by moto.
     let unknown = aws.cloudformation.describe_organizations_access().await.unwrap_err();
-    assert_eq!(unknown.kind, Kind::Garbled, "{unknown}");
+    assert_eq!(unknown.code.as_deref(), Some("InvalidAction"), "{unknown}");
     let spec = StackSetSpec {
         name: "billctl".into(),
         description: "Spend alarms".into(),

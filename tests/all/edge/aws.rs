@@ -24,6 +24,15 @@ pub fn refusal(status: u16, code: &str, message: &str) -> Reply {
     )
 }
 
+/// The organisation of whoever asks.
+pub fn organization() -> Reply {
+    let organization = serde_json::json!({
+        "Id": "o-a1b2c3d4e5", "Arn": "arn:aws:organizations::111122223333:organization/o-a1b2c3d4e5",
+        "MasterAccountId": "111122223333", "FeatureSet": "ALL",
+    });
+    Reply::text(200, serde_json::json!({"Organization": organization}).to_string())
+}
+
 /// A refusal in JSON.
 pub fn json_refusal(code: &str, message: &str) -> Reply {
     Reply::text(400, serde_json::json!({"__type": code, "Message": message}).to_string())

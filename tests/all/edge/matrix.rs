@@ -78,6 +78,12 @@ impl Case {
         self
     }
 
+    /// As on a terminal, which takes commands.
+    fn coloured(mut self) -> Self {
+        self.arguments.extend(["--color", "always"]);
+        self
+    }
+
     fn file(mut self, path: &'static str, content: impl Into<Vec<u8>>) -> Self {
         self.files.push((path, content.into()));
         self
@@ -200,15 +206,19 @@ impl Case {
             },
             Then::Says(text, hint) => {
                 let line = |head: &str| {
-                    let found = shown.lines().find_map(|line| line.strip_prefix(head));
-                    found.unwrap_or_default().to_owned()
+                    let found = shown.lines().find_map(|line| line.split_once(head));
+                    found
+                        .map(|(_, rest)| rest.trim_start_matches("\u{1b}[0m").trim().to_owned())
+                        .unwrap_or_default()
                 };
-                let (error, advice) = (line("error: "), line("hint: "));
+                let (error, advice) = (line("error:"), line("hint:"));
                 if !error.contains(text) || !advice.contains(hint) || (advice.is_empty() && !hint.is_empty()) {
                     return Err(format!("it doesn't say `{text}` with `{hint}`: {stderr}"));
                 }
                 let error = error.split("could not be signed: ").last().unwrap_or_default();
-                let error = error.split("sts:GetCallerIdentity ").last().unwrap_or_default();
+                let error = error
+                    .split_once("sts:GetCallerIdentity ")
+                    .map_or(error, |(_, rest)| rest);
                 Ok(match advice.is_empty() {
                     true => error.to_owned(),
                     false => format!("{error}; *{advice}*"),
@@ -636,7 +646,7 @@ fn sign_ins() -> Vec<Case> {
             .config(LEGACY_SSO)
             .file(LEGACY_CACHE, sso_token("signed-out", "2100-01-01T00:00:00Z"))
             .says("isn't accepted any more", "run `aws sso login --profile dev`"),
-        dev("a role by a sign-in")
+        case(group, "a role by a sign-in")
             .profile("ops")
             .config(
                 &(SSO.to_owned()
@@ -799,7 +809,10 @@ fn programs() -> Vec<Case> {
             .says("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is `x y`", "begin with /"),
         case(group, "its service on the open network")
             .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://192.0.2.1/x")
-            .says("the container's credentials", "AWS_CONTAINER_CREDENTIALS"),
+            .says(
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https:// nor",
+                "AWS_CONTAINER_CREDENTIALS",
+            ),
         instance("an instance's role").signs("INSTANCE"),
         instance("the same, behind a proxy that isn't asked for it")
             .env("HTTP_PROXY", "http://{proxy}")
@@ -906,7 +919,7 @@ fn endpoints() -> Vec<Case> {
             .says("Dualstack and custom endpoint", "use_dualstack_endpoint"),
         keys("a line break in `AWS_EXECUTION_ENV`")
             .env("AWS_EXECUTION_ENV", "a\nb")
-            .signs("ENVIRONMENT"),
+            .says("AWS_EXECUTION_ENV holds a line break", "anew"),
     ]
 }
 
@@ -1174,10 +1187,41 @@ fn answers() -> Vec<Case> {
         .says("it stops in the middle", "AWS_ENDPOINT_URL"),
         to("nothing", |_| Reply::text(200, "")).says("HTTP 200 with no body", "AWS_ENDPOINT_URL"),
         to("a connection that ends", |_| Reply::HangUp).says("got no answer", "AWS_ENDPOINT_URL"),
-        to("commands for the terminal", |_| {
-            aws::refusal(400, "Odd\u{1b}]52;c;AAAA\u{7}", "\u{9b}2J\u{202e}gnirts")
+        to("credentials that expire in mid-run", |request| {
+            match request.operation().as_str() {
+                "DescribeOrganization" => aws::json_refusal("ExpiredTokenException", "The security token is expired"),
+                _ => aws::answer(request),
+            }
         })
-        .says("Odd]52;c;AAAA: 2Jgnirts", ""),
+        .says(
+            "organizations:DescribeOrganization answered ExpiredTokenException",
+            "log in again",
+        ),
+        to("a list whose pages come again and again", |request| {
+            match request.operation().as_str() {
+                "DescribeOrganization" => aws::organization(),
+                "DescribeStackSet" => aws::refusal(404, "StackSetNotFoundException", "StackSet billctl not found"),
+                "ListRoots" => Reply::text(
+                    200,
+                    r#"{"Roots": [{"Id": "r-abcd", "Name": "Root"}], "NextToken": "again"}"#,
+                ),
+                _ => aws::answer(request),
+            }
+        })
+        .says(
+            "organizations:ListRoots got an answer that can't be used: a page's token came a second time",
+            "",
+        ),
+        to("commands for the terminal", |request| {
+            match request.operation().as_str() {
+                "DescribeOrganization" => {
+                    aws::json_refusal("Odd\u{1b}]52;c;AAAA\u{7}", "\u{1b}[2J\u{9b}2J\u{202e}gnirts")
+                }
+                _ => aws::answer(request),
+            }
+        })
+        .coloured()
+        .says("answered Odd]52;c;AAAA: [2J2Jgnirts", ""),
     ]
 }
 

@@ -28,7 +28,6 @@ fn assert_for_people(text: &str) {
         "Error(",
         "code: \"",
         " { ",
-        "::",
         "StatusCode",
         "UnknownIssuer",
         "IMDS",
@@ -36,7 +35,17 @@ fn assert_for_people(text: &str) {
         "os error",
         "dispatch failure",
         "s3cr3t",
+        "\u{1b}]",
+        "\u{7}",
+        "\u{9b}",
+        "\u{202e}",
     ] {
         assert!(!text.contains(word), "{word:?} is nothing for people: {text}");
     }
+    // `iam::1111` is an ARN's.
+    let path = text.match_indices("::").find(|(at, _)| {
+        let (before, after) = (text[..*at].chars().last(), text[at + 2..].chars().next());
+        before.is_some_and(char::is_alphanumeric) && after.is_some_and(char::is_alphabetic)
+    });
+    assert!(path.is_none(), "a path of Rust's is nothing for people: {text}");
 }

@@ -161,8 +161,8 @@ fn in_words(what: &What, error: &CredentialsError) -> Trouble {
             let session = sso.session.as_deref().unwrap_or(&sso.start_url);
             let why = match said.to_lowercase() {
                 said if said.contains("expired") => "has expired".to_owned(),
-                said if said.contains("unauthorized") => "is not accepted any more".to_owned(),
-                said if said.contains("no such file") || said.contains("cannot find") => "was never made".to_owned(),
+                said if said.contains("unauthorized") => "isn't accepted any more".to_owned(),
+                said if said.contains("failed to read") || said.contains("no such file") => "was never made".to_owned(),
                 said if said.contains("cached sso token") => "is kept in a file that can't be read".to_owned(),
                 _ => format!("can't be used: {}", shown(&said)),
             };
@@ -174,7 +174,7 @@ fn in_words(what: &What, error: &CredentialsError) -> Trouble {
         } => {
             let why = match said.to_lowercase() {
                 said if said.contains("expired") => "has expired".to_owned(),
-                said if said.contains("no such file") || said.contains("cannot find") => "was never made".to_owned(),
+                said if said.contains("failed to read") || said.contains("no such file") => "was never made".to_owned(),
                 said if said.contains("cached login token file") => "is kept in a file that can't be read".to_owned(),
                 _ => format!("can't be used: {}", shown(&said)),
             };
@@ -198,9 +198,16 @@ fn in_words(what: &What, error: &CredentialsError) -> Trouble {
                 .skip_while(|one| *one != '(')
                 .filter(char::is_ascii_digit)
                 .collect();
-            let text = match said.contains("Non-success status") {
-                true => format!("the container's credentials service answered {digits}"),
-                false => format!("the container's credentials can't be used: {}", shown(&said)),
+            let text = if said.contains("Non-success status") {
+                format!("the container's credentials service answered {digits}")
+            } else if said.contains("allowed IP address") {
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https:// nor an address of this machine or of the \
+                 container service"
+                    .to_owned()
+            } else if said.contains("ECS provider") {
+                "the container's credentials are at an address that can't be used".to_owned()
+            } else {
+                format!("the container's credentials can't be used: {}", shown(&said))
             };
             Trouble::new(text)
                 .hint("check AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI, and the task's or pod's role")
