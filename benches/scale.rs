@@ -13,8 +13,8 @@
 
 #[path = "../tests/support/forced.rs"]
 mod forced;
-#[path = "../tests/support/wire.rs"]
-mod wire;
+#[path = "../tests/support/served.rs"]
+mod served;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -34,7 +34,7 @@ use futures::executor::block_on;
 use wait4::Wait4 as _;
 
 use self::forced::Forced;
-use self::wire::Wire;
+use self::served::Served;
 
 const LATENCY: Duration = Duration::from_millis(50);
 const ACCOUNTS: usize = 10_000;
@@ -184,7 +184,7 @@ fn set(file: &Path, latency: Duration, throttle: f64) {
 
 /// In a process of its own, which holds nothing of the sandbox: time and memory are billctl's.
 fn status_over_the_wire(home: &Path, services: billctl_core::service::Services, forced: Forced, verdict: &mut Verdict) {
-    let wire = Wire::serve(services, LATENCY).expect("a port");
+    let wire = Served::serve(services, LATENCY).expect("a port");
     let env = [
         ("AWS_ENDPOINT_URL", wire.url.as_str()),
         ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),

@@ -3,8 +3,8 @@
 
 #[path = "../support/forced.rs"]
 mod forced;
-#[path = "../support/wire.rs"]
-mod wire;
+#[path = "../support/served.rs"]
+mod served;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use billctl_sandbox::{Sandbox, World};
 use futures::try_join;
 
 use self::forced::Forced;
-use self::wire::Wire;
+use self::served::Served;
 use crate::support::home::Home;
 
 const LATENCY: Duration = Duration::from_millis(50);
@@ -201,7 +201,7 @@ fn status_over_the_wire_takes_each_page_once() {
     let home = rolled_out();
     let services = Sandbox::in_memory(world(home)).services();
     let forced = futures::executor::block_on(Forced::walk(&services, "billctl"));
-    let wire = Wire::serve(services, Duration::ZERO).expect("a port");
+    let wire = Served::serve(services, Duration::ZERO).expect("a port");
     let mut command = home.command();
     command
         .env("AWS_ENDPOINT_URL", &wire.url)

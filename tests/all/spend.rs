@@ -2,10 +2,10 @@
 
 mod browser;
 mod fixture;
-mod scale;
+mod many_accounts;
+mod on_moto;
 mod scenario;
 mod suggest;
-mod wire;
 
 use billctl::cli::Format;
 use billctl::config::{Config, Measure};

@@ -266,7 +266,7 @@ mod tests {
     fn every_cause_has_a_remedy_of_its_own() {
         use Kind::*;
         let denied = "User: arn:aws:iam::1:user/x is not authorized to perform: sts:GetCallerIdentity";
-        for (kind, code, message, remedy) in [
+        for (kind, code, message, wanted) in [
             (Credentials, "RequestTimeTooSkewed", "", "clock"),
             (Credentials, "RequestExpired", "", "clock"),
             (
@@ -358,7 +358,7 @@ mod tests {
             let mut error = ServiceError::new(GET_CALLER_IDENTITY, kind, code, message);
             error.code = error.code.filter(|code| !code.is_empty());
             let hint = Error::from(error).hint.unwrap_or_default();
-            assert!(hint.contains(remedy), "{kind:?} {code} {message}: {hint}");
+            assert!(hint.contains(wanted), "{kind:?} {code} {message}: {hint}");
         }
         let known = ServiceError {
             hint: Some("turn it round".to_owned().into()),

@@ -71,7 +71,7 @@ fn ledger(days: &[Option<i64>]) -> Ledger {
 }
 
 /// Up to forty days around a level, some unknown, some ten times as dear.
-fn history() -> impl Strategy<Value = Vec<Option<i64>>> {
+fn random_days() -> impl Strategy<Value = Vec<Option<i64>>> {
     (0_i64..300_000, 0_usize..40).prop_flat_map(|(level, days)| {
         let day = prop_oneof![
             8 => (level / 2..=level).prop_map(Some),
@@ -87,7 +87,7 @@ proptest! {
     #[test]
     fn the_snippet_in_config_toml_gives_every_account_what_its_history_needs(
         ous in prop::collection::vec((0_usize..6, NAME), 0..6),
-        accounts in prop::collection::vec((0_usize..7, NAME, history()), 1..20),
+        accounts in prop::collection::vec((0_usize..7, NAME, random_days()), 1..20),
         fixed in prop::option::of(1_i32..500),
     ) {
         let organization = organization(&ous, &accounts);
