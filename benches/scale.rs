@@ -1,7 +1,15 @@
 //! billctl at scale: 10,000 accounts in 300 OUs at 50 ms a call with AWS's page sizes. Prints the figures of
 //! docs/performance.md, and fails where a budget isn't met.
 //!
-//! `cargo bench --bench scale`
+//! `cargo bench --bench scale`; `cargo test --bench scale` is the short form that CI runs: a tenth of the accounts, not
+//! optimised. What is counted has the same budgets there, times have [`SLACK`] of theirs.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "so a bench fails, and tells"
+)]
 
 #[path = "../tests/support/forced.rs"]
 mod forced;
@@ -31,6 +39,9 @@ use self::wire::Wire;
 const LATENCY: Duration = Duration::from_millis(50);
 const ACCOUNTS: usize = 10_000;
 const OUS: usize = 300;
+/// What the short form is smaller by, and how many times the time it may take.
+const SHORTER: usize = 10;
+const SLACK: f64 = 3.0;
 /// Accounts with a threshold of their own.
 const OVERRIDDEN: usize = 200;
 /// `status` takes at most so many times the longest chain of calls that AWS forces.
@@ -43,6 +54,19 @@ const PLANNED: usize = 100_000;
 /// The share of calls that are throttled, and how many more calls than that explains are no storm.
 const THROTTLED: f64 = 0.3;
 const MOST_RETRIES: f64 = 1.2;
+
+/// Whether this is the whole bench: `cargo bench` says so.
+fn is_whole() -> bool {
+    std::env::args().any(|argument| argument == "--bench")
+}
+
+fn size(whole: usize) -> usize {
+    if is_whole() { whole } else { whole / SHORTER }
+}
+
+fn slack() -> f64 {
+    if is_whole() { 1.0 } else { SLACK }
+}
 
 /// How a run of the binary went.
 struct Ran {
@@ -113,7 +137,8 @@ fn main() {
 
 /// Makes the world, sets the billing side up and rolls out.
 fn make(home: &Path, file: &Path) {
-    let new = format!("sandbox new --accounts {ACCOUNTS} --ous {OUS} --depth 5 --seed 7");
+    let (accounts, ous) = (size(ACCOUNTS), size(OUS));
+    let new = format!("sandbox new --accounts {accounts} --ous {ous} --depth 5 --seed 7");
     let ran = on_sandbox(home, &new);
     println!("sandbox new: {:.1?}", ran.took);
     let world = open(file).world();
@@ -128,7 +153,7 @@ fn make(home: &Path, file: &Path) {
     println!("bootstrap: {:.1?}", on_sandbox(home, "bootstrap").took);
     let ran = on_sandbox(home, "deploy -v");
     println!(
-        "deploy to {ACCOUNTS} accounts: {:.1?}, {} calls, {:.0} MiB with the sandbox",
+        "deploy to {accounts} accounts: {:.1?}, {} calls, {:.0} MiB with the sandbox",
         ran.took,
         ran.calls(),
         ran.memory
@@ -180,7 +205,7 @@ fn status_over_the_wire(home: &Path, services: billctl_core::service::Services, 
         let counts = wire.take();
         let pages = counts.get("ListStackInstances").copied().unwrap_or(0) as usize;
         verdict.check("each page of instances once", pages == forced.instances);
-        verdict.check("within 1.3 x the longest chain", times <= MOST_TIMES_CHAIN);
+        verdict.check("within 1.3 x the longest chain", times <= MOST_TIMES_CHAIN * slack());
         verdict.check("at most 64 MiB", ran.memory <= MOST_MEMORY);
     }
 }
@@ -200,7 +225,7 @@ fn status_on_the_sandbox(home: &Path, forced: Forced, verdict: &mut Verdict) {
         ran.took,
         ran.memory
     );
-    verdict.check("within 1.3 x the longest chain", times <= MOST_TIMES_CHAIN);
+    verdict.check("within 1.3 x the longest chain", times <= MOST_TIMES_CHAIN * slack());
 }
 
 fn deploy_without_changes(home: &Path, verdict: &mut Verdict) {
@@ -249,8 +274,8 @@ fn planning(verdict: &mut Verdict) {
         .values()
         .filter(|change| matches!(change, AccountChange::Change { .. }))
         .count();
-    println!("planning {PLANNED} accounts: {took:.0?}, {changed} to change");
-    verdict.check("within 0.2 s", took <= MOST_PLANNING);
+    println!("planning {} accounts: {took:.0?}, {changed} to change", size(PLANNED));
+    verdict.check("within 0.2 s", took <= MOST_PLANNING.mul_f64(slack()));
     verdict.check("changes are planned", changed > 0);
 }
 
@@ -269,7 +294,7 @@ fn many() -> (Config, Organization, Observed) {
         name: format!("Unit {number}"),
         parent: Some(if number < 10 { root.clone() } else { ou(number / 10) }),
     }));
-    let accounts = (0..PLANNED).map(|number| {
+    let accounts = (0..size(PLANNED)).map(|number| {
         let account = Account {
             id: id(number + 1),
             name: format!("account-{number}"),

@@ -2,7 +2,15 @@
 //! Fails where it takes more than 1.3 times the critical path, the longest chain of calls that AWS forces, or more
 //! than 128 MiB.
 //!
-//! `cargo bench --bench spend`
+//! `cargo bench --bench spend`; `cargo test --bench spend` is the short form that CI runs: a tenth of the accounts, not
+//! optimised. Memory has the same budget there, time ten times as much: most of it is reckoning then, not waiting.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "so a bench fails, and tells"
+)]
 
 #[allow(dead_code, reason = "the chain of all that `status` reads is no concern here")]
 #[path = "../tests/support/forced.rs"]
@@ -36,7 +44,19 @@ fn main() {
         .enable_all()
         .build()
         .expect("a runtime");
-    let mut world = seed::world(&SHAPE);
+    let whole = std::env::args().any(|argument| argument == "--bench");
+    let (shape, slack) = match whole {
+        true => (SHAPE, 1.0),
+        false => (
+            Shape {
+                accounts: SHAPE.accounts / 10,
+                ous: SHAPE.ous / 10,
+                ..SHAPE
+            },
+            10.0,
+        ),
+    };
+    let mut world = seed::world(&shape);
     let walked = Sandbox::in_memory(world.clone()).services();
     let forced = runtime.block_on(Forced::walk(&walked, "billctl"));
     drop(walked);
@@ -93,7 +113,7 @@ fn main() {
     println!(
         "peak memory {peak} MiB, of which the simulated organisation and the runtime had {before} MiB at the start"
     );
-    let within = times <= BUDGET.0 && peak <= BUDGET.1;
+    let within = times <= BUDGET.0 * slack && peak <= BUDGET.1;
     println!("{}", if within { "within the budget" } else { "over the budget" });
     if !within {
         std::process::exit(1);

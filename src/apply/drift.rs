@@ -14,6 +14,7 @@ use crate::plan::rollout::Observed;
 use billctl_core::error::{Context, Error, Result};
 use billctl_core::event::{Event, Listener};
 use billctl_core::model::AccountId;
+use billctl_core::service::cloudformation::LIST_STACK_INSTANCE_RESOURCE_DRIFTS;
 use billctl_core::service::cloudformation::{Amount, DriftStatus, OperationId, Preferences, ResourceDrift};
 use billctl_core::service::{Kind, PARALLEL, Services, all_pages};
 
@@ -106,7 +107,7 @@ async fn resources(
         .collect();
     stream::iter(drifted)
         .map(|account| async move {
-            let pages = all_pages(|token| {
+            let pages = all_pages(LIST_STACK_INSTANCE_RESOURCE_DRIFTS, |token| {
                 services
                     .cloudformation
                     .list_resource_drifts(stack_set, account, id, token)

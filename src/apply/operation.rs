@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::plan::outcome::Outcome;
 use billctl_core::error::{Context, Result};
 use billctl_core::event::{Event, Listener};
+use billctl_core::service::cloudformation::LIST_STACK_SET_OPERATION_RESULTS;
 use billctl_core::service::cloudformation::{
     DetailedStatus, OperationId, OperationResult, OperationStatus, PAGE_SIZE, StackSetOperation,
 };
@@ -151,7 +152,7 @@ impl Followed<'_> {
     /// Its results, or those of one status.
     async fn results(&self, status: Option<DetailedStatus>) -> Result<Vec<OperationResult>> {
         let read = async |status| {
-            let pages = all_pages(|token| {
+            let pages = all_pages(LIST_STACK_SET_OPERATION_RESULTS, |token| {
                 self.services
                     .cloudformation
                     .list_operation_results(self.stack_set, self.id, status, token)

@@ -20,9 +20,9 @@ use crate::resource::{EVENT_REFUSED, ExecutionName, Scope, UNKNOWN_ACCOUNT, day_
 use crate::spend::Charges;
 use billctl_core::error::{Context, Error, Result};
 use billctl_core::model::{AccountId, Organization, Usd};
-use billctl_core::service::sfn::{Execution, ExecutionStatus};
+use billctl_core::service::sfn::{Execution, ExecutionStatus, LIST_EXECUTIONS};
 use billctl_core::service::sqs::Received;
-use billctl_core::service::{self, Kind, OrAbsent, PARALLEL, Services};
+use billctl_core::service::{self, Kind, OrAbsent, PARALLEL, Services, Tokens};
 
 /// How far back failed executions are looked for: as long as the queue keeps a message.
 const LOOK_BACK: Duration = Duration::from_secs(14 * 86_400);
@@ -293,13 +293,14 @@ async fn list(
     let machine = known.scope.notifier_arn();
     let since = known.now - LOOK_BACK;
     let mut found = Vec::new();
+    let mut tokens = Tokens::new(LIST_EXECUTIONS);
     let mut token = None;
     for _ in 0..MOST_PAGES {
         let page = services.sfn.list_executions(&machine, Some(status), token).await?;
         // Newest first.
         let over = page.items.iter().any(|one| one.started < since);
         found.extend(page.items.into_iter().filter(|one| one.started >= since));
-        token = page.next;
+        token = tokens.next(page.next)?;
         if over || token.is_none() {
             return Ok((found, false));
         }

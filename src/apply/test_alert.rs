@@ -12,6 +12,7 @@ use crate::resource::{ExecutionName, MAIL_EXECUTION_PREFIX, Scope, TEST_DETAIL_T
 use billctl_core::error::{Context, Result};
 use billctl_core::model::{AccountId, Usd};
 use billctl_core::service::eventbridge::NewEvent;
+use billctl_core::service::sfn::GET_EXECUTION_HISTORY;
 use billctl_core::service::sfn::{Execution, ExecutionStatus, HistoryEvent};
 use billctl_core::service::{OrAbsent, Services, all_pages};
 
@@ -192,9 +193,11 @@ impl Follow<'_> {
 
     async fn events(&self, execution: &Execution) -> Result<Vec<HistoryEvent>> {
         let sfn = &self.services.sfn;
-        all_pages(|token| sfn.get_execution_history(&execution.arn, token))
-            .await
-            .while_trying("read the execution's history")
+        all_pages(GET_EXECUTION_HISTORY, |token| {
+            sfn.get_execution_history(&execution.arn, token)
+        })
+        .await
+        .while_trying("read the execution's history")
     }
 
     /// The execution when it is over, or as it is when patience is.

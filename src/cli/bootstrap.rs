@@ -14,6 +14,8 @@ use billctl_core::event::Event;
 use billctl_core::service::OrAbsent;
 
 /// Between two looks at whether the identity is verified.
+/// Minutes that can be waited for a verification: SES gives up after 72 hours.
+const LONGEST_WAIT: u64 = 72 * 60;
 const VERIFY_PAUSE: Duration = Duration::from_secs(15);
 
 /// Arguments of `bootstrap`.
@@ -35,6 +37,7 @@ pub struct BootstrapArgs {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "60",
+        value_parser = clap::value_parser!(u64).range(..=LONGEST_WAIT),
         conflicts_with = "plan"
     )]
     pub wait_verified: Option<u64>,
@@ -171,7 +174,7 @@ async fn wait_verified(context: &Context, scope: &Scope<'_>, observed: &mut Obse
         "waiting until SES has verified {} ...",
         setup.identity
     )));
-    let deadline = services.clock.now() + Duration::from_secs(minutes.saturating_mul(60));
+    let deadline = services.clock.now() + Duration::from_secs(minutes * 60);
     while services.clock.now() < deadline {
         services.clock.sleep(VERIFY_PAUSE).await;
         let identity = services

@@ -21,5 +21,5 @@ pub fn run(args: &CompletionsArgs, mut command: Command) -> Result<()> {
     // Into memory first: the generator panics where the output is closed early.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, name, &mut script);
-    Outputs::print(script)
+    Outputs::print(String::from_utf8_lossy(&script))
 }

@@ -123,8 +123,10 @@ impl Context {
     pub async fn with_config(global: &GlobalArgs, config: Config) -> Result<Self> {
         let services = services(global, config.call_as).await?;
         let watched = Arc::new(Watched::new(Arc::new(Progress::new(global.quiet))));
+        let listener = Arc::clone(&watched) as Arc<dyn Listener>;
+        services.gate.report_to(listener.clone());
         Ok(Self {
-            listener: Arc::clone(&watched) as Arc<dyn Listener>,
+            listener,
             watched,
             global: global.clone(),
             config,
@@ -170,8 +172,7 @@ impl Context {
     /// # Errors
     /// The terminal can't be read.
     pub async fn ask(question: &str) -> Result<String> {
-        anstream::eprint!("{question}");
-        std::io::stderr().flush()?;
+        render::aside(question);
         // On a thread of its own: Ctrl-C must get through while the answer is waited for.
         let reading = tokio::task::spawn_blocking(|| {
             let mut answer = String::new();
@@ -211,7 +212,7 @@ pub fn report_calls(global: &GlobalArgs, services: &Services, started: Instant) 
     if global.verbose > 0 {
         let gate = &services.gate;
         let calls = render::calls(&gate.counts(), &gate.lanes(), started.elapsed());
-        anstream::eprintln!("{calls}");
+        aside!("{calls}");
     }
 }
 
@@ -227,6 +228,7 @@ pub async fn services(global: &GlobalArgs, call_as: CallAs) -> Result<Services> 
     let options = billctl_aws::Options {
         profile: global.profile.clone(),
         call_as,
+        ..billctl_aws::Options::default()
     };
     billctl_aws::connect(&options).await
 }

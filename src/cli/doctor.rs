@@ -37,7 +37,7 @@ pub async fn run(args: &DoctorArgs, global: &GlobalArgs, started: Instant) -> Re
     let mut checks = doctor::examine(&context.config, &readings);
     if let Some(fault) = &fault {
         // All of its problems, underlined; the check below only says that there are some.
-        anstream::eprintln!("{}", render::error(fault));
+        aside!("{}", render::error(fault));
         doctor::without_config(&mut checks, fault.to_string(), fault.hint.clone());
     }
     let next = doctor::next(&readings, &checks);

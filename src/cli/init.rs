@@ -1,5 +1,6 @@
 use std::fs::OpenOptions;
 use std::io::{ErrorKind as IoError, IsTerminal, Write};
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
@@ -8,6 +9,7 @@ use super::{GlobalArgs, report_calls, services};
 use crate::config::starter::{Answers, choices, starter, suggested};
 use crate::config::{AlarmConfig, Config, is_address};
 use crate::observe::{self, precheck};
+use crate::render::{self, Progress};
 use billctl_core::error::{Context as _, Error, Result};
 use billctl_core::model::{Organization, Usd};
 use billctl_core::service::cloudformation::CallAs;
@@ -40,6 +42,7 @@ pub async fn run(args: &InitArgs, global: &GlobalArgs, started: Instant) -> Resu
         return Err(already(&name));
     }
     let services = services(global, CallAs::Own).await?;
+    services.gate.report_to(Arc::new(Progress::new(global.quiet)));
     let read = precheck::checked(precheck::call_as(&services), observe::tree(&services)).await;
     report_calls(global, &services, started);
     let ((call_as, info), tree) = read?;
@@ -58,7 +61,7 @@ pub async fn run(args: &InitArgs, global: &GlobalArgs, started: Instant) -> Resu
     file.write_all(text.as_bytes()).while_trying(format!("write {name}"))?;
     say!("wrote {name} for organisation {}", organization.id)?;
     if !global.quiet {
-        anstream::eprintln!("next: look it over, then `billctl doctor`, then `billctl bootstrap --plan`");
+        aside!("next: look it over, then `billctl doctor`, then `billctl bootstrap --plan`");
     }
     Ok(())
 }
@@ -118,7 +121,7 @@ fn answers(args: &InitArgs, organization: &Organization, call_as: CallAs) -> Res
     } else if person {
         for choice in choices(organization) {
             let indent = "  ".repeat(choice.depth + 1);
-            eprintln!("{indent}{} ({})", choice.selector.escape_debug(), choice.accounts);
+            aside!("{indent}{} ({})", choice.selector.escape_debug(), choice.accounts);
         }
         let suggestion = suggested(organization).join(", ");
         let text = ask_until("Which OUs get the alarm (separated by commas)?", &suggestion, |text| {
@@ -171,9 +174,9 @@ fn usd_fault(text: &str) -> Option<Error> {
 fn ask_until(question: &str, default: &str, fault: impl Fn(&str) -> Option<Error>) -> Result<String> {
     loop {
         if default.is_empty() {
-            eprint!("{question} ");
+            render::aside(&format!("{question} "));
         } else {
-            eprint!("{question} [{default}] ");
+            render::aside(&format!("{question} [{default}] "));
         }
         let mut line = String::new();
         if std::io::stdin().read_line(&mut line)? == 0 {
@@ -185,7 +188,7 @@ fn ask_until(question: &str, default: &str, fault: impl Fn(&str) -> Option<Error
         };
         match fault(answer) {
             None => return Ok(answer.to_owned()),
-            Some(error) => eprintln!("{error}"),
+            Some(error) => aside!("{error}"),
         }
     }
 }

@@ -27,7 +27,7 @@ pub fn run(args: &ManArgs, command: Command) -> Result<()> {
         None => {
             let mut page = Vec::new();
             clap_mangen::Man::new(command).render(&mut page)?;
-            Outputs::print(page)
+            Outputs::print(String::from_utf8_lossy(&page))
         }
     }
 }

@@ -13,6 +13,7 @@ mod destroy;
 mod doctor;
 mod init;
 mod man;
+mod panic;
 mod policy;
 #[cfg(feature = "sandbox")]
 mod preview;
@@ -32,6 +33,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use crate::render::Format;
 pub use context::{Color, Context, GlobalArgs, report_calls, services};
+pub use panic::end_faults_as_errors;
 
 use crate::render;
 use billctl_core::error::Result;
@@ -88,7 +90,11 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn main(version: &'static str) -> ExitCode {
-    let cli = parse(version);
+    end_faults_as_errors();
+    let cli = match parse(version) {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
     match cli.global.color {
         Color::Auto => {}
         Color::Always => anstream::ColorChoice::Always.write_global(),
@@ -99,7 +105,7 @@ pub fn main(version: &'static str) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            anstream::eprintln!("{}", render::error(&error.into()));
+            aside!("{}", render::error(&error.into()));
             return ExitCode::FAILURE;
         }
     };
@@ -113,17 +119,28 @@ pub fn main(version: &'static str) -> ExitCode {
             if cli.global.format == Format::Json && !Outputs::has_printed() {
                 let _ = say!("{}", render::error_json(&error));
             }
-            anstream::eprintln!("{}", render::error(&error));
+            aside!("{}", render::error(&error));
             ExitCode::from(error.kind.exit_code())
         }
     }
 }
 
-/// The command line, or the end of the process with what is wrong with it.
-fn parse(version: &'static str) -> Cli {
-    let mut matches = Cli::command().version(version).get_matches();
-    // What clap took for a command line of `Cli` is one.
-    Cli::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit())
+/// The command line.
+fn parse(version: &'static str) -> Result<Cli, clap::Error> {
+    let mut matches = Cli::command().version(version).try_get_matches()?;
+    Cli::from_arg_matches_mut(&mut matches)
+}
+
+/// What is wrong with the command line, or the help that it asks for.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let text = error.render().ansi().to_string();
+    if error.use_stderr() {
+        render::aside(&text);
+    } else if let Err(error) = output::Outputs::print(&text) {
+        aside!("{}", render::error(&error));
+        return ExitCode::FAILURE;
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1))
 }
 
 async fn run(cli: &Cli) -> Result<()> {
@@ -186,7 +203,7 @@ async fn run(cli: &Cli) -> Result<()> {
 fn trace(verbose: u8) {
     if verbose >= 2 {
         tracing_subscriber::fmt()
-            .with_writer(std::io::stderr)
+            .with_writer(|| render::Aside)
             .with_max_level(tracing::Level::DEBUG)
             .init();
     }

@@ -4,11 +4,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use billctl_core::error::{Context as _, Error, Result};
+use billctl_core::text;
 
 /// Prints a line of a command's answer, as `println!` does, but where that fails it is an error and no panic.
 macro_rules! say {
     ($($text:tt)*) => {
         $crate::cli::output::Outputs::print(format!("{}\n", format_args!($($text)*)))
+    };
+}
+
+/// Prints a line to stderr, as `eprintln!` does, but where that fails nothing happens: what stands there is no answer.
+macro_rules! aside {
+    ($($text:tt)*) => {
+        $crate::render::aside(&format!("{}\n", format_args!($($text)*)))
     };
 }
 
@@ -60,14 +68,16 @@ impl Outputs {
         PRINTED.load(Ordering::Relaxed)
     }
 
-    /// Writes to standard output. Who reads it may stop reading, as `head` does.
+    /// Writes to standard output. Who reads it may stop reading, as `head` does. Of control sequences only colours get
+    /// through, whatever an answer holds.
     ///
     /// # Errors
     /// What the system says, such as that the disk is full.
-    pub fn print(text: impl AsRef<[u8]>) -> Result<()> {
+    pub fn print(text: impl AsRef<str>) -> Result<()> {
         PRINTED.store(true, Ordering::Relaxed);
         let mut stdout = anstream::stdout().lock();
-        let written = stdout.write_all(text.as_ref()).and_then(|()| stdout.flush());
+        let text = text::terminal(text.as_ref());
+        let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
         match written {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).while_trying("write to standard output"),
             _ => Ok(()),

@@ -6,9 +6,12 @@ mod show;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
 
-use self::arguments::{Who, duration, hours, missing, payer_late, share, time_of_day};
+use jiff::SignedDuration;
+
+use self::arguments::{Who, advance as how_far, hours, latency, missing, payer_late, share, time_of_day};
 use super::GlobalArgs;
 use super::context::SANDBOX_FILE;
 use billctl_core::error::{Error, Result};
@@ -16,8 +19,8 @@ use billctl_core::model::Usd;
 use billctl_core::service::cloudformation::CallAs;
 use billctl_sandbox::metrics::Hours;
 use billctl_sandbox::publications::Publications;
-use billctl_sandbox::seed::{Origin, Shape};
-use billctl_sandbox::{Sandbox, metrics};
+use billctl_sandbox::seed::{MAX_ACCOUNTS, MAX_OUS, Origin, Shape};
+use billctl_sandbox::{Sandbox, World, metrics};
 
 /// Arguments of `sandbox`.
 #[derive(Debug, Args)]
@@ -35,7 +38,7 @@ enum SandboxCommand {
     /// Let time pass: metrics are published, alarms fire, mails are sent.
     Advance {
         /// How long, such as 6h or 2d.
-        #[arg(value_name = "TIME", value_parser = duration)]
+        #[arg(value_name = "TIME", value_parser = how_far)]
         by: Duration,
     },
     /// Change what an account spends.
@@ -80,10 +83,10 @@ enum SandboxCommand {
 #[derive(Debug, Args)]
 struct NewArgs {
     /// Accounts, without the management account.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = up_to(MAX_ACCOUNTS))]
     accounts: Option<usize>,
     /// OUs, without the root.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = up_to(MAX_OUS))]
     ous: Option<usize>,
     /// Levels of OUs, 1 to 5.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
@@ -92,7 +95,7 @@ struct NewArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// How long every API call takes, such as 50ms.
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0ms")]
+    #[arg(long, value_name = "TIME", value_parser = latency, default_value = "0ms")]
     latency: Duration,
     /// The share of API calls that are throttled, such as 30%.
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0%")]
@@ -134,6 +137,11 @@ struct Amount {
     /// So many dollars at once, now; less than nothing is a credit.
     #[arg(long, value_name = "USD", allow_hyphen_values = true)]
     once: Option<Usd>,
+}
+
+/// A count of at most so many.
+fn up_to(most: usize) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(0..=most as u64)
 }
 
 /// Makes, shows and changes the sandbox that `--sandbox` works on.
@@ -211,6 +219,14 @@ fn reset(sandbox: &Sandbox) -> Result<String> {
 fn advance(sandbox: &Sandbox, by: Duration) -> Result<String> {
     let before = sandbox.peek(show::Standing::of);
     sandbox.change(|world| {
+        let to = SignedDuration::try_from(by)
+            .ok()
+            .and_then(|by| world.now.checked_add(by).ok());
+        if !to.is_some_and(World::is_time) {
+            return Err(
+                Error::usage("the sandbox's time ends with the year 2099").hint("`billctl sandbox reset` begins again")
+            );
+        }
         world.advance(by);
         Ok(())
     })?;

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use clap::Args;
 
 use super::output::Outputs;
@@ -26,6 +28,7 @@ pub async fn run(args: &TemplateArgs, global: &GlobalArgs) -> Result<()> {
         Some(account) => account,
         None => {
             let services = services(global, config.call_as).await?;
+            services.gate.report_to(Arc::new(render::Progress::new(global.quiet)));
             let organization = services.organizations.describe_organization().await;
             organization
                 .while_trying("find out which account the alarms are forwarded to")

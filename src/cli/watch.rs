@@ -122,6 +122,11 @@ impl Listener for Watched {
 
 #[cfg(all(test, unix))]
 mod tests {
+    #![expect(
+        clippy::expect_used,
+        reason = "a test: Clippy doesn't see it behind the system's condition"
+    )]
+
     use std::process::Command;
 
     use super::*;

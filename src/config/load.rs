@@ -1,6 +1,7 @@
 //! A file's bytes -> [`Config`], or everything that is wrong with it in one report.
 
-use std::io::ErrorKind as IoError;
+use std::fs::File;
+use std::io::{ErrorKind as IoError, Read as _};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -9,12 +10,16 @@ use toml::de::DeTable;
 use super::problem::{Problem, Source};
 use super::raw::RawConfig;
 use super::resolve::resolve;
+use super::structure::printable;
 use super::types::Config;
 use super::{schema, structure};
 use billctl_core::error::{Error, Result};
 
 const HOW_TO_MAKE_ONE: &str =
     "`billctl init` writes one from your organisation; --config (or BILLCTL_CONFIG) names another file";
+
+/// Bytes that a config has at most: 50,000 accounts, a threshold each, take a quarter.
+const LARGEST: usize = 16 << 20;
 
 impl Config {
     /// Reads the config in this file.
@@ -24,7 +29,7 @@ impl Config {
     /// the one report.
     pub fn load(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+        let bytes = read(path).map_err(|error| match error.kind() {
             IoError::NotFound => Error::usage(format!("there is no config file {name}")).hint(HOW_TO_MAKE_ONE),
             IoError::IsADirectory => Error::usage(format!("{name} is a directory, not a config file")).hint(format!(
                 "name the file in it: --config {}",
@@ -34,6 +39,13 @@ impl Config {
                 .hint("give yourself read permission on it"),
             _ => Error::usage(format!("config file {name} can't be read: {error}")),
         })?;
+        if bytes.len() > LARGEST {
+            let name = printable(&name);
+            return Err(
+                Error::usage(format!("config file {name} is larger than {} MB", LARGEST >> 20))
+                    .hint("a config for the largest organisation is far below: is it the right file?"),
+            );
+        }
         Self::parse_bytes(&name, &bytes)
     }
 
@@ -91,6 +103,13 @@ impl Config {
             Err(source.error(problems))
         }
     }
+}
+
+/// The file, or the beginning of one that is too large or never ends.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// What TOML itself refuses.

@@ -1,6 +1,7 @@
 //! config.toml -> [`Config`]: typed, unknown keys refused, all problems reported at once with their places.
 
 mod address;
+mod excerpt;
 mod key;
 mod load;
 mod measure;

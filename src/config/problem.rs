@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::excerpt::Excerpt;
+use billctl_core::text;
 use miette::{Diagnostic, LabeledSpan, NamedSource, Report, SourceCode};
 
 use billctl_core::error::{Cause, Error, ErrorKind};
@@ -30,6 +32,12 @@ pub enum Place {
     /// An element of the `ous` of a `[[wave]]`: the wave, then the OU.
     WaveOu(usize, usize),
 }
+
+/// Problems of which each is shown; nobody reads more, and each has its own lines.
+const MOST_SHOWN: usize = 50;
+
+/// Characters of a message, a label or a hint: a value from the file can be as long as the file.
+const LONGEST: usize = 1_000;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,11 +136,21 @@ impl Source {
     /// All problems as one error, in the order of their places.
     pub fn error(&self, mut problems: Vec<Problem>) -> Error {
         problems.sort_by_key(|problem| problem.at.as_ref().map_or(usize::MAX, |(span, _)| span.start));
+        let count = problems.len();
+        let name = text::visible(&self.name);
+        problems.truncate(MOST_SHOWN);
+        let mut shown: Vec<Shown> = problems
+            .into_iter()
+            .map(|problem| Shown::new(problem, &name, &self.text))
+            .collect();
+        if count > MOST_SHOWN {
+            let more = Problem::nowhere(format!("and {} more", count - MOST_SHOWN));
+            shown.push(Shown::new(more, &name, ""));
+        }
         let report = Problems {
-            count: problems.len(),
-            name: self.name.clone(),
-            file: NamedSource::new(&self.name, self.text.to_string()),
-            problems: problems.into_iter().map(Shown).collect(),
+            count,
+            name,
+            problems: shown,
         };
         Error {
             kind: ErrorKind::Usage,
@@ -149,7 +167,6 @@ impl Source {
 struct Problems {
     count: usize,
     name: String,
-    file: NamedSource<String>,
     problems: Vec<Shown>,
 }
 
@@ -162,23 +179,57 @@ fn counted(count: usize) -> String {
 }
 
 impl Diagnostic for Problems {
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(&self.file)
-    }
-
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
         Some(Box::new(self.problems.iter().map(|problem| problem as &dyn Diagnostic)))
     }
 }
 
-/// A problem as miette shows it.
+/// A problem as miette shows it, with what is around its places.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", .0.message)]
-struct Shown(Problem);
+#[error("{}", .problem.message)]
+struct Shown {
+    problem: Problem,
+    around: NamedSource<String>,
+}
+
+impl Shown {
+    fn new(mut problem: Problem, name: &str, text: &str) -> Self {
+        let at = problem
+            .at
+            .take()
+            .map(|(span, label)| (span, text::at_most(&label, LONGEST)));
+        let and = problem
+            .and
+            .take()
+            .map(|(span, label)| (span, text::at_most(&label, LONGEST)));
+        let places: Vec<Range<usize>> = [&at, &and]
+            .into_iter()
+            .flatten()
+            .map(|(span, _)| span.clone())
+            .collect();
+        let excerpt = Excerpt::of(text, &places);
+        let mut spans = excerpt.spans.into_iter();
+        let mut moved =
+            |place: Option<(Range<usize>, String)>| place.and_then(|(_, label)| Some((spans.next()?, label)));
+        Self {
+            problem: Problem {
+                message: text::at_most(&problem.message, LONGEST),
+                at: moved(at),
+                and: moved(and),
+                hint: problem.hint.map(|hint| text::at_most(&hint, LONGEST)),
+            },
+            around: NamedSource::new(name, excerpt.text),
+        }
+    }
+}
 
 impl Diagnostic for Shown {
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.problem.at.as_ref().map(|_| &self.around as &dyn SourceCode)
+    }
+
     fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
-        self.0
+        self.problem
             .hint
             .as_ref()
             .map(|hint| Box::new(hint) as Box<dyn std::fmt::Display>)
@@ -189,7 +240,9 @@ impl Diagnostic for Shown {
             let text = (!text.is_empty()).then(|| text.clone());
             LabeledSpan::new(text, span.start, span.len())
         };
-        let first = self.0.at.as_ref().map(label)?;
-        Some(Box::new(std::iter::once(first).chain(self.0.and.as_ref().map(label))))
+        let first = self.problem.at.as_ref().map(label)?;
+        Some(Box::new(
+            std::iter::once(first).chain(self.problem.and.as_ref().map(label)),
+        ))
     }
 }

@@ -8,6 +8,7 @@ use super::types::{Config, MailConfig};
 use billctl_core::error::Result;
 use billctl_core::model::{AccountId, AccountState, Organization, OrganizationalUnit, OuId, Usd};
 use billctl_core::service::cloudformation::CallAs;
+use billctl_core::text::toml as quoted;
 
 /// What only a person can say.
 #[derive(Debug, Clone, PartialEq)]
@@ -185,21 +186,4 @@ pub fn starter(name: &str, organization: &Organization, answers: &Answers) -> Re
     );
     Config::parse(name, &text)?;
     Ok(text)
-}
-
-/// As TOML writes it.
-fn quoted(text: &str) -> String {
-    // A basic string on one line; TOML's own writer would choose other quotes for some texts.
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            control if control.is_control() => {
-                let _ = write!(quoted, "\\u{:04X}", u32::from(control));
-            }
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('"');
-    quoted
 }

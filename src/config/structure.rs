@@ -8,6 +8,8 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeArray, DeString, DeTable, DeValue};
 
+pub use billctl_core::text::visible as printable;
+
 use super::problem::Problem;
 use super::schema::properties;
 use billctl_core::similar::nearest;
@@ -345,16 +347,4 @@ fn missing_hint(room: &Room, key: &str) -> String {
         (_, "ous") => "add `ous = [\"Production\"]`".to_owned(),
         _ => format!("add `{key}`"),
     }
-}
-
-/// Text from the file, with control characters made visible.
-pub fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|character| {
-            let control = character.is_control();
-            let escaped = control.then(|| character.escape_default());
-            let plain = (!control).then_some(character);
-            escaped.into_iter().flatten().chain(plain)
-        })
-        .collect()
 }

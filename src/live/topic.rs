@@ -1,6 +1,7 @@
 use super::{Event, FieldChange, Live, OrAbsent, Result, Services, Writer, service};
 use crate::resource::{Topic, tags};
 use billctl_core::service::all_pages;
+use billctl_core::service::sns::LIST_SUBSCRIPTIONS_BY_TOPIC;
 
 impl Live for Topic {
     async fn read(&self, services: &Services) -> service::Result<Option<Self>> {
@@ -10,7 +11,7 @@ impl Live for Topic {
         }
         let (tags, subscriptions) = futures::join!(
             sns.list_topic_tags(arn),
-            all_pages(|token| sns.list_subscriptions(arn, token)),
+            all_pages(LIST_SUBSCRIPTIONS_BY_TOPIC, |token| sns.list_subscriptions(arn, token)),
         );
         Ok(Some(Self {
             name: self.name.clone(),

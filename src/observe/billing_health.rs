@@ -19,8 +19,8 @@ use crate::resource::{Alarm, EVENT_REFUSED, ExecutionName, Scope, Thing, UNKNOWN
 use billctl_core::error::{Context, Result};
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudwatch::AlarmState;
-use billctl_core::service::sfn::{Execution, ExecutionStatus};
-use billctl_core::service::{self, OrAbsent, Services};
+use billctl_core::service::sfn::{Execution, ExecutionStatus, LIST_EXECUTIONS};
+use billctl_core::service::{self, OrAbsent, Services, Tokens};
 
 /// How far back executions are counted.
 const LOOK_BACK: Duration = Duration::from_secs(7 * 86_400);
@@ -92,6 +92,7 @@ async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<E
     let mut found = Executions::default();
     let mut failed: Vec<Execution> = Vec::new();
     let mut told: Option<Timestamp> = None;
+    let mut tokens = Tokens::new(LIST_EXECUTIONS);
     let mut token = None;
     for page_number in 1..=MOST_PAGES {
         let page = services.sfn.list_executions(&machine, None, token).await;
@@ -120,7 +121,7 @@ async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<E
             }
             match (name, execution.status) {
                 (_, ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted) => {
-                    failed.push(execution)
+                    failed.push(execution);
                 }
                 (ExecutionName::Mail, ExecutionStatus::Succeeded) => found.sent += 1,
                 (ExecutionName::Day { account, day, .. }, _) => {
@@ -129,7 +130,7 @@ async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<E
                 (_, ExecutionStatus::Running | ExecutionStatus::Succeeded) => {}
             }
         }
-        token = page.next;
+        token = tokens.next(page.next)?;
         if reached_the_end || token.is_none() {
             break;
         }

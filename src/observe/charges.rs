@@ -16,6 +16,7 @@ use billctl_core::error::{Context, Result};
 use billctl_core::model::{AccountId, DAY, Usd};
 use billctl_core::service::charges::{self, ACCOUNT, COARSE, FINE, SERVICE, STATISTIC};
 use billctl_core::service::cloudwatch::{DataRequest, MAX_DATAPOINTS, MAX_QUERIES, Metric, MetricQuery, QuerySource};
+use billctl_core::service::cloudwatch::{GET_METRIC_DATA, LIST_METRICS};
 use billctl_core::service::{self, PARALLEL, Services, pages};
 
 mod missing;
@@ -170,7 +171,9 @@ async fn read<T: Send>(
 ) -> service::Result<Vec<T>> {
     let request = request(window, batch);
     let mut publications: Vec<Vec<Publication>> = vec![Vec::new(); batch.len()];
-    let pages = pages(|token| services.cloudwatch.get_metric_data(&request, token));
+    let pages = pages(GET_METRIC_DATA, |token| {
+        services.cloudwatch.get_metric_data(&request, token)
+    });
     let mut pages = pin!(pages);
     while let Some(page) = pages.try_next().await? {
         for series in page {
@@ -273,7 +276,7 @@ fn listed(
     dimensions: &[&str],
 ) -> impl Stream<Item = service::Result<Vec<Metric>>> {
     let filter = charges::filter(account, dimensions);
-    pages(move |token| {
+    pages(LIST_METRICS, move |token| {
         let filter = filter.clone();
         let cloudwatch = &services.cloudwatch;
         async move {

@@ -14,6 +14,7 @@ use crate::plan::probe;
 use crate::resource::permissions::{resource_types, simulations};
 use crate::resource::{self, Facts, Resource, Scope};
 use billctl_core::model::{AccountId, Arn, Organization};
+use billctl_core::service::organizations::LIST_DELEGATED_ADMINISTRATORS;
 use billctl_core::service::organizations::OrganizationInfo;
 use billctl_core::service::sts::CallerIdentity;
 use billctl_core::service::{Kind, OrAbsent, PARALLEL, Result, Services, all_pages};
@@ -46,7 +47,8 @@ pub async fn readings(services: &Services, config: &Config, deep: bool) -> Readi
         caller.clone(),
         organization.clone(),
         observe::organization(services),
-        all_pages(|token| organizations.list_stacksets_administrators(token)),
+        all_pages(LIST_DELEGATED_ADMINISTRATORS, |token| organizations
+            .list_stacksets_administrators(token)),
         services.cloudformation.describe_organizations_access(),
         services.billing.billing_alerts_enabled(),
         observe::charges::accounts(services),

@@ -4,6 +4,7 @@ use crate::config::{Config, Operations};
 use crate::plan::operations::{Hearing, Topic};
 use crate::resource::operations_topic_arn;
 use billctl_core::model::{AccountId, Arn};
+use billctl_core::service::sns::LIST_SUBSCRIPTIONS_BY_TOPIC;
 use billctl_core::service::{OrAbsent, Result, Services, all_pages};
 
 /// Who hears. Nothing is asked where the config names nobody, or another account's topic.
@@ -27,7 +28,7 @@ async fn topic(services: &Services, arn: &Arn, whole: bool) -> Result<Option<Top
         return Ok(None);
     };
     let subscriptions = if whole {
-        all_pages(|token| sns.list_subscriptions(arn, token))
+        all_pages(LIST_SUBSCRIPTIONS_BY_TOPIC, |token| sns.list_subscriptions(arn, token))
             .await
             .or_absent()?
             .unwrap_or_default()

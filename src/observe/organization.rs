@@ -1,9 +1,14 @@
+use std::collections::BTreeMap;
+
 use futures::stream::{BoxStream, SelectAll, StreamExt, TryStreamExt};
 use futures::try_join;
 
 use billctl_core::error::{Context, Error, Result};
 use billctl_core::model::{Account, AccountId, Organization, OrganizationalUnit, OuId};
 use billctl_core::service::organizations::OrganizationInfo;
+use billctl_core::service::organizations::{
+    LIST_ACCOUNTS_FOR_PARENT, LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, LIST_ROOTS,
+};
 use billctl_core::service::{self, Services, all_pages, pages};
 
 /// A page of what is directly below an OU.
@@ -11,6 +16,9 @@ enum Found {
     Ous(Vec<OrganizationalUnit>),
     Accounts(OuId, Vec<Account>),
 }
+
+/// More than Organizations allows below the root (five).
+const MOST_LEVELS: usize = 10;
 
 type Below<'a> = BoxStream<'a, service::Result<Found>>;
 
@@ -65,12 +73,12 @@ pub async fn organization(services: &Services) -> Result<Organization> {
 /// No permission, or AWS's answer to any of the listings.
 pub async fn tree(services: &Services) -> Result<Tree> {
     let organizations = &services.organizations;
-    let roots = all_pages(|token| organizations.list_roots(token))
+    let roots = all_pages(LIST_ROOTS, |token| organizations.list_roots(token))
         .await
         .while_trying("read the organisation")?;
 
     let ous_below = |parent: OuId| -> Below<'_> {
-        pages(move |token| {
+        pages(LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, move |token| {
             let parent = parent.clone();
             async move { organizations.list_ous_for_parent(&parent, token).await }
         })
@@ -79,7 +87,7 @@ pub async fn tree(services: &Services) -> Result<Tree> {
     };
     let accounts_below = |parent: OuId| -> Below<'_> {
         let below = parent.clone();
-        pages(move |token| {
+        pages(LIST_ACCOUNTS_FOR_PARENT, move |token| {
             let parent = below.clone();
             async move { organizations.list_accounts_for_parent(&parent, token).await }
         })
@@ -87,6 +95,8 @@ pub async fn tree(services: &Services) -> Result<Tree> {
         .boxed()
     };
     let mut open: SelectAll<Below<'_>> = SelectAll::new();
+    // Only what isn't AWS lists an OU below itself, or OUs without end.
+    let mut levels: BTreeMap<OuId, usize> = BTreeMap::new();
     let mut ous = Vec::new();
     let mut accounts = Vec::new();
     let mut found = Found::Ous(roots);
@@ -94,6 +104,15 @@ pub async fn tree(services: &Services) -> Result<Tree> {
         match found {
             Found::Ous(units) => {
                 for ou in units {
+                    let above = ou.parent.as_ref().and_then(|parent| levels.get(parent));
+                    let level = above.map_or(0, |above| above + 1);
+                    if level > MOST_LEVELS || levels.insert(ou.id.clone(), level).is_some() {
+                        return Err(Error::failed(format!(
+                            "{} is listed twice, or deeper than OUs can be: the organisation is no tree",
+                            ou.id
+                        ))
+                        .hint("check AWS_ENDPOINT_URL: AWS doesn't answer so"));
+                    }
                     open.push(ous_below(ou.id.clone()));
                     open.push(accounts_below(ou.id.clone()));
                     ous.push(ou);

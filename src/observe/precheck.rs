@@ -8,6 +8,7 @@ use crate::config::Config;
 use billctl_core::error::{Context, Error, Result};
 use billctl_core::model::{AccountId, OrgId, PARTITION};
 use billctl_core::service::cloudformation::CallAs;
+use billctl_core::service::organizations::LIST_DELEGATED_ADMINISTRATORS;
 use billctl_core::service::organizations::OrganizationInfo;
 use billctl_core::service::{Kind, Services, all_pages};
 
@@ -128,7 +129,11 @@ async fn delegated(services: &Services, account: AccountId) -> Result<()> {
         "in the management account run: aws organizations register-delegated-administrator \
          --service-principal member.org.stacksets.cloudformation.amazonaws.com --account-id {account}"
     );
-    match all_pages(|token| organizations.list_stacksets_administrators(token)).await {
+    match all_pages(LIST_DELEGATED_ADMINISTRATORS, |token| {
+        organizations.list_stacksets_administrators(token)
+    })
+    .await
+    {
         Ok(administrators) if administrators.contains(&account) => Ok(()),
         Ok(_) => Err(Error::usage(format!(
             "account {account} is not a delegated administrator for StackSets"

@@ -11,6 +11,7 @@ use crate::resource::stack_set::threshold;
 use billctl_core::error::{Context, Result};
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::StackSetOperation;
+use billctl_core::service::cloudformation::{LIST_STACK_INSTANCES, LIST_STACK_SET_OPERATIONS};
 use billctl_core::service::{self, OrAbsent, Services, all_pages};
 
 /// What is there, with every override known that the listing can tell (see [`Observed::from_listing`]).
@@ -41,7 +42,9 @@ pub async fn observe_settled(services: &Services, name: &str) -> Result<Observed
 /// AWS's answer; an absent StackSet is not an error.
 pub async fn list(services: &Services, name: &str) -> service::Result<Observed> {
     let cloudformation = &services.cloudformation;
-    let instances = all_pages(|token| cloudformation.list_stack_instances(name, None, token));
+    let instances = all_pages(LIST_STACK_INSTANCES, |token| {
+        cloudformation.list_stack_instances(name, None, token)
+    });
     // Both at once: an absent StackSet is found out by either.
     let (stack_set, instances) = try_join!(
         async { cloudformation.describe_stack_set(name).await.or_absent() },
@@ -110,10 +113,12 @@ pub async fn running(services: &Services, name: &str) -> service::Result<Running
     let cloudformation = &services.cloudformation;
     // Running operations are recent, and AWS's own example lists the newest first; but the order isn't promised,
     // so all pages are read. Operations are kept for 90 days.
-    let listed = all_pages(|token| cloudformation.list_operations(name, token))
-        .await
-        .or_absent()?
-        .unwrap_or_default();
+    let listed = all_pages(LIST_STACK_SET_OPERATIONS, |token| {
+        cloudformation.list_operations(name, token)
+    })
+    .await
+    .or_absent()?
+    .unwrap_or_default();
     let mut running = Running::default();
     for operation in listed {
         running.first = match (running.first, operation.created) {

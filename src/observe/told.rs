@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use crate::plan::above::{READ, Refused, SEND, Told, yesterday};
 use crate::resource::{Scope, day_execution};
 use billctl_core::model::AccountId;
-use billctl_core::service::sfn::{Execution, ExecutionStatus, HistoryEvent};
-use billctl_core::service::{self, OrAbsent, Services};
+use billctl_core::service::sfn::{Execution, ExecutionStatus, GET_EXECUTION_HISTORY, HistoryEvent};
+use billctl_core::service::{self, OrAbsent, Services, Tokens};
 
 /// Tries of a day at most: one an hour, if each fails.
 pub const MOST_ATTEMPTS: u32 = 24;
@@ -186,6 +186,7 @@ enum Sent {
 /// Whether a mail is out, by the execution's history.
 async fn history(services: &Services, execution: &Execution) -> service::Result<Sent> {
     let mut refused = None;
+    let mut tokens = Tokens::new(GET_EXECUTION_HISTORY);
     let mut token = None;
     for _ in 0..MOST_PAGES {
         let page = services
@@ -217,7 +218,7 @@ async fn history(services: &Services, execution: &Execution) -> service::Result<
                 _ => {}
             }
         }
-        token = page.next;
+        token = tokens.next(page.next)?;
         if token.is_none() {
             break;
         }

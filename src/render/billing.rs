@@ -1,12 +1,13 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::style::{self, paint};
-use super::{Format, Table, clean, json, plural};
+use super::style;
+use super::{Format, Table, json, plural};
 use crate::plan::billing::{Action, Plan, Step};
 use crate::plan::operations::Hearing;
 use crate::resource::document::{FieldChange, as_written};
 use crate::resource::mail_setup::MailSetup;
+use billctl_core::text::{self, at_most};
 
 /// Longest value that is shown whole; the rest is in the JSON answer.
 const WIDEST: usize = 110;
@@ -45,29 +46,29 @@ pub fn billing_plan(format: Format, command: &str, plan: &Plan, full: bool) -> S
     let summary = summary(plan);
     if markdown {
         lines.push(format!("### billctl {command}\n\n**{summary}**"));
-        if !plan.is_empty() {
-            lines.push("\n```diff".to_owned());
-        }
     } else {
-        lines.push(paint(style::STRONG, summary));
+        lines.push(style::paint(style::STRONG, summary));
     }
+    let mut steps = Vec::new();
     for step in &plan.steps {
-        lines.push(head(step, markdown));
+        steps.push(head(format, step));
         match (step.action, full) {
-            (Action::Update, false) => lines.extend(step.fields.iter().map(field_text)),
+            (Action::Update, false) => steps.extend(step.fields.iter().map(field_text)),
             (_, false) => {}
-            (_, true) => lines.extend(step.fields.iter().flat_map(full_text)),
+            (_, true) => steps.extend(step.fields.iter().flat_map(full_text)),
         }
     }
     if markdown && !plan.is_empty() {
-        lines.push("```".to_owned());
+        lines.push(format!("\n{}", format.block("diff", &steps.join("\n"))));
+    } else {
+        lines.extend(steps);
     }
     for kept in &plan.kept {
-        let line = format!("= {} stays: {}", kept.id, kept.reason);
+        let line = format.text(&format!("{} stays: {}", kept.id, kept.reason));
         lines.push(if markdown {
-            format!("- {} stays: {}", kept.id, kept.reason)
+            format!("- {line}")
         } else {
-            paint(style::FAINT, line)
+            style::paint(style::FAINT, format!("= {line}"))
         });
     }
     lines.join("\n")
@@ -93,17 +94,17 @@ fn summary(plan: &Plan) -> String {
     parts.join(", ")
 }
 
-fn head(step: &Step, markdown: bool) -> String {
+fn head(format: Format, step: &Step) -> String {
     let (symbol, style) = match step.action {
         Action::Create => ("+", style::GOOD),
         Action::Update => ("~", style::WARN),
         Action::Delete => ("-", style::BAD),
     };
-    let mut line = format!("{symbol} {}", step.id);
+    let mut line = format!("{symbol} {}", text::line(&step.id.to_string()));
     if step.foreign {
         line.push_str(" (billctl didn't make it: this takes it over)");
     }
-    if markdown { line } else { paint(style, line) }
+    format.paint(style, line)
 }
 
 /// A field in full: documents as AWS takes them, indented.
@@ -129,7 +130,7 @@ fn full_text(field: &FieldChange) -> Vec<String> {
         lines = vec![format!("{name} {value}")];
     }
     let each = lines.iter().flat_map(|text| text.lines());
-    each.map(|line| format!("    {}", clean(line))).collect()
+    each.map(|line| format!("    {}", text::line(line))).collect()
 }
 
 fn field_text(field: &FieldChange) -> String {
@@ -149,7 +150,7 @@ fn lines_text(path: &str, before: &str, after: &str) -> String {
         .iter_all_changes()
         .filter(|change| change.tag() != similar::ChangeTag::Equal)
         .map(|change| {
-            let text = cut(change.value().trim_end(), WIDEST);
+            let text = at_most(&text::line(change.value().trim_end()), WIDEST);
             format!("      {}{text}", change.tag())
         })
         .collect();
@@ -164,15 +165,7 @@ fn lines_text(path: &str, before: &str, after: &str) -> String {
 
 /// A value in full, unless it is a document of its own.
 fn whole(value: &Value) -> String {
-    cut(&clean(&as_written(value).to_string()), 4 * WIDEST)
-}
-
-fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(most).collect();
-    format!("{kept} ...")
+    at_most(&text::line(&as_written(value).to_string()), 4 * WIDEST)
 }
 
 /// How far the mail side is, and what is left to do by hand.
@@ -215,7 +208,7 @@ pub fn mail_setup(format: Format, setup: &MailSetup) -> String {
                 core.identity, core.name
             ),
         ));
-        parts.push(block(format, "json", &policy));
+        parts.push(in_block(format, "json", &policy));
     }
     if setup.in_ses_sandbox {
         let quota = setup
@@ -248,7 +241,7 @@ pub fn hearing(format: Format, hearing: &Hearing) -> Option<String> {
     }
     let remedy = hearing.remedy();
     let remedy = remedy.map_or_else(String::new, |remedy| format!(": {remedy}"));
-    Some(warn(format, &clean(&format!("{hearing}{remedy}."))))
+    Some(warn(format, &format!("{hearing}{remedy}.")))
 }
 
 fn good(format: Format, text: &str) -> String {
@@ -260,10 +253,10 @@ fn warn(format: Format, text: &str) -> String {
 }
 
 fn mark(format: Format, style: anstyle::Style, word: &str, text: &str) -> String {
-    if format == Format::Markdown {
-        format!("**{word}** {text}")
-    } else {
-        format!("{} {text}", paint(style, word))
+    let text = format.text(text);
+    match format {
+        Format::Markdown => format!("**{word}** {text}"),
+        _ => format!("{} {text}", style::paint(style, word)),
     }
 }
 
@@ -272,9 +265,9 @@ fn dns_table(format: Format, setup: &MailSetup) -> String {
     for record in &setup.dns {
         table.row([
             record.purpose.to_owned(),
-            record.name.clone(),
+            format.text(&record.name),
             record.kind.to_owned(),
-            record.value.trim_end_matches('.').to_owned(),
+            format.text(record.value.trim_end_matches('.')),
         ]);
     }
     table.render()
@@ -288,13 +281,11 @@ fn zone_snippet(format: Format, setup: &MailSetup) -> String {
         .map(|record| format!("{}. 300 IN {} {}", record.name, record.kind, record.value))
         .collect();
     let head = "As a zone file:";
-    format!("{head}\n{}", block(format, "", &lines.join("\n")))
+    format!("{head}\n{}", in_block(format, "", &lines.join("\n")))
 }
 
-fn block(format: Format, language: &str, text: &str) -> String {
-    if format == Format::Markdown {
-        format!("\n```{language}\n{text}\n```")
-    } else {
-        text.to_owned()
-    }
+/// Set off from the line before, as Markdown asks for.
+fn in_block(format: Format, language: &str, text: &str) -> String {
+    let gap = if format == Format::Markdown { "\n" } else { "" };
+    format!("{gap}{}", format.block(language, text))
 }

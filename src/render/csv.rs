@@ -1,6 +1,7 @@
 use crate::spend::{Key, Report, Row, Verdict};
 use billctl_core::error::{Error, Result};
 use billctl_core::model::Usd;
+use billctl_core::text;
 
 /// The columns, in this order for good; new ones come at the end (docs/spend.md).
 const COLUMNS: [&str; 13] = [
@@ -48,8 +49,8 @@ pub fn spend_csv(report: &Report) -> Result<String> {
                     start.as_str(),
                     report.grid.interval().name(),
                     &key(row),
-                    &harmless(&row.name),
-                    &harmless(row.ou.as_deref().unwrap_or_default()),
+                    &text::csv(&row.name),
+                    &text::csv(row.ou.as_deref().unwrap_or_default()),
                     &usd(amount.map(|amount| amount.usd)),
                     quality,
                     if row.outliers.iter().any(|found| found.slot == slot) {
@@ -75,28 +76,7 @@ fn key(row: &Row) -> String {
     match &row.key {
         Key::Account(id) => id.to_string(),
         Key::Ou(id) => id.to_string(),
-        Key::Service(name) => harmless(name),
+        Key::Service(name) => text::csv(name),
         Key::Total => String::new(),
-    }
-}
-
-/// A spreadsheet takes a field that begins so for a formula, and names are free text: an apostrophe keeps it a text
-/// (OWASP, CSV injection).
-fn harmless(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_no_formula() {
-        assert_eq!(harmless("=HYPERLINK(\"x\")"), "'=HYPERLINK(\"x\")");
-        assert_eq!(harmless("payments-prod"), "payments-prod");
     }
 }

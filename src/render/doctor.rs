@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::style::{self, paint};
-use super::{Format, Table, clean, json, plural};
+use super::{Format, Table, json, plural};
 use crate::plan::doctor::{Check, Verdict};
 
 /// The checks, each with its cure, a verdict over all of them, and what to do next. `quiet` leaves out what is as it has
@@ -37,8 +37,8 @@ pub fn doctor(format: Format, checks: &[Check], next: &str, quiet: bool) -> Stri
                 table.row([
                     check.name.to_owned(),
                     word(check.verdict).to_owned(),
-                    check.finding.clone(),
-                    check.cure.clone().unwrap_or_default(),
+                    format.text(&check.finding),
+                    check.cure.as_deref().map(|cure| format.text(cure)).unwrap_or_default(),
                 ]);
             }
             format!(
@@ -52,10 +52,10 @@ pub fn doctor(format: Format, checks: &[Check], next: &str, quiet: bool) -> Stri
             let mut text = format!("{}\n", paint(style::STRONG, summary(failed, to_do, warnings)));
             for check in checks.iter().filter(shown) {
                 let word = paint(colour(check.verdict), format!("{:<8}", word(check.verdict)));
-                text += &format!("\n{word} {:<width$}  {}", check.name, clean(&check.finding));
+                text += &format!("\n{word} {:<width$}  {}", check.name, format.text(&check.finding));
                 if let Some(cure) = &check.cure {
                     let indent = " ".repeat(width + 11);
-                    text += &format!("\n{indent}{} {}", paint(style::FAINT, "cure:"), clean(cure));
+                    text += &format!("\n{indent}{} {}", paint(style::FAINT, "cure:"), format.text(cure));
                 }
             }
             if !quiet {

@@ -3,6 +3,7 @@ use serde::Serialize;
 use super::json;
 use super::style::{self, paint};
 use billctl_core::error::{Cause, Error};
+use billctl_core::text;
 
 /// An error as the user sees it: what was tried, why it failed, what to do.
 pub fn error(error: &Error) -> String {
@@ -10,10 +11,10 @@ pub fn error(error: &Error) -> String {
     let mut text = match &error.cause {
         // Has its own layout, with the config's lines underlined.
         Cause::Report(report) => format!("{report:?}"),
-        _ => format!("{head} {error}"),
+        _ => format!("{head} {}", text::lines(&error.to_string())),
     };
     if let Some(hint) = &error.hint {
-        text.push_str(&format!("\n{} {hint}", paint(style::STRONG, "hint:")));
+        text.push_str(&format!("\n{} {}", paint(style::STRONG, "hint:"), text::lines(hint)));
     }
     text
 }

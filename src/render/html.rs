@@ -7,11 +7,11 @@ use handlebars::Handlebars;
 use serde::Serialize;
 
 use self::chart::{DayChart, MonthChart, RowChart};
-use super::clean;
 use super::plural;
 use super::spend::{amount, cost_line, forecast, last_24_hours, minute, notes, plain};
 use crate::spend::{By, Interval, Key, Report, Row};
 use billctl_core::error::{Error, Result};
+use billctl_core::text;
 
 const TEMPLATE: &str = include_str!("../../assets/report.html");
 
@@ -22,27 +22,10 @@ const TEMPLATE: &str = include_str!("../../assets/report.html");
 pub fn spend_html(report: &Report) -> Result<String> {
     let mut engine = Handlebars::new();
     engine.set_strict_mode(true);
-    engine.register_escape_fn(escape);
+    engine.register_escape_fn(text::html);
     engine
         .render_template(TEMPLATE, &Page::of(report))
         .map_err(|error| Error::failed(format!("the report's template is faulty: {error}")))
-}
-
-/// Text for HTML, in quoted attributes too. Control characters, which HTML has no use for, become spaces.
-fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            c if c.is_control() => safe.push(' '),
-            c => safe.push(c),
-        }
-    }
-    safe
 }
 
 #[derive(Serialize)]
@@ -238,7 +221,7 @@ fn verdict(report: &Report) -> String {
 /// `: data-lake, prod-web`, for as many as one still reads.
 fn names<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
     const FEW: usize = 3;
-    let names: Vec<String> = rows.map(|row| clean(&row.name)).take(FEW + 1).collect();
+    let names: Vec<String> = rows.map(|row| row.name.clone()).take(FEW + 1).collect();
     match names.len() {
         1..=FEW => format!(": {}", names.join(", ")),
         _ => String::new(),
@@ -317,9 +300,9 @@ impl PageRow {
             } else {
                 ""
             },
-            name: clean(&row.name),
+            name: row.name.clone(),
             under,
-            ou: row.ou.as_deref().map(clean).unwrap_or_default(),
+            ou: row.ou.as_deref().map(str::to_owned).unwrap_or_default(),
             odd: row.stands_out.map_or_else(String::new, |found| {
                 format!(
                     "\u{25b2} {} {}, usually {}",
@@ -345,17 +328,4 @@ fn footer(report: &Report) -> String {
         minute(report.now),
         cost_line(report)
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_no_markup() {
-        assert_eq!(
-            escape("<b onclick='x'>\"&\u{1b}"),
-            "&lt;b onclick=&#39;x&#39;&gt;&quot;&amp; "
-        );
-    }
 }

@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 
 use super::style::{self, paint};
-use super::{Format, Table, clean};
+use super::{Format, Table};
+use billctl_core::text::{self, at_most};
+
 use crate::plan::test_alert::{Hop, HopStatus, Journey};
 
 /// One hop of a test event, as soon as it is known.
@@ -11,7 +13,12 @@ pub fn hop(hop: &Hop) -> String {
         HopStatus::Missing => ("missing", style::WARN),
         HopStatus::Failed => ("FAILED ", style::BAD),
     };
-    format!("{} {}: {}", paint(style, mark), hop.name, printable(&hop.detail))
+    format!(
+        "{} {}: {}",
+        paint(style, mark),
+        hop.name,
+        printable(Format::Table, &hop.detail)
+    )
 }
 
 /// The whole way as a Markdown table.
@@ -23,32 +30,35 @@ pub fn journey(journey: &Journey) -> String {
             HopStatus::Missing => "missing",
             HopStatus::Failed => "**failed**",
         };
-        table.row([hop.name.clone(), mark.to_owned(), printable(&hop.detail)]);
+        table.row([
+            hop.name.clone(),
+            mark.to_owned(),
+            printable(Format::Markdown, &hop.detail),
+        ]);
     }
     let mut text = table.render();
     for note in &journey.notes {
-        text += &format!("\n\n{}", printable(note));
+        text += &format!("\n\n{}", printable(Format::Markdown, note));
     }
     text
 }
 
 /// A cause can hold anything, and be long.
-fn printable(text: &str) -> String {
+fn printable(format: Format, text: &str) -> String {
     const MOST: usize = 400;
-    let plain = clean(text);
-    if plain.chars().count() <= MOST {
-        return plain;
-    }
-    let kept: String = plain.chars().take(MOST).collect();
-    format!("{kept} ...")
+    format.text(&at_most(&text::line(text), MOST))
 }
 
 /// Where a preview went.
 pub fn preview(subject: &str, to: &[String], files: &[PathBuf]) -> String {
     let mut lines = vec![
-        format!("subject: {}", printable(subject)),
-        format!("to:      {}", printable(&to.join(", "))),
+        format!("subject: {}", printable(Format::Table, subject)),
+        format!("to:      {}", printable(Format::Table, &to.join(", "))),
     ];
-    lines.extend(files.iter().map(|file| format!("file:    {}", file.display())));
+    lines.extend(
+        files
+            .iter()
+            .map(|file| format!("file:    {}", text::line(&file.display().to_string()))),
+    );
     lines.join("\n")
 }

@@ -1,5 +1,6 @@
 //! What people and programs see. Answers go to stdout, what happens meanwhile to stderr.
 
+mod aside;
 mod billing;
 mod calls;
 mod csv;
@@ -20,6 +21,7 @@ mod summary;
 mod table;
 mod template;
 
+pub use aside::{Aside, aside};
 pub use billing::{billing_json, billing_plan, hearing, mail_setup};
 pub use calls::calls;
 pub use csv::spend_csv;
@@ -35,8 +37,7 @@ pub use rollout::{RolloutResult, failures, rollout};
 pub use spend::{spend, spend_above, spend_and_told};
 pub use status::{BillingStatus, Shown, Status, status};
 pub use suggestion::suggestion;
-pub use summary::{failure_summary, step_summary};
-use table::clean;
+pub use summary::{failure_summary, failures_summary, step_summary};
 pub use table::{Table, plural};
 pub use template::template;
 
@@ -58,7 +59,8 @@ pub fn json(kind: &str, body: &impl serde::Serialize) -> String {
         body,
     };
     // Only maps with keys that aren't texts can't be written; billctl's answers have none.
-    serde_json::to_string_pretty(&answer).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+    let text = serde_json::to_string_pretty(&answer).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
+    billctl_core::text::json(&text).into_owned()
 }
 
 /// Styles, one meaning each.

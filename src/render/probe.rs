@@ -1,5 +1,5 @@
-use super::style::{self, paint};
-use super::{Format, Table, clean, plural};
+use super::style;
+use super::{Format, Table, plural};
 use crate::plan::probe::{ProbeFinding, ProbedAccount, Probes};
 use billctl_core::service::cloudwatch::AlarmState;
 
@@ -12,7 +12,7 @@ pub(super) fn probes(format: Format, probes: &Probes, all: bool) -> String {
         "looked into {} of {} covered accounts by role {}",
         probes.entered(),
         probes.covered,
-        probes.role
+        format.text(&probes.role)
     )];
     let findings: Vec<String> = FINDINGS
         .into_iter()
@@ -20,7 +20,7 @@ pub(super) fn probes(format: Format, probes: &Probes, all: bool) -> String {
         .map(|finding| format!("{} {}", probes.count(finding), finding.word()))
         .collect();
     if !findings.is_empty() {
-        lines.push(paint(style::WARN, format!("seen there: {}", findings.join(", "))));
+        lines.push(format.paint(style::WARN, format!("seen there: {}", findings.join(", "))));
     }
     let mut table = Table::new(
         format,
@@ -44,7 +44,7 @@ pub(super) fn probes(format: Format, probes: &Probes, all: bool) -> String {
         .filter(|one| one.entered && (whole || !one.findings.is_empty() || !one.unread.is_empty()))
         .collect();
     for one in &listed {
-        table.row(row(one));
+        table.row(row(format, one));
     }
     if !listed.is_empty() {
         if format == Format::Markdown {
@@ -71,8 +71,8 @@ pub(super) fn probes(format: Format, probes: &Probes, all: bool) -> String {
             lines.push(format!(
                 "note: {} ({}): {}",
                 one.account,
-                clean(&one.name),
-                clean(unread)
+                format.text(&one.name),
+                format.text(unread)
             ));
         }
     }
@@ -81,8 +81,8 @@ pub(super) fn probes(format: Format, probes: &Probes, all: bool) -> String {
             "no way into {}, of which nothing can be said: such as {} ({}), {}",
             plural(probes.not_entered(), "account"),
             first.account,
-            clean(&first.name),
-            clean(first.unread.first().map_or("", String::as_str)),
+            format.text(&first.name),
+            format.text(first.unread.first().map_or("", String::as_str)),
         ));
     }
     lines.join("\n")
@@ -98,7 +98,7 @@ const FINDINGS: [ProbeFinding; 7] = [
     ProbeFinding::NoData,
 ];
 
-fn row(one: &ProbedAccount) -> [String; 9] {
+fn row(format: Format, one: &ProbedAccount) -> [String; 9] {
     let state = match one.alarm {
         Some(AlarmState::Ok) => "OK",
         Some(AlarmState::Alarm) => "ALARM",
@@ -113,8 +113,8 @@ fn row(one: &ProbedAccount) -> [String; 9] {
     let findings: Vec<&str> = one.findings.iter().map(|finding| finding.word()).collect();
     [
         one.account.to_string(),
-        clean(&one.name),
-        clean(&one.ou),
+        format.text(&one.name),
+        format.text(&one.ou),
         one.wanted.to_string(),
         one.threshold.map_or_else(|| "-".to_owned(), |usd| usd.to_string()),
         state.to_owned(),

@@ -3,9 +3,11 @@ use std::sync::Mutex;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::aside;
 use super::style::{self, paint};
 use billctl_core::event::{Event, Listener};
 use billctl_core::service::cloudformation::OperationStatus;
+use billctl_core::text;
 
 /// Shows what happens: a bar on a terminal, plain lines elsewhere, nothing but warnings with `--quiet`.
 pub struct Progress {
@@ -25,8 +27,8 @@ impl Progress {
     fn line(&self, text: &str) {
         let bar = self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match bar.as_ref().filter(|bar| !bar.is_hidden()) {
-            Some(bar) => bar.suspend(|| anstream::eprintln!("{text}")),
-            None => anstream::eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| aside(&format!("{text}\n"))),
+            None => aside(&format!("{text}\n")),
         }
     }
 
@@ -63,22 +65,23 @@ impl Progress {
 impl Listener for Progress {
     fn on(&self, event: Event) {
         if let Event::Warning(text) = &event {
-            self.line(&format!("{} {text}", paint(style::WARN, "warning:")));
+            self.line(&format!("{} {}", paint(style::WARN, "warning:"), text::lines(text)));
             return;
         }
         if self.quiet {
             return;
         }
         match event {
-            Event::Phase(text) | Event::Note(text) => self.line(&text),
+            Event::Phase(text) | Event::Note(text) => self.line(&text::lines(&text)),
             Event::StepStarted { number, total, title } => self.line(&format!(
-                "{} {title} ...",
-                paint(style::FAINT, format!("[{number}/{total}]"))
+                "{} {} ...",
+                paint(style::FAINT, format!("[{number}/{total}]")),
+                text::line(&title)
             )),
             // Its start has said what it does.
             Event::StepDone { .. } | Event::Warning(_) => {}
             Event::OperationFollowed { id, accounts, .. } => {
-                self.line(&paint(style::FAINT, format!("      operation {id}")));
+                self.line(&paint(style::FAINT, format!("      operation {}", text::line(&id.0))));
                 self.start_bar(accounts);
             }
             Event::OperationProgress {
@@ -103,7 +106,7 @@ impl Listener for Progress {
                 };
                 self.line(&text);
             }
-            Event::AccountFailed { account, reason } => self.line(&format!("      {account}: {reason}")),
+            Event::AccountFailed { account, reason } => self.line(&format!("      {account}: {}", text::line(&reason))),
         }
     }
 }

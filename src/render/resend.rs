@@ -1,7 +1,7 @@
 use serde::Serialize;
 
-use super::style::{self, paint};
-use super::{Format, clean, json};
+use super::style;
+use super::{Format, json};
 use crate::plan::resend::{Item, Outcome, Step};
 
 /// What ended undelivered, and what is or was done about it.
@@ -92,14 +92,14 @@ pub fn resend(format: Format, resend: &Resend) -> String {
                 .at
                 .map_or_else(String::new, |at| at.strftime("%Y-%m-%d %H:%M").to_string());
             let account = item.account.map_or_else(String::new, |id| format!("{id} "));
-            let mut about = format!("{}: {}", clean(&item.name), clean(&item.what));
+            let mut about = format!("{}: {}", format.text(&item.name), format.text(&item.what));
             if !item.why.is_empty() {
-                about.push_str(&format!(": {}", clean(&item.why)));
+                about.push_str(&format!(": {}", format.text(&item.why)));
             }
             if markdown {
-                format!("- {at} {account}{}; {about}", clean(&done))
+                format!("- {at} {account}{}; {about}", format.text(&done))
             } else {
-                format!("{mark} {at} {account}{}\n    {about}", clean(&done))
+                format!("{mark} {at} {account}{}\n    {about}", format.text(&done))
             }
         })
         .collect();
@@ -107,10 +107,10 @@ pub fn resend(format: Format, resend: &Resend) -> String {
     let summary = resend.summary();
     lines.push(match format {
         Format::Markdown => format!("**{summary}**"),
-        _ if resend.failed > 0 => paint(style::BAD, summary),
-        _ => paint(style::STRONG, summary),
+        _ if resend.failed > 0 => format.paint(style::BAD, summary),
+        _ => format.paint(style::STRONG, summary),
     });
-    lines.extend(resend.notes.iter().map(|note| format!("note: {note}")));
+    lines.extend(resend.notes.iter().map(|note| format!("note: {}", format.text(note))));
     lines.join("\n")
 }
 

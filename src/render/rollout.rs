@@ -1,13 +1,14 @@
 use serde::Serialize;
 
 use super::style::{self, paint};
-use super::{Format, Table, clean, json, plural};
+use super::{Format, Table, json, plural};
 use crate::plan::failure::{FailureGroup, group};
 use crate::plan::outcome::Outcome;
 use crate::plan::rollout::{AccountChange, AccountLine, Counts, Waves};
 use crate::resource::stack_set::FieldChange;
 use billctl_core::model::{AccountState, Organization};
 use billctl_core::service::cloudformation::OperationId;
+use billctl_core::text;
 
 /// What has come of a rollout.
 #[derive(Debug)]
@@ -113,7 +114,7 @@ fn waves(format: Format, plan: &Waves) -> Vec<String> {
         .map(|wave| {
             let name = wave.name.as_deref().map_or_else(
                 || "then all the rest".to_owned(),
-                |name| format!("wave {}", clean(name)),
+                |name| format!("wave {}", format.text(name)),
             );
             let steps: Vec<String> = wave
                 .rollout
@@ -126,6 +127,7 @@ fn waves(format: Format, plan: &Waves) -> Vec<String> {
             } else {
                 steps.join("; ")
             };
+            let what = format.text(&what);
             match format {
                 Format::Markdown => format!("- {name}: {what}"),
                 _ => format!("{name}: {what}"),
@@ -153,15 +155,13 @@ fn text(format: Format, plan: &Waves, organization: &Organization) -> String {
     });
     let name = stack_set(plan);
     if plan.creates_stack_set() {
-        lines.push(in_style(format, style::GOOD, format!("+ StackSet {name}")));
+        lines.push(set(format, style::GOOD, "+", name));
     } else if !plan.stack_set().is_empty() {
-        lines.push(in_style(format, style::WARN, format!("~ StackSet {name}")));
+        lines.push(set(format, style::WARN, "~", name));
         let fields: Vec<String> = plan.stack_set().into_iter().map(field).collect();
         // As code, for what Markdown would make of a template's lines.
-        lines.push(match format {
-            Format::Markdown => format!("```diff\n{}\n```\n", fields.join("\n")),
-            _ => fields.join("\n"),
-        });
+        let gap = if format == Format::Markdown { "\n" } else { "" };
+        lines.push(format.block("diff", &fields.join("\n")) + gap);
     }
     let mut table = Table::new(format, &["", "account", "name", "ou", "what"]);
     let mut rows = 0;
@@ -185,7 +185,7 @@ fn text(format: Format, plan: &Waves, organization: &Organization) -> String {
             }
             AccountChange::Recreate { .. } => ("~", "remove and create anew".to_owned()),
             AccountChange::Remove => ("-", "remove".to_owned()),
-            AccountChange::Skip { reason } => ("=", format!("skip: {reason}")),
+            AccountChange::Skip { reason } => ("=", format!("skip: {}", format.text(&reason.to_string()))),
         };
         let style = match symbol {
             "+" => style::GOOD,
@@ -193,19 +193,19 @@ fn text(format: Format, plan: &Waves, organization: &Organization) -> String {
             "~" => style::WARN,
             _ => style::FAINT,
         };
-        let symbol = in_style(format, style, symbol.to_owned());
+        let symbol = format.paint(style, symbol);
         let what = match line.already_spent {
             Some(spent) => format!(
                 "{what}; {}",
-                in_style(format, style::WARN, format!("spent {spent} lately: will alarm at once"))
+                format.paint(style::WARN, format!("spent {spent} lately: will alarm at once"))
             ),
             None => what,
         };
         table.row([
             symbol,
             line.account.to_string(),
-            clean(&line.name),
-            clean(&line.ou),
+            format.text(&line.name),
+            format.text(&line.ou),
             what,
         ]);
         rows += 1;
@@ -214,8 +214,7 @@ fn text(format: Format, plan: &Waves, organization: &Organization) -> String {
         lines.push(table.render());
     }
     if !plan.above.is_empty() {
-        lines.push(in_style(
-            format,
+        lines.push(format.paint(
             style::WARN,
             format!(
                 "{} above the new threshold already: an alarm there goes off at once, and its owner gets a mail",
@@ -224,11 +223,19 @@ fn text(format: Format, plan: &Waves, organization: &Organization) -> String {
         ));
     }
     lines.extend(waves(format, plan));
-    lines.extend(plan.notes().iter().map(|note| format!("note: {note}")));
+    lines.extend(plan.notes().iter().map(|note| format!("note: {}", format.text(note))));
     if plan.is_empty() {
         lines.push("nothing to change".to_owned());
     }
     lines.join("\n")
+}
+
+/// The StackSet's own line. A plus or a tilde would begin a list or strike out what follows.
+fn set(format: Format, style: anstyle::Style, symbol: &str, name: &str) -> String {
+    match format {
+        Format::Markdown => format!("`{symbol}` StackSet {}\n", format.text(name)),
+        _ => paint(style, format!("{symbol} StackSet {}", format.text(name))),
+    }
 }
 
 fn amount(threshold: Option<billctl_core::model::Usd>) -> String {
@@ -258,7 +265,11 @@ pub fn failures(outcomes: &[Outcome], organization: &Organization) -> String {
     let mut lines = Vec::new();
     for outcome in outcomes {
         if let Some(reason) = &outcome.reason {
-            lines.push(format!("operation {}: {}", outcome.id, clean(reason)));
+            lines.push(format!(
+                "operation {}: {}",
+                text::line(&outcome.id.0),
+                text::line(reason)
+            ));
         }
     }
     for group in groups(outcomes) {
@@ -266,16 +277,16 @@ pub fn failures(outcomes: &[Outcome], organization: &Organization) -> String {
             "{} {}: {}",
             paint(style::BAD, "failed"),
             plural(group.accounts.len(), "account"),
-            clean(&group.reason)
+            text::line(&group.reason)
         ));
         for account in group.accounts {
             let name = organization
                 .account(account)
                 .map_or("", |(account, _)| account.name.as_str());
-            lines.push(format!("    {account}  {}", clean(name)));
+            lines.push(format!("    {account}  {}", text::line(name)));
         }
         if let Some(cure) = &group.cure {
-            lines.push(format!("    {} {cure}", paint(style::STRONG, "cure:")));
+            lines.push(format!("    {} {}", paint(style::STRONG, "cure:"), text::line(cure)));
         }
     }
     let not_begun = outcomes
@@ -311,13 +322,4 @@ fn groups(outcomes: &[Outcome]) -> Vec<FailureGroup> {
             .iter()
             .map(|(account, reason)| (*account, reason.as_str()))
     }))
-}
-
-/// Painted where that makes sense: Markdown is for a browser.
-fn in_style(format: Format, style: anstyle::Style, text: String) -> String {
-    if format == Format::Markdown {
-        text
-    } else {
-        paint(style, text)
-    }
 }

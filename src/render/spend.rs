@@ -1,11 +1,12 @@
 mod json;
 
 use self::json::Json;
-use super::style::{self, paint};
-use super::{Format, Table, clean, json, plural};
+use super::style;
+use super::{Format, Table, json, plural};
 use crate::plan::tell::{Outcome, Tellings};
 use crate::spend::{Amount, By, Interval, Key, NEAR, Note, Report, Row};
 use billctl_core::model::Usd;
+use billctl_core::text;
 
 /// What every account spends, as a table or as JSON. A table leaves out what a terminal of `width` columns has no room
 /// for, and says so.
@@ -23,7 +24,7 @@ pub fn spend_and_told(format: Format, report: &Report, told: Option<&Tellings>, 
 }
 
 /// What `--tell` did: counts, and whom nobody could tell.
-fn told_lines(told: &Tellings) -> Vec<String> {
+fn told_lines(format: Format, told: &Tellings) -> Vec<String> {
     let mut lines = vec![format!(
         "Told: {} above, {} told now, {} told already, {} under way, {} failed.",
         plural(told.accounts.len(), "account"),
@@ -36,7 +37,7 @@ fn told_lines(told: &Tellings) -> Vec<String> {
         Outcome::Failed { error } => Some((telling.account, error)),
         _ => None,
     });
-    lines.extend(failed.map(|(account, error)| format!("Not told: {account}: {}", clean(error))));
+    lines.extend(failed.map(|(account, error)| format!("Not told: {account}: {}", format.text(error))));
     lines
 }
 
@@ -54,7 +55,7 @@ pub fn spend_above(report: &Report) -> Option<String> {
     Some(format!(
         "{} {verb}: {first}{} ({id}), {} against {}",
         plural(report.total.members_over, "account"),
-        clean(&worst.name),
+        text::line(&worst.name),
         plain(worst.compared),
         plain(worst.threshold),
     ))
@@ -80,7 +81,7 @@ fn text(format: Format, report: &Report, told: Option<&Tellings>, width: Option<
             "Not shown, for want of room: {left_out}. A wider terminal, --csv, --json and --html have everything."
         ));
     }
-    let said = told.map_or_else(Vec::new, told_lines);
+    let said = told.map_or_else(Vec::new, |told| told_lines(format, told));
     below.extend(said.into_iter().chain(notes(report)).map(|note| match format {
         Format::Markdown => format!("- {note}"),
         _ => note,
@@ -264,12 +265,13 @@ fn span(report: &Report, fit: &Fit) -> String {
 
 fn cells(format: Format, report: &Report, row: &Row, fit: &Fit) -> Vec<String> {
     let (mark, style) = mark(row);
-    let paint = |style, text: String| painted(format, style, text);
-    let name = clean(&row.name);
+    let paint = |style, text: String| format.paint(style, text);
+    let name = text::line(&row.name);
+    let shown = |text: String| format.text(&text);
     let (first, second) = match &row.key {
-        Key::Account(id) => (id.to_string(), shorten(&name, fit.name)),
-        Key::Ou(_) => (shorten_path(&name, fit.path), row.members.to_string()),
-        Key::Service(_) | Key::Total => (shorten(&name, fit.path), String::new()),
+        Key::Account(id) => (id.to_string(), shown(shorten(&name, fit.name))),
+        Key::Ou(_) => (shown(shorten_path(&name, fit.path)), row.members.to_string()),
+        Key::Service(_) | Key::Total => (shown(shorten(&name, fit.path)), String::new()),
     };
     let used = match row.percent() {
         Some(percent) if row.over() => paint(style::BAD, format!("{percent}%")),
@@ -290,7 +292,10 @@ fn cells(format: Format, report: &Report, row: &Row, fit: &Fit) -> Vec<String> {
         paint(style, mark.to_owned()),
         first,
         second,
-        shorten_path(&row.ou.as_deref().map(clean).unwrap_or_default(), fit.path),
+        shown(shorten_path(
+            &text::line(row.ou.as_deref().unwrap_or_default()),
+            fit.path,
+        )),
         amount(row.figures.yesterday),
         amount(row.figures.today),
         plain(row.figures.average),
@@ -306,14 +311,14 @@ fn cells(format: Format, report: &Report, row: &Row, fit: &Fit) -> Vec<String> {
 fn total_cells(format: Format, report: &Report, fit: &Fit) -> Vec<String> {
     let total = &report.total;
     let mut cells = cells(format, report, total, fit);
-    let label = |text: String| painted(format, style::STRONG, text);
+    let label = |text: String| format.paint(style::STRONG, text);
     let members = match report.by {
         By::Service => plural(total.members, "service"),
         By::Account | By::Ou => plural(total.members, "account"),
     };
     let over = match total.members_over {
         0 => String::new(),
-        over => painted(format, style::BAD, format!("{over} over")),
+        over => format.paint(style::BAD, format!("{over} over")),
     };
     for (index, text) in [
         (0, String::new()),
@@ -341,14 +346,6 @@ fn mark(row: &Row) -> (&'static str, anstyle::Style) {
         ("·", style::WARN)
     } else {
         ("", style::FAINT)
-    }
-}
-
-fn painted(format: Format, style: anstyle::Style, text: String) -> String {
-    if format == Format::Markdown || text.is_empty() {
-        text
-    } else {
-        paint(style, text)
     }
 }
 
@@ -392,7 +389,7 @@ fn sparkline(format: Format, row: &Row, most: usize) -> String {
         let bar = usize::try_from(step).ok().and_then(|step| BARS.get(step));
         let bar = bar.copied().unwrap_or('█').to_string();
         if row.outliers.iter().any(|found| found.slot == slot) {
-            line.push_str(&painted(format, style::WARN, bar));
+            line.push_str(&format.paint(style::WARN, bar));
         } else {
             line.push_str(&bar);
         }

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::probe::probes;
-use super::style::{self, paint};
-use super::{Format, Table, billing_plan, clean, json, plural};
+use super::style;
+use super::{Format, Table, billing_plan, json, plural};
 use crate::plan::above::{Above, Told};
 use crate::plan::billing::Plan;
 use crate::plan::billing_health::BillingHealth;
@@ -113,15 +113,16 @@ fn head(format: Format, status: &Status) -> String {
         lines.push(String::new());
     }
     lines.extend(status.findings.iter().map(|finding| {
-        let (what, remedy) = (clean(&finding.what), clean(&finding.remedy));
-        format!("{bullet}{}: {remedy}", paint(style::WARN, what))
+        let what = format.paint(style::WARN, format.text(&finding.what));
+        // The remedies are billctl's own words.
+        format!("{bullet}{what}: {}", finding.remedy)
     }));
     lines.join("\n")
 }
 
 /// The operations that are under way.
-fn under_way(members: &MembersStatus) -> impl Iterator<Item = String> {
-    members.operations.iter().map(|operation| {
+fn under_way(format: Format, members: &MembersStatus) -> impl Iterator<Item = String> {
+    members.operations.iter().map(move |operation| {
         let what = match operation.action {
             OperationAction::Create => "creates instances",
             OperationAction::Update => "updates instances",
@@ -142,7 +143,7 @@ fn under_way(members: &MembersStatus) -> impl Iterator<Item = String> {
         });
         format!(
             "in progress: operation {} {what}{since}{waits}: {} of {} done{failed}",
-            clean(&operation.id.0),
+            format.text(&operation.id.0),
             operation.done,
             plural(operation.accounts, "account"),
         )
@@ -154,8 +155,9 @@ fn billing(format: Format, billing: &BillingStatus) -> String {
         BillingStatus::NotHere => "billing side: in the management account, not seen from here".to_owned(),
         BillingStatus::Unread { error } => {
             format!(
-                "{} billing side could not be read: {error}",
-                paint(style::WARN, "warning:")
+                "{} billing side could not be read: {}",
+                format.paint(style::WARN, "warning:"),
+                format.text(error)
             )
         }
         BillingStatus::Read { plan, health, .. } => {
@@ -169,14 +171,14 @@ fn billing(format: Format, billing: &BillingStatus) -> String {
                 lines.push("billing side: bootstrap would change this".to_owned());
                 lines.push(billing_plan(format, "bootstrap", plan, false));
             }
-            lines.extend(health_lines(health));
+            lines.extend(health_lines(format, health));
             lines.join("\n")
         }
     }
 }
 
 /// How the billing side does: mails, what failed, what waits, which alarms are on.
-fn health_lines(health: &BillingHealth) -> Vec<String> {
+fn health_lines(format: Format, health: &BillingHealth) -> Vec<String> {
     let more = if health.more { " or more" } else { "" };
     let mut lines = vec![format!(
         "notifier lately: {} above the limit, {}, {} failed, {} refused{more}",
@@ -189,13 +191,13 @@ fn health_lines(health: &BillingHealth) -> Vec<String> {
         lines.push(format!(
             "  {} {}: {} {}",
             failure.started.strftime("%Y-%m-%d %H:%M"),
-            failure.name,
-            paint(style::BAD, &failure.error),
-            clean(&failure.cause)
+            format.text(&failure.name),
+            format.paint(style::BAD, format.text(&failure.error)),
+            format.text(&failure.cause)
         ));
     }
     if let Some(queue) = health.queue.as_ref().filter(|queue| queue.waiting > 0) {
-        lines.push(paint(
+        lines.push(format.paint(
             style::WARN,
             format!(
                 "in the dead-letter queue: {} about events that reached nobody or mails that failed",
@@ -206,14 +208,14 @@ fn health_lines(health: &BillingHealth) -> Vec<String> {
             let at = message
                 .at
                 .map_or_else(String::new, |at| format!("{} ", at.strftime("%Y-%m-%d %H:%M")));
-            format!("  {at}{} {}", clean(&message.what), clean(&message.why))
+            format!("  {at}{} {}", format.text(&message.what), format.text(&message.why))
         }));
     }
     for alarm in &health.alarms {
         lines.push(format!(
             "in ALARM: {} ({})",
-            paint(style::WARN, &alarm.name),
-            clean(&alarm.reason)
+            format.paint(style::WARN, format.text(&alarm.name)),
+            format.text(&alarm.reason)
         ));
     }
     // Where the config names nobody, `doctor` says so once; this is what somebody believes to be set up.
@@ -223,7 +225,7 @@ fn health_lines(health: &BillingHealth) -> Vec<String> {
             Hearing::Nobody | Hearing::Elsewhere { .. } | Hearing::Heard { .. }
         )
     {
-        lines.push(clean(&hearing.to_string()));
+        lines.push(format.text(&hearing.to_string()));
     }
     if health.in_ses_sandbox {
         lines.push(
@@ -237,7 +239,7 @@ fn health_lines(health: &BillingHealth) -> Vec<String> {
 fn text(format: Format, status: &Status, shown: &Shown<'_>) -> String {
     let members = &status.members;
     let mut lines = vec![head(format, status)];
-    lines.extend(under_way(members));
+    lines.extend(under_way(format, members));
     let mut table = Table::new(format, &HEADINGS).right(&[4, 5]);
     let (listed, rest) = listed(&members.accounts, shown);
     for account in &listed {
@@ -273,7 +275,7 @@ fn text(format: Format, status: &Status, shown: &Shown<'_>) -> String {
     }
     lines.extend(above_limits(format, members));
     lines.extend(drift(format, members));
-    lines.extend(members.notes.iter().map(|note| format!("note: {}", clean(note))));
+    lines.extend(members.notes.iter().map(|note| format!("note: {}", format.text(note))));
     lines.join("\n")
 }
 
@@ -312,7 +314,7 @@ fn above_limits(format: Format, members: &MembersStatus) -> Option<String> {
         table.row([
             mark.to_owned(),
             above.account.to_string(),
-            clean(&above.name),
+            format.text(&above.name),
             above.amount.to_string(),
             above.limit.to_string(),
             above.days.to_string(),
@@ -321,11 +323,12 @@ fn above_limits(format: Format, members: &MembersStatus) -> Option<String> {
         if let (Some(cause), Some(remedy)) = (&above.cause, &above.remedy) {
             let bullet = if format == Format::Markdown { "- " } else { "" };
             findings.push(format!(
-                "{bullet}{} {} is above its limit for {}, nobody told: {}; {remedy}",
+                "{bullet}{} {} is above its limit for {}, nobody told: {}; {}",
                 above.account,
-                clean(&above.name),
+                format.text(&above.name),
                 plural(above.days, "day"),
-                clean(cause)
+                format.text(cause),
+                format.text(remedy)
             ));
         }
     }
@@ -368,11 +371,11 @@ fn drift(format: Format, members: &MembersStatus) -> Option<String> {
                 rows += 1;
                 table.row([
                     account.account.to_string(),
-                    clean(&account.name),
-                    clean(&format!("{} ({})", resource.logical_id, resource.resource_type)),
-                    clean(property),
-                    clean(expected),
-                    clean(actual),
+                    format.text(&account.name),
+                    format.text(&format!("{} ({})", resource.logical_id, resource.resource_type)),
+                    format.text(property),
+                    format.text(expected),
+                    format.text(actual),
                 ]);
             };
             if resource.differences.is_empty() {
@@ -399,7 +402,11 @@ fn verdict(format: Format, status: &Status) -> String {
     }
     let well = status.findings.is_empty();
     if !well {
-        let wrong: Vec<String> = status.findings.iter().map(|finding| clean(&finding.what)).collect();
+        let wrong: Vec<String> = status
+            .findings
+            .iter()
+            .map(|finding| format.text(&finding.what))
+            .collect();
         text += &format!(", but {}", wrong.join(", "));
     } else if !members.operations.is_empty() {
         text = format!("in progress: {text}");
@@ -416,8 +423,8 @@ fn verdict(format: Format, status: &Status) -> String {
     }
     match format {
         Format::Markdown => format!("**{text}**"),
-        _ if well => paint(style::GOOD.bold(), text),
-        _ => paint(style::WARN.bold(), text),
+        _ if well => style::paint(style::GOOD.bold(), text),
+        _ => style::paint(style::WARN.bold(), text),
     }
 }
 
@@ -447,13 +454,6 @@ fn row(format: Format, account: &AccountStatus) -> [String; 9] {
         Coverage::InProgress => ("~", style::WARN),
         _ => ("", style::FAINT),
     };
-    let painted = |text: &str| {
-        if format == Format::Markdown || text.is_empty() {
-            text.to_owned()
-        } else {
-            paint(style, text)
-        }
-    };
     let instance = match (account.instance, account.detailed) {
         (Some(instance), Some(detailed)) if instance != InstanceStatus::Current => {
             format!("{} / {}", word(&instance), word(&detailed))
@@ -470,15 +470,15 @@ fn row(format: Format, account: &AccountStatus) -> [String; 9] {
         _ => amount(account.effective),
     };
     [
-        painted(symbol),
+        format.paint(style, symbol),
         account.account.to_string(),
-        clean(&account.name),
-        clean(&account.ou),
+        format.text(&account.name),
+        format.text(&account.ou),
         amount(account.wanted),
         effective,
         instance,
         drift,
-        painted(account.coverage.word()),
+        format.paint(style, account.coverage.word()),
     ]
 }
 

@@ -2,11 +2,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::clean;
 use super::plural;
 use crate::config::Measure;
 use crate::spend::{Interval, Ledger, Rule, Subject, Suggestion, group, suggest};
 use billctl_core::model::{AccountId, Organization, OuId, Usd};
+use billctl_core::text;
 
 /// Thresholds from the accounts' own history as a snippet for config.toml: the fewest rules that serve everybody.
 ///
@@ -100,8 +100,8 @@ impl Snippet<'_> {
             Some((known, parent)) => {
                 format!(
                     "{account} {} in {}",
-                    clean(&known.name),
-                    clean(&self.organization.path(parent))
+                    text::line(&known.name),
+                    text::line(&self.organization.path(parent))
                 )
             }
             None => account.to_string(),
@@ -112,7 +112,7 @@ impl Snippet<'_> {
         let (comment, key, usd) = match rule {
             Rule::Ou(ou, usd) => (
                 self.ou_comment(ou),
-                format!("ou = {}", toml_text(&self.selector(ou))),
+                format!("ou = {}", text::toml(&self.selector(ou))),
                 usd,
             ),
             Rule::Account(account, usd) => {
@@ -161,9 +161,4 @@ impl Snippet<'_> {
             _ => ou.to_string(),
         }
     }
-}
-
-/// A TOML string, whatever is in it.
-fn toml_text(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
 }

@@ -1,4 +1,5 @@
 use billctl_core::error::Error;
+use billctl_core::text;
 
 /// What GitHub takes of a step's summary; a longer one is lost as a whole (GitHub docs, "Workflow commands": 1 MiB a
 /// step). The rest is left for others who write in the same step.
@@ -20,8 +21,16 @@ pub fn failure_summary(error: &Error) -> String {
     let hint = error
         .hint
         .as_ref()
-        .map_or_else(String::new, |hint| format!("\n\n{hint}"));
-    format!("**billctl failed:** {error}{hint}")
+        .map_or_else(String::new, |hint| format!("\nhint: {hint}"));
+    format!(
+        "**billctl failed:**\n\n{}",
+        text::block("text", &format!("{error}{hint}"))
+    )
+}
+
+/// What [`failures`](super::failures) says, for the same summary.
+pub fn failures_summary(failures: &str) -> String {
+    text::block("text", &anstream::adapter::strip_str(failures).to_string())
 }
 
 #[cfg(test)]

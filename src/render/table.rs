@@ -2,6 +2,7 @@ use comfy_table::presets::{ASCII_MARKDOWN, NOTHING};
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement};
 
 use super::Format;
+use billctl_core::text;
 
 /// A table for a terminal or for Markdown.
 pub struct Table {
@@ -42,12 +43,9 @@ impl Table {
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let markdown = self.markdown;
         self.inner.add_row(cells.into_iter().map(|cell| {
-            // A name can hold what would end the cell, the row, or change the terminal.
-            let safe: String = cell
-                .chars()
-                .map(|c| if c.is_control() && c != '\u{1b}' { ' ' } else { c })
-                .collect();
-            Cell::new(if markdown { safe.replace('|', "\\|") } else { safe })
+            // The texts in it are clean already, but for what would end the cell or the row.
+            let safe = text::terminal(&cell).replace(['\n', '\t'], " ");
+            Cell::new(if markdown { bars(&safe) } else { safe })
         }));
     }
 
@@ -95,7 +93,8 @@ pub fn plural(count: usize, noun: &str) -> String {
     }
 }
 
-/// Untrusted text (a name, a reason) without what could change the terminal, end a cell or start a line.
-pub(super) fn clean(text: &str) -> String {
-    text.replace(char::is_control, " ")
+/// A cell with its bars escaped, as GitHub's Markdown asks for, in code too. A backslash right before a bar would
+/// escape the escape.
+fn bars(cell: &str) -> String {
+    cell.replace("\\|", "\\ |").replace('|', "\\|")
 }

@@ -32,7 +32,8 @@ pub fn template(format: Format, spec: &StackSetSpec) -> String {
         spec.name, spec.template
     );
     match format {
-        Format::Markdown => format!("```yaml\n{}\n```\n", text.trim_end()),
-        _ => text,
+        // As it is deployed, byte for byte: what is written to a file must be it.
+        Format::Table | Format::Json => text,
+        Format::Markdown => format.block("yaml", text.trim_end()) + "\n",
     }
 }

@@ -107,7 +107,7 @@ fn no_policy_has_a_wildcard_action_or_an_open_resource_that_could_be_closed() {
         };
         for statement in role.policies["billctl"]["Statement"].as_array().unwrap() {
             walk(&statement["Action"], &mut |action| {
-                assert!(!action.contains('*'), "{action}")
+                assert!(!action.contains('*'), "{action}");
             });
             let open = statement["Resource"] == json!("*");
             assert_eq!(open, statement["Sid"] == json!("WhatWasSpent"), "{statement}");

@@ -65,7 +65,8 @@ fn scale(amount: Usd, times: i64, over: i64) -> Usd {
 pub fn nice(amount: Usd) -> Usd {
     const LADDER: [i64; 10] = [10, 12, 15, 20, 25, 30, 40, 50, 60, 80];
     const DOLLAR: i64 = 1_000_000;
-    let dollars = amount.micros().max(0).div_ceil_by(DOLLAR);
+    // Rounded up.
+    let dollars = (amount.micros().max(0) - 1).div_euclid(DOLLAR) + 1;
     if dollars <= 10 {
         return Usd::from_micros(dollars.max(1) * DOLLAR);
     }
@@ -79,16 +80,6 @@ pub fn nice(amount: Usd) -> Usd {
         .find(|value| *value >= dollars)
         .unwrap_or(decade.saturating_mul(100));
     Usd::from_micros(step.saturating_mul(DOLLAR))
-}
-
-trait DivCeil {
-    fn div_ceil_by(self, over: i64) -> i64;
-}
-
-impl DivCeil for i64 {
-    fn div_ceil_by(self, over: i64) -> i64 {
-        self.div_euclid(over) + i64::from(self.rem_euclid(over) != 0)
-    }
 }
 
 #[cfg(test)]

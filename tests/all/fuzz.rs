@@ -1,11 +1,13 @@
-//! Inputs that nobody meant: config, OU selectors, events, sandbox files and AWS's answers, made at random and by
-//! breaking good ones. Whatever comes is read or refused, and nothing panics.
+//! Inputs that nobody meant: config, OU selectors, events, sandbox files, AWS's answers, command lines, environments,
+//! credential files and texts from outside, made at random and by breaking good ones. Whatever comes is read or refused,
+//! and nothing panics.
 //!
-//! A normal run makes a few thousand inputs. `BILLCTL_FUZZ=1000000 cargo test --test all fuzz` makes that many,
-//! shared out over the targets; a find is written to `tests/fuzz/`, whose files every run reads first.
+//! A normal run makes 20,000 inputs. `BILLCTL_FUZZ=1000000 cargo test --test all fuzz` makes that many, shared out over
+//! the targets; a find is written to `tests/fuzz/`, whose files every run reads first.
 
 mod answers;
 mod broken;
+mod runs;
 
 use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -18,6 +20,8 @@ use billctl::resource::{self, Scope};
 use billctl::{apply, observe, plan, render};
 use billctl_core::event::Silent;
 use billctl_core::model::{Account, AccountState, Organization, OrganizationalUnit};
+use billctl_core::service::cloudformation::CallAs;
+use billctl_core::text;
 use billctl_sandbox::{Sandbox, World, seed};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -27,11 +31,11 @@ use serde_json::Value;
 use broken::{broken_json, broken_text, json_of};
 
 /// Inputs of a normal run, all targets together.
-const FEW: u64 = 4_000;
+const FEW: u64 = 20_000;
 
-/// Runs `target` on every find that was kept and on its share, in percent, of this run's inputs. `target` panics,
+/// Runs `target` on every find that was kept and on its share, in thousandths, of this run's inputs. `target` panics,
 /// or all is well.
-fn fuzz(name: &str, percent: u64, inputs: &BoxedStrategy<Vec<u8>>, target: impl Fn(&[u8])) {
+fn fuzz(name: &str, share: u64, inputs: &BoxedStrategy<Vec<u8>>, target: impl Fn(&[u8])) {
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fuzz")).join(name);
     for entry in std::fs::read_dir(&folder).into_iter().flatten() {
         let file = entry.expect("a readable folder").path();
@@ -48,7 +52,7 @@ fn fuzz(name: &str, percent: u64, inputs: &BoxedStrategy<Vec<u8>>, target: impl 
         ),
         Some(_) => TestRunner::new(RunnerConfig::default()),
     };
-    for _ in 0..wanted.unwrap_or(FEW) * percent / 100 {
+    for _ in 0..wanted.unwrap_or(FEW) * share / 1_000 {
         let input = inputs
             .new_tree(&mut runner)
             .expect("a strategy without filters")
@@ -131,7 +135,7 @@ fn any_config_is_read_or_refused() {
             .prop_map(|words| words.concat().into_bytes()),
         1 => prop::collection::vec(any::<u8>(), 0..300),
     ];
-    fuzz("config", 40, &inputs.boxed(), |bytes| {
+    fuzz("config", 300, &inputs.boxed(), |bytes| {
         if let Err(error) = Config::parse_bytes("config.toml", bytes) {
             assert!(!render::error(&error).is_empty());
         }
@@ -211,7 +215,7 @@ fn any_selector_names_an_ou_or_none() {
         any::<String>().prop_map(String::into_bytes),
         broken_text(b"Root/Production/Production", WORDS),
     ];
-    fuzz("selectors", 30, &inputs.boxed(), |bytes| {
+    fuzz("selectors", 300, &inputs.boxed(), |bytes| {
         let text = String::from_utf8_lossy(bytes);
         match organization.select(&text) {
             Ok(ou) => {
@@ -221,6 +225,38 @@ fn any_selector_names_an_ou_or_none() {
             }
             Err(error) => assert!(!error.to_string().is_empty()),
         }
+    });
+}
+
+#[test]
+fn any_text_is_harmless_where_it_is_shown() {
+    const WORDS: &[&str] = &[
+        "`", "\\", "|", "[", "](", "<", "@", "#", "##[", "::", "\n", "\u{1b}[", "]8;;", "\u{9b}", "\u{202e}", "=",
+        "://",
+    ];
+    let inputs = prop_oneof![
+        prop::collection::vec(prop::sample::select(WORDS), 0..20).prop_map(|words| words.concat().into_bytes()),
+        broken_text(b"payments-prod (Root/Production), 95% of $100.00", WORDS),
+        prop::collection::vec(any::<u8>(), 0..200),
+    ];
+    fuzz("texts", 147, &inputs.boxed(), |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        for safe in [
+            text::line(&text),
+            text::markdown(&text),
+            text::code(&text),
+            text::csv(&text),
+            text::html(&text),
+        ] {
+            assert_eq!(text::lines(&safe), safe, "{text:?}");
+            assert!(!safe.contains('\n'), "{text:?}");
+        }
+        let mut table = render::Table::new(render::Format::Markdown, &["one", "other"]);
+        table.row([text::markdown(&text), text::code(&text)]);
+        let page = format!("x {} y\n\n{}\n", text::markdown(&text), table.render());
+        crate::hostile::is_inert("any text", &page);
+        let toml: toml::Table = format!("a = {}", text::toml(&text)).parse().expect("TOML");
+        assert_eq!(toml["a"].as_str(), Some(&*text));
     });
 }
 
@@ -269,7 +305,7 @@ fn any_event_leaves_the_notifier_standing() {
         .collect();
     let inputs = prop::sample::select(events).prop_flat_map(broken_json).boxed();
     let world = RefCell::new(world);
-    fuzz("events", 5, &inputs, |bytes| {
+    fuzz("events", 10, &inputs, |bytes| {
         let Some(event) = json_of(bytes) else { return };
         let mut world = world.borrow_mut();
         for bus in ["billctl", "default"] {
@@ -282,11 +318,16 @@ fn any_event_leaves_the_notifier_standing() {
 #[test]
 fn any_sandbox_file_is_opened_or_refused() {
     let whole = serde_json::to_value(bootstrapped()).expect("a world");
-    fuzz("worlds", 1, &broken_json(whole).boxed(), |bytes| {
-        let Ok(world) = serde_json::from_slice::<World>(bytes) else {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("sandbox.json");
+    fuzz("worlds", 3, &broken_json(whole).boxed(), |bytes| {
+        let header = b"{\"billctl-sandbox\":1,\"generation\":\"g\"}\n";
+        std::fs::write(&file, [header, bytes].concat()).expect("a file");
+        let Ok(opened) = Sandbox::open(&file, CallAs::Own) else {
             return;
         };
-        let sandbox = Sandbox::in_memory(world);
+        // In memory from here on, so that no run waits for a disk.
+        let sandbox = Sandbox::in_memory(opened.world());
         let services = sandbox.services();
         wait(async {
             let config = Config::parse("config.toml", "[mail]\nfrom = \"billing@example.com\"\n").expect("a config");

@@ -1,5 +1,15 @@
 //! The integration tests, in one binary: it links once.
 
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "so tests fail, and tell why; their helpers are no tests to Clippy"
+)]
+
 mod adapters;
 mod alerts;
 mod artifacts;
@@ -11,10 +21,12 @@ mod config;
 mod deploy;
 mod docs;
 mod doctor;
+mod edge;
 mod emulators;
 mod enforced;
 mod from_member;
 mod fuzz;
+mod hostile;
 mod init;
 #[cfg(target_os = "linux")]
 mod interrupt;

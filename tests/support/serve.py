@@ -57,7 +57,7 @@ def serve_moto(port):
     from werkzeug.serving import run_simple
 
     os.environ["MOTO_PORT"] = port
-    app = Tenants(CloudWatchCbor(DomainDispatcherApplication(create_backend_app)))
+    app = Tenants(CloudWatchCbor(Unimplemented(DomainDispatcherApplication(create_backend_app))))
     run_simple(
         "127.0.0.1",
         int(port),
@@ -93,6 +93,44 @@ class Tenants:
             if account.isdigit() and len(account) == 12:
                 environ["HTTP_X_MOTO_ACCOUNT_ID"] = account
         return self.app(environ, start_response)
+
+
+class Unimplemented:
+    """Refuse what moto doesn't implement as AWS refuses an operation that it doesn't know.
+
+    moto answers it with its server's page for any exception, HTTP 500, as AWS's load balancers do for
+    trouble that passes: billctl would try again for a minute.
+    """
+
+    def __init__(self, app):
+        self.app = app
+
+    def __call__(self, environ, start_response):
+        answer = {}
+
+        def remember(status, headers, exc_info=None):
+            answer.update(status=status, headers=headers)
+            return lambda data: None
+
+        # The page is the server's, for an exception that comes through here.
+        try:
+            payload = b"".join(self.app(environ, remember))
+            start_response(answer["status"], answer["headers"])
+            return [payload]
+        except Exception as error:
+            print(f"moto: {error!r}", file=sys.stderr)
+        message = "moto doesn't implement it"
+        if environ.get("HTTP_X_AMZ_TARGET"):
+            kind = "application/x-amz-json-1.1"
+            payload = json.dumps({"__type": "UnknownOperationException", "message": message}).encode()
+        else:
+            kind = "text/xml"
+            payload = (
+                "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidAction</Code>"
+                f"<Message>{message}</Message></Error><RequestId>r</RequestId></ErrorResponse>"
+            ).encode()
+        start_response("400 Bad Request", [("Content-Type", kind), ("Content-Length", str(len(payload)))])
+        return [payload]
 
 
 class CloudWatchCbor:

@@ -4,14 +4,15 @@ use aws_sdk_billing::types::{BillingFeature, PreferenceValue};
 
 use super::call::Caller;
 use super::convert::token as next;
-use billctl_core::service::Result;
 use billctl_core::service::billing::{Billing, GET_BILLING_PREFERENCES};
+use billctl_core::service::{Result, Tokens};
 
 #[async_trait]
 impl Billing for Caller<Client> {
     async fn billing_alerts_enabled(&self) -> Result<Option<bool>> {
         let op = GET_BILLING_PREFERENCES;
         let mut enabled = None;
+        let mut tokens = Tokens::new(op);
         let mut token = None;
         loop {
             let request = self
@@ -28,7 +29,7 @@ impl Billing for Caller<Client> {
                     enabled = Some(on || enabled == Some(true));
                 }
             }
-            token = next(answer.next_token);
+            token = tokens.next(next(answer.next_token))?;
             if token.is_none() {
                 return Ok(enabled);
             }

@@ -6,7 +6,7 @@ use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::error::operation::BuildError;
 
-use super::classify::classify;
+use super::classify::{classify, given_up};
 use billctl_core::service::{Gate, Kind, Operation, Result, ServiceError};
 
 /// What sending an SDK request gives.
@@ -56,6 +56,7 @@ impl<C> Caller<C> {
                 }
             })
             .await
+            .map_err(given_up)
     }
 }
 
@@ -67,6 +68,7 @@ pub(super) fn unusable(operation: Operation, what: impl Into<String>) -> Service
         code: None,
         message: what.into(),
         request_id: None,
+        hint: None,
     }
 }
 

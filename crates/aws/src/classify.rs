@@ -2,16 +2,23 @@
 
 use std::error::Error;
 
-use aws_config::imds::client::error::ImdsError;
-use aws_credential_types::provider::error::{CredentialsError, TokenError};
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
+use super::environment::Environment;
+use super::network;
+use super::strange::Strange;
+use super::trouble::Trouble;
 use billctl_core::service::{Kind, Operation, Service, ServiceError};
+use billctl_core::text;
 
 /// How much of an answer that isn't AWS's is shown.
 const SHOWN: usize = 120;
+/// What an answer without a code is told with.
+const PAGE: &str = "HTTP ";
+const NO_BODY: &str = " with no body";
 
 /// The SDK's error as ours.
 pub(super) fn classify<E>(operation: Operation, error: &SdkError<E, HttpResponse>) -> ServiceError
@@ -21,20 +28,35 @@ where
     let found = |kind, code: Option<&str>, message: String| ServiceError {
         operation,
         kind,
-        code: code.map(str::to_owned),
-        message,
-        request_id: request_id(error),
+        code: code.map(cleaned),
+        message: cleaned(&message),
+        request_id: request_id(error).map(|id| cleaned(&id)),
+        hint: None,
     };
-    if let Some(message) = credentials_problem(error) {
-        return found(Kind::Credentials, None, message);
+    if let Some(Trouble { text, hint }) = credentials_problem(error) {
+        return ServiceError {
+            hint,
+            ..found(Kind::Credentials, None, text)
+        };
     }
     let Some(response) = error.raw_response() else {
-        let kind = match error {
-            // Refused before it was sent: a required field is empty, or a text has no place in a URL.
-            SdkError::ConstructionFailure(_) => Kind::Invalid,
-            _ => Kind::Unavailable,
+        let said = chain(error);
+        // Refused before it was sent: a required field is empty, a text has no place in a URL, or settings of the
+        // endpoint exclude each other.
+        let excluded = said.contains("custom endpoint");
+        if excluded || matches!(error, SdkError::ConstructionFailure(_)) {
+            let cure = "leave out AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT (use_fips_endpoint, \
+                        use_dualstack_endpoint in the profile) or AWS_ENDPOINT_URL: they exclude each other";
+            return ServiceError {
+                hint: excluded.then(|| cure.to_owned()),
+                ..found(Kind::Invalid, None, said)
+            };
+        }
+        let (text, hint) = network::unreached(&said, &Environment::of_process());
+        return ServiceError {
+            hint: Some(hint),
+            ..found(Kind::Unavailable, None, text)
         };
-        return found(kind, None, chain(error));
     };
     let status = response.status().as_u16();
     let metadata = error.as_service_error().map(ProvideErrorMetadata::meta);
@@ -45,20 +67,39 @@ where
             found(kind, Some(code), message.to_owned())
         }
         None => {
-            // Not read to its end: the connection broke off.
-            let Some(body) = response.body().bytes() else {
-                return found(Kind::Unavailable, None, chain(error));
-            };
+            let body = response.body().bytes().unwrap_or_default();
             let kind = match status {
-                _ if !body.trim_ascii().is_empty() => Kind::Garbled,
                 429 => Kind::Throttled,
-                // What AWS's load balancers say when nothing behind them answers.
+                // What AWS's load balancers say, with a page or without, when nothing behind them answers.
                 500.. => Kind::Unavailable,
                 _ => Kind::Garbled,
             };
-            found(kind, None, without_code(status, body))
+            let mut message = without_code(status, body);
+            if let Some(strange @ Strange::Cut) = causes(error).find_map(|cause| cause.downcast_ref()) {
+                message = format!("{strange}: {message}");
+            }
+            if let Some(to) = response
+                .headers()
+                .get("location")
+                .filter(|_| (300..400).contains(&status))
+            {
+                message = format!("{message}, on to {to}");
+            }
+            found(kind, None, message)
         }
     }
+}
+
+/// An error that has stayed through every retry: a server's error without a code, but with a page, isn't AWS's.
+pub(super) fn given_up(mut error: ServiceError) -> ServiceError {
+    if error.kind == Kind::Unavailable
+        && error.code.is_none()
+        && error.message.starts_with(PAGE)
+        && !error.message.ends_with(NO_BODY)
+    {
+        error.kind = Kind::Garbled;
+    }
+    error
 }
 
 /// The meaning of an error code that stands for a failed part inside a success, such as an entry of `PutEvents`.
@@ -171,11 +212,14 @@ fn common(code: &str) -> Option<Kind> {
         | "ExpiredTokenException"
         | "IncompleteSignature"
         | "IncompleteSignatureException"
+        | "InvalidAccessKeyId"
         | "InvalidClientTokenId"
         | "InvalidSignatureException"
         | "MissingAuthenticationToken"
         | "MissingAuthenticationTokenException"
         | "RequestExpired"
+        | "RequestInTheFuture"
+        | "RequestTimeTooSkewed"
         | "SignatureDoesNotMatch"
         | "TokenRefreshRequired"
         | "UnrecognizedClientException" => Kind::Credentials,
@@ -243,35 +287,56 @@ fn common(code: &str) -> Option<Kind> {
 }
 
 /// What the credentials chain says, if it is what failed.
-fn credentials_problem(error: &(dyn Error + 'static)) -> Option<String> {
-    for current in causes(error) {
-        if let Some(problem) = current.downcast_ref::<CredentialsError>() {
-            let absent = matches!(problem, CredentialsError::CredentialsNotLoaded(_))
-                // The chain's last resort: outside EC2 its error says nothing to anybody.
-                || causes(problem).any(|cause| cause.is::<ImdsError>());
-            return Some(match absent {
-                true => "no credentials found".to_owned(),
-                false => chain(problem),
-            });
-        }
-        if let Some(problem) = current.downcast_ref::<TokenError>() {
-            return Some(chain(problem));
-        }
-    }
-    None
+fn credentials_problem(error: &(dyn Error + 'static)) -> Option<Trouble> {
+    let problem = causes(error).find_map(|cause| cause.downcast_ref::<CredentialsError>())?;
+    let told = causes(problem).find_map(|cause| cause.downcast_ref::<Trouble>());
+    Some(told.cloned().unwrap_or_else(|| Trouble::new(chain(problem))))
 }
 
 /// An error and its causes, outermost first.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+pub(super) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&current| current.source())
 }
 
-/// What an error and its causes say, each once.
-fn chain(error: &(dyn Error + 'static)) -> String {
+/// Texts of the SDK that only say on which of its levels something failed.
+const LEVELS: [&str; 22] = [
+    "an error occurred while loading an access token",
+    "an error occurred while loading credentials",
+    "client error (Connect)",
+    "client error (SendRequest)",
+    "dispatch failure",
+    "error reading a body from connection",
+    "error trying to connect",
+    "failed to construct request",
+    "io error",
+    "other",
+    "request has timed out",
+    "response error",
+    "service error",
+    "streaming error",
+    "tcp connect error",
+    "the credential provider was not enabled",
+    "the credentials provider was not properly configured",
+    "timeout",
+    "unexpected credentials error",
+    "unhandled error",
+    "unknown provider error",
+    "user error",
+];
+
+/// What an error and its causes say, each once, without what only says where in the SDK.
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut said: Vec<String> = Vec::new();
-    for current in causes(error) {
+    // By `cause`, which is `source` unless a type has only the former, as the SDK's errors about sign-ins do.
+    #[allow(deprecated)]
+    let levels = std::iter::successors(Some(error as &dyn Error), |&current| current.cause());
+    for current in levels {
         let text = current.to_string();
-        if !text.is_empty() && !said.iter().any(|earlier| earlier.contains(&text)) {
+        let text = text.split(" (os error").next().unwrap_or_default().to_owned();
+        #[allow(deprecated)]
+        let deeper = current.cause().is_some() || !said.is_empty();
+        let level = deeper && LEVELS.contains(&text.as_str());
+        if !text.is_empty() && !level && !said.iter().any(|earlier| earlier.contains(&text)) {
             said.push(text);
         }
     }
@@ -286,14 +351,18 @@ where
     error.request_id().or_else(in_body).map(str::to_owned)
 }
 
+/// A text from outside on one line, as people may be shown it.
+pub(super) fn cleaned(said: &str) -> String {
+    let words: Vec<&str> = said.split_whitespace().collect();
+    text::line(&words.join(" "))
+}
+
 /// The status, and how the body begins, on one line.
 fn without_code(status: u16, body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let line: String = words.join(" ").chars().filter(|letter| !letter.is_control()).collect();
+    let line = cleaned(&String::from_utf8_lossy(body));
     match line.char_indices().nth(SHOWN) {
-        _ if line.is_empty() => format!("HTTP {status} with no body"),
-        Some((end, _)) => format!("HTTP {status}: {}...", line.get(..end).unwrap_or_default()),
-        None => format!("HTTP {status}: {line}"),
+        _ if line.is_empty() => format!("{PAGE}{status}{NO_BODY}"),
+        Some((end, _)) => format!("{PAGE}{status}: {}...", line.get(..end).unwrap_or_default()),
+        None => format!("{PAGE}{status}: {line}"),
     }
 }

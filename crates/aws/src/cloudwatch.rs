@@ -13,7 +13,7 @@ use billctl_core::service::cloudwatch::{
     GET_DASHBOARD, GET_METRIC_DATA, LIST_METRICS, Metric, MetricQuery, PUT_DASHBOARD, PUT_METRIC_ALARM, QuerySource,
     Series,
 };
-use billctl_core::service::{Operation, Page, Result, Tags};
+use billctl_core::service::{Operation, Page, Result, Tags, Tokens};
 
 /// Most names in one DescribeAlarms or DeleteAlarms (API reference).
 const MAX_NAMES: usize = 100;
@@ -25,6 +25,7 @@ impl CloudWatch for Caller<Client> {
         let mut found = Vec::new();
         // In chunks, and so never without a name, which would mean every alarm of the account.
         for names in names.chunks(MAX_NAMES) {
+            let mut tokens = Tokens::new(op);
             let mut token = None;
             loop {
                 let request = self
@@ -37,7 +38,7 @@ impl CloudWatch for Caller<Client> {
                 for alarm in answer.metric_alarms() {
                     found.push(alarm_status(op, alarm)?);
                 }
-                token = next(answer.next_token);
+                token = tokens.next(next(answer.next_token))?;
                 if token.is_none() {
                     break;
                 }

@@ -12,7 +12,7 @@ use billctl_core::service::eventbridge::{
     LIST_TAGS_FOR_RESOURCE, LIST_TARGETS_BY_RULE, NewEvent, PUT_EVENTS, PUT_PERMISSION, PUT_RULE, PUT_TARGETS,
     REMOVE_PERMISSION, REMOVE_TARGETS, Rule, Target,
 };
-use billctl_core::service::{Operation, Result, Tags};
+use billctl_core::service::{Operation, Result, Tags, Tokens};
 
 #[async_trait]
 impl EventBridge for Caller<Client> {
@@ -115,6 +115,7 @@ impl EventBridge for Caller<Client> {
     async fn list_targets(&self, bus: &str, rule: &str) -> Result<Vec<Target>> {
         let op = LIST_TARGETS_BY_RULE;
         let mut targets = Vec::new();
+        let mut tokens = Tokens::new(op);
         let mut token = None;
         loop {
             let request = self
@@ -127,7 +128,7 @@ impl EventBridge for Caller<Client> {
             for found in answer.targets() {
                 targets.push(target(op, found)?);
             }
-            token = next(answer.next_token);
+            token = tokens.next(next(answer.next_token))?;
             if token.is_none() {
                 return Ok(targets);
             }

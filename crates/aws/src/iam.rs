@@ -14,7 +14,7 @@ use billctl_core::service::iam::{
     LIST_ATTACHED_ROLE_POLICIES, LIST_ROLE_POLICIES, NewRole, PUT_ROLE_POLICY, Role, SIMULATE_PRINCIPAL_POLICY,
     Simulation, UPDATE_ASSUME_ROLE_POLICY,
 };
-use billctl_core::service::{Operation, Result};
+use billctl_core::service::{Operation, Result, Tokens};
 
 #[async_trait]
 impl Iam for Caller<Client> {
@@ -74,12 +74,13 @@ impl Iam for Caller<Client> {
     async fn list_role_policies(&self, role: &str) -> Result<Vec<String>> {
         let op = LIST_ROLE_POLICIES;
         let mut names = Vec::new();
+        let mut tokens = Tokens::new(op);
         let mut marker = None;
         loop {
             let request = self.client.list_role_policies().role_name(role).set_marker(marker);
             let answer = self.call(op, || request.clone().send()).await?;
             names.extend_from_slice(answer.policy_names());
-            marker = next(answer.marker);
+            marker = tokens.next(next(answer.marker))?;
             if marker.is_none() {
                 return Ok(names);
             }
@@ -111,6 +112,7 @@ impl Iam for Caller<Client> {
     async fn list_attached_role_policies(&self, role: &str) -> Result<Vec<Arn>> {
         let op = LIST_ATTACHED_ROLE_POLICIES;
         let mut arns = Vec::new();
+        let mut tokens = Tokens::new(op);
         let mut marker = None;
         loop {
             let request = self
@@ -122,7 +124,7 @@ impl Iam for Caller<Client> {
             for policy in answer.attached_policies() {
                 arns.push(parsed(op, policy.policy_arn(), "PolicyArn")?);
             }
-            marker = next(answer.marker);
+            marker = tokens.next(next(answer.marker))?;
             if marker.is_none() {
                 return Ok(arns);
             }
@@ -149,6 +151,7 @@ impl Iam for Caller<Client> {
         });
         let context: Vec<_> = context.collect();
         let mut allowed = BTreeSet::new();
+        let mut tokens = Tokens::new(op);
         let mut marker = None;
         loop {
             let request = self
@@ -170,7 +173,7 @@ impl Iam for Caller<Client> {
                     allowed.insert(result.eval_action_name().to_owned());
                 }
             }
-            marker = next(answer.marker);
+            marker = tokens.next(next(answer.marker))?;
             if marker.is_none() {
                 let actions = simulation.actions.iter();
                 return Ok(actions.filter(|action| !allowed.contains(*action)).cloned().collect());

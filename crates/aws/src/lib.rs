@@ -6,29 +6,33 @@ mod classify;
 mod cloudformation;
 mod cloudwatch;
 mod convert;
+mod credentials;
+mod environment;
 mod eventbridge;
-mod html;
 mod iam;
 mod member;
+mod network;
 mod organizations;
 mod sesv2;
 mod sfn;
 mod sns;
 mod sqs;
+mod strange;
 mod sts;
+mod trouble;
+mod whole;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::identity::IdentityCache;
-use aws_config::imds;
-use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{self, TlsContext};
 use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::{
     HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
@@ -42,58 +46,102 @@ use billctl_core::service::clock::SystemClock;
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::{Gate, Services};
 use call::Caller;
-use html::RefuseHtml;
+use credentials::{Chain, Files, Means, Selected};
+use environment::Environment;
+use strange::RefuseStrange;
+use whole::whole;
 
 /// How to reach AWS.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Options {
-    /// The profile of `~/.aws/config`; by default what the SDK's chain finds.
+    /// The profile of `~/.aws/config`; by default that of `AWS_PROFILE`, or `default`.
     pub profile: Option<String>,
     /// As whom StackSets are called.
     pub call_as: CallAs,
+    /// How long an answer may take, from the request to its last byte.
+    pub patience: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            profile: None,
+            call_as: CallAs::default(),
+            patience: whole::PATIENCE,
+        }
+    }
 }
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
-/// How long an answer may take: GetMetricData with 500 queries is the slowest that billctl asks for.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long credentials may take: `credential_process` may ask a person.
-const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long the instance's metadata service may take. It answers in milliseconds where there is one; elsewhere
-/// nobody answers, and a user without credentials should hear so at once.
-const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long credentials may take in all; each source has an end of its own before.
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(65);
 
-/// Clients for every service, on the SDK's default chain of credentials, with the standard environment
-/// (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_<SERVICE>`, `HTTPS_PROXY`, ...).
+/// Clients for every service, on the standard chain of credentials, with the standard environment
+/// (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_<SERVICE>`, `AWS_CA_BUNDLE`, `HTTPS_PROXY`, ...) and the profile's settings;
+/// docs/credentials.md has them all.
 ///
 /// # Errors
-/// None so far: credentials are looked for at the first call, which then fails with
-/// [`Kind::Credentials`](billctl_core::service::Kind::Credentials).
+/// A proxy, an endpoint or a file of certificates that is none. Credentials are looked for at the first call, which
+/// then fails with [`Kind::Credentials`](billctl_core::service::Kind::Credentials).
 pub async fn connect(options: &Options) -> Result<Services> {
-    let http = https_client();
-    let mut loader = aws_config::defaults(behavior())
+    let environment = Environment::of_process();
+    let selected = Selected::of(options.profile.as_deref(), &environment);
+    let files = Files::read(&environment);
+    let section = match (&selected, &files) {
+        (Ok(selected), Ok(files)) => files
+            .get(&selected.name)
+            .map(|section| (selected.name.as_str(), section)),
+        _ => None,
+    };
+    network::check_proxies(&environment)?;
+    network::check_endpoints(&environment, section)?;
+    network::check_headers(&environment)?;
+    let trust = network::trust(&environment, section)?;
+    let http = https_client(trust.clone());
+    let settings = files
+        .as_ref()
+        .map_or_else(|_| Files::default().for_sdk(), Files::for_sdk);
+    let name = match (&selected, &files) {
+        (Ok(selected), Ok(files)) => files.sdk_name(&selected.name),
+        _ => "default".to_owned(),
+    };
+    let config = aws_config::defaults(behavior())
         .region(Region::from_static(REGION))
         .http_client(http.clone())
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts())
+        .profile_files(settings)
+        .profile_name(name)
+        .no_credentials()
+        .load()
+        .await;
+    let means = Means {
+        environment: &environment,
+        config: &config,
+        http: whole(http, whole::PATIENCE),
+        direct: direct_client(trust),
+    };
+    let chain = Chain::new(&selected, &files, &means).await;
+    let config = config
+        .to_builder()
+        .credentials_provider(SharedCredentialsProvider::new(chain))
         .identity_cache(IdentityCache::lazy().load_timeout(CREDENTIALS_TIMEOUT).build())
-        .credentials_provider(credentials(options, http).await);
-    if let Some(profile) = &options.profile {
-        loader = loader.profile_name(profile);
-    }
-    let config = loader.load().await;
+        .build();
     Ok(connect_with(&config, options, Gate::default()))
 }
 
 /// The same clients on a configuration made elsewhere, which says Region, credentials, endpoint and HTTP client.
-/// Its retries are switched off: the `gate` retries.
+/// Its retries are switched off: the `gate` retries. Its answers come whole or not at all.
 pub fn connect_with(config: &SdkConfig, options: &Options, gate: Gate) -> Services {
-    let config = config.to_builder().retry_config(RetryConfig::disabled()).build();
+    let mut builder = config.to_builder().retry_config(RetryConfig::disabled());
+    builder.set_http_client(config.http_client().map(|http| whole(http, options.patience)));
+    let config = builder.build();
     let gate = Arc::new(gate);
     /// An SDK client that calls through the gate.
     macro_rules! caller {
         ($sdk:ident) => {{
-            let config = $sdk::config::Builder::from(&config).interceptor(RefuseHtml).build();
+            let config = $sdk::config::Builder::from(&config).interceptor(RefuseStrange).build();
             Caller::new($sdk::Client::from_conf(config), gate.clone())
         }};
     }
@@ -130,44 +178,30 @@ pub fn behavior() -> BehaviorVersion {
 fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
+        .read_timeout(whole::PATIENCE)
         .build()
 }
 
-/// The SDK's default chain, with little patience for a metadata service that isn't there.
-async fn credentials(options: &Options, http: SharedHttpClient) -> DefaultCredentialsChain {
-    // The metadata service is link-local: it is never reached through a proxy.
-    let direct = Builder::new()
+/// The way to addresses of this machine and its network, which no proxy leads to.
+fn direct_client(trust: TlsContext) -> SharedHttpClient {
+    Builder::new()
         .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    let metadata = imds::Client::builder()
-        .configure(&ProviderConfig::without_region().with_http_client(direct))
-        .max_attempts(1)
-        .connect_timeout(METADATA_TIMEOUT)
-        .read_timeout(METADATA_TIMEOUT)
-        .operation_timeout(METADATA_TIMEOUT)
-        .build();
-    let mut chain = DefaultCredentialsChain::builder()
-        .configure(ProviderConfig::without_region().with_http_client(http))
-        .region(Region::from_static(REGION))
-        .imds_client(metadata);
-    if let Some(profile) = &options.profile {
-        chain = chain.profile_name(profile);
-    }
-    chain.build().await
+        .tls_context(trust)
+        .build_https()
 }
 
 /// One HTTP client, and so one pool of connections, for all services; through the proxy that the environment names.
-fn https_client() -> SharedHttpClient {
+fn https_client(trust: TlsContext) -> SharedHttpClient {
     let connector = Connector::builder()
         .connector_settings(
             HttpConnectorSettings::builder()
                 .connect_timeout(CONNECT_TIMEOUT)
-                .read_timeout(READ_TIMEOUT)
+                .read_timeout(whole::PATIENCE)
                 .build(),
         )
         .proxy_config(ProxyConfig::from_env())
         .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+        .tls_context(trust)
         .build();
     let connector = SharedHttpConnector::new(connector);
     http_client_fn(move |_, _| connector.clone())

@@ -9,7 +9,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::Client;
 
 use super::call::{Caller, required};
-use super::html::RefuseHtml;
+use super::strange::RefuseStrange;
 use billctl_core::service::cloudwatch::{AlarmState, AlarmStatus, CloudWatch, DataRequest, Series};
 use billctl_core::service::eventbridge::DEFAULT_BUS;
 use billctl_core::service::eventbridge::{EventBridge, Rule, Target};
@@ -60,10 +60,10 @@ impl Members for AssumedRoles {
             .identity_cache(IdentityCache::no_cache())
             .build();
         let cloudwatch = aws_sdk_cloudwatch::config::Builder::from(&config)
-            .interceptor(RefuseHtml)
+            .interceptor(RefuseStrange)
             .build();
         let eventbridge = aws_sdk_eventbridge::config::Builder::from(&config)
-            .interceptor(RefuseHtml)
+            .interceptor(RefuseStrange)
             .build();
         Ok(Arc::new(Inside {
             cloudwatch: Caller::new(aws_sdk_cloudwatch::Client::from_conf(cloudwatch), self.gate.clone()),

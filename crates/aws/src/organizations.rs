@@ -11,7 +11,7 @@ use billctl_core::service::organizations::{
     LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, LIST_ROOTS, LIST_TAGS_FOR_RESOURCE, OrganizationInfo, Organizations,
     PAGE_SIZE,
 };
-use billctl_core::service::{Operation, Page, Result, Tags};
+use billctl_core::service::{Operation, Page, Result, Tags, Tokens};
 
 /// The service whose administrators can be delegated: StackSets for members (CloudFormation user guide,
 /// "Register a delegated administrator").
@@ -108,6 +108,7 @@ impl Organizations for Caller<Client> {
     async fn list_account_tags(&self, account: AccountId) -> Result<Tags> {
         let op = LIST_TAGS_FOR_RESOURCE;
         let mut tags = Tags::new();
+        let mut tokens = Tokens::new(op);
         let mut token = None;
         loop {
             let request = self
@@ -122,7 +123,7 @@ impl Organizations for Caller<Client> {
                     .iter()
                     .map(|tag| (tag.key().to_owned(), tag.value().to_owned())),
             );
-            token = next(answer.next_token);
+            token = tokens.next(next(answer.next_token))?;
             if token.is_none() {
                 return Ok(tags);
             }

@@ -136,26 +136,7 @@ impl std::error::Error for Error {}
 
 impl From<ServiceError> for Error {
     fn from(error: ServiceError) -> Self {
-        let hint = match error.kind {
-            Kind::Denied => Some(format!(
-                "allow `{}` for the identity in use; `billctl policy` prints all that is needed",
-                error.operation.iam_action()
-            )),
-            Kind::Credentials => Some(
-                "log in (`aws sso login`), set AWS_PROFILE or pass --profile; without an AWS account try --sandbox"
-                    .to_owned(),
-            ),
-            Kind::Throttled => Some("AWS kept throttling; run the same command again later".to_owned()),
-            Kind::Unavailable => {
-                Some("check the network, a proxy, and AWS_ENDPOINT_URL; then run the same command again".to_owned())
-            }
-            Kind::Garbled => Some(
-                "the endpoint doesn't answer as AWS does: check AWS_ENDPOINT_URL and whether a proxy is in between"
-                    .to_owned(),
-            ),
-            Kind::Quota => Some("raise this quota in the Service Quotas console, then run again".to_owned()),
-            _ => None,
-        };
+        let hint = error.hint.clone().or_else(|| remedy(&error));
         Self {
             kind: if error.kind == Kind::Busy {
                 ErrorKind::Busy
@@ -169,6 +150,100 @@ impl From<ServiceError> for Error {
     }
 }
 
+/// What to do, by the cause: first what AWS's code says, then its message, then the kind.
+fn remedy(error: &ServiceError) -> Option<String> {
+    let code = error.code.as_deref().unwrap_or_default();
+    match error.kind {
+        Kind::Denied => Some(denied(error, code)),
+        Kind::Credentials => Some(credentials_hint(code, &error.message).unwrap_or_else(|| {
+            "log in (`aws sso login`), set AWS_PROFILE or pass --profile; without an AWS account try --sandbox".to_owned()
+        })),
+        Kind::Throttled => Some("AWS kept throttling; run the same command again later".to_owned()),
+        Kind::Unavailable if error.code.is_some() => {
+            Some("AWS has trouble of its own (health.aws.amazon.com); run the same command again later".to_owned())
+        }
+        Kind::Unavailable => Some(
+            "check the network, a proxy (HTTPS_PROXY), and AWS_ENDPOINT_URL; then run the same command again".to_owned(),
+        ),
+        Kind::Garbled if error.message.starts_with("HTTP 407") => Some(
+            "the proxy wants a user and a password: write them into its variable, http://USER:PASSWORD@HOST:PORT"
+                .to_owned(),
+        ),
+        Kind::Garbled if error.message.starts_with("HTTP 5") => Some(
+            "a proxy, or AWS itself, has trouble: run the same command again later, and check AWS_ENDPOINT_URL and \
+             whether a proxy is in between"
+                .to_owned(),
+        ),
+        Kind::Garbled => Some(
+            "the endpoint doesn't answer as AWS does: check AWS_ENDPOINT_URL, whether a proxy is in between, and whether \
+             this network wants a sign-in in the browser first"
+                .to_owned(),
+        ),
+        Kind::Quota => Some("raise this quota in the Service Quotas console, then run again".to_owned()),
+        _ => None,
+    }
+}
+
+/// Who has to allow it: AWS says in its message which kind of policy refused.
+fn denied(error: &ServiceError, code: &str) -> String {
+    let action = error.operation.iam_action();
+    let said = |words: &str| error.message.to_lowercase().contains(words);
+    if matches!(code, "OptInRequired" | "SubscriptionRequiredException") {
+        format!(
+            "the account isn't signed up for {}: open it once in the console",
+            error.operation.service.iam_prefix()
+        )
+    } else if said("service control policy") {
+        format!("a service control policy of the organisation has to allow `{action}`: no policy of billctl's can")
+    } else if said("resource control policy") {
+        format!("a resource control policy of the organisation has to allow `{action}`: no policy of billctl's can")
+    } else if said("permissions boundary") {
+        format!("the permissions boundary of the identity in use has to allow `{action}` too")
+    } else if said("session policy") {
+        format!("the session policy that these credentials were made with has to allow `{action}` too")
+    } else if said("vpc endpoint policy") {
+        format!("the policy of the VPC endpoint has to allow `{action}`")
+    } else if said("explicit deny") {
+        format!(
+            "a policy denies `{action}` outright, which no other can undo; some deny all until one has signed in with MFA"
+        )
+    } else {
+        format!("allow `{action}` for the identity in use; `billctl policy` prints all that is needed")
+    }
+}
+
+/// What to do about credentials that AWS refuses with this code and message, where these tell.
+pub fn credentials_hint(code: &str, message: &str) -> Option<String> {
+    const CLOCK: &str = "this machine's clock is wrong: set it (`timedatectl set-ntp true`), then run again";
+    let message = message.to_lowercase();
+    let late = ["expired", "not yet current", "skew"]
+        .iter()
+        .any(|word| message.contains(word));
+    Some(
+        match code {
+            "RequestTimeTooSkewed" | "RequestInTheFuture" | "RequestExpired" => CLOCK,
+            "SignatureDoesNotMatch" | "InvalidSignatureException" | "IncompleteSignature" if late => CLOCK,
+            "SignatureDoesNotMatch" | "InvalidSignatureException" => {
+                "the secret access key isn't the access key id's: copy both anew; a proxy that changes requests does this too"
+            }
+            "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => {
+                "these credentials have expired: log in again (`aws sso login`, `aws login`) or set new ones, then run the \
+                 same command again"
+            }
+            "InvalidClientTokenId" | "UnrecognizedClientException" | "AuthFailure" | "InvalidAccessKeyId" => {
+                "AWS doesn't know these keys: they were deleted or switched off, belong to another partition, or are \
+                 temporary and lack their AWS_SESSION_TOKEN"
+            }
+            "IncompleteSignature" | "IncompleteSignatureException" | "MissingAuthenticationToken"
+            | "MissingAuthenticationTokenException" => {
+                "the signature got lost on the way: check whether a proxy removes headers, and AWS_ENDPOINT_URL"
+            }
+            _ => return None,
+        }
+        .to_owned(),
+    )
+}
+
 impl From<SelectorError> for Error {
     fn from(error: SelectorError) -> Self {
         Self::usage(error.to_string())
@@ -179,5 +254,116 @@ impl From<SelectorError> for Error {
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         Self::failed(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::sts::GET_CALLER_IDENTITY;
+
+    #[test]
+    fn every_cause_has_a_remedy_of_its_own() {
+        use Kind::*;
+        let denied = "User: arn:aws:iam::1:user/x is not authorized to perform: sts:GetCallerIdentity";
+        for (kind, code, message, remedy) in [
+            (Credentials, "RequestTimeTooSkewed", "", "clock"),
+            (Credentials, "RequestExpired", "", "clock"),
+            (
+                Credentials,
+                "SignatureDoesNotMatch",
+                "Signature expired: 2026 is now earlier than 2027",
+                "clock",
+            ),
+            (
+                Credentials,
+                "InvalidSignatureException",
+                "Signature not yet current: 2026",
+                "clock",
+            ),
+            (
+                Credentials,
+                "SignatureDoesNotMatch",
+                "The request signature we calculated",
+                "secret access key",
+            ),
+            (Credentials, "ExpiredToken", "", "have expired"),
+            (Credentials, "ExpiredTokenException", "", "have expired"),
+            (Credentials, "InvalidClientTokenId", "", "doesn't know these keys"),
+            (
+                Credentials,
+                "UnrecognizedClientException",
+                "",
+                "doesn't know these keys",
+            ),
+            (Credentials, "MissingAuthenticationToken", "", "removes headers"),
+            (Credentials, "", "", "--sandbox"),
+            (
+                Denied,
+                "AccessDenied",
+                denied,
+                "allow `sts:GetCallerIdentity` for the identity in use",
+            ),
+            (
+                Denied,
+                "AccessDenied",
+                "with an explicit deny in a service control policy: arn",
+                "a service control policy",
+            ),
+            (
+                Denied,
+                "AccessDenied",
+                "because no service control policy allows it",
+                "a service control policy",
+            ),
+            (
+                Denied,
+                "AccessDenied",
+                "with an explicit deny in a resource control policy",
+                "a resource control policy",
+            ),
+            (
+                Denied,
+                "AccessDenied",
+                "because no permissions boundary allows it",
+                "the permissions boundary",
+            ),
+            (
+                Denied,
+                "AccessDenied",
+                "because no session policy allows it",
+                "the session policy",
+            ),
+            (
+                Denied,
+                "AccessDenied",
+                "because no VPC endpoint policy allows it",
+                "the VPC endpoint",
+            ),
+            (
+                Denied,
+                "AccessDenied",
+                "with an explicit deny in an identity-based policy",
+                "MFA",
+            ),
+            (Denied, "OptInRequired", "", "isn't signed up for sts"),
+            (Throttled, "Throttling", "", "later"),
+            (Unavailable, "InternalFailure", "", "health.aws.amazon.com"),
+            (Unavailable, "", "Connection refused", "AWS_ENDPOINT_URL"),
+            (Garbled, "", "HTTP 407: <html>", "USER:PASSWORD"),
+            (Garbled, "", "HTTP 503: <html>", "later"),
+            (Garbled, "", "HTTP 200: <html>", "sign-in in the browser"),
+            (Quota, "LimitExceeded", "", "Service Quotas"),
+        ] {
+            let mut error = ServiceError::new(GET_CALLER_IDENTITY, kind, code, message);
+            error.code = error.code.filter(|code| !code.is_empty());
+            let hint = Error::from(error).hint.unwrap_or_default();
+            assert!(hint.contains(remedy), "{kind:?} {code} {message}: {hint}");
+        }
+        let known = ServiceError {
+            hint: Some("turn it round".to_owned()),
+            ..ServiceError::new(GET_CALLER_IDENTITY, Denied, "AccessDenied", denied)
+        };
+        assert_eq!(Error::from(known).hint.as_deref(), Some("turn it round"));
     }
 }

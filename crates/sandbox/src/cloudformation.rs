@@ -32,6 +32,7 @@ use billctl_core::service::cloudformation::{OrganizationsAccess, Parameters, Sta
 pub struct State {
     /// Trusted access.
     pub access: OrganizationsAccess,
+    #[serde(deserialize_with = "super::file::unique")]
     sets: BTreeMap<String, SetRecord>,
     /// What stacks are made from. Never changed: a new template or parameter makes a new one.
     revisions: BTreeMap<u32, Revision>,

@@ -1,6 +1,7 @@
 //! What can be made to go wrong: by chance, but by the same chance for the same seed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +61,32 @@ pub(super) enum Fate {
     Lose(ServiceError),
 }
 
+/// Calls a second that DescribeStackInstance can be told to answer.
+pub const DESCRIBE_RATES: RangeInclusive<f64> = 0.01..=10_000.0;
+
+/// Seconds by which the lists of StackSets can be behind at most.
+pub const MOST_LAG: u32 = 86_400;
+
 impl Faults {
+    /// What is impossible in them.
+    pub(super) fn fault(&self) -> Option<String> {
+        let shares = [self.throttle, self.server_error, self.timeout, self.drop];
+        if shares.iter().any(|share| !(0.0..=1.0).contains(share)) {
+            return Some("faults: a share is from 0 to 1".to_owned());
+        }
+        if self
+            .describe_instance_rate
+            .is_some_and(|rate| !DESCRIBE_RATES.contains(&rate))
+        {
+            return Some(format!(
+                "faults.describe_instance_rate: it is from {} to {} calls a second",
+                DESCRIBE_RATES.start(),
+                DESCRIBE_RATES.end()
+            ));
+        }
+        (self.lag > MOST_LAG).then(|| format!("faults.lag: it is at most {MOST_LAG} seconds"))
+    }
+
     /// Whether anything is set to go wrong.
     pub fn is_none(&self) -> bool {
         let Self {
@@ -97,6 +123,7 @@ impl Faults {
             code: code.map(str::to_owned),
             message: message.to_owned(),
             request_id: None,
+            hint: None,
         };
         if hit(self.throttle, "throttle") {
             return Fate::Refuse(error(Kind::Throttled, Some("ThrottlingException"), "Rate exceeded"));

@@ -4,11 +4,15 @@
 //! that nothing has changed. A change is written beside it and renamed over it: whoever dies in the middle leaves
 //! the old world.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::World;
@@ -85,8 +89,11 @@ impl Store {
         let (header, mut rest) = self.header()?;
         let mut text = String::new();
         rest.read_to_string(&mut text).map_err(|error| self.damaged(&error))?;
-        let world = serde_json::from_str(&text).map_err(|error| self.damaged(&error))?;
-        Ok((world, header.generation))
+        let world: World = serde_json::from_str(&text).map_err(|error| self.damaged(&error))?;
+        match world.fault() {
+            None => Ok((world, header.generation)),
+            Some(fault) => Err(FileError::Damaged(self.path.clone(), fault)),
+        }
     }
 
     fn header(&self) -> Result<(Header, BufReader<File>), FileError> {
@@ -157,6 +164,41 @@ impl Store {
     fn damaged(&self, error: &dyn std::error::Error) -> FileError {
         FileError::Damaged(self.path.clone(), error.to_string())
     }
+}
+
+/// Reads a map in which no key may stand twice: JSON allows it, and the last one would silently win.
+pub(super) fn unique<'de, D, K, V>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+where
+    D: Deserializer<'de>,
+    K: Deserialize<'de> + Ord + fmt::Display,
+    V: Deserialize<'de>,
+{
+    struct Unique<K, V>(PhantomData<(K, V)>);
+
+    impl<'de, K, V> Visitor<'de> for Unique<K, V>
+    where
+        K: Deserialize<'de> + Ord + fmt::Display,
+        V: Deserialize<'de>,
+    {
+        type Value = BTreeMap<K, V>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+            let mut map = BTreeMap::new();
+            while let Some(key) = entries.next_key::<K>()? {
+                if map.contains_key(&key) {
+                    return Err(A::Error::custom(format_args!("{key} is there twice")));
+                }
+                map.insert(key, entries.next_value()?);
+            }
+            Ok(map)
+        }
+    }
+
+    deserializer.deserialize_map(Unique(PhantomData))
 }
 
 /// A text that no other save has: not random, because time, process and count are enough.

@@ -359,6 +359,7 @@ fn died(operation: Operation) -> ServiceError {
         code: None,
         message: "the process died here".into(),
         request_id: None,
+        hint: None,
     }
 }
 
@@ -369,6 +370,7 @@ fn broken(operation: Operation, error: &FileError) -> ServiceError {
         code: None,
         message: error.to_string(),
         request_id: None,
+        hint: None,
     }
 }
 

@@ -1,3 +1,5 @@
+//! IAM in memory: roles, their policies, and whether a policy allows something.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;

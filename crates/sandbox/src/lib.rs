@@ -31,7 +31,7 @@ pub mod sns;
 pub mod sqs;
 mod sts;
 pub mod template;
-mod world;
+pub mod world;
 
 pub use asl::{Outcome, Rehearsal};
 pub use clock::SimulatedClock;

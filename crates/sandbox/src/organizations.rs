@@ -33,7 +33,9 @@ pub struct State {
     /// Members registered as delegated administrators of StackSets.
     pub stacksets_administrators: BTreeSet<AccountId>,
     root: OuId,
+    #[serde(deserialize_with = "super::file::unique")]
     units: BTreeMap<OuId, Unit>,
+    #[serde(deserialize_with = "super::file::unique")]
     accounts: BTreeMap<AccountId, Entry>,
 }
 
@@ -81,6 +83,74 @@ impl State {
         };
         state.insert(management, root, Tags::new());
         state
+    }
+
+    /// What can't be in an organisation, with its place in the file: it is one tree, and each link is there from both
+    /// ends.
+    pub(super) fn fault(&self) -> Option<String> {
+        let at = |id: &OuId, what: &str| format!("organizations.units.{id}.{what}");
+        if !self.units.contains_key(&self.root) {
+            return Some(format!("organizations.root: there is no unit {}", self.root));
+        }
+        for (id, unit) in &self.units {
+            match &unit.parent {
+                None if *id != self.root => return Some(format!("{}: only the root has none", at(id, "parent"))),
+                Some(_) if *id == self.root => return Some(format!("{}: the root has none", at(id, "parent"))),
+                Some(parent) if !self.units.get(parent).is_some_and(|above| above.units.contains(id)) => {
+                    return Some(format!("{}: {parent} doesn't hold it", at(id, "parent")));
+                }
+                _ => {}
+            }
+            let mut below = unit.units.iter();
+            let astray = |child: &&OuId| {
+                self.units
+                    .get(child)
+                    .is_none_or(|child| child.parent.as_ref() != Some(id))
+            };
+            if let Some(child) = below.find(astray) {
+                return Some(format!("{}: {child} isn't below it", at(id, "units")));
+            }
+            let mut inside = unit.accounts.iter();
+            if let Some(account) = inside.find(|account| self.parent(**account) != Some(id)) {
+                return Some(format!("{}: {account} isn't in it", at(id, "accounts")));
+            }
+        }
+        for (id, entry) in &self.accounts {
+            if !self
+                .units
+                .get(&entry.parent)
+                .is_some_and(|unit| unit.accounts.contains(id))
+            {
+                return Some(format!(
+                    "organizations.accounts.{id}.parent: {} doesn't hold it",
+                    entry.parent
+                ));
+            }
+        }
+        if !self.accounts.contains_key(&self.management_account) {
+            let id = self.management_account;
+            return Some(format!("organizations.management_account: there is no account {id}"));
+        }
+        // Each has one parent that holds it, so whatever can't be reached from the root is in a circle.
+        let mut reached = BTreeSet::new();
+        let mut level = vec![&self.root];
+        for depth in 0.. {
+            if level.is_empty() {
+                break;
+            }
+            if depth > DEEPEST {
+                let id = level.first().map(ToString::to_string).unwrap_or_default();
+                return Some(format!("organizations.units.{id}: OUs are on at most {DEEPEST} levels"));
+            }
+            reached.extend(level.iter().copied());
+            level = level
+                .iter()
+                .filter_map(|id| self.units.get(id))
+                .flat_map(|unit| &unit.units)
+                .collect();
+        }
+        let circle = self.units.keys().find(|id| !reached.contains(id));
+        circle.map(|id| format!("{}: it is in a circle", at(id, "parent")))
     }
 
     /// All of it as billctl's model: what a person sees in the console.

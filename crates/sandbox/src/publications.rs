@@ -71,6 +71,15 @@ impl Publications {
         })
     }
 
+    /// What is impossible in them.
+    pub(super) fn fault(&self) -> Option<String> {
+        let fits = CADENCES.contains(&self.cadence)
+            && (0..self.cadence).contains(&self.jitter)
+            && (0.0..=MOST_MISSING).contains(&self.missing)
+            && (0..=LATEST).contains(&self.payer_late);
+        (!fits).then(|| "publications: no charges can be published so".to_owned())
+    }
+
     /// By how much the payer sees them later.
     pub(super) fn payer_late(&self) -> SignedDuration {
         SignedDuration::from_secs(self.payer_late)

@@ -22,6 +22,17 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// What is impossible in it.
+    pub(super) fn fault(self) -> Option<String> {
+        let Self::Shape(shape) = self else {
+            return None;
+        };
+        let fits = shape.accounts <= MAX_ACCOUNTS && shape.ous <= MAX_OUS && shape.depth <= MAX_DEPTH;
+        (!fits).then(|| {
+            format!("origin: at most {MAX_ACCOUNTS} accounts and {MAX_OUS} OUs on {MAX_DEPTH} levels can be made")
+        })
+    }
+
     /// The world as it was made.
     pub fn world(self) -> World {
         match self {
@@ -43,6 +54,12 @@ pub struct Shape {
     /// Decides names, ids and who is where.
     pub seed: u64,
 }
+
+/// Accounts that can be made, without the management account: more than Organizations lets anybody have.
+pub const MAX_ACCOUNTS: usize = 50_000;
+
+/// OUs that Organizations allows (docs/aws-facts.md, "Organizations").
+pub const MAX_OUS: usize = 2_000;
 
 /// Levels of OUs that Organizations allows below the root (docs/aws-facts.md, "Organizations").
 pub const MAX_DEPTH: usize = 5;

@@ -1,3 +1,5 @@
+//! SQS in memory: queues and what waits in them.
+
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;

@@ -256,13 +256,10 @@ impl Declared {
                 "Template format error: [/Resources/{logical_id}] resource definition is malformed"
             )));
         };
-        let resource_type = match fields.remove("Type") {
-            Some(Value::String(text)) => text,
-            _ => {
-                return Err(TemplateError::new(format!(
-                    "Template format error: [/Resources/{logical_id}] Every Resources object must contain a Type member."
-                )));
-            }
+        let Some(Value::String(resource_type)) = fields.remove("Type") else {
+            return Err(TemplateError::new(format!(
+                "Template format error: [/Resources/{logical_id}] Every Resources object must contain a Type member."
+            )));
         };
         if !properties::KNOWN.contains(&resource_type.as_str()) {
             return Err(TemplateError::new(format!(

@@ -1,6 +1,10 @@
+//! All that the sandbox knows, and how time passes in it.
+
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -51,10 +55,47 @@ pub struct World {
     /// Whether the payer shares its metrics with the members ("receive billing alerts").
     pub billing_alerts: bool,
     /// What the StackSets' stacks made in the members.
+    #[serde(deserialize_with = "super::file::unique")]
     pub members: BTreeMap<AccountId, Member>,
 }
 
+/// Simulated years that a world can be in, so that no reckoning with times leaves what a calendar holds.
+const YEARS: RangeInclusive<i16> = 2000..=2099;
+
+/// How long an API call takes at most.
+pub const LONGEST_LATENCY: Duration = Duration::from_secs(60);
+
 impl World {
+    /// What is impossible in a world that was read, with its place in the file.
+    pub(super) fn fault(&self) -> Option<String> {
+        if !Self::is_time(self.now) {
+            return Some(format!(
+                "now: {} isn't in the years {} to {}",
+                self.now,
+                YEARS.start(),
+                YEARS.end()
+            ));
+        }
+        if self.latency > LONGEST_LATENCY {
+            return Some(format!(
+                "latency: an API call takes at most {} s",
+                LONGEST_LATENCY.as_secs()
+            ));
+        }
+        let known = |id: AccountId| self.organizations.parent(id).is_some();
+        self.origin
+            .fault()
+            .or_else(|| self.faults.fault())
+            .or_else(|| self.publications.fault())
+            .or_else(|| self.organizations.fault())
+            .or_else(|| (!known(self.caller)).then(|| format!("caller: there is no account {}", self.caller)))
+    }
+
+    /// Whether a world can be at this time.
+    pub fn is_time(at: Timestamp) -> bool {
+        YEARS.contains(&at.to_zoned(TimeZone::UTC).year())
+    }
+
     /// An organisation in which nothing has been set up yet, called by its management account.
     pub fn new(organizations: organizations::State, now: Timestamp) -> Self {
         Self {

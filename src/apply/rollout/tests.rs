@@ -1,3 +1,8 @@
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test: Clippy doesn't see it behind the feature's condition"
+)]
+
 use std::sync::Arc;
 
 use super::*;

@@ -295,7 +295,7 @@ impl Deploy<'_> {
             .any(|outcome| !outcome.is_clean())
             .then(|| render::failures(&progress.outcomes, self.organization));
         if let Some(failures) = &failures {
-            self.context.summarize(|| format!("```\n{failures}\n```"));
+            self.context.summarize(|| render::failures_summary(failures));
         }
         if self.context.global.format == Format::Json {
             let result = RolloutResult {

@@ -8,9 +8,11 @@ use jiff::{Span, SpanRelativeTo};
 use billctl_core::error::{Error, Result};
 use billctl_core::model::AccountId;
 use billctl_core::similar::nearest;
+use billctl_core::text;
 use billctl_sandbox::World;
 use billctl_sandbox::metrics::Hours;
 use billctl_sandbox::publications::Publications;
+use billctl_sandbox::world::LONGEST_LATENCY;
 
 /// An account, by id or by name.
 #[derive(Debug, Args)]
@@ -34,7 +36,7 @@ impl Who {
         }
     }
 
-    /// The account's id and name.
+    /// The account's id, and its name to be shown.
     ///
     /// # Errors
     /// There is no such account; near names are offered.
@@ -48,7 +50,7 @@ impl Who {
             .iter()
             .find(|(id, name)| self.account == Some(*id) || self.name.as_ref().is_some_and(|wanted| wanted == name));
         if let Some(found) = found {
-            return Ok(found.clone());
+            return Ok((found.0, text::line(&found.1)));
         }
         let Some(wanted) = &self.name else {
             return Err(Error::usage(format!(
@@ -73,6 +75,28 @@ pub(super) fn duration(text: &str) -> std::result::Result<Duration, String> {
     span.to_duration(SpanRelativeTo::days_are_24_hours())
         .map_err(|error| said(&error))
         .and_then(|length| Duration::try_from(length).map_err(|_| said(&"time goes forward only")))
+}
+
+/// How long a call takes: `50ms`.
+pub(super) fn latency(text: &str) -> std::result::Result<Duration, String> {
+    let latency = duration(text)?;
+    if latency <= LONGEST_LATENCY {
+        Ok(latency)
+    } else {
+        Err(format!("an API call takes at most {} s", LONGEST_LATENCY.as_secs()))
+    }
+}
+
+/// How far time goes on at once: `6h`, `2d`.
+pub(super) fn advance(text: &str) -> std::result::Result<Duration, String> {
+    /// A year and what is left of its last month: more takes minutes, and nobody waits for it.
+    const MOST_DAYS: u64 = 400;
+    let by = duration(text)?;
+    if by <= Duration::from_secs(MOST_DAYS * 86_400) {
+        Ok(by)
+    } else {
+        Err(format!("time goes on by at most {MOST_DAYS}d at once"))
+    }
 }
 
 /// A share of all calls: `30%`.

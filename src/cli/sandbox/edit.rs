@@ -6,6 +6,7 @@ use super::arguments::Who;
 use billctl_core::error::{Error, Result};
 use billctl_core::model::{AccountState, Usd};
 use billctl_core::service::Tags;
+use billctl_core::text;
 use billctl_sandbox::Sandbox;
 use billctl_sandbox::cloudformation::HandEdit;
 
@@ -92,7 +93,10 @@ pub(super) fn relocate(sandbox: &Sandbox, args: &MoveArgs) -> Result<String> {
         let organization = world.organizations.organization();
         let ou = organization.select(&args.ou)?;
         world.move_account(id, &ou.id)?;
-        Ok(format!("{name} ({id}) is in {} now.", organization.path(&ou.id)))
+        Ok(format!(
+            "{name} ({id}) is in {} now.",
+            text::line(&organization.path(&ou.id))
+        ))
     })
 }
 
@@ -114,7 +118,8 @@ pub(super) fn add_account(sandbox: &Sandbox, args: &AddAccountArgs) -> Result<St
             .map(|owner| ("owner".to_owned(), owner.clone()))
             .collect();
         let id = world.add_account(&args.name, &ou.id, tags)?;
-        Ok(format!("{} ({id}) is in {}.", args.name, organization.path(&ou.id)))
+        let (name, ou) = (text::line(&args.name), text::line(&organization.path(&ou.id)));
+        Ok(format!("{name} ({id}) is in {ou}."))
     })
 }
 
@@ -123,7 +128,8 @@ pub(super) fn add_ou(sandbox: &Sandbox, args: &AddOuArgs) -> Result<String> {
         let organization = world.organizations.organization();
         let parent = organization.select(&args.parent)?;
         let id = world.organizations.add_ou(&parent.id, &args.name)?;
-        Ok(format!("{}/{} is {id}.", organization.path(&parent.id), args.name))
+        let path = format!("{}/{}", organization.path(&parent.id), args.name);
+        Ok(format!("{} is {id}.", text::line(&path)))
     })
 }
 
@@ -188,6 +194,6 @@ pub(super) fn verify(sandbox: &Sandbox, identity: &str) -> Result<String> {
         } else {
             ""
         };
-        Ok(format!("{identity} is verified{also}."))
+        Ok(format!("{} is verified{also}.", text::line(identity)))
     })
 }

@@ -6,7 +6,7 @@ use super::arguments::{Who, share};
 use super::show::faults;
 use billctl_core::error::Result;
 use billctl_sandbox::Sandbox;
-use billctl_sandbox::faults::{Die, Faults};
+use billctl_sandbox::faults::{DESCRIBE_RATES, Die, Faults, MOST_LAG};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum FailCommand {
@@ -54,6 +54,7 @@ pub(super) enum FailCommand {
     /// Let the lists of StackSets be behind, in the sandbox's time.
     Lag {
         /// Seconds.
+        #[arg(value_parser = clap::value_parser!(u32).range(..=i64::from(MOST_LAG)))]
         seconds: u32,
     },
     /// Let members have no EstimatedCharges of their own; the payer sees them.
@@ -78,8 +79,11 @@ pub(super) struct Share {
 fn rate(text: &str) -> std::result::Result<f64, String> {
     text.parse::<f64>()
         .ok()
-        .filter(|rate| *rate > 0.0 && rate.is_finite())
-        .ok_or_else(|| "give calls a second, above zero".to_owned())
+        .filter(|rate| DESCRIBE_RATES.contains(rate))
+        .ok_or_else(|| {
+            let (least, most) = (DESCRIBE_RATES.start(), DESCRIBE_RATES.end());
+            format!("give calls a second, from {least} to {most}")
+        })
 }
 
 /// Sets it, and says what goes wrong now.

@@ -11,6 +11,7 @@ use crate::cli::Format;
 use crate::render;
 use billctl_core::model::{AccountId, AccountState, Organization, OuId, Usd};
 use billctl_core::service::cloudwatch::AlarmState;
+use billctl_core::text;
 use billctl_sandbox::cloudformation::Summary;
 use billctl_sandbox::faults::Faults;
 use billctl_sandbox::publications::Publications;
@@ -128,7 +129,7 @@ fn drawn(organization: &Organization, picture: &Picture) -> String {
     for set in &picture.stack_sets {
         lines.push(format!(
             "StackSet {}: {}, {} unfinished",
-            set.name,
+            text::line(&set.name),
             render::plural(set.summary.instances, "instance"),
             render::plural(set.summary.unfinished_operations, "operation")
         ));
@@ -167,7 +168,7 @@ fn branch(
     lines: &mut Vec<String>,
 ) {
     let indent = "  ".repeat(depth);
-    let name = organization.ou(ou).map_or(ou.as_str(), |ou| ou.name.as_str());
+    let name = text::line(organization.ou(ou).map_or(ou.as_str(), |ou| ou.name.as_str()));
     let direct = inside.get(ou).map(Vec::as_slice).unwrap_or_default();
     let counted = if accounts.len() > MANY && !direct.is_empty() {
         format!(", {}", render::plural(direct.len(), "account"))
@@ -191,7 +192,7 @@ fn branch(
 }
 
 fn leaf(account: &AccountPicture) -> String {
-    let mut text = format!("{}  {}", account.id, account.name);
+    let mut text = format!("{}  {}", account.id, text::line(&account.name));
     if account.state != AccountState::Active {
         let _ = write!(text, "  {}", account.state);
     }
@@ -219,12 +220,17 @@ pub(super) fn faults(faults: &Faults) -> String {
     share(faults.server_error, "get a 5xx");
     share(faults.timeout, "get no answer");
     share(faults.drop, "take effect, but their answer is lost");
-    lines.extend(faults.deny.iter().map(|action| format!("{action} is denied.")));
+    lines.extend(
+        faults
+            .deny
+            .iter()
+            .map(|action| format!("{} is denied.", text::line(action))),
+    );
     lines.extend(
         faults
             .accounts
             .iter()
-            .map(|(id, reason)| format!("Stack operations in {id} fail: {reason}.")),
+            .map(|(id, reason)| format!("Stack operations in {id} fail: {}.", text::line(reason))),
     );
     lines.extend(faults.die.map(|die| {
         format!(
@@ -309,7 +315,7 @@ impl Standing {
             let name = world
                 .organizations
                 .account(*id)
-                .map(|account| account.name)
+                .map(|account| text::line(&account.name))
                 .unwrap_or_default();
             match state {
                 AlarmState::Alarm => lines.push(format!("The alarm of {name} ({id}) fired.")),
@@ -325,8 +331,8 @@ impl Standing {
                 let file = mail.file.as_ref().map(|file| format!(": {}", readable(file).display()));
                 lines.push(format!(
                     "Mail to {}, \"{}\"{}",
-                    mail.to.join(", "),
-                    mail.subject,
+                    text::line(&mail.to.join(", ")),
+                    text::line(&mail.subject),
                     file.unwrap_or_default()
                 ));
             }

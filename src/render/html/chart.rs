@@ -3,7 +3,6 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::super::clean;
 use super::super::spend::{amount, forecast, plain};
 use super::dash;
 use crate::spend::{Amount, Interval, Report, Row};
@@ -99,7 +98,7 @@ impl DayChart {
                 }
                 BandPath {
                     index,
-                    name: clean(&band.name),
+                    name: band.name.clone(),
                     path,
                 }
             })

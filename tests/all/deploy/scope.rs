@@ -65,7 +65,7 @@ fn everywhere() -> Home {
 fn a_changed_default_moves_in_the_ou_that_is_named_and_nowhere_else() {
     let home = everywhere();
     let before = alarms(&home);
-    home.config(&config(ALL, 20, &[("ou", "Root/Production/Payments", 300)]));
+    home.config(&config(ALL, 60, &[("ou", "Root/Production/Payments", 300)]));
     let told = plan(&home, "deploy --ou Staging");
     assert_eq!(told["counts"]["change"], 5, "{told}");
     assert_eq!(told["stack_set_changes"], serde_json::json!([]), "{told}");
@@ -77,7 +77,7 @@ fn a_changed_default_moves_in_the_ou_that_is_named_and_nowhere_else() {
     let after = alarms(&home);
     let moved = changed(&before, &after);
     assert_eq!(moved, named(&told));
-    assert!(moved.iter().all(|account| after[account].0 == 20.0));
+    assert!(moved.iter().all(|account| after[account].0 == 60.0));
     // The same for one account.
     let account = id(&home, "prod-web");
     home.run(&format!("deploy --account {account}")).code(0);
@@ -91,7 +91,7 @@ fn a_changed_default_moves_in_the_ou_that_is_named_and_nowhere_else() {
     let payments = id(&home, "payments-prod");
     assert_eq!(after[&payments].0, 300.0);
     assert!(
-        after.values().all(|alarm| [20.0, 300.0].contains(&alarm.0)),
+        after.values().all(|alarm| [60.0, 300.0].contains(&alarm.0)),
         "{after:?}"
     );
     assert_right(&home);
@@ -120,7 +120,7 @@ fn a_changed_template_is_left_in_a_scope_unless_it_is_for_all_instances() {
 #[test]
 fn a_repair_of_one_account_carries_no_pending_change_to_others() {
     let home = everywhere();
-    home.config(&config(ALL, 20, &[]).replace("[alarm]\n", "[alarm]\nmeasure = \"six-hourly\"\n"));
+    home.config(&config(ALL, 60, &[]).replace("[alarm]\n", "[alarm]\nmeasure = \"six-hourly\"\n"));
     let account = id(&home, "prod-web");
     let before = alarms(&home);
     let line = format!("deploy --recreate {account}");
@@ -132,7 +132,7 @@ fn a_repair_of_one_account_carries_no_pending_change_to_others() {
     home.run(&format!("{line} --yes")).code(0);
     let after = alarms(&home);
     assert_eq!(changed(&before, &after), BTreeSet::from([account.clone()]));
-    assert_eq!(after[&account].0, 20.0);
+    assert_eq!(after[&account].0, 60.0);
 }
 
 fn waves(default: u32, measure: &str, tolerance: u32) -> String {
@@ -145,7 +145,7 @@ fn waves(default: u32, measure: &str, tolerance: u32) -> String {
 
 #[test]
 fn a_wave_that_fails_has_changed_nothing_in_the_waves_after_it() {
-    for (default, measure) in [(20, "daily"), (100, "six-hourly"), (20, "six-hourly")] {
+    for (default, measure) in [(60, "daily"), (100, "six-hourly"), (60, "six-hourly")] {
         let home = bootstrapped(&waves(100, "daily", 0));
         home.run("deploy").code(0);
         let before = alarms(&home);
@@ -253,7 +253,7 @@ fn repair_mends_what_drifted_or_lost_something_and_touches_nothing_else() {
     assert!(told["notes"].to_string().contains("never looked for"), "{told}");
     home.run("status --drift --check").code(4);
     // A change that waits is none of its business.
-    home.config(&config(ALL, 20, &[]));
+    home.config(&config(ALL, 60, &[]));
     let last = |account: &str| home.world()["cloudformation"]["sets"]["billctl"]["instances"][account].clone();
     let (before, untouched) = (alarms(&home), last(&fine));
     // Asks, or needs a yes.

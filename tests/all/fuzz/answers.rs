@@ -224,7 +224,7 @@ fn any_answer_of_aws_is_read_or_refused() {
     const STATUS: [u16; 8] = [200, 400, 403, 404, 409, 429, 500, 503];
     let next = Next::default();
     let aws = services_on(next.clone(), CallAs::Own, 0);
-    fuzz("answers", 24, &inputs().boxed(), |input| {
+    fuzz("answers", 195, &inputs().boxed(), |input| {
         let [call, status, cut, body @ ..] = input else {
             return;
         };

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use super::Operation;
+use crate::text;
 
 /// What an answer means to billctl. Decided once, at the seam, from the error *code*, never from its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,6 +50,8 @@ pub struct ServiceError {
     pub message: String,
     /// AWS's id of the request, for a support case.
     pub request_id: Option<String>,
+    /// What to do, where the cause says more than kind, code and message do.
+    pub hint: Option<String>,
 }
 
 impl ServiceError {
@@ -60,6 +63,7 @@ impl ServiceError {
             code: Some(code.to_owned()),
             message: message.into(),
             request_id: None,
+            hint: None,
         }
     }
 }
@@ -68,7 +72,7 @@ impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.operation)?;
         match &self.code {
-            Some(code) => write!(f, " answered {code}")?,
+            Some(code) => write!(f, " answered {}", text::line(code))?,
             None => f.write_str(match self.kind {
                 Kind::Credentials => " could not be signed",
                 Kind::Garbled => " got an answer that isn't AWS's",
@@ -78,10 +82,10 @@ impl fmt::Display for ServiceError {
             })?,
         }
         if !self.message.is_empty() {
-            write!(f, ": {}", self.message)?;
+            write!(f, ": {}", text::line(&self.message))?;
         }
         match &self.request_id {
-            Some(id) => write!(f, " (request {id})"),
+            Some(id) => write!(f, " (request {})", text::line(id)),
             None => Ok(()),
         }
     }

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::cloudformation::DESCRIBE_STACK_INSTANCE;
 use super::{Kind, Operation, Result, Service, ServiceError};
+use crate::event::{Event, Listener};
 
 /// Operations that AWS answers far more slowly than the rest of their service, with the time from one call to the next.
 /// DescribeStackInstance: about two a second (a report: docs/aws-facts.md, "StackSets: instances").
@@ -36,6 +37,11 @@ pub struct GateSettings {
     pub first_pause: Duration,
     /// The longest pause before a retry.
     pub longest_pause: Duration,
+    /// How long after its first attempt a call without an answer is still tried again. The last attempt then takes
+    /// as long as one may.
+    pub patience: Duration,
+    /// How long calls to one service are tried again before a word is said, and from one word to the next.
+    pub silence: Duration,
     /// Operations that get a pace of their own once they are throttled, with the time from one call to the next.
     pub slow: &'static [(Operation, Duration)],
 }
@@ -50,9 +56,12 @@ impl Default for GateSettings {
             max_concurrency: 192.0,
             min_concurrency: 4.0,
             max_retries: 12,
-            max_first_retries: 3,
+            max_first_retries: 4,
             first_pause: Duration::from_millis(50),
             longest_pause: Duration::from_secs(8),
+            // Three attempts of 30 seconds each, where nothing answers at all.
+            patience: Duration::from_secs(62),
+            silence: Duration::from_secs(5),
             slow: SLOW,
         }
     }
@@ -85,6 +94,8 @@ pub struct Gate {
     counts: Mutex<BTreeMap<Operation, CallCount>>,
     /// The pace of slow operations that have been throttled.
     paces: Mutex<BTreeMap<Operation, Pace>>,
+    /// Who is told that a service is waited for.
+    listener: OnceLock<Arc<dyn Listener>>,
 }
 
 /// How concurrency to a service went.
@@ -113,6 +124,8 @@ struct Lane {
     freed: Notify,
     /// Whether this service ever answered, if only with an error.
     answered: AtomicBool,
+    /// When it was last said that it is waited for.
+    said: Mutex<Option<Instant>>,
 }
 
 struct LaneState {
@@ -143,16 +156,27 @@ impl Gate {
                 }),
                 freed: Notify::new(),
                 answered: AtomicBool::new(false),
+                said: Mutex::default(),
             }),
             counts: Mutex::default(),
             paces: Mutex::default(),
+            listener: OnceLock::new(),
         }
+    }
+
+    /// Says to `listener`, from now on, when a service is waited for. The first one stays.
+    pub fn report_to(&self, listener: Arc<dyn Listener>) {
+        // That there is one already is no error: it listens.
+        let _ = self.listener.set(listener);
     }
 
     /// Makes a call, again after a pause while it is throttled or unanswered.
     ///
     /// Every write of billctl is safe to repeat: it either carries an idempotency token, or sets a state that is
     /// the same when set twice, or answers "exists", which its caller takes for done.
+    ///
+    /// It ends, whatever the other side does, if each attempt ends: after so many retries, and where nobody answers
+    /// with the last attempt that was begun in time.
     ///
     /// # Errors
     /// The last attempt's error.
@@ -167,24 +191,64 @@ impl Gate {
             .with_jitter()
             .build();
         let mut retries = 0;
+        // What the attempts and pauses took: the wait for a place among the calls isn't the other side's.
+        let mut waited = Duration::ZERO;
         loop {
-            let answer = self.attempt(operation, retries > 0, &mut attempt).await;
-            match answer {
-                Err(error) if error.kind.is_transient() => {
-                    let given_up = retries >= self.settings.max_first_retries
-                        && !self.lane(operation).answered.load(Ordering::Relaxed);
-                    match pauses.next() {
-                        Some(pause) if !given_up => tokio::time::sleep(pause).await,
-                        _ => return Err(error),
-                    }
-                }
+            let (answer, taken) = self.attempt(operation, retries > 0, &mut attempt).await;
+            waited += taken;
+            let error = match answer {
+                Err(error) if error.kind.is_transient() => error,
                 answer => return answer,
+            };
+            let answered = self.lane(operation).answered.load(Ordering::Relaxed);
+            let most = match answered {
+                true => self.settings.max_retries,
+                false => self.settings.max_first_retries.min(self.settings.max_retries),
+            };
+            let late = error.kind == Kind::Unavailable && waited >= self.settings.patience;
+            match pauses.next() {
+                Some(pause) if retries < most && !late => {
+                    retries += 1;
+                    self.say(&error, waited, retries + 1, most + 1);
+                    tokio::time::sleep(pause).await;
+                    waited += pause;
+                }
+                _ => return Err(error),
             }
-            retries += 1;
         }
     }
 
-    async fn attempt<T, F>(&self, operation: Operation, retry: bool, attempt: &mut impl FnMut() -> F) -> Result<T>
+    /// Says that a call is made again, unless it was made just now or the service was spoken of just now.
+    fn say(&self, error: &ServiceError, waited: Duration, attempt: usize, most: usize) {
+        let Some(listener) = self.listener.get() else {
+            return;
+        };
+        if waited < self.settings.silence {
+            return;
+        }
+        let mut said = lock(&self.lane(error.operation).said);
+        let now = Instant::now();
+        if said.is_some_and(|at| now.duration_since(at) < self.settings.silence) {
+            return;
+        }
+        *said = Some(now);
+        drop(said);
+        let service = error.operation.service.iam_prefix();
+        let what = match (&error.code, error.kind) {
+            (_, Kind::Throttled) => format!("{service} takes no more calls for the moment"),
+            (Some(code), _) => format!("{service} answered {code}"),
+            (None, _) => format!("no answer from {service}"),
+        };
+        listener.on(Event::Note(format!("{what}, trying again ({attempt} of {most})")));
+    }
+
+    /// An attempt, and how long it took.
+    async fn attempt<T, F>(
+        &self,
+        operation: Operation,
+        retry: bool,
+        attempt: &mut impl FnMut() -> F,
+    ) -> (Result<T>, Duration)
     where
         F: Future<Output = Result<T>>,
     {
@@ -196,7 +260,9 @@ impl Gate {
             count.calls += 1;
             count.retries += u64::from(retry);
         });
+        let begun = Instant::now();
         let answer = attempt().await;
+        let taken = begun.elapsed();
         let throttled = matches!(
             &answer,
             Err(ServiceError {
@@ -220,7 +286,7 @@ impl Gate {
         } else if answer.is_ok() {
             pass.widen(self.settings.max_concurrency);
         }
-        answer
+        (answer, taken)
     }
 
     /// The time from one call of a slow operation to the next.

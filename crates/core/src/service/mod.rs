@@ -33,7 +33,7 @@ pub use iam::Iam;
 pub use member::{Member, Members};
 pub use operation::{Access, Operation, Service};
 pub use organizations::Organizations;
-pub use page::{Page, all_pages, pages};
+pub use page::{Page, Tokens, all_pages, pages};
 pub use sesv2::SesV2;
 pub use sfn::StepFunctions;
 pub use sns::Sns;

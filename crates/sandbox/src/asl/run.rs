@@ -162,7 +162,10 @@ pub(super) fn run_with<'w>(
         .definition
         .get("TimeoutSeconds")
         .and_then(Value::as_i64)
-        .map(|seconds| start.at + SignedDuration::from_secs(seconds));
+        .map(|seconds| {
+            let limit = start.at.checked_add(SignedDuration::from_secs(seconds));
+            limit.unwrap_or(Timestamp::MAX)
+        });
     let mut run = Run {
         deadline: from.as_ref().map_or(timeout, |pause| pause.deadline),
         seed: query::seed(start.arn.as_str()),

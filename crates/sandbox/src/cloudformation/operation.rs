@@ -30,10 +30,10 @@ pub(super) fn submit(
     preferences: Preferences,
 ) {
     // Two of the same moment could not be put in order by their times.
-    let created = set
-        .operations
-        .last()
-        .map_or(world.now, |last| world.now.max(last.created + MILLISECOND));
+    let created = set.operations.last().map_or(world.now, |last| {
+        let next = last.created.checked_add(MILLISECOND).unwrap_or(last.created);
+        world.now.max(next)
+    });
     set.operations.push(OperationRecord {
         id,
         status: OperationStatus::Queued,

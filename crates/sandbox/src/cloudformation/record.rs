@@ -110,7 +110,7 @@ impl Instance {
 
 /// A stack's name as StackSets makes it.
 pub(super) fn stack_name(stack_set: &str, serial: u64) -> String {
-    format!("StackSet-{stack_set}-{:08x}-0000-4000-8000-{serial:012x}", serial)
+    format!("StackSet-{stack_set}-{serial:08x}-0000-4000-8000-{serial:012x}")
 }
 
 pub(super) fn stack_id(stack_set: &str, account: AccountId, serial: u64) -> Arn {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::*;
 use crate::{Sandbox, seed};
 use billctl_core::model::{AccountState, OuId};
+use billctl_core::service::cloudformation as cfn;
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::cloudformation::{
     AccountFilter, Amount, AutoDeployment, ConcurrencyMode, DetailedStatus, InstanceStatus, InstancesRequest,
@@ -149,15 +150,19 @@ impl House {
 
     async fn results(&self, operation: &str) -> Vec<OperationResult> {
         let id = id(operation);
-        all_pages(|token| self.sandbox.list_operation_results(SET, &id, None, token))
-            .await
-            .unwrap()
+        all_pages(cfn::LIST_STACK_SET_OPERATION_RESULTS, |token| {
+            self.sandbox.list_operation_results(SET, &id, None, token)
+        })
+        .await
+        .unwrap()
     }
 
     async fn instances(&self) -> Vec<StackInstance> {
-        all_pages(|token| self.sandbox.list_stack_instances(SET, None, token))
-            .await
-            .unwrap()
+        all_pages(cfn::LIST_STACK_INSTANCES, |token| {
+            self.sandbox.list_stack_instances(SET, None, token)
+        })
+        .await
+        .unwrap()
     }
 
     async fn instance(&self, name: &str) -> Option<StackInstance> {

@@ -3,6 +3,7 @@ use jiff::SignedDuration;
 use super::*;
 use crate::seed::{self, Shape};
 use billctl_core::model::AccountId;
+use billctl_core::service::cloudwatch::{GET_METRIC_DATA, LIST_METRICS};
 use billctl_core::service::{Services, all_pages};
 
 fn services() -> (Sandbox, Services) {
@@ -51,7 +52,7 @@ async fn every_account_and_service_has_a_metric_and_pages_hold_500() {
         .await
         .unwrap();
     assert_eq!(first.items.len(), 500);
-    let metrics = all_pages(|token| {
+    let metrics = all_pages(LIST_METRICS, |token| {
         services
             .cloudwatch
             .list_metrics("AWS/Billing", "EstimatedCharges", &all, token)
@@ -101,9 +102,11 @@ async fn a_large_answer_comes_in_pages_and_loses_nothing() {
     };
     let first = services.cloudwatch.get_metric_data(&request, None).await.unwrap();
     assert!(first.next.is_some());
-    let all = all_pages(|token| services.cloudwatch.get_metric_data(&request, token))
-        .await
-        .unwrap();
+    let all = all_pages(GET_METRIC_DATA, |token| {
+        services.cloudwatch.get_metric_data(&request, token)
+    })
+    .await
+    .unwrap();
     let mut lengths: BTreeMap<&str, usize> = BTreeMap::new();
     for part in &all {
         *lengths.entry(&part.id).or_default() += part.points.len();

@@ -1,6 +1,7 @@
 use super::*;
 use crate::seed;
 use billctl_core::service::all_pages;
+use billctl_core::service::organizations::LIST_ACCOUNTS_FOR_PARENT;
 
 fn sandbox() -> Sandbox {
     Sandbox::in_memory(seed::world(&seed::Shape {
@@ -39,9 +40,11 @@ async fn pages_hold_twenty_and_an_empty_one_can_have_a_successor() {
 async fn a_listing_is_not_recursive() {
     let sandbox = sandbox();
     let root = sandbox.peek(|world| world.organizations.root().clone());
-    let direct = all_pages(|token| sandbox.list_accounts_for_parent(&root, token))
-        .await
-        .unwrap();
+    let direct = all_pages(LIST_ACCOUNTS_FOR_PARENT, |token| {
+        sandbox.list_accounts_for_parent(&root, token)
+    })
+    .await
+    .unwrap();
     assert!(direct.len() < 20);
 }
 

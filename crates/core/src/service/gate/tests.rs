@@ -46,7 +46,76 @@ async fn a_service_that_never_answered_is_given_up_soon() {
     let gate = quick();
     let answer: Result<()> = gate.call(GET_CALLER_IDENTITY, || async { Err(unanswered()) }).await;
     assert_eq!(answer, Err(unanswered()));
-    assert_eq!(gate.counts()[&GET_CALLER_IDENTITY].calls, 4);
+    assert_eq!(gate.counts()[&GET_CALLER_IDENTITY].calls, 5);
+}
+
+/// Keeps what is said.
+#[derive(Default)]
+struct Ear(Mutex<Vec<Event>>);
+
+impl Listener for Ear {
+    fn on(&self, event: Event) {
+        lock(&self.0).push(event);
+    }
+}
+
+#[tokio::test]
+async fn a_call_without_an_answer_ends_in_time_and_says_what_it_waits_for() {
+    let gate = Gate::new(GateSettings {
+        patience: Duration::from_millis(50),
+        silence: Duration::ZERO,
+        first_pause: Duration::from_micros(1),
+        longest_pause: Duration::from_micros(10),
+        ..GateSettings::default()
+    });
+    let ear = Arc::new(Ear::default());
+    gate.report_to(ear.clone());
+    let _ = gate.call(GET_CALLER_IDENTITY, || async { Ok(()) }).await;
+    let answer: Result<()> = gate
+        .call(GET_CALLER_IDENTITY, || async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            Err(unanswered())
+        })
+        .await;
+    assert_eq!(answer, Err(unanswered()));
+    let attempts = gate.counts()[&GET_CALLER_IDENTITY].calls - 1;
+    assert!((2..=3).contains(&attempts), "{attempts}");
+    let said = lock(&ear.0).clone();
+    assert_eq!(said.len() as u64, attempts - 1, "{said:?}");
+    assert_eq!(
+        said[0],
+        Event::Note("no answer from sts, trying again (2 of 13)".into())
+    );
+}
+
+#[tokio::test]
+async fn of_many_calls_that_wait_for_a_service_one_speaks() {
+    let gate = Gate::new(GateSettings {
+        silence: Duration::from_millis(5),
+        ..GateSettings::default()
+    });
+    let ear = Arc::new(Ear::default());
+    gate.report_to(ear.clone());
+    let calls = (0..20).map(|_| {
+        let mut tries = 0;
+        let gate = &gate;
+        async move {
+            gate.call(GET_CALLER_IDENTITY, || {
+                tries += 1;
+                let first = tries == 1;
+                async move {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    if first { Err(throttled()) } else { Ok(()) }
+                }
+            })
+            .await
+        }
+    });
+    assert!(join_all(calls).await.iter().all(Result::is_ok));
+    let said = lock(&ear.0).clone();
+    assert!((1..10).contains(&said.len()), "{said:?}");
+    let word = "sts takes no more calls for the moment, trying again (2 of 13)";
+    assert_eq!(said[0], Event::Note(word.into()));
 }
 
 #[tokio::test]

@@ -1,0 +1,578 @@
+//! The standard chain of credentials, in the AWS CLI's order, each source with its own words when it fails.
+//!
+//! The SDK's own chain isn't used: it lets the environment's keys win over `--profile`, tells neither file nor variable,
+//! and signs with whatever it is given, a line break in a key ending the process.
+
+mod failure;
+mod files;
+mod profile;
+
+use std::time::{Duration, SystemTime};
+
+use aws_config::credential_process::CredentialProcessProvider;
+use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::imds;
+use aws_config::imds::credentials::ImdsCredentialsProvider;
+use aws_config::login::LoginCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::sso::SsoCredentialsProvider;
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::web_identity_token::{StaticConfiguration, WebIdentityTokenCredentialsProvider};
+use aws_config::{Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use billctl_core::model::REGION;
+
+pub(crate) use files::{Files, Section, in_home, plain};
+use profile::{Base, How};
+
+use crate::environment::Environment;
+use crate::trouble::Trouble;
+
+/// How long credentials may take: `credential_process` may ask a person.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the instance's metadata service may take, unless the environment says otherwise. It answers in
+/// milliseconds where there is one; elsewhere nobody answers, and a user without credentials should hear so at once.
+const METADATA_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Which profile is meant.
+#[derive(Debug, Clone)]
+pub(crate) struct Selected {
+    pub(crate) name: String,
+    /// By whom it was named: `--profile` or a variable.
+    pub(crate) by: Option<&'static str>,
+}
+
+impl Selected {
+    pub(crate) fn of(argument: Option<&str>, environment: &Environment) -> Result<Self, Trouble> {
+        if let Some(name) = argument {
+            return Ok(Self {
+                name: name.to_owned(),
+                by: Some("--profile"),
+            });
+        }
+        let named = environment.first(&["AWS_DEFAULT_PROFILE", "AWS_PROFILE"])?;
+        Ok(match named {
+            Some((variable, name)) => Self {
+                name: name.to_owned(),
+                by: Some(variable),
+            },
+            None => Self {
+                name: "default".to_owned(),
+                by: None,
+            },
+        })
+    }
+
+    /// Whether the command line named it: then the environment's keys are none of its business.
+    fn is_argument(&self) -> bool {
+        self.by == Some("--profile")
+    }
+}
+
+/// What sources are made with.
+pub(crate) struct Means<'a> {
+    pub(crate) environment: &'a Environment,
+    /// Region, endpoints and HTTP client for STS.
+    pub(crate) config: &'a SdkConfig,
+    /// The way to AWS, through a proxy if there is one.
+    pub(crate) http: SharedHttpClient,
+    /// The way to this machine's own addresses, past any proxy.
+    pub(crate) direct: SharedHttpClient,
+}
+
+/// The first source that there is, in the standard order.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    source: Result<Option<Source>, Trouble>,
+    /// What was looked at and held nothing.
+    empty: Vec<String>,
+    /// What to do if there is nothing at all.
+    hint: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Source {
+    what: What,
+    provider: SharedCredentialsProvider,
+}
+
+/// Where credentials come from: decides the words of what goes wrong.
+#[derive(Debug, Clone)]
+pub(crate) enum What {
+    Environment,
+    Profile { name: String, base: Base },
+    Role { profile: String, arn: String },
+    WebIdentity { file: String, by: String },
+    Container,
+    Metadata,
+}
+
+impl Chain {
+    pub(crate) async fn new(
+        selected: &Result<Selected, Trouble>,
+        files: &Result<Files, Trouble>,
+        means: &Means<'_>,
+    ) -> Self {
+        let mut chain = Self {
+            source: Ok(None),
+            empty: Vec::new(),
+            hint: None,
+        };
+        chain.source = chain.look(selected, files, means).await;
+        chain
+    }
+
+    /// As the AWS CLI: the environment, a profile with a role, a web identity, any other profile, the container, the
+    /// instance. What is wrong with one hides those after it.
+    async fn look(
+        &mut self,
+        selected: &Result<Selected, Trouble>,
+        files: &Result<Files, Trouble>,
+        means: &Means<'_>,
+    ) -> Result<Option<Source>, Trouble> {
+        let environment = means.environment;
+        let selected = selected.as_ref().map_err(Trouble::clone)?;
+        let name = selected.name.as_str();
+        let ambient = !selected.is_argument();
+        // A profile that is named and isn't there is an error whatever else there is.
+        if let (Some(_), Ok(files)) = (selected.by, files) {
+            files.profile(name)?;
+        }
+        if ambient {
+            match in_environment(environment)? {
+                Some(keys) => return Ok(Some(Source::new(What::Environment, keys))),
+                None => self.empty.push("none in the environment".to_owned()),
+            }
+        }
+        let files = files.as_ref().map_err(Trouble::clone)?;
+        let how = match files.get(name) {
+            Some(_) => profile::how(files, name)?,
+            None => None,
+        };
+        let web = match ambient {
+            true => web_identity(environment)?,
+            false => None,
+        };
+        match (how, web) {
+            (Some(how), web) if web.is_none() || !how.roles.is_empty() => {
+                return of_profile(how, means).await.map(Some);
+            }
+            (_, Some((what, identity))) => {
+                let provider = WebIdentityTokenCredentialsProvider::builder()
+                    .static_configuration(identity)
+                    .configure(&provider_config(&means.http))
+                    .build();
+                return Ok(Some(Source::new(what, provider)));
+            }
+            _ => {}
+        }
+        self.empty.push(match (files.get(name), selected.by) {
+            (Some(_), _) => format!("none in profile {name} of {}", files.names()),
+            (None, _) => format!("no profile {name} in {}", files.names()),
+        });
+        if selected.by.is_some() {
+            self.hint = Some(format!(
+                "give profile {name} credentials: `aws configure --profile {name}`, `aws configure sso` or `aws login`"
+            ));
+        }
+        if let Some(provider) = container(environment, &means.direct)? {
+            return Ok(Some(Source::new(What::Container, provider)));
+        }
+        let metadata = metadata(environment, files.get(name), &means.direct)?;
+        if metadata.is_none() {
+            self.empty
+                .push("the instance metadata service is switched off".to_owned());
+        }
+        Ok(metadata.map(|provider| Source::new(What::Metadata, provider)))
+    }
+
+    async fn find(&self) -> provider::Result {
+        let mut empty = self.empty.clone();
+        if let Some(source) = self.source.as_ref().map_err(Trouble::clone)? {
+            match source.find().await {
+                Err(error @ CredentialsError::CredentialsNotLoaded(_)) => empty.push(failure::innermost(&error)),
+                found => return found,
+            }
+        }
+        let mut nothing = Trouble::new(match empty.is_empty() {
+            true => "no credentials found".to_owned(),
+            false => format!("no credentials found: {}", empty.join(", ")),
+        });
+        nothing.hint = self.hint.clone();
+        Err(nothing.into())
+    }
+}
+
+impl ProvideCredentials for Chain {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.find())
+    }
+}
+
+impl Source {
+    fn new(what: What, provider: impl ProvideCredentials + 'static) -> Self {
+        let provider = SharedCredentialsProvider::new(provider);
+        Self { what, provider }
+    }
+
+    async fn find(&self) -> provider::Result {
+        match tokio::time::timeout(PATIENCE, self.provider.provide_credentials()).await {
+            Ok(Ok(found)) => Ok(checked(&found, &self.what)?),
+            Ok(Err(error)) => Err(failure::explained(&self.what, error)),
+            Err(_) => Err(failure::late(&self.what, PATIENCE).into()),
+        }
+    }
+}
+
+impl ProvideCredentials for Source {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.find())
+    }
+}
+
+/// A profile's own credentials, or those of the roles that are assumed with them one after the other.
+async fn of_profile(how: How, means: &Means<'_>) -> Result<Source, Trouble> {
+    let provider = base_provider(&how, means)?;
+    let what = What::Profile {
+        name: how.profile,
+        base: how.base,
+    };
+    let mut source = Source { what, provider };
+    let config = means.config.to_builder();
+    let config = config
+        .retry_config(RetryConfig::standard())
+        .http_client(means.http.clone())
+        .build();
+    for role in how.roles {
+        let mut builder = AssumeRoleProvider::builder(&role.arn)
+            .configure(&config)
+            .session_name(role.session.unwrap_or_else(session_name));
+        if let Some(id) = role.external_id {
+            builder = builder.external_id(id);
+        }
+        if let Some(duration) = role.duration {
+            builder = builder.session_length(duration);
+        }
+        let what = What::Role {
+            profile: role.profile,
+            arn: role.arn,
+        };
+        source = Source::new(what, builder.build_from_provider(source).await);
+    }
+    Ok(source)
+}
+
+/// The SDK's way to make the sources that it knows.
+fn provider_config(http: &SharedHttpClient) -> ProviderConfig {
+    ProviderConfig::without_region()
+        .with_region(Some(Region::from_static(REGION)))
+        .with_http_client(http.clone())
+}
+
+fn base_provider(how: &How, means: &Means<'_>) -> Result<SharedCredentialsProvider, Trouble> {
+    let config = provider_config(&means.http);
+    Ok(match &how.base {
+        Base::Keys(keys) => SharedCredentialsProvider::new(keys.clone()),
+        Base::Process(command) => SharedCredentialsProvider::new(CredentialProcessProvider::new(command.clone())),
+        Base::Sso(sso) => {
+            let mut builder = SsoCredentialsProvider::builder()
+                .configure(&config)
+                .account_id(&sso.account)
+                .role_name(&sso.role)
+                .start_url(&sso.start_url)
+                .region(Region::new(sso.region.clone()));
+            if let Some(session) = &sso.session {
+                builder = builder.session_name(session);
+            }
+            SharedCredentialsProvider::new(builder.build())
+        }
+        Base::Login(session) => {
+            SharedCredentialsProvider::new(LoginCredentialsProvider::builder(session).configure(&config).build())
+        }
+        Base::WebIdentity { file, role, session } => {
+            let identity = StaticConfiguration {
+                web_identity_token_file: file.into(),
+                role_arn: role.clone(),
+                session_name: session.clone().unwrap_or_else(session_name),
+            };
+            SharedCredentialsProvider::new(
+                WebIdentityTokenCredentialsProvider::builder()
+                    .static_configuration(identity)
+                    .configure(&config)
+                    .build(),
+            )
+        }
+        Base::Environment => match in_environment(means.environment)? {
+            Some(keys) => SharedCredentialsProvider::new(keys),
+            None => {
+                return Err(Trouble::new(format!(
+                    "profile {} takes its credentials from the environment, which has none",
+                    how.profile
+                ))
+                .hint("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"));
+            }
+        },
+        Base::Container => match container(means.environment, &means.direct)? {
+            Some(provider) => SharedCredentialsProvider::new(provider),
+            None => {
+                return Err(Trouble::new(format!(
+                    "profile {} takes its credentials from the container, which has none",
+                    how.profile
+                ))
+                .hint("this works on ECS, EKS and CodeBuild, where AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI is set"));
+            }
+        },
+        Base::Metadata => match metadata(means.environment, None, &means.direct)? {
+            Some(provider) => SharedCredentialsProvider::new(provider),
+            None => {
+                return Err(Trouble::new(format!(
+                    "profile {} takes its credentials from the instance metadata service, which is switched off",
+                    how.profile
+                ))
+                .hint("AWS_EC2_METADATA_DISABLED switches it off"));
+            }
+        },
+    })
+}
+
+/// The environment's keys. A key without its secret is an error, as in the AWS CLI.
+fn in_environment(environment: &Environment) -> Result<Option<Credentials>, Trouble> {
+    let Some(id) = environment.get("AWS_ACCESS_KEY_ID")? else {
+        return Ok(None);
+    };
+    let Some(secret) = environment.get("AWS_SECRET_ACCESS_KEY")? else {
+        return Err(
+            Trouble::new("AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY isn't").hint("set both or neither"),
+        );
+    };
+    let token = environment.first(&["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"])?;
+    let mut builder = Credentials::builder()
+        .access_key_id(id)
+        .secret_access_key(secret)
+        .provider_name("environment");
+    builder.set_session_token(token.map(|(_, token)| token.to_owned()));
+    builder.set_expiry(
+        environment
+            .get("AWS_CREDENTIAL_EXPIRATION")?
+            .and_then(|time| time.parse::<jiff::Timestamp>().ok())
+            .map(SystemTime::from),
+    );
+    let keys = builder.build();
+    checked(&keys, &What::Environment).map(Some)
+}
+
+fn web_identity(environment: &Environment) -> Result<Option<(What, StaticConfiguration)>, Trouble> {
+    let Some(file) = environment.get("AWS_WEB_IDENTITY_TOKEN_FILE")? else {
+        return Ok(None);
+    };
+    let Some(role) = environment.get("AWS_ROLE_ARN")? else {
+        return Err(
+            Trouble::new("AWS_WEB_IDENTITY_TOKEN_FILE is set, but AWS_ROLE_ARN isn't")
+                .hint("set AWS_ROLE_ARN to the role that the token may assume"),
+        );
+    };
+    let what = What::WebIdentity {
+        file: file.to_owned(),
+        by: "AWS_WEB_IDENTITY_TOKEN_FILE".to_owned(),
+    };
+    let session = environment.get("AWS_ROLE_SESSION_NAME")?;
+    Ok(Some((
+        what,
+        StaticConfiguration {
+            web_identity_token_file: in_home(file.as_ref()),
+            role_arn: role.to_owned(),
+            session_name: session.map_or_else(session_name, str::to_owned),
+        },
+    )))
+}
+
+fn session_name() -> String {
+    "billctl".to_owned()
+}
+
+/// The container's credentials, which are never asked for through a proxy: neither does the AWS CLI.
+fn container(environment: &Environment, direct: &SharedHttpClient) -> Result<Option<EcsCredentialsProvider>, Trouble> {
+    const RELATIVE: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+    const FULL: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+    let Some((variable, address)) = environment.first(&[RELATIVE, FULL])? else {
+        return Ok(None);
+    };
+    let parsed = address.parse::<http::Uri>();
+    let right = match variable {
+        RELATIVE => address.starts_with('/') && parsed.is_ok_and(|uri| uri.host().is_none()),
+        _ => parsed.is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()),
+    };
+    if !right {
+        return Err(
+            Trouble::new(format!("{variable} is `{address}`, which is no address")).hint(match variable {
+                RELATIVE => format!("{variable} has to begin with /"),
+                _ => format!("{variable} has to look like http://HOST/PATH"),
+            }),
+        );
+    }
+    let token = match environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")? {
+        Some(file) => {
+            let text = std::fs::read_to_string(file).map_err(|error| {
+                Trouble::new(format!(
+                    "{file}, which AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names, can't be read: {}",
+                    plain(&error)
+                ))
+                .hint("the container's credentials are only given for the token in this file")
+            })?;
+            Some(("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", text))
+        }
+        // As it is: what the SDK will send.
+        None => {
+            let name = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
+            environment.raw(name).map(|token| (name, token.to_owned()))
+        }
+    };
+    if let Some((name, token)) = token
+        && token.contains(['\r', '\n'])
+    {
+        return Err(Trouble::new(format!("the token of {name} holds a line break")).hint("write it without one"));
+    }
+    Ok(Some(
+        EcsCredentialsProvider::builder()
+            .configure(&provider_config(direct))
+            .build(),
+    ))
+}
+
+/// The instance's credentials, with little patience for a metadata service that isn't there; none if it is off.
+fn metadata(
+    environment: &Environment,
+    profile: Option<&Section>,
+    direct: &SharedHttpClient,
+) -> Result<Option<ImdsCredentialsProvider>, Trouble> {
+    let off = environment.get("AWS_EC2_METADATA_DISABLED")?;
+    if off.is_some_and(|off| off.eq_ignore_ascii_case("true")) {
+        return Ok(None);
+    }
+    let setting = |variable: &'static str, key: &'static str| -> Result<Option<(&'static str, String)>, Trouble> {
+        let said = environment.get(variable)?.map(|value| (variable, value.to_owned()));
+        Ok(said.or_else(|| Some((key, profile?.get(key)?.clone()))))
+    };
+    let number = |found: Option<(&'static str, String)>, standard: u32| match found {
+        None => Ok(standard),
+        Some((name, value)) => match value.parse::<u32>() {
+            Ok(number @ 1..=600) => Ok(number),
+            _ => Err(Trouble::new(format!("{name} is `{value}`")).hint("it has to be a whole number from 1 on")),
+        },
+    };
+    let seconds = number(
+        setting("AWS_METADATA_SERVICE_TIMEOUT", "metadata_service_timeout")?,
+        METADATA_PATIENCE.as_secs() as u32,
+    )?;
+    let attempts = number(
+        setting("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "metadata_service_num_attempts")?,
+        1,
+    )?;
+    let patience = Duration::from_secs(seconds.into());
+    let mut client = imds::Client::builder()
+        .configure(&provider_config(direct))
+        .max_attempts(attempts)
+        .connect_timeout(patience)
+        .read_timeout(patience)
+        .operation_attempt_timeout(patience)
+        .operation_timeout(patience * attempts);
+    let mode = setting(
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+        "ec2_metadata_service_endpoint_mode",
+    )?;
+    let standard = match mode.is_some_and(|(_, mode)| mode.eq_ignore_ascii_case("ipv6")) {
+        true => "http://[fd00:ec2::254]",
+        false => "http://169.254.169.254",
+    };
+    let address = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint")?;
+    let wrong = |name: &str, address: &str| {
+        Trouble::new(format!("{name} is `{address}`, which is no address")).hint("it has to look like http://HOST")
+    };
+    let (name, address) = address.unwrap_or(("the metadata service's endpoint", standard.to_owned()));
+    if !address
+        .parse::<http::Uri>()
+        .is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.host().is_some())
+    {
+        return Err(wrong(name, &address));
+    }
+    client = client.endpoint(&address).map_err(|_| wrong(name, &address))?;
+    let provider = ImdsCredentialsProvider::builder()
+        .configure(&provider_config(direct))
+        .imds_client(client.build())
+        .build();
+    Ok(Some(provider))
+}
+
+/// The same credentials without space around them, if they can be sent at all and are still good.
+fn checked(found: &Credentials, what: &What) -> Result<Credentials, Trouble> {
+    let id = clean(
+        found.access_key_id(),
+        "access key id",
+        "aws_access_key_id",
+        "AWS_ACCESS_KEY_ID",
+        what,
+    )?;
+    let secret = clean(
+        found.secret_access_key(),
+        "secret access key",
+        "aws_secret_access_key",
+        "AWS_SECRET_ACCESS_KEY",
+        what,
+    )?;
+    let token = found
+        .session_token()
+        .map(|token| clean(token, "session token", "aws_session_token", "AWS_SESSION_TOKEN", what))
+        .transpose()?
+        .filter(|token| !token.is_empty());
+    if let Some(expiry) = found.expiry()
+        && expiry <= SystemTime::now()
+    {
+        let at = jiff::Timestamp::try_from(expiry).map_or_else(|_| String::new(), |at| format!(" at {at:.0}"));
+        return Err(failure::expired(what, &at));
+    }
+    let mut builder = Credentials::builder()
+        .access_key_id(id)
+        .secret_access_key(secret)
+        .provider_name("billctl");
+    builder.set_session_token(token.map(str::to_owned));
+    builder.set_expiry(found.expiry());
+    Ok(builder.build())
+}
+
+/// A part of credentials: they are all made of visible ASCII, and end up in headers.
+fn clean<'a>(text: &'a str, part: &str, key: &str, variable: &str, what: &What) -> Result<&'a str, Trouble> {
+    let text = text.trim();
+    let Some(strange) = text.chars().find(|one| !one.is_ascii_graphic()) else {
+        return Ok(text);
+    };
+    let shown = match strange {
+        '\n' | '\r' => "a line break".to_owned(),
+        one if one.is_whitespace() => "a space".to_owned(),
+        one if one.is_control() => "a control character".to_owned(),
+        one => format!("`{one}`"),
+    };
+    let name = match what {
+        What::Environment => variable.to_owned(),
+        What::Profile {
+            name,
+            base: Base::Keys(_),
+        } => format!("{key} of profile {name}"),
+        what => format!("the {part} from {}", failure::source(what)),
+    };
+    Err(
+        Trouble::new(format!("{name} holds {shown}, which no key or token does")).hint(match what {
+            What::Environment => format!("set {variable} anew, without it"),
+            _ => "write or copy it anew, without it".to_owned(),
+        }),
+    )
+}

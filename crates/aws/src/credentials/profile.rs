@@ -1,0 +1,266 @@
+//! How a profile gets its credentials, and whether it can: decided before anything is asked.
+
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+
+use super::files::{Files, Section};
+use super::{What, checked};
+use crate::trouble::Trouble;
+
+/// Where a profile's credentials come from.
+#[derive(Debug)]
+pub(crate) struct How {
+    /// The profile at the chain's end, which has credentials of its own.
+    pub(crate) profile: String,
+    pub(crate) base: Base,
+    /// The roles that are assumed with them, in this order.
+    pub(crate) roles: Vec<Role>,
+}
+
+/// Credentials that need no others.
+#[derive(Debug, Clone)]
+pub(crate) enum Base {
+    Keys(Credentials),
+    Process(String),
+    Sso(Sso),
+    Login(String),
+    WebIdentity {
+        file: std::path::PathBuf,
+        role: String,
+        session: Option<String>,
+    },
+    Environment,
+    Container,
+    Metadata,
+}
+
+/// A sign-in at IAM Identity Center.
+#[derive(Debug, Clone)]
+pub(crate) struct Sso {
+    pub(crate) session: Option<String>,
+    pub(crate) account: String,
+    pub(crate) role: String,
+    pub(crate) start_url: String,
+    pub(crate) region: String,
+}
+
+/// A role that a profile assumes.
+#[derive(Debug)]
+pub(crate) struct Role {
+    pub(crate) profile: String,
+    pub(crate) arn: String,
+    pub(crate) session: Option<String>,
+    pub(crate) external_id: Option<String>,
+    pub(crate) duration: Option<Duration>,
+}
+
+/// How `name` gets its credentials; none if nothing in it says so.
+pub(crate) fn how(files: &Files, name: &str) -> Result<Option<How>, Trouble> {
+    let mut roles = Vec::new();
+    let mut visited: Vec<String> = Vec::new();
+    let mut current = name.to_owned();
+    let base = loop {
+        let before = visited.last().cloned();
+        let section = files.profile(&current).map_err(|missing| match &before {
+            None => missing,
+            Some(before) => Trouble {
+                text: format!("profile {before} takes its credentials from another (source_profile), but {missing}"),
+                ..missing
+            },
+        })?;
+        if visited.contains(&current) {
+            visited.push(current);
+            return Err(Trouble::new(format!(
+                "the profiles take their credentials from each other, round and round: {}",
+                visited.join(", ")
+            ))
+            .hint("let the source_profile of one of them name a profile with credentials of its own"));
+        }
+        visited.push(current.clone());
+        if before.is_some()
+            && let Some(keys) = keys(&current, section)?
+        {
+            break Some(Base::Keys(keys));
+        }
+        let get = |key: &str| section.get(key).filter(|value| !value.is_empty());
+        let Some(arn) = get("role_arn").filter(|_| get("web_identity_token_file").is_none()) else {
+            break base(files, &current, section)?;
+        };
+        if get("mfa_serial").is_some() {
+            return Err(Trouble::new(format!(
+                "profile {current} asks for an MFA code (mfa_serial), which billctl can't do"
+            ))
+            .hint(exported(&current)));
+        }
+        roles.push(Role {
+            profile: current.clone(),
+            arn: arn.clone(),
+            session: get("role_session_name").cloned(),
+            external_id: get("external_id").cloned(),
+            duration: get("duration_seconds")
+                .and_then(|seconds| Some(Duration::from_secs(seconds.parse::<u32>().ok()?.into()))),
+        });
+        match (get("source_profile"), get("credential_source")) {
+            (Some(source), None) if *source == current => break base(files, &current, section)?,
+            (Some(source), None) => current.clone_from(source),
+            (None, Some(source)) => {
+                break Some(match source.to_ascii_lowercase().as_str() {
+                    "environment" => Base::Environment,
+                    "ecscontainer" => Base::Container,
+                    "ec2instancemetadata" => Base::Metadata,
+                    _ => {
+                        return Err(Trouble::new(format!(
+                            "the credential_source of profile {current} is `{source}`, which is none"
+                        ))
+                        .hint("it can be Environment, Ec2InstanceMetadata or EcsContainer"));
+                    }
+                });
+            }
+            (Some(_), Some(_)) => {
+                return Err(Trouble::new(format!(
+                    "profile {current} has both source_profile and credential_source"
+                ))
+                .hint("leave one of them out"));
+            }
+            (None, None) => {
+                return Err(Trouble::new(format!(
+                    "profile {current} has a role_arn, but nothing to assume it with"
+                ))
+                .hint("add source_profile, the profile whose credentials may assume the role"));
+            }
+        }
+    };
+    let profile = visited.last().cloned().unwrap_or_else(|| name.to_owned());
+    let Some(base) = base else {
+        return match visited.as_slice() {
+            [.., before, last] => Err(Trouble::new(format!(
+                "profile {before} takes its credentials from profile {last}, which has none"
+            ))
+            .hint(format!(
+                "give profile {last} credentials: `aws configure --profile {last}`"
+            ))),
+            // A role's own profile, named as its source.
+            [only] if !roles.is_empty() => Err(Trouble::new(format!(
+                "profile {only} takes the credentials for its role from itself, and has none"
+            ))
+            .hint("let source_profile name a profile with credentials")),
+            _ => Ok(None),
+        };
+    };
+    // The last profile found is the first to act.
+    roles.reverse();
+    Ok(Some(How { profile, base, roles }))
+}
+
+/// The cure for what only the AWS CLI can do.
+fn exported(profile: &str) -> String {
+    format!(
+        "let the AWS CLI ask: make another profile with `credential_process = aws configure export-credentials --profile \
+         '{profile}'`, and name that one"
+    )
+}
+
+/// What a profile has of its own, in the AWS CLI's order.
+fn base(files: &Files, name: &str, section: &Section) -> Result<Option<Base>, Trouble> {
+    let get = |key: &str| section.get(key).filter(|value| !value.is_empty());
+    if let Some(file) = get("web_identity_token_file") {
+        let Some(role) = get("role_arn") else {
+            return Err(
+                Trouble::new(format!("profile {name} has a web_identity_token_file, but no role_arn"))
+                    .hint("add role_arn, the role that the token may assume"),
+            );
+        };
+        return Ok(Some(Base::WebIdentity {
+            file: super::in_home(file.as_ref()),
+            role: role.clone(),
+            session: get("role_session_name").cloned(),
+        }));
+    }
+    if let Some(sso) = sso(files, name, section)? {
+        return Ok(Some(Base::Sso(sso)));
+    }
+    if files.has_keys_in_credentials(name)
+        && let Some(keys) = keys(name, section)?
+    {
+        return Ok(Some(Base::Keys(keys)));
+    }
+    if let Some(session) = get("login_session") {
+        return Ok(Some(Base::Login(session.clone())));
+    }
+    if let Some(command) = get("credential_process") {
+        return Ok(Some(Base::Process(command.clone())));
+    }
+    Ok(keys(name, section)?.map(Base::Keys))
+}
+
+fn sso(files: &Files, name: &str, section: &Section) -> Result<Option<Sso>, Trouble> {
+    let get = |key: &str| section.get(key).filter(|value| !value.is_empty());
+    let session = get("sso_session");
+    if session.is_none() && get("sso_start_url").is_none() && get("sso_account_id").is_none() {
+        return Ok(None);
+    }
+    let settings = match session {
+        None => None,
+        Some(session) => Some(files.sso_session(session).ok_or_else(|| {
+            Trouble::new(format!(
+                "profile {name} names an sso_session {session}, but there is no [sso-session {session}]"
+            ))
+            .hint(format!("run `aws configure sso --profile {name}`"))
+        })?),
+    };
+    let wanted = |key: &str| {
+        let own = get(key);
+        let its = settings
+            .and_then(|settings| settings.get(key))
+            .filter(|value| !value.is_empty());
+        if let (Some(own), Some(its)) = (own, its)
+            && own != its
+        {
+            return Err(Trouble::new(format!(
+                "profile {name} and its sso-session say different things for {key}"
+            ))
+            .hint(format!("leave {key} out of the profile")));
+        }
+        own.or(its).cloned().ok_or_else(|| {
+            Trouble::new(format!("profile {name} lacks {key}"))
+                .hint(format!("run `aws configure sso --profile {name}`"))
+        })
+    };
+    Ok(Some(Sso {
+        session: session.cloned(),
+        account: wanted("sso_account_id")?,
+        role: wanted("sso_role_name")?,
+        start_url: wanted("sso_start_url")?,
+        region: wanted("sso_region")?,
+    }))
+}
+
+/// A profile's own keys; one without the other is an error.
+fn keys(name: &str, section: &Section) -> Result<Option<Credentials>, Trouble> {
+    let get = |key: &str| section.get(key).filter(|value| !value.is_empty());
+    let (id, secret) = match (get("aws_access_key_id"), get("aws_secret_access_key")) {
+        (Some(id), Some(secret)) => (id, secret),
+        (None, None) => return Ok(None),
+        (id, _) => {
+            let (there, not) = match id {
+                Some(_) => ("aws_access_key_id", "aws_secret_access_key"),
+                None => ("aws_secret_access_key", "aws_access_key_id"),
+            };
+            return Err(Trouble::new(format!("profile {name} has {there}, but no {not}"))
+                .hint(format!("run `aws configure --profile {name}`")));
+        }
+    };
+    let token = get("aws_session_token").or_else(|| get("aws_security_token"));
+    let mut builder = Credentials::builder()
+        .access_key_id(id)
+        .secret_access_key(secret)
+        .provider_name("profile");
+    builder.set_session_token(token.cloned());
+    let keys = builder.build();
+    let what = What::Profile {
+        name: name.to_owned(),
+        base: Base::Keys(keys.clone()),
+    };
+    checked(&keys, &what).map(Some)
+}

@@ -1,0 +1,63 @@
+use std::collections::BTreeMap;
+
+use crate::trouble::Trouble;
+
+/// The process's environment, or a test's.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Environment(BTreeMap<String, Option<String>>);
+
+impl Environment {
+    /// The process's own.
+    pub(crate) fn of_process() -> Self {
+        let variables = std::env::vars_os();
+        Self(
+            variables
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok())))
+                .collect(),
+        )
+    }
+
+    /// A test's.
+    #[cfg(test)]
+    pub(crate) fn of(variables: &[(&str, &str)]) -> Self {
+        let variables = variables.iter();
+        Self(
+            variables
+                .map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned())))
+                .collect(),
+        )
+    }
+
+    /// A variable's value without the space around it; an empty one is as good as none, as in the AWS CLI.
+    pub(crate) fn get(&self, name: &str) -> Result<Option<&str>, Trouble> {
+        match self.0.get(name) {
+            Some(Some(value)) => Ok(Some(value.trim()).filter(|value| !value.is_empty())),
+            Some(None) => Err(Trouble::new(format!("{name} is not UTF-8")).hint(format!("set {name} anew"))),
+            None => Ok(None),
+        }
+    }
+
+    /// A variable's value as it is.
+    pub(crate) fn raw(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_deref()
+    }
+
+    /// The first of these variables that says something, with its name.
+    pub(crate) fn first<'a>(&self, names: &[&'a str]) -> Result<Option<(&'a str, &str)>, Trouble> {
+        for name in names {
+            if let Some(value) = self.get(name)? {
+                return Ok(Some((name, value)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The names that begin so, with their values.
+    pub(crate) fn all(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .filter(move |(name, _)| name.starts_with(prefix))
+            .filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?.trim())))
+            .filter(|(_, value)| !value.is_empty())
+    }
+}

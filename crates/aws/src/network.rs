@@ -1,0 +1,336 @@
+//! The way to AWS: proxies, certificates, addresses. What is set wrongly is said before the first call, and a call that
+//! fails on the way says where.
+
+use std::path::Path;
+
+use aws_smithy_http_client::tls::{TlsContext, TrustStore};
+use http::Uri;
+use rustls::RootCertStore;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+use crate::credentials::{Section, plain};
+use crate::environment::Environment;
+use crate::trouble::Trouble;
+
+const PROXIES: [&str; 6] = [
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+];
+const HEADING: &str = "-----BEGIN CERTIFICATE-----";
+const ENDING: &str = "-----END CERTIFICATE-----";
+
+/// Every proxy that is set can be one. The SDK goes past one that it can't read, straight into the network.
+pub(crate) fn check_proxies(environment: &Environment) -> Result<(), Trouble> {
+    for variable in PROXIES {
+        let Some(proxy) = environment.get(variable)? else {
+            continue;
+        };
+        let shown = without_password(proxy);
+        let wrong = |what: &str, cure: &str| Trouble::new(format!("{variable} is `{shown}`, {what}")).hint(cure);
+        if let Some((scheme, _)) = proxy.split_once("://")
+            && !["http", "https"].contains(&scheme.to_ascii_lowercase().as_str())
+        {
+            return Err(wrong(
+                "a kind of proxy that billctl can't use",
+                &format!("set {variable} to an HTTP proxy, http://HOST:PORT"),
+            ));
+        }
+        if !is_proxy(proxy) {
+            return Err(wrong(
+                "which is no address of a proxy",
+                &format!(
+                    "set {variable} to http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with %23 for #, %40 for @ and \
+                     so on in user and password"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether this is all of an address. The rest after a `#` would be lost, and with it the host where a password has one.
+fn is_proxy(text: &str) -> bool {
+    let Ok(uri) = text.parse::<Uri>() else { return false };
+    let (Some(host), Some(authority)) = (uri.host(), uri.authority()) else {
+        return false;
+    };
+    let place = authority.as_str().rsplit('@').next().unwrap_or_default();
+    let whole = match uri.port_u16() {
+        Some(port) => place == format!("{host}:{port}"),
+        None => place == host,
+    };
+    !host.is_empty() && whole && !text.contains('#')
+}
+
+/// What the SDK sends along in a header can be sent in one.
+pub(crate) fn check_headers(environment: &Environment) -> Result<(), Trouble> {
+    for variable in ["AWS_EXECUTION_ENV", "AWS_SDK_UA_APP_ID"] {
+        if environment
+            .get(variable)?
+            .is_some_and(|value| value.contains(char::is_control))
+        {
+            let text = format!("{variable} holds a line break or another control character");
+            return Err(Trouble::new(text).hint(format!("set {variable} anew, without it, or not at all")));
+        }
+    }
+    Ok(())
+}
+
+/// Every endpoint that is set is an address: the SDK takes a name without a scheme for a path.
+pub(crate) fn check_endpoints(environment: &Environment, profile: Option<(&str, &Section)>) -> Result<(), Trouble> {
+    let variables = environment
+        .all("AWS_ENDPOINT_URL")
+        .map(|(name, url)| (name.to_owned(), url));
+    let setting = profile.and_then(|(name, section)| {
+        let url = section.get("endpoint_url")?;
+        Some((format!("endpoint_url of profile {name}"), url.as_str()))
+    });
+    for (name, url) in variables.chain(setting) {
+        let uri = url.parse::<Uri>().ok();
+        let is_http = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host() != Some("");
+        if uri.as_ref().is_some_and(is_http) {
+            continue;
+        }
+        let text = format!("{name} is `{}`, which is no address", without_password(url));
+        let bare = !url.contains("://") && uri.is_some_and(|uri| uri.host().is_some());
+        return Err(Trouble::new(text).hint(match bare {
+            true => format!("it needs http:// or https:// before it: https://{url}"),
+            false => "it has to look like https://HOST or http://HOST:PORT".to_owned(),
+        }));
+    }
+    Ok(())
+}
+
+/// An address without who signs in there.
+fn without_password(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    match scheme {
+        "" => rest.to_owned(),
+        scheme => format!("{scheme}://{rest}"),
+    }
+}
+
+/// The certificates that a server's has to be signed by: as for the AWS CLI those of `AWS_CA_BUNDLE` or the profile's
+/// `ca_bundle` alone; else those of `SSL_CERT_FILE` and `SSL_CERT_DIR`; else the system's.
+pub(crate) fn trust(environment: &Environment, profile: Option<(&str, &Section)>) -> Result<TlsContext, Trouble> {
+    let bundle = environment
+        .get("AWS_CA_BUNDLE")?
+        .map(|path| ("AWS_CA_BUNDLE".to_owned(), path));
+    let setting = profile.and_then(|(name, section)| {
+        let path = section.get("ca_bundle").filter(|path| !path.is_empty())?;
+        Some((format!("ca_bundle of profile {name}"), path.as_str()))
+    });
+    let mut files: Vec<(String, &str)> = bundle.or(setting).into_iter().collect();
+    if files.is_empty() {
+        for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+            files.extend(environment.get(variable)?.map(|path| (variable.to_owned(), path)));
+        }
+    }
+    // The SDK's HTTP client ends the process where the system has none, as in a bare container.
+    if files.is_empty() && rustls_native_certs::load_native_certs().certs.is_empty() {
+        let what = "this system has no certificates by which AWS could be told from somebody else";
+        return Err(Trouble::new(what.to_owned()).hint(
+            "install them (the package is mostly called ca-certificates), or name a file of them in SSL_CERT_FILE",
+        ));
+    }
+    let mut store = TrustStore::default().with_native_roots(files.is_empty());
+    let mut found = 0;
+    for (name, path) in &files {
+        let wrong = |what: String| {
+            Trouble::new(format!("{path}, which {name} names, {what}"))
+                .hint("it has to be a file of certificates in PEM, each from -----BEGIN CERTIFICATE----- on")
+        };
+        let texts = read(&crate::credentials::in_home(Path::new(path)))
+            .map_err(|error| wrong(format!("can't be read: {}", plain(&error))))?;
+        for block in texts.iter().flat_map(|text| certificates(text)) {
+            store.add_pem_certificate(block.into_bytes());
+            found += 1;
+        }
+        if found == 0 && files.len() == 1 {
+            return Err(wrong("holds no certificate that can be read".to_owned()));
+        }
+    }
+    TlsContext::builder()
+        .with_trust_store(store)
+        .build()
+        .map_err(|error| Trouble::new(format!("the certificates can't be used: {error}")))
+}
+
+/// A file's text, or those of a directory's files.
+fn read(path: &Path) -> std::io::Result<Vec<String>> {
+    let text = |path: &Path| std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    if !path.is_dir() {
+        return text(path).map(|text| vec![text]);
+    }
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        // A directory of certificates may hold other things, and links that lead nowhere.
+        texts.extend(entry.and_then(|entry| text(&entry.path())).ok());
+    }
+    Ok(texts)
+}
+
+/// The certificates of a PEM text that can be trusted; what else is in it is left out, since the SDK's reader ends the
+/// process where one can't be read.
+fn certificates(text: &str) -> impl Iterator<Item = String> {
+    text.split(HEADING).skip(1).filter_map(|rest| {
+        let (inside, _) = rest.split_once(ENDING)?;
+        let block = format!("{HEADING}{inside}{ENDING}\n");
+        let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(block.as_bytes()).collect();
+        let usable = read
+            .is_ok_and(|read| !read.is_empty() && read.into_iter().all(|one| RootCertStore::empty().add(one).is_ok()));
+        usable.then_some(block)
+    })
+}
+
+/// What a call without an answer says, and what to do, by what its error says on every level.
+pub(crate) fn unreached(said: &str, environment: &Environment) -> (String, String) {
+    let proxy = environment
+        .first(&PROXIES)
+        .ok()
+        .flatten()
+        .map(|(variable, proxy)| format!("the proxy {}, which {variable} names,", without_password(proxy)));
+    let by_proxy = proxy.as_deref().unwrap_or("a proxy");
+    let variable = environment
+        .first(&PROXIES)
+        .ok()
+        .flatten()
+        .map_or("HTTPS_PROXY", |(variable, _)| variable);
+    if let Some((_, reason)) = said.split_once("invalid peer certificate: ") {
+        let (what, cure) = certificate(reason);
+        return (
+            format!("the other side's certificate isn't trusted: {what}"),
+            cure.to_owned(),
+        );
+    }
+    if said.contains("CONNECT tunnel failed") {
+        if said.contains("proxy authorization required") {
+            let text = format!("{by_proxy} wants a user and a password, or other ones");
+            return (
+                text,
+                format!("write them into {variable}: http://USER:PASSWORD@HOST:PORT, with %40 for @ and so on"),
+            );
+        }
+        let what = match said {
+            _ if said.contains("failed to create underlying connection") => "can't be reached",
+            _ if said.contains("unexpected end of file") => "hung up",
+            _ => "refuses to connect to AWS",
+        };
+        let cure = format!("check {variable} and the proxy; hosts that need none go into NO_PROXY");
+        return (format!("{by_proxy} {what}"), cure);
+    }
+    if ["received corrupt message", "InvalidContentType", "tls handshake eof"]
+        .iter()
+        .any(|words| said.contains(words))
+    {
+        let cure = "check the http:// or https:// of AWS_ENDPOINT_URL and of the proxy";
+        return (
+            "the other side doesn't speak TLS, or ends it at once".to_owned(),
+            cure.to_owned(),
+        );
+    }
+    let mut cure = match proxy {
+        Some(proxy) => {
+            let proxy = proxy.trim_end_matches(',');
+            format!("check the network, {proxy}, and AWS_ENDPOINT_URL; then run the same command again")
+        }
+        None => {
+            "check the network, a proxy (HTTPS_PROXY), and AWS_ENDPOINT_URL; then run the same command again".to_owned()
+        }
+    };
+    if said.contains("dns error") {
+        let variants = environment
+            .first(&["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
+            .ok()
+            .flatten();
+        if let Some((variable, _)) = variants {
+            cure = format!("not every service has the address that {variable} asks for; {cure}");
+        }
+        return ("its host's name isn't known".to_owned(), cure);
+    }
+    (said.to_owned(), cure)
+}
+
+fn certificate(reason: &str) -> (&'static str, &'static str) {
+    const CLOCK: &str =
+        "check this machine's clock; if it is right, the endpoint or a proxy has to get a new certificate";
+    let has = |word: &str| reason.contains(word);
+    if has("UnknownIssuer") || has("unknown issuer") {
+        (
+            "its issuer isn't known here",
+            "where a company's proxy reads TLS, name the PEM file of its certificates in AWS_CA_BUNDLE, or as ca_bundle \
+             in the profile",
+        )
+    } else if has("NotValidYet") || has("not valid yet") {
+        ("it isn't valid yet", CLOCK)
+    } else if has("Expired") || has("expired") {
+        ("it has expired", CLOCK)
+    } else if has("NotValidForName") || has("not valid for name") {
+        (
+            "it is another host's",
+            "check AWS_ENDPOINT_URL, and whether a proxy or a sign-in page answers instead of AWS",
+        )
+    } else if has("CaUsedAsEndEntity") {
+        (
+            "it is an authority's own, not a server's",
+            "the endpoint or proxy needs a certificate of its own, signed by the one in AWS_CA_BUNDLE",
+        )
+    } else {
+        (
+            "it is broken",
+            "check AWS_ENDPOINT_URL, and whether a proxy is in between",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        Environment::of(variables)
+    }
+
+    #[test]
+    fn a_proxy_is_one_or_is_named() {
+        for proxy in ["http://p:1", "p:1", "https://u:p%40x@p", "HTTP://[::1]:8080/", "p"] {
+            assert_eq!(
+                check_proxies(&environment(&[("https_proxy", proxy)])),
+                Ok(()),
+                "{proxy}"
+            );
+        }
+        for proxy in [
+            "socks5://u:secret@p:1",
+            "http://",
+            "http://u:sec#ret@p",
+            "http://u:secret@p q",
+            "ftp://secret@p",
+        ] {
+            let trouble = check_proxies(&environment(&[("ALL_PROXY", proxy)])).unwrap_err();
+            assert!(trouble.text.starts_with("ALL_PROXY is `"), "{trouble}");
+            assert!(!trouble.text.contains("sec"), "{trouble}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_an_address_or_is_named() {
+        for url in ["http://localhost:4566", "https://h/path", "http://[::1]:1"] {
+            assert_eq!(
+                check_endpoints(&environment(&[("AWS_ENDPOINT_URL_STS", url)]), None),
+                Ok(()),
+                "{url}"
+            );
+        }
+        for url in ["localhost:4566", "localhost", "file:///x", "http://", "/x", "http:/x"] {
+            let trouble = check_endpoints(&environment(&[("AWS_ENDPOINT_URL", url)]), None).unwrap_err();
+            assert!(trouble.text.starts_with("AWS_ENDPOINT_URL is `"), "{url} {trouble}");
+        }
+    }
+}
