@@ -61,7 +61,7 @@ pub fn run(args: &PolicyArgs, global: &GlobalArgs) -> Result<()> {
     let mut policy = permissions::policy(job, &config, args.account, &types);
     // Not hushed by --quiet: whoever attaches this has to know it.
     if let Some(what) = job.amounts_to() {
-        anstream::eprintln!("warning: guard this policy as an administrator's: {what}");
+        aside!("warning: guard this policy as an administrator's: {what}");
     }
     if args.probe {
         if matches!(args.job, Job::Deploy | Job::Thresholds | Job::Tell) {

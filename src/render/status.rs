@@ -15,7 +15,6 @@ use crate::plan::status::{AccountStatus, Coverage, Finding, MembersStatus, Reach
 use crate::resource::mail_setup::MailSetup;
 use billctl_core::model::{OrgId, Usd};
 use billctl_core::service::cloudformation::{DriftStatus, InstanceStatus, OperationAction, OperationStatus};
-use billctl_core::text;
 
 /// What is true everywhere.
 #[derive(Debug, Serialize)]
@@ -114,15 +113,16 @@ fn head(format: Format, status: &Status) -> String {
         lines.push(String::new());
     }
     lines.extend(status.findings.iter().map(|finding| {
-        let (what, remedy) = (format.text(&finding.what), format.text(&finding.remedy));
-        format!("{bullet}{}: {remedy}", style::paint(style::WARN, what))
+        let what = format.paint(style::WARN, format.text(&finding.what));
+        // The remedies are billctl's own words.
+        format!("{bullet}{what}: {}", finding.remedy)
     }));
     lines.join("\n")
 }
 
 /// The operations that are under way.
-fn under_way(members: &MembersStatus) -> impl Iterator<Item = String> {
-    members.operations.iter().map(|operation| {
+fn under_way(format: Format, members: &MembersStatus) -> impl Iterator<Item = String> {
+    members.operations.iter().map(move |operation| {
         let what = match operation.action {
             OperationAction::Create => "creates instances",
             OperationAction::Update => "updates instances",
@@ -143,7 +143,7 @@ fn under_way(members: &MembersStatus) -> impl Iterator<Item = String> {
         });
         format!(
             "in progress: operation {} {what}{since}{waits}: {} of {} done{failed}",
-            text::line(&operation.id.0),
+            format.text(&operation.id.0),
             operation.done,
             plural(operation.accounts, "account"),
         )
@@ -239,7 +239,7 @@ fn health_lines(format: Format, health: &BillingHealth) -> Vec<String> {
 fn text(format: Format, status: &Status, shown: &Shown<'_>) -> String {
     let members = &status.members;
     let mut lines = vec![head(format, status)];
-    lines.extend(under_way(members));
+    lines.extend(under_way(format, members));
     let mut table = Table::new(format, &HEADINGS).right(&[4, 5]);
     let (listed, rest) = listed(&members.accounts, shown);
     for account in &listed {
