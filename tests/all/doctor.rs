@@ -173,10 +173,10 @@ fn members_that_can_not_be_entered_are_said_and_nothing_is_claimed_of_them() {
             .starts_with("no way into 1 of 2 members tried (222222222222)"),
         "{access:?}"
     );
-    let cure = access.cure.as_deref().unwrap();
+    let remedy = access.remedy.as_deref().unwrap();
     assert!(
-        cure.contains("policy status --probe") && cure.contains("[members] role"),
-        "{cure}"
+        remedy.contains("policy status --probe") && remedy.contains("[members] role"),
+        "{remedy}"
     );
     assert!(
         check(&checks, "member-data")
@@ -291,7 +291,7 @@ fn a_healthy_organisation_passes_every_check() {
 }
 
 #[test]
-fn a_new_organisation_gets_a_cure_for_everything() {
+fn a_new_organisation_gets_a_remedy_for_everything() {
     let readings = Readings {
         access: Ok(OrganizationsAccess::Disabled),
         billing_alerts: Ok(Some(false)),
@@ -324,15 +324,15 @@ fn an_identity_that_waits_for_dns_gets_its_records() {
     };
     let checks = examine(&config(""), &readings);
     assert_eq!(check(&checks, "identity").verdict, Verdict::Failed);
-    let cure = check(&checks, "dkim").cure.clone().unwrap();
+    let remedy = check(&checks, "dkim").remedy.clone().unwrap();
     assert!(
-        cure.contains("one._domainkey.example.com CNAME one.dkim.amazonses.com."),
-        "{cure}"
+        remedy.contains("one._domainkey.example.com CNAME one.dkim.amazonses.com."),
+        "{remedy}"
     );
-    let cure = check(&checks, "mail-from").cure.clone().unwrap();
+    let remedy = check(&checks, "mail-from").remedy.clone().unwrap();
     assert!(
-        cure.contains("bounce.example.com MX 10 feedback-smtp.us-east-1.amazonses.com."),
-        "{cure}"
+        remedy.contains("bounce.example.com MX 10 feedback-smtp.us-east-1.amazonses.com."),
+        "{remedy}"
     );
 }
 
@@ -380,7 +380,7 @@ fn a_denied_read_names_the_action_and_hides_nothing() {
     let access = check(&checks, "trusted-access");
     assert_eq!(access.verdict, Verdict::Warning);
     assert_eq!(
-        access.cure.as_deref(),
+        access.remedy.as_deref(),
         Some("allow cloudformation:DescribeOrganizationsAccess")
     );
     assert_eq!(
@@ -409,7 +409,7 @@ fn a_member_account_is_told_where_to_go_and_a_delegated_administrator_how_to_say
         ..healthy()
     };
     let checks = examine(&config(""), &administrator());
-    assert!(check(&checks, "account").cure.as_deref().unwrap().contains("call-as"));
+    assert!(check(&checks, "account").remedy.as_deref().unwrap().contains("call-as"));
     let checks = examine(&config("call-as = \"delegated-admin\""), &administrator());
     assert_eq!(check(&checks, "account").verdict, Verdict::Ok);
 }
@@ -478,7 +478,7 @@ fn that_nobody_hears_of_the_notifiers_failures_is_a_warning_with_its_cause() {
     const TOPIC: &str = "[operations]\ntopic = \"arn:aws:sns:us-east-1:111122223333:mine\"";
     const ELSEWHERE: &str = "[operations]\ntopic = \"arn:aws:sns:us-east-1:999988887777:theirs\"";
     let ops = |confirmed| [("ops@example.com", confirmed)];
-    for (operations, key, subscriptions, verdict, finding, cure) in [
+    for (operations, key, subscriptions, verdict, finding, remedy) in [
         (
             "",
             "",
@@ -547,8 +547,11 @@ fn that_nobody_hears_of_the_notifiers_failures_is_a_warning_with_its_cause() {
         let check = check(&checks, "operations");
         assert_eq!(check.verdict, verdict, "{check:?}");
         assert!(check.finding.contains(finding), "{check:?}");
-        let said = check.cure.as_deref().unwrap_or_default();
-        assert!(said.contains(cure) && said.is_empty() == cure.is_empty(), "{check:?}");
+        let said = check.remedy.as_deref().unwrap_or_default();
+        assert!(
+            said.contains(remedy) && said.is_empty() == remedy.is_empty(),
+            "{check:?}"
+        );
     }
 }
 
@@ -632,7 +635,7 @@ fn every_action_that_doctor_lacks_costs_it_that_check_and_no_other() {
                 // The simulator foresees it, whatever the check that lacks it says.
                 assert!(check["finding"].as_str().unwrap().contains(action), "{check}");
             } else if name == lost && check["verdict"] == "warning" {
-                assert!(check["cure"].as_str().unwrap().contains(action), "{check}");
+                assert!(check["remedy"].as_str().unwrap().contains(action), "{check}");
             } else if check["finding"].as_str().unwrap().contains("can't be told") {
                 assert!(
                     check["finding"]
@@ -712,7 +715,7 @@ fn billing_alerts_that_may_not_be_read_are_told_by_the_charges() {
     let checks = examine(&config(""), &unseen);
     let alerts = check(&checks, "billing-alerts");
     assert_eq!(alerts.verdict, Verdict::Warning);
-    assert_eq!(alerts.cure.as_deref(), Some("allow billing:GetBillingPreferences"));
+    assert_eq!(alerts.remedy.as_deref(), Some("allow billing:GetBillingPreferences"));
 }
 
 #[test]

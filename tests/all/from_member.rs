@@ -218,13 +218,13 @@ fn each_hop_that_fails_has_its_remedy() {
     let home = rolled_out(&waits());
     let file = home.file("sandbox.json");
     let sound = std::fs::read(&file).unwrap();
-    for (damage, hop, cure) in cases {
+    for (damage, hop, remedy) in cases {
         std::fs::write(&file, &sound).unwrap();
         home.change(damage);
         let (code, out, err) = test(&home);
         assert_eq!(code, 1, "{hop}\n{out}{err}");
         assert!(out.contains(hop), "{hop}\n{out}{err}");
-        assert!(err.contains(cure), "{hop}: {cure}\n{out}{err}");
+        assert!(err.contains(remedy), "{hop}: {remedy}\n{out}{err}");
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use billctl::config::Measure;
 use billctl::observe;
-use billctl::observe::charges::{Series, Window, ledgers};
+use billctl::observe::charges::{Series, Window, histories};
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::organizations::PAGE_SIZE;
 use billctl_core::service::{Service, cloudformation};
@@ -140,7 +140,7 @@ async fn the_spend_of_ten_thousand_accounts_takes_no_longer_than_its_longest_cha
         .collect();
     let now = services.clock.now();
     let window = Window::of_days(32, Measure::Daily, now);
-    let found = ledgers(&services, &series, &window).await.expect("charges");
+    let found = histories(&services, &series, &window).await.expect("charges");
     assert_eq!(found.len(), series.len());
     let passed = sandbox.simulated_time().expect("simulated time");
     let took = passed.as_secs_f64() / LATENCY.as_secs_f64();

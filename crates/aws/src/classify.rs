@@ -31,11 +31,11 @@ where
         code: code.map(cleaned),
         message: cleaned(&message),
         request_id: request_id(error).map(|id| cleaned(&id).into()),
-        hint: None,
+        remedy: None,
     };
-    if let Some(Trouble { text, hint }) = credentials_problem(error) {
+    if let Some(Trouble { text, remedy }) = credentials_problem(error) {
         return ServiceError {
-            hint: hint.map(Into::into),
+            remedy: remedy.map(Into::into),
             ..found(Kind::Credentials, None, text)
         };
     }
@@ -45,16 +45,16 @@ where
         // endpoint exclude each other.
         let excluded = said.contains("custom endpoint");
         if excluded || matches!(error, SdkError::ConstructionFailure(_)) {
-            let cure = "leave out AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT (use_fips_endpoint, \
+            let remedy = "leave out AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT (use_fips_endpoint, \
                         use_dualstack_endpoint in the profile) or AWS_ENDPOINT_URL: they exclude each other";
             return ServiceError {
-                hint: excluded.then(|| cure.to_owned().into()),
+                remedy: excluded.then(|| remedy.to_owned().into()),
                 ..found(Kind::Invalid, None, said)
             };
         }
-        let (text, hint) = network::unreached(&said, &Environment::of_process());
+        let (text, remedy) = network::unreached(&said, &Environment::of_process());
         return ServiceError {
-            hint: Some(hint.into()),
+            remedy: Some(remedy.into()),
             ..found(Kind::Unavailable, None, text)
         };
     };
@@ -191,7 +191,7 @@ fn common(code: &str) -> Option<Kind> {
         | "TooManyRequestsException"
         | "TransactionInProgressException" => Kind::Throttled,
         // Two writes met: a moment later the same one goes through. The gate's pause and its narrower lane are
-        // the cure for both.
+        // the remedy for both.
         "ConcurrentModification" | "ConcurrentModificationException" | "ConflictException" => Kind::Throttled,
 
         "AccessDenied"

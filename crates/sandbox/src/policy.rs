@@ -62,7 +62,7 @@ pub enum Decision {
     /// A statement denies it.
     Denied,
     /// No statement is about it.
-    Silent,
+    ImplicitDeny,
 }
 
 /// What kind of policy a document is: decides which elements it must and must not have.
@@ -94,7 +94,7 @@ fn statements(policy: &Value) -> Vec<&Value> {
 
 /// What the policy says about the request.
 pub fn evaluate(policy: &Value, request: Request<'_>) -> Decision {
-    let mut decision = Decision::Silent;
+    let mut decision = Decision::ImplicitDeny;
     for statement in statements(policy) {
         match (
             statement.get("Effect").and_then(Value::as_str),
@@ -110,12 +110,12 @@ pub fn evaluate(policy: &Value, request: Request<'_>) -> Decision {
 
 /// What several policies of one identity say together.
 pub fn evaluate_all<'p>(policies: impl IntoIterator<Item = &'p Value>, request: Request<'_>) -> Decision {
-    let mut decision = Decision::Silent;
+    let mut decision = Decision::ImplicitDeny;
     for policy in policies {
         match evaluate(policy, request) {
             Decision::Denied => return Decision::Denied,
             Decision::Allowed => decision = Decision::Allowed,
-            Decision::Silent => {}
+            Decision::ImplicitDeny => {}
         }
     }
     decision

@@ -124,7 +124,7 @@ async fn inner_missing_credentials() {
             std::env::var("HOME").unwrap()
         )
     );
-    assert!(Error::from(error).hint.unwrap().contains("aws sso login"));
+    assert!(Error::from(error).remedy.unwrap().contains("aws sso login"));
 }
 
 #[test]
@@ -167,7 +167,7 @@ async fn inner_unreachable() {
         error.to_string().starts_with("sts:GetCallerIdentity got no answer: "),
         "{error}"
     );
-    assert!(Error::from(error).hint.unwrap().contains("AWS_ENDPOINT_URL"));
+    assert!(Error::from(error).remedy.unwrap().contains("AWS_ENDPOINT_URL"));
 }
 
 #[test]

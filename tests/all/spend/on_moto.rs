@@ -97,14 +97,14 @@ impl<'a> Charges<'a> {
 
     /// Compares a row's days before today with what they cost, `times` over.
     fn compare(&self, answer: &Value, row: &Value, times: f64) {
-        let slots = answer["slots"].as_array().unwrap();
+        let buckets = answer["slots"].as_array().unwrap();
         for (back, spent) in SPENT {
             let day = self.put["days"][back].as_str().unwrap();
-            let slot = slots
+            let bucket = buckets
                 .iter()
-                .position(|slot| slot.as_str().unwrap().starts_with(day))
+                .position(|bucket| bucket.as_str().unwrap().starts_with(day))
                 .unwrap();
-            let found = row["spend"][slot].as_f64().unwrap();
+            let found = row["spend"][bucket].as_f64().unwrap();
             assert!((found - spent * times).abs() < 0.000_01, "{day}: {found} of {row}");
         }
         let month = self.put["month"].as_f64().unwrap() * times;

@@ -108,15 +108,15 @@ fn the_months_days_add_up_to_the_month_to_date_of_every_account() {
     let home = demo(|_| {});
     let answer = json(&home, &["--days", "31"]);
     let month = answer["generated_at"].as_str().unwrap()[..7].to_owned();
-    let slots = answer["slots"].as_array().unwrap();
+    let buckets = answer["slots"].as_array().unwrap();
     let mut compared = 0;
     for row in answer["rows"].as_array().unwrap() {
         let Some(month_to_date) = row["month_to_date"].as_f64() else {
             continue;
         };
-        let days = row["spend"].as_array().unwrap().iter().zip(slots);
+        let days = row["spend"].as_array().unwrap().iter().zip(buckets);
         let sum: f64 = days
-            .filter(|(_, slot)| slot.as_str().unwrap().starts_with(&month))
+            .filter(|(_, bucket)| bucket.as_str().unwrap().starts_with(&month))
             .filter_map(|(spend, _)| spend.as_f64())
             .sum();
         assert!(

@@ -53,7 +53,7 @@ pub struct ServiceError {
     pub request_id: Option<Box<str>>,
     /// What to do, where the cause says more than kind, code and message do. Behind a pointer, since every answer has
     /// room for an error.
-    pub hint: Option<Arc<String>>,
+    pub remedy: Option<Arc<String>>,
 }
 
 impl ServiceError {
@@ -65,7 +65,7 @@ impl ServiceError {
             code: Some(code.to_owned()),
             message: message.into(),
             request_id: None,
-            hint: None,
+            remedy: None,
         }
     }
 }

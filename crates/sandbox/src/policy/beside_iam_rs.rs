@@ -287,7 +287,7 @@ proptest! {
         let theirs = match evaluate_policy(&read, &request).expect("a decision") {
             iam_rs::Decision::Allow => Decision::Allowed,
             iam_rs::Decision::Deny => Decision::Denied,
-            iam_rs::Decision::NotApplicable => Decision::Silent,
+            iam_rs::Decision::NotApplicable => Decision::ImplicitDeny,
         };
         prop_assert_eq!(ours, theirs, "{:#}", policy);
     }

@@ -44,9 +44,9 @@ fn a_member_of_the_organisation_is_allowed() {
 
 #[test]
 fn an_account_of_no_or_another_organisation_is_not() {
-    assert_eq!(ask(&bus_policy(), &member()), Decision::Silent);
+    assert_eq!(ask(&bus_policy(), &member()), Decision::ImplicitDeny);
     let other = member().with("aws:PrincipalOrgID", "o-zzzzzzzzzz");
-    assert_eq!(ask(&bus_policy(), &other), Decision::Silent);
+    assert_eq!(ask(&bus_policy(), &other), Decision::ImplicitDeny);
 }
 
 #[test]
@@ -79,10 +79,10 @@ fn a_service_is_meant_by_its_name() {
     };
     let rule = "arn:aws:events:us-east-1:111122223333:rule/billctl";
     assert_eq!(assume("events.amazonaws.com", rule), Decision::Allowed);
-    assert_eq!(assume("states.amazonaws.com", rule), Decision::Silent);
+    assert_eq!(assume("states.amazonaws.com", rule), Decision::ImplicitDeny);
     assert_eq!(
         assume("events.amazonaws.com", "arn:aws:events:us-east-1:111122223333:rule/x"),
-        Decision::Silent
+        Decision::ImplicitDeny
     );
 }
 
@@ -92,7 +92,7 @@ fn an_operator_that_is_not_known_lets_nothing_through() {
         "Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*",
         "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
     }});
-    assert_eq!(ask(&policy, &member()), Decision::Silent);
+    assert_eq!(ask(&policy, &member()), Decision::ImplicitDeny);
 }
 
 #[test]
@@ -268,6 +268,6 @@ fn the_shipped_bus_policy_wants_source_and_detail_type() {
         // A batch of which one event isn't an alarm's.
         &[source, kind, ("events:source", "billctl.test")],
     ] {
-        assert_eq!(asked(wrong), Decision::Silent, "{wrong:?}");
+        assert_eq!(asked(wrong), Decision::ImplicitDeny, "{wrong:?}");
     }
 }
