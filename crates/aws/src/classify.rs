@@ -18,7 +18,6 @@ use billctl_core::text;
 const SHOWN: usize = 120;
 /// What an answer without a code is told with.
 const PAGE: &str = "HTTP ";
-const NO_BODY: &str = " with no body";
 
 /// The SDK's error as ours.
 pub(super) fn classify<E>(operation: Operation, error: &SdkError<E, HttpResponse>) -> ServiceError
@@ -92,14 +91,16 @@ where
 
 /// An error that has stayed through every retry: a server's error without a code, but with a page, isn't AWS's.
 pub(super) fn given_up(mut error: ServiceError) -> ServiceError {
-    if error.kind == Kind::Unavailable
-        && error.code.is_none()
-        && error.message.starts_with(PAGE)
-        && !error.message.ends_with(NO_BODY)
-    {
+    if error.kind == Kind::Unavailable && error.code.is_none() && is_page(&error.message) {
         error.kind = Kind::Garbled;
     }
     error
+}
+
+/// Whether a message is [`without_code`]'s about an answer with a body.
+fn is_page(message: &str) -> bool {
+    let status = message.strip_prefix(PAGE).and_then(|rest| rest.split_once(": "));
+    status.is_some_and(|(status, _)| status.parse::<u16>().is_ok())
 }
 
 /// The meaning of an error code that stands for a failed part inside a success, such as an entry of `PutEvents`.
@@ -361,8 +362,34 @@ pub(super) fn cleaned(said: &str) -> String {
 fn without_code(status: u16, body: &[u8]) -> String {
     let line = cleaned(&String::from_utf8_lossy(body));
     match line.char_indices().nth(SHOWN) {
-        _ if line.is_empty() => format!("{PAGE}{status}{NO_BODY}"),
+        _ if line.is_empty() => format!("{PAGE}{status} with no body"),
         Some((end, _)) => format!("{PAGE}{status}: {}...", line.get(..end).unwrap_or_default()),
         None => format!("{PAGE}{status}: {line}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use billctl_core::service::sts::GET_CALLER_IDENTITY;
+
+    #[test]
+    fn only_a_page_that_stays_is_called_strange() {
+        for (message, kind) in [
+            (without_code(503, b"<html>busy</html>"), Kind::Garbled),
+            (without_code(503, b""), Kind::Unavailable),
+            ("HTTP connect timeout occurred after 4s".to_owned(), Kind::Unavailable),
+            (
+                "HTTP read timeout occurred after 30s: timed out".to_owned(),
+                Kind::Unavailable,
+            ),
+            ("Connection refused".to_owned(), Kind::Unavailable),
+        ] {
+            let error = ServiceError {
+                code: None,
+                ..ServiceError::new(GET_CALLER_IDENTITY, Kind::Unavailable, "", message)
+            };
+            assert_eq!(given_up(error.clone()).kind, kind, "{error}");
+        }
     }
 }

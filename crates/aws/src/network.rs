@@ -244,6 +244,9 @@ pub(crate) fn unreached(said: &str, environment: &Environment) -> (String, Strin
             "check the network, a proxy (HTTPS_PROXY), and AWS_ENDPOINT_URL; then run the same command again".to_owned()
         }
     };
+    if said.contains("connect timeout") {
+        return ("no connection could be made in 4 seconds".to_owned(), cure);
+    }
     if said.contains("dns error") {
         let variants = environment
             .first(&["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
