@@ -222,9 +222,9 @@ pub fn actions(job: Job) -> BTreeSet<String> {
     scopes(job).into_values().flatten().collect()
 }
 
-/// What to ask IAM's simulator to learn whether `principal` may do all that billctl does: each action by itself, because
-/// the simulator refuses actions of different kinds in one call (AWS-FACTS 11), on the resources of its service, with
-/// the values that the condition of its statement wants.
+/// What to ask IAM's simulator to learn whether `principal` may do all that billctl does: each action by itself,
+/// because the simulator refuses actions of different kinds in one call (docs/aws-facts.md, "IAM"), on the resources of
+/// its service, with the values that the condition of its statement wants.
 pub fn simulations(
     principal: &Arn,
     config: &Config,

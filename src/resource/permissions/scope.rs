@@ -160,7 +160,7 @@ impl<'a> Places<'a> {
         let names = &self.config.names;
         let stack_set = &self.config.deploy.stack_set;
         // With service-managed permissions a StackSet is the management account's, also a delegated administrator's
-        // (AWS-FACTS 11).
+        // (docs/aws-facts.md, "StackSets: setup").
         let owner = match self.config.call_as {
             CallAs::Own => self.account.as_str(),
             CallAs::DelegatedAdmin => "*",

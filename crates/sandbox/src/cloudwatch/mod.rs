@@ -35,6 +35,7 @@ const SHORT_LOOK_BACK: u32 = 86_400;
 /// The payer's alarms and dashboards, and what every account spends.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct State {
+    #[serde(rename = "ledger")]
     pub(super) spend_overrides: SpendOverrides,
     pub(super) alarms: BTreeMap<String, StoredAlarm>,
     dashboards: BTreeMap<String, Value>,
