@@ -50,10 +50,7 @@ fn finds(home: &Home, kind: &str) {
 }
 
 #[track_caller]
-fn has<T: Debug>(ended: Ended, words: &[T]) -> Ended
-where
-    T: AsRef<str>,
-{
+fn has<T: Debug + AsRef<str>>(ended: Ended, words: &[T]) -> Ended {
     for word in words {
         assert!(ended.stdout.contains(word.as_ref()), "no {word:?} in\n{}", ended.stdout);
     }

@@ -245,7 +245,7 @@ pub(crate) fn unreached(said: &str, environment: &Environment) -> (String, Strin
         }
     };
     if said.contains("connect timeout") {
-        return ("no connection could be made in 4 seconds".to_owned(), cure);
+        return ("no connection could be made in 4 seconds".to_owned(), remedy);
     }
     if said.contains("dns error") {
         let variants = environment
