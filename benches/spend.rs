@@ -18,7 +18,7 @@ mod forced;
 
 use std::time::{Duration, Instant};
 
-use billctl::observe::charges::{Series, Window, ledgers};
+use billctl::observe::charges::{Series, Window, histories};
 use billctl::render::{spend_csv, spend_html};
 use billctl::spend::{By, Material, report};
 use billctl::{config::Measure, observe};
@@ -74,7 +74,7 @@ fn main() {
             .accounts()
             .map(|(account, _)| Series::Account(account.id))
             .collect();
-        let found = ledgers(&services, &series, &window).await.expect("charges");
+        let found = histories(&services, &series, &window).await.expect("charges");
         let charged = started.elapsed();
         let made = report(Material {
             organization: &organization,
@@ -84,7 +84,7 @@ fn main() {
             shown: window.days.last_days(DAYS),
             measure: Measure::Daily,
             metrics: series.len(),
-            ledgers: found,
+            histories: found,
             threshold: &|_, _| Some(Usd::dollars(100)),
             missing: Default::default(),
             top: None,

@@ -6,7 +6,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use uuid::Uuid;
 
 use super::operation::follow;
-use super::turn::{Turn, Wait};
+use super::stack_set_queue::{StackSetQueue, Wait};
 use crate::observe;
 use crate::plan::operation_id::Mark;
 use crate::plan::outcome::Outcome;
@@ -69,10 +69,10 @@ async fn start(
     stack_set: &str,
     preferences: &Preferences,
 ) -> Result<OperationId> {
-    let mut turn = Turn::default();
+    let mut queue = StackSetQueue::default();
     let id = Mark::Drift.operation_id(&Uuid::new_v4().simple().to_string());
     loop {
-        turn.wait(services, listener, stack_set, Wait::Finish).await?;
+        queue.wait(services, listener, stack_set, Wait::Finish).await?;
         listener.on(Event::Phase("looking for drift ...".to_owned()));
         let answer = services.cloudformation.detect_drift(stack_set, preferences, &id).await;
         match answer {
@@ -84,7 +84,7 @@ async fn start(
                 if ours.await.is_ok() {
                     return Ok(id);
                 }
-                turn.refused(error);
+                queue.refused(error);
             }
             Err(error) => {
                 return Err(Error::from(error).while_trying(format!("look for drift of StackSet {stack_set}")));

@@ -7,6 +7,6 @@ pub mod removal;
 pub mod resend;
 pub mod rollout;
 pub mod rollout_loop;
+pub mod stack_set_queue;
 pub mod tell;
 pub mod test_alert;
-pub mod turn;

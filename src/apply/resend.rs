@@ -121,8 +121,8 @@ fn step(
     running: &BTreeMap<AccountId, String>,
 ) -> Step {
     let settled = |because: String| Step::Settled { because };
-    let leave = |advice: &str| Step::Leave {
-        advice: advice.to_owned(),
+    let leave = |remedy: &str| Step::Leave {
+        remedy: remedy.to_owned(),
     };
     let error = execution.error.as_deref().unwrap_or_default();
     if error == EVENT_REFUSED {
@@ -171,10 +171,10 @@ fn step(
 fn event_step(known: &Known<'_>, event: &Value) -> Step {
     match wake(event, known.scope) {
         Ok(wake) if known.organization.account(wake.account).is_none() => Step::Leave {
-            advice: "the account isn't in the organisation".to_owned(),
+            remedy: "the account isn't in the organisation".to_owned(),
         },
         Ok(wake) => wake.step,
-        Err(why) => Step::Leave { advice: why.to_owned() },
+        Err(why) => Step::Leave { remedy: why.to_owned() },
     }
 }
 
@@ -229,7 +229,7 @@ fn message(known: &Known<'_>, received: Received) -> Item {
         at: told.at,
         step: if report {
             Step::Leave {
-                advice: report_advice(&event).to_owned(),
+                remedy: report_remedy(&event).to_owned(),
             }
         } else {
             event_step(known, &event)
@@ -242,7 +242,7 @@ fn message(known: &Known<'_>, received: Received) -> Item {
 }
 
 /// What to do about a mail that failed (SES developer guide, "Monitoring using EventBridge").
-fn report_advice(event: &Value) -> &'static str {
+fn report_remedy(event: &Value) -> &'static str {
     let kind = event.pointer("/detail-type").and_then(Value::as_str);
     match kind.unwrap_or_default() {
         "Email Bounced" => "correct the account's owner tag or mail address; --drop deletes the report",

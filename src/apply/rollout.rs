@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::operation::follow;
-use super::turn::Wait;
+use super::stack_set_queue::Wait;
 use crate::observe;
 use crate::plan::operation_id::Mark;
 use crate::plan::outcome::Outcome;

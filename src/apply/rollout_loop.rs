@@ -1,7 +1,7 @@
 //! The loop of every rollout: wait for one's turn, look, plan, apply, and plan afresh when somebody else came in between.
 
 use super::rollout::{Report, apply};
-use super::turn::{Turn, Wait};
+use super::stack_set_queue::{StackSetQueue, Wait};
 use crate::plan::rollout::{Observed, Rollout};
 use billctl_core::error::Result;
 use billctl_core::event::{Event, Listener};
@@ -18,7 +18,7 @@ pub struct RolloutLoop<'a> {
     stack_set: &'a str,
     /// What to do about time.
     wait: Wait,
-    turn: Turn,
+    queue: StackSetQueue,
 }
 
 impl<'a> RolloutLoop<'a> {
@@ -29,16 +29,16 @@ impl<'a> RolloutLoop<'a> {
             listener,
             stack_set,
             wait,
-            turn: Turn::default(),
+            queue: StackSetQueue::default(),
         }
     }
 
     /// Waits until nothing else holds the StackSet.
     ///
     /// # Errors
-    /// As [`Turn::wait`].
+    /// As [`StackSetQueue::wait`].
     pub async fn wait(&mut self) -> Result<()> {
-        self.turn
+        self.queue
             .wait(self.services, self.listener, self.stack_set, self.wait)
             .await
     }
@@ -83,7 +83,7 @@ impl<'a> RolloutLoop<'a> {
                 self.wait,
             )
             .await?;
-            self.turn.worked();
+            self.queue.worked();
             outcomes.append(&mut report.outcomes);
             let Some(error) = report.overtaken.take() else {
                 return Ok(Report { outcomes, ..report });
@@ -91,7 +91,7 @@ impl<'a> RolloutLoop<'a> {
             self.listener.on(Event::Note(format!(
                 "somebody else came in between ({error}): planning afresh"
             )));
-            self.turn.refused(error);
+            self.queue.refused(error);
         }
     }
 }

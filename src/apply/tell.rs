@@ -26,7 +26,7 @@ pub async fn notifier(services: &Services, scope: &Scope<'_>) -> Result<()> {
             "there is no state machine {} in account {}, which mails",
             scope.config.names.notifier, scope.facts.management_account
         ))
-        .hint("run `billctl bootstrap`")),
+        .remedy("run `billctl bootstrap`")),
     }
 }
 

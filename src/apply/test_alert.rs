@@ -142,7 +142,7 @@ impl Follow<'_> {
         let output = delivered.output.clone().unwrap_or(Value::Null);
         if text(&output, "result") == "handed-on" {
             self.hop("notifier", false, format!("{name} never started"));
-            self.journey.cure = Some(REPAIR.to_owned());
+            self.journey.remedy = Some(REPAIR.to_owned());
             return Ok(());
         }
         self.history(&delivered).await?;
@@ -216,18 +216,18 @@ impl Follow<'_> {
     async fn not_started(&mut self, event_id: &str) -> Result<()> {
         let rule = format!("rule {}", self.scope.config.names.member_rule);
         let fault = self.rule_fault(|message| message.event_id == event_id).await?;
-        let (what, cure) = fault.unwrap_or_else(|| {
+        let (what, remedy) = fault.unwrap_or_else(|| {
             (
                 "did not start the notifier, and nothing came to the queue: it did not match".to_owned(),
                 "`billctl bootstrap --plan` shows how its pattern or target differs, `billctl bootstrap` repairs it",
             )
         });
         self.hop(&rule, false, what);
-        self.journey.cure = Some(cure.to_owned());
+        self.journey.remedy = Some(remedy.to_owned());
         Ok(())
     }
 
-    /// What can be seen to be wrong with the rule on the bus, and its cure. `ours` knows the event in the queue.
+    /// What can be seen to be wrong with the rule on the bus, and its remedy. `ours` knows the event in the queue.
     async fn rule_fault(&self, ours: impl Fn(&Undelivered) -> bool + Send) -> Result<Option<(String, &'static str)>> {
         let names = &self.scope.config.names;
         let rule = self
@@ -270,7 +270,7 @@ impl Follow<'_> {
         match execution.status {
             ExecutionStatus::Running => {
                 self.hop("notifier", false, "is still running");
-                self.journey.cure = Some(format!(
+                self.journey.remedy = Some(format!(
                     "look at execution {} in the Step Functions console",
                     execution.name
                 ));
@@ -291,7 +291,7 @@ impl Follow<'_> {
                         false,
                         "is missing or unusable: the facts went out as plain text",
                     );
-                    self.journey.cure = Some(REPAIR.to_owned());
+                    self.journey.remedy = Some(REPAIR.to_owned());
                 }
                 self.reports().await?;
             }
@@ -299,17 +299,17 @@ impl Follow<'_> {
                 let result = text(&output, "result");
                 let reason = text(&output, "reason");
                 self.hop("notifier", false, format!("sent no mail: {result} {reason}"));
-                self.journey.cure = Some(REPAIR.to_owned());
+                self.journey.remedy = Some(REPAIR.to_owned());
             }
             ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted => {
                 let error = execution.error.clone().unwrap_or_default();
                 let cause = execution.cause.clone().unwrap_or_default();
                 self.hop("notifier", false, format!("{error}: {cause}"));
                 let rejected = error.contains("MessageRejected") || cause.contains("MessageRejected");
-                self.journey.cure = Some(if rejected {
+                self.journey.remedy = Some(if rejected {
                     self.why_rejected().await?
                 } else {
-                    cure(&error, &cause, self.scope)
+                    remedy(&error, &cause, self.scope)
                 });
             }
         }
@@ -357,7 +357,7 @@ impl Follow<'_> {
                 .find(|message| message.message_id.is_some() && message.message_id == self.journey.message_id);
             if let Some(report) = report {
                 self.hop("SES", false, format!("{}: {}", report.what, report.why));
-                self.journey.cure = Some(if report.what.starts_with(NOT_RENDERED) {
+                self.journey.remedy = Some(if report.what.starts_with(NOT_RENDERED) {
                     REPAIR.to_owned()
                 } else {
                     "correct the recipient's address: the account's owner tag, its mail address, or `fallback` in \
@@ -374,7 +374,7 @@ impl Follow<'_> {
 /// What the notifier calls missing when it sent a plain mail instead.
 const PLAIN_MAIL: &str = "the mail template";
 
-/// The cure of what isn't as bootstrap makes it.
+/// The remedy of what isn't as bootstrap makes it.
 const REPAIR: &str = "run `billctl bootstrap`: it repairs what differs";
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
@@ -408,8 +408,8 @@ fn calls(events: &[HistoryEvent]) -> Vec<Hop> {
 }
 
 /// What to do about an execution that failed, from the error's name and, where the notifier wraps SES's answer,
-/// from the error names in its cause. Words are looked for only where a name may be missing: a cure is advice.
-fn cure(error: &str, cause: &str, scope: &Scope) -> String {
+/// from the error names in its cause. Words are looked for only where a name may be missing: a remedy is a guess.
+fn remedy(error: &str, cause: &str, scope: &Scope) -> String {
     let mail = &scope.config.mail;
     let has = |name: &str| error.contains(name) || cause.contains(name);
     if has("MailFromDomainNotVerified") {

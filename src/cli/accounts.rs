@@ -13,7 +13,7 @@ pub fn account(organization: &Organization, text: &str) -> Result<AccountId> {
             Some(_) => Ok(id),
             None => Err(
                 Error::usage(format!("account {id} isn't in the organisation {}", organization.id))
-                    .hint("`billctl spend` lists its accounts"),
+                    .remedy("`billctl spend` lists its accounts"),
             ),
         };
     }
@@ -30,8 +30,8 @@ pub fn account(organization: &Organization, text: &str) -> Result<AccountId> {
                 text.escape_debug()
             ));
             Err(match near {
-                Some(name) => error.hint(format!("did you mean {}?", name.escape_debug())),
-                None => error.hint("`billctl spend` lists the accounts; an account can also be given by its id"),
+                Some(name) => error.remedy(format!("did you mean {}?", name.escape_debug())),
+                None => error.remedy("`billctl spend` lists the accounts; an account can also be given by its id"),
             })
         }
         several => {
@@ -41,7 +41,7 @@ pub fn account(organization: &Organization, text: &str) -> Result<AccountId> {
                 text.escape_debug(),
                 ids.join(", ")
             ))
-            .hint("give the account's id"))
+            .remedy("give the account's id"))
         }
     }
 }

@@ -100,7 +100,7 @@ async fn confirm(args: &BootstrapArgs, context: &Context, plan: &Plan) -> Result
     }
     Err(
         Error::usage(format!("billctl didn't make {foreign}, so nothing was changed"))
-            .hint("choose other names under [names] or [alarm] in the config, or take it over with --adopt"),
+            .remedy("choose other names under [names] or [alarm] in the config, or take it over with --adopt"),
     )
 }
 
@@ -156,7 +156,7 @@ fn verify(scope: &Scope, observed: &Observed) -> Result<()> {
         step.id,
         fields.join(", ")
     ))
-    .hint("somebody else may be changing it, or AWS needs a moment: run `billctl bootstrap --plan`"))
+    .remedy("somebody else may be changing it, or AWS needs a moment: run `billctl bootstrap --plan`"))
 }
 
 /// Waits until the identity may send.
@@ -193,5 +193,5 @@ async fn wait_verified(context: &Context, scope: &Scope<'_>, observed: &mut Obse
         "SES hasn't verified {} within {minutes} minutes",
         setup.identity
     ))
-    .hint("check the DNS records, or the mail with the link; then run `billctl bootstrap --wait-verified` again"))
+    .remedy("check the DNS records, or the mail with the link; then run `billctl bootstrap --wait-verified` again"))
 }

@@ -153,7 +153,7 @@ impl Context {
                 Err(Error::usage(format!(
                     "{question} needs an answer, and there is no terminal to ask on"
                 ))
-                .hint("pass --yes to agree"))
+                .remedy("pass --yes to agree"))
             } else {
                 Ok(())
             };

@@ -105,7 +105,7 @@ fn prepare(dir: &Path) -> Result<()> {
         if !dir.join(MARK).exists() {
             return Err(
                 Error::usage(format!("{} exists, and the demo didn't make it", dir.display()))
-                    .hint("name another folder with --dir"),
+                    .remedy("name another folder with --dir"),
             );
         }
         std::fs::remove_dir_all(dir).while_trying(format!("clear {}", dir.display()))?;

@@ -4,7 +4,7 @@ use super::{Context, Format};
 use crate::apply::billing as apply;
 use crate::apply::removal;
 use crate::apply::rollout_loop::RolloutLoop;
-use crate::apply::turn::Wait;
+use crate::apply::stack_set_queue::Wait;
 use crate::observe::{billing as observe, organization, stack_set};
 use crate::plan::billing as plan;
 use crate::plan::rollout::{Desired, Options, plan as plan_rollout};
@@ -75,7 +75,7 @@ pub async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
     apply::run(&plan, services, listener).await?;
     let left = plan::removal(&scope, &observe::read(services, &scope).await?.present);
     if let Some(step) = left.steps.first() {
-        return Err(Error::failed(format!("{} is still there", step.id)).hint("run `billctl destroy` again"));
+        return Err(Error::failed(format!("{} is still there", step.id)).remedy("run `billctl destroy` again"));
     }
     if format == Format::Json {
         return say!("{}", render::billing_json("destroy", &plan, true, None));
@@ -113,7 +113,7 @@ async fn remove_members(context: &Context) -> Result<()> {
         say!("{}", render::failures(&report.outcomes, &organization))?;
         return Err(
             Error::failed("not every instance could be removed, so the StackSet and the billing side stay")
-                .hint("mend the accounts above and run `billctl destroy` again"),
+                .remedy("mend the accounts above and run `billctl destroy` again"),
         );
     }
     listener.on(Event::Phase(format!("removing StackSet {name}")));
@@ -142,7 +142,7 @@ async fn confirm(args: &DestroyArgs, context: &Context, organization: &OrgId) ->
         return Err(Error::usage(
             "removing everything needs the organisation's id, and there is no terminal to ask on",
         )
-        .hint(format!("pass --organization {organization}")));
+        .remedy(format!("pass --organization {organization}")));
     }
     let answer = Context::ask(&format!(
         "type the organisation's id ({organization}) to remove all this: "

@@ -21,7 +21,7 @@ pub struct DoctorArgs {
     pub deep: bool,
 }
 
-/// Checks every precondition and says how to cure what is missing. Changes nothing.
+/// Checks every precondition and says how to mend what is missing. Changes nothing.
 ///
 /// # Errors
 /// A check failed; they are all shown before.
@@ -38,7 +38,7 @@ pub async fn run(args: &DoctorArgs, global: &GlobalArgs, started: Instant) -> Re
     if let Some(fault) = &fault {
         // All of its problems, underlined; the check below only says that there are some.
         aside!("{}", render::error(fault));
-        doctor::without_config(&mut checks, fault.to_string(), fault.hint.clone());
+        doctor::without_config(&mut checks, fault.to_string(), fault.remedy.clone());
     }
     let next = doctor::next(&readings, &checks);
     say!("{}", render::doctor(global.format, &checks, next, global.quiet))?;

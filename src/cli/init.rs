@@ -69,7 +69,7 @@ pub async fn run(args: &InitArgs, global: &GlobalArgs, started: Instant) -> Resu
 
 fn already(name: &str) -> Error {
     Error::usage(format!("{name} is there already, and init never overwrites"))
-        .hint("write another file with --config FILE, or check this one with `billctl doctor`")
+        .remedy("write another file with --config FILE, or check this one with `billctl doctor`")
 }
 
 /// The flags' answers, and a person's for what they leave open.
@@ -80,7 +80,7 @@ fn answers(args: &InitArgs, organization: &Organization, call_as: CallAs) -> Res
         None if person => ask_until("Where do the mails come from (an address of yours)?", "", from_fault)?,
         None => {
             return Err(Error::usage("where do the mails come from?")
-                .hint("pass --from billing@example.com: there is no terminal to ask on"));
+                .remedy("pass --from billing@example.com: there is no terminal to ask on"));
         }
     };
     if let Some(fault) = from_fault(&from) {

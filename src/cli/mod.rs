@@ -53,7 +53,7 @@ pub struct Cli {
 enum Command {
     /// Write a commented config.toml from the organisation; never overwrites one.
     Init(init::InitArgs),
-    /// Check every precondition; each that isn't met comes with its cure.
+    /// Check every precondition; each that isn't met comes with its remedy.
     Doctor(doctor::DoctorArgs),
     /// Make or repair the billing account's side: bus, rules, notifier, mail, alarms, dashboard.
     Bootstrap(bootstrap::BootstrapArgs),

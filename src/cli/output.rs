@@ -41,7 +41,7 @@ impl Outputs {
             if let Some((other, _)) = taken.iter().find(|(_, other)| *other == path) {
                 return Err(
                     Error::usage(format!("{other} and {option} would both write to {}", shown(path)))
-                        .hint("give one of them another FILE"),
+                        .remedy("give one of them another FILE"),
                 );
             }
             if !Self::is_stdout(path) {
@@ -121,7 +121,7 @@ fn check(path: &Path) -> Result<()> {
     }
     if path.is_dir() {
         return Err(
-            Error::usage(format!("{shown} is a folder")).hint("name the file to write, such as report.html in it")
+            Error::usage(format!("{shown} is a folder")).remedy("name the file to write, such as report.html in it")
         );
     }
     if !folder(path).is_dir() {

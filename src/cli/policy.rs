@@ -67,7 +67,7 @@ pub fn run(args: &PolicyArgs, global: &GlobalArgs) -> Result<()> {
         if matches!(args.job, Job::Deploy | Job::Thresholds | Job::Tell) {
             return Err(
                 Error::usage("this job never goes into members, so its policy has no way into them")
-                    .hint("`billctl policy status --probe` and `policy operator --probe` have it"),
+                    .remedy("`billctl policy status --probe` and `policy operator --probe` have it"),
             );
         }
         policy = permissions::with_probe(policy, &config);

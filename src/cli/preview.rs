@@ -11,7 +11,7 @@ use super::{Format, GlobalArgs, context};
 use crate::config::Config;
 use crate::{apply, observe, plan, render, resource};
 use billctl_core::error::{Context as _, Result};
-use billctl_core::event::Silent;
+use billctl_core::event::NullListener;
 use billctl_core::model::{AccountId, OuId, Usd};
 use billctl_core::service::Services;
 use billctl_core::service::cloudformation::{AccountFilter, InstancesRequest, OperationId, Targets};
@@ -83,7 +83,7 @@ async fn mail(scene: Scene) -> Result<Mail> {
     };
     let observed = observe::billing::read(&services, &scope).await?;
     let plan = plan::billing::plan(resource::desired(&scope), &observed.present);
-    apply::billing::run(&plan, &services, &Silent).await?;
+    apply::billing::run(&plan, &services, &NullListener).await?;
     // The management account has its own alarm instead of an instance.
     if let Some(parent) = parent.filter(|_| account != facts.management_account) {
         deploy(&services, &config, facts.management_account, account, parent).await?;

@@ -66,7 +66,7 @@ pub async fn run(args: &ResendArgs, context: &Context) -> Result<()> {
     if done.failed > 0 {
         return Err(
             Error::new(ErrorKind::Partial, format!("{} couldn't be sent again", done.failed))
-                .hint("see above for why, mend it, and run `billctl resend` again"),
+                .remedy("see above for why, mend it, and run `billctl resend` again"),
         );
     }
     Ok(())

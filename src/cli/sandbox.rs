@@ -223,9 +223,8 @@ fn advance(sandbox: &Sandbox, by: Duration) -> Result<String> {
             .ok()
             .and_then(|by| world.now.checked_add(by).ok());
         if !to.is_some_and(World::is_time) {
-            return Err(
-                Error::usage("the sandbox's time ends with the year 2099").hint("`billctl sandbox reset` begins again")
-            );
+            return Err(Error::usage("the sandbox's time ends with the year 2099")
+                .remedy("`billctl sandbox reset` begins again"));
         }
         world.advance(by);
         Ok(())

@@ -14,7 +14,7 @@ use crate::plan::Thresholds;
 use crate::plan::tell::{Above, Tellings};
 use crate::render;
 use crate::resource::{self, day_of};
-use crate::spend::{By, Grid, Interval, Ledger, Material, Missing, Note, Report, Subject, report};
+use crate::spend::{By, Grid, Interval, Material, Missing, Note, Report, SpendHistory, Subject, report};
 use billctl_core::error::{Error, ErrorKind, Result};
 use billctl_core::event::Event;
 use billctl_core::model::{AccountId, Organization, OuId, Usd};
@@ -131,30 +131,30 @@ pub async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
         .listener
         .on(Event::Phase("reading the accounts' charges".to_owned()));
     let series = scope.series(args, context).await?;
-    let ledgers = observe::ledgers(&context.services, &series, &window).await?;
+    let histories = observe::histories(&context.services, &series, &window).await?;
     if args.suggest {
         let default = (!scope.everything).then_some(context.config.alarm.threshold);
         let suggestion = render::suggestion(
             &organization,
-            &ledgers,
+            &histories,
             context.config.alarm.measure,
             default,
             window.now,
         );
         return Outputs::print(suggestion + "\n");
     }
-    let some_data = ledgers.iter().any(|(_, ledger)| !ledger.is_empty());
+    let some_data = histories.iter().any(|(_, history)| !history.is_empty());
     let of_everybody = scope.everything && matches!(args.by, ByArg::Service);
-    let silent = match (of_everybody, some_data) {
-        (false, _) => scope.silent(&series, &ledgers),
+    let without_data = match (of_everybody, some_data) {
+        (false, _) => scope.without_data(&series, &histories),
         // Services of the whole organisation are no account's: the one that pays tells why there are none.
         (true, false) => vec![organization.management_account],
         (true, true) => Vec::new(),
     };
-    let mut missing = observe::reasons(&context.services, &organization, &silent, some_data, window.now).await?;
+    let mut missing = observe::reasons(&context.services, &organization, &without_data, some_data, window.now).await?;
     missing.retain(|_, missing| !of_everybody || missing.everywhere());
     let told = match thresholds.as_ref().filter(|_| args.tell) {
-        Some(thresholds) => Some(tell(context, &organization, thresholds, &ledgers, window.now).await?),
+        Some(thresholds) => Some(tell(context, &organization, thresholds, &histories, window.now).await?),
         None => None,
     };
     let report = assemble(
@@ -163,7 +163,7 @@ pub async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
         &organization,
         thresholds.as_ref(),
         Read {
-            ledgers,
+            histories,
             window,
             missing,
             metrics: series.len(),
@@ -184,7 +184,7 @@ fn conclude(args: &SpendArgs, report: &Report, told: Option<&Tellings>) -> Resul
                 told.accounts.len()
             ),
         );
-        return Err(error.hint("see above for why, and run the same command again"));
+        return Err(error.remedy("see above for why, and run the same command again"));
     }
     match render::spend_above(report).filter(|_| args.check) {
         Some(above) => Err(Error::new(ErrorKind::Check, above)),
@@ -215,7 +215,7 @@ async fn tell(
     context: &Context,
     organization: &Organization,
     thresholds: &Thresholds,
-    ledgers: &[(Subject, Ledger)],
+    histories: &[(Subject, SpendHistory)],
     now: Timestamp,
 ) -> Result<Tellings> {
     let facts = thresholds.facts(organization);
@@ -224,13 +224,13 @@ async fn tell(
         facts: &facts,
     };
     apply::notifier(&context.services, &scope).await?;
-    let above = ledgers.iter().filter_map(|(subject, ledger)| {
+    let above = histories.iter().filter_map(|(subject, history)| {
         let Subject::Account(id) = subject else {
             return None;
         };
         let (account, parent) = organization.account(*id)?;
         let limit = thresholds.of(account.id, parent, organization);
-        let above = ledger.measured?.verdict(limit, now).is_above();
+        let above = history.measured?.verdict(limit, now).is_above();
         let excluded = context.config.deploy.exclude_accounts.contains(id);
         (above && !excluded).then_some(Above { account: *id, limit })
     });
@@ -241,7 +241,7 @@ async fn tell(
 
 /// What was read.
 struct Read {
-    ledgers: Vec<(Subject, Ledger)>,
+    histories: Vec<(Subject, SpendHistory)>,
     window: Window,
     missing: BTreeMap<AccountId, Missing>,
     metrics: usize,
@@ -279,7 +279,7 @@ impl Scope {
     }
 
     /// The accounts that were asked for and have no data.
-    fn silent(&self, series: &[Series], ledgers: &[(Subject, Ledger)]) -> Vec<AccountId> {
+    fn without_data(&self, series: &[Series], histories: &[(Subject, SpendHistory)]) -> Vec<AccountId> {
         let by_service: BTreeSet<AccountId> = series
             .iter()
             .filter_map(|series| match series {
@@ -287,10 +287,10 @@ impl Scope {
                 Series::Account(_) | Series::Service(_) => None,
             })
             .collect();
-        let with_data: BTreeSet<AccountId> = ledgers
+        let with_data: BTreeSet<AccountId> = histories
             .iter()
-            .filter_map(|(subject, ledger)| match subject {
-                Subject::Account(account) if !ledger.is_empty() => Some(*account),
+            .filter_map(|(subject, history)| match subject {
+                Subject::Account(account) if !history.is_empty() => Some(*account),
                 Subject::Account(_) | Subject::Service(_) => None,
             })
             .collect();
@@ -333,7 +333,7 @@ fn assemble(
     read: Read,
 ) -> Report {
     let Read {
-        ledgers,
+        histories,
         window,
         missing,
         metrics,
@@ -356,7 +356,7 @@ fn assemble(
         days: window.days,
         shown: shown.last_days(usize::from(args.days)),
         measure: context.config.alarm.measure,
-        ledgers,
+        histories,
         threshold: &threshold,
         missing,
         top: args.top.and_then(|top| usize::try_from(top).ok()),

@@ -15,7 +15,7 @@ use super::output::Outputs;
 use super::{Context, Format};
 use crate::apply::drift::detect;
 use crate::observe::above::LOOKED_AT_WITHOUT_ASKING;
-use crate::observe::charges::Silence;
+use crate::observe::charges::Absence;
 use crate::observe::reach::LOOKED_UP_WITHOUT_ASKING;
 use crate::observe::{self, Tree, precheck};
 use crate::plan::Thresholds;
@@ -643,10 +643,10 @@ async fn look_for_data(
     if watched.is_empty() {
         return;
     }
-    match observe::charges::silence(&context.services, organization, &watched, args.deep).await {
-        Ok(Silence::MissingOf(accounts)) => findings.silent = accounts,
-        Ok(Silence::Nobodys) => findings.no_charges = true,
-        Ok(Silence::NotRead) => {
+    match observe::charges::absence(&context.services, organization, &watched, args.deep).await {
+        Ok(Absence::MissingOf(accounts)) => findings.without_data = accounts,
+        Ok(Absence::Nobodys) => findings.no_charges = true,
+        Ok(Absence::NotRead) => {
             findings.not_looked_at.push("whether every alarm has data".to_owned());
             findings.notes.push(
                 "`status --deep` reads the list of all charges, which tells whether every alarm has data".to_owned(),

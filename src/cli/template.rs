@@ -32,7 +32,7 @@ pub async fn run(args: &TemplateArgs, global: &GlobalArgs) -> Result<()> {
             let organization = services.organizations.describe_organization().await;
             organization
                 .while_trying("find out which account the alarms are forwarded to")
-                .map_err(|error| error.hint("name it with --account, and nothing is asked"))?
+                .map_err(|error| error.remedy("name it with --account, and nothing is asked"))?
                 .management_account
         }
     };

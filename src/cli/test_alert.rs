@@ -27,7 +27,7 @@ pub struct TestAlertArgs {
 /// Sends a test event through bus, rule, notifier and SES, and follows it; or begins in the member.
 ///
 /// # Errors
-/// An account outside the organisation, the wrong account, or a hop that failed, with its cure.
+/// An account outside the organisation, the wrong account, or a hop that failed, with its remedy.
 pub async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
     let services = &context.services;
     let facts = observe::facts(services, &context.config).await?;
@@ -116,12 +116,12 @@ async fn in_organization(args: &TestAlertArgs, context: &Context, facts: &Facts)
             "account {account} isn't in the organisation {}",
             facts.organization
         ))
-        .hint("`billctl spend` lists its accounts"));
+        .remedy("`billctl spend` lists its accounts"));
     }
     if args.from_member && account == facts.management_account {
         return Err(
             Error::usage("the management account is no member: its alarm is on the billing side")
-                .hint(format!("`billctl test-alert --account {account}` tests it")),
+                .remedy(format!("`billctl test-alert --account {account}` tests it")),
         );
     }
     Ok(())
@@ -133,8 +133,8 @@ fn conclude(journey: &Journey) -> Result<()> {
         return Ok(());
     };
     let error = Error::failed(format!("the test stopped at {}", failed.name));
-    Err(match &journey.cure {
-        Some(cure) => error.hint(cure.clone()),
+    Err(match &journey.remedy {
+        Some(remedy) => error.remedy(remedy.clone()),
         None => error,
     })
 }

@@ -93,13 +93,13 @@ fn interrupted(state: &State) -> Error {
         State::Idle(Some(done)) => told(format!(
             "stopped; the last thing done was to {done}; nothing is under way"
         ))
-        .hint("run the same command again: it does what is left"),
+        .remedy("run the same command again: it does what is left"),
         State::Sending(what) => told(format!(
             "stopped while this was being sent: {what}; AWS may or may not have begun with it"
         ))
-        .hint("run the same command again: it finds out, and does what is left"),
+        .remedy("run the same command again: it finds out, and does what is left"),
         State::Following(id) => told(format!("stopped watching; operation {id} goes on in AWS"))
-            .hint("run the same command again to follow it and do the rest, or `billctl deploy --stop` to stop it"),
+            .remedy("run the same command again to follow it and do the rest, or `billctl deploy --stop` to stop it"),
         State::GoesOn(what) => told(format!("stopped watching; {what}")),
     }
 }

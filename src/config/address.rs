@@ -7,13 +7,13 @@ use billctl_core::model::{Arn, PARTITION, REGION};
 /// What is wrong with a text, and what to do about it.
 pub struct Fault {
     pub message: String,
-    pub hint: String,
+    pub remedy: String,
 }
 
-fn fault_of(message: String, hint: &str) -> Option<Fault> {
+fn fault_of(message: String, remedy: &str) -> Option<Fault> {
     Some(Fault {
         message,
-        hint: hint.to_owned(),
+        remedy: remedy.to_owned(),
     })
 }
 
@@ -24,12 +24,12 @@ pub fn fault(text: &str) -> Option<Fault> {
         .with_required_tld()
         .without_domain_literal()
         .without_display_text();
-    let hint = "write a bare address such as billing@example.com";
+    let remedy = "write a bare address such as billing@example.com";
     let shown = super::structure::printable(text);
     if let Err(error) = EmailAddress::parse_with_options(text, options) {
         let error = error.to_string().to_lowercase();
         let why = error.trim_end_matches('.');
-        return fault_of(format!("`{shown}` is not a mail address: {why}"), hint);
+        return fault_of(format!("`{shown}` is not a mail address: {why}"), remedy);
     }
     let (local, domain) = text.rsplit_once('@')?;
     let usable = |byte: u8| byte.is_ascii_alphanumeric() || b"._%+=-".contains(&byte);
@@ -97,14 +97,14 @@ pub fn lower_identity_arn(arn: &str) -> String {
 /// What is wrong with the ARN of a topic that alarms are to act on.
 pub fn topic_fault(text: &str) -> Option<Fault> {
     let shown = super::structure::printable(text);
-    let hint = format!("write it as arn:aws:sns:{REGION}:123456789012:operations");
+    let remedy = format!("write it as arn:aws:sns:{REGION}:123456789012:operations");
     let Ok(arn) = text.parse::<Arn>() else {
-        return fault_of(format!("`{shown}` is not an ARN"), &hint);
+        return fault_of(format!("`{shown}` is not an ARN"), &remedy);
     };
     let name = arn.resource();
     let region = text.split(':').nth(3).unwrap_or_default();
     if arn.partition() != PARTITION || arn.service() != "sns" || arn.account().is_none() || name.contains(':') {
-        return fault_of(format!("`{shown}` is not the ARN of an SNS topic"), &hint);
+        return fault_of(format!("`{shown}` is not the ARN of an SNS topic"), &remedy);
     }
     if region != REGION {
         // An alarm acts on topics of its own Region alone (CloudWatch user guide, alarm actions).
@@ -124,7 +124,7 @@ pub fn topic_fault(text: &str) -> Option<Fault> {
                 "`{}` is not the name of a standard SNS topic",
                 super::structure::printable(name)
             ),
-            &hint,
+            &remedy,
         );
     }
     None
@@ -170,10 +170,10 @@ pub fn identity_fault(identity: &str, from: &str) -> Option<Fault> {
 /// What is wrong with the ARN of an identity in another account.
 pub fn identity_arn_fault(text: &str) -> Option<Fault> {
     let shown = super::structure::printable(text);
-    let hint = "write it as arn:aws:ses:us-east-1:123456789012:identity/example.com";
+    let remedy = "write it as arn:aws:ses:us-east-1:123456789012:identity/example.com";
     let arn: Arn = match text.parse() {
         Ok(arn) => arn,
-        Err(_) => return fault_of(format!("`{shown}` is not an ARN"), hint),
+        Err(_) => return fault_of(format!("`{shown}` is not an ARN"), remedy),
     };
     if arn.partition() != PARTITION {
         let message = format!(
@@ -185,7 +185,10 @@ pub fn identity_arn_fault(text: &str) -> Option<Fault> {
     let in_region = text.starts_with(&format!("arn:aws:ses:{REGION}:"));
     let identity = arn.resource().strip_prefix("identity/").unwrap_or_default();
     if !in_region || arn.account().is_none() || identity.is_empty() {
-        return fault_of(format!("`{shown}` is not the ARN of an SES identity in {REGION}"), hint);
+        return fault_of(
+            format!("`{shown}` is not the ARN of an SES identity in {REGION}"),
+            remedy,
+        );
     }
     None
 }

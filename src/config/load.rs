@@ -30,20 +30,20 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let bytes = read(path).map_err(|error| match error.kind() {
-            IoError::NotFound => Error::usage(format!("there is no config file {name}")).hint(HOW_TO_MAKE_ONE),
-            IoError::IsADirectory => Error::usage(format!("{name} is a directory, not a config file")).hint(format!(
+            IoError::NotFound => Error::usage(format!("there is no config file {name}")).remedy(HOW_TO_MAKE_ONE),
+            IoError::IsADirectory => Error::usage(format!("{name} is a directory, not a config file")).remedy(format!(
                 "name the file in it: --config {}",
                 path.join("config.toml").display()
             )),
             IoError::PermissionDenied => Error::usage(format!("config file {name} can't be read: {error}"))
-                .hint("give yourself read permission on it"),
+                .remedy("give yourself read permission on it"),
             _ => Error::usage(format!("config file {name} can't be read: {error}")),
         })?;
         if bytes.len() > LARGEST {
             let name = printable(&name);
             return Err(
                 Error::usage(format!("config file {name} is larger than {} MB", LARGEST >> 20))
-                    .hint("a config for the largest organisation is far below: is it the right file?"),
+                    .remedy("a config for the largest organisation is far below: is it the right file?"),
             );
         }
         Self::parse_bytes(&name, &bytes)
@@ -60,13 +60,13 @@ impl Config {
                 let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
                 let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
                 let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
-                let hint = if utf16 {
+                let remedy = if utf16 {
                     "it looks like UTF-16: save it as UTF-8"
                 } else {
                     "save it as UTF-8"
                 };
                 let message = format!("{name} is not UTF-8 text: line {line} has a byte that can't be in it");
-                Err(Error::usage(message).hint(hint))
+                Err(Error::usage(message).remedy(remedy))
             }
         }
     }
@@ -83,7 +83,7 @@ impl Config {
             return Err(source.error(problems));
         }
         if document.get_ref().is_empty() {
-            return Err(Error::usage(format!("config file {name} is empty")).hint(HOW_TO_MAKE_ONE));
+            return Err(Error::usage(format!("config file {name} is empty")).remedy(HOW_TO_MAKE_ONE));
         }
         let mut problems = structure::check(document.get_mut(), &schema::schema());
         // What is left fits the schema, so this fails only where schema and types have come apart.
@@ -121,7 +121,7 @@ fn syntax(fault: &toml::de::Error, source: &Source) -> Problem {
     let problem = Problem::at(span, fault.message(), "");
     let (key, value) = line.split_once('=').unwrap_or((&line, ""));
     let value = value.split('#').next().unwrap_or_default().trim();
-    let hint = match key.trim() {
+    let remedy = match key.trim() {
         _ if fault.message().starts_with("duplicate key") => Some("keep one of them"),
         "account" => Some("account ids are written in quotes: account = \"012345678901\""),
         "threshold" | "usd" => Some("an amount is a plain number of US dollars, such as 100 or 12.5"),
@@ -131,8 +131,8 @@ fn syntax(fault: &toml::de::Error, source: &Source) -> Problem {
         }
         _ => None,
     };
-    match hint {
-        Some(hint) => problem.hint(hint),
+    match remedy {
+        Some(remedy) => problem.remedy(remedy),
         None => problem,
     }
 }

@@ -36,7 +36,7 @@ pub enum Place {
 /// Problems of which each is shown; nobody reads more, and each has its own lines.
 const MOST_SHOWN: usize = 50;
 
-/// Characters of a message, a label or a hint: a value from the file can be as long as the file.
+/// Characters of a message, a label or a remedy: a value from the file can be as long as the file.
 const LONGEST: usize = 1_000;
 
 /// One thing that is wrong.
@@ -49,7 +49,7 @@ pub struct Problem {
     /// Another place that it has to do with.
     pub and: Option<(Range<usize>, String)>,
     /// What to do about it.
-    pub hint: Option<String>,
+    pub remedy: Option<String>,
 }
 
 impl Problem {
@@ -69,7 +69,7 @@ impl Problem {
             message: message.into(),
             at: span.map(|span| (span, label.into())),
             and: None,
-            hint: None,
+            remedy: None,
         }
     }
 
@@ -82,8 +82,8 @@ impl Problem {
 
     /// The same problem with what to do about it.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
         self
     }
 }
@@ -156,7 +156,7 @@ impl Source {
             kind: ErrorKind::Usage,
             context: Vec::new(),
             cause: Cause::Report(Box::new(Report::new(report))),
-            hint: None,
+            remedy: None,
         }
     }
 }
@@ -216,7 +216,7 @@ impl Shown {
                 message: text::at_most(&problem.message, LONGEST),
                 at: moved(at),
                 and: moved(and),
-                hint: problem.hint.map(|hint| text::at_most(&hint, LONGEST)),
+                remedy: problem.remedy.map(|remedy| text::at_most(&remedy, LONGEST)),
             },
             around: NamedSource::new(name, excerpt.text),
         }
@@ -230,9 +230,9 @@ impl Diagnostic for Shown {
 
     fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
         self.problem
-            .hint
+            .remedy
             .as_ref()
-            .map(|hint| Box::new(hint) as Box<dyn std::fmt::Display>)
+            .map(|remedy| Box::new(remedy) as Box<dyn std::fmt::Display>)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {

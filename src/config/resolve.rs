@@ -73,7 +73,7 @@ impl Resolve {
     }
 
     /// The value as the type that its text has to be.
-    fn parsed<T: std::str::FromStr>(&mut self, text: At<String>, hint: &str) -> Option<T>
+    fn parsed<T: std::str::FromStr>(&mut self, text: At<String>, remedy: &str) -> Option<T>
     where
         T::Err: std::fmt::Display,
     {
@@ -81,7 +81,7 @@ impl Resolve {
             Ok(value) => Some(value),
             Err(error) => {
                 let message = printable(&error.to_string());
-                self.report(Problem::at(text.span, message, "").hint(hint));
+                self.report(Problem::at(text.span, message, "").remedy(remedy));
                 None
             }
         }
@@ -93,7 +93,7 @@ impl Resolve {
         let Some(fault) = fault(&value) else {
             return Some(value);
         };
-        self.report(Problem::at(span, fault.message, "").hint(fault.hint));
+        self.report(Problem::at(span, fault.message, "").remedy(fault.remedy));
         None
     }
 
@@ -147,16 +147,16 @@ impl Resolve {
             Some(_) => {
                 let problem = Problem::at(usd.span, "a threshold has to be more than $0", "not more than 0");
                 self.report(
-                    problem.hint("to leave an account without an alarm, list it in `[deploy] exclude-accounts`"),
+                    problem.remedy("to leave an account without an alarm, list it in `[deploy] exclude-accounts`"),
                 );
             }
             None if usd.value.is_finite() => {
                 let problem = Problem::at(usd.span, "no bill reaches this threshold", "too large");
-                self.report(problem.hint("write an amount below a thousand million US dollars"));
+                self.report(problem.remedy("write an amount below a thousand million US dollars"));
             }
             None => {
                 let problem = Problem::at(usd.span, "a threshold has to be a number", "not finite");
-                self.report(problem.hint("write a plain number such as 100 or 12.5"));
+                self.report(problem.remedy("write a plain number such as 100 or 12.5"));
             }
         }
         None
@@ -181,7 +181,7 @@ impl Resolve {
                     ThresholdTarget::Account(id) => format!("account {id} has two thresholds"),
                 };
                 let problem = Problem::at(span, message, "again here").and(first.clone(), "first here");
-                self.report(problem.hint("keep one of them"));
+                self.report(problem.remedy("keep one of them"));
                 continue;
             }
             seen.insert(target.clone(), span.clone());
@@ -204,7 +204,7 @@ impl Resolve {
             if let Some(place) = excluded.get(&id).and_then(|place| self.source.span(*place)) {
                 let message = format!("account {id} has a threshold, but gets no alarm");
                 let problem = Problem::at(span.clone(), message, "has a threshold here").and(place, "is excluded here");
-                self.report(problem.hint("take out one of the two"));
+                self.report(problem.remedy("take out one of the two"));
             }
             return Some((ThresholdTarget::Account(id), span));
         }
@@ -215,12 +215,12 @@ impl Resolve {
     }
 
     fn account(&mut self, text: At<String>) -> Option<AccountId> {
-        let hint = if text.value.starts_with("ou-") || text.value.starts_with("r-") {
+        let remedy = if text.value.starts_with("ou-") || text.value.starts_with("r-") {
             "this is an OU's id: it belongs under `ou` or `ous`"
         } else {
             "write all twelve digits in quotes, without spaces or hyphens: \"123456789012\""
         };
-        self.parsed(text, hint)
+        self.parsed(text, remedy)
     }
 
     /// An OU by id, path or name, slashes at its ends taken off.
@@ -228,13 +228,13 @@ impl Resolve {
         let selector = text.value.trim_matches('/');
         if selector.trim().is_empty() {
             let problem = Problem::at(text.span, "an OU's name can't be empty", "names no OU");
-            self.report(problem.hint("name an OU by id, path or name; `Root` is everything"));
+            self.report(problem.remedy("name an OU by id, path or name; `Root` is everything"));
             return None;
         }
         if selector.parse::<AccountId>().is_ok() {
             let message = format!("{selector} is an account, not an OU");
-            let hint = "give single accounts with `account` in `[[threshold]]`, or with `billctl deploy --account`";
-            self.report(Problem::at(text.span, message, "an account id").hint(hint));
+            let remedy = "give single accounts with `account` in `[[threshold]]`, or with `billctl deploy --account`";
+            self.report(Problem::at(text.span, message, "an account id").remedy(remedy));
             return None;
         }
         Some(selector.to_owned())
@@ -273,7 +273,7 @@ impl Resolve {
             Some(first) => {
                 let message = format!("{what} {} is listed twice", printable(value));
                 let problem = Problem::at(span.clone(), message, "again here").and(first.clone(), "first here");
-                self.report(problem.hint("keep one of them"));
+                self.report(problem.remedy("keep one of them"));
                 false
             }
             None => {
@@ -302,19 +302,19 @@ impl Resolve {
         }
         let problem = match (amount, &value) {
             (Some(_), _) => Problem::at(span, "nothing can be done with none at once", "too small")
-                .hint(format!("write at least {least}, or \"1%\"")),
+                .remedy(format!("write at least {least}, or \"1%\"")),
             (None, RawAmount::Text(text)) if text.parse::<u32>().is_ok() => {
                 let message = format!("`{text}` is neither a number nor a share");
-                Problem::at(span, message, "").hint(format!(
+                Problem::at(span, message, "").remedy(format!(
                     "write {text} without quotes for so many accounts, or \"{text}%\" for a share"
                 ))
             }
             (None, RawAmount::Text(text)) => {
                 let message = format!("`{}` is not a share in percent", printable(text));
-                Problem::at(span, message, "").hint("write a whole number from 0 to 100 with a percent sign: \"10%\"")
+                Problem::at(span, message, "").remedy("write a whole number from 0 to 100 with a percent sign: \"10%\"")
             }
             (None, RawAmount::Count(count)) => Problem::at(span, format!("{count} is not a number of accounts"), "")
-                .hint("write a whole number such as 5, or a share such as \"10%\""),
+                .remedy("write a whole number such as 5, or a share such as \"10%\""),
         };
         self.report(problem);
         None
@@ -352,7 +352,7 @@ impl Resolve {
                     Some(from) => problem.and(from.span.clone(), "mails come from here"),
                     None => problem,
                 };
-                self.report(problem.hint(fault.hint));
+                self.report(problem.remedy(fault.remedy));
                 return None;
             }
             Some(domain.value.to_ascii_lowercase())
@@ -391,12 +391,12 @@ impl Resolve {
             (Some(after), None) => {
                 let message = "`escalate-after` says when, but nothing says who";
                 let problem = Problem::at(after.span.clone(), message, "without `escalate-to`");
-                self.report(problem.hint("add `escalate-to = [\"manager@example.com\"]`"));
+                self.report(problem.remedy("add `escalate-to = [\"manager@example.com\"]`"));
             }
             (None, Some(first)) => {
                 let message = "`escalate-to` says who, but nothing says when";
                 let problem = Problem::at(first.span.clone(), message, "without `escalate-after`");
-                self.report(problem.hint("add `escalate-after = 3`, a number of days"));
+                self.report(problem.remedy("add `escalate-after = 3`, a number of days"));
             }
             _ => {}
         }
@@ -406,7 +406,7 @@ impl Resolve {
             if days.is_none() {
                 let message = format!("nobody can be told after {} days", after.value);
                 let problem = Problem::at(after.span, message, "");
-                self.report(problem.hint(format!("write a number of days from 1 to {MOST_DAYS}")));
+                self.report(problem.remedy(format!("write a number of days from 1 to {MOST_DAYS}")));
             }
             days
         });
@@ -427,7 +427,7 @@ impl Resolve {
             escalate_to.len()
         );
         let problem = Problem::maybe_at(last, message, format!("more than {MAX_RECIPIENTS}"));
-        self.report(problem.hint(format!(
+        self.report(problem.remedy(format!(
             "Amazon SES takes at most {MAX_RECIPIENTS} for a mail: write to a mailing list instead"
         )));
     }
@@ -440,7 +440,7 @@ impl Resolve {
             let message = "`[alarm] notify-ok` and `[mail] notify-ok` contradict each other";
             let problem = Problem::at(alarm.span.clone(), message, "the older place of the key")
                 .and(mail.span.clone(), "says otherwise");
-            self.report(problem.hint("keep the one under `[mail]`"));
+            self.report(problem.remedy("keep the one under `[mail]`"));
         }
         mail.or(alarm).map_or(MailConfig::NOTIFY_OK, |notify| notify.value)
     }
@@ -479,7 +479,7 @@ impl Resolve {
         let Some(hours) = hours else {
             let message = format!("`{}` is no length of time", printable(&value));
             self.report(
-                Problem::at(span, message, "").hint("write hours or days, such as \"12h\" or \"7d\", or \"never\""),
+                Problem::at(span, message, "").remedy("write hours or days, such as \"12h\" or \"7d\", or \"never\""),
             );
             return default;
         };
@@ -515,7 +515,7 @@ impl Resolve {
 
     fn same_name(&mut self, span: Option<Range<usize>>, message: &str) {
         let problem = Problem::maybe_at(span, message, "");
-        self.report(problem.hint("give it a name of its own"));
+        self.report(problem.remedy("give it a name of its own"));
     }
 
     fn name(&mut self, key: Key<String>, rule: &NameRule, default: String) -> String {
@@ -528,8 +528,8 @@ impl Resolve {
             } else {
                 format!("`{}` can't be the name of {}", printable(&value), rule.what)
             };
-            let hint = format!("use 1 to {} characters: {}", rule.longest, rule.described);
-            self.report(Problem::at(span, message, "").hint(hint));
+            let remedy = format!("use 1 to {} characters: {}", rule.longest, rule.described);
+            self.report(Problem::at(span, message, "").remedy(remedy));
         }
         value
     }

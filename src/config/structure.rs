@@ -20,19 +20,19 @@ pub fn check(root: &mut DeTable<'_>, schema: &Value) -> Vec<Problem> {
         schema,
         problems: Vec::new(),
     };
-    check.table(&Room::Top, root, None, schema);
+    check.table(&TablePath::Top, root, None, schema);
     check.problems
 }
 
 /// Where in the file a key is.
 #[derive(Clone)]
-enum Room {
+enum TablePath {
     Top,
     Table(String),
     Element(String),
 }
 
-impl Room {
+impl TablePath {
     fn name(&self) -> String {
         match self {
             Self::Top => "the top level".to_owned(),
@@ -57,38 +57,39 @@ struct Check<'s> {
 }
 
 impl Check<'_> {
-    fn table<'i>(&mut self, room: &Room, table: &mut DeTable<'i>, span: Option<Range<usize>>, schema: &Value) {
+    fn table<'i>(&mut self, path: &TablePath, table: &mut DeTable<'i>, span: Option<Range<usize>>, schema: &Value) {
         let mut meant: Vec<String> = Vec::new();
         let keep = |(key, mut value): (Spanned<DeString<'i>>, Spanned<DeValue<'i>>)| {
             let name = key.get_ref().as_ref();
             if let Some(property) = schema["properties"].get(name) {
-                if self.value(room, name, &mut value, property) {
+                if self.value(path, name, &mut value, property) {
                     return Some((key, value));
                 }
                 meant.push(name.to_owned());
                 return None;
             }
-            let (hint, near) = self.unknown_hint(room, name, schema);
+            let (remedy, near) = self.unknown_remedy(path, name, schema);
             let message = format!("unknown key `{}`", printable(name));
-            let label = format!("not a key of {}", room.name());
-            self.problems.push(Problem::at(key.span(), message, label).hint(hint));
+            let label = format!("not a key of {}", path.name());
+            self.problems
+                .push(Problem::at(key.span(), message, label).remedy(remedy));
             meant.extend(near);
             None
         };
         *table = std::mem::take(table).into_iter().filter_map(keep).collect();
         let is_there = |key: &str| table.contains_key(key) || meant.iter().any(|near| near == key);
         for key in strings(&schema["required"]).filter(|key| !is_there(key)) {
-            let message = format!("{} is missing", room.key(key));
+            let message = format!("{} is missing", path.key(key));
             let problem = Problem::maybe_at(span.clone(), message, format!("needs `{key}`"));
-            self.problems.push(problem.hint(missing_hint(room, key)));
+            self.problems.push(problem.remedy(missing_remedy(path, key)));
         }
-        self.choice(room, table, span, schema, &is_there);
+        self.choice(path, table, span, schema, &is_there);
     }
 
     /// `oneOf` of required keys: exactly one of them has to be there.
     fn choice(
         &mut self,
-        room: &Room,
+        path: &TablePath,
         table: &DeTable<'_>,
         span: Option<Range<usize>>,
         schema: &Value,
@@ -104,18 +105,18 @@ impl Check<'_> {
         let listed = choices.join("` or `");
         match there.as_slice() {
             [] if !choices.is_empty() => {
-                let message = format!("{} is for nobody", room.name());
+                let message = format!("{} is for nobody", path.name());
                 let problem = Problem::maybe_at(span, message, format!("needs `{listed}`"));
-                self.problems.push(problem.hint(format!("add `{listed}`")));
+                self.problems.push(problem.remedy(format!("add `{listed}`")));
             }
             [first, second, ..] => {
                 let place = |key: &str| table.get(key).map(Spanned::span);
-                let message = format!("{} has both `{first}` and `{second}`", room.name());
-                let hint = match room {
-                    Room::Element(_) => "write one entry for each",
+                let message = format!("{} has both `{first}` and `{second}`", path.name());
+                let remedy = match path {
+                    TablePath::Element(_) => "write one entry for each",
                     _ => "keep one of them",
                 };
-                let mut problem = Problem::maybe_at(place(second).or(span), message, "").hint(hint);
+                let mut problem = Problem::maybe_at(place(second).or(span), message, "").remedy(remedy);
                 problem.and = place(first).map(|span| (span, String::new()));
                 self.problems.push(problem);
             }
@@ -124,67 +125,67 @@ impl Check<'_> {
     }
 
     /// Whether the value fits; its own parts that don't are taken out.
-    fn value<'i>(&mut self, room: &Room, key: &str, value: &mut Spanned<DeValue<'i>>, schema: &Value) -> bool {
+    fn value<'i>(&mut self, path: &TablePath, key: &str, value: &mut Spanned<DeValue<'i>>, schema: &Value) -> bool {
         let span = value.span();
         if !fits(value.get_ref(), schema) {
             let expected = expectation(schema);
             let message = format!(
                 "{} is {expected}, not {}",
-                room.key(key),
+                path.key(key),
                 article(value.get_ref().type_str())
             );
             let problem = Problem::at(span, message, format!("not {expected}"));
             let problem = match mismatch_hint(key, value.get_ref(), schema) {
-                Some(hint) => problem.hint(hint),
+                Some(remedy) => problem.remedy(remedy),
                 None => problem,
             };
             self.problems.push(problem);
             return false;
         }
         match value.get_mut() {
-            DeValue::String(text) => self.choice_of(room, key, text, span, schema),
+            DeValue::String(text) => self.choice_of(path, key, text, span, schema),
             DeValue::Integer(number) if i64::from_str_radix(number.as_str(), number.radix()).is_err() => {
-                let message = format!("{} is too large", room.key(key));
+                let message = format!("{} is too large", path.key(key));
                 self.problems
-                    .push(Problem::at(span, message, "").hint("write a smaller number"));
+                    .push(Problem::at(span, message, "").remedy("write a smaller number"));
                 false
             }
             DeValue::Float(number) if number.as_str().parse::<f64>().is_err() => {
-                let message = format!("{} is no number", room.key(key));
+                let message = format!("{} is no number", path.key(key));
                 self.problems.push(Problem::at(span, message, ""));
                 false
             }
             DeValue::Table(table) => {
-                let inner = Room::Table(key.to_owned());
+                let inner = TablePath::Table(key.to_owned());
                 self.table(&inner, table, Some(span), schema);
                 true
             }
             DeValue::Array(array) if array.is_empty() && schema["minItems"].as_u64().unwrap_or(0) > 0 => {
-                let message = format!("{} is empty", room.key(key));
+                let message = format!("{} is empty", path.key(key));
                 self.problems
-                    .push(Problem::at(span, message, "").hint("put something in, or take the entry out"));
+                    .push(Problem::at(span, message, "").remedy("put something in, or take the entry out"));
                 false
             }
             DeValue::Array(array) => {
                 let all = std::mem::replace(array, DeArray::new());
-                *array = self.array(room, key, all, &schema["items"]);
+                *array = self.array(path, key, all, &schema["items"]);
                 true
             }
             _ => true,
         }
     }
 
-    fn array<'i>(&mut self, room: &Room, key: &str, array: DeArray<'i>, schema: &Value) -> DeArray<'i> {
+    fn array<'i>(&mut self, path: &TablePath, key: &str, array: DeArray<'i>, schema: &Value) -> DeArray<'i> {
         array
             .into_iter()
             .filter_map(|mut element| {
                 let span = element.span();
                 let keep = if let (DeValue::Table(table), true) = (element.get_mut(), schema["type"] == "object") {
-                    let inner = Room::Element(key.to_owned());
+                    let inner = TablePath::Element(key.to_owned());
                     self.table(&inner, table, Some(span), schema);
                     true
                 } else {
-                    self.value(room, key, &mut element, schema)
+                    self.value(path, key, &mut element, schema)
                 };
                 keep.then_some(element)
             })
@@ -192,37 +193,37 @@ impl Check<'_> {
     }
 
     /// Whether the text is one of those that the schema lists, if it lists any.
-    fn choice_of(&mut self, room: &Room, key: &str, text: &str, span: Range<usize>, schema: &Value) -> bool {
+    fn choice_of(&mut self, path: &TablePath, key: &str, text: &str, span: Range<usize>, schema: &Value) -> bool {
         let listed: Vec<&str> = choices(schema).collect();
         if listed.is_empty() || listed.contains(&text) {
             return true;
         }
-        let hint = match (listed.as_slice(), nearest(text, listed.iter().copied())) {
+        let remedy = match (listed.as_slice(), nearest(text, listed.iter().copied())) {
             ([_], _) => schema["description"].as_str().unwrap_or_default().to_owned(),
             (_, Some(near)) => format!("did you mean `{near}`?"),
             _ => format!("use one of `{}`", listed.join("`, `")),
         };
-        let message = format!("{} can't be `{}`", room.key(key), printable(text));
+        let message = format!("{} can't be `{}`", path.key(key), printable(text));
         self.problems
-            .push(Problem::at(span, message, format!("not {}", listed.join(" or "))).hint(hint));
+            .push(Problem::at(span, message, format!("not {}", listed.join(" or "))).remedy(remedy));
         false
     }
 
     /// What to do about an unknown key, and the key of this table that was probably meant.
-    fn unknown_hint(&self, room: &Room, key: &str, schema: &Value) -> (String, Option<String>) {
+    fn unknown_remedy(&self, path: &TablePath, key: &str, schema: &Value) -> (String, Option<String>) {
         let own: Vec<&str> = properties(schema).map(|(key, _)| key).collect();
         if let Some(near) = nearest(key, own.iter().copied()) {
             return (format!("did you mean `{near}`?"), Some(near.to_owned()));
         }
         let top = self.schema;
-        if !matches!(room, Room::Top) && properties(top).any(|(other, _)| other == key) {
-            let hint = format!("`{key}` belongs at the top of the file, before the first `[table]`");
-            return (hint, None);
+        if !matches!(path, TablePath::Top) && properties(top).any(|(other, _)| other == key) {
+            let remedy = format!("`{key}` belongs at the top of the file, before the first `[table]`");
+            return (remedy, None);
         }
         let elsewhere = properties(top).find(|(_, table)| properties(table).any(|(other, _)| other == key));
         match elsewhere {
             Some((table, _)) => (format!("`{key}` belongs in `[{table}]`"), None),
-            None => (format!("the keys of {} are `{}`", room.name(), own.join("`, `")), None),
+            None => (format!("the keys of {} are `{}`", path.name(), own.join("`, `")), None),
         }
     }
 }
@@ -339,10 +340,10 @@ fn plain_amount(text: &str) -> Option<&str> {
     (plain && number.parse::<f64>().is_ok()).then_some(number)
 }
 
-fn missing_hint(room: &Room, key: &str) -> String {
-    match (room, key) {
-        (Room::Top, "mail") => "say where mails come from:\n[mail]\nfrom = \"billing@example.com\"".to_owned(),
-        (Room::Table(_), "from") => "add `from = \"billing@example.com\"`".to_owned(),
+fn missing_remedy(path: &TablePath, key: &str) -> String {
+    match (path, key) {
+        (TablePath::Top, "mail") => "say where mails come from:\n[mail]\nfrom = \"billing@example.com\"".to_owned(),
+        (TablePath::Table(_), "from") => "add `from = \"billing@example.com\"`".to_owned(),
         (_, "usd") => "add `usd = 250`".to_owned(),
         (_, "ous") => "add `ous = [\"Production\"]`".to_owned(),
         _ => format!("add `{key}`"),

@@ -12,7 +12,7 @@ impl Live for OrganizationsAccess {
         let cloudformation = &writer.services.cloudformation;
         if cloudformation.describe_organizations_access().await? == Self::DisabledPermanently {
             return Err(Error::failed("trusted access of StackSets is disabled permanently")
-                .hint("only AWS support can switch it on again: open a case"));
+                .remedy("only AWS support can switch it on again: open a case"));
         }
         Ok(cloudformation.activate_organizations_access().await?)
     }

@@ -168,7 +168,7 @@ impl<'a> Writer<'a> {
             let denied = error.kind == Kind::Denied;
             let error = Error::from(error);
             return Err(if denied {
-                error.hint(format!(
+                error.remedy(format!(
                     "allow `iam:PassRole` on {role}, and what `billctl policy operator` prints, for the identity in use"
                 ))
             } else {

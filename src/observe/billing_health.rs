@@ -91,8 +91,8 @@ async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<E
     let (since, recently) = (now - LOOK_BACK, now - RECENT);
     let mut found = Executions::default();
     let mut failed: Vec<Execution> = Vec::new();
-    let mut told: Option<Timestamp> = None;
     let mut tokens = Tokens::new(LIST_EXECUTIONS);
+    let mut told: Option<Timestamp> = None;
     let mut token = None;
     for page_number in 1..=MOST_PAGES {
         let page = services.sfn.list_executions(&machine, None, token).await;

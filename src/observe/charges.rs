@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::config::Measure;
 pub use crate::spend::Window;
-use crate::spend::{Charges, Ledger, Publication, Subject};
+use crate::spend::{Charges, Publication, SpendHistory, Subject};
 use billctl_core::error::{Context, Result};
 use billctl_core::model::{AccountId, DAY, Usd};
 use billctl_core::service::charges::{self, ACCOUNT, COARSE, FINE, SERVICE, STATISTIC};
@@ -21,7 +21,7 @@ use billctl_core::service::{self, PARALLEL, Services, pages};
 
 mod missing;
 
-pub use missing::{Silence, reasons, silence};
+pub use missing::{Absence, absence, reasons};
 
 /// How long CloudWatch has [`FINE`] periods: 63 days, less one for whatever happens between asking and answering.
 const FINE_FOR: i64 = 62 * DAY;
@@ -43,7 +43,7 @@ pub enum Series {
 }
 
 impl Series {
-    /// Whose ledger it goes into.
+    /// Whose history it goes into.
     fn subject(&self) -> Subject {
         match self {
             Self::Account(account) => Subject::Account(*account),
@@ -95,30 +95,34 @@ fn batch_size(window: &Window) -> usize {
     (MAX_DATAPOINTS / points).clamp(1, MAX_QUERIES)
 }
 
-/// Reads the series and keeps their ledgers, one for each subject. Each asked series is one metric on AWS's bill.
+/// Reads the series and keeps their histories, one for each subject. Each asked series is one metric on AWS's bill.
 ///
-/// Batches are read at the same time, and each is made into ledgers before the next pages come, so that an
+/// Batches are read at the same time, and each is made into histories before the next pages come, so that an
 /// organisation of ten thousand accounts never has all of its publications in memory.
 ///
 /// # Errors
 /// AWS's answer to any of the calls.
-pub async fn ledgers(services: &Services, series: &[Series], window: &Window) -> Result<Vec<(Subject, Ledger)>> {
-    let read = each(services, series, window, &Ledger::read).await?;
-    let mut found: BTreeMap<Subject, Vec<Ledger>> = BTreeMap::new();
-    for (series, ledger) in series.iter().zip(read) {
-        found.entry(series.subject()).or_default().push(ledger);
+pub async fn histories(
+    services: &Services,
+    series: &[Series],
+    window: &Window,
+) -> Result<Vec<(Subject, SpendHistory)>> {
+    let read = each(services, series, window, &SpendHistory::read).await?;
+    let mut found: BTreeMap<Subject, Vec<SpendHistory>> = BTreeMap::new();
+    for (series, history) in series.iter().zip(read) {
+        found.entry(series.subject()).or_default().push(history);
     }
     Ok(found
         .into_iter()
-        .map(|(subject, mut ledgers)| {
-            let ledger = match (ledgers.pop(), ledgers.is_empty()) {
+        .map(|(subject, mut histories)| {
+            let history = match (histories.pop(), histories.is_empty()) {
                 (Some(only), true) => only,
                 (last, _) => {
-                    ledgers.extend(last);
-                    Ledger::sum(ledgers.iter())
+                    histories.extend(last);
+                    SpendHistory::sum(histories.iter())
                 }
             };
-            (subject, ledger)
+            (subject, history)
         })
         .collect())
 }

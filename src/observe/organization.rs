@@ -41,7 +41,7 @@ impl Tree {
     pub fn organization(self, info: OrganizationInfo) -> Result<Organization> {
         if !info.all_features {
             return Err(Error::failed("the organisation has only consolidated billing features")
-                .hint("enable all features in the Organizations console: service-managed StackSets need them"));
+                .remedy("enable all features in the Organizations console: service-managed StackSets need them"));
         }
         Ok(Organization::new(
             info.id,
@@ -111,7 +111,7 @@ pub async fn tree(services: &Services) -> Result<Tree> {
                             "{} is listed twice, or deeper than OUs can be: the organisation is no tree",
                             ou.id
                         ))
-                        .hint("check AWS_ENDPOINT_URL: AWS doesn't answer so"));
+                        .remedy("check AWS_ENDPOINT_URL: AWS doesn't answer so"));
                     }
                     open.push(ous_below(ou.id.clone()));
                     open.push(accounts_below(ou.id.clone()));

@@ -34,7 +34,7 @@ pub async fn checked<C, T>(
 pub async fn billing_account(services: &Services, config: &Config) -> Result<OrganizationInfo> {
     let (account, organization) = standing(services, config.organization.as_ref()).await?;
     if account != organization.management_account {
-        return Err(not_management(account, &organization).hint(format!(
+        return Err(not_management(account, &organization).remedy(format!(
             "the charges of all accounts are in account {} only; choose its credentials with --profile or AWS_PROFILE",
             organization.management_account
         )));
@@ -51,7 +51,7 @@ pub async fn administrator(services: &Services, config: &Config) -> Result<Organ
     let is_management = account == organization.management_account;
     match config.call_as {
         CallAs::Own if is_management => Ok(organization),
-        CallAs::Own => Err(not_management(account, &organization).hint(
+        CallAs::Own => Err(not_management(account, &organization).remedy(
             "choose its credentials with --profile or AWS_PROFILE, or set `call-as = \"delegated-admin\"` in the \
              config if this account is a delegated administrator",
         )),
@@ -59,7 +59,7 @@ pub async fn administrator(services: &Services, config: &Config) -> Result<Organ
             "account {account} is the organisation's management account, but the config says it is a delegated \
              administrator"
         ))
-        .hint("take `call-as` out of the config, or choose other credentials with --profile or AWS_PROFILE")),
+        .remedy("take `call-as` out of the config, or choose other credentials with --profile or AWS_PROFILE")),
         CallAs::DelegatedAdmin => {
             delegated(services, account).await?;
             Ok(organization)
@@ -93,14 +93,14 @@ async fn standing(services: &Services, wanted: Option<&OrgId>) -> Result<(Accoun
         return Err(Error::usage(format!(
             "account {account} is in partition `{partition}`, where billing metrics and StackSets work differently"
         ))
-        .hint(format!(
+        .remedy(format!(
             "billctl works in partition `{PARTITION}` only; choose other credentials with --profile or AWS_PROFILE"
         )));
     }
     let organization = organization.map_err(|error| {
         if error.kind == Kind::NotFound {
             Error::usage(format!("account {account} belongs to no organisation"))
-                .hint("choose the credentials of an organisation's management account with --profile or AWS_PROFILE")
+                .remedy("choose the credentials of an organisation's management account with --profile or AWS_PROFILE")
         } else {
             Error::from(error).while_trying("read the organisation")
         }
@@ -110,7 +110,7 @@ async fn standing(services: &Services, wanted: Option<&OrgId>) -> Result<(Accoun
             "the config is for organisation {wanted}, but account {account} belongs to {}",
             organization.id
         ))
-        .hint("choose other credentials with --profile or AWS_PROFILE, or another config with --config"));
+        .remedy("choose other credentials with --profile or AWS_PROFILE, or another config with --config"));
     }
     Ok((account, organization))
 }
@@ -138,14 +138,14 @@ async fn delegated(services: &Services, account: AccountId) -> Result<()> {
         Ok(_) => Err(Error::usage(format!(
             "account {account} is not a delegated administrator for StackSets"
         ))
-        .hint(register)),
+        .remedy(register)),
         // A member account that administers nothing may not even ask (docs/aws-facts.md, "Organizations").
         Err(error) if error.kind == Kind::Denied => {
             let action = error.operation.iam_action();
             Err(error)
                 .while_trying(format!("see whether account {account} is a delegated administrator"))
                 .map_err(|error: Error| {
-                    error.hint(format!(
+                    error.remedy(format!(
                         "use the management account's credentials; or, if this account is to deploy, {register}, and \
                          allow `{action}`"
                     ))

@@ -14,7 +14,7 @@ pub struct FailureGroup {
     /// and `<id>` in the places of what differs.
     pub reason: String,
     /// What helps, where that is known.
-    pub cure: Option<String>,
+    pub remedy: Option<String>,
     /// The accounts.
     pub accounts: Vec<AccountId>,
 }
@@ -37,7 +37,7 @@ pub fn group<'a>(failures: impl IntoIterator<Item = (AccountId, &'a str)>) -> Ve
             accounts.dedup();
             let reason = words.map_or_else(|| general.clone(), str::to_owned);
             FailureGroup {
-                cure: cure(&general, &accounts),
+                remedy: remedy(&general, &accounts),
                 reason: if reason.trim().is_empty() {
                     "no reason given".to_owned()
                 } else {
@@ -88,8 +88,8 @@ const DELETED: &[&str] = &["does not exist", "not found", "notfound", "doesn't e
 /// Words of reasons that a stack is in a state without a way on.
 const STUCK: &[&str] = &["rollback_failed", "rollback_complete", "_failed state"];
 
-/// What helps against a reason. Reasons are free text, so this only ever adds a hint.
-fn cure(reason: &str, accounts: &[AccountId]) -> Option<String> {
+/// What helps against a reason. Reasons are free text, so this only ever adds a remedy.
+fn remedy(reason: &str, accounts: &[AccountId]) -> Option<String> {
     let reason = reason.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| reason.contains(word));
     let recreate = || {
@@ -207,8 +207,8 @@ mod tests {
     }
 
     #[test]
-    fn each_known_reason_has_its_cure() {
-        for (reason, cure) in [
+    fn each_known_reason_has_its_remedy() {
+        for (reason, remedy) in [
             (
                 "User: arn:aws:sts::1:assumed-role/stacksets-exec-1/x is not authorized with an explicit deny in a service control policy",
                 "service control policy",
@@ -239,10 +239,10 @@ mod tests {
             ("The maximum limit exceeded for alarms", "quota"),
         ] {
             let groups = group([(id(1), reason)]);
-            let told = groups[0].cure.as_deref().unwrap_or_default();
-            assert!(told.contains(cure), "{reason}: {told}");
+            let told = groups[0].remedy.as_deref().unwrap_or_default();
+            assert!(told.contains(remedy), "{reason}: {told}");
         }
-        assert_eq!(group([(id(1), "something odd")])[0].cure, None);
+        assert_eq!(group([(id(1), "something odd")])[0].remedy, None);
     }
 
     #[test]

@@ -244,7 +244,7 @@ fn judge(probed: &mut ProbedAccount, inside: Inside, bus: &Arn) {
 
 /// What to do where AssumeRole was refused: STS doesn't tell whether the caller may not, or there is no such role
 /// that trusts the caller.
-pub fn way_in_cure(error: &ServiceError, role: &str) -> String {
+pub fn way_in_remedy(error: &ServiceError, role: &str) -> String {
     if error.kind != Kind::Denied {
         return "run it again later".to_owned();
     }

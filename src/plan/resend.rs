@@ -70,7 +70,7 @@ pub enum Step {
     /// It can't be sent again.
     Leave {
         /// What to do about it.
-        advice: String,
+        remedy: String,
     },
 }
 

@@ -283,7 +283,7 @@ pub struct Findings {
     /// When drift was last looked for.
     pub drift: DriftLook,
     /// The accounts whose alarm has no data.
-    pub silent: BTreeSet<AccountId>,
+    pub without_data: BTreeSet<AccountId>,
     /// The billing account has no charges of any account: not one alarm has data.
     pub no_charges: bool,
     /// What has drifted.
@@ -338,7 +338,7 @@ pub fn members(
                         Coverage::WrongThreshold
                     }
                     Some(instance) if instance.listed.drift == DriftStatus::Drifted => Coverage::Drifted,
-                    Some(_) if findings.silent.contains(&account.id) => Coverage::NoData,
+                    Some(_) if findings.without_data.contains(&account.id) => Coverage::NoData,
                     Some(instance) if instance.threshold == Override::Unknown => Coverage::ThresholdUnread,
                     Some(_) => Coverage::Covered,
                 }

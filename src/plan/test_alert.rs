@@ -37,7 +37,7 @@ pub struct Journey {
     /// To whom it went.
     pub recipients: Vec<String>,
     /// What to do about the hop that failed.
-    pub cure: Option<String>,
+    pub remedy: Option<String>,
     /// What else is to be known.
     pub notes: Vec<String>,
 }

@@ -20,7 +20,7 @@ const COLUMNS: [&str; 13] = [
     "verdict",
 ];
 
-/// A line for each row and slot: what spreadsheets and databases take best. Unknown spend is an empty field.
+/// A line for each row and bucket: what spreadsheets and databases take best. Unknown spend is an empty field.
 ///
 /// # Errors
 /// None that can happen in memory; the writer's type asks for them.
@@ -35,11 +35,11 @@ pub fn spend_csv(report: &Report) -> Result<String> {
             .figures
             .last_24_hours
             .map_or_else(String::new, |measured| measured.at.to_string());
-        for (slot, start) in starts.iter().enumerate() {
-            let amount = row.slots.get(slot).copied().flatten();
+        for (bucket, start) in starts.iter().enumerate() {
+            let amount = row.buckets.get(bucket).copied().flatten();
             let quality = match amount {
                 None => "unknown",
-                Some(_) if slot == newest => "so-far",
+                Some(_) if bucket == newest => "so-far",
                 Some(amount) if amount.estimated => "estimated",
                 Some(_) => "published",
             };
@@ -53,7 +53,7 @@ pub fn spend_csv(report: &Report) -> Result<String> {
                     &text::csv(row.ou.as_deref().unwrap_or_default()),
                     &usd(amount.map(|amount| amount.usd)),
                     quality,
-                    if row.outliers.iter().any(|found| found.slot == slot) {
+                    if row.outliers.iter().any(|found| found.bucket == bucket) {
                         "true"
                     } else {
                         "false"

@@ -4,7 +4,7 @@ use super::style::{self, paint};
 use super::{Format, Table, json, plural};
 use crate::plan::doctor::{Check, Verdict};
 
-/// The checks, each with its cure, a verdict over all of them, and what to do next. `quiet` leaves out what is as it has
+/// The checks, each with its remedy, a verdict over all of them, and what to do next. `quiet` leaves out what is as it has
 /// to be.
 pub fn doctor(format: Format, checks: &[Check], next: &str, quiet: bool) -> String {
     let shown = |check: &&Check| !quiet || !matches!(check.verdict, Verdict::Ok | Verdict::Skipped);
@@ -38,7 +38,11 @@ pub fn doctor(format: Format, checks: &[Check], next: &str, quiet: bool) -> Stri
                     check.name.to_owned(),
                     word(check.verdict).to_owned(),
                     format.text(&check.finding),
-                    check.cure.as_deref().map(|cure| format.text(cure)).unwrap_or_default(),
+                    check
+                        .remedy
+                        .as_deref()
+                        .map(|remedy| format.text(remedy))
+                        .unwrap_or_default(),
                 ]);
             }
             format!(
@@ -53,9 +57,9 @@ pub fn doctor(format: Format, checks: &[Check], next: &str, quiet: bool) -> Stri
             for check in checks.iter().filter(shown) {
                 let word = paint(colour(check.verdict), format!("{:<8}", word(check.verdict)));
                 text += &format!("\n{word} {:<width$}  {}", check.name, format.text(&check.finding));
-                if let Some(cure) = &check.cure {
+                if let Some(remedy) = &check.remedy {
                     let indent = " ".repeat(width + 11);
-                    text += &format!("\n{indent}{} {}", paint(style::FAINT, "cure:"), format.text(cure));
+                    text += &format!("\n{indent}{} {}", paint(style::FAINT, "remedy:"), format.text(remedy));
                 }
             }
             if !quiet {

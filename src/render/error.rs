@@ -13,8 +13,12 @@ pub fn error(error: &Error) -> String {
         Cause::Report(report) => format!("{report:?}"),
         _ => format!("{head} {}", text::lines(&error.to_string())),
     };
-    if let Some(hint) = &error.hint {
-        text.push_str(&format!("\n{} {}", paint(style::STRONG, "hint:"), text::lines(hint)));
+    if let Some(remedy) = &error.remedy {
+        text.push_str(&format!(
+            "\n{} {}",
+            paint(style::STRONG, "remedy:"),
+            text::lines(remedy)
+        ));
     }
     text
 }
@@ -27,7 +31,7 @@ pub fn error_json(error: &Error) -> String {
         message: String,
         operation: Option<String>,
         code: Option<String>,
-        hint: Option<String>,
+        remedy: Option<String>,
     }
     let service = error.service();
     json(
@@ -40,7 +44,7 @@ pub fn error_json(error: &Error) -> String {
             },
             operation: service.map(|refusal| refusal.operation.to_string()),
             code: service.and_then(|refusal| refusal.code.clone()),
-            hint: error.hint.clone(),
+            remedy: error.remedy.clone(),
         },
     )
 }

@@ -48,7 +48,7 @@ struct Page {
     caption: String,
     row_name: &'static str,
     chart_name: String,
-    slot_noun: &'static str,
+    bucket_noun: &'static str,
     columns: Vec<Column>,
     rows: Vec<PageRow>,
     total: PageRow,
@@ -132,7 +132,7 @@ impl Page {
             caption: caption(report, has_threshold),
             row_name,
             chart_name: chart::span(report),
-            slot_noun: match report.grid.interval() {
+            bucket_noun: match report.grid.interval() {
                 Interval::Day => "a day",
                 Interval::SixHours => "six hours",
             },
@@ -307,7 +307,7 @@ impl PageRow {
                 format!(
                     "\u{25b2} {} {}, usually {}",
                     found.spent,
-                    chart::on(report, found.slot),
+                    chart::on(report, found.bucket),
                     found.usual
                 )
             }),

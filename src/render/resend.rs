@@ -121,7 +121,7 @@ fn done(item: &Item) -> (&'static str, String) {
         (Some(Outcome::Dropped), _) => ("-", "dropped".to_owned()),
         (Some(Outcome::Failed { error }), _) => ("!", error.clone()),
         (_, Step::Settled { because }) => ("=", because.clone()),
-        (_, Step::Leave { advice }) => ("?", advice.clone()),
+        (_, Step::Leave { remedy }) => ("?", remedy.clone()),
         (_, Step::Watch { execution, .. }) => ("+", format!("start {execution}")),
         (_, Step::Day { limit }) => ("+", format!("start its day: above {limit}")),
     }

@@ -260,7 +260,7 @@ fn field(change: &FieldChange) -> String {
     text
 }
 
-/// Every account that failed, grouped by reason, with a cure where one is known.
+/// Every account that failed, grouped by reason, with a remedy where one is known.
 pub fn failures(outcomes: &[Outcome], organization: &Organization) -> String {
     let mut lines = Vec::new();
     for outcome in outcomes {
@@ -285,8 +285,12 @@ pub fn failures(outcomes: &[Outcome], organization: &Organization) -> String {
                 .map_or("", |(account, _)| account.name.as_str());
             lines.push(format!("    {account}  {}", text::line(name)));
         }
-        if let Some(cure) = &group.cure {
-            lines.push(format!("    {} {}", paint(style::STRONG, "cure:"), text::line(cure)));
+        if let Some(remedy) = &group.remedy {
+            lines.push(format!(
+                "    {} {}",
+                paint(style::STRONG, "remedy:"),
+                text::line(remedy)
+            ));
         }
     }
     let not_begun = outcomes

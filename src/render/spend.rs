@@ -145,8 +145,8 @@ struct Fit {
     /// Most characters of a name, and of an OU's path.
     name: usize,
     path: usize,
-    /// Most slots of a sparkline, the newest.
-    slots: usize,
+    /// Most buckets of a sparkline, the newest.
+    buckets: usize,
     /// Whether "today" has to do for "today so far".
     terse: bool,
 }
@@ -165,12 +165,12 @@ const FITS: [Fit; 9] = [
     fit(&[3, 6, 8, 7, 9, 10], 16, 20, 14, true),
 ];
 
-const fn fit(without: &'static [usize], name: usize, path: usize, slots: usize, terse: bool) -> Fit {
+const fn fit(without: &'static [usize], name: usize, path: usize, buckets: usize, terse: bool) -> Fit {
     Fit {
         without,
         name,
         path,
-        slots,
+        buckets,
         terse,
     }
 }
@@ -254,7 +254,7 @@ impl Columns {
 
 fn span(report: &Report, fit: &Fit) -> String {
     let interval = report.grid.interval();
-    let days = report.grid.count().min(fit.slots).div_ceil(interval.per_day());
+    let days = report.grid.count().min(fit.buckets).div_ceil(interval.per_day());
     match interval {
         Interval::Day if days == 1 => "1 day".to_owned(),
         Interval::Day => format!("{days} days"),
@@ -286,7 +286,7 @@ fn cells(format: Format, report: &Report, row: &Row, fit: &Fit) -> Vec<String> {
     };
     let last = match row.missing {
         Some(missing) => paint(style::FAINT, missing.short().to_owned()),
-        None => sparkline(format, row, fit.slots),
+        None => sparkline(format, row, fit.buckets),
     };
     vec![
         paint(style, mark.to_owned()),
@@ -369,18 +369,18 @@ pub(super) fn forecast(usd: Option<Usd>) -> String {
     usd.map_or_else(|| "-".to_owned(), |usd| format!("~{usd}"))
 }
 
-/// One character a slot, at most so many, scaled to the row's own highest; a dot where nothing is known.
+/// One character a bucket, at most so many, scaled to the row's own highest; a dot where nothing is known.
 fn sparkline(format: Format, row: &Row, most: usize) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let cut = row.slots.len().saturating_sub(most);
-    let shown = || row.slots.iter().enumerate().skip(cut);
+    let cut = row.buckets.len().saturating_sub(most);
+    let shown = || row.buckets.iter().enumerate().skip(cut);
     let highest = shown()
         .filter_map(|(_, amount)| amount.map(|amount| amount.usd.micros()))
         .max()
         .unwrap_or_default()
         .max(1);
     let mut line = String::new();
-    for (slot, amount) in shown() {
+    for (bucket, amount) in shown() {
         let Some(amount) = amount else {
             line.push('·');
             continue;
@@ -388,7 +388,7 @@ fn sparkline(format: Format, row: &Row, most: usize) -> String {
         let step = i128::from(amount.usd.micros().max(0)) * 7 / i128::from(highest);
         let bar = usize::try_from(step).ok().and_then(|step| BARS.get(step));
         let bar = bar.copied().unwrap_or('█').to_string();
-        if row.outliers.iter().any(|found| found.slot == slot) {
+        if row.outliers.iter().any(|found| found.bucket == bucket) {
             line.push_str(&format.paint(style::WARN, bar));
         } else {
             line.push_str(&bar);
@@ -431,12 +431,12 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
         .iter()
         .map(|note| match note {
             Note::Missing(missing, _) if missing.everywhere() => {
-                format!("No spend to show: {}.", missing.advice())
+                format!("No spend to show: {}.", missing.remedy())
             }
             Note::Missing(missing, count) => format!(
                 "{} without data: {}.",
                 plural(*count, "account"),
-                missing.advice()
+                missing.remedy()
             ),
             Note::Stale(at) => format!(
                 "AWS has published nothing since {}: it should every six hours or so. The days since then are unknown, not zero.",

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::plural;
 use crate::config::Measure;
-use crate::spend::{Interval, Ledger, Rule, Subject, Suggestion, group, suggest};
+use crate::spend::{Interval, Rule, SpendHistory, Subject, Suggestion, group, suggest};
 use billctl_core::model::{AccountId, Organization, OuId, Usd};
 use billctl_core::text;
 
@@ -13,14 +13,14 @@ use billctl_core::text;
 /// With `fixed`, only part of the organisation was looked at: the default stays what it is.
 pub fn suggestion(
     organization: &Organization,
-    ledgers: &[(Subject, Ledger)],
+    histories: &[(Subject, SpendHistory)],
     measure: Measure,
     fixed: Option<Usd>,
     now: Timestamp,
 ) -> String {
     let mut own: BTreeMap<AccountId, Suggestion> = BTreeMap::new();
     let mut without: Vec<AccountId> = Vec::new();
-    for (subject, ledger) in ledgers {
+    for (subject, history) in histories {
         let Subject::Account(account) = subject else {
             continue;
         };
@@ -32,12 +32,12 @@ pub fn suggestion(
             continue;
         }
         let interval = Interval::of(measure);
-        let slots = match interval {
-            Interval::SixHours => &ledger.quarters,
-            Interval::Day => &ledger.days,
+        let buckets = match interval {
+            Interval::SixHours => &history.quarters,
+            Interval::Day => &history.days,
         };
-        // The newest slot is never whole.
-        let whole = slots.split_last().map_or(&[][..], |(_, whole)| whole);
+        // The newest bucket is never whole.
+        let whole = buckets.split_last().map_or(&[][..], |(_, whole)| whole);
         match suggest(whole, interval, measure) {
             Some(suggestion) => {
                 own.insert(*account, suggestion);

@@ -18,13 +18,13 @@ pub fn step_summary(markdown: &str) -> String {
 
 /// That a command failed, for the same summary.
 pub fn failure_summary(error: &Error) -> String {
-    let hint = error
-        .hint
+    let remedy = error
+        .remedy
         .as_ref()
-        .map_or_else(String::new, |hint| format!("\nhint: {hint}"));
+        .map_or_else(String::new, |remedy| format!("\nhint: {remedy}"));
     format!(
         "**billctl failed:**\n\n{}",
-        text::block("text", &format!("{error}{hint}"))
+        text::block("text", &format!("{error}{remedy}"))
     )
 }
 

@@ -12,9 +12,9 @@ use billctl_core::service::iam::Simulation;
 use billctl_core::service::{
     Operation, billing, cloudformation, cloudwatch, eventbridge, iam, member, organizations, sesv2, sfn, sns, sqs,
 };
-use room::{Places, Room};
+use scope::{Places, StatementScope};
 
-mod room;
+mod scope;
 mod session;
 
 pub use session::session_policy;
@@ -175,56 +175,56 @@ const TELL: &[Operation] = &[
 ];
 
 /// What AWS wants beside the operation's own action, of which billctl calls no operation.
-fn beside(operation: Operation) -> &'static [(Room, &'static str)] {
+fn beside(operation: Operation) -> &'static [(StatementScope, &'static str)] {
     match operation {
         // Tags given at creation are checked as if they were set (IAM user guide, tagging on creation).
-        iam::CREATE_ROLE => &[(Room::Roles, "iam:TagRole")],
-        eventbridge::CREATE_EVENT_BUS => &[(Room::Delivery, "events:TagResource")],
+        iam::CREATE_ROLE => &[(StatementScope::Roles, "iam:TagRole")],
+        eventbridge::CREATE_EVENT_BUS => &[(StatementScope::Delivery, "events:TagResource")],
         sfn::CREATE_STATE_MACHINE => &[
-            (Room::Delivery, "states:TagResource"),
-            (Room::PassRoles, "iam:PassRole"),
+            (StatementScope::Delivery, "states:TagResource"),
+            (StatementScope::PassRoles, "iam:PassRole"),
         ],
-        sns::CREATE_TOPIC => &[(Room::Topic, "sns:TagResource")],
-        sqs::CREATE_QUEUE => &[(Room::Delivery, "sqs:TagQueue")],
-        cloudwatch::PUT_METRIC_ALARM => &[(Room::Alarms, "cloudwatch:TagResource")],
-        sesv2::CREATE_EMAIL_IDENTITY => &[(Room::Mail, "ses:TagResource")],
-        sesv2::CREATE_CONFIGURATION_SET | sesv2::CREATE_EMAIL_TEMPLATE => &[(Room::Mail, "ses:TagResource")],
-        cloudformation::CREATE_STACK_SET => &[(Room::StackSet, "cloudformation:TagResource")],
-        sfn::UPDATE_STATE_MACHINE => &[(Room::PassRoles, "iam:PassRole")],
-        eventbridge::PUT_TARGETS => &[(Room::PassRoles, "iam:PassRole")],
+        sns::CREATE_TOPIC => &[(StatementScope::Topic, "sns:TagResource")],
+        sqs::CREATE_QUEUE => &[(StatementScope::Delivery, "sqs:TagQueue")],
+        cloudwatch::PUT_METRIC_ALARM => &[(StatementScope::Alarms, "cloudwatch:TagResource")],
+        sesv2::CREATE_EMAIL_IDENTITY => &[(StatementScope::Mail, "ses:TagResource")],
+        sesv2::CREATE_CONFIGURATION_SET | sesv2::CREATE_EMAIL_TEMPLATE => &[(StatementScope::Mail, "ses:TagResource")],
+        cloudformation::CREATE_STACK_SET => &[(StatementScope::StackSet, "cloudformation:TagResource")],
+        sfn::UPDATE_STATE_MACHINE => &[(StatementScope::PassRoles, "iam:PassRole")],
+        eventbridge::PUT_TARGETS => &[(StatementScope::PassRoles, "iam:PassRole")],
         // AWS asks for an administrator here without naming actions; these two are what activation does: trusted
         // access in Organizations, and StackSets' own role in the management account.
         cloudformation::ACTIVATE_ORGANIZATIONS_ACCESS => &[
-            (Room::TrustedAccess, "organizations:EnableAWSServiceAccess"),
-            (Room::StackSetsRole, "iam:CreateServiceLinkedRole"),
+            (StatementScope::TrustedAccess, "organizations:EnableAWSServiceAccess"),
+            (StatementScope::StackSetsRole, "iam:CreateServiceLinkedRole"),
         ],
         _ => &[],
     }
 }
 
 /// The actions that a job needs, by what they are about.
-fn rooms(job: Job) -> BTreeMap<Room, BTreeSet<String>> {
-    let mut rooms: BTreeMap<Room, BTreeSet<String>> = BTreeMap::new();
+fn scopes(job: Job) -> BTreeMap<StatementScope, BTreeSet<String>> {
+    let mut scopes: BTreeMap<StatementScope, BTreeSet<String>> = BTreeMap::new();
     for operation in job.operations() {
-        let Some(room) = Room::of(operation) else {
+        let Some(scope) = StatementScope::of(operation) else {
             continue;
         };
-        rooms.entry(room).or_default().insert(operation.iam_action());
-        for (room, action) in beside(operation) {
-            rooms.entry(*room).or_default().insert((*action).to_owned());
+        scopes.entry(scope).or_default().insert(operation.iam_action());
+        for (scope, action) in beside(operation) {
+            scopes.entry(*scope).or_default().insert((*action).to_owned());
         }
     }
-    rooms
+    scopes
 }
 
 /// The actions that a job needs, those that no operation is named after among them.
 pub fn actions(job: Job) -> BTreeSet<String> {
-    rooms(job).into_values().flatten().collect()
+    scopes(job).into_values().flatten().collect()
 }
 
-/// What to ask IAM's simulator to learn whether `principal` may do all that billctl does: each action by itself, because
-/// the simulator refuses actions of different kinds in one call (AWS-FACTS 11), on the resources of its service, with
-/// the values that the condition of its statement wants.
+/// What to ask IAM's simulator to learn whether `principal` may do all that billctl does: each action by itself,
+/// because the simulator refuses actions of different kinds in one call (docs/aws-facts.md, "IAM"), on the resources of
+/// its service, with the values that the condition of its statement wants.
 pub fn simulations(
     principal: &Arn,
     config: &Config,
@@ -232,20 +232,20 @@ pub fn simulations(
     resource_types: &BTreeSet<String>,
 ) -> Vec<Simulation> {
     let place = Places::new(config, principal.account(), organization, resource_types);
-    let rooms = rooms(Job::Operator);
-    let each = rooms
+    let scopes = scopes(Job::Operator);
+    let each = scopes
         .iter()
-        .flat_map(|(room, actions)| actions.iter().map(move |action| (*room, action)));
-    each.map(|(room, action)| {
+        .flat_map(|(scope, actions)| actions.iter().map(move |action| (*scope, action)));
+    each.map(|(scope, action)| {
         let only: BTreeSet<String> = [action.clone()].into();
-        let operators = place.condition(room);
+        let operators = place.condition(scope);
         let keys = operators.iter().filter_map(Value::as_object).flatten();
         let values = keys.filter_map(|(_, keys)| keys.as_object()).flatten();
         Simulation {
             principal: principal.clone(),
             actions: vec![action.clone()],
             resources: place
-                .resources(room)
+                .resources(scope)
                 .into_iter()
                 .filter(|arn| is_of(arn, &only))
                 .collect(),
@@ -270,20 +270,20 @@ pub fn policy(job: Job, config: &Config, account: Option<AccountId>, resource_ty
     let any = BTreeSet::from(["AWS::*".to_owned()]);
     let resource_types = if job == Job::Operator { &any } else { resource_types };
     let place = Places::new(config, account, None, resource_types);
-    let rooms = rooms(job);
+    let scopes = scopes(job);
     let mut sids: Vec<&str> = Vec::new();
-    for room in rooms.keys() {
-        if !sids.contains(&room.sid()) {
-            sids.push(room.sid());
+    for scope in scopes.keys() {
+        if !sids.contains(&scope.sid()) {
+            sids.push(scope.sid());
         }
     }
     let mut statements: Vec<Value> = sids
         .iter()
         .map(|sid| {
-            let of_one = || rooms.iter().filter(|(room, _)| room.sid() == *sid);
+            let of_one = || scopes.iter().filter(|(scope, _)| scope.sid() == *sid);
             let actions: BTreeSet<String> = of_one().flat_map(|(_, actions)| actions.clone()).collect();
-            let resources = of_one().flat_map(|(room, actions)| {
-                let all = place.resources(*room).into_iter();
+            let resources = of_one().flat_map(|(scope, actions)| {
+                let all = place.resources(*scope).into_iter();
                 all.filter(|arn| is_of(arn, actions)).collect::<Vec<_>>()
             });
             let mut statement = json!({
@@ -292,8 +292,8 @@ pub fn policy(job: Job, config: &Config, account: Option<AccountId>, resource_ty
                 "Action": single_or_list(actions),
                 "Resource": single_or_list(resources),
             });
-            // Rooms with a condition share their statement with no other.
-            let condition = of_one().find_map(|(room, _)| place.condition(*room));
+            // Scopes with a condition share their statement with no other.
+            let condition = of_one().find_map(|(scope, _)| place.condition(*scope));
             if let (Some(condition), Some(fields)) = (condition, statement.as_object_mut()) {
                 fields.insert("Condition".to_owned(), condition);
             }
@@ -328,14 +328,14 @@ pub fn with_probe(mut policy: Value, config: &Config) -> Value {
             "Sid": "Members",
             "Effect": "Allow",
             "Action": member::ASSUME_ROLE.iam_action(),
-            "Resource": format!("arn:aws:iam::*:role/{}", room::literal(&config.members.role)),
+            "Resource": format!("arn:aws:iam::*:role/{}", scope::literal(&config.members.role)),
             "Condition": {"StringEquals": {"aws:ResourceOrgID": organization}},
         }));
     }
     policy
 }
 
-/// Whether any of these actions can be about this resource: a room can hold several services'.
+/// Whether any of these actions can be about this resource: a scope can hold several services'.
 fn is_of(resource: &str, actions: &BTreeSet<String>) -> bool {
     let service = resource.split(':').nth(2);
     service.is_none_or(|service| actions.iter().any(|action| action.split(':').next() == Some(service)))

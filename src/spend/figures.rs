@@ -1,8 +1,8 @@
 use jiff::Timestamp;
 
+use super::buckets::slots_of;
 use super::increments::{Publication, Series};
 use super::judgement::{Measured, reading_from};
-use super::slots::slots_of;
 use super::{Amount, Window, mean, share};
 use crate::config::Measure;
 use billctl_core::model::Usd;
@@ -15,7 +15,7 @@ const MIN_AVERAGE_DAYS: usize = 3;
 
 /// What one series of publications comes to; the publications themselves are not kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ledger {
+pub struct SpendHistory {
     /// UTC days, today last.
     pub days: Vec<Option<Amount>>,
     /// Quarters of days, where they were asked for.
@@ -30,7 +30,7 @@ pub struct Ledger {
     pub measured: Option<Measured>,
 }
 
-impl Ledger {
+impl SpendHistory {
     /// Reads publications, oldest first.
     pub fn read(publications: &[Publication], window: &Window) -> Self {
         let (from, now) = (window.from(), window.now);
@@ -61,17 +61,19 @@ impl Ledger {
         self.published.is_none()
     }
 
-    /// Several ledgers as one: an OU, a service, the organisation.
-    pub fn sum<'a>(ledgers: impl Iterator<Item = &'a Self> + Clone) -> Self {
+    /// Several histories as one: an OU, a service, the organisation.
+    pub fn sum<'a>(histories: impl Iterator<Item = &'a Self> + Clone) -> Self {
         Self {
-            days: super::sum(ledgers.clone().map(|ledger| &ledger.days[..])),
-            quarters: super::sum(ledgers.clone().map(|ledger| &ledger.quarters[..])),
-            published: ledgers.clone().filter_map(|ledger| ledger.published).max(),
-            month_to_date: ledgers
+            days: super::sum(histories.clone().map(|history| &history.days[..])),
+            quarters: super::sum(histories.clone().map(|history| &history.quarters[..])),
+            published: histories.clone().filter_map(|history| history.published).max(),
+            month_to_date: histories
                 .clone()
-                .filter_map(|ledger| ledger.month_to_date)
+                .filter_map(|history| history.month_to_date)
                 .reduce(|sum, month| sum + month),
-            last_24_hours: ledgers.filter_map(|ledger| ledger.last_24_hours).reduce(Measured::and),
+            last_24_hours: histories
+                .filter_map(|history| history.last_24_hours)
+                .reduce(Measured::and),
             measured: None,
         }
     }
@@ -95,9 +97,9 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// The figures of a ledger.
-    pub fn of(ledger: &Ledger, now: Timestamp) -> Self {
-        let mut newest_first = ledger.days.iter().rev().copied();
+    /// The figures of a history.
+    pub fn of(history: &SpendHistory, now: Timestamp) -> Self {
+        let mut newest_first = history.days.iter().rev().copied();
         let today = newest_first.next().flatten();
         let yesterday = newest_first.clone().next().flatten();
         let week: Vec<Usd> = newest_first
@@ -106,24 +108,25 @@ impl Figures {
             .map(|amount| amount.usd)
             .collect();
         let average = mean(&week).filter(|_| week.len() >= MIN_AVERAGE_DAYS);
-        let forecast = ledger
-            .published
-            .zip(ledger.month_to_date)
-            .zip(average)
-            .map(|((published, month), average)| {
-                forecast(month, average, Month::of(now).end() - published.as_second())
-            });
+        let forecast =
+            history
+                .published
+                .zip(history.month_to_date)
+                .zip(average)
+                .map(|((published, month), average)| {
+                    forecast(month, average, Month::of(now).end() - published.as_second())
+                });
         Self {
             yesterday,
             today,
             average,
-            month_to_date: ledger.month_to_date,
+            month_to_date: history.month_to_date,
             forecast,
-            last_24_hours: ledger.last_24_hours,
+            last_24_hours: history.last_24_hours,
         }
     }
 
-    /// The sum of rows' figures, except that the average is that of `ledger`: rows know their days differently well.
+    /// The sum of rows' figures, except that the average is that of `history`: rows know their days differently well.
     /// The forecast is the sum of theirs, because each was published at another time.
     #[must_use]
     pub fn with_forecasts_of<'a>(self, rows: impl Iterator<Item = &'a Self>) -> Self {
@@ -163,8 +166,8 @@ mod tests {
         points.extend(steady("2026-11", 22, 10));
         let window = Window::of_days(30, Measure::Daily, now);
         points.retain(|point| point.at.as_second() >= window.from());
-        let ledger = Ledger::read(&points, &window);
-        let figures = Figures::of(&ledger, now);
+        let history = SpendHistory::read(&points, &window);
+        let figures = Figures::of(&history, now);
         assert_eq!(figures.yesterday.unwrap().usd, Usd::dollars(10));
         assert_eq!(figures.today, None, "nothing is published for today yet");
         assert_eq!(figures.average, Some(Usd::dollars(10)));
@@ -177,18 +180,18 @@ mod tests {
     fn before_the_months_first_publication_there_is_no_month_to_date() {
         let now = "2026-11-01T01:00:00Z".parse().unwrap();
         let window = Window::of_days(30, Measure::Daily, now);
-        let ledger = Ledger::read(&steady("2026-10", 31, 10), &window);
-        assert_eq!(ledger.month_to_date, None);
-        assert_eq!(Figures::of(&ledger, now).forecast, None);
-        assert_eq!(Figures::of(&ledger, now).average, Some(Usd::dollars(10)));
+        let history = SpendHistory::read(&steady("2026-10", 31, 10), &window);
+        assert_eq!(history.month_to_date, None);
+        assert_eq!(Figures::of(&history, now).forecast, None);
+        assert_eq!(Figures::of(&history, now).average, Some(Usd::dollars(10)));
     }
 
     #[test]
     fn two_known_days_are_no_average() {
         let now = "2026-11-03T00:30:00Z".parse().unwrap();
         let window = Window::of_days(30, Measure::Daily, now);
-        let ledger = Ledger::read(&steady("2026-11", 2, 10), &window);
-        let figures = Figures::of(&ledger, now);
+        let history = SpendHistory::read(&steady("2026-11", 2, 10), &window);
+        let figures = Figures::of(&history, now);
         assert_eq!(figures.average, None);
         assert_eq!(figures.month_to_date, Some(Usd::dollars(20)));
     }

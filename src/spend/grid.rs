@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::config::Measure;
 use billctl_core::model::DAY;
 
-/// How long a slot is.
+/// How long a bucket is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Interval {
     /// A UTC day.
@@ -49,7 +49,7 @@ impl Interval {
     }
 }
 
-/// A row of equal slots of time, the last of which holds now.
+/// A row of equal buckets of time, the last of which holds now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grid {
     start: i64,
@@ -78,36 +78,36 @@ impl Grid {
         self.start
     }
 
-    /// The length of a slot.
+    /// The length of a bucket.
     pub const fn interval(&self) -> Interval {
         self.interval
     }
 
-    /// How many slots there are.
+    /// How many buckets there are.
     pub const fn count(&self) -> usize {
         self.count
     }
 
-    /// The slot that holds this second, which may lie outside the grid.
-    pub const fn slot(&self, second: i64) -> i64 {
+    /// The bucket that holds this second, which may lie outside the grid.
+    pub const fn bucket(&self, second: i64) -> i64 {
         let into = second - self.start;
-        // By constants: a division by a variable takes many times as long, and `slots` divides for each publication.
+        // By constants: a division by a variable takes many times as long, and `buckets` divides for each publication.
         match self.interval {
             Interval::Day => into.div_euclid(Interval::Day.seconds()),
             Interval::SixHours => into.div_euclid(Interval::SixHours.seconds()),
         }
     }
 
-    /// A slot's seconds.
-    pub const fn span(&self, slot: i64) -> Range<i64> {
-        let start = self.start + slot * self.interval.seconds();
+    /// A bucket's seconds.
+    pub const fn span(&self, bucket: i64) -> Range<i64> {
+        let start = self.start + bucket * self.interval.seconds();
         start..start + self.interval.seconds()
     }
 
-    /// The moments at which the slots begin.
+    /// The moments at which the buckets begin.
     pub fn starts(&self) -> impl Iterator<Item = Timestamp> {
         let grid = *self;
-        (0..self.count as i64).filter_map(move |slot| Timestamp::from_second(grid.span(slot).start).ok())
+        (0..self.count as i64).filter_map(move |bucket| Timestamp::from_second(grid.span(bucket).start).ok())
     }
 
     /// The same grid without its first days: what is shown of what was read.
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_grid_ends_with_the_slot_that_holds_now() {
+    fn a_grid_ends_with_the_bucket_that_holds_now() {
         let now = "2026-11-23T13:00:00Z".parse().unwrap();
         let days = Grid::until(now, 3, Interval::Day);
         assert_eq!(days.count(), 3);

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 
 use super::increments::{Increment, Publication, Series};
-use super::{Figures, Ledger, mean, share};
+use super::{Figures, SpendHistory, mean, share};
 use crate::config::Measure;
 use billctl_core::model::Usd;
 use billctl_core::model::{DAY, Month};
@@ -315,10 +315,10 @@ pub struct Outlook {
 
 impl Outlook {
     /// Of an account with this limit; `None` while the month to date isn't known.
-    pub fn of(ledger: &Ledger, limit: Usd, measure: Measure, now: Timestamp) -> Option<Self> {
-        let (month, measured) = ledger.month_to_date.zip(ledger.measured)?;
+    pub fn of(history: &SpendHistory, limit: Usd, measure: Measure, now: Timestamp) -> Option<Self> {
+        let (month, measured) = history.month_to_date.zip(history.measured)?;
         let Some(span) = measure.span() else {
-            let forecast = Figures::of(ledger, now).forecast;
+            let forecast = Figures::of(history, now).forecast;
             return Some(Self {
                 goes_on: forecast.unwrap_or(month),
                 stops: month,
@@ -326,7 +326,7 @@ impl Outlook {
         };
         let left = Month::of(now).end() - measured.at.as_second();
         let of_a_day = share(limit, DAY, span);
-        let usual: Vec<Usd> = ledger
+        let usual: Vec<Usd> = history
             .days
             .iter()
             .rev()

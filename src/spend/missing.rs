@@ -59,7 +59,7 @@ impl Missing {
     }
 
     /// What is the matter and what to do about it.
-    pub const fn advice(self) -> &'static str {
+    pub const fn remedy(self) -> &'static str {
         match self {
             Self::AlertsOff => {
                 "CloudWatch has no billing metrics because \"Receive CloudWatch billing alerts\" is off: switch it on in the billing account under Billing preferences; the first data comes within minutes and the setting can't be taken back"

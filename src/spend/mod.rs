@@ -3,12 +3,13 @@
 //!
 //! `EstimatedCharges` is cumulative since the month began (UTC), is published about every six hours, and starts again
 //! with the next month (docs/aws-facts.md, "EstimatedCharges"). [`increments`] turns publications into what was spent
-//! between them, [`slots`] gives that to days or quarters of days, and the rest of this module reads those: averages
+//! between them, [`buckets`] gives that to days or quarters of days, and the rest of this module reads those: averages
 //! and forecast ([`Figures`]), whether an account is above its limit ([`judge`]), days that stand out ([`Usual`]),
 //! thresholds ([`suggest`]), and what to say where there is nothing to read ([`Missing`]).
 
 use billctl_core::model::{DAY, Usd};
 
+mod buckets;
 mod figures;
 mod grid;
 mod group;
@@ -17,13 +18,13 @@ mod judgement;
 mod missing;
 mod outlier;
 mod report;
-mod slots;
 mod standing;
 mod suggest;
 mod sum;
 mod window;
 
-pub use figures::{Figures, Ledger};
+pub use buckets::{Amount, buckets};
+pub use figures::{Figures, SpendHistory};
 pub use grid::{Grid, Interval};
 pub use group::{Rule, group};
 pub use increments::{Increment, LATE, Publication, increments};
@@ -31,7 +32,6 @@ pub use judgement::{Judgement, Measured, Outlook, Verdict, judge, reading_from};
 pub use missing::{Evidence, Missing, missing};
 pub use outlier::{MIN_BASELINE, StandsOut, Usual};
 pub use report::{Band, By, Key, Material, MonthSoFar, NEAR, Note, Report, Row, Subject, report};
-pub use slots::{Amount, slots};
 pub use standing::{Charges, Standing};
 pub use suggest::{MINIMUM, Suggestion, nice, suggest};
 pub use sum::sum;

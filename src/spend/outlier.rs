@@ -6,7 +6,7 @@ pub const MIN_BASELINE: usize = 7;
 /// Most days of history that say what is usual: four weeks, so that each weekday counts the same.
 pub(super) const MAX_BASELINE: usize = 28;
 
-/// What an account usually spends in a slot, by measures that a few odd days don't move: the median, and the median
+/// What an account usually spends in a bucket, by measures that a few odd days don't move: the median, and the median
 /// absolute deviation from it (MAD).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usual {
@@ -17,11 +17,11 @@ pub struct Usual {
     pub spread: Usd,
 }
 
-/// A slot well above what is usual.
+/// A bucket well above what is usual.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StandsOut {
-    /// The slot's number in the grid.
-    pub slot: usize,
+    /// The bucket's number in the grid.
+    pub bucket: usize,
     /// What was spent.
     pub spent: Usd,
     /// The median before.
@@ -56,21 +56,21 @@ impl Usual {
         self.median + Usd::from_micros(i64::try_from(margin).unwrap_or(i64::MAX))
     }
 
-    /// Each slot from `first` on that stands out against the slots before it. The newest slot may be incomplete: it
+    /// Each bucket from `first` on that stands out against the buckets before it. The newest bucket may be incomplete: it
     /// stands out once it is above the limit already.
-    pub fn outliers(slots: &[Option<Amount>], per_day: usize, first: usize) -> Vec<StandsOut> {
+    pub fn outliers(buckets: &[Option<Amount>], per_day: usize, first: usize) -> Vec<StandsOut> {
         let mut found = Vec::new();
-        for (slot, amount) in slots.iter().enumerate().skip(first) {
+        for (bucket, amount) in buckets.iter().enumerate().skip(first) {
             let Some(amount) = amount else { continue };
-            let from = slot.saturating_sub(MAX_BASELINE * per_day);
-            let before = slots.get(from..slot).unwrap_or_default();
+            let from = bucket.saturating_sub(MAX_BASELINE * per_day);
+            let before = buckets.get(from..bucket).unwrap_or_default();
             if !above_half(amount.usd, before) {
                 continue;
             }
             let usual = Self::of(before.iter().flatten().map(|amount| amount.usd), MIN_BASELINE * per_day);
             if let Some(usual) = usual.filter(|usual| amount.usd > usual.limit()) {
                 found.push(StandsOut {
-                    slot,
+                    bucket,
                     spent: amount.usd,
                     usual: usual.median,
                 });
@@ -134,11 +134,11 @@ mod tests {
     fn one_bad_day_doesnt_hide_the_next() {
         let mut history = vec![10.0; 10];
         history.extend([500.0, 10.0, 30.0]);
-        let slots: Vec<usize> = Usual::outliers(&days(&history), 1, 0)
+        let buckets: Vec<usize> = Usual::outliers(&days(&history), 1, 0)
             .iter()
-            .map(|found| found.slot)
+            .map(|found| found.bucket)
             .collect();
-        assert_eq!(slots, [10, 12]);
+        assert_eq!(buckets, [10, 12]);
     }
 
     #[test]
@@ -181,8 +181,8 @@ mod tests {
         let mut history = vec![10.0; 10];
         history.extend([500.0, 10.0, 30.0]);
         let found = Usual::outliers(&days(&history), 1, 11);
-        let slots: Vec<usize> = found.iter().map(|found| found.slot).collect();
-        assert_eq!(slots, [12]);
+        let buckets: Vec<usize> = found.iter().map(|found| found.bucket).collect();
+        assert_eq!(buckets, [12]);
     }
 
     proptest! {

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Amount, Figures, Grid, Judgement, Ledger, Missing, StandsOut, Usual, Verdict, sum};
+use super::{Amount, Figures, Grid, Judgement, Missing, SpendHistory, StandsOut, Usual, Verdict, sum};
 use crate::config::Measure;
 use billctl_core::model::Month;
 use billctl_core::model::{AccountId, AccountState, Organization, OuId, Usd};
@@ -31,7 +31,7 @@ impl By {
     }
 }
 
-/// Whose a ledger is.
+/// Whose a history is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Subject {
     /// An account's.
@@ -70,9 +70,9 @@ pub struct Row {
     pub members_over: usize,
     /// Yesterday, today, average, month, forecast.
     pub figures: Figures,
-    /// The shown slots.
-    pub slots: Vec<Option<Amount>>,
-    /// Which of the shown slots stand out.
+    /// The shown buckets.
+    pub buckets: Vec<Option<Amount>>,
+    /// Which of the shown buckets stand out.
     pub outliers: Vec<StandsOut>,
     /// Whether yesterday or today stands out: the more so of both.
     pub stands_out: Option<StandsOut>,
@@ -139,8 +139,8 @@ pub const NEAR: i64 = 80;
 pub struct Band {
     /// Its name.
     pub name: String,
-    /// The shown slots.
-    pub slots: Vec<Option<Amount>>,
+    /// The shown buckets.
+    pub buckets: Vec<Option<Amount>>,
 }
 
 /// Something about the report as a whole.
@@ -180,7 +180,7 @@ pub struct Report {
     pub organization: String,
     /// What rows are about.
     pub by: By,
-    /// The shown slots' times.
+    /// The shown buckets' times.
     pub grid: Grid,
     /// What thresholds are compared with.
     pub measure: Measure,
@@ -221,14 +221,14 @@ pub struct Material<'a> {
     pub now: Timestamp,
     /// What rows are about.
     pub by: By,
-    /// The days that the ledgers hold.
+    /// The days that the histories hold.
     pub days: Grid,
-    /// The slots to show; their interval decides whether days or quarters are shown.
+    /// The buckets to show; their interval decides whether days or quarters are shown.
     pub shown: Grid,
     /// What thresholds are compared with.
     pub measure: Measure,
-    /// Every ledger.
-    pub ledgers: Vec<(Subject, Ledger)>,
+    /// Every history.
+    pub histories: Vec<(Subject, SpendHistory)>,
     /// An account's threshold, where config.toml was found.
     pub threshold: &'a dyn Fn(AccountId, &OuId) -> Option<Usd>,
     /// Why accounts have no data.
@@ -253,20 +253,20 @@ pub fn report(material: Material<'_>) -> Report {
         .map(|ou| (&ou.id, organization.path(&ou.id)))
         .collect();
     let rows: Vec<Row> = material
-        .ledgers
+        .histories
         .iter()
-        .map(|(subject, ledger)| material.row(subject, ledger, &paths))
+        .map(|(subject, history)| material.row(subject, history, &paths))
         .collect();
-    let total_ledger = Ledger::sum(material.ledgers.iter().map(|(_, ledger)| ledger));
+    let total_history = SpendHistory::sum(material.histories.iter().map(|(_, history)| history));
     let total = Row {
         members: rows.len(),
         members_over: rows.iter().filter(|row| row.over()).count(),
-        ..material.sum_row(Key::Total, "Total".to_owned(), &total_ledger, rows.iter())
+        ..material.sum_row(Key::Total, "Total".to_owned(), &total_history, rows.iter())
     };
     let over = rows.iter().filter(|row| row.over());
     let worst = over.max_by_key(|row| row.excess()).cloned();
     let bands = material.bands();
-    let notes = material.notes(&total_ledger);
+    let notes = material.notes(&total_history);
     let mut rows = match material.by {
         By::Ou => material.by_ou(&rows),
         By::Account | By::Service => rows,
@@ -285,16 +285,16 @@ pub fn report(material: Material<'_>) -> Report {
         total,
         worst,
         bands,
-        month: material.month(&total_ledger),
+        month: material.month(&total_history),
         notes,
         metrics: material.metrics,
-        published: total_ledger.published,
+        published: total_history.published,
     }
 }
 
 impl Material<'_> {
-    fn row(&self, subject: &Subject, ledger: &Ledger, paths: &BTreeMap<&OuId, String>) -> Row {
-        let figures = Figures::of(ledger, self.now);
+    fn row(&self, subject: &Subject, history: &SpendHistory, paths: &BTreeMap<&OuId, String>) -> Row {
+        let figures = Figures::of(history, self.now);
         let (key, name, ou, state, threshold, missing) = match subject {
             Subject::Account(id) => {
                 let known = self.organization.account(*id);
@@ -312,38 +312,38 @@ impl Material<'_> {
             }
             Subject::Service(name) => (Key::Service(name.clone()), name.clone(), None, None, None, None),
         };
-        let row = self.plain_row(key, name, ledger, figures);
+        let row = self.plain_row(key, name, history, figures);
         Row {
             ou,
             state,
             threshold,
-            compared: ledger.measured.map(|measured| measured.amount),
-            verdict: threshold.map(|limit| Judgement::of(ledger.measured, limit, self.now).verdict),
+            compared: history.measured.map(|measured| measured.amount),
+            verdict: threshold.map(|limit| Judgement::of(history.measured, limit, self.now).verdict),
             missing,
             ..row
         }
     }
 
     /// What every row has.
-    fn plain_row(&self, key: Key, name: String, ledger: &Ledger, figures: Figures) -> Row {
+    fn plain_row(&self, key: Key, name: String, history: &SpendHistory, figures: Figures) -> Row {
         let per_day = self.shown.interval().per_day();
-        let all = if per_day == 1 { &ledger.days } else { &ledger.quarters };
+        let all = if per_day == 1 { &history.days } else { &history.quarters };
         let cut = all.len().saturating_sub(self.shown.count());
         let shown = all.get(cut..).unwrap_or_default().to_vec();
         let outliers: Vec<StandsOut> = Usual::outliers(all, per_day, cut)
             .into_iter()
             .map(|found| StandsOut {
-                slot: found.slot - cut,
+                bucket: found.bucket - cut,
                 ..found
             })
             .collect();
-        // Today's slots so far, and yesterday's.
+        // Today's buckets so far, and yesterday's.
         let today = (self.shown.count() + per_day - 1) % per_day + 1;
         let recent = shown.len().saturating_sub(today + per_day);
         let stands_out = outliers
             .iter()
-            .filter(|found| found.slot >= recent)
-            .max_by_key(|found| (found.spent - found.usual, found.slot))
+            .filter(|found| found.bucket >= recent)
+            .max_by_key(|found| (found.spent - found.usual, found.bucket))
             .copied();
         Row {
             key,
@@ -353,7 +353,7 @@ impl Material<'_> {
             members: 1,
             members_over: 0,
             figures,
-            slots: shown,
+            buckets: shown,
             outliers,
             stands_out,
             threshold: None,
@@ -363,15 +363,15 @@ impl Material<'_> {
         }
     }
 
-    fn sum_row<'b>(&self, key: Key, name: String, ledger: &Ledger, rows: impl Iterator<Item = &'b Row>) -> Row {
-        let figures = Figures::of(ledger, self.now).with_forecasts_of(rows.map(|row| &row.figures));
-        self.plain_row(key, name, ledger, figures)
+    fn sum_row<'b>(&self, key: Key, name: String, history: &SpendHistory, rows: impl Iterator<Item = &'b Row>) -> Row {
+        let figures = Figures::of(history, self.now).with_forecasts_of(rows.map(|row| &row.figures));
+        self.plain_row(key, name, history, figures)
     }
 
     /// Rows summed up by the OU directly above each account.
     fn by_ou(&self, rows: &[Row]) -> Vec<Row> {
         let mut members: BTreeMap<&OuId, Vec<usize>> = BTreeMap::new();
-        for (index, (subject, _)) in self.ledgers.iter().enumerate() {
+        for (index, (subject, _)) in self.histories.iter().enumerate() {
             if let Some(parent) = self.parent(subject) {
                 members.entry(parent).or_default().push(index);
             }
@@ -380,13 +380,13 @@ impl Material<'_> {
             .into_iter()
             .map(|(ou, indexes)| {
                 let rows: Vec<&Row> = indexes.iter().filter_map(|index| rows.get(*index)).collect();
-                let ledgers = indexes
+                let histories = indexes
                     .iter()
-                    .filter_map(|index| self.ledgers.get(*index))
-                    .map(|(_, ledger)| ledger);
-                let ledger = Ledger::sum(ledgers);
+                    .filter_map(|index| self.histories.get(*index))
+                    .map(|(_, history)| history);
+                let history = SpendHistory::sum(histories);
                 let name = self.organization.path(ou);
-                let row = self.sum_row(Key::Ou(ou.clone()), name, &ledger, rows.iter().copied());
+                let row = self.sum_row(Key::Ou(ou.clone()), name, &history, rows.iter().copied());
                 Row {
                     members: rows.len(),
                     members_over: rows.iter().filter(|row| row.over()).count(),
@@ -411,23 +411,23 @@ impl Material<'_> {
 
     /// Bands by service, or by the OUs at the first level below the root at which the accounts part.
     fn bands(&self) -> Vec<Band> {
-        let mut members: BTreeMap<String, Vec<&Ledger>> = BTreeMap::new();
-        let mut below: BTreeMap<Option<&OuId>, Vec<&Ledger>> = BTreeMap::new();
-        for (subject, ledger) in &self.ledgers {
+        let mut members: BTreeMap<String, Vec<&SpendHistory>> = BTreeMap::new();
+        let mut below: BTreeMap<Option<&OuId>, Vec<&SpendHistory>> = BTreeMap::new();
+        for (subject, history) in &self.histories {
             match subject {
-                Subject::Service(name) => members.entry(name.clone()).or_default().push(ledger),
-                Subject::Account(_) => below.entry(self.parent(subject)).or_default().push(ledger),
+                Subject::Service(name) => members.entry(name.clone()).or_default().push(history),
+                Subject::Account(_) => below.entry(self.parent(subject)).or_default().push(history),
             }
         }
-        let below: Vec<(Vec<&OuId>, Vec<&Ledger>)> = below
+        let below: Vec<(Vec<&OuId>, Vec<&SpendHistory>)> = below
             .into_iter()
-            .map(|(parent, ledgers)| {
+            .map(|(parent, histories)| {
                 let mut path: Vec<&OuId> = parent
                     .into_iter()
                     .flat_map(|parent| self.organization.ancestry(parent))
                     .collect();
                 path.reverse();
-                (path, ledgers)
+                (path, histories)
             })
             .collect();
         let deepest = below.iter().map(|(path, _)| path.len()).max();
@@ -439,22 +439,22 @@ impl Material<'_> {
                 at_level.any(|ou| Some(ou) != first)
             })
             .unwrap_or_else(|| deepest.saturating_sub(1));
-        for (path, ledgers) in below {
+        for (path, histories) in below {
             let name = path
                 .get(level)
                 .or(path.last())
                 .map_or_else(|| "unknown OU".to_owned(), |ou| self.ou_name(ou));
-            members.entry(name).or_default().extend(ledgers);
+            members.entry(name).or_default().extend(histories);
         }
         let mut bands: Vec<(Usd, Band)> = members
             .into_iter()
-            .map(|(name, ledgers)| {
-                let ledger = Ledger::sum(ledgers.into_iter());
-                let row = self.plain_row(Key::Total, name, &ledger, Figures::default());
-                let total = row.slots.iter().flatten().map(|amount| amount.usd).sum();
+            .map(|(name, histories)| {
+                let history = SpendHistory::sum(histories.into_iter());
+                let row = self.plain_row(Key::Total, name, &history, Figures::default());
+                let total = row.buckets.iter().flatten().map(|amount| amount.usd).sum();
                 let band = Band {
                     name: row.name,
-                    slots: row.slots,
+                    buckets: row.buckets,
                 };
                 (total, band)
             })
@@ -465,15 +465,15 @@ impl Material<'_> {
             let rest = bands.split_off(MAX_BANDS);
             bands.push(Band {
                 name: format!("{} others", rest.len()),
-                slots: sum(rest.iter().map(|band| &band.slots[..])),
+                buckets: sum(rest.iter().map(|band| &band.buckets[..])),
             });
         }
         bands
     }
 
-    fn month(&self, total: &Ledger) -> MonthSoFar {
+    fn month(&self, total: &SpendHistory) -> MonthSoFar {
         let month = Month::of(self.now);
-        let from = usize::try_from(self.days.slot(month.start())).unwrap_or_default();
+        let from = usize::try_from(self.days.bucket(month.start())).unwrap_or_default();
         MonthSoFar {
             days: usize::try_from(month.days()).unwrap_or_default(),
             spent: total.days.get(from..).unwrap_or_default().to_vec(),
@@ -486,7 +486,7 @@ impl Material<'_> {
             .map_or_else(|| ou.to_string(), |ou| ou.name.clone())
     }
 
-    fn notes(&self, total: &Ledger) -> Vec<Note> {
+    fn notes(&self, total: &SpendHistory) -> Vec<Note> {
         let mut counts: BTreeMap<Missing, usize> = BTreeMap::new();
         for missing in self.missing.values() {
             *counts.entry(*missing).or_default() += 1;

@@ -2,7 +2,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::increments::Series;
 use super::judgement::{Measured, reading_from};
-use super::{Publication, Verdict, Window, share, slots};
+use super::{Publication, Verdict, Window, buckets, share};
 use crate::config::Measure;
 use billctl_core::model::DAY;
 use billctl_core::model::Usd;
@@ -46,7 +46,7 @@ impl Charges {
             measured: Measured::of(publications, from, now, window.measure),
             before: Measured::of(known, from, earlier, window.measure),
             month_to_date: Series::read(publications, from).month_to_date(now),
-            days: slots(publications, from, &window.days)
+            days: buckets(publications, from, &window.days)
                 .into_iter()
                 .map(|day| day.map(|day| day.usd))
                 .collect(),

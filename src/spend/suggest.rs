@@ -16,11 +16,11 @@ pub struct Suggestion {
     pub threshold: Usd,
     /// The highest amount that was still normal.
     pub usual_high: Usd,
-    /// How many slots of history it rests on.
-    pub slots: usize,
+    /// How many buckets of history it rests on.
+    pub buckets: usize,
 }
 
-/// A threshold from an account's own history (whole slots, without the newest): `None` with less than a week known.
+/// A threshold from an account's own history (whole buckets, without the newest): `None` with less than a week known.
 ///
 /// 1. The day of the highest spend is left out: one bad day says nothing, however bad.
 /// 2. The 90th percentile of the rest is the usual high.
@@ -32,13 +32,13 @@ pub struct Suggestion {
 /// For a month's threshold the mean of the days left in step 1 makes 31 days, times 1.25.
 pub fn suggest(history: &[Option<Amount>], interval: Interval, measure: Measure) -> Option<Suggestion> {
     let mut known: Vec<Usd> = history.iter().flatten().map(|amount| amount.usd).collect();
-    let slots = known.len();
-    if slots < MIN_BASELINE * interval.per_day() {
+    let buckets = known.len();
+    if buckets < MIN_BASELINE * interval.per_day() {
         return None;
     }
     known.sort_unstable();
-    // A day has as many slots as the interval says: all of the bad day may be high.
-    known.truncate(slots - interval.per_day());
+    // A day has as many buckets as the interval says: all of the bad day may be high.
+    known.truncate(buckets - interval.per_day());
     let usual = Usual::of(known.iter().copied(), 1)?;
     let rank = (known.len() * 9).div_ceil(10);
     let usual_high = known.get(rank.saturating_sub(1)).copied()?;
@@ -51,7 +51,7 @@ pub fn suggest(history: &[Option<Amount>], interval: Interval, measure: Measure)
     Some(Suggestion {
         threshold: nice(raw.max(MINIMUM)),
         usual_high,
-        slots,
+        buckets,
     })
 }
 

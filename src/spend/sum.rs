@@ -3,9 +3,9 @@ use super::Amount;
 /// A sum is estimated if this part of it is, in percent: among thousands of accounts some always are.
 const MATTERS: i128 = 1;
 
-/// Adds up several rows of slots. A slot is unknown only if all rows say so. It is estimated if estimates are at least
+/// Adds up several rows of buckets. A bucket is unknown only if all rows say so. It is estimated if estimates are at least
 /// one percent of it. A hole counts as an estimate of what that row held last: spend is known before it and none for
-/// it. The newest slot is never complete, so a hole there says nothing.
+/// it. The newest bucket is never complete, so a hole there says nothing.
 pub fn sum<'a>(rows: impl IntoIterator<Item = &'a [Option<Amount>]>) -> Vec<Option<Amount>> {
     let mut total: Vec<Option<Amount>> = Vec::new();
     let mut guessed: Vec<i128> = Vec::new();
@@ -16,11 +16,11 @@ pub fn sum<'a>(rows: impl IntoIterator<Item = &'a [Option<Amount>]>) -> Vec<Opti
         }
         let mut last: Option<Amount> = None;
         let newest = row.len().saturating_sub(1);
-        for (slot, ((sum, guess), amount)) in total.iter_mut().zip(&mut guessed).zip(row).enumerate() {
+        for (bucket, ((sum, guess), amount)) in total.iter_mut().zip(&mut guessed).zip(row).enumerate() {
             match amount {
                 None => {
                     // At least something, so that a hole after days of nothing is still one.
-                    let missing = last.filter(|_| slot < newest);
+                    let missing = last.filter(|_| bucket < newest);
                     *guess += missing.map_or(0, |last| size(last).max(1));
                 }
                 Some(amount) => {

@@ -10,14 +10,13 @@ use std::time::Duration;
 use billctl::config::Measure;
 use billctl::spend::{Publication, judge, reading_from};
 use billctl_core::model::{AccountId, Usd};
-use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::cloudwatch::{DataRequest, Metric, MetricQuery, QuerySource};
 use billctl_sandbox::metrics::{Hours, add_once, set_daily, set_daily_in};
 use billctl_sandbox::publications::Publications;
 use billctl_sandbox::{Sandbox, World};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::stage::Stage;
+use crate::support::home::Home;
 
 const DAY: i64 = 86_400;
 const DAYS: i64 = 60;
@@ -353,7 +352,7 @@ impl Played {
 
 /// Plays the world; its accounts in the order of [`PATTERNS`].
 fn play(unkind: &Unkind) -> Vec<Played> {
-    let stage = Stage::demo();
+    let stage = Home::demo();
     stage.config("[alarm]\nthreshold = 100\n[deploy]\nous = [\"Root\"]\n[mail]\nfrom = \"billing@example.com\"\n");
     stage.change(|world| {
         world.publications = unkind
@@ -366,7 +365,7 @@ fn play(unkind: &Unkind) -> Vec<Played> {
     stage.succeeds(&["bootstrap", "--yes"]);
     stage.succeeds(&["sandbox", "verify", "billing@example.com"]);
     stage.succeeds(&["deploy", "--yes"]);
-    let mut world = Sandbox::open(stage.path("sandbox.json"), CallAs::Own).unwrap().world();
+    let mut world = stage.sandbox().world();
     let members: Vec<AccountId> = world.members.keys().copied().take(PATTERNS.len()).collect();
     assert_eq!(members.len(), PATTERNS.len());
     // Quiet days first: what the accounts spent before is nobody's pattern.

@@ -11,7 +11,7 @@ use billctl::observe::billing_health;
 use billctl::plan::billing::{self as plan, Action, Plan};
 use billctl::resource::{self, Facts, Kind, Scope};
 use billctl_core::error;
-use billctl_core::event::{Event, Listener, Silent};
+use billctl_core::event::{Event, Listener, NullListener};
 use billctl_core::service::eventbridge::Target;
 use billctl_core::service::iam::NewRole;
 use billctl_core::service::{Access, Services};
@@ -62,7 +62,7 @@ impl Billing {
     }
 
     async fn apply(&self, plan: &Plan) -> error::Result<()> {
-        apply::billing::run(plan, &self.services, &Silent).await
+        apply::billing::run(plan, &self.services, &NullListener).await
     }
 
     /// Writes so far, by operation.

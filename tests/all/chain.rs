@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use billctl::config::Config;
 use billctl::resource::{self, Scope};
 use billctl::{apply, observe, plan};
-use billctl_core::event::Silent;
+use billctl_core::event::NullListener;
 use billctl_core::model::AccountId;
 use billctl_core::model::{Arn, Usd};
 use billctl_core::service::cloudformation::{
@@ -57,7 +57,7 @@ impl Story {
         };
         let observed = observe::billing::read(&services, &scope).await.unwrap();
         let plan = plan::billing::plan(resource::desired(&scope), &observed.present);
-        apply::billing::run(&plan, &services, &Silent).await.unwrap();
+        apply::billing::run(&plan, &services, &NullListener).await.unwrap();
         let story = Self {
             sandbox,
             services,

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use yaml_serde::Value;
 
-use crate::stage::{Stage, texts};
+use crate::support::home::{Ended, Home};
 
 const GITHUB: &str = include_str!("../../docs/ci/github.yml");
 const GITHUB_TELL: &str = include_str!("../../docs/ci/github-tell.yml");
@@ -19,25 +19,25 @@ const CONFIG: &str = "[alarm]\nthreshold = 100\n[deploy]\nous = [\"Production\"]
 
 /// A runner: the sandbox behind a `billctl` on the path, and everything else that the jobs call only noted.
 struct Runner {
-    stage: Stage,
+    home: Home,
 }
 
 impl Runner {
     fn new() -> Self {
-        let stage = Stage::demo();
-        stage.config(CONFIG);
-        fs::create_dir(stage.path("bin")).unwrap();
-        let runner = Self { stage };
+        let home = Home::demo();
+        home.config(CONFIG);
+        fs::create_dir(home.file("bin")).unwrap();
+        let runner = Self { home };
         let real = assert_cmd::cargo::cargo_bin!("billctl");
-        let sandbox = runner.stage.path("sandbox.json");
+        let sandbox = runner.home.file("sandbox.json");
         runner.program(
             "billctl",
             &format!("exec {} --sandbox={} \"$@\"", real.display(), sandbox.display()),
         );
-        fs::create_dir(runner.stage.path("tools")).unwrap();
-        fs::write(runner.stage.path("tools/billctl"), "").unwrap();
+        fs::create_dir(runner.home.file("tools")).unwrap();
+        fs::write(runner.home.file("tools/billctl"), "").unwrap();
         for other in ["gh", "cargo", "curl"] {
-            let log = runner.stage.path(other);
+            let log = runner.home.file(other);
             // A body given as a file is kept, as it was when it was sent.
             runner.program(other, &format!("echo \"$@\" >> {0}; cat plan.md >> {0}", log.display()));
         }
@@ -45,25 +45,25 @@ impl Runner {
     }
 
     fn program(&self, name: &str, script: &str) {
-        let path = self.stage.path("bin").join(name);
+        let path = self.home.file("bin").join(name);
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// Runs a job's script as the runner does: a shell that ends at the first failure.
-    fn run(&self, script: &str, env: &BTreeMap<&str, String>) -> Output {
-        Command::new("bash")
+    fn run(&self, script: &str, env: &BTreeMap<&str, String>) -> Ended {
+        let output = Command::new("bash")
             .args(["-e", "-o", "pipefail", "-c", script])
             .env_clear()
-            .env("PATH", format!("{}:/usr/bin:/bin", self.stage.path("bin").display()))
+            .env("PATH", format!("{}:/usr/bin:/bin", self.home.file("bin").display()))
             .envs(env)
-            .current_dir(self.stage.path(""))
-            .output()
-            .unwrap()
+            .current_dir(self.home.path())
+            .output();
+        Ended::from(output.unwrap())
     }
 
     fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.stage.path(name)).unwrap_or_default()
+        fs::read_to_string(self.home.file(name)).unwrap_or_default()
     }
 }
 
@@ -79,18 +79,18 @@ fn texts_of<'a>(value: &'a Value, key: &str) -> Vec<&'a str> {
 fn the_github_workflow_plans_deploys_and_checks() {
     let workflow: Value = yaml_serde::from_str(GITHUB).unwrap();
     let runner = Runner::new();
-    runner.stage.succeeds(&["bootstrap"]);
-    runner.stage.succeeds(&["sandbox", "verify", "billing@example.com"]);
+    runner.home.succeeds(&["bootstrap"]);
+    runner.home.succeeds(&["sandbox", "verify", "billing@example.com"]);
     // A person has made the StackSet, for a part.
-    runner.stage.succeeds(&["deploy", "--ou", "Production/Payments"]);
-    let summary = runner.stage.path("summary.md");
+    runner.home.succeeds(&["deploy", "--ou", "Production/Payments"]);
+    let summary = runner.home.file("summary.md");
     let env = BTreeMap::from([
         ("GITHUB_STEP_SUMMARY", summary.display().to_string()),
         ("PULL_REQUEST", "7".to_owned()),
         ("CI", "true".to_owned()),
-        ("GITHUB_PATH", runner.stage.path("added-path").display().to_string()),
+        ("GITHUB_PATH", runner.home.file("added-path").display().to_string()),
     ]);
-    let run = |job: &str| -> Vec<Output> {
+    let run = |job: &str| -> Vec<Ended> {
         let steps = workflow["jobs"][job]["steps"].as_sequence().unwrap();
         let scripts = steps.iter().filter_map(|step| step["run"].as_str());
         scripts.map(|script| runner.run(script, &env)).collect()
@@ -98,7 +98,7 @@ fn the_github_workflow_plans_deploys_and_checks() {
 
     let plan = run("plan");
     for output in &plan {
-        assert!(output.status.success(), "{:?}", texts(output));
+        assert!(output.code == 0, "{:?}", output.texts());
     }
     let comment = runner.read("gh");
     assert!(
@@ -109,9 +109,9 @@ fn the_github_workflow_plans_deploys_and_checks() {
     assert!(runner.read("cargo").is_empty(), "billctl was there already");
 
     let deploy = run("deploy");
-    assert!(deploy.last().unwrap().status.success(), "{deploy:?}");
+    assert!(deploy.last().unwrap().code == 0, "{deploy:?}");
     let check = run("check");
-    assert!(check.last().unwrap().status.success(), "{check:?}");
+    assert!(check.last().unwrap().code == 0, "{check:?}");
     let summary = runner.read("summary.md");
     for part in ["to create", "covered"] {
         assert!(summary.contains(part), "{part} in\n{summary}");
@@ -121,9 +121,9 @@ fn the_github_workflow_plans_deploys_and_checks() {
     assert_eq!(summary.matches(" to create, ").count(), 2, "{summary}");
 
     // A threshold that nobody rolled out: the check is red, and says so where people look.
-    runner.stage.config(&CONFIG.replace("100", "250"));
+    runner.home.config(&CONFIG.replace("100", "250"));
     let check = run("check");
-    assert_eq!(check.last().unwrap().status.code(), Some(4), "{check:?}");
+    assert_eq!(check.last().unwrap().code, 4, "{check:?}");
     assert!(
         runner.read("summary.md").contains("the check found something"),
         "{}",
@@ -136,34 +136,32 @@ fn a_new_account_has_its_own_limit_an_hour_after_it_joined() {
     let workflow: Value = yaml_serde::from_str(GITHUB).unwrap();
     let runner = Runner::new();
     let rules = "[[threshold]]\nou = \"Production/Payments\"\nusd = 300\n";
-    runner.stage.config(&format!("{rules}{CONFIG}"));
-    runner.stage.succeeds(&["bootstrap"]);
-    runner.stage.succeeds(&["sandbox", "verify", "billing@example.com"]);
-    runner.stage.succeeds(&["deploy"]);
-    let env = BTreeMap::from([("GITHUB_PATH", runner.stage.path("added-path").display().to_string())]);
+    runner.home.config(&format!("{rules}{CONFIG}"));
+    runner.home.succeeds(&["bootstrap"]);
+    runner.home.succeeds(&["sandbox", "verify", "billing@example.com"]);
+    runner.home.succeeds(&["deploy"]);
+    let env = BTreeMap::from([("GITHUB_PATH", runner.home.file("added-path").display().to_string())]);
     let run = |job: &str| {
         let steps = workflow["jobs"][job]["steps"].as_sequence().unwrap();
         for script in steps.iter().filter_map(|step| step["run"].as_str()) {
             let output = runner.run(script, &env);
-            assert!(output.status.success(), "{job}: {:?}", texts(&output));
+            assert!(output.code == 0, "{job}: {:?}", output.texts());
         }
     };
     let limit = |name: &str| {
-        let told = runner
-            .stage
-            .succeeds(&["--format", "json", "status", "--account", name]);
+        let told = runner.home.succeeds(&["--format", "json", "status", "--account", name]);
         let told: serde_json::Value = serde_json::from_str(&told).unwrap();
         told["accounts"][0]["effective"].as_f64()
     };
     // It joins at any minute of an hour; what StackSets does by itself takes a few.
     for (minutes, name) in [(0, "first"), (17, "second"), (40, "third")] {
-        runner.stage.succeeds(&["sandbox", "advance", &format!("{minutes}m")]);
+        runner.home.succeeds(&["sandbox", "advance", &format!("{minutes}m")]);
         let new = ["sandbox", "add-account", "--name", name, "--ou", "Production/Payments"];
         runner
-            .stage
+            .home
             .succeeds(&[&new[..], &["--owner", "a@example.com"]].concat());
         runner
-            .stage
+            .home
             .succeeds(&["sandbox", "advance", &format!("{}m", 60 - minutes)]);
         assert_eq!(limit(name), Some(100.0), "StackSets gives it the default");
         run("cover");
@@ -171,9 +169,9 @@ fn a_new_account_has_its_own_limit_an_hour_after_it_joined() {
         assert_eq!(limit(name), Some(300.0), "{name}");
     }
     // While something else works on the StackSet, it is left to the next hour, and that is no failure.
-    runner.stage.config(&format!("{rules}{}", CONFIG.replace("100", "120")));
-    runner.stage.succeeds(&["--yes", "bootstrap"]);
-    runner.stage.succeeds(&["--yes", "deploy", "--detach"]);
+    runner.home.config(&format!("{rules}{}", CONFIG.replace("100", "120")));
+    runner.home.succeeds(&["--yes", "bootstrap"]);
+    runner.home.succeeds(&["--yes", "deploy", "--detach"]);
     run("cover");
     run("check");
 }
@@ -214,18 +212,18 @@ fn actions_are_pinned_by_commit_and_what_compiles_has_no_token() {
 fn the_hourly_workflow_tells_each_owner_once() {
     let workflow: Value = yaml_serde::from_str(GITHUB_TELL).unwrap();
     let runner = Runner::new();
-    runner.stage.config(&CONFIG.replace("100", "5"));
-    runner.stage.succeeds(&["bootstrap"]);
-    runner.stage.succeeds(&["sandbox", "verify", "billing@example.com"]);
-    runner.stage.succeeds(&["sandbox", "advance", "48h"]);
+    runner.home.config(&CONFIG.replace("100", "5"));
+    runner.home.succeeds(&["bootstrap"]);
+    runner.home.succeeds(&["sandbox", "verify", "billing@example.com"]);
+    runner.home.succeeds(&["sandbox", "advance", "48h"]);
     let steps = workflow["jobs"]["tell"]["steps"].as_sequence().unwrap();
     let tell = || {
         let scripts = steps.iter().filter_map(|step| step["run"].as_str());
-        let env = BTreeMap::from([("GITHUB_PATH", runner.stage.path("added-path").display().to_string())]);
-        let ran: Vec<Output> = scripts.map(|script| runner.run(script, &env)).collect();
+        let env = BTreeMap::from([("GITHUB_PATH", runner.home.file("added-path").display().to_string())]);
+        let ran: Vec<Ended> = scripts.map(|script| runner.run(script, &env)).collect();
         let last = ran.last().unwrap();
-        assert!(last.status.success(), "{:?}", texts(last));
-        texts(last).0
+        assert!(last.code == 0, "{:?}", last.texts());
+        last.texts().0
     };
     assert!(!tell().contains(", 0 told now"));
     assert!(tell().contains(", 0 told now"));
@@ -235,15 +233,15 @@ fn the_hourly_workflow_tells_each_owner_once() {
 fn a_plan_that_fails_is_commented_as_such() {
     let workflow: Value = yaml_serde::from_str(GITHUB).unwrap();
     let runner = Runner::new();
-    runner.stage.config("[mail]\nform = \"a@example.com\"\n");
+    runner.home.config("[mail]\nform = \"a@example.com\"\n");
     let env = BTreeMap::from([("PULL_REQUEST", "7".to_owned())]);
     let steps = workflow["jobs"]["plan"]["steps"].as_sequence().unwrap();
     let script = |name: &str| {
         let step = steps.iter().find(|step| step["name"] == name).unwrap();
         runner.run(step["run"].as_str().unwrap(), &env)
     };
-    assert_eq!(script("Plan").status.code(), Some(2));
-    assert!(script("Comment").status.success());
+    assert_eq!(script("Plan").code, 2);
+    assert!(script("Comment").code == 0);
     assert!(runner.read("gh").contains("failed: see the job's log"));
 }
 
@@ -251,16 +249,16 @@ fn a_plan_that_fails_is_commented_as_such() {
 fn the_gitlab_pipeline_plans_deploys_and_checks() {
     let pipeline: Value = yaml_serde::from_str(GITLAB).unwrap();
     let runner = Runner::new();
-    runner.stage.succeeds(&["bootstrap"]);
-    runner.stage.succeeds(&["sandbox", "verify", "billing@example.com"]);
-    runner.stage.succeeds(&["deploy", "--ou", "Production/Payments"]);
+    runner.home.succeeds(&["bootstrap"]);
+    runner.home.succeeds(&["sandbox", "verify", "billing@example.com"]);
+    runner.home.succeeds(&["deploy", "--ou", "Production/Payments"]);
     let env = BTreeMap::from([
-        ("CARGO_HOME", runner.stage.path("cargo-home").display().to_string()),
-        ("CI_PROJECT_DIR", runner.stage.path("").display().to_string()),
+        ("CARGO_HOME", runner.home.file("cargo-home").display().to_string()),
+        ("CI_PROJECT_DIR", runner.home.file("").display().to_string()),
         ("AWS_ID_TOKEN", "token".to_owned()),
         (
             "AWS_WEB_IDENTITY_TOKEN_FILE",
-            runner.stage.path("token").display().to_string(),
+            runner.home.file("token").display().to_string(),
         ),
         ("CI_API_V4_URL", "https://gitlab.example.com/api/v4".to_owned()),
         ("CI_PROJECT_ID", "3".to_owned()),
@@ -273,7 +271,7 @@ fn the_gitlab_pipeline_plans_deploys_and_checks() {
             texts_of(&pipeline[job], "script"),
         ];
         let output = runner.run(&lines.concat().join("\n"), &env);
-        assert!(output.status.success(), "{job}: {:?}", texts(&output));
+        assert!(output.code == 0, "{job}: {:?}", output.texts());
     }
     let comment = runner.read("curl");
     assert!(
@@ -288,8 +286,8 @@ fn a_summary_that_cant_be_written_fails_nothing() {
     let runner = Runner::new();
     let env = BTreeMap::from([("GITHUB_STEP_SUMMARY", "/nowhere/summary".to_owned())]);
     let output = runner.run("billctl bootstrap --plan", &env);
-    let (_, err) = texts(&output);
-    assert!(output.status.success(), "{err}");
+    let (_, err) = output.texts();
+    assert!(output.code == 0, "{err}");
     assert!(err.contains("step summary /nowhere/summary can't be written"), "{err}");
 }
 

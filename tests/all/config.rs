@@ -30,8 +30,8 @@ fn shown(error: &Error) -> String {
         }
         _ => format!("{error}\n"),
     };
-    if let Some(hint) = &error.hint {
-        text += &format!("hint: {hint}\n");
+    if let Some(remedy) = &error.remedy {
+        text += &format!("remedy: {remedy}\n");
     }
     text
 }
@@ -523,7 +523,7 @@ fn what_only_aws_can_tell_is_underlined_too() {
     let error = source.error(vec![
         source
             .problem(Place::ThresholdTarget(0), "there is no OU `Production/Payments`")
-            .hint("did you mean Root/Production/Payment?"),
+            .remedy("did you mean Root/Production/Payment?"),
         source.problem(Place::WaveOu(1, 0), "there is no OU `Production`"),
         source.problem(Place::DeployOu(1), "there is no OU of this id"),
         source.problem(Place::Organization, "the credentials are for another organisation"),

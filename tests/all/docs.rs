@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use crate::stage::{Stage, texts};
+use crate::support::home::Home;
 
 const CONFIG: &str = "[alarm]\nthreshold = 100\n[deploy]\nous = [\"Production\"]\n\
                       [mail]\nfrom = \"billing@example.com\"\n";
@@ -74,14 +74,14 @@ fn words(line: &str) -> Vec<String> {
         .collect()
 }
 
-fn run(stage: &Stage, on_aws: bool, line: &str) -> String {
+fn run(home: &Home, on_aws: bool, line: &str) -> String {
     let words = words(line);
     let arguments: Vec<&str> = words.iter().map(String::as_str).collect();
     let output = match on_aws {
-        true => stage.run_on_aws(&arguments),
-        false => stage.run(&arguments),
+        true => home.run_on_aws(&arguments),
+        false => home.run(&arguments),
     };
-    let (out, err) = texts(&output);
+    let (out, err) = output.texts();
     format!("{out}\n{err}")
 }
 
@@ -111,14 +111,14 @@ fn holds(name: &str) {
     assert!(!examples.is_empty(), "{name} has no example");
     let mut faults = String::new();
     for example in examples {
-        let stage = Stage::demo();
-        stage.config(CONFIG);
+        let home = Home::demo();
+        home.config(CONFIG);
         let on_aws = example.before.iter().any(|line| line == "on AWS");
         for line in example.before.iter().filter(|line| *line != "on AWS") {
             match line.strip_prefix("config: ") {
-                Some(more) => stage.config(&format!("{}\n{CONFIG}", more.replace("\\n", "\n"))),
+                Some(more) => home.config(&format!("{}\n{CONFIG}", more.replace("\\n", "\n"))),
                 None => {
-                    run(&stage, false, line);
+                    run(&home, false, line);
                 }
             }
         }
@@ -126,7 +126,7 @@ fn holds(name: &str) {
         let mut left = Vec::new();
         for line in &example.lines {
             if let Some(command) = line.strip_prefix("$ billctl ") {
-                printed = run(&stage, on_aws, command);
+                printed = run(&home, on_aws, command);
                 left = printed.lines().map(str::to_owned).collect();
             } else if line != "..." {
                 match left.iter().position(|there| is(there, line)) {
@@ -182,11 +182,11 @@ fn fields(value: &serde_json::Value, found: &mut BTreeSet<String>) {
 #[test]
 fn every_field_of_a_json_answer_is_on_the_page_on_json() {
     let page = document("json.md");
-    let stage = Stage::demo();
-    stage.config(CONFIG);
+    let home = Home::demo();
+    home.config(CONFIG);
     let mut found = BTreeSet::new();
     let mut answer = |arguments: &[&str]| {
-        let (out, _) = texts(&stage.run(arguments));
+        let (out, _) = home.run(arguments).texts();
         let value = serde_json::from_str(&out).unwrap_or_else(|error| {
             panic!("{arguments:?} answers no JSON: {error}\n{out}");
         });
@@ -256,7 +256,7 @@ fn block(readme: &str, heading: &str) -> Vec<String> {
 #[test]
 fn the_first_run_and_the_ci_of_the_readme_can_be_typed() {
     let readme = document("../README.md");
-    let stage = Stage::demo();
+    let home = Home::demo();
     let first = block(&readme, "First run on AWS");
     assert!(first.len() > 5, "{first:?}");
     for line in &first {
@@ -268,23 +268,23 @@ fn the_first_run_and_the_ci_of_the_readme_can_be_typed() {
         }
         // Before the first bootstrap it has something to find, and says that bootstrap is next.
         if arguments == ["doctor"] {
-            let out = stage.succeeds(&arguments);
+            let out = home.succeeds(&arguments);
             assert!(
                 out.starts_with("Nothing is in the way; 2 to do") && out.contains("next: `billctl bootstrap"),
                 "{out}"
             );
             continue;
         }
-        stage.succeeds(&arguments);
+        home.succeeds(&arguments);
     }
     // Somebody clicks the link.
-    stage.succeeds(&["sandbox", "verify", "billing@example.com"]);
+    home.succeeds(&["sandbox", "verify", "billing@example.com"]);
     let ci = block(&readme, "In CI");
     assert_eq!(ci.len(), 3, "{ci:?}");
     for line in &ci {
         let line = line.strip_prefix("- run: billctl ").unwrap();
         let line = line.split(['#', '>']).next().unwrap().trim();
         let arguments: Vec<&str> = line.split(' ').collect();
-        stage.succeeds(&arguments);
+        home.succeeds(&arguments);
     }
 }

@@ -17,7 +17,7 @@ use billctl_core::service::{
     Kind, Operation, ServiceError, billing, cloudformation, iam, member, organizations, sns, sts,
 };
 
-use crate::stage::{Stage, texts};
+use crate::support::home::Home;
 
 const TOPIC: &str = "arn:aws:sns:us-east-1:111122223333:billctl-operations";
 
@@ -173,10 +173,10 @@ fn members_that_can_not_be_entered_are_said_and_nothing_is_claimed_of_them() {
             .starts_with("no way into 1 of 2 members tried (222222222222)"),
         "{access:?}"
     );
-    let cure = access.cure.as_deref().unwrap();
+    let remedy = access.remedy.as_deref().unwrap();
     assert!(
-        cure.contains("policy status --probe") && cure.contains("[members] role"),
-        "{cure}"
+        remedy.contains("policy status --probe") && remedy.contains("[members] role"),
+        "{remedy}"
     );
     assert!(
         check(&checks, "member-data")
@@ -237,9 +237,9 @@ fn an_owner_tag_without_an_address_that_can_be_used_is_named() {
 
 #[test]
 fn all_owner_tags_are_read_with_deep() {
-    let stage = Stage::demo();
-    stage.config(SANDBOX_CONFIG);
-    stage.change(|world| {
+    let home = Home::demo();
+    home.config(SANDBOX_CONFIG);
+    home.change(|world| {
         let accounts: Vec<_> = world.organizations.account_ids().collect();
         for account in accounts {
             if let Some(tags) = world.organizations.tags_mut(account) {
@@ -247,9 +247,9 @@ fn all_owner_tags_are_read_with_deep() {
             }
         }
     });
-    let (out, _) = texts(&stage.run(&["doctor"]));
+    let (out, _) = home.run(&["doctor"]).texts();
     assert!(out.contains("3 of 3 accounts looked at have a tag"), "{out}");
-    let (out, _) = texts(&stage.run(&["doctor", "--deep"]));
+    let (out, _) = home.run(&["doctor", "--deep"]).texts();
     assert!(out.contains("38 of 38 accounts looked at have a tag"), "{out}");
 }
 
@@ -291,7 +291,7 @@ fn a_healthy_organisation_passes_every_check() {
 }
 
 #[test]
-fn a_new_organisation_gets_a_cure_for_everything() {
+fn a_new_organisation_gets_a_remedy_for_everything() {
     let readings = Readings {
         access: Ok(OrganizationsAccess::Disabled),
         billing_alerts: Ok(Some(false)),
@@ -324,15 +324,15 @@ fn an_identity_that_waits_for_dns_gets_its_records() {
     };
     let checks = examine(&config(""), &readings);
     assert_eq!(check(&checks, "identity").verdict, Verdict::Failed);
-    let cure = check(&checks, "dkim").cure.clone().unwrap();
+    let remedy = check(&checks, "dkim").remedy.clone().unwrap();
     assert!(
-        cure.contains("one._domainkey.example.com CNAME one.dkim.amazonses.com."),
-        "{cure}"
+        remedy.contains("one._domainkey.example.com CNAME one.dkim.amazonses.com."),
+        "{remedy}"
     );
-    let cure = check(&checks, "mail-from").cure.clone().unwrap();
+    let remedy = check(&checks, "mail-from").remedy.clone().unwrap();
     assert!(
-        cure.contains("bounce.example.com MX 10 feedback-smtp.us-east-1.amazonses.com."),
-        "{cure}"
+        remedy.contains("bounce.example.com MX 10 feedback-smtp.us-east-1.amazonses.com."),
+        "{remedy}"
     );
 }
 
@@ -380,7 +380,7 @@ fn a_denied_read_names_the_action_and_hides_nothing() {
     let access = check(&checks, "trusted-access");
     assert_eq!(access.verdict, Verdict::Warning);
     assert_eq!(
-        access.cure.as_deref(),
+        access.remedy.as_deref(),
         Some("allow cloudformation:DescribeOrganizationsAccess")
     );
     assert_eq!(
@@ -409,7 +409,7 @@ fn a_member_account_is_told_where_to_go_and_a_delegated_administrator_how_to_say
         ..healthy()
     };
     let checks = examine(&config(""), &administrator());
-    assert!(check(&checks, "account").cure.as_deref().unwrap().contains("call-as"));
+    assert!(check(&checks, "account").remedy.as_deref().unwrap().contains("call-as"));
     let checks = examine(&config("call-as = \"delegated-admin\""), &administrator());
     assert_eq!(check(&checks, "account").verdict, Verdict::Ok);
 }
@@ -478,7 +478,7 @@ fn that_nobody_hears_of_the_notifiers_failures_is_a_warning_with_its_cause() {
     const TOPIC: &str = "[operations]\ntopic = \"arn:aws:sns:us-east-1:111122223333:mine\"";
     const ELSEWHERE: &str = "[operations]\ntopic = \"arn:aws:sns:us-east-1:999988887777:theirs\"";
     let ops = |confirmed| [("ops@example.com", confirmed)];
-    for (operations, key, subscriptions, verdict, finding, cure) in [
+    for (operations, key, subscriptions, verdict, finding, remedy) in [
         (
             "",
             "",
@@ -547,8 +547,11 @@ fn that_nobody_hears_of_the_notifiers_failures_is_a_warning_with_its_cause() {
         let check = check(&checks, "operations");
         assert_eq!(check.verdict, verdict, "{check:?}");
         assert!(check.finding.contains(finding), "{check:?}");
-        let said = check.cure.as_deref().unwrap_or_default();
-        assert!(said.contains(cure) && said.is_empty() == cure.is_empty(), "{check:?}");
+        let said = check.remedy.as_deref().unwrap_or_default();
+        assert!(
+            said.contains(remedy) && said.is_empty() == remedy.is_empty(),
+            "{check:?}"
+        );
     }
 }
 
@@ -589,28 +592,28 @@ const SANDBOX_CONFIG: &str = "[mail]\nfrom = \"billing@example.com\"\n";
 
 #[test]
 fn doctor_on_the_sandbox_before_and_after_bootstrap() {
-    let stage = Stage::demo();
-    stage.config(SANDBOX_CONFIG);
-    let before = stage.run(&["doctor"]);
+    let home = Home::demo();
+    home.config(SANDBOX_CONFIG);
+    let before = home.run(&["doctor"]);
     // What the next command makes is no failure.
-    assert_eq!(before.status.code(), Some(0), "{:?}", texts(&before));
-    insta::assert_snapshot!("doctor_before_bootstrap", texts(&before).0);
+    assert_eq!(before.code, 0, "{:?}", before.texts());
+    insta::assert_snapshot!("doctor_before_bootstrap", before.texts().0);
 
-    stage.succeeds(&["--yes", "bootstrap"]);
-    let after = texts(&stage.run(&["doctor"])).0;
+    home.succeeds(&["--yes", "bootstrap"]);
+    let after = home.run(&["doctor"]).texts().0;
     insta::assert_snapshot!("doctor_after_bootstrap", after);
 }
 
 #[test]
 fn every_action_that_doctor_lacks_costs_it_that_check_and_no_other() {
-    let stage = Stage::demo();
-    stage.config(SANDBOX_CONFIG);
-    stage.succeeds(&["--yes", "bootstrap"]);
-    let json = |stage: &Stage| -> serde_json::Value {
-        let (out, err) = texts(&stage.run(&["--format", "json", "doctor"]));
+    let home = Home::demo();
+    home.config(SANDBOX_CONFIG);
+    home.succeeds(&["--yes", "bootstrap"]);
+    let json = |home: &Home| -> serde_json::Value {
+        let (out, err) = home.run(&["--format", "json", "doctor"]).texts();
         serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"))
     };
-    let healthy = json(&stage);
+    let healthy = json(&home);
     for (action, lost) in [
         ("cloudformation:DescribeOrganizationsAccess", "trusted-access"),
         ("billing:GetBillingPreferences", "billing-alerts"),
@@ -619,8 +622,8 @@ fn every_action_that_doctor_lacks_costs_it_that_check_and_no_other() {
         ("cloudformation:DescribeStackSet", "stack-set"),
         ("iam:SimulatePrincipalPolicy", "permissions"),
     ] {
-        stage.change(|world| world.faults.deny = [action.to_owned()].into());
-        let checks = json(&stage);
+        home.change(|world| world.faults.deny = [action.to_owned()].into());
+        let checks = json(&home);
         for (check, before) in checks["checks"]
             .as_array()
             .unwrap()
@@ -632,7 +635,7 @@ fn every_action_that_doctor_lacks_costs_it_that_check_and_no_other() {
                 // The simulator foresees it, whatever the check that lacks it says.
                 assert!(check["finding"].as_str().unwrap().contains(action), "{check}");
             } else if name == lost && check["verdict"] == "warning" {
-                assert!(check["cure"].as_str().unwrap().contains(action), "{check}");
+                assert!(check["remedy"].as_str().unwrap().contains(action), "{check}");
             } else if check["finding"].as_str().unwrap().contains("can't be told") {
                 assert!(
                     check["finding"]
@@ -650,10 +653,10 @@ fn every_action_that_doctor_lacks_costs_it_that_check_and_no_other() {
 
 #[test]
 fn without_a_config_the_rest_is_looked_at_all_the_same() {
-    let stage = Stage::demo();
-    let output = stage.run(&["doctor"]);
-    assert_eq!(output.status.code(), Some(1));
-    let (out, _) = texts(&output);
+    let home = Home::demo();
+    let output = home.run(&["doctor"]);
+    assert_eq!(output.code, 1);
+    let (out, _) = output.texts();
     assert!(
         out.contains("failed   config") && out.contains("`billctl init` writes one"),
         "{out}"
@@ -663,8 +666,8 @@ fn without_a_config_the_rest_is_looked_at_all_the_same() {
         "{out}"
     );
 
-    stage.config("[mail]\nform = \"a@example.com\"\n");
-    let (out, err) = texts(&stage.run(&["doctor"]));
+    home.config("[mail]\nform = \"a@example.com\"\n");
+    let (out, err) = home.run(&["doctor"]).texts();
     assert!(err.contains("did you mean `from`?"), "{err}");
     assert!(
         out.contains("failed   config") && out.contains("ok       all-features"),
@@ -674,12 +677,12 @@ fn without_a_config_the_rest_is_looked_at_all_the_same() {
 
 #[test]
 fn each_job_is_told_what_it_would_be_denied() {
-    let stage = Stage::demo();
-    stage.config(SANDBOX_CONFIG);
-    stage.change(|world| {
+    let home = Home::demo();
+    home.config(SANDBOX_CONFIG);
+    home.change(|world| {
         world.faults.deny = ["iam:CreateRole", "iam:PassRole"].map(str::to_owned).into();
     });
-    let (out, err) = texts(&stage.run(&["doctor"]));
+    let (out, err) = home.run(&["doctor"]).texts();
     assert!(
         out.contains(
             "enough for looking (status, spend) and deploy; \
@@ -712,20 +715,20 @@ fn billing_alerts_that_may_not_be_read_are_told_by_the_charges() {
     let checks = examine(&config(""), &unseen);
     let alerts = check(&checks, "billing-alerts");
     assert_eq!(alerts.verdict, Verdict::Warning);
-    assert_eq!(alerts.cure.as_deref(), Some("allow billing:GetBillingPreferences"));
+    assert_eq!(alerts.remedy.as_deref(), Some("allow billing:GetBillingPreferences"));
 }
 
 #[test]
 fn an_ou_that_is_not_there_is_found_before_a_rollout() {
-    let stage = Stage::demo();
-    stage.config("[deploy]\nous = [\"Prodution\"]\n[mail]\nfrom = \"billing@example.com\"\n");
-    let (out, _) = texts(&stage.run(&["doctor"]));
+    let home = Home::demo();
+    home.config("[deploy]\nous = [\"Prodution\"]\n[mail]\nfrom = \"billing@example.com\"\n");
+    let (out, _) = home.run(&["doctor"]).texts();
     assert!(
         out.contains("failed   targets          line 2: there is no OU `Prodution`"),
         "{out}"
     );
-    stage.config("[deploy]\nous = [\"Production\"]\n[mail]\nfrom = \"billing@example.com\"\n");
-    let (out, _) = texts(&stage.run(&["doctor"]));
+    home.config("[deploy]\nous = [\"Production\"]\n[mail]\nfrom = \"billing@example.com\"\n");
+    let (out, _) = home.run(&["doctor"]).texts();
     assert!(
         out.contains("ok       targets          15 accounts in the OUs of the config"),
         "{out}"
@@ -755,10 +758,10 @@ fn what_an_organisation_exceeds_is_told_beforehand() {
 
 #[test]
 fn bootstrap_doctor_and_status_say_so_until_the_link_is_clicked() {
-    let stage = Stage::demo();
-    stage.config("[mail]\nfrom = \"billing@example.com\"\n[operations]\nmail = \"platform@example.com\"\n");
+    let home = Home::demo();
+    home.config("[mail]\nfrom = \"billing@example.com\"\n[operations]\nmail = \"platform@example.com\"\n");
     let run = |arguments: &[&str]| {
-        let (out, err) = texts(&stage.run(arguments));
+        let (out, err) = home.run(arguments).texts();
         format!("{out}\n{err}").split_whitespace().collect::<Vec<_>>().join(" ")
     };
     let pending = "platform@example.com hasn't confirmed its subscription to topic billctl-operations \
@@ -778,7 +781,6 @@ fn bootstrap_doctor_and_status_say_so_until_the_link_is_clicked() {
         said.contains("failures of the notifier go to platform@example.com, by topic billctl-operations"),
         "{said}"
     );
-    let status: serde_json::Value =
-        serde_json::from_str(&texts(&stage.run(&["status", "--format", "json"])).0).unwrap();
+    let status: serde_json::Value = serde_json::from_str(&home.run(&["status", "--format", "json"]).texts().0).unwrap();
     assert_eq!(status["billing"]["health"]["operations"]["state"], "heard");
 }

@@ -5,9 +5,7 @@
 //! (ministack reads no action of its protocol), `iam:PassRole` and the tagging of what is being made (never asked for).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
-use assert_cmd::Command;
 use billctl::config::Config;
 use billctl::resource::permissions::{self, Job};
 use billctl::resource::stack_set::TEMPLATE;
@@ -15,7 +13,7 @@ use billctl_core::service::{Access, Operation, Service};
 use serde_json::{Value, json};
 
 use crate::support::emulator::{Endpoints, Tenant, shared};
-use crate::wire::{folder, run};
+use crate::support::home::Home;
 
 const CONFIG: &str = "[mail]\nfrom = \"billing@example.com\"\n[operations]\nmail = \"platform@example.com\"\n";
 
@@ -100,15 +98,10 @@ fn user(tenant: &Tenant, policy: &Value) -> BTreeMap<String, String> {
 }
 
 /// Runs billctl as that user: whether it was denied something, and everything that it said.
-fn billctl(env: &BTreeMap<String, String>, dir: &Path, arguments: &[&str]) -> (bool, String) {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("billctl"));
-    command
-        .env_clear()
-        .envs(env)
-        .current_dir(dir)
-        .args(["--yes", "-v"])
-        .args(arguments);
-    let (_, out, err) = run(&mut command);
+fn billctl(env: &BTreeMap<String, String>, home: &Home, arguments: &[&str]) -> (bool, String) {
+    let mut command = home.command();
+    command.envs(env).args(["--yes", "-v"]).args(arguments);
+    let (out, err) = home.end(&mut command).texts();
     let said = format!("{out}\n{err}");
     // SNS has a word of its own for it.
     let denied = said.contains("AccessDenied") || said.contains("AuthorizationError");
@@ -151,16 +144,12 @@ fn the_operators_policy_is_enough_for_bootstrap_and_each_read_in_it_is_needed() 
     let Some(emulators) = shared("bootstrap under the operator's policy") else {
         return;
     };
-    let (tenant, dir) = (emulators.tenant(), folder(CONFIG));
-    let first = billctl(&user(&tenant, &policy(&tenant, &[])), dir.path(), &["bootstrap"]);
+    let (tenant, home) = (emulators.tenant(), Home::with_config(CONFIG));
+    let first = billctl(&user(&tenant, &policy(&tenant, &[])), &home, &["bootstrap"]);
     went_through(&first);
 
     // Everything is there now, so that every read is made.
-    let again = billctl(
-        &user(&tenant, &policy(&tenant, &[])),
-        dir.path(),
-        &["bootstrap", "--plan"],
-    );
+    let again = billctl(&user(&tenant, &policy(&tenant, &[])), &home, &["bootstrap", "--plan"]);
     assert!(!again.0, "{}", again.1);
     let reads: BTreeSet<String> = called(&again.1)
         .into_iter()
@@ -170,7 +159,7 @@ fn the_operators_policy_is_enough_for_bootstrap_and_each_read_in_it_is_needed() 
     assert!(reads.len() > 12, "{reads:?}");
     for action in &reads {
         let env = user(&tenant, &policy(&tenant, &[action]));
-        is_denied(action, &billctl(&env, dir.path(), &["bootstrap", "--plan"]));
+        is_denied(action, &billctl(&env, &home, &["bootstrap", "--plan"]));
     }
 }
 
@@ -179,9 +168,9 @@ fn each_write_in_the_operators_policy_is_needed_for_bootstrap() {
     let Some(emulators) = shared("bootstrap without each write") else {
         return;
     };
-    let dir = folder(CONFIG);
+    let home = Home::with_config(CONFIG);
     let tenant = emulators.tenant();
-    let whole = billctl(&user(&tenant, &policy(&tenant, &[])), dir.path(), &["bootstrap"]);
+    let whole = billctl(&user(&tenant, &policy(&tenant, &[])), &home, &["bootstrap"]);
     went_through(&whole);
     let writes: BTreeSet<String> = called(&whole.1)
         .into_iter()
@@ -193,7 +182,7 @@ fn each_write_in_the_operators_policy_is_needed_for_bootstrap() {
     for action in &writes {
         let tenant = emulators.tenant();
         let env = user(&tenant, &policy(&tenant, &[action]));
-        is_denied(action, &billctl(&env, dir.path(), &["bootstrap"]));
+        is_denied(action, &billctl(&env, &home, &["bootstrap"]));
     }
 }
 
@@ -202,12 +191,8 @@ fn destroy_needs_each_removal_goes_on_after_each_denial_and_leaves_nothing() {
     let Some(emulators) = shared("destroy without each removal") else {
         return;
     };
-    let (tenant, dir) = (emulators.tenant(), folder(CONFIG));
-    went_through(&billctl(
-        &user(&tenant, &policy(&tenant, &[])),
-        dir.path(),
-        &["bootstrap"],
-    ));
+    let (tenant, home) = (emulators.tenant(), Home::with_config(CONFIG));
+    went_through(&billctl(&user(&tenant, &policy(&tenant, &[])), &home, &["bootstrap"]));
     let id = tenant.boto3(
         Endpoints::EnforcingIam,
         "result = client('organizations').describe_organization()['Organization']['Id']",
@@ -228,11 +213,11 @@ fn destroy_needs_each_removal_goes_on_after_each_denial_and_leaves_nothing() {
         "sqs:DeleteQueue",
     ] {
         let env = user(&tenant, &policy(&tenant, &[action]));
-        let ended = billctl(&env, dir.path(), &["destroy", "--organization", &id]);
+        let ended = billctl(&env, &home, &["destroy", "--organization", &id]);
         is_denied(action, &ended);
     }
     let env = user(&tenant, &policy(&tenant, &[]));
-    let (denied, said) = billctl(&env, dir.path(), &["destroy", "--organization", &id]);
+    let (denied, said) = billctl(&env, &home, &["destroy", "--organization", &id]);
     assert!(!denied, "{said}");
     let left = tenant.boto3(Endpoints::EnforcingIam, LEFT);
     assert_eq!(left, json!([]), "{said}");

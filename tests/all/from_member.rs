@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use billctl::config::Config;
 use billctl::observe::probe;
 use billctl_core::service::Kind;
-use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::cloudwatch::AlarmState;
 use billctl_sandbox::cloudformation::HandEdit;
 use billctl_sandbox::{Sandbox, World, seed};
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, texts};
+use crate::support::home::Home;
 
 const CONFIG: &str = "[alarm]\nthreshold = 100\n[deploy]\nous = [\"Production\", \"Acquisitions\"]\n\
                       [mail]\nfrom = \"billing@example.com\"\n";
@@ -75,21 +74,19 @@ fn waits() -> Value {
 }
 
 /// Everything rolled out.
-fn deployed() -> Stage {
-    let stage = Stage::demo();
-    stage.config(CONFIG);
-    stage.succeeds(&["--yes", "bootstrap"]);
-    stage.succeeds(&["--yes", "deploy"]);
-    stage.succeeds(&["sandbox", "advance", "10m"]);
-    stage
+fn deployed() -> Home {
+    let home = Home::demo();
+    home.config(CONFIG);
+    home.succeeds(&["--yes", "bootstrap"]);
+    home.succeeds(&["--yes", "deploy"]);
+    home.succeeds(&["sandbox", "advance", "10m"]);
+    home
 }
 
 /// The same with this notifier.
-fn rolled_out(judgement: &Value) -> Stage {
-    let stage = deployed();
-    let services = Sandbox::open(stage.path("sandbox.json"), CallAs::Own)
-        .unwrap()
-        .services();
+fn rolled_out(judgement: &Value) -> Home {
+    let home = deployed();
+    let services = home.sandbox().services();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -104,29 +101,27 @@ fn rolled_out(judgement: &Value) -> Stage {
             .await
             .unwrap();
     });
-    stage
+    home
 }
 
-fn test(stage: &Stage) -> (Option<i32>, String, String) {
-    let output = stage.run(&["test-alert", "--account", PROD_WEB, "--from-member"]);
-    let (out, err) = texts(&output);
-    (output.status.code(), out, err)
+fn test(home: &Home) -> (i32, String, String) {
+    let output = home.run(&["test-alert", "--account", PROD_WEB, "--from-member"]);
+    let (out, err) = output.texts();
+    (output.code, out, err)
 }
 
-fn state(stage: &Stage) -> AlarmState {
-    Sandbox::open(stage.path("sandbox.json"), CallAs::Own)
-        .unwrap()
-        .peek(|world| {
-            let account = PROD_WEB.parse().unwrap();
-            world.member_alarm(account).unwrap().1.state
-        })
+fn state(home: &Home) -> AlarmState {
+    home.sandbox().peek(|world| {
+        let account = PROD_WEB.parse().unwrap();
+        world.member_alarm(account).unwrap().1.state
+    })
 }
 
 #[test]
 fn an_account_below_its_limit_ends_well_at_the_watch() {
-    let stage = rolled_out(&waits());
-    let (code, out, err) = test(&stage);
-    assert_eq!(code, Some(0), "{out}{err}");
+    let home = rolled_out(&waits());
+    let (code, out, err) = test(&home);
+    assert_eq!(code, 0, "{out}{err}");
     for hop in [
         "role OrganizationAccountAccessRole: assumed in account 886563732113",
         "alarm Billing-Alarm: is there: above $100.00",
@@ -139,16 +134,16 @@ fn an_account_below_its_limit_ends_well_at_the_watch() {
     ] {
         assert!(out.contains(hop), "{hop}\n{out}{err}");
     }
-    stage.succeeds(&["sandbox", "advance", "2m"]);
-    assert_eq!(state(&stage), AlarmState::Ok);
+    home.succeeds(&["sandbox", "advance", "2m"]);
+    assert_eq!(state(&home), AlarmState::Ok);
 }
 
 #[test]
 fn a_second_test_in_the_same_hour_finds_the_watch_that_is_there() {
-    let stage = rolled_out(&waits());
-    test(&stage);
-    let (code, out, err) = test(&stage);
-    assert_eq!(code, Some(0), "{out}{err}");
+    let home = rolled_out(&waits());
+    test(&home);
+    let (code, out, err) = test(&home);
+    assert_eq!(code, 0, "{out}{err}");
     assert!(
         out.contains("the event came through; this hour's watch was there: watch_886563732113_"),
         "{out}{err}"
@@ -158,9 +153,9 @@ fn a_second_test_in_the_same_hour_finds_the_watch_that_is_there() {
 #[test]
 fn a_watch_that_fails_is_where_the_way_ends() {
     let fails = json!({"Type": "Fail", "Error": "Billctl.UnknownAccount", "Cause": "by hand"});
-    let stage = rolled_out(&fails);
-    let (code, out, err) = test(&stage);
-    assert_eq!(code, Some(1), "{out}{err}");
+    let home = rolled_out(&fails);
+    let (code, out, err) = test(&home);
+    assert_eq!(code, 1, "{out}{err}");
     assert!(
         out.contains("FAILED  notifier: Billctl.UnknownAccount: by hand"),
         "{out}{err}"
@@ -169,9 +164,9 @@ fn a_watch_that_fails_is_where_the_way_ends() {
 
 #[test]
 fn json_has_the_hops_and_the_notes() {
-    let stage = rolled_out(&waits());
-    let output = stage.run(&["--format", "json", "test-alert", "--account", PROD_WEB, "--from-member"]);
-    let (out, err) = texts(&output);
+    let home = rolled_out(&waits());
+    let output = home.run(&["--format", "json", "test-alert", "--account", PROD_WEB, "--from-member"]);
+    let (out, err) = output.texts();
     let json: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"));
     assert_eq!(json["event_id"], Value::Null);
     assert_eq!(json["notes"].as_array().unwrap().len(), 2);
@@ -220,49 +215,49 @@ fn each_hop_that_fails_has_its_remedy() {
             "the bus's policy",
         ),
     ];
-    let stage = rolled_out(&waits());
-    let file = stage.path("sandbox.json");
+    let home = rolled_out(&waits());
+    let file = home.file("sandbox.json");
     let sound = std::fs::read(&file).unwrap();
-    for (damage, hop, cure) in cases {
+    for (damage, hop, remedy) in cases {
         std::fs::write(&file, &sound).unwrap();
-        stage.change(damage);
-        let (code, out, err) = test(&stage);
-        assert_eq!(code, Some(1), "{hop}\n{out}{err}");
+        home.change(damage);
+        let (code, out, err) = test(&home);
+        assert_eq!(code, 1, "{hop}\n{out}{err}");
         assert!(out.contains(hop), "{hop}\n{out}{err}");
-        assert!(err.contains(cure), "{hop}: {cure}\n{out}{err}");
+        assert!(err.contains(remedy), "{hop}: {remedy}\n{out}{err}");
     }
 }
 
 #[test]
 fn an_account_outside_the_organisation_is_a_wrong_command_line() {
-    let stage = Stage::demo();
-    stage.config(CONFIG);
+    let home = Home::demo();
+    home.config(CONFIG);
     for more in [&[][..], &["--from-member"]] {
-        let output = stage.run(&[&["test-alert", "--account", "999999999999"], more].concat());
-        let (_, err) = texts(&output);
-        assert_eq!(output.status.code(), Some(2), "{err}");
+        let output = home.run(&[&["test-alert", "--account", "999999999999"], more].concat());
+        let (_, err) = output.texts();
+        assert_eq!(output.code, 2, "{err}");
         assert!(err.contains("isn't in the organisation"), "{err}");
     }
-    let output = stage.run(&["test-alert", "--account", PAYER, "--from-member"]);
-    assert_eq!(output.status.code(), Some(2), "{:?}", texts(&output));
+    let output = home.run(&["test-alert", "--account", PAYER, "--from-member"]);
+    assert_eq!(output.code, 2, "{:?}", output.texts());
 }
 
 #[test]
 fn status_looks_into_members() {
-    let stage = deployed();
-    let out = stage.succeeds(&["status", "--probe"]);
+    let home = deployed();
+    let out = home.succeeds(&["status", "--probe"]);
     assert!(out.contains("looked into 15 of 17 covered accounts by role"), "{out}");
     assert!(out.contains("no way into 2 accounts"), "{out}");
     // By hand, past CloudFormation: for the listing the account is as it should be.
-    stage.change(|world| {
+    home.change(|world| {
         let account = PROD_WEB.parse().unwrap();
         for edit in [HandEdit::AlarmThreshold(5_000.0), HandEdit::DisableRule] {
             world.edit_member(account, &edit).unwrap();
         }
     });
-    let output = stage.run(&["status", "--probe", "--check"]);
-    let (out, _) = texts(&output);
-    assert_eq!(output.status.code(), Some(4), "{out}");
+    let output = home.run(&["status", "--probe", "--check"]);
+    let (out, _) = output.texts();
+    assert_eq!(output.code, 4, "{out}");
     assert!(out.contains("seen there: 1 wrong threshold, 1 rule off"), "{out}");
     let row = out.lines().find(|line| line.contains("$5,000.00"));
     let row = row.unwrap_or_else(|| panic!("{out}"));
@@ -270,13 +265,13 @@ fn status_looks_into_members() {
         row.contains("prod-web") && row.contains("wrong threshold, rule off"),
         "{row}"
     );
-    assert_eq!(stage.run(&["status", "--check"]).status.code(), Some(0));
+    assert_eq!(home.run(&["status", "--check"]).code, 0);
 
-    let markdown = stage.succeeds(&["--format", "markdown", "status", "--probe"]);
+    let markdown = home.succeeds(&["--format", "markdown", "status", "--probe"]);
     assert!(markdown.contains("| wrong threshold, rule off |"), "{markdown}");
     let json = |arguments: &[&str]| -> Value {
         let arguments = [&["--format", "json", "status"], arguments].concat();
-        serde_json::from_str(&stage.succeeds(&arguments)).unwrap()
+        serde_json::from_str(&home.succeeds(&arguments)).unwrap()
     };
     let few = json(&["--probe=3"]);
     let accounts = few["probe"]["accounts"].as_array().unwrap();
@@ -288,24 +283,24 @@ fn status_looks_into_members() {
 
 #[test]
 fn members_without_a_series_are_told() {
-    let stage = deployed();
-    stage.succeeds(&["sandbox", "alerts", "off"]);
-    let out = stage.succeeds(&["status", "--probe"]);
+    let home = deployed();
+    home.succeeds(&["sandbox", "alerts", "off"]);
+    let out = home.succeeds(&["status", "--probe"]);
     assert!(out.contains("15 no data"), "{out}");
     assert!(out.contains("`billctl spend --tell` covers it"), "{out}");
 }
 
 #[test]
 fn an_alarm_that_is_in_alarm_already_is_set_off_all_the_same() {
-    let stage = rolled_out(&waits());
-    stage.change(|world| {
+    let home = rolled_out(&waits());
+    home.change(|world| {
         let account = PROD_WEB.parse().unwrap();
         let mut state = world.member_alarm(account).unwrap().1.clone();
         state.state = AlarmState::Alarm;
         world.set_member_alarm_state(account, state);
     });
-    let (code, out, err) = test(&stage);
-    assert_eq!(code, Some(0), "{out}{err}");
+    let (code, out, err) = test(&home);
+    assert_eq!(code, 0, "{out}{err}");
     assert!(
         out.contains("now ALARM") && out.contains("the event came through"),
         "{out}{err}"
@@ -331,18 +326,18 @@ async fn a_session_that_may_only_look_can_not_set_the_alarm() {
 
 #[test]
 fn the_policy_with_the_way_in_says_how_mighty_it_is() {
-    let stage = Stage::demo();
-    stage.config(CONFIG);
-    let output = stage.run(&["--quiet", "policy", "status", "--probe"]);
-    let (out, err) = texts(&output);
+    let home = Home::demo();
+    home.config(CONFIG);
+    let output = home.run(&["--quiet", "policy", "status", "--probe"]);
+    let (out, err) = output.texts();
     let policy: Value = serde_json::from_str(&out).unwrap();
     assert!(policy["Statement"].as_array().unwrap().len() > 3);
     assert!(
         out.contains("sts:AssumeRole") && err.contains("administrator"),
         "{out}{err}"
     );
-    let plain = stage.run(&["policy", "status"]);
-    assert!(!texts(&plain).0.contains("sts:AssumeRole"));
-    let deploy = stage.run(&["policy", "deploy", "--probe"]);
-    assert_eq!(deploy.status.code(), Some(2));
+    let plain = home.run(&["policy", "status"]);
+    assert!(!plain.texts().0.contains("sts:AssumeRole"));
+    let deploy = home.run(&["policy", "deploy", "--probe"]);
+    assert_eq!(deploy.code, 2);
 }

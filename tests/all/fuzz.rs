@@ -18,7 +18,7 @@ use std::time::Duration;
 use billctl::config::Config;
 use billctl::resource::{self, Scope};
 use billctl::{apply, observe, plan, render};
-use billctl_core::event::Silent;
+use billctl_core::event::NullListener;
 use billctl_core::model::{Account, AccountState, Organization, OrganizationalUnit};
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::text;
@@ -272,7 +272,7 @@ fn bootstrapped() -> World {
             facts: &facts,
         };
         let plan = plan::billing::plan(resource::desired(&scope), &Default::default());
-        apply::billing::run(&plan, &services, &Silent)
+        apply::billing::run(&plan, &services, &NullListener)
             .await
             .expect("a bootstrap");
         services.clock.sleep(Duration::from_secs(3_600)).await;

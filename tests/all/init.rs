@@ -5,7 +5,7 @@ use billctl::config::starter::{Answers, choices, starter, suggested};
 use billctl_core::model::{Account, AccountState, Organization, OrganizationalUnit, Usd};
 use billctl_core::service::cloudformation::CallAs;
 
-use crate::stage::{Stage, texts};
+use crate::support::home::Home;
 
 fn organization(ous: &[(&str, &str, &str)], accounts: &[(&str, &str)]) -> Organization {
     let root = OrganizationalUnit {
@@ -123,37 +123,37 @@ fn an_answer_that_the_config_refuses_is_refused_before_anything_is_written() {
 
 #[test]
 fn init_writes_a_config_that_the_other_commands_take_and_never_overwrites_one() {
-    let stage = Stage::demo();
-    let out = stage.succeeds(&["init", "--from", "billing@example.com", "--threshold", "80"]);
+    let home = Home::demo();
+    let out = home.succeeds(&["init", "--from", "billing@example.com", "--threshold", "80"]);
     assert!(out.starts_with("wrote config.toml for organisation o-"), "{out}");
-    let written = std::fs::read_to_string(stage.path("config.toml")).unwrap();
+    let written = std::fs::read_to_string(home.file("config.toml")).unwrap();
     insta::assert_snapshot!("init_on_the_demo_organisation", written);
-    stage.succeeds(&["bootstrap", "--plan"]);
+    home.succeeds(&["bootstrap", "--plan"]);
 
-    let again = stage.run(&["init", "--from", "other@example.com"]);
-    assert_eq!(again.status.code(), Some(2));
-    assert!(texts(&again).1.contains("config.toml is there already"));
-    assert_eq!(std::fs::read_to_string(stage.path("config.toml")).unwrap(), written);
+    let again = home.run(&["init", "--from", "other@example.com"]);
+    assert_eq!(again.code, 2);
+    assert!(again.texts().1.contains("config.toml is there already"));
+    assert_eq!(std::fs::read_to_string(home.file("config.toml")).unwrap(), written);
 }
 
 #[test]
 fn without_a_terminal_init_names_the_flag_that_it_needs() {
-    let stage = Stage::demo();
-    let output = stage.run(&["init"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(texts(&output).1.contains("pass --from"), "{:?}", texts(&output));
-    assert!(!stage.path("config.toml").exists());
+    let home = Home::demo();
+    let output = home.run(&["init"]);
+    assert_eq!(output.code, 2);
+    assert!(output.texts().1.contains("pass --from"), "{:?}", output.texts());
+    assert!(!home.file("config.toml").exists());
 }
 
 #[test]
 fn an_unknown_ou_or_a_wrong_address_writes_nothing() {
-    let stage = Stage::demo();
+    let home = Home::demo();
     for wrong in [
         ["--from", "nobody", "--ou", "Production"],
         ["--from", "billing@example.com", "--ou", "Prodution"],
     ] {
-        let output = stage.run(&[&["init"], wrong.as_slice()].concat());
-        assert_eq!(output.status.code(), Some(2), "{:?}", texts(&output));
-        assert!(!stage.path("config.toml").exists());
+        let output = home.run(&[&["init"], wrong.as_slice()].concat());
+        assert_eq!(output.code, 2, "{:?}", output.texts());
+        assert!(!home.file("config.toml").exists());
     }
 }

@@ -8,7 +8,7 @@ use billctl_core::service::cloudformation::{CallAs, OperationId};
 use billctl_core::service::{Kind, Service, member};
 use billctl_sandbox::Sandbox;
 
-use crate::stage::{Stage, texts};
+use crate::support::home::{Ended, Home};
 
 fn actions(job: Job) -> BTreeSet<String> {
     job.operations()
@@ -19,25 +19,21 @@ fn actions(job: Job) -> BTreeSet<String> {
 }
 
 /// Denies everything that billctl knows and the job's policy doesn't allow.
-fn allow_only(stage: &Stage, job: Job) {
+fn allow_only(home: &Home, job: Job) {
     let all = actions(Job::Operator);
     let denied: BTreeSet<String> = all.difference(&actions(job)).cloned().collect();
-    stage.change(|world| world.faults.deny = denied);
+    home.change(|world| world.faults.deny = denied);
 }
 
 /// The actions that a command used, as `-v` lists its calls.
-fn used(stage: &Stage, arguments: &[&str]) -> BTreeSet<String> {
-    let output = stage.run(&[&["--yes", "-v"], arguments].concat());
-    let (out, err) = texts(&output);
+fn used(home: &Home, arguments: &[&str]) -> BTreeSet<String> {
+    let output = home.run(&[&["--yes", "-v"], arguments].concat());
+    let (out, err) = output.texts();
     assert!(
         !err.contains("AccessDenied"),
         "{arguments:?} was denied something:\n{out}\n{err}"
     );
-    assert!(
-        output.status.success(),
-        "{arguments:?}: {:?}\n{out}\n{err}",
-        output.status
-    );
+    assert!(output.code == 0, "{arguments:?}: {}\n{out}\n{err}", output.code);
     let all: Vec<_> = Job::Operator.operations().into_iter().collect();
     err.lines()
         .filter_map(|line| line.split_whitespace().next())
@@ -58,20 +54,20 @@ fn config(threshold: u32, ous: &str, more: &str) -> String {
 
 #[test]
 fn deploy_runs_under_its_policy_and_uses_all_of_it() {
-    let stage = Stage::demo();
-    stage.config(&config(100, "[\"Production\", \"Security\"]", ""));
-    stage.succeeds(&["--yes", "bootstrap"]);
-    allow_only(&stage, Job::Deploy);
+    let home = Home::demo();
+    home.config(&config(100, "[\"Production\", \"Security\"]", ""));
+    home.succeeds(&["--yes", "bootstrap"]);
+    allow_only(&home, Job::Deploy);
 
     let own = "[[threshold]]\nou = \"Production/Payments\"\nusd = ";
-    let mut called = used(&stage, &["deploy", "--plan"]);
-    called.extend(used(&stage, &["deploy"]));
-    stage.config(&config(120, "[\"Production\", \"Security\"]", &format!("{own}300")));
-    called.extend(used(&stage, &["deploy"]));
-    stage.config(&config(120, "[\"Production\", \"Security\"]", &format!("{own}400")));
-    called.extend(used(&stage, &["deploy"]));
-    stage.config(&config(120, "[\"Production\"]", &format!("{own}400")));
-    called.extend(used(&stage, &["deploy", "--prune"]));
+    let mut called = used(&home, &["deploy", "--plan"]);
+    called.extend(used(&home, &["deploy"]));
+    home.config(&config(120, "[\"Production\", \"Security\"]", &format!("{own}300")));
+    called.extend(used(&home, &["deploy"]));
+    home.config(&config(120, "[\"Production\", \"Security\"]", &format!("{own}400")));
+    called.extend(used(&home, &["deploy"]));
+    home.config(&config(120, "[\"Production\"]", &format!("{own}400")));
+    called.extend(used(&home, &["deploy", "--prune"]));
 
     let rest: Vec<String> = actions(Job::Deploy).difference(&called).cloned().collect();
     // Only from a delegated administrator; with --stop; where accounts failed; where overrides can't be told.
@@ -88,36 +84,36 @@ fn deploy_runs_under_its_policy_and_uses_all_of_it() {
 }
 
 /// What CI's role does: covers accounts and moves thresholds, with nothing of the StackSet itself.
-fn thresholds(stage: &Stage, without: Option<&str>) -> Vec<std::process::Output> {
+fn thresholds(home: &Home, without: Option<&str>) -> Vec<Ended> {
     let own = "[[threshold]]\nou = \"Production/Payments\"\nusd = ";
-    stage.config(&config(100, "[\"Production\", \"Security\"]", ""));
-    stage.succeeds(&["--yes", "bootstrap"]);
-    stage.succeeds(&["--yes", "deploy", "--ou", "Production"]);
-    allow_only(stage, Job::Thresholds);
-    stage.change(|world| world.faults.deny.extend(without.map(str::to_owned)));
-    let deploy = |more: &str| stage.run(&["--yes", "-v", "deploy", "--instances-only", more]);
+    home.config(&config(100, "[\"Production\", \"Security\"]", ""));
+    home.succeeds(&["--yes", "bootstrap"]);
+    home.succeeds(&["--yes", "deploy", "--ou", "Production"]);
+    allow_only(home, Job::Thresholds);
+    home.change(|world| world.faults.deny.extend(without.map(str::to_owned)));
+    let deploy = |more: &str| home.run(&["--yes", "-v", "deploy", "--instances-only", more]);
     let mut ran = vec![deploy("--prune")];
     for (default, more) in [
         (120, format!("{own}300")),
         (120, format!("{own}400")),
         (80, format!("{own}400")),
     ] {
-        stage.config(&config(default, "[\"Production\", \"Security\"]", &more));
+        home.config(&config(default, "[\"Production\", \"Security\"]", &more));
         ran.push(deploy("--prune"));
     }
-    stage.config(&config(80, "[\"Production\"]", &format!("{own}400")));
+    home.config(&config(80, "[\"Production\"]", &format!("{own}400")));
     ran.push(deploy("--prune"));
     ran
 }
 
 #[test]
 fn thresholds_are_moved_and_accounts_covered_under_their_policy_and_all_of_it_is_used() {
-    let stage = Stage::demo();
+    let home = Home::demo();
     let mut called = BTreeSet::new();
     let all: Vec<_> = Job::Operator.operations().into_iter().collect();
-    for output in thresholds(&stage, None) {
-        let (out, err) = texts(&output);
-        assert!(output.status.success(), "{out}\n{err}");
+    for output in thresholds(&home, None) {
+        let (out, err) = output.texts();
+        assert!(output.code == 0, "{out}\n{err}");
         let names = err.lines().filter_map(|line| line.split_whitespace().next());
         let found = names.filter_map(|name| all.iter().find(|operation| operation.to_string() == name));
         called.extend(found.map(|operation| operation.iam_action()));
@@ -138,14 +134,14 @@ fn thresholds_are_moved_and_accounts_covered_under_their_policy_and_all_of_it_is
     );
     // The thresholds are there, by overrides, and the StackSet is as it was.
     let (default, effective) = (
-        Sandbox::open(stage.path("sandbox.json"), CallAs::Own).unwrap(),
+        Sandbox::open(home.file("sandbox.json"), CallAs::Own).unwrap(),
         |name: &str| {
-            let out = texts(&stage.run(&["--format", "json", "status", "--account", name])).0;
+            let out = home.run(&["--format", "json", "status", "--account", name]).texts().0;
             let told: serde_json::Value = serde_json::from_str(&out).unwrap();
             told["accounts"][0]["effective"].as_f64()
         },
     );
-    stage.change(|world| world.faults.deny.clear());
+    home.change(|world| world.faults.deny.clear());
     assert_eq!(effective("payments-prod"), Some(400.0));
     assert_eq!(effective("prod-web"), Some(80.0));
     assert_eq!(effective("security-audit"), None);
@@ -164,14 +160,14 @@ fn thresholds_are_moved_and_accounts_covered_under_their_policy_and_all_of_it_is
         .iter()
         .filter(|action| !action.starts_with("sts:") && *action != "cloudwatch:GetMetricData")
     {
-        let stage = Stage::demo();
-        let failed: Vec<_> = thresholds(&stage, Some(action))
+        let home = Home::demo();
+        let failed: Vec<_> = thresholds(&home, Some(action))
             .into_iter()
-            .filter(|output| !output.status.success())
+            .filter(|output| output.code != 0)
             .collect();
         assert!(!failed.is_empty(), "it doesn't need {action}");
         assert!(
-            failed.iter().all(|output| texts(output).1.contains(action.as_str())),
+            failed.iter().all(|output| output.texts().1.contains(action.as_str())),
             "{action}: {failed:?}"
         );
     }
@@ -179,27 +175,27 @@ fn thresholds_are_moved_and_accounts_covered_under_their_policy_and_all_of_it_is
 
 #[test]
 fn with_the_policy_for_thresholds_nothing_else_is_put_into_members() {
-    let stage = Stage::demo();
-    stage.config(&config(100, "[\"Production\"]", ""));
-    stage.succeeds(&["--yes", "bootstrap"]);
-    allow_only(&stage, Job::Thresholds);
+    let home = Home::demo();
+    home.config(&config(100, "[\"Production\"]", ""));
+    home.succeeds(&["--yes", "bootstrap"]);
+    allow_only(&home, Job::Thresholds);
     // No StackSet is made.
-    let (_, err) = texts(&stage.run(&["--yes", "deploy", "--instances-only"]));
+    let (_, err) = home.run(&["--yes", "deploy", "--instances-only"]).texts();
     assert!(err.contains("there is no StackSet billctl yet"), "{err}");
-    let (_, err) = texts(&stage.run(&["--yes", "deploy"]));
+    let (_, err) = home.run(&["--yes", "deploy"]).texts();
     assert!(err.contains("cloudformation:CreateStackSet"), "{err}");
-    stage.change(|world| world.faults.deny.clear());
-    stage.succeeds(&["--yes", "deploy"]);
+    home.change(|world| world.faults.deny.clear());
+    home.succeeds(&["--yes", "deploy"]);
 
     // A change of the StackSet is left and said, or denied.
-    allow_only(&stage, Job::Thresholds);
-    stage.config(&config(100, "[\"Production\"]", "[names]\nmember-role = \"another\""));
-    let out = stage.succeeds(&["--yes", "deploy", "--instances-only"]);
+    allow_only(&home, Job::Thresholds);
+    home.config(&config(100, "[\"Production\"]", "[names]\nmember-role = \"another\""));
+    let out = home.succeeds(&["--yes", "deploy", "--instances-only"]);
     assert!(
         out.contains("Parameters.RoleName") && out.contains("stays as it is"),
         "{out}"
     );
-    let (_, err) = texts(&stage.run(&["--yes", "deploy"]));
+    let (_, err) = home.run(&["--yes", "deploy"]).texts();
     assert!(err.contains("cloudformation:UpdateStackSet"), "{err}");
 
     // Nor by the API itself: a template with a role of one's own.
@@ -208,7 +204,7 @@ fn with_the_policy_for_thresholds_nothing_else_is_put_into_members() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let services = Sandbox::open(stage.path("sandbox.json"), CallAs::Own)
+        let services = Sandbox::open(home.file("sandbox.json"), CallAs::Own)
             .unwrap()
             .services();
         let cloudformation = &services.cloudformation;
@@ -229,27 +225,27 @@ fn with_the_policy_for_thresholds_nothing_else_is_put_into_members() {
 
 #[test]
 fn looking_runs_under_its_policy() {
-    let stage = Stage::demo();
-    stage.config(&config(100, "[\"Production\"]", HEARD));
-    stage.succeeds(&["--yes", "bootstrap"]);
-    stage.succeeds(&["--yes", "deploy"]);
-    allow_only(&stage, Job::Status);
-    used(&stage, &["status"]);
-    used(&stage, &["status", "--deep"]);
-    used(&stage, &["spend"]);
-    let doctor = texts(&stage.run(&["doctor"])).0;
+    let home = Home::demo();
+    home.config(&config(100, "[\"Production\"]", HEARD));
+    home.succeeds(&["--yes", "bootstrap"]);
+    home.succeeds(&["--yes", "deploy"]);
+    allow_only(&home, Job::Status);
+    used(&home, &["status"]);
+    used(&home, &["status", "--deep"]);
+    used(&home, &["spend"]);
+    let doctor = home.run(&["doctor"]).texts().0;
     assert!(!doctor.contains("AccessDenied"), "{doctor}");
 }
 
 #[test]
 fn members_are_only_entered_where_that_was_asked_for() {
-    let stage = Stage::demo();
-    stage.config(&config(100, "[\"Production\"]", ""));
-    stage.succeeds(&["--yes", "bootstrap"]);
-    stage.succeeds(&["--yes", "deploy"]);
-    allow_only(&stage, Job::Status);
+    let home = Home::demo();
+    home.config(&config(100, "[\"Production\"]", ""));
+    home.succeeds(&["--yes", "bootstrap"]);
+    home.succeeds(&["--yes", "deploy"]);
+    allow_only(&home, Job::Status);
     let enters = |arguments: &[&str]| {
-        let (_, err) = texts(&stage.run(&[&["--yes", "-v"], arguments].concat()));
+        let (_, err) = home.run(&[&["--yes", "-v"], arguments].concat()).texts();
         err.contains(&member::ASSUME_ROLE.to_string())
     };
     for arguments in [&["status"][..], &["status", "--deep"], &["spend"]] {
@@ -258,42 +254,42 @@ fn members_are_only_entered_where_that_was_asked_for() {
     assert!(enters(&["status", "--probe"]));
 
     // The caller's policy has no way in: said, and everything else is shown.
-    stage.change(|world| {
+    home.change(|world| {
         let action = member::ASSUME_ROLE.iam_action();
         world.faults.deny.insert(action);
     });
-    let out = stage.succeeds(&["status", "--probe"]);
+    let out = home.succeeds(&["status", "--probe"]);
     assert!(out.contains("no way into 15 accounts"), "{out}");
     assert!(out.contains("15 accounts covered"), "{out}");
 }
 
 #[test]
 fn telling_runs_under_its_policy_and_uses_what_it_starts_with() {
-    let stage = Stage::demo();
-    stage.config(&config(5, "[\"Production\"]", ""));
-    stage.succeeds(&["--yes", "bootstrap"]);
-    stage.succeeds(&["sandbox", "advance", "48h"]);
-    allow_only(&stage, Job::Tell);
-    let called = used(&stage, &["spend", "--tell"]);
+    let home = Home::demo();
+    home.config(&config(5, "[\"Production\"]", ""));
+    home.succeeds(&["--yes", "bootstrap"]);
+    home.succeeds(&["sandbox", "advance", "48h"]);
+    allow_only(&home, Job::Tell);
+    let called = used(&home, &["spend", "--tell"]);
     assert!(called.contains("states:StartExecution"), "{called:?}");
-    let called = used(&stage, &["spend", "--tell"]);
+    let called = used(&home, &["spend", "--tell"]);
     assert!(!called.contains("states:StartExecution"), "{called:?}");
 }
 
 #[test]
 fn bootstrap_names_each_action_that_it_lacks() {
     let text = config(100, "[\"Production\"]", HEARD);
-    let stage = Stage::demo();
-    stage.config(&text);
-    let called = used(&stage, &["bootstrap"]);
+    let home = Home::demo();
+    home.config(&text);
+    let called = used(&home, &["bootstrap"]);
     assert!(called.len() > 20, "{called:?}");
     for action in called.iter().filter(|action| !action.starts_with("sts:")) {
-        let stage = Stage::demo();
-        stage.config(&text);
-        stage.change(|world| world.faults.deny = [action.clone()].into());
-        let output = stage.run(&["--yes", "bootstrap"]);
-        let err = texts(&output).1;
-        assert!(!output.status.success(), "bootstrap doesn't need {action}");
+        let home = Home::demo();
+        home.config(&text);
+        home.change(|world| world.faults.deny = [action.clone()].into());
+        let output = home.run(&["--yes", "bootstrap"]);
+        let err = output.texts().1;
+        assert!(output.code != 0, "bootstrap doesn't need {action}");
         assert!(err.contains(action), "{action} isn't named:\n{err}");
     }
 }

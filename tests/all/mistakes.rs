@@ -231,9 +231,8 @@ fn a_full_disk_is_an_error_and_no_crash() {
         "sandbox show",
     ] {
         let full = std::fs::File::options().write(true).open("/dev/full");
-        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("billctl"));
+        let mut command = home.process();
         let output = command
-            .current_dir(home.path())
             .arg("--sandbox=sandbox.json")
             .args(line.split(' '))
             .stdout(full.expect("Linux has it"))

@@ -5,23 +5,21 @@ use std::collections::BTreeMap;
 use billctl::config::Config;
 use billctl::observe;
 use billctl::resource::{self, Kind, Scope};
-use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::eventbridge::EventBus;
 use billctl_core::service::iam::NewRole;
 use billctl_core::service::sesv2::EmailTemplate;
 use billctl_core::service::{Services, Tags};
-use billctl_sandbox::Sandbox;
 use serde_json::json;
 
-use crate::stage::{Stage, texts};
+use crate::support::home::Home;
 
 const CONFIG: &str = "[mail]\nfrom = \"billing@example.com\"\n";
 
-fn stage() -> (Stage, Services) {
-    let stage = Stage::demo();
-    stage.config(CONFIG);
-    let sandbox = Sandbox::open(stage.path("sandbox.json"), CallAs::Own).unwrap();
-    (stage, sandbox.services())
+fn home() -> (Home, Services) {
+    let home = Home::demo();
+    home.config(CONFIG);
+    let sandbox = home.sandbox();
+    (home, sandbox.services())
 }
 
 /// Things of other teams under billctl's names, one of each kind that has a name of its own.
@@ -66,10 +64,10 @@ const THEIRS: [&str; 5] = [
 
 #[tokio::test]
 async fn what_others_made_is_named_and_changed_only_with_adopt() {
-    let (stage, aws) = stage();
+    let (home, aws) = home();
     things_of_others(&aws).await;
 
-    let plan = stage.succeeds(&["bootstrap", "--plan"]);
+    let plan = home.succeeds(&["bootstrap", "--plan"]);
     for thing in THEIRS {
         assert!(
             plan.contains(&format!("~ {thing} (billctl didn't make it")),
@@ -77,9 +75,9 @@ async fn what_others_made_is_named_and_changed_only_with_adopt() {
         );
     }
     for arguments in [vec!["bootstrap"], vec!["--yes", "bootstrap"]] {
-        let output = stage.run(&arguments);
-        let (_, err) = texts(&output);
-        assert_eq!(output.status.code(), Some(2), "{err}");
+        let output = home.run(&arguments);
+        let (_, err) = output.texts();
+        assert_eq!(output.code, 2, "{err}");
         for thing in THEIRS {
             assert!(err.contains(thing), "{thing} in\n{err}");
         }
@@ -88,15 +86,15 @@ async fn what_others_made_is_named_and_changed_only_with_adopt() {
     let template = aws.sesv2.get_email_template("billctl-spend-alarm").await;
     assert_eq!(template.unwrap().subject, "theirs", "something was changed");
 
-    stage.succeeds(&["bootstrap", "--adopt"]);
-    let again = stage.succeeds(&["bootstrap", "--plan"]);
+    home.succeeds(&["bootstrap", "--adopt"]);
+    let again = home.succeeds(&["bootstrap", "--plan"]);
     assert!(again.contains("nothing to change"), "{again}");
 }
 
 #[tokio::test]
 async fn doctor_looks_for_everything_that_bootstrap_makes() {
-    let (stage, aws) = stage();
-    stage.succeeds(&["bootstrap"]);
+    let (home, aws) = home();
+    home.succeeds(&["bootstrap"]);
     let config = Config::parse("c", CONFIG).unwrap();
     let facts = observe::billing::facts(&aws, &config).await.unwrap();
     let scope = Scope {
@@ -119,11 +117,11 @@ async fn doctor_looks_for_everything_that_bootstrap_makes() {
 
 #[tokio::test]
 async fn what_was_taken_over_is_left_by_destroy_which_says_so() {
-    let (stage, aws) = stage();
+    let (home, aws) = home();
     things_of_others(&aws).await;
-    stage.succeeds(&["bootstrap", "--adopt"]);
+    home.succeeds(&["bootstrap", "--adopt"]);
     let organization = aws.organizations.describe_organization().await.unwrap().id;
-    let out = stage.succeeds(&["destroy", "--organization", organization.as_str()]);
+    let out = home.succeeds(&["destroy", "--organization", organization.as_str()]);
     for thing in THEIRS {
         assert!(
             out.contains(&format!("= {thing} stays: billctl didn't make it")),
@@ -132,19 +130,19 @@ async fn what_was_taken_over_is_left_by_destroy_which_says_so() {
     }
     let bus: EventBus = aws.eventbridge.describe_event_bus("billctl").await.unwrap();
     assert_eq!(bus.name, "billctl");
-    let again = stage.succeeds(&["destroy", "--plan"]);
+    let again = home.succeeds(&["destroy", "--plan"]);
     assert!(again.contains("nothing to change"), "{again}");
 }
 
 #[tokio::test]
 async fn what_billctl_made_is_its_own_and_goes_without_a_trace() {
-    let (stage, aws) = stage();
-    stage.succeeds(&["bootstrap"]);
-    let plan = stage.succeeds(&["bootstrap", "--plan"]);
+    let (home, aws) = home();
+    home.succeeds(&["bootstrap"]);
+    let plan = home.succeeds(&["bootstrap", "--plan"]);
     assert!(!plan.contains("didn't make it"), "{plan}");
     let organization = aws.organizations.describe_organization().await.unwrap().id;
-    stage.succeeds(&["destroy", "--organization", organization.as_str()]);
-    let out = stage.succeeds(&["destroy", "--plan"]);
+    home.succeeds(&["destroy", "--organization", organization.as_str()]);
+    let out = home.succeeds(&["destroy", "--plan"]);
     assert!(
         out.contains("nothing to change") && !out.contains("didn't make it"),
         "{out}"
@@ -153,69 +151,69 @@ async fn what_billctl_made_is_its_own_and_goes_without_a_trace() {
 
 #[test]
 fn policies_attached_by_hand_are_shown_and_detached() {
-    let (stage, _) = stage();
-    stage.succeeds(&["bootstrap"]);
+    let (home, _) = home();
+    home.succeeds(&["bootstrap"]);
     let attached = ["ReadOnlyAccess", "PowerUserAccess"].map(|name| format!("arn:aws:iam::aws:policy/{name}"));
-    stage.change(|world| {
+    home.change(|world| {
         for arn in &attached {
             assert!(world.iam.attach("billctl-notifier", arn.parse().unwrap()));
         }
     });
-    let plan = stage.succeeds(&["bootstrap", "--plan"]);
+    let plan = home.succeeds(&["bootstrap", "--plan"]);
     for arn in &attached {
         assert!(plan.contains(&format!("attached[{arn}]: true -> (none)")), "{plan}");
     }
-    stage.succeeds(&["bootstrap"]);
-    let again = stage.succeeds(&["bootstrap", "--plan"]);
+    home.succeeds(&["bootstrap"]);
+    let again = home.succeeds(&["bootstrap", "--plan"]);
     assert!(again.contains("nothing to change"), "{again}");
 }
 
 #[tokio::test]
 async fn a_role_with_an_attached_policy_can_be_destroyed() {
-    let (stage, aws) = stage();
-    stage.succeeds(&["bootstrap"]);
-    stage.change(|world| {
+    let (home, aws) = home();
+    home.succeeds(&["bootstrap"]);
+    home.change(|world| {
         let policy = "arn:aws:iam::aws:policy/ReadOnlyAccess".parse().unwrap();
         assert!(world.iam.attach("billctl-notifier", policy));
     });
     let organization = aws.organizations.describe_organization().await.unwrap().id;
-    stage.succeeds(&["destroy", "--organization", organization.as_str()]);
+    home.succeeds(&["destroy", "--organization", organization.as_str()]);
     assert!(aws.iam.get_role("billctl-notifier").await.is_err());
 }
 
 /// The config with an OU of few accounts, and its alarms rolled out.
-fn deployed() -> (Stage, Services, String) {
-    let (stage, aws) = stage();
-    stage.config(&format!("[deploy]\nous = [\"Security\"]\n{CONFIG}"));
-    let out = stage.succeeds(&["init", "--config", "other.toml", "--from", "a@example.com"]);
+fn deployed() -> (Home, Services, String) {
+    let (home, aws) = home();
+    home.config(&format!("[deploy]\nous = [\"Security\"]\n{CONFIG}"));
+    let out = home.succeeds(&["init", "--config", "other.toml", "--from", "a@example.com"]);
     let organization = out
         .trim()
         .rsplit(' ')
         .next()
         .expect("init names the organisation")
         .to_owned();
-    stage.succeeds(&["bootstrap"]);
-    stage.succeeds(&["deploy"]);
-    (stage, aws, organization)
+    home.succeeds(&["bootstrap"]);
+    home.succeeds(&["deploy"]);
+    (home, aws, organization)
 }
 
 #[test]
 fn a_destroy_that_died_anywhere_is_finished_by_the_next() {
-    let (stage, _, organization) = deployed();
-    let whole = std::fs::read(stage.path("sandbox.json")).unwrap();
+    let (home, _, organization) = deployed();
+    let whole = std::fs::read(home.file("sandbox.json")).unwrap();
     let destroy = ["destroy", "--organization", &organization];
     for call in (30..110).step_by(16) {
         for after in [&["--after"][..], &[]] {
-            std::fs::write(stage.path("sandbox.json"), &whole).unwrap();
+            std::fs::write(home.file("sandbox.json"), &whole).unwrap();
             let call = call.to_string();
             let die = ["sandbox", "fail", "die-at", &call];
-            stage.succeeds(&[&die, after].concat());
-            let died = stage.run(&destroy).status.code();
-            stage.succeeds(&["sandbox", "fail", "none"]);
+            home.succeeds(&[&die, after].concat());
+            let died = home.run(&destroy).code;
+            home.succeeds(&["sandbox", "fail", "none"]);
             // Where there were fewer calls, the first run did it all.
-            assert!(died == Some(137) || died == Some(0), "{call}: {died:?}");
-            stage.succeeds(&destroy);
-            let left = stage.succeeds(&["destroy", "--plan"]);
+            assert!(died == 137 || died == 0, "{call}: {died:?}");
+            home.succeeds(&destroy);
+            let left = home.succeeds(&["destroy", "--plan"]);
             assert!(
                 left.contains("nothing to change") && !left.contains("StackSet billctl"),
                 "after {call} calls:\n{left}"
@@ -226,7 +224,7 @@ fn a_destroy_that_died_anywhere_is_finished_by_the_next() {
 
 #[tokio::test]
 async fn a_stack_set_that_somebody_else_made_stays() {
-    let (stage, aws, organization) = deployed();
+    let (home, aws, organization) = deployed();
     let mut spec = billctl::resource::stack_set::desired(
         &billctl::config::Config::parse("c", CONFIG).unwrap(),
         "100000000011".parse().unwrap(),
@@ -243,7 +241,7 @@ async fn a_stack_set_that_somebody_else_made_stays() {
         .await
         .unwrap();
     aws.clock.sleep(std::time::Duration::from_secs(3_600)).await;
-    let out = stage.succeeds(&["destroy", "--organization", &organization]);
+    let out = home.succeeds(&["destroy", "--organization", &organization]);
     assert!(
         out.contains("= StackSet billctl stays: billctl didn't make it"),
         "{out}"

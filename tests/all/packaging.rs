@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use yaml_serde::Value;
 
-use crate::stage::{Stage, texts};
+use crate::support::home::{Ended, Home};
 
 const VERBS: [&str; 15] = [
     "init",
@@ -27,7 +27,7 @@ const VERBS: [&str; 15] = [
 
 #[test]
 fn the_version_names_the_commit_if_there_is_one() {
-    let out = Stage::demo().succeeds(&["--version"]);
+    let out = Home::demo().succeeds(&["--version"]);
     let version = out.trim().strip_prefix("billctl ").unwrap();
     let number = env!("CARGO_PKG_VERSION");
     let commit = version.strip_prefix(number).unwrap();
@@ -44,13 +44,13 @@ fn the_version_names_the_commit_if_there_is_one() {
 
 #[test]
 fn every_command_has_a_man_page_and_the_first_one_names_them_all() {
-    let stage = Stage::demo();
-    let front = stage.succeeds(&["man"]);
-    stage.succeeds(&["man", "--dir", "pages"]);
+    let home = Home::demo();
+    let front = home.succeeds(&["man"]);
+    home.succeeds(&["man", "--dir", "pages"]);
     for verb in VERBS {
         let named = verb.replace('-', "\\-");
         assert!(front.contains(&format!("billctl\\-{named}(1)")), "{verb} in\n{front}");
-        let page = fs::read_to_string(stage.path("pages").join(format!("billctl-{verb}.1"))).unwrap();
+        let page = fs::read_to_string(home.file("pages").join(format!("billctl-{verb}.1"))).unwrap();
         assert!(
             page.contains(".SH NAME") && page.contains(".SH OPTIONS"),
             "{verb}:\n{page}"
@@ -60,36 +60,35 @@ fn every_command_has_a_man_page_and_the_first_one_names_them_all() {
 
 #[test]
 fn completions_know_every_command_in_every_shell() {
-    let stage = Stage::demo();
+    let home = Home::demo();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let script = stage.succeeds(&["completions", shell]);
+        let script = home.succeeds(&["completions", shell]);
         for verb in VERBS {
             assert!(script.contains(verb), "{verb} in {shell}");
         }
     }
     // The one shell that is everywhere reads it.
-    let script = stage.succeeds(&["completions", "bash"]);
-    fs::write(stage.path("billctl.bash"), script).unwrap();
+    let script = home.succeeds(&["completions", "bash"]);
+    fs::write(home.file("billctl.bash"), script).unwrap();
     let check = "source ./billctl.bash; COMP_WORDS=(billctl boot); COMP_CWORD=1; \
                  COMPREPLY=(); _billctl billctl boot billctl; echo \"${COMPREPLY[@]}\"";
     let output = Command::new("bash")
         .args(["-c", check])
-        .current_dir(stage.path(""))
+        .current_dir(home.path())
         .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let (out, err) = texts(&output);
+        .output();
+    let (out, err) = Ended::from(output.unwrap()).texts();
     assert_eq!(out.trim(), "bootstrap", "{err}");
 }
 
 #[test]
 fn the_template_is_yaml_with_the_parameters_that_deploy_gives() {
-    let stage = Stage::demo();
-    stage.config("[alarm]\nthreshold = 70\nname = \"Spend\"\n[mail]\nfrom = \"billing@example.com\"\n");
+    let home = Home::demo();
+    home.config("[alarm]\nthreshold = 70\nname = \"Spend\"\n[mail]\nfrom = \"billing@example.com\"\n");
     // Named, so that nothing has to be asked.
-    let output = stage.run_on_aws(&["template", "--account", "111122223333"]);
-    let (out, err) = texts(&output);
-    assert!(output.status.success(), "{err}");
+    let output = home.run_on_aws(&["template", "--account", "111122223333"]);
+    let (out, err) = output.texts();
+    assert!(output.code == 0, "{err}");
     for line in [
         "#   Threshold: 70",
         "#   AlarmName: Spend",
@@ -99,7 +98,7 @@ fn the_template_is_yaml_with_the_parameters_that_deploy_gives() {
     }
     let yaml: Value = yaml_serde::from_str(&out).unwrap();
     let parameters = yaml["Parameters"].as_mapping().unwrap();
-    let json: serde_json::Value = serde_json::from_str(&stage.succeeds(&["--format", "json", "template"])).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&home.succeeds(&["--format", "json", "template"])).unwrap();
     assert_eq!(json["kind"], "template");
     for (name, _) in json["parameters"].as_object().unwrap() {
         assert!(parameters.contains_key(name.as_str()), "{name}");
@@ -109,9 +108,9 @@ fn the_template_is_yaml_with_the_parameters_that_deploy_gives() {
 
 #[test]
 fn without_an_account_and_without_credentials_the_template_says_what_to_name() {
-    let stage = Stage::demo();
-    stage.config("[mail]\nfrom = \"billing@example.com\"\n");
-    let output = stage.run_on_aws(&["template"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(texts(&output).1.contains("--account"), "{:?}", texts(&output));
+    let home = Home::demo();
+    home.config("[mail]\nfrom = \"billing@example.com\"\n");
+    let output = home.run_on_aws(&["template"]);
+    assert_eq!(output.code, 1);
+    assert!(output.texts().1.contains("--account"), "{:?}", output.texts());
 }

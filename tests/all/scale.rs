@@ -3,15 +3,15 @@
 
 #[path = "../support/forced.rs"]
 mod forced;
-#[path = "../support/wire.rs"]
-mod wire;
+#[path = "../support/served.rs"]
+mod served;
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use billctl::config::Measure;
 use billctl::observe;
-use billctl::observe::charges::{Series, Window, ledgers};
+use billctl::observe::charges::{Series, Window, histories};
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::organizations::PAGE_SIZE;
 use billctl_core::service::{Service, cloudformation};
@@ -20,7 +20,7 @@ use billctl_sandbox::{Sandbox, World};
 use futures::try_join;
 
 use self::forced::Forced;
-use self::wire::Wire;
+use self::served::Served;
 use crate::support::home::Home;
 
 const LATENCY: Duration = Duration::from_millis(50);
@@ -140,7 +140,7 @@ async fn the_spend_of_ten_thousand_accounts_takes_no_longer_than_its_longest_cha
         .collect();
     let now = services.clock.now();
     let window = Window::of_days(32, Measure::Daily, now);
-    let found = ledgers(&services, &series, &window).await.expect("charges");
+    let found = histories(&services, &series, &window).await.expect("charges");
     assert_eq!(found.len(), series.len());
     let passed = sandbox.simulated_time().expect("simulated time");
     let took = passed.as_secs_f64() / LATENCY.as_secs_f64();
@@ -201,7 +201,7 @@ fn status_over_the_wire_takes_each_page_once() {
     let home = rolled_out();
     let services = Sandbox::in_memory(world(home)).services();
     let forced = futures::executor::block_on(Forced::walk(&services, "billctl"));
-    let wire = Wire::serve(services, Duration::ZERO).expect("a port");
+    let wire = Served::serve(services, Duration::ZERO).expect("a port");
     let mut command = home.command();
     command
         .env("AWS_ENDPOINT_URL", &wire.url)

@@ -51,7 +51,7 @@ fn errors_are_json_where_json_was_asked_for_and_an_answer_is_no_error_too() {
         (told["kind"].as_str(), told["exit_code"].as_u64()),
         (Some("error"), Some(2))
     );
-    assert!(told["hint"].as_str().is_some(), "{told}");
+    assert!(told["remedy"].as_str().is_some(), "{told}");
     home.run("sandbox fail deny organizations:ListRoots").code(0);
     let told = error("status", 1);
     assert_eq!(told["operation"], "organizations:ListRoots", "{told}");

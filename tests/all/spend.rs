@@ -2,10 +2,10 @@
 
 mod browser;
 mod fixture;
-mod scale;
+mod many_accounts;
+mod on_moto;
 mod scenario;
 mod suggest;
-mod wire;
 
 use billctl::cli::Format;
 use billctl::config::{Config, Measure};
@@ -54,7 +54,7 @@ fn quarters_of_days_add_up_to_the_days() {
         let report = company.report(By::Account, interval, 20, None);
         report
             .total
-            .slots
+            .buckets
             .iter()
             .flatten()
             .map(|amount| amount.usd)
@@ -86,7 +86,7 @@ fn the_suggested_snippet_is_a_valid_config_and_serves_every_account() {
     let company = Company::small();
     let snippet = render::suggestion(
         &company.organization,
-        &company.ledgers(),
+        &company.histories(),
         Measure::Daily,
         None,
         company.now,
@@ -117,7 +117,7 @@ fn a_name_that_is_an_attack_stays_a_name() {
     assert!(!table.contains("\u{1b}[2J"));
     let snippet = render::suggestion(
         &company.organization,
-        &company.ledgers(),
+        &company.histories(),
         Measure::Daily,
         Some(Usd::dollars(1)),
         company.now,

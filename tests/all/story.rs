@@ -85,7 +85,7 @@ fn ous_and_accounts_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn trusted_access_that_is_off_stops_a_deploy_with_its_cure() {
+fn trusted_access_that_is_off_stops_a_deploy_with_its_remedy() {
     let home = Home::with_sandbox(CONFIG);
     refused(
         &home,

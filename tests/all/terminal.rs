@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::stage::Stage;
+use crate::support::home::Home;
 use crate::support::venv;
 
 /// What a command showed on its terminal.
@@ -14,16 +14,16 @@ struct Screen {
     text: String,
 }
 
-/// Runs billctl on the stage's sandbox and answers its questions; `None` where no Python is there to play the
+/// Runs billctl on the home's sandbox and answers its questions; `None` where no Python is there to play the
 /// person.
-fn type_into(stage: &Stage, arguments: &[&str], dialog: &[(&str, &str)]) -> Option<Screen> {
-    on_columns(80, stage, arguments, dialog)
+fn type_into(home: &Home, arguments: &[&str], dialog: &[(&str, &str)]) -> Option<Screen> {
+    on_columns(80, home, arguments, dialog)
 }
 
 /// The same on a terminal of so many columns.
-fn on_columns(columns: u16, stage: &Stage, arguments: &[&str], dialog: &[(&str, &str)]) -> Option<Screen> {
+fn on_columns(columns: u16, home: &Home, arguments: &[&str], dialog: &[(&str, &str)]) -> Option<Screen> {
     let venv = venv::shared("billctl on a terminal")?;
-    let home = stage.path("");
+    let home = home.path();
     let mut command = vec![
         assert_cmd::cargo::cargo_bin!("billctl").display().to_string(),
         "--sandbox=sandbox.json".to_owned(),
@@ -60,7 +60,7 @@ fn on_columns(columns: u16, stage: &Stage, arguments: &[&str], dialog: &[(&str, 
 
 #[test]
 fn init_asks_again_until_an_answer_will_do_and_its_config_deploys() {
-    let stage = Stage::demo();
+    let home = Home::demo();
     let dialog = [
         ("Where do the mails come from", "nobody"),
         ("Where do the mails come from", "billing@example.com"),
@@ -71,11 +71,11 @@ fn init_asks_again_until_an_answer_will_do_and_its_config_deploys() {
         ("Which OUs", "Prodution"),
         ("Which OUs", "Production, Sandboxes"),
     ];
-    let Some(screen) = type_into(&stage, &["init"], &dialog) else {
+    let Some(screen) = type_into(&home, &["init"], &dialog) else {
         return;
     };
     assert_eq!(screen.code, 0, "{}", screen.text);
-    let written = std::fs::read_to_string(stage.path("config.toml")).unwrap();
+    let written = std::fs::read_to_string(home.file("config.toml")).unwrap();
     for line in [
         "threshold = 80",
         "from = \"billing@example.com\"",
@@ -84,58 +84,58 @@ fn init_asks_again_until_an_answer_will_do_and_its_config_deploys() {
     ] {
         assert!(written.contains(line), "{line} in\n{written}");
     }
-    let plan = stage.succeeds(&["deploy", "--plan"]);
+    let plan = home.succeeds(&["deploy", "--plan"]);
     assert!(plan.contains("to create"), "{plan}");
 }
 
 #[test]
 fn init_takes_what_it_offers_when_only_return_is_pressed() {
-    let stage = Stage::demo();
+    let home = Home::demo();
     let dialog = [
         ("Where do the mails come from", "billing@example.com"),
         ("Where do answers go", ""),
         ("how many US dollars", ""),
         ("Which OUs", ""),
     ];
-    let Some(screen) = type_into(&stage, &["init"], &dialog) else {
+    let Some(screen) = type_into(&home, &["init"], &dialog) else {
         return;
     };
     assert_eq!(screen.code, 0, "{}", screen.text);
-    let written = std::fs::read_to_string(stage.path("config.toml")).unwrap();
+    let written = std::fs::read_to_string(home.file("config.toml")).unwrap();
     assert!(written.contains("threshold = 100"), "{written}");
 }
 
 #[test]
 fn a_no_changes_nothing_and_a_yes_goes_ahead() {
-    let stage = Stage::demo();
-    stage.config("[mail]\nfrom = \"billing@example.com\"\n");
-    let Some(screen) = type_into(&stage, &["bootstrap"], &[("apply this plan? [y/N]", "n")]) else {
+    let home = Home::demo();
+    home.config("[mail]\nfrom = \"billing@example.com\"\n");
+    let Some(screen) = type_into(&home, &["bootstrap"], &[("apply this plan? [y/N]", "n")]) else {
         return;
     };
     // An answer, and no interruption.
     assert_eq!(screen.code, 1, "{}", screen.text);
     assert!(screen.text.contains("nothing was changed"), "{}", screen.text);
-    assert!(stage.succeeds(&["bootstrap", "--plan"]).contains("to create"));
+    assert!(home.succeeds(&["bootstrap", "--plan"]).contains("to create"));
 
-    let screen = type_into(&stage, &["bootstrap"], &[("apply this plan? [y/N]", "y")]).unwrap();
+    let screen = type_into(&home, &["bootstrap"], &[("apply this plan? [y/N]", "y")]).unwrap();
     assert_eq!(screen.code, 0, "{}", screen.text);
     assert!(screen.text.contains("\u{1b}["), "no colour on a terminal");
-    let plan = stage.succeeds(&["bootstrap", "--plan"]);
+    let plan = home.succeeds(&["bootstrap", "--plan"]);
     assert!(plan.contains("nothing to change"), "{plan}");
 }
 
 #[test]
 fn destroy_wants_the_organisations_id_and_no_yes() {
-    let stage = Stage::demo();
-    stage.config("[mail]\nfrom = \"billing@example.com\"\n");
-    stage.succeeds(&["bootstrap"]);
+    let home = Home::demo();
+    home.config("[mail]\nfrom = \"billing@example.com\"\n");
+    home.succeeds(&["bootstrap"]);
     // The end of the question: what is typed earlier is echoed in the middle of it.
     let question = "to remove all this: ";
-    let Some(screen) = type_into(&stage, &["destroy", "--yes"], &[(question, "yes")]) else {
+    let Some(screen) = type_into(&home, &["destroy", "--yes"], &[(question, "yes")]) else {
         return;
     };
     assert_eq!(screen.code, 1, "{}", screen.text);
-    assert!(stage.succeeds(&["bootstrap", "--plan"]).contains("nothing to change"));
+    assert!(home.succeeds(&["bootstrap", "--plan"]).contains("nothing to change"));
 
     let id = screen
         .text
@@ -143,23 +143,23 @@ fn destroy_wants_the_organisations_id_and_no_yes() {
         .and_then(|(_, rest)| rest.split_once(')'))
         .map(|(id, _)| id.to_owned())
         .expect("the question names it");
-    let screen = type_into(&stage, &["destroy"], &[(question, &id)]).unwrap();
+    let screen = type_into(&home, &["destroy"], &[(question, &id)]).unwrap();
     assert_eq!(screen.code, 0, "{}", screen.text);
-    assert!(stage.succeeds(&["bootstrap", "--plan"]).contains("to create"));
+    assert!(home.succeeds(&["bootstrap", "--plan"]).contains("to create"));
 }
 
 #[test]
 fn status_leaves_out_the_columns_that_a_narrow_terminal_has_no_room_for() {
-    let stage = Stage::demo();
-    stage.config("[deploy]\nous = [\"Production\"]\n[mail]\nfrom = \"billing@example.com\"\n");
-    stage.succeeds(&["bootstrap"]);
-    stage.succeeds(&["deploy"]);
+    let home = Home::demo();
+    home.config("[deploy]\nous = [\"Production\"]\n[mail]\nfrom = \"billing@example.com\"\n");
+    home.succeeds(&["bootstrap"]);
+    home.succeeds(&["deploy"]);
     for (columns, there, gone) in [
         (80, &["NAME", "EFFECTIVE"][..], &["OU", "INSTANCE", "DRIFT"][..]),
         (120, &["NAME", "OU", "INSTANCE"], &["DRIFT"]),
         (140, &["NAME", "OU", "INSTANCE", "DRIFT"], &[]),
     ] {
-        let Some(screen) = on_columns(columns, &stage, &["status"], &[]) else {
+        let Some(screen) = on_columns(columns, &home, &["status"], &[]) else {
             return;
         };
         assert_eq!(screen.code, 0, "{}", screen.text);

@@ -7,7 +7,7 @@ use billctl::observe::billing as observe;
 use billctl::plan::billing as plan;
 use billctl::plan::test_alert::{HopStatus, Journey};
 use billctl::resource::{self, Facts, Scope};
-use billctl_core::event::Silent;
+use billctl_core::event::NullListener;
 use billctl_core::model::AccountId;
 use billctl_core::service::Services;
 use billctl_sandbox::{Sandbox, seed};
@@ -45,7 +45,9 @@ impl Billing {
         };
         let observed = observe::read(&billing.services, &billing.scope()).await.unwrap();
         let plan = plan::plan(resource::desired(&billing.scope()), &observed.present);
-        apply::billing::run(&plan, &billing.services, &Silent).await.unwrap();
+        apply::billing::run(&plan, &billing.services, &NullListener)
+            .await
+            .unwrap();
         billing
     }
 
@@ -84,7 +86,7 @@ async fn a_test_is_followed_to_the_mail() {
         journey.hops.iter().all(|hop| hop.status != HopStatus::Failed),
         "{journey:#?}"
     );
-    assert_eq!(journey.cure, None);
+    assert_eq!(journey.remedy, None);
     let world = billing.sandbox.world();
     let [mail] = world.sesv2.mails() else {
         panic!("{} mails", world.sesv2.mails().len())
@@ -112,7 +114,7 @@ async fn a_disabled_rule_is_where_the_test_stops() {
         (last.status, last.name.as_str()),
         (HopStatus::Failed, "rule billctl-member-alarms")
     );
-    assert!(journey.cure.unwrap().contains("billctl bootstrap"));
+    assert!(journey.remedy.unwrap().contains("billctl bootstrap"));
 }
 
 #[tokio::test]
@@ -131,15 +133,15 @@ async fn a_rule_role_that_may_not_start_the_notifier_sends_the_event_to_the_queu
     assert!(last.detail.contains("queue"), "{journey:#?}");
 }
 
-/// The last hop that failed, and the cure.
+/// The last hop that failed, and the remedy.
 fn failure(journey: &Journey) -> (&str, &str, &str) {
     let failed = journey
         .hops
         .iter()
         .rfind(|hop| hop.status == HopStatus::Failed)
         .unwrap_or_else(|| panic!("{journey:#?}"));
-    let cure = journey.cure.as_deref().unwrap_or_default();
-    (&failed.name, &failed.detail, cure)
+    let remedy = journey.remedy.as_deref().unwrap_or_default();
+    (&failed.name, &failed.detail, remedy)
 }
 
 #[tokio::test]
@@ -154,10 +156,10 @@ async fn a_rule_that_does_not_match_is_where_the_test_stops() {
     rule.pattern["source"] = serde_json::json!(["somebody.else"]);
     eventbridge.put_rule(&rule).await.unwrap();
     let journey = billing.test().await;
-    let (hop, detail, cure) = failure(&journey);
+    let (hop, detail, remedy) = failure(&journey);
     assert_eq!(hop, "rule billctl-member-alarms");
     assert!(detail.contains("did not match"), "{detail}");
-    assert!(cure.contains("pattern"), "{cure}");
+    assert!(remedy.contains("pattern"), "{remedy}");
 }
 
 #[tokio::test]
@@ -171,15 +173,15 @@ async fn what_eventbridge_says_of_a_role_is_shown() {
         .await
         .unwrap();
     let journey = billing.test().await;
-    let (hop, detail, cure) = failure(&journey);
+    let (hop, detail, remedy) = failure(&journey);
     assert_eq!(hop, "rule billctl-member-alarms");
     assert!(detail.contains("NO_PERMISSIONS"), "{detail}");
     assert!(detail.contains("states:StartExecution"), "{detail}");
-    assert!(cure.contains("role"), "{cure}");
+    assert!(remedy.contains("role"), "{remedy}");
 }
 
 #[tokio::test]
-async fn an_unverified_sender_is_named_with_its_cure() {
+async fn an_unverified_sender_is_named_with_its_remedy() {
     let billing = Billing::made().await;
     billing
         .sandbox
@@ -191,9 +193,9 @@ async fn an_unverified_sender_is_named_with_its_cure() {
         .unwrap();
     let journey = billing.test().await;
     assert_eq!(journey.message_id, None);
-    let (_, detail, cure) = failure(&journey);
+    let (_, detail, remedy) = failure(&journey);
     assert!(detail.contains("billing@example.com"), "{detail}");
-    assert!(cure.contains("identity example.com isn't verified"), "{cure}");
+    assert!(remedy.contains("identity example.com isn't verified"), "{remedy}");
 }
 
 #[tokio::test]
@@ -212,10 +214,10 @@ async fn a_recipient_that_the_ses_sandbox_does_not_know_is_told_from_an_unverifi
         })
         .unwrap();
     let journey = billing.test().await;
-    let (_, detail, cure) = failure(&journey);
+    let (_, detail, remedy) = failure(&journey);
     assert!(detail.contains("owner@elsewhere.example"), "{detail}");
-    assert!(cure.contains("production access"), "{cure}");
-    assert!(!cure.contains("sender"), "{cure}");
+    assert!(remedy.contains("production access"), "{remedy}");
+    assert!(!remedy.contains("sender"), "{remedy}");
 }
 
 #[tokio::test]
@@ -227,10 +229,10 @@ async fn a_template_that_does_not_render_is_reported_with_what_it_lacks() {
     template.html.push_str("{{no_such_variable}}");
     sesv2.update_email_template(&template).await.unwrap();
     let journey = billing.test().await;
-    let (hop, detail, cure) = failure(&journey);
+    let (hop, detail, remedy) = failure(&journey);
     assert_eq!(hop, "SES");
     assert!(detail.contains("no_such_variable"), "{detail}");
-    assert!(cure.contains("billctl bootstrap"), "{cure}");
+    assert!(remedy.contains("billctl bootstrap"), "{remedy}");
     assert!(billing.sandbox.world().sesv2.mails().is_empty());
 }
 
@@ -272,10 +274,10 @@ async fn an_address_that_bounces_is_named() {
         })
         .unwrap();
     let journey = billing.test().await;
-    let (hop, detail, cure) = failure(&journey);
+    let (hop, detail, remedy) = failure(&journey);
     assert_eq!(hop, "SES");
     assert!(detail.contains("bounced"), "{detail}");
-    assert!(cure.contains("owner tag"), "{cure}");
+    assert!(remedy.contains("owner tag"), "{remedy}");
 }
 
 #[tokio::test]
@@ -300,7 +302,7 @@ async fn a_notifier_that_fails_is_shown_with_its_cause() {
 }
 
 #[tokio::test]
-async fn a_notifier_role_that_may_not_send_is_named_with_its_cure() {
+async fn a_notifier_role_that_may_not_send_is_named_with_its_remedy() {
     let billing = Billing::made().await;
     billing.ready();
     let iam = &billing.services.iam;
@@ -314,5 +316,5 @@ async fn a_notifier_role_that_may_not_send_is_named_with_its_cure() {
         .unwrap();
     let journey = billing.test().await;
     assert_eq!(journey.message_id, None);
-    assert!(journey.cure.unwrap().contains("role"), "{:#?}", journey.hops);
+    assert!(journey.remedy.unwrap().contains("role"), "{:#?}", journey.hops);
 }

@@ -68,7 +68,7 @@ pub(super) fn unusable(operation: Operation, what: impl Into<String>) -> Service
         code: None,
         message: what.into(),
         request_id: None,
-        hint: None,
+        remedy: None,
     }
 }
 

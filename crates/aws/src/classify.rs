@@ -18,7 +18,6 @@ use billctl_core::text;
 const SHOWN: usize = 120;
 /// What an answer without a code is told with.
 const PAGE: &str = "HTTP ";
-const NO_BODY: &str = " with no body";
 
 /// The SDK's error as ours.
 pub(super) fn classify<E>(operation: Operation, error: &SdkError<E, HttpResponse>) -> ServiceError
@@ -30,12 +29,12 @@ where
         kind,
         code: code.map(cleaned),
         message: cleaned(&message),
-        request_id: request_id(error).map(|id| cleaned(&id)),
-        hint: None,
+        request_id: request_id(error).map(|id| cleaned(&id).into()),
+        remedy: None,
     };
-    if let Some(Trouble { text, hint }) = credentials_problem(error) {
+    if let Some(Trouble { text, remedy }) = credentials_problem(error) {
         return ServiceError {
-            hint,
+            remedy: remedy.map(Into::into),
             ..found(Kind::Credentials, None, text)
         };
     }
@@ -45,16 +44,16 @@ where
         // endpoint exclude each other.
         let excluded = said.contains("custom endpoint");
         if excluded || matches!(error, SdkError::ConstructionFailure(_)) {
-            let cure = "leave out AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT (use_fips_endpoint, \
+            let remedy = "leave out AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT (use_fips_endpoint, \
                         use_dualstack_endpoint in the profile) or AWS_ENDPOINT_URL: they exclude each other";
             return ServiceError {
-                hint: excluded.then(|| cure.to_owned()),
+                remedy: excluded.then(|| remedy.to_owned().into()),
                 ..found(Kind::Invalid, None, said)
             };
         }
-        let (text, hint) = network::unreached(&said, &Environment::of_process());
+        let (text, remedy) = network::unreached(&said, &Environment::of_process());
         return ServiceError {
-            hint: Some(hint),
+            remedy: Some(remedy.into()),
             ..found(Kind::Unavailable, None, text)
         };
     };
@@ -92,14 +91,16 @@ where
 
 /// An error that has stayed through every retry: a server's error without a code, but with a page, isn't AWS's.
 pub(super) fn given_up(mut error: ServiceError) -> ServiceError {
-    if error.kind == Kind::Unavailable
-        && error.code.is_none()
-        && error.message.starts_with(PAGE)
-        && !error.message.ends_with(NO_BODY)
-    {
+    if error.kind == Kind::Unavailable && error.code.is_none() && is_page(&error.message) {
         error.kind = Kind::Garbled;
     }
     error
+}
+
+/// Whether a message is [`without_code`]'s about an answer with a body.
+fn is_page(message: &str) -> bool {
+    let status = message.strip_prefix(PAGE).and_then(|rest| rest.split_once(": "));
+    status.is_some_and(|(status, _)| status.parse::<u16>().is_ok())
 }
 
 /// The meaning of an error code that stands for a failed part inside a success, such as an entry of `PutEvents`.
@@ -191,7 +192,7 @@ fn common(code: &str) -> Option<Kind> {
         | "TooManyRequestsException"
         | "TransactionInProgressException" => Kind::Throttled,
         // Two writes met: a moment later the same one goes through. The gate's pause and its narrower lane are
-        // the cure for both.
+        // the remedy for both.
         "ConcurrentModification" | "ConcurrentModificationException" | "ConflictException" => Kind::Throttled,
 
         "AccessDenied"
@@ -361,8 +362,34 @@ pub(super) fn cleaned(said: &str) -> String {
 fn without_code(status: u16, body: &[u8]) -> String {
     let line = cleaned(&String::from_utf8_lossy(body));
     match line.char_indices().nth(SHOWN) {
-        _ if line.is_empty() => format!("{PAGE}{status}{NO_BODY}"),
+        _ if line.is_empty() => format!("{PAGE}{status} with no body"),
         Some((end, _)) => format!("{PAGE}{status}: {}...", line.get(..end).unwrap_or_default()),
         None => format!("{PAGE}{status}: {line}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use billctl_core::service::sts::GET_CALLER_IDENTITY;
+
+    #[test]
+    fn only_a_page_that_stays_is_called_strange() {
+        for (message, kind) in [
+            (without_code(503, b"<html>busy</html>"), Kind::Garbled),
+            (without_code(503, b""), Kind::Unavailable),
+            ("HTTP connect timeout occurred after 4s".to_owned(), Kind::Unavailable),
+            (
+                "HTTP read timeout occurred after 30s: timed out".to_owned(),
+                Kind::Unavailable,
+            ),
+            ("Connection refused".to_owned(), Kind::Unavailable),
+        ] {
+            let error = ServiceError {
+                code: None,
+                ..ServiceError::new(GET_CALLER_IDENTITY, Kind::Unavailable, "", message)
+            };
+            assert_eq!(given_up(error.clone()).kind, kind, "{error}");
+        }
     }
 }

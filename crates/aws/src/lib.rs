@@ -176,10 +176,7 @@ pub fn behavior() -> BehaviorVersion {
 }
 
 fn timeouts() -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(whole::PATIENCE)
-        .build()
+    TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build()
 }
 
 /// The way to addresses of this machine and its network, which no proxy leads to.
@@ -193,10 +190,10 @@ fn direct_client(trust: TlsContext) -> SharedHttpClient {
 /// One HTTP client, and so one pool of connections, for all services; through the proxy that the environment names.
 fn https_client(trust: TlsContext) -> SharedHttpClient {
     let connector = Connector::builder()
+        // How long an answer may take, `whole` says.
         .connector_settings(
             HttpConnectorSettings::builder()
                 .connect_timeout(CONNECT_TIMEOUT)
-                .read_timeout(whole::PATIENCE)
                 .build(),
         )
         .proxy_config(ProxyConfig::from_env())

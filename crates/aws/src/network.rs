@@ -31,7 +31,7 @@ pub(crate) fn check_proxies(environment: &Environment) -> Result<(), Trouble> {
             continue;
         };
         let shown = without_password(proxy);
-        let wrong = |what: &str, cure: &str| Trouble::new(format!("{variable} is `{shown}`, {what}")).hint(cure);
+        let wrong = |what: &str, remedy: &str| Trouble::new(format!("{variable} is `{shown}`, {what}")).remedy(remedy);
         if let Some((scheme, _)) = proxy.split_once("://")
             && !["http", "https"].contains(&scheme.to_ascii_lowercase().as_str())
         {
@@ -75,7 +75,7 @@ pub(crate) fn check_headers(environment: &Environment) -> Result<(), Trouble> {
             .is_some_and(|value| value.contains(char::is_control))
         {
             let text = format!("{variable} holds a line break or another control character");
-            return Err(Trouble::new(text).hint(format!("set {variable} anew, without it, or not at all")));
+            return Err(Trouble::new(text).remedy(format!("set {variable} anew, without it, or not at all")));
         }
     }
     Ok(())
@@ -98,7 +98,7 @@ pub(crate) fn check_endpoints(environment: &Environment, profile: Option<(&str, 
         }
         let text = format!("{name} is `{}`, which is no address", without_password(url));
         let bare = !url.contains("://") && uri.is_some_and(|uri| uri.host().is_some());
-        return Err(Trouble::new(text).hint(match bare {
+        return Err(Trouble::new(text).remedy(match bare {
             true => format!("it needs http:// or https:// before it: https://{url}"),
             false => "it has to look like https://HOST or http://HOST:PORT".to_owned(),
         }));
@@ -135,7 +135,7 @@ pub(crate) fn trust(environment: &Environment, profile: Option<(&str, &Section)>
     // The SDK's HTTP client ends the process where the system has none, as in a bare container.
     if files.is_empty() && rustls_native_certs::load_native_certs().certs.is_empty() {
         let what = "this system has no certificates by which AWS could be told from somebody else";
-        return Err(Trouble::new(what.to_owned()).hint(
+        return Err(Trouble::new(what.to_owned()).remedy(
             "install them (the package is mostly called ca-certificates), or name a file of them in SSL_CERT_FILE",
         ));
     }
@@ -144,7 +144,7 @@ pub(crate) fn trust(environment: &Environment, profile: Option<(&str, &Section)>
     for (name, path) in &files {
         let wrong = |what: String| {
             Trouble::new(format!("{path}, which {name} names, {what}"))
-                .hint("it has to be a file of certificates in PEM, each from -----BEGIN CERTIFICATE----- on")
+                .remedy("it has to be a file of certificates in PEM, each from -----BEGIN CERTIFICATE----- on")
         };
         let texts = read(&crate::credentials::in_home(Path::new(path)))
             .map_err(|error| wrong(format!("can't be read: {}", plain(&error))))?;
@@ -203,10 +203,10 @@ pub(crate) fn unreached(said: &str, environment: &Environment) -> (String, Strin
         .flatten()
         .map_or("HTTPS_PROXY", |(variable, _)| variable);
     if let Some((_, reason)) = said.split_once("invalid peer certificate: ") {
-        let (what, cure) = certificate(reason);
+        let (what, remedy) = certificate(reason);
         return (
             format!("the other side's certificate isn't trusted: {what}"),
-            cure.to_owned(),
+            remedy.to_owned(),
         );
     }
     if said.contains("CONNECT tunnel failed") {
@@ -222,20 +222,20 @@ pub(crate) fn unreached(said: &str, environment: &Environment) -> (String, Strin
             _ if said.contains("unexpected end of file") => "hung up",
             _ => "refuses to connect to AWS",
         };
-        let cure = format!("check {variable} and the proxy; hosts that need none go into NO_PROXY");
-        return (format!("{by_proxy} {what}"), cure);
+        let remedy = format!("check {variable} and the proxy; hosts that need none go into NO_PROXY");
+        return (format!("{by_proxy} {what}"), remedy);
     }
     if ["received corrupt message", "InvalidContentType", "tls handshake eof"]
         .iter()
         .any(|words| said.contains(words))
     {
-        let cure = "check the http:// or https:// of AWS_ENDPOINT_URL and of the proxy";
+        let remedy = "check the http:// or https:// of AWS_ENDPOINT_URL and of the proxy";
         return (
             "the other side doesn't speak TLS, or ends it at once".to_owned(),
-            cure.to_owned(),
+            remedy.to_owned(),
         );
     }
-    let mut cure = match proxy {
+    let mut remedy = match proxy {
         Some(proxy) => {
             let proxy = proxy.trim_end_matches(',');
             format!("check the network, {proxy}, and AWS_ENDPOINT_URL; then run the same command again")
@@ -244,17 +244,20 @@ pub(crate) fn unreached(said: &str, environment: &Environment) -> (String, Strin
             "check the network, a proxy (HTTPS_PROXY), and AWS_ENDPOINT_URL; then run the same command again".to_owned()
         }
     };
+    if said.contains("connect timeout") {
+        return ("no connection could be made in 4 seconds".to_owned(), cure);
+    }
     if said.contains("dns error") {
         let variants = environment
             .first(&["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
             .ok()
             .flatten();
         if let Some((variable, _)) = variants {
-            cure = format!("not every service has the address that {variable} asks for; {cure}");
+            remedy = format!("not every service has the address that {variable} asks for; {remedy}");
         }
-        return ("its host's name isn't known".to_owned(), cure);
+        return ("its host's name isn't known".to_owned(), remedy);
     }
-    (said.to_owned(), cure)
+    (said.to_owned(), remedy)
 }
 
 fn certificate(reason: &str) -> (&'static str, &'static str) {

@@ -7,19 +7,19 @@ use billctl_core::error::Error;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Trouble {
     pub(crate) text: String,
-    pub(crate) hint: Option<String>,
+    pub(crate) remedy: Option<String>,
 }
 
 impl Trouble {
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
-            hint: None,
+            remedy: None,
         }
     }
 
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+    pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
         self
     }
 }
@@ -41,7 +41,7 @@ impl From<Trouble> for CredentialsError {
 impl From<Trouble> for Error {
     fn from(trouble: Trouble) -> Self {
         Self {
-            hint: trouble.hint,
+            remedy: trouble.remedy,
             ..Self::failed(trouble.text)
         }
     }

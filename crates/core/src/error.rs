@@ -1,4 +1,4 @@
-//! What can go wrong, as the user sees it: a kind that decides the exit code, a cause, and a hint.
+//! What can go wrong, as the user sees it: a kind that decides the exit code, a cause, and a remedy.
 
 use std::fmt;
 
@@ -49,7 +49,7 @@ pub struct Error {
     /// Why it failed.
     pub cause: Cause,
     /// What to do about it.
-    pub hint: Option<String>,
+    pub remedy: Option<String>,
 }
 
 /// Why something failed.
@@ -70,7 +70,7 @@ impl Error {
             kind,
             context: Vec::new(),
             cause: Cause::Text(text.into()),
-            hint: None,
+            remedy: None,
         }
     }
 
@@ -86,8 +86,8 @@ impl Error {
 
     /// The same error with what to do about it.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
         self
     }
 
@@ -136,7 +136,7 @@ impl std::error::Error for Error {}
 
 impl From<ServiceError> for Error {
     fn from(error: ServiceError) -> Self {
-        let hint = error.hint.clone().or_else(|| remedy(&error));
+        let remedy = error.remedy.as_deref().cloned().or_else(|| remedy(&error));
         Self {
             kind: if error.kind == Kind::Busy {
                 ErrorKind::Busy
@@ -145,7 +145,7 @@ impl From<ServiceError> for Error {
             },
             context: Vec::new(),
             cause: Cause::Service(Box::new(error)),
-            hint,
+            remedy,
         }
     }
 }
@@ -247,7 +247,7 @@ pub fn credentials_hint(code: &str, message: &str) -> Option<String> {
 impl From<SelectorError> for Error {
     fn from(error: SelectorError) -> Self {
         Self::usage(error.to_string())
-            .hint("name an OU by its id, its path from the root, or its name if only one has it")
+            .remedy("name an OU by its id, its path from the root, or its name if only one has it")
     }
 }
 
@@ -266,7 +266,7 @@ mod tests {
     fn every_cause_has_a_remedy_of_its_own() {
         use Kind::*;
         let denied = "User: arn:aws:iam::1:user/x is not authorized to perform: sts:GetCallerIdentity";
-        for (kind, code, message, remedy) in [
+        for (kind, code, message, wanted) in [
             (Credentials, "RequestTimeTooSkewed", "", "clock"),
             (Credentials, "RequestExpired", "", "clock"),
             (
@@ -357,13 +357,13 @@ mod tests {
         ] {
             let mut error = ServiceError::new(GET_CALLER_IDENTITY, kind, code, message);
             error.code = error.code.filter(|code| !code.is_empty());
-            let hint = Error::from(error).hint.unwrap_or_default();
-            assert!(hint.contains(remedy), "{kind:?} {code} {message}: {hint}");
+            let remedy = Error::from(error).remedy.unwrap_or_default();
+            assert!(remedy.contains(wanted), "{kind:?} {code} {message}: {remedy}");
         }
         let known = ServiceError {
-            hint: Some("turn it round".to_owned()),
+            remedy: Some("turn it round".to_owned().into()),
             ..ServiceError::new(GET_CALLER_IDENTITY, Denied, "AccessDenied", denied)
         };
-        assert_eq!(Error::from(known).hint.as_deref(), Some("turn it round"));
+        assert_eq!(Error::from(known).remedy.as_deref(), Some("turn it round"));
     }
 }

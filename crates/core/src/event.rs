@@ -78,8 +78,8 @@ pub trait Listener: Send + Sync {
 
 /// Listens and does nothing.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Silent;
+pub struct NullListener;
 
-impl Listener for Silent {
+impl Listener for NullListener {
     fn on(&self, _event: Event) {}
 }

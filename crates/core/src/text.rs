@@ -239,7 +239,7 @@ fn is_risky(word: &str, first: bool) -> bool {
         // A merge request, a milestone or a formula; "done!", "95%" and "$100" are none.
         || ['!', '%'].iter().any(|sign| before_letter(word, *sign))
         || word.split('$').skip(1).any(|after| !after.starts_with(|next: char| next.is_ascii_digit()))
-        // An emoji by its name, a path of ARN's, an address; "cure:" and "12:30" are none.
+        // An emoji by its name, a path of ARN's, an address; "remedy:" and "12:30" are none.
         || word.matches(':').count() > 1
         || word.contains("://")
         || starts_with(word, "www.") || word.to_ascii_lowercase().contains("gh-")

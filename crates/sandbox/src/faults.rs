@@ -123,7 +123,7 @@ impl Faults {
             code: code.map(str::to_owned),
             message: message.to_owned(),
             request_id: None,
-            hint: None,
+            remedy: None,
         };
         if hit(self.throttle, "throttle") {
             return Fate::Refuse(error(Kind::Throttled, Some("ThrottlingException"), "Rate exceeded"));

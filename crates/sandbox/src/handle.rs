@@ -359,7 +359,7 @@ fn died(operation: Operation) -> ServiceError {
         code: None,
         message: "the process died here".into(),
         request_id: None,
-        hint: None,
+        remedy: None,
     }
 }
 
@@ -370,13 +370,13 @@ fn broken(operation: Operation, error: &FileError) -> ServiceError {
         code: None,
         message: error.to_string(),
         request_id: None,
-        hint: None,
+        remedy: None,
     }
 }
 
 impl From<FileError> for Error {
     fn from(error: FileError) -> Self {
-        let hint = match &error {
+        let remedy = match &error {
             FileError::Missing(_) => Some("make one with `billctl sandbox new`"),
             FileError::Damaged(..) => {
                 Some("it is left as it is; move it away and make a new one with `billctl sandbox new`")
@@ -386,8 +386,8 @@ impl From<FileError> for Error {
             FileError::Io(..) => None,
         };
         let told = Self::failed(error.to_string());
-        match hint {
-            Some(hint) => told.hint(hint),
+        match remedy {
+            Some(remedy) => told.remedy(remedy),
             None => told,
         }
     }

@@ -266,7 +266,8 @@ impl Iam for Sandbox {
 
     async fn denied_actions(&self, simulation: &Simulation) -> Result<Vec<String>> {
         self.call(SIMULATE_PRINCIPAL_POLICY, |world| {
-            // It takes several where they have the same kinds of resource, which isn't known here (AWS-FACTS 11).
+            // It takes several where they have the same kinds of resource, which isn't known here
+            // (docs/aws-facts.md, "IAM").
             if simulation.actions.len() > 1 {
                 return Err(ServiceError::new(
                     SIMULATE_PRINCIPAL_POLICY,

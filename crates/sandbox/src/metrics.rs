@@ -49,7 +49,7 @@ const SERVICES: [&str; 14] = [
 
 /// What differs from the accounts' own profiles.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Ledger {
+pub struct SpendOverrides {
     changes: BTreeMap<AccountId, Changes>,
     /// What was really published for an account, instead of its own profile.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -65,7 +65,7 @@ pub struct Published {
     pub services: BTreeMap<String, Vec<(Timestamp, f64)>>,
 }
 
-impl Ledger {
+impl SpendOverrides {
     /// What was really published for the account, of one service or of all, if that is what it has.
     pub(super) fn published(&self, account: AccountId, service: Option<&str>) -> Option<&[(Timestamp, f64)]> {
         let published = self.published.get(&account)?;
@@ -86,7 +86,7 @@ impl Ledger {
 
 /// The account's charges are these, as published elsewhere.
 pub fn publish(world: &mut World, account: AccountId, published: Published) {
-    world.cloudwatch.ledger.published.insert(account, published);
+    world.cloudwatch.spend_overrides.published.insert(account, published);
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -144,7 +144,7 @@ pub fn set_daily_in(world: &mut World, account: AccountId, usd: Usd, hours: Hour
 
 fn set(world: &mut World, account: AccountId, usd: Usd, hours: Option<Hours>) {
     let now = world.now;
-    let changes = world.cloudwatch.ledger.changes.entry(account).or_default();
+    let changes = world.cloudwatch.spend_overrides.changes.entry(account).or_default();
     changes.daily.retain(|(at, _)| *at < now);
     changes.daily.push((now, usd.to_f64()));
     changes.hours.remove(&now);
@@ -154,19 +154,25 @@ fn set(world: &mut World, account: AccountId, usd: Usd, hours: Option<Hours>) {
 /// The account spends `usd` now, at once; less than nothing is a credit.
 pub fn add_once(world: &mut World, account: AccountId, usd: Usd) {
     let now = world.now;
-    let changes = world.cloudwatch.ledger.changes.entry(account).or_default();
+    let changes = world.cloudwatch.spend_overrides.changes.entry(account).or_default();
     changes.once.push((now, usd.to_f64()));
 }
 
 /// The account is new: it spends from now on only.
 pub fn open(world: &mut World, account: AccountId) {
     let now = world.now;
-    world.cloudwatch.ledger.changes.entry(account).or_default().opened = Some(now);
+    world
+        .cloudwatch
+        .spend_overrides
+        .changes
+        .entry(account)
+        .or_default()
+        .opened = Some(now);
 }
 
 /// When the account was opened, if that was in the sandbox's time.
 pub(super) fn opened(world: &World, account: AccountId) -> Option<Timestamp> {
-    world.cloudwatch.ledger.changes.get(&account)?.opened
+    world.cloudwatch.spend_overrides.changes.get(&account)?.opened
 }
 
 /// A well-mixed number from an account and two more (splitmix64): the same on every machine.
@@ -195,7 +201,7 @@ pub(super) struct Spender<'a> {
 }
 
 impl<'a> Spender<'a> {
-    pub(super) fn new(ledger: &'a Ledger, account: AccountId) -> Self {
+    pub(super) fn new(spend_overrides: &'a SpendOverrides, account: AccountId) -> Self {
         let count = 3 + (mix(account, 3, 0) % 5) as usize;
         let first = (mix(account, 4, 0) % (SERVICES.len() as u64 - 1)) as usize;
         let mut services = vec![(SERVICES[0], 1.0)];
@@ -213,7 +219,7 @@ impl<'a> Spender<'a> {
             services,
             // From 2.5 to about 34 dollars a day, more accounts at the lower end.
             daily: 2.5 * (2.6 * unit(mix(account, 6, 0))).exp(),
-            changes: ledger.changes.get(&account),
+            changes: spend_overrides.changes.get(&account),
         }
     }
 
@@ -384,7 +390,7 @@ mod tests {
         world.now = at("2026-02-28T00:00:00Z");
         let usd = |dollars: f64| Usd::from_f64(dollars).unwrap();
         let spent = |world: &World, text: &str| {
-            let spender = Spender::new(&world.cloudwatch.ledger, account());
+            let spender = Spender::new(&world.cloudwatch.spend_overrides, account());
             // The services' cents are rounded one by one.
             spender.month_to_date(None, &[at(text)])[0].unwrap().round()
         };
@@ -429,8 +435,8 @@ mod tests {
 
     #[test]
     fn a_month_starts_again_at_nothing_and_only_grows() {
-        let ledger = Ledger::default();
-        let spender = Spender::new(&ledger, account());
+        let spend_overrides = SpendOverrides::default();
+        let spender = Spender::new(&spend_overrides, account());
         let times = publications(account(), at("2026-02-20T00:00:00Z"), at("2026-03-10T00:00:00Z"));
         let values = spender.month_to_date(None, &times);
         let mut falls = 0;
@@ -445,8 +451,8 @@ mod tests {
 
     #[test]
     fn the_total_is_the_sum_of_the_services_to_the_cent() {
-        let ledger = Ledger::default();
-        let spender = Spender::new(&ledger, account());
+        let spend_overrides = SpendOverrides::default();
+        let spender = Spender::new(&spend_overrides, account());
         let times = [at("2026-03-17T12:34:00Z")];
         let total = spender.month_to_date(None, &times)[0].unwrap();
         let services: f64 = spender
@@ -459,8 +465,8 @@ mod tests {
 
     #[test]
     fn the_same_time_has_the_same_value_however_it_is_asked_for() {
-        let ledger = Ledger::default();
-        let spender = Spender::new(&ledger, account());
+        let spend_overrides = SpendOverrides::default();
+        let spender = Spender::new(&spend_overrides, account());
         let times = publications(account(), at("2026-03-01T00:00:00Z"), at("2026-03-20T00:00:00Z"));
         let all = spender.month_to_date(None, &times);
         let alone = spender.month_to_date(None, &times[times.len() - 1..]);
@@ -469,9 +475,9 @@ mod tests {
 
     #[test]
     fn an_account_spends_nothing_before_it_exists() {
-        let mut ledger = Ledger::default();
-        ledger.changes.entry(account()).or_default().opened = Some(at("2026-03-05T00:00:00Z"));
-        let spender = Spender::new(&ledger, account());
+        let mut spend_overrides = SpendOverrides::default();
+        spend_overrides.changes.entry(account()).or_default().opened = Some(at("2026-03-05T00:00:00Z"));
+        let spender = Spender::new(&spend_overrides, account());
         let values = spender.month_to_date(None, &[at("2026-03-04T00:00:00Z"), at("2026-03-05T06:00:00Z")]);
         assert_eq!(values[0], None);
         assert!(values[1].unwrap() < 20.0);

@@ -1,8 +1,8 @@
 //! A small IAM policy evaluator: enough for the policies that billctl writes, and for what may break them.
 //!
-//! Follows the evaluation logic of the IAM user guide for one policy: an explicit deny wins, then an allow, else the
-//! request is not allowed. A condition operator that isn't known here is never met, so nothing is let through by
-//! mistake.
+//! Follows the evaluation logic of the IAM user guide for one policy (docs/aws-facts.md, "IAM"): an explicit deny wins,
+//! then an allow, else the request is not allowed. Where a condition isn't understood here, a statement that allows is
+//! left out and one that denies holds, so nothing is let through by mistake.
 
 mod check;
 
@@ -62,7 +62,7 @@ pub enum Decision {
     /// A statement denies it.
     Denied,
     /// No statement is about it.
-    Silent,
+    ImplicitDeny,
 }
 
 /// What kind of policy a document is: decides which elements it must and must not have.
@@ -94,14 +94,14 @@ fn statements(policy: &Value) -> Vec<&Value> {
 
 /// What the policy says about the request.
 pub fn evaluate(policy: &Value, request: Request<'_>) -> Decision {
-    let mut decision = Decision::Silent;
+    let mut decision = Decision::ImplicitDeny;
     for statement in statements(policy) {
-        if !concerns(statement, request) {
-            continue;
-        }
-        match statement.get("Effect").and_then(Value::as_str) {
-            Some("Deny") => return Decision::Denied,
-            Some("Allow") => decision = Decision::Allowed,
+        match (
+            statement.get("Effect").and_then(Value::as_str),
+            concerns(statement, request),
+        ) {
+            (Some("Deny"), Some(true) | None) => return Decision::Denied,
+            (Some("Allow"), Some(true)) => decision = Decision::Allowed,
             _ => {}
         }
     }
@@ -110,18 +110,19 @@ pub fn evaluate(policy: &Value, request: Request<'_>) -> Decision {
 
 /// What several policies of one identity say together.
 pub fn evaluate_all<'p>(policies: impl IntoIterator<Item = &'p Value>, request: Request<'_>) -> Decision {
-    let mut decision = Decision::Silent;
+    let mut decision = Decision::ImplicitDeny;
     for policy in policies {
         match evaluate(policy, request) {
             Decision::Denied => return Decision::Denied,
             Decision::Allowed => decision = Decision::Allowed,
-            Decision::Silent => {}
+            Decision::ImplicitDeny => {}
         }
     }
     decision
 }
 
-fn concerns(statement: &Value, request: Request<'_>) -> bool {
+/// Whether a statement is about the request. `None` where that hangs on a condition that isn't understood here.
+fn concerns(statement: &Value, request: Request<'_>) -> Option<bool> {
     let principal = match (statement.get("Principal"), statement.get("NotPrincipal")) {
         (Some(principal), _) => names_caller(principal, request.caller),
         (None, Some(others)) => !names_caller(others, request.caller),
@@ -142,7 +143,11 @@ fn concerns(statement: &Value, request: Request<'_>) -> bool {
         // A trust policy has no resource: it is about its role.
         (None, None) => true,
     };
-    principal && action && resource && conditions_met(statement.get("Condition"), request.context)
+    if principal && action && resource {
+        conditions_met(statement.get("Condition"), request.context)
+    } else {
+        Some(false)
+    }
 }
 
 fn names_resource(patterns: Vec<&str>, request: Request<'_>) -> bool {
@@ -166,19 +171,31 @@ fn names_caller(principal: &Value, caller: Caller<'_>) -> bool {
     }
 }
 
-fn conditions_met(condition: Option<&Value>, context: &RequestContext) -> bool {
-    let Some(Value::Object(operators)) = condition else {
-        return true;
+/// Whether all conditions are met. One that surely isn't outweighs those that aren't understood (`None`).
+fn conditions_met(condition: Option<&Value>, context: &RequestContext) -> Option<bool> {
+    let operators = match condition {
+        None => return Some(true),
+        Some(condition) => condition.as_object()?,
     };
-    operators.iter().all(|(operator, keys)| {
-        keys.as_object().is_some_and(|keys| {
-            keys.iter()
-                .all(|(key, wanted)| condition_met(operator, key, wanted, context))
-        })
-    })
+    let mut all = Some(true);
+    for (operator, keys) in operators {
+        let Some(keys) = keys.as_object() else {
+            all = None;
+            continue;
+        };
+        for (key, wanted) in keys {
+            match condition_met(operator, key, wanted, context) {
+                Some(true) => {}
+                Some(false) => return Some(false),
+                None => all = None,
+            }
+        }
+    }
+    all
 }
 
-fn condition_met(operator: &str, key: &str, wanted: &Value, context: &RequestContext) -> bool {
+/// Whether one condition is met, or `None` where its operator isn't known here.
+fn condition_met(operator: &str, key: &str, wanted: &Value, context: &RequestContext) -> Option<bool> {
     let (set, operator) = match operator.split_once(':') {
         Some((set, rest)) => (Some(set), rest),
         None => (None, operator),
@@ -188,7 +205,7 @@ fn condition_met(operator: &str, key: &str, wanted: &Value, context: &RequestCon
         None => (false, false),
         Some("ForAllValues") => (true, false),
         Some("ForAnyValue") => (false, true),
-        Some(_) => return false,
+        Some(_) => return None,
     };
     let (if_exists, operator) = match operator.strip_suffix("IfExists") {
         Some(rest) => (true, rest),
@@ -201,27 +218,24 @@ fn condition_met(operator: &str, key: &str, wanted: &Value, context: &RequestCon
     };
     let wanted: Vec<String> = wanted.iter().map(|value| fill_variables(value, context)).collect();
     if operator == "Null" {
-        return wanted
-            .iter()
-            .any(|value| value.eq_ignore_ascii_case("true") == actual.is_empty());
+        let absent = actual.is_empty();
+        return Some(wanted.iter().any(|value| value.eq_ignore_ascii_case("true") == absent));
     }
-    let Some((compare, negated)) = comparison(operator) else {
-        return false;
-    };
+    let (compare, negated) = comparison(operator)?;
     if actual.is_empty() {
-        // A missing key meets a negated operator, an `IfExists` one, and `ForAllValues`, but never `ForAnyValue` (IAM
-        // user guide, "Multivalued context keys").
-        return if_exists || for_all || (negated && !for_any);
+        // A missing key meets a negated operator, an `IfExists` one, and `ForAllValues`, but never `ForAnyValue`, not
+        // even with `IfExists`.
+        return Some(!for_any && (if_exists || for_all || negated));
     }
     let meets = |value: &String| {
         let any = wanted.iter().any(|pattern| compare(pattern, value));
         any != negated
     };
-    if for_all || (negated && !for_any) {
+    Some(if for_all || (negated && !for_any) {
         actual.iter().all(meets)
     } else {
         actual.iter().any(meets)
-    }
+    })
 }
 
 fn plain(value: &Value) -> String {
@@ -246,8 +260,8 @@ fn comparison(operator: &str) -> Option<(Compare, bool)> {
         "StringLike" => (like, false),
         "StringNotLike" => (like, true),
         // ArnEquals and ArnLike behave identically (docs/aws-facts.md, "IAM").
-        "ArnEquals" | "ArnLike" => (like, false),
-        "ArnNotEquals" | "ArnNotLike" => (like, true),
+        "ArnEquals" | "ArnLike" => (arn_like, false),
+        "ArnNotEquals" | "ArnNotLike" => (arn_like, true),
         "Bool" => (|wanted, actual| wanted.eq_ignore_ascii_case(actual), false),
         "NumericEquals" => (|wanted, actual| number(wanted) == number(actual), false),
         "NumericNotEquals" => (|wanted, actual| number(wanted) == number(actual), true),
@@ -285,6 +299,16 @@ fn fill_variables(pattern: &str, context: &RequestContext) -> String {
 
 fn like_ignoring_case(pattern: &str, text: &str) -> bool {
     like(&pattern.to_ascii_lowercase(), &text.to_ascii_lowercase())
+}
+
+/// The same for ARNs, whose six parts are compared one by one: a star ends at a colon, but in the last part.
+fn arn_like(pattern: &str, arn: &str) -> bool {
+    let parts = |text: &str| text.splitn(6, ':').map(str::to_owned).collect::<Vec<_>>();
+    let (wanted, actual) = (parts(pattern), parts(arn));
+    if wanted.len() < 6 {
+        return like(pattern, arn);
+    }
+    wanted.len() == actual.len() && wanted.iter().zip(&actual).all(|(wanted, actual)| like(wanted, actual))
 }
 
 /// Whether `text` matches `pattern`, in which `*` is any run of characters and `?` any one.
@@ -325,5 +349,7 @@ pub fn named_roles(policy: &Value) -> Vec<&str> {
         .collect()
 }
 
+#[cfg(test)]
+mod beside_iam_rs;
 #[cfg(test)]
 mod tests;

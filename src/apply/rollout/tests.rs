@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::*;
 use crate::mock::MockCloudFormation;
 use crate::plan::rollout::InstanceStep;
-use billctl_core::event::Silent;
+use billctl_core::event::NullListener;
 use billctl_core::service::cloudformation::{
     AccountFilter, Amount, AutoDeployment, ConcurrencyMode, OperationAction, StackSetOperation, StackSetSpec, Targets,
     UPDATE_STACK_INSTANCES,
@@ -99,7 +99,7 @@ async fn refuse(ours: bool) -> Result<Report> {
     };
     apply(
         &services,
-        &Silent,
+        &NullListener,
         &rollout(),
         &Observed::default(),
         &PREFERENCES,

@@ -10,7 +10,7 @@ use crate::observe;
 use crate::plan::Thresholds;
 use crate::plan::rollout::{AccountChange, Desired, Options, Override, Reach, Scope, Step, plan};
 use crate::resource::stack_set;
-use billctl_core::event::Silent;
+use billctl_core::event::NullListener;
 use billctl_core::model::{AccountId, AccountState, Organization, OuId, Usd};
 use billctl_core::service::cloudformation::{
     AccountFilter, Amount, ConcurrencyMode, InstanceStatus, InstancesRequest, OperationId, OrganizationsAccess, Targets,
@@ -257,7 +257,7 @@ impl Stage {
     async fn carry_out(&self, observed: Observed, rollout: Rollout, preferences: &Preferences) -> Report {
         let first = Some((observed, rollout));
         let afresh = async || panic!("nobody else is here");
-        RolloutLoop::new(&self.services, &Silent, SET, Wait::Finish)
+        RolloutLoop::new(&self.services, &NullListener, SET, Wait::Finish)
             .carry_out(preferences, first, afresh, async |_| Ok(()))
             .await
             .unwrap()

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::observe::probe;
-use crate::plan::probe::way_in_cure;
+use crate::plan::probe::way_in_remedy;
 use crate::resource::stack_set::MEMBER_RULE;
 use crate::resource::{day_execution, day_of, watch_execution};
 use billctl_core::service::cloudwatch::{AlarmState, AlarmStatus};
@@ -78,7 +78,7 @@ impl Follow<'_> {
             }
             Err(error) if error.kind == Kind::Denied => {
                 self.hop(&name, false, error.to_string());
-                self.journey.cure = Some(way_in_cure(&error, role).replace("policy status", "policy operator"));
+                self.journey.remedy = Some(way_in_remedy(&error, role).replace("policy status", "policy operator"));
                 Ok(None)
             }
             Err(error) => Err(error).while_trying("assume the role in the member"),
@@ -92,7 +92,7 @@ impl Follow<'_> {
         }
         let action = error.operation.iam_action();
         self.hop(hop, false, error.to_string());
-        self.journey.cure = Some(format!(
+        self.journey.remedy = Some(format!(
             "a service control policy, a permissions boundary, or the role's own policy refuses {action} in this \
              account (AWS says above which, where it does): allow it for the role {}",
             self.scope.config.members.role
@@ -113,7 +113,7 @@ impl Follow<'_> {
             }
             Ok(None) => {
                 self.hop(&name, false, "isn't in the account");
-                self.journey.cure = Some(deploy_cure());
+                self.journey.remedy = Some(deploy_remedy());
                 Ok(None)
             }
             Err(error) => self.refused(&name, error).map(|()| None),
@@ -137,7 +137,7 @@ impl Follow<'_> {
             Err(error) => return self.refused(&name, error).map(|()| false),
         };
         self.hop(&name, false, fault);
-        self.journey.cure = Some(deploy_cure());
+        self.journey.remedy = Some(deploy_remedy());
         Ok(false)
     }
 
@@ -218,14 +218,14 @@ impl Follow<'_> {
     /// The event didn't reach the notifier: what can be seen of why.
     async fn nothing_came(&mut self) -> Result<()> {
         let names = &self.scope.config.names;
-        if let Some((what, cure)) = self.rule_fault(|_| false).await? {
+        if let Some((what, remedy)) = self.rule_fault(|_| false).await? {
             self.hop(&format!("rule {}", names.member_rule), false, what);
-            self.journey.cure = Some(cure.to_owned());
+            self.journey.remedy = Some(remedy.to_owned());
             return Ok(());
         }
         let bus = format!("event bus {}", names.event_bus);
         self.hop(&bus, false, "nothing came that the notifier could be seen to take");
-        self.journey.cure = Some(
+        self.journey.remedy = Some(
             "the bus's policy has to let the organisation in, and the rule there has to match: `billctl bootstrap --plan` \
              shows how they differ. In the member, the rule's role has to be there and no service control policy may \
              forbid it events:PutEvents: `billctl status --drift` compares them"
@@ -267,7 +267,7 @@ impl Follow<'_> {
             }
             if self.services.clock.now() >= deadline {
                 self.hop("notifier", false, format!("{name} hasn't judged yet"));
-                self.journey.cure = Some(format!("look at execution {name} in the Step Functions console"));
+                self.journey.remedy = Some(format!("look at execution {name} in the Step Functions console"));
                 return Ok(());
             }
             self.services.clock.sleep(PAUSE).await;
@@ -328,7 +328,7 @@ impl Follow<'_> {
             self.services.clock.sleep(PAUSE).await;
         }
         self.hop("notifier", false, format!("{name} hasn't sent its mail yet"));
-        self.journey.cure = Some(format!("look at execution {name} in the Step Functions console"));
+        self.journey.remedy = Some(format!("look at execution {name} in the Step Functions console"));
         Ok(())
     }
 }
@@ -339,7 +339,7 @@ fn figures_of(output: &Value) -> Option<(Usd, Usd)> {
     Some((figure("amount")?, figure("limit")?))
 }
 
-fn deploy_cure() -> String {
+fn deploy_remedy() -> String {
     "`billctl deploy` makes what is missing; what was changed by hand `billctl status --drift` finds, and `billctl deploy \
      --account N --recreate N` makes it anew"
         .to_owned()

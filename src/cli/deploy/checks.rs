@@ -23,7 +23,7 @@ pub fn named_accounts(args: &DeployArgs, parts: &[Part], organization: &Organiza
             return Err(Error::usage(format!(
                 "account {account} is the management account, which StackSets never reach"
             ))
-            .hint("`billctl bootstrap` makes its alarm"));
+            .remedy("`billctl bootstrap` makes its alarm"));
         }
         if reached.contains(account) {
             continue;
@@ -33,7 +33,7 @@ pub fn named_accounts(args: &DeployArgs, parts: &[Part], organization: &Organiza
                 "account {account} is outside the OUs of this deploy: it is in {}",
                 organization.path(parent)
             ))
-            .hint("name its OU with --ou, or add it to [deploy] ous"),
+            .remedy("name its OU with --ou, or add it to [deploy] ous"),
             None => Error::usage(format!("account {account} is not in the organisation")),
         });
     }
@@ -75,7 +75,7 @@ pub fn ours(live: Option<&StackSet>) -> Result<()> {
         None => Ok(()),
         Some(why) => Err(
             Error::failed(format!("there is a StackSet {} that isn't billctl's: {why}", live.name))
-                .hint("choose another name in [deploy] stack-set, or delete that StackSet"),
+                .remedy("choose another name in [deploy] stack-set, or delete that StackSet"),
         ),
     }
 }
@@ -89,11 +89,11 @@ pub async fn access(services: &Services, listener: &dyn Listener) -> Option<Erro
         Ok(OrganizationsAccess::Enabled) => None,
         Ok(OrganizationsAccess::Disabled) => Some(
             Error::failed("trusted access of StackSets to the organisation is off")
-                .hint("run `billctl bootstrap` in the management account, which switches it on"),
+                .remedy("run `billctl bootstrap` in the management account, which switches it on"),
         ),
         Ok(OrganizationsAccess::DisabledPermanently) => Some(
             Error::failed("trusted access of StackSets to the organisation is disabled permanently")
-                .hint("ask AWS support to lift it"),
+                .remedy("ask AWS support to lift it"),
         ),
         // Not every engine has this call; StackSets itself refuses where access is off.
         Err(error) => {

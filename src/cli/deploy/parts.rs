@@ -54,7 +54,7 @@ pub fn parts(args: &DeployArgs, config: &Config, accounts: Option<&BTreeSet<Acco
     }
     if parts.is_empty() {
         return Err(
-            Error::usage("config targets no OU, and none was given").hint("pass --ou, or list OUs in [deploy] ous")
+            Error::usage("config targets no OU, and none was given").remedy("pass --ou, or list OUs in [deploy] ous")
         );
     }
     Ok(parts)

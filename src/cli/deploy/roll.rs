@@ -6,7 +6,7 @@ use super::checks;
 use super::parts::Part;
 use crate::apply::rollout::Report;
 use crate::apply::rollout_loop::RolloutLoop;
-use crate::apply::turn::Wait;
+use crate::apply::stack_set_queue::Wait;
 use crate::cli::{Context, Format};
 use crate::observe;
 use crate::plan::Thresholds;
@@ -268,7 +268,7 @@ impl Deploy<'_> {
             return Err(Error::failed(format!(
                 "there is no StackSet {name} yet, and with --instances-only none is made"
             ))
-            .hint("whoever may make it (`billctl policy deploy`) runs `billctl deploy` without it once"));
+            .remedy("whoever may make it (`billctl policy deploy`) runs `billctl deploy` without it once"));
         }
         observe::stack_set::read_overrides(services, name, &mut observed, |account| {
             self.args.all_instances || desired.iter().any(|desired| desired.accounts.contains_key(&account))
@@ -350,12 +350,14 @@ impl Deploy<'_> {
             } else {
                 format!("{what}; not begun: {}", left.join("; "))
             };
-            return Err(Error::failed(what).hint("mend the accounts above and run deploy again: it takes up the rest"));
+            return Err(
+                Error::failed(what).remedy("mend the accounts above and run deploy again: it takes up the rest")
+            );
         }
         if progress.outcomes.iter().any(|outcome| !outcome.is_clean()) {
             return Err(
                 Error::new(ErrorKind::Partial, "some accounts failed, within the tolerance")
-                    .hint("mend the accounts above and run deploy again: it takes up only those"),
+                    .remedy("mend the accounts above and run deploy again: it takes up only those"),
             );
         }
         Ok(())

@@ -57,13 +57,13 @@ impl Who {
                 "there is no account {} in the sandbox",
                 self.account.map(|id| id.to_string()).unwrap_or_default()
             ))
-            .hint("`billctl sandbox show` lists them"));
+            .remedy("`billctl sandbox show` lists them"));
         };
         let near = nearest(wanted, accounts.iter().map(|(_, name)| name.as_str()));
         let error = Error::usage(format!("there is no account named `{wanted}` in the sandbox"));
         Err(match near {
-            Some(name) => error.hint(format!("did you mean {name}?")),
-            None => error.hint("`billctl sandbox show` lists them"),
+            Some(name) => error.remedy(format!("did you mean {name}?")),
+            None => error.remedy("`billctl sandbox show` lists them"),
         })
     }
 }

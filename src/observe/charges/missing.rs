@@ -15,7 +15,7 @@ use billctl_core::service::{self, Kind, PARALLEL, Services};
 
 /// What the payer's series tell of accounts' alarms.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Silence {
+pub enum Absence {
     /// It would have taken more than one call to know.
     NotRead,
     /// There is no series of any account: not one alarm has data.
@@ -29,14 +29,14 @@ pub enum Silence {
 ///
 /// # Errors
 /// AWS's answer.
-pub async fn silence(
+pub async fn absence(
     services: &Services,
     organization: &Organization,
     accounts: &BTreeSet<AccountId>,
     all: bool,
-) -> Result<Silence> {
+) -> Result<Absence> {
     let linked = charges::filter(None, &[ACCOUNT]);
-    let mut silent = accounts.clone();
+    let mut without_data = accounts.clone();
     let mut any = false;
     let mut token = None;
     loop {
@@ -47,23 +47,23 @@ pub async fn silence(
             .while_trying("list the accounts' charges")?;
         for account in page.items.iter().filter_map(account_of) {
             any = true;
-            silent.remove(&account);
+            without_data.remove(&account);
         }
         token = page.next;
-        if token.is_none() || silent.is_empty() {
+        if token.is_none() || without_data.is_empty() {
             break;
         }
         if !all {
-            return Ok(Silence::NotRead);
+            return Ok(Absence::NotRead);
         }
     }
     if !any {
-        return Ok(Silence::Nobodys);
+        return Ok(Absence::Nobodys);
     }
-    let silent: Vec<AccountId> = silent.into_iter().collect();
-    let mut missing = reasons(services, organization, &silent, true, services.clock.now()).await?;
+    let without_data: Vec<AccountId> = without_data.into_iter().collect();
+    let mut missing = reasons(services, organization, &without_data, true, services.clock.now()).await?;
     missing.retain(|_, missing| *missing != Missing::TooNew);
-    Ok(Silence::MissingOf(missing.into_keys().collect()))
+    Ok(Absence::MissingOf(missing.into_keys().collect()))
 }
 
 /// What the billing account says about why accounts have no data. Where some of those asked for have data, nothing is
@@ -102,7 +102,7 @@ async fn is_listed(services: &Services, dimensions: &[&str]) -> service::Result<
     known(found.await)
 }
 
-/// Why each of `silent`, which have no data, has none; `some_data` says whether others that were asked for have.
+/// Why each of `without_data`, which have no data, has none; `some_data` says whether others that were asked for have.
 /// Accounts in use are asked when they joined, if that can matter.
 ///
 /// # Errors
@@ -110,15 +110,15 @@ async fn is_listed(services: &Services, dimensions: &[&str]) -> service::Result<
 pub async fn reasons(
     services: &Services,
     organization: &Organization,
-    silent: &[AccountId],
+    without_data: &[AccountId],
     some_data: bool,
     now: Timestamp,
 ) -> Result<BTreeMap<AccountId, Missing>> {
-    if silent.is_empty() {
+    if without_data.is_empty() {
         return Ok(BTreeMap::new());
     }
     let evidence = evidence(services, organization, some_data).await?;
-    let listed = silent
+    let listed = without_data
         .iter()
         .filter_map(|id| organization.account(*id))
         .map(|(account, _)| (account.id, account.state));

@@ -64,14 +64,14 @@ async fn accounts_are_asked_for_five_hundred_at_a_time_in_buckets_of_five_minute
         seen.lock().unwrap().push(request.clone());
         Ok(Page::last(answer(request)))
     });
-    let found = ledgers(&services(cloudwatch), &accounts(1_201), &window(32))
+    let found = histories(&services(cloudwatch), &accounts(1_201), &window(32))
         .await
         .unwrap();
     assert_eq!(found.len(), 1_201);
     assert!(
         found
             .iter()
-            .all(|(_, ledger)| ledger.days[31].unwrap().usd == Usd::from_micros(2_500_000))
+            .all(|(_, history)| history.days[31].unwrap().usd == Usd::from_micros(2_500_000))
     );
     let asked = asked.lock().unwrap();
     let mut sizes: Vec<usize> = asked.iter().map(|request| request.queries.len()).collect();
@@ -129,7 +129,9 @@ async fn a_series_spread_over_pages_is_put_together() {
                 Some(other) => panic!("{other}"),
             }
         });
-    let found = ledgers(&services(cloudwatch), &accounts(1), &window(32)).await.unwrap();
+    let found = histories(&services(cloudwatch), &accounts(1), &window(32))
+        .await
+        .unwrap();
     assert_eq!(found[0].1.days[31].unwrap().usd, Usd::from_micros(2_500_000));
     assert_eq!(found[0].1.month_to_date, Some(Usd::from_micros(12_500_000)));
 }
@@ -158,7 +160,7 @@ async fn an_accounts_services_are_summed_up_by_service() {
     let two: BTreeSet<AccountId> = [1, 2].into_iter().filter_map(AccountId::from_number).collect();
     let series = service_series(&services, Some(&two)).await.unwrap();
     assert_eq!(series.len(), 4);
-    let found = ledgers(&services, &series, &window(32)).await.unwrap();
+    let found = histories(&services, &series, &window(32)).await.unwrap();
     assert_eq!(found.len(), 2);
     assert_eq!(found[0].0, Subject::Service("AmazonEC2".to_owned()));
     assert_eq!(found[0].1.month_to_date, Some(Usd::dollars(25)));

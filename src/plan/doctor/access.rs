@@ -16,7 +16,7 @@ pub(super) fn credentials(caller: &Result<CallerIdentity>) -> Check {
     match caller {
         Ok(caller) => Check::ok("credentials", caller.arn.to_string()),
         Err(error) => Check::failed("credentials", error.to_string())
-            .cure("log in (`aws sso login`), set AWS_PROFILE or pass --profile"),
+            .remedy("log in (`aws sso login`), set AWS_PROFILE or pass --profile"),
     }
 }
 
@@ -27,7 +27,7 @@ pub(super) fn partition(caller: &Result<CallerIdentity>) -> Check {
             "partition",
             format!("{other}: its billing metrics and StackSets differ"),
         )
-        .cure("use credentials of an account in partition aws"),
+        .remedy("use credentials of an account in partition aws"),
         Err(_) => Check::skipped("partition", "needs credentials"),
     }
 }
@@ -38,7 +38,7 @@ pub(super) fn organization(config: &Config, organization: &Result<OrganizationIn
         Ok(found) => match &config.organization {
             Some(wanted) if *wanted != found.id => {
                 Check::failed(NAME, format!("{}, but the config is for {wanted}", found.id))
-                    .cure("use the right profile, or the right --config")
+                    .remedy("use the right profile, or the right --config")
             }
             Some(_) => Check::ok(NAME, format!("{}, as the config says", found.id)),
             None => Check::ok(
@@ -50,7 +50,7 @@ pub(super) fn organization(config: &Config, organization: &Result<OrganizationIn
             ),
         },
         Err(error) if error.kind == Kind::NotFound => Check::failed(NAME, "the account belongs to no organisation")
-            .cure("use credentials of the organisation's management account"),
+            .remedy("use credentials of the organisation's management account"),
         Err(error) => Check::unread(NAME, error),
     }
 }
@@ -60,7 +60,7 @@ pub(super) fn all_features(organization: &Result<OrganizationInfo>) -> Check {
     match organization {
         Ok(found) if found.all_features => Check::ok(NAME, "on"),
         Ok(_) => Check::failed(NAME, "the organisation has only consolidated billing")
-            .cure("console: AWS Organizations > Settings > Begin process to enable all features"),
+            .remedy("console: AWS Organizations > Settings > Begin process to enable all features"),
         Err(error) if error.kind == Kind::NotFound => Check::skipped(NAME, "needs an organisation"),
         Err(error) => Check::unread(NAME, error),
     }
@@ -78,14 +78,14 @@ pub(super) fn account(config: &Config, readings: &Readings) -> Check {
             NAME,
             format!("{account} is a delegated administrator, but the config says otherwise"),
         )
-        .cure("write call-as = \"delegated-admin\" at the top of the config"),
+        .remedy("write call-as = \"delegated-admin\" at the top of the config"),
         (CallAs::Own, _) => Check::failed(NAME, format!("{account} is not the management account ({management})"))
-            .cure("use the management account's credentials (--profile)"),
+            .remedy("use the management account's credentials (--profile)"),
         (CallAs::DelegatedAdmin, _) if account == management => Check::failed(
             NAME,
             format!("{account} is the management account, but the config says delegated-admin"),
         )
-        .cure("take call-as out of the config, or use the delegated administrator's credentials"),
+        .remedy("take call-as out of the config, or use the delegated administrator's credentials"),
         (CallAs::DelegatedAdmin, Ok(administrators)) if administrators.contains(&account) => {
             Check::ok(NAME, format!("{account} is a delegated administrator for StackSets"))
         }
@@ -93,7 +93,7 @@ pub(super) fn account(config: &Config, readings: &Readings) -> Check {
             NAME,
             format!("{account} is not a delegated administrator for StackSets"),
         )
-        .cure(format!(
+        .remedy(format!(
             "in the management account: aws organizations register-delegated-administrator \
                  --service-principal member.org.stacksets.cloudformation.amazonaws.com --account-id {account}"
         )),
@@ -106,9 +106,9 @@ pub(super) fn trusted_access(access: &Result<OrganizationsAccess>) -> Check {
     match access {
         Ok(OrganizationsAccess::Enabled) => Check::ok(NAME, "StackSets may act in the organisation"),
         Ok(OrganizationsAccess::Disabled) => Check::to_do(NAME, "off for StackSets")
-            .cure("`billctl bootstrap` switches it on (aws cloudformation activate-organizations-access)"),
+            .remedy("`billctl bootstrap` switches it on (aws cloudformation activate-organizations-access)"),
         Ok(OrganizationsAccess::DisabledPermanently) => {
-            Check::failed(NAME, "off for StackSets for good").cure("ask AWS Support to allow it again")
+            Check::failed(NAME, "off for StackSets for good").remedy("ask AWS Support to allow it again")
         }
         Err(error) => Check::unread(NAME, error),
     }
@@ -125,7 +125,7 @@ pub(super) fn permissions(denied: &Result<Option<BTreeSet<String>>>) -> Check {
         Ok(Some(denied)) => denied,
         Ok(None) => {
             return Check::warning(NAME, "can't be told for this kind of identity")
-                .cure("compare its policy with `billctl policy operator`");
+                .remedy("compare its policy with `billctl policy operator`");
         }
         Err(error) => return Check::unread(NAME, error),
     };
@@ -151,7 +151,7 @@ pub(super) fn permissions(denied: &Result<Option<BTreeSet<String>>>) -> Check {
         parts.insert(0, format!("enough for {}", enough.join(" and ")));
     }
     let words: Vec<&str> = short.iter().map(|(word, ..)| *word).collect();
-    Check::warning(NAME, parts.join("; ")).cure(format!(
+    Check::warning(NAME, parts.join("; ")).remedy(format!(
         "if this identity is meant to do it, give it `billctl policy {}`",
         words.join("|")
     ))

@@ -18,10 +18,10 @@ pub(super) fn billing_alerts(alerts: &Result<Option<bool>>, series: &Result<BTre
     let seen = series.as_ref().is_ok_and(|series| !series.is_empty());
     match alerts {
         Ok(Some(true)) => Check::ok(NAME, "on"),
-        Ok(Some(false)) => Check::failed(NAME, "off: AWS publishes no charges to CloudWatch").cure(SWITCH_ON),
+        Ok(Some(false)) => Check::failed(NAME, "off: AWS publishes no charges to CloudWatch").remedy(SWITCH_ON),
         // Without them there would be no series.
         _ if seen => Check::ok(NAME, "on: the charges are there"),
-        Ok(None) => Check::warning(NAME, "AWS doesn't say, and no charges are there").cure(SWITCH_ON),
+        Ok(None) => Check::warning(NAME, "AWS doesn't say, and no charges are there").remedy(SWITCH_ON),
         Err(error) => Check::unread(NAME, error),
     }
 }
@@ -33,7 +33,7 @@ pub(super) fn account_series(series: &Result<BTreeSet<AccountId>>, alerts: &Resu
             Check::skipped(NAME, "needs billing alerts")
         }
         Ok(series) if series.is_empty() => {
-            Check::failed(NAME, "no account's charges are in AWS/Billing").cure(SWITCH_ON)
+            Check::failed(NAME, "no account's charges are in AWS/Billing").remedy(SWITCH_ON)
         }
         Ok(series) => Check::ok(
             NAME,
@@ -54,7 +54,7 @@ pub(super) fn own_series(series: &Result<BTreeSet<AccountId>>, organization: &Re
             NAME,
             "no charges of the management account itself: its own alarm has no data",
         )
-        .cure("nothing to do if it has no costs of its own; data appear with the first ones"),
+        .remedy("nothing to do if it has no costs of its own; data appear with the first ones"),
         (Err(error), _) | (_, Err(error)) => Check::unread(NAME, error),
     }
 }
@@ -96,5 +96,5 @@ pub(super) fn member_series(
             active.len()
         ),
     )
-    .cure("nothing to do for accounts that cost nothing; accounts of the AWS Partner Network never get any")
+    .remedy("nothing to do for accounts that cost nothing; accounts of the AWS Partner Network never get any")
 }

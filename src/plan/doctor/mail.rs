@@ -12,10 +12,10 @@ pub(super) fn ses_account(ses: &Result<SesAccount>) -> Check {
     const NAME: &str = "ses";
     match ses {
         Ok(ses) if !ses.sending_enabled => Check::failed(NAME, "sending is switched off for this account")
-            .cure("console: Amazon SES > Account dashboard; AWS says there why"),
+            .remedy("console: Amazon SES > Account dashboard; AWS says there why"),
         Ok(ses) if !ses.production_access => {
             Check::warning(NAME, "in the SES sandbox: mails go to verified addresses only")
-                .cure("console: Amazon SES > Account dashboard > Request production access (Region us-east-1)")
+                .remedy("console: Amazon SES > Account dashboard > Request production access (Region us-east-1)")
         }
         Ok(_) => Check::ok(NAME, "out of the SES sandbox, sending is on"),
         Err(error) => Check::unread(NAME, error),
@@ -37,7 +37,7 @@ pub(super) fn ses_quota(ses: &Result<SesAccount>, tree: &std::result::Result<Org
     // On a bad day every account goes over its threshold once.
     if left < accounts as f64 {
         return Check::warning(NAME, format!("{quota}: less than one for each of {accounts} accounts"))
-            .cure("console: Service Quotas > Amazon SES > Sending quota > Request increase");
+            .remedy("console: Service Quotas > Amazon SES > Sending quota > Request increase");
     }
     Check::ok(NAME, quota)
 }
@@ -56,13 +56,13 @@ pub(super) fn identity(config: &Config, identity: &Result<Option<EmailIdentity>>
         Ok(Some(found)) => {
             let check = Check::failed(NAME, format!("{name} is not verified ({})", found.verification_status));
             if name.contains('@') {
-                check.cure(format!("open the link in the mail that AWS sent to {name}"))
+                check.remedy(format!("open the link in the mail that AWS sent to {name}"))
             } else {
-                check.cure(records(found, "DKIM"))
+                check.remedy(records(found, "DKIM"))
             }
         }
         Ok(None) => Check::to_do(NAME, format!("{name} is not known to SES yet"))
-            .cure("`billctl bootstrap` makes it, and says how to verify it"),
+            .remedy("`billctl bootstrap` makes it, and says how to verify it"),
         Err(error) => Check::unread(NAME, error),
     }
 }
@@ -85,7 +85,7 @@ pub(super) fn dkim(config: &Config, identity: &Result<Option<EmailIdentity>>) ->
             NAME,
             "an address has no DKIM of its own: its mails are more often taken for spam",
         )
-        .cure(format!(
+        .remedy(format!(
             "write identity = \"{}\" under [mail] to verify the whole domain",
             bare_address(&config.mail.from)
                 .rsplit_once('@')
@@ -94,7 +94,7 @@ pub(super) fn dkim(config: &Config, identity: &Result<Option<EmailIdentity>>) ->
         Ok(Some(found)) => match found.dkim_status.as_deref() {
             Some("SUCCESS") => Check::ok(NAME, "mails are signed"),
             status => Check::warning(NAME, format!("not signing yet ({})", status.unwrap_or("no status")))
-                .cure(records(found, "DKIM")),
+                .remedy(records(found, "DKIM")),
         },
         Ok(None) => Check::skipped(NAME, "needs the identity"),
         Err(error) => Check::unread(NAME, error),
@@ -114,10 +114,10 @@ pub(super) fn mail_from(config: &Config, identity: &Result<Option<EmailIdentity>
                     NAME,
                     format!("{wanted} is not ready ({})", status.unwrap_or("no status")),
                 )
-                .cure(records(found, "MAIL FROM")),
+                .remedy(records(found, "MAIL FROM")),
             }
         }
-        Ok(Some(_)) => Check::to_do(NAME, format!("{wanted} is not set")).cure("`billctl bootstrap` sets it"),
+        Ok(Some(_)) => Check::to_do(NAME, format!("{wanted} is not set")).remedy("`billctl bootstrap` sets it"),
         Ok(None) => Check::skipped(NAME, "needs the identity"),
         Err(error) => Check::unread(NAME, error),
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Check, Members};
 use crate::config::Config;
-use crate::plan::probe::{Inside, Look, way_in_cure};
+use crate::plan::probe::{Inside, Look, way_in_remedy};
 use crate::resource::bus_arn;
 use billctl_core::model::{AccountId, owner_addresses};
 use billctl_core::service::organizations::OrganizationInfo;
@@ -64,7 +64,7 @@ pub(super) fn access(config: &Config, members: &Members) -> Check {
             list(shut.iter().map(|(account, _)| *account)),
         ),
     )
-    .cure(way_in_cure(error, role))
+    .remedy(way_in_remedy(error, role))
 }
 
 /// Whether the members' own series have data: whether members get any is disputed
@@ -79,12 +79,12 @@ pub(super) fn data(members: &Members) -> Check {
     if let Some(error) = unread {
         return Check::unread(NAME, error);
     }
-    let silent: Vec<&AccountId> = entered
+    let without_data: Vec<&AccountId> = entered
         .iter()
         .filter(|(_, inside)| !matches!(inside.has_data, Ok(true)))
         .map(|(account, _)| account)
         .collect();
-    if silent.is_empty() {
+    if without_data.is_empty() {
         return Check::ok(
             NAME,
             format!(
@@ -97,12 +97,12 @@ pub(super) fn data(members: &Members) -> Check {
         NAME,
         format!(
             "the series of {} of {} looked into is empty, so an alarm there can't fire: {}",
-            silent.len(),
+            without_data.len(),
             entered.len(),
-            list(silent),
+            list(without_data),
         ),
     )
-    .cure(
+    .remedy(
         "nothing to do for accounts that cost nothing; else `billctl spend --tell` covers them from the billing account's \
          figures, and AWS Support can say why the member gets none",
     )
@@ -143,7 +143,7 @@ pub(super) fn alarms(config: &Config, members: &Members, organization: &Result<O
         );
     }
     Check::failed(NAME, faults.join(", "))
-        .cure("`billctl status --probe` looks into all; `billctl deploy` makes what is missing")
+        .remedy("`billctl status --probe` looks into all; `billctl deploy` makes what is missing")
 }
 
 /// Whom the owner tags name: a tag without an address that can be used sends the mail to the account's own address.
@@ -184,7 +184,7 @@ pub(super) fn owners(config: &Config, members: &Members) -> Check {
             named.join(", "),
         ),
     )
-    .cure(format!(
+    .remedy(format!(
         "write an address such as ann@example.com into the tag: aws organizations tag-resource --resource-id N --tags \
          Key={tag},Value=ann@example.com"
     ))

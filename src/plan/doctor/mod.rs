@@ -1,5 +1,5 @@
 //! Whether everything is there that billctl needs: from what was read, pure. One check each, and each with its
-//! cure; what could not be read is said and hides nothing else.
+//! remedy; what could not be read is said and hides nothing else.
 
 mod access;
 mod charges;
@@ -50,7 +50,7 @@ pub struct Check {
     pub finding: String,
     /// What to do: a command, or a place in a console.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cure: Option<String>,
+    pub remedy: Option<String>,
     /// Whether it is about what the config says, so that a config's defaults can't stand in for it.
     #[serde(skip)]
     by_config: bool,
@@ -62,7 +62,7 @@ impl Check {
             name,
             verdict,
             finding: finding.into(),
-            cure: None,
+            remedy: None,
             by_config: false,
         }
     }
@@ -92,8 +92,8 @@ impl Check {
         Self::new(name, Verdict::Skipped, finding)
     }
 
-    fn cure(mut self, cure: impl Into<String>) -> Self {
-        self.cure = Some(cure.into());
+    fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
         self
     }
 
@@ -102,8 +102,8 @@ impl Check {
         match error.kind {
             Kind::Credentials => Self::skipped(name, "needs credentials"),
             Kind::Denied => Self::warning(name, format!("can't be told: {error}"))
-                .cure(format!("allow {}", error.operation.iam_action())),
-            _ => Self::warning(name, format!("can't be told: {error}")).cure("run `billctl doctor` again later"),
+                .remedy(format!("allow {}", error.operation.iam_action())),
+            _ => Self::warning(name, format!("can't be told: {error}")).remedy("run `billctl doctor` again later"),
         }
     }
 }
@@ -150,7 +150,7 @@ pub struct Members {
     pub owners: Result<BTreeMap<AccountId, Option<String>>>,
 }
 
-/// Every check, in the order in which cures are best applied.
+/// Every check, in the order in which remedies are best applied.
 pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
     let mut checks = vec![
         access::credentials(&readings.caller),
@@ -206,7 +206,7 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
 }
 
 /// What is left of the checks where there is no config to use: those that depend on it were not looked at.
-pub fn without_config(checks: &mut Vec<Check>, fault: String, cure: Option<String>) {
+pub fn without_config(checks: &mut Vec<Check>, fault: String, remedy: Option<String>) {
     for check in checks.iter_mut() {
         if check.by_config && check.verdict != Verdict::Skipped {
             *check = Check::skipped(check.name, "needs a config");
@@ -215,7 +215,7 @@ pub fn without_config(checks: &mut Vec<Check>, fault: String, cure: Option<Strin
     let failed = Check::failed("config", fault);
     checks.insert(
         0,
-        failed.cure(cure.unwrap_or_else(|| "mend what is reported above".to_owned())),
+        failed.remedy(remedy.unwrap_or_else(|| "mend what is reported above".to_owned())),
     );
 }
 

@@ -25,7 +25,7 @@ pub(super) fn collisions(things: &[(String, Result<Option<Resource>>)]) -> Check
         .collect();
     if !foreign.is_empty() {
         return Check::warning(NAME, format!("not made by billctl: {}", foreign.join(", ")))
-            .cure("choose other names under [names] or [alarm]; `billctl bootstrap --adopt` would take them over");
+            .remedy("choose other names under [names] or [alarm]; `billctl bootstrap --adopt` would take them over");
     }
     match things.iter().find_map(|(_, thing)| thing.as_ref().err()) {
         Some(error) => Check::unread(NAME, error),
@@ -40,10 +40,10 @@ pub(super) fn stack_set(config: &Config, stack_set: &Result<Option<StackSet>>) -
     match stack_set {
         Ok(None) => Check::ok(NAME, format!("{name} is free")),
         Ok(Some(found)) if !found.service_managed => {
-            Check::failed(NAME, format!("{name} is there, with self-managed permissions")).cure(elsewhere)
+            Check::failed(NAME, format!("{name} is there, with self-managed permissions")).remedy(elsewhere)
         }
         Ok(Some(found)) if !are_ours(&found.tags) => {
-            Check::failed(NAME, format!("{name} is there, and billctl didn't make it")).cure(elsewhere)
+            Check::failed(NAME, format!("{name} is there, and billctl didn't make it")).remedy(elsewhere)
         }
         Ok(Some(_)) => Check::ok(NAME, format!("{name} is billctl's own")),
         Err(error) => Check::unread(NAME, error),
@@ -68,7 +68,7 @@ pub(super) fn targets(config: &Config, tree: &std::result::Result<Organization, 
         .collect();
     if !faults.is_empty() {
         return Check::failed(NAME, faults.join("; "))
-            .cure("mend the config; `billctl init --config new.toml` writes one with the OUs that there are");
+            .remedy("mend the config; `billctl init --config new.toml` writes one with the OUs that there are");
     }
     let covered: Vec<_> = config
         .ous()
@@ -91,9 +91,9 @@ pub(super) fn instances_quota(tree: &std::result::Result<Organization, String>) 
     let finding = format!("{members} active members; a StackSet holds {MAX_INSTANCES} instances");
     if members > MAX_INSTANCES {
         Check::failed(NAME, finding)
-            .cure("deploy to some OUs only, or raise the quota in Service Quotas > CloudFormation")
+            .remedy("deploy to some OUs only, or raise the quota in Service Quotas > CloudFormation")
     } else if members as f64 > NEARLY * MAX_INSTANCES as f64 {
-        Check::warning(NAME, finding).cure("raise the quota in Service Quotas > CloudFormation")
+        Check::warning(NAME, finding).remedy("raise the quota in Service Quotas > CloudFormation")
     } else {
         Check::ok(NAME, finding)
     }
@@ -109,7 +109,7 @@ pub(super) fn dashboard_quota(tree: &std::result::Result<Organization, String>) 
     let accounts = tree.accounts().count();
     let finding = format!("{accounts} accounts; a search in a graph finds {MOST_SEARCHED}");
     if accounts > MOST_SEARCHED as usize {
-        Check::warning(NAME, finding).cure("`billctl spend` shows every account by day, the dashboard only some")
+        Check::warning(NAME, finding).remedy("`billctl spend` shows every account by day, the dashboard only some")
     } else {
         Check::ok(NAME, finding)
     }

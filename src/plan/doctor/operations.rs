@@ -16,7 +16,7 @@ pub(super) fn operations(hearing: &Result<Hearing>) -> Check {
     };
     let check = Check::new(NAME, verdict, hearing.to_string());
     match hearing.remedy() {
-        Some(remedy) => check.cure(remedy),
+        Some(remedy) => check.remedy(remedy),
         None => check,
     }
 }

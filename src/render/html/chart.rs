@@ -10,20 +10,20 @@ use billctl_core::model::Usd;
 
 /// The height of the large charts in their own units; CSS stretches them.
 const HEIGHT: i128 = 1_000;
-/// The width of a slot, bar and gap, in the large chart.
+/// The width of a bucket, bar and gap, in the large chart.
 const SLOT: usize = 10;
-/// Slots in a row's small chart at most: two weeks of quarters.
+/// Buckets in a row's small chart at most: two weeks of quarters.
 const MAX_SMALL: usize = 56;
 /// The height of a row's small chart.
 const SMALL: i128 = 30;
 /// A threshold this many times the highest bar would flatten the bars: it is drawn dashed at the top instead.
 const FAR: i64 = 4;
 
-/// Spend per slot, stacked.
+/// Spend per bucket, stacked.
 #[derive(Serialize)]
 pub struct DayChart {
     title: String,
-    slot_name: &'static str,
+    bucket_name: &'static str,
     width: usize,
     lines: Vec<Line>,
     bands: Vec<BandPath>,
@@ -62,7 +62,7 @@ struct Label {
 
 #[derive(Serialize)]
 struct Numbers {
-    slot: String,
+    bucket: String,
     cells: Vec<String>,
 }
 
@@ -70,11 +70,11 @@ impl DayChart {
     pub fn of(report: &Report) -> Self {
         let count = report.grid.count();
         // Credits have no height: a stack can't go down. The numbers say them.
-        let height = |slot: usize| -> i64 {
+        let height = |bucket: usize| -> i64 {
             report
                 .bands
                 .iter()
-                .filter_map(|band| band.slots.get(slot).copied().flatten())
+                .filter_map(|band| band.buckets.get(bucket).copied().flatten())
                 .fold(0, |sum: i64, amount| sum.saturating_add(amount.usd.micros().max(0)))
         };
         let highest = (0..count).map(height).max().unwrap_or_default();
@@ -86,13 +86,13 @@ impl DayChart {
             .enumerate()
             .map(|(index, band)| {
                 let mut path = String::new();
-                for (slot, (amount, top)) in band.slots.iter().zip(&mut tops).enumerate() {
+                for (bucket, (amount, top)) in band.buckets.iter().zip(&mut tops).enumerate() {
                     let usd = amount.map_or(0, |amount| amount.usd.micros().max(0));
                     let from = scale.y(*top);
                     *top = top.saturating_add(usd);
                     let to = scale.y(*top);
                     if from > to {
-                        let x = slot * SLOT + 1;
+                        let x = bucket * SLOT + 1;
                         let _ = write!(path, "M{x} {from}V{to}h8V{from}z");
                     }
                 }
@@ -103,15 +103,15 @@ impl DayChart {
                 }
             })
             .collect();
-        let total = |slot: usize| report.total.slots.get(slot).copied().flatten();
+        let total = |bucket: usize| report.total.buckets.get(bucket).copied().flatten();
         let numbers = (0..count)
-            .map(|slot| Numbers {
-                slot: on(report, slot),
+            .map(|bucket| Numbers {
+                bucket: on(report, bucket),
                 cells: report
                     .bands
                     .iter()
-                    .map(|band| band.slots.get(slot).copied().flatten())
-                    .chain([total(slot)])
+                    .map(|band| band.buckets.get(bucket).copied().flatten())
+                    .chain([total(bucket)])
                     .map(|cell| dash(amount(cell)))
                     .collect(),
             })
@@ -123,7 +123,7 @@ impl DayChart {
                 Interval::Day => "Total per day".to_owned(),
                 Interval::SixHours => "Total per six hours".to_owned(),
             },
-            slot_name: match report.grid.interval() {
+            bucket_name: match report.grid.interval() {
                 Interval::Day => "Day (UTC)",
                 Interval::SixHours => "From (UTC)",
             },
@@ -131,24 +131,24 @@ impl DayChart {
             lines: scale.lines(),
             bands,
             veils: (0..count)
-                .filter(|slot| slot + 1 == count || total(*slot).is_some_and(|amount| amount.estimated))
-                .map(|slot| slot * SLOT)
+                .filter(|bucket| bucket + 1 == count || total(*bucket).is_some_and(|amount| amount.estimated))
+                .map(|bucket| bucket * SLOT)
                 .collect(),
             hits: (0..count)
-                .map(|slot| Hit {
-                    x: slot * SLOT,
-                    title: match total(slot) {
-                        Some(spent) => format!("{}: {}", on(report, slot), amount(Some(spent))),
-                        None => format!("{}: nothing published", on(report, slot)),
+                .map(|bucket| Hit {
+                    x: bucket * SLOT,
+                    title: match total(bucket) {
+                        Some(spent) => format!("{}: {}", on(report, bucket), amount(Some(spent))),
+                        None => format!("{}: nothing published", on(report, bucket)),
                     },
                 })
                 .collect(),
             labels: (0..count)
-                .map(|slot| {
-                    let back = count - 1 - slot;
+                .map(|bucket| {
+                    let back = count - 1 - bucket;
                     Label {
                         text: if back.is_multiple_of(step) {
-                            short(report, slot)
+                            short(report, bucket)
                         } else {
                             String::new()
                         },
@@ -266,9 +266,9 @@ pub struct RowChart {
 impl RowChart {
     /// The chart of a row; with `comparable`, its threshold is an amount for as long as a bar is (see [`comparable`]).
     pub fn of(row: &Row, comparable: bool) -> Self {
-        let cut = row.slots.len().saturating_sub(MAX_SMALL);
-        let slots: Vec<Option<Amount>> = row.slots.iter().skip(cut).copied().collect();
-        let highest = slots
+        let cut = row.buckets.len().saturating_sub(MAX_SMALL);
+        let buckets: Vec<Option<Amount>> = row.buckets.iter().skip(cut).copied().collect();
+        let highest = buckets
             .iter()
             .flatten()
             .map(|amount| amount.usd.micros())
@@ -284,7 +284,7 @@ impl RowChart {
         };
         let height = |micros: i64| (i128::from(micros.max(0)) * SMALL + i128::from(top) / 2) / i128::from(top);
         let (mut bars, mut hot_bars, mut odd_bars) = (String::new(), String::new(), String::new());
-        for (slot, spent) in slots.iter().enumerate() {
+        for (bucket, spent) in buckets.iter().enumerate() {
             let Some(spent) = spent else { continue };
             // What isn't nothing is at least a line.
             let tall = height(spent.usd.micros()).max(i128::from(spent.usd.is_positive()));
@@ -293,16 +293,16 @@ impl RowChart {
             }
             let path = if threshold.is_some_and(|threshold| spent.usd.micros() > threshold) {
                 &mut hot_bars
-            } else if row.outliers.iter().any(|found| found.slot == slot + cut) {
+            } else if row.outliers.iter().any(|found| found.bucket == bucket + cut) {
                 &mut odd_bars
             } else {
                 &mut bars
             };
-            let _ = write!(path, "M{} {SMALL}v-{tall}h3v{tall}z", slot * 4);
+            let _ = write!(path, "M{} {SMALL}v-{tall}h3v{tall}z", bucket * 4);
         }
-        let width = (slots.len() * 4).max(4);
+        let width = (buckets.len() * 4).max(4);
         Self {
-            alt: alt(row, &slots),
+            alt: alt(row, &buckets),
             width,
             bars,
             hot_bars,
@@ -323,8 +323,8 @@ pub fn comparable(report: &Report) -> bool {
 }
 
 /// The chart in words.
-fn alt(row: &Row, slots: &[Option<Amount>]) -> String {
-    let known = || slots.iter().flatten().map(|amount| amount.usd);
+fn alt(row: &Row, buckets: &[Option<Amount>]) -> String {
+    let known = || buckets.iter().flatten().map(|amount| amount.usd);
     match (known().min(), known().max()) {
         (Some(low), Some(high)) => match row.threshold {
             Some(threshold) => format!("{low} to {high}, threshold {threshold}"),
@@ -341,28 +341,28 @@ pub fn span(report: &Report) -> String {
     format!("Last {days} days")
 }
 
-/// A slot's time in full: `22 Nov`, or `22 Nov, 06:00`.
-pub fn on(report: &Report, slot: usize) -> String {
+/// A bucket's time in full: `22 Nov`, or `22 Nov, 06:00`.
+pub fn on(report: &Report, bucket: usize) -> String {
     let pattern = match report.grid.interval() {
         Interval::Day => "%-d %b",
         Interval::SixHours => "%-d %b, %H:%M",
     };
-    start(report, slot).strftime(pattern).to_string()
+    start(report, bucket).strftime(pattern).to_string()
 }
 
-fn short(report: &Report, slot: usize) -> String {
-    if slot + 1 == report.grid.count() {
+fn short(report: &Report, bucket: usize) -> String {
+    if bucket + 1 == report.grid.count() {
         match report.grid.interval() {
             Interval::Day => "today".to_owned(),
             Interval::SixHours => "now".to_owned(),
         }
     } else {
-        start(report, slot).strftime("%-d %b").to_string()
+        start(report, bucket).strftime("%-d %b").to_string()
     }
 }
 
-fn start(report: &Report, slot: usize) -> Timestamp {
-    report.grid.starts().nth(slot).unwrap_or(report.now)
+fn start(report: &Report, bucket: usize) -> Timestamp {
+    report.grid.starts().nth(bucket).unwrap_or(report.now)
 }
 
 /// From nothing to a round amount at or above the highest, with lines at round amounts.

@@ -16,7 +16,8 @@ pub(super) struct Json<'a> {
     by: &'static str,
     interval: &'static str,
     measure: Measure,
-    slots: Vec<String>,
+    #[serde(rename = "slots")]
+    buckets: Vec<String>,
     rows: Vec<JsonRow>,
     rows_left_out: usize,
     total: JsonRow,
@@ -67,7 +68,8 @@ struct JsonMeasured {
 
 #[derive(Serialize)]
 struct JsonOutlier {
-    slot: String,
+    #[serde(rename = "slot")]
+    bucket: String,
     spend: Usd,
     usual: Usd,
 }
@@ -82,8 +84,8 @@ struct JsonNote {
 
 impl<'a> Json<'a> {
     pub(super) fn of(report: &Report, told: Option<&'a Tellings>) -> Self {
-        let slots: Vec<String> = report.grid.starts().map(|at| at.to_string()).collect();
-        let row = |row: &Row| json_row(row, &slots);
+        let buckets: Vec<String> = report.grid.starts().map(|at| at.to_string()).collect();
+        let row = |row: &Row| json_row(row, &buckets);
         Self {
             generated_at: report.now.to_string(),
             published_until: report.published.map(|at| at.to_string()),
@@ -110,16 +112,16 @@ impl<'a> Json<'a> {
                 .collect(),
             metrics_requested: report.metrics,
             cost_usd: report.cost().to_f64(),
-            slots,
+            buckets,
             told,
         }
     }
 }
 
-fn json_row(row: &Row, slots: &[String]) -> JsonRow {
+fn json_row(row: &Row, buckets: &[String]) -> JsonRow {
     let usd = |amount: Option<Amount>| amount.map(|amount| amount.usd);
     let outlier = |found: StandsOut| JsonOutlier {
-        slot: slots.get(found.slot).cloned().unwrap_or_default(),
+        bucket: buckets.get(found.bucket).cloned().unwrap_or_default(),
         spend: found.spent,
         usual: found.usual,
     };
@@ -155,15 +157,15 @@ fn json_row(row: &Row, slots: &[String]) -> JsonRow {
         accounts_over_threshold: matches!(row.key, Key::Ou(_) | Key::Total).then_some(row.members_over),
         stands_out: row.stands_out.map(outlier),
         missing: row.missing.map(crate::spend::Missing::code),
-        spend: row.slots.iter().map(|slot| usd(*slot)).collect(),
+        spend: row.buckets.iter().map(|bucket| usd(*bucket)).collect(),
         estimated_slots: row
-            .slots
+            .buckets
             .iter()
             .enumerate()
-            .filter(|(_, slot)| slot.is_some_and(|amount| amount.estimated))
+            .filter(|(_, bucket)| bucket.is_some_and(|amount| amount.estimated))
             .map(|(index, _)| index)
             .collect(),
-        outlier_slots: row.outliers.iter().map(|found| found.slot).collect(),
+        outlier_slots: row.outliers.iter().map(|found| found.bucket).collect(),
     }
 }
 

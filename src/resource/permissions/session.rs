@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::room::literal;
+use super::scope::literal;
 use crate::config::Config;
 use crate::resource::stack_set::MEMBER_RULE;
 use billctl_core::model::{AccountId, REGION};

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::wire::{json_answer, replay};
+use super::replay::{json_answer, replay};
 
 fn preference(value: &str) -> Value {
     json!({"feature": "BILLING_ALERTS", "key": "any", "value": value})

@@ -11,7 +11,7 @@ use billctl_core::service::cloudformation::{
     OrganizationsAccess, Parameters, Preferences, StackSet, StackSetSpec, Targets,
 };
 
-use super::wire::{Wire, replay_as, xml, xml_answer};
+use super::replay::{Wire, replay_as, xml, xml_answer};
 
 type Fields<'a> = Vec<(&'a str, &'a str)>;
 

@@ -7,7 +7,7 @@ use billctl_core::service::cloudwatch::{
 use billctl_core::service::{Kind, Page};
 use serde_json::{Value, json};
 
-use super::wire::{Wire, cbor, cbor_answer, replay, replay_as};
+use super::replay::{Wire, cbor, cbor_answer, replay, replay_as};
 
 const ARN: &str = "arn:aws:cloudwatch:us-east-1:111111111111:alarm:Billing-Alarm";
 const EXPRESSION: &str = "IF(RATE(m1) < 0, 0, RATE(m1) * PERIOD(m1))";

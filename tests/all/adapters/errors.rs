@@ -4,7 +4,7 @@ use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::{Kind, Service, ServiceError, Services};
 use serde_json::json;
 
-use super::wire::{Answer, cbor_answer, replay, replay_as, xml_answer};
+use super::replay::{Answer, cbor_answer, replay, replay_as, xml_answer};
 
 /// An error as `service` sends it.
 fn refusal(service: Service, status: u16, code: &str) -> Answer {

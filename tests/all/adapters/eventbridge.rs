@@ -3,7 +3,7 @@ use billctl_core::service::Kind;
 use billctl_core::service::eventbridge::{EventBridge, EventBus, NewEvent, Rule, Target};
 use serde_json::{Value, json};
 
-use super::wire::{Wire, json as answer, json_answer, replay_as};
+use super::replay::{Wire, json as answer, json_answer, replay_as};
 use billctl_core::service::cloudformation::CallAs;
 
 const BUS: &str = "arn:aws:events:us-east-1:111111111111:event-bus/billctl";

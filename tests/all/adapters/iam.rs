@@ -1,7 +1,7 @@
 use billctl_core::service::iam::{NewRole, Role, Simulation};
 use serde_json::json;
 
-use super::wire::{replay, xml, xml_answer};
+use super::replay::{replay, xml, xml_answer};
 
 const ROLE: &str = "<Role><Path>/</Path><RoleName>billctl-notifier</RoleName><RoleId>AROA1</RoleId>
     <Arn>arn:aws:iam::111111111111:role/billctl-notifier</Arn>

@@ -6,7 +6,7 @@ use billctl_core::service::member::WayIn;
 use billctl_core::service::{Kind, Member};
 use serde_json::json;
 
-use super::wire::{Answer, Wire, cbor_answer, json_answer, replay, xml_answer};
+use super::replay::{Answer, Wire, cbor_answer, json_answer, replay, xml_answer};
 
 const SESSION: &str = "<Credentials><AccessKeyId>ASIAMEMBER</AccessKeyId>\
     <SecretAccessKey>secret</SecretAccessKey><SessionToken>token-of-the-session</SessionToken>\

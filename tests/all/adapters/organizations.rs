@@ -3,7 +3,7 @@ use billctl_core::service::Page;
 use billctl_core::service::organizations::OrganizationInfo;
 use serde_json::{Value, json};
 
-use super::wire::{self, Wire, json_answer};
+use super::replay::{self, Wire, json_answer};
 
 fn target(operation: &str) -> String {
     format!("AWSOrganizationsV20161128.{operation}")
@@ -24,12 +24,12 @@ fn listed(extra: Value) -> Wire {
         .as_object_mut()
         .unwrap()
         .extend(extra.as_object().unwrap().clone());
-    wire::json(json!({"Accounts": [account]}))
+    replay::json(json!({"Accounts": [account]}))
 }
 
 #[tokio::test]
 async fn describe_organization() {
-    let wire = wire::json(json!({"Organization": {
+    let wire = replay::json(json!({"Organization": {
         "Id": "o-a1b2c3d4e5",
         "Arn": "arn:aws:organizations::111111111111:organization/o-a1b2c3d4e5",
         "FeatureSet": "ALL",
@@ -51,7 +51,7 @@ async fn describe_organization() {
 
 #[tokio::test]
 async fn list_roots() {
-    let wire = wire::json(json!({"Roots": [{"Id": "r-ab12", "Name": "Root"}]}));
+    let wire = replay::json(json!({"Roots": [{"Id": "r-ab12", "Name": "Root"}]}));
     let page = wire.services.organizations.list_roots(None).await;
     wire.sent_json(&target("ListRoots"), json!({"MaxResults": 20}));
     let root = OrganizationalUnit {
@@ -64,7 +64,7 @@ async fn list_roots() {
 
 #[tokio::test]
 async fn list_ous_for_parent() {
-    let wire = wire::json(json!({
+    let wire = replay::json(json!({
         "OrganizationalUnits": [{"Id": "ou-ab12-aaaaaaaa", "Name": "Production"}],
         "NextToken": "two",
     }));
@@ -125,7 +125,7 @@ async fn an_accounts_state_falls_back_to_its_status_and_then_to_active() {
 
 #[tokio::test]
 async fn an_empty_page_can_have_a_next_one() {
-    let wire = wire::json(json!({"Accounts": [], "NextToken": "more"}));
+    let wire = replay::json(json!({"Accounts": [], "NextToken": "more"}));
     let parent = "r-ab12".parse().unwrap();
     let page = wire
         .services
@@ -141,7 +141,7 @@ async fn an_empty_page_can_have_a_next_one() {
 
 #[tokio::test]
 async fn describe_account() {
-    let wire = wire::json(json!({"Account": {
+    let wire = replay::json(json!({"Account": {
         "Id": "222222222222", "Name": "Shop", "Email": "shop@example.com", "State": "ACTIVE",
     }}));
     let id = "222222222222".parse().unwrap();
@@ -157,7 +157,7 @@ async fn account_joined_is_the_time_that_describe_account_tells() {
         (json!(1_772_323_200), Some("2026-03-01T00:00:00Z")),
         (json!(null), None),
     ] {
-        let wire = wire::json(json!({"Account": {
+        let wire = replay::json(json!({"Account": {
             "Id": "222222222222", "Name": "Shop", "Email": "shop@example.com", "State": "ACTIVE",
             "JoinedTimestamp": told,
         }}));
@@ -169,7 +169,7 @@ async fn account_joined_is_the_time_that_describe_account_tells() {
 
 #[tokio::test]
 async fn list_account_tags_reads_every_page() {
-    let wire = wire::replay(vec![
+    let wire = replay::replay(vec![
         json_answer(json!({"Tags": [{"Key": "owner", "Value": "a@example.com"}], "NextToken": "2"})),
         json_answer(json!({"Tags": [{"Key": "team", "Value": "shop"}]})),
     ]);
@@ -182,7 +182,7 @@ async fn list_account_tags_reads_every_page() {
 
 #[tokio::test]
 async fn list_tags_names_the_account() {
-    let wire = wire::json(json!({"Tags": []}));
+    let wire = replay::json(json!({"Tags": []}));
     let id = "222222222222".parse().unwrap();
     wire.services.organizations.list_account_tags(id).await.unwrap();
     wire.sent_json(&target("ListTagsForResource"), json!({"ResourceId": "222222222222"}));
@@ -190,7 +190,7 @@ async fn list_tags_names_the_account() {
 
 #[tokio::test]
 async fn list_stacksets_administrators() {
-    let wire = wire::json(json!({"DelegatedAdministrators": [{"Id": "333333333333"}]}));
+    let wire = replay::json(json!({"DelegatedAdministrators": [{"Id": "333333333333"}]}));
     let page = wire.services.organizations.list_stacksets_administrators(None).await;
     wire.sent_json(
         &target("ListDelegatedAdministrators"),

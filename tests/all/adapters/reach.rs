@@ -12,7 +12,7 @@ use billctl_core::error::Error;
 use billctl_core::service::sts::GET_CALLER_IDENTITY;
 use billctl_core::service::{Kind, Service, ServiceError};
 
-use super::wire;
+use super::replay;
 
 /// Runs the named test of this binary in a process of its own, with this environment and no other `AWS_` variable:
 /// the SDK reads its process's environment, which tests share.
@@ -124,7 +124,7 @@ async fn inner_missing_credentials() {
             std::env::var("HOME").unwrap()
         )
     );
-    assert!(Error::from(error).hint.unwrap().contains("aws sso login"));
+    assert!(Error::from(error).remedy.unwrap().contains("aws sso login"));
 }
 
 #[test]
@@ -167,7 +167,7 @@ async fn inner_unreachable() {
         error.to_string().starts_with("sts:GetCallerIdentity got no answer: "),
         "{error}"
     );
-    assert!(Error::from(error).hint.unwrap().contains("AWS_ENDPOINT_URL"));
+    assert!(Error::from(error).remedy.unwrap().contains("AWS_ENDPOINT_URL"));
 }
 
 #[test]
@@ -216,7 +216,7 @@ async fn every_service_is_signed_for_the_billing_region() {
         (Service::Sqs, "sqs.us-east-1.amazonaws.com", "sqs"),
         (Service::Sts, "sts.us-east-1.amazonaws.com", "sts"),
     ] {
-        let wire = wire::replay(vec![(404, vec![], vec![])]);
+        let wire = replay::replay(vec![(404, vec![], vec![])]);
         let _ = super::errors::ask(service, &wire.services).await;
         let sent = wire.sent();
         let authority = sent.uri().split('/').nth(2).unwrap();

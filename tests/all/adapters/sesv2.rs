@@ -3,7 +3,7 @@ use billctl_core::service::sesv2::{
 };
 use serde_json::{Value, json};
 
-use super::wire::{Wire, json as answer};
+use super::replay::{Wire, json as answer};
 
 const BUS: &str = "arn:aws:events:us-east-1:111111111111:event-bus/default";
 

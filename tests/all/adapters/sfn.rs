@@ -6,7 +6,7 @@ use billctl_core::service::sfn::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::wire::{Wire, json as answer};
+use super::replay::{Wire, json as answer};
 
 const MACHINE: &str = "arn:aws:states:us-east-1:111111111111:stateMachine:billctl-notifier";
 const EXECUTION: &str = "arn:aws:states:us-east-1:111111111111:execution:billctl-notifier:e-1";

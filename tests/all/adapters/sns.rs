@@ -2,7 +2,7 @@ use billctl_core::model::Arn;
 use billctl_core::service::Page;
 use billctl_core::service::sns::{Attributes, Subscription};
 
-use super::wire::xml;
+use super::replay::xml;
 
 const TOPIC: &str = "arn:aws:sns:us-east-1:111111111111:billctl-operations";
 

@@ -1,7 +1,7 @@
 use billctl_core::service::sqs::{Attributes, Message, Received};
 use serde_json::json;
 
-use super::wire::json;
+use super::replay::json;
 
 const URL: &str = "https://sqs.us-east-1.amazonaws.com/111111111111/billctl-undelivered";
 

@@ -1,6 +1,6 @@
 use billctl_core::service::sts::CallerIdentity;
 
-use super::wire::xml;
+use super::replay::xml;
 
 #[tokio::test]
 async fn get_caller_identity() {

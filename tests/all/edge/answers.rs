@@ -13,7 +13,7 @@ use billctl_core::service::{Gate, GateSettings, Kind, Result, ServiceError, Serv
 use serde_json::json;
 
 use super::server::{Reply, Request, Server};
-use crate::adapters::wire::{Answer, cbor_answer, json_answer, replay, replay_as, xml_answer};
+use crate::adapters::replay::{Answer, cbor_answer, json_answer, replay, replay_as, xml_answer};
 
 const PATIENCE: Duration = Duration::from_millis(300);
 

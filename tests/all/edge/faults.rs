@@ -266,7 +266,7 @@ fn what_stays_wrong_ends_with_the_documented_code_and_a_later_run_goes_on() {
         let (code, stdout, stderr, _) = run(&dir, &behind(&tenant, fault, later), &["bootstrap", "--yes"]);
         assert_eq!(code, Some(1), "{fault:?}: {stdout}\n{stderr}");
         assert!(
-            stderr.contains(said) && stderr.contains("hint: "),
+            stderr.contains(said) && stderr.contains("remedy: "),
             "{fault:?}: {stderr}"
         );
         let (code, stdout, stderr, _) = run(&dir, &tenant.env(Endpoints::Closest), &["bootstrap", "--yes"]);

@@ -18,7 +18,7 @@ type Handler = fn(&Request) -> Reply;
 enum Then {
     /// The first call is signed with this key.
     Signs(&'static str),
-    /// The error holds this, and its hint that.
+    /// The error holds this, and its remedy that.
     Says(&'static str, &'static str),
 }
 
@@ -117,8 +117,8 @@ impl Case {
         self
     }
 
-    fn says(mut self, text: &'static str, hint: &'static str) -> Self {
-        self.then = Then::Says(text, hint);
+    fn says(mut self, text: &'static str, remedy: &'static str) -> Self {
+        self.then = Then::Says(text, remedy);
         self
     }
 
@@ -204,16 +204,16 @@ impl Case {
                 Some(signer) if signer == key => Ok(format!("signs as `{key}`")),
                 signer => Err(format!("signed by {signer:?} instead of {key}: {stderr}")),
             },
-            Then::Says(text, hint) => {
+            Then::Says(text, remedy) => {
                 let line = |head: &str| {
                     let found = shown.lines().find_map(|line| line.split_once(head));
                     found
                         .map(|(_, rest)| rest.trim_start_matches("\u{1b}[0m").trim().to_owned())
                         .unwrap_or_default()
                 };
-                let (error, advice) = (line("error:"), line("hint:"));
-                if !error.contains(text) || !advice.contains(hint) || (advice.is_empty() && !hint.is_empty()) {
-                    return Err(format!("it doesn't say `{text}` with `{hint}`: {stderr}"));
+                let (error, advice) = (line("error:"), line("remedy:"));
+                if !error.contains(text) || !advice.contains(remedy) || (advice.is_empty() && !remedy.is_empty()) {
+                    return Err(format!("it doesn't say `{text}` with `{remedy}`: {stderr}"));
                 }
                 let error = error.split("could not be signed: ").last().unwrap_or_default();
                 let error = error
@@ -1200,7 +1200,9 @@ fn answers() -> Vec<Case> {
         to("a list whose pages come again and again", |request| {
             match request.operation().as_str() {
                 "DescribeOrganization" => aws::organization(),
-                "DescribeStackSet" => aws::refusal(404, "StackSetNotFoundException", "StackSet billctl not found"),
+                "DescribeStackSet" | "ListStackInstances" => {
+                    aws::refusal(404, "StackSetNotFoundException", "StackSet billctl not found")
+                }
                 "ListRoots" => Reply::text(
                     200,
                     r#"{"Roots": [{"Id": "r-abcd", "Name": "Root"}], "NextToken": "again"}"#,

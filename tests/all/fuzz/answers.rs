@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 
 use super::broken::any_json;
 use super::{fuzz, wait};
-use crate::adapters::wire::{Answer, cbor_answer, response, services_on};
+use crate::adapters::replay::{Answer, cbor_answer, response, services_on};
 
 /// What the next request is answered with, whoever sends it.
 #[derive(Debug, Clone, Default)]

@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 use billctl::config::Measure;
 use billctl::spend::{
-    By, Evidence, Grid, Interval, Ledger, Material, Missing, Publication, Report, Subject, Window, missing, report,
+    By, Evidence, Grid, Interval, Material, Missing, Publication, Report, SpendHistory, Subject, Window, missing,
+    report,
 };
 use billctl_core::model::{Account, AccountId, AccountState, Organization, OrganizationalUnit, OuId, Usd};
 use jiff::Timestamp;
@@ -170,7 +171,7 @@ impl Company {
         (*id, ou.clone())
     }
 
-    pub fn ledgers(&self) -> Vec<(Subject, Ledger)> {
+    pub fn histories(&self) -> Vec<(Subject, SpendHistory)> {
         let window = Window {
             quarters: Some(Grid::until(self.now, 32, Interval::SixHours)),
             ..Window::of_days(32, Measure::Daily, self.now)
@@ -180,13 +181,13 @@ impl Company {
             .map(|(id, _, spender)| {
                 let mut points = spender.publications(self.now);
                 points.retain(|point| point.at.as_second() >= window.from() && self.silent.is_none());
-                (Subject::Account(*id), Ledger::read(&points, &window))
+                (Subject::Account(*id), SpendHistory::read(&points, &window))
             })
             .collect()
     }
 
     pub fn report(&self, by: By, interval: Interval, days: usize, top: Option<usize>) -> Report {
-        let ledgers = self.ledgers();
+        let histories = self.histories();
         let evidence = Evidence {
             some_account_has_data: self.silent.is_none(),
             ..Evidence::default()
@@ -194,8 +195,8 @@ impl Company {
         let reasons: BTreeMap<AccountId, Missing> = self
             .accounts
             .iter()
-            .zip(&ledgers)
-            .filter(|(_, (_, ledger))| ledger.is_empty())
+            .zip(&histories)
+            .filter(|(_, (_, history))| history.is_empty())
             .map(|((id, _, spender), _)| {
                 let why = self
                     .silent
@@ -215,8 +216,8 @@ impl Company {
             days: Grid::until(self.now, 32, Interval::Day),
             shown: Grid::until(self.now, 32, interval).last_days(days),
             measure: Measure::Daily,
-            metrics: ledgers.len(),
-            ledgers,
+            metrics: histories.len(),
+            histories,
             threshold: &|id, _| thresholds.get(&id).copied(),
             missing: reasons,
             top,

@@ -2,50 +2,35 @@
 
 use assert_cmd::Command;
 use billctl_core::model::{AccountId, Usd};
-use billctl_sandbox::{Sandbox, World, metrics, seed};
+use billctl_sandbox::{World, metrics};
 use serde_json::Value;
-use tempfile::TempDir;
 
-/// The demo organisation in a folder of its own, with a config.
-struct Place {
-    folder: TempDir,
-    world: World,
+use crate::support::home::Home;
+
+/// The demo organisation, changed, with a config.
+fn demo(change: impl FnOnce(&mut World)) -> Home {
+    let home = Home::demo();
+    home.change(change);
+    home.config(
+        "[alarm]\nthreshold = 30\n\n[[threshold]]\nou = \"Production\"\nusd = 25\n\n[mail]\nfrom = \"billing@example.com\"\n",
+    );
+    home
 }
 
-impl Place {
-    fn new(change: impl FnOnce(&mut World)) -> Self {
-        let mut world = seed::demo();
-        change(&mut world);
-        let folder = tempfile::tempdir().unwrap();
-        Sandbox::create(folder.path().join("world.json"), world.clone(), false).unwrap();
-        std::fs::write(
-            folder.path().join("config.toml"),
-            "[alarm]\nthreshold = 30\n\n[[threshold]]\nou = \"Production\"\nusd = 25\n\n[mail]\nfrom = \"billing@example.com\"\n",
-        )
-        .unwrap();
-        Self { folder, world }
-    }
+fn spend(home: &Home, args: &[&str]) -> Command {
+    let mut command = home.command();
+    command.args(["spend", "--sandbox=sandbox.json"]).args(args);
+    command
+}
 
-    fn spend(&self, args: &[&str]) -> Command {
-        let mut command = Command::cargo_bin("billctl").unwrap();
-        command
-            .current_dir(self.folder.path())
-            .env_clear()
-            .args(["spend", "--sandbox=world.json"])
-            .args(args);
-        command
-    }
+fn json(home: &Home, args: &[&str]) -> Value {
+    serde_json::from_str(&stdout(spend(home, args).arg("--json"))).unwrap()
+}
 
-    fn json(&self, args: &[&str]) -> Value {
-        let output = self.spend(args).arg("--json").output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    fn an_account(&self, name: &str) -> AccountId {
-        let mut accounts = self.world.organizations.accounts();
-        accounts.find(|(account, _)| account.name == name).unwrap().0.id
-    }
+fn id_of(home: &Home, name: &str) -> AccountId {
+    let world = home.sandbox().world();
+    let mut accounts = world.organizations.accounts();
+    accounts.find(|(account, _)| account.name == name).unwrap().0.id
 }
 
 fn stdout(command: &mut Command) -> String {
@@ -56,19 +41,19 @@ fn stdout(command: &mut Command) -> String {
 
 #[test]
 fn every_account_is_shown_with_its_spend_and_threshold() {
-    let place = Place::new(|_| {});
-    insta::assert_snapshot!(stdout(&mut place.spend(&["--top", "8"])));
+    let home = demo(|_| {});
+    insta::assert_snapshot!(stdout(&mut spend(&home, &["--top", "8"])));
 }
 
 #[test]
 fn a_sudden_cost_stands_out_and_comes_first() {
-    let place = Place::new(|world| {
+    let home = demo(|world| {
         let account = world.organizations.account_ids().nth(9).unwrap();
         metrics::add_once(world, account, Usd::dollars(900));
         world.advance(std::time::Duration::from_secs(7 * 3_600));
     });
-    let json = place.json(&[]);
-    let first = &json["rows"][0];
+    let answer = json(&home, &[]);
+    let first = &answer["rows"][0];
     assert_eq!(first["over_threshold"], true);
     let spend = first["stands_out"]["spend"].as_f64().unwrap();
     assert!((900.0..1_000.0).contains(&spend), "{spend}");
@@ -76,17 +61,17 @@ fn a_sudden_cost_stands_out_and_comes_first() {
 
 #[test]
 fn check_fails_with_code_four_and_names_the_worst() {
-    let place = Place::new(|world| {
+    let home = demo(|world| {
         let account = world.organizations.account_ids().nth(9).unwrap();
         metrics::add_once(world, account, Usd::dollars(900));
         world.advance(std::time::Duration::from_secs(7 * 3_600));
     });
-    let json = place.json(&[]);
-    let above = json["total"]["accounts_over_threshold"].as_u64().unwrap();
+    let answer = json(&home, &[]);
+    let above = answer["total"]["accounts_over_threshold"].as_u64().unwrap();
     assert!(above > 1, "{above}");
-    let first = &json["rows"][0];
+    let first = &answer["rows"][0];
     assert_eq!(first["verdict"], "certain");
-    let output = place.spend(&["--check", "--top", "1"]).output().unwrap();
+    let output = spend(&home, &["--check", "--top", "1"]).output().unwrap();
     assert_eq!(output.status.code(), Some(4), "{output:?}");
     let table = String::from_utf8(output.stdout).unwrap();
     assert!(table.contains("Total"), "the answer comes all the same: {table}");
@@ -98,21 +83,21 @@ fn check_fails_with_code_four_and_names_the_worst() {
     );
     assert!(said.contains(&named), "{said}");
     // Accounts that aren't in scope don't count, and an OU's sum has no threshold.
-    let mut rows = json["rows"].as_array().unwrap().iter();
+    let mut rows = answer["rows"].as_array().unwrap().iter();
     let quiet = rows.rfind(|row| row["verdict"] == "not above");
     let quiet = quiet.unwrap()["account"].as_str().unwrap();
-    place.spend(&["--check", "--account", quiet]).assert().success();
-    place.spend(&["--check", "--by", "ou"]).assert().code(4);
+    spend(&home, &["--check", "--account", quiet]).assert().success();
+    spend(&home, &["--check", "--by", "ou"]).assert().code(4);
 }
 
 #[test]
 fn check_without_thresholds_is_a_usage_error() {
-    let place = Place::new(|_| {});
+    let home = demo(|_| {});
     for args in [&["--by", "service"][..], &["--suggest"]] {
-        place.spend(&["--check"]).args(args).assert().code(2);
+        spend(&home, &["--check"]).args(args).assert().code(2);
     }
-    std::fs::remove_file(place.folder.path().join("config.toml")).unwrap();
-    let output = place.spend(&["--check"]).output().unwrap();
+    std::fs::remove_file(home.file("config.toml")).unwrap();
+    let output = spend(&home, &["--check"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("there is no config.toml"), "{said}");
@@ -120,18 +105,18 @@ fn check_without_thresholds_is_a_usage_error() {
 
 #[test]
 fn the_months_days_add_up_to_the_month_to_date_of_every_account() {
-    let place = Place::new(|_| {});
-    let json = place.json(&["--days", "31"]);
-    let month = json["generated_at"].as_str().unwrap()[..7].to_owned();
-    let slots = json["slots"].as_array().unwrap();
+    let home = demo(|_| {});
+    let answer = json(&home, &["--days", "31"]);
+    let month = answer["generated_at"].as_str().unwrap()[..7].to_owned();
+    let buckets = answer["slots"].as_array().unwrap();
     let mut compared = 0;
-    for row in json["rows"].as_array().unwrap() {
+    for row in answer["rows"].as_array().unwrap() {
         let Some(month_to_date) = row["month_to_date"].as_f64() else {
             continue;
         };
-        let days = row["spend"].as_array().unwrap().iter().zip(slots);
+        let days = row["spend"].as_array().unwrap().iter().zip(buckets);
         let sum: f64 = days
-            .filter(|(_, slot)| slot.as_str().unwrap().starts_with(&month))
+            .filter(|(_, bucket)| bucket.as_str().unwrap().starts_with(&month))
             .filter_map(|(spend, _)| spend.as_f64())
             .sum();
         assert!(
@@ -146,8 +131,8 @@ fn the_months_days_add_up_to_the_month_to_date_of_every_account() {
 
 #[test]
 fn services_are_listed_first_and_then_read() {
-    let place = Place::new(|_| {});
-    let all = place.json(&["--by", "service"]);
+    let home = demo(|_| {});
+    let all = json(&home, &["--by", "service"]);
     let names: Vec<&str> = all["rows"]
         .as_array()
         .unwrap()
@@ -156,26 +141,26 @@ fn services_are_listed_first_and_then_read() {
         .collect();
     assert!(names.contains(&"AmazonEC2"), "{names:?}");
 
-    let account = place.an_account("payments-ledger").to_string();
-    let one = place.json(&["--by", "service", "--account", &account]);
-    let by_account = place.json(&["--account", &account]);
-    let sum = |json: &Value| json["total"]["month_to_date"].as_f64().unwrap();
+    let account = id_of(&home, "payments-ledger").to_string();
+    let one = json(&home, &["--by", "service", "--account", &account]);
+    let by_account = json(&home, &["--account", &account]);
+    let sum = |answer: &Value| answer["total"]["month_to_date"].as_f64().unwrap();
     assert!((sum(&one) - sum(&by_account)).abs() < 0.01);
     assert!(one["rows"].as_array().unwrap().len() < names.len());
 }
 
 #[test]
 fn an_ou_narrows_what_is_read() {
-    let place = Place::new(|_| {});
-    let json = place.json(&["--ou", "Production/Payments"]);
-    assert_eq!(json["metrics_requested"], 4);
-    assert_eq!(json["rows"].as_array().unwrap().len(), 4);
+    let home = demo(|_| {});
+    let answer = json(&home, &["--ou", "Production/Payments"]);
+    assert_eq!(answer["metrics_requested"], 4);
+    assert_eq!(answer["rows"].as_array().unwrap().len(), 4);
 }
 
 #[test]
 fn billing_alerts_that_are_off_are_named() {
-    let place = Place::new(|world| world.billing_alerts = false);
-    let text = stdout(&mut place.spend(&[]));
+    let home = demo(|world| world.billing_alerts = false);
+    let text = stdout(&mut spend(&home, &[]));
     assert!(text.contains("\"Receive CloudWatch billing alerts\" is off"), "{text}");
     assert!(!text.contains("$0.00"), "a silent zero: {text}");
 }
@@ -183,18 +168,21 @@ fn billing_alerts_that_are_off_are_named() {
 #[test]
 fn an_account_made_today_is_too_new() {
     let mut made = None;
-    let place = Place::new(|world| {
+    let home = demo(|world| {
         let account = world.organizations.account_ids().nth(5).unwrap();
         metrics::open(world, account);
         made = Some(account);
     });
-    let json = place.json(&[
-        "--account",
-        &made.unwrap().to_string(),
-        "--account",
-        &place.an_account("payments-ledger").to_string(),
-    ]);
-    let last = &json["rows"][1];
+    let answer = json(
+        &home,
+        &[
+            "--account",
+            &made.unwrap().to_string(),
+            "--account",
+            &id_of(&home, "payments-ledger").to_string(),
+        ],
+    );
+    let last = &answer["rows"][1];
     assert_eq!(last["account"], made.unwrap().to_string());
     assert_eq!(last["missing"], "too-new");
     assert_eq!(last["spend"][0], Value::Null);
@@ -203,17 +191,17 @@ fn an_account_made_today_is_too_new() {
 #[test]
 fn an_account_asked_for_alone_is_told_from_an_organisation_without_data() {
     let mut made = None;
-    let place = Place::new(|world| {
+    let home = demo(|world| {
         let account = world.organizations.account_ids().nth(5).unwrap();
         metrics::open(world, account);
         made = Some(account.to_string());
     });
     let made = made.unwrap();
-    let json = place.json(&["--account", &made]);
-    assert_eq!(json["rows"][0]["missing"], "too-new");
-    let text = stdout(&mut place.spend(&["--by", "service", "--account", &made]));
+    let answer = json(&home, &["--account", &made]);
+    assert_eq!(answer["rows"][0]["missing"], "too-new");
+    let text = stdout(&mut spend(&home, &["--by", "service", "--account", &made]));
     assert!(text.contains("1 account without data: made less than"), "{text}");
-    let csv = stdout(&mut place.spend(&["--csv", "--days", "1", "--account", &made]));
+    let csv = stdout(&mut spend(&home, &["--csv", "--days", "1", "--account", &made]));
     assert!(
         csv.lines()
             .nth(1)
@@ -225,25 +213,25 @@ fn an_account_asked_for_alone_is_told_from_an_organisation_without_data() {
 
 #[test]
 fn services_without_data_are_no_silent_zero_either() {
-    let place = Place::new(|world| world.billing_alerts = false);
+    let home = demo(|world| world.billing_alerts = false);
     for scope in [&[][..], &["--ou", "Production"]] {
-        let text = stdout(place.spend(&["--by", "service"]).args(scope));
+        let text = stdout(spend(&home, &["--by", "service"]).args(scope));
         assert!(text.contains("\"Receive CloudWatch billing alerts\" is off"), "{text}");
         assert!(text.contains("no charges by service"), "{text}");
     }
-    let csv = stdout(&mut place.spend(&["--csv", "--days", "1", "--top", "1"]));
+    let csv = stdout(&mut spend(&home, &["--csv", "--days", "1", "--top", "1"]));
     assert!(csv.contains(",unknown,false,30,billing-alerts-off"), "{csv}");
-    let html = stdout(&mut place.spend(&["--html", "-"]));
+    let html = stdout(&mut spend(&home, &["--html", "-"]));
     assert!(html.contains("billing alerts are off") && !html.contains("$0.00"));
 }
 
 #[test]
 fn a_member_is_told_that_only_the_payer_sees_everybody() {
-    let place = Place::new(|world| {
+    let home = demo(|world| {
         let member = world.organizations.account_ids().nth(3).unwrap();
         world.caller = member;
     });
-    let output = place.spend(&[]).output().unwrap();
+    let output = spend(&home, &[]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("is not the management account"), "{said}");
@@ -255,7 +243,7 @@ fn a_member_is_told_that_only_the_payer_sees_everybody() {
 
 #[test]
 fn odd_values_are_refused_with_the_range_that_is_allowed() {
-    let place = Place::new(|_| {});
+    let home = demo(|_| {});
     for (args, said) in [
         (["--days", "0"], "1..=400"),
         (["--days", "-3"], "1..=400"),
@@ -270,7 +258,7 @@ fn odd_values_are_refused_with_the_range_that_is_allowed() {
         (["--html", "."], "is a folder"),
         (["--csv", "no/such/folder.csv"], "there is no folder"),
     ] {
-        let output = place.spend(&args).output().unwrap();
+        let output = spend(&home, &args).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(stderr.contains(said), "{args:?}: {stderr}");
@@ -282,35 +270,35 @@ fn odd_values_are_refused_with_the_range_that_is_allowed() {
         &["--suggest", "--format", "json"],
         &["--suggest", "--top", "3"],
     ] {
-        let output = place.spend(args).output().unwrap();
+        let output = spend(&home, args).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
     }
 }
 
 #[test]
 fn what_isnt_there_is_a_usage_error() {
-    let place = Place::new(|_| {});
+    let home = demo(|_| {});
     for args in [["--account", "999999999999"], ["--ou", "Prodution"]] {
-        let output = place.spend(&args).output().unwrap();
+        let output = spend(&home, &args).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{output:?}");
     }
 }
 
 #[test]
 fn files_are_written_beside_the_table() {
-    let place = Place::new(|_| {});
-    let table = stdout(&mut place.spend(&["--html", "report.html", "--csv", "spend.csv"]));
+    let home = demo(|_| {});
+    let table = stdout(&mut spend(&home, &["--html", "report.html", "--csv", "spend.csv"]));
     assert!(table.contains("Total"));
-    let html = std::fs::read_to_string(place.folder.path().join("report.html")).unwrap();
+    let html = std::fs::read_to_string(home.file("report.html")).unwrap();
     assert!(html.starts_with("<!DOCTYPE html>") && html.contains("payments-api"));
-    let csv = std::fs::read_to_string(place.folder.path().join("spend.csv")).unwrap();
+    let csv = std::fs::read_to_string(home.file("spend.csv")).unwrap();
     assert!(csv.starts_with("slot_start,interval,key"));
     // Again: the old ones are replaced, and nothing is left beside them.
-    place.spend(&["-q", "--html", "report.html"]).assert().success();
-    let entries = std::fs::read_dir(place.folder.path()).unwrap();
+    spend(&home, &["-q", "--html", "report.html"]).assert().success();
+    let entries = std::fs::read_dir(home.path()).unwrap();
     let mut names: Vec<String> = entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| !name.starts_with("world."))
+        .filter(|name| !name.starts_with("sandbox."))
         .collect();
     names.sort();
     assert_eq!(names, ["config.toml", "report.html", "spend.csv"]);
@@ -319,13 +307,12 @@ fn files_are_written_beside_the_table() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_an_error_and_no_crash() {
-    let place = Place::new(|_| {});
+    let home = demo(|_| {});
     let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
     for args in [&[][..], &["--csv"], &["--suggest"]] {
-        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("billctl"));
+        let mut command = home.process();
         let output = command
-            .current_dir(place.folder.path())
-            .args(["spend", "--sandbox=world.json", "-q"])
+            .args(["spend", "--sandbox=sandbox.json", "-q"])
             .args(args)
             .stdout(full())
             .output()
@@ -338,10 +325,10 @@ fn a_full_disk_is_an_error_and_no_crash() {
 
 #[test]
 fn thresholds_are_suggested_before_there_is_a_config() {
-    let place = Place::new(|_| {});
-    std::fs::remove_file(place.folder.path().join("config.toml")).unwrap();
-    let snippet = stdout(&mut place.spend(&["--suggest"]));
+    let home = demo(|_| {});
+    std::fs::remove_file(home.file("config.toml")).unwrap();
+    let snippet = stdout(&mut spend(&home, &["--suggest"]));
     let text = format!("{snippet}\n[mail]\nfrom = \"billing@example.com\"\n");
     billctl::config::Config::parse("config.toml", &text).unwrap();
-    assert!(stdout(&mut place.spend(&[])).contains("There is no config.toml"));
+    assert!(stdout(&mut spend(&home, &[])).contains("There is no config.toml"));
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use billctl::config::{Config, Measure};
 use billctl::plan::Thresholds;
 use billctl::render;
-use billctl::spend::{Amount, Interval, Ledger, Subject, suggest};
+use billctl::spend::{Amount, Interval, SpendHistory, Subject, suggest};
 use billctl_core::model::{Account, AccountId, AccountState, Organization, OrganizationalUnit, OuId, Usd};
 use proptest::prelude::*;
 
@@ -57,21 +57,21 @@ fn account_id(index: usize) -> AccountId {
     AccountId::from_number(index as u64 + 1).unwrap()
 }
 
-fn ledger(days: &[Option<i64>]) -> Ledger {
+fn history(days: &[Option<i64>]) -> SpendHistory {
     let amounts = days.iter().map(|cents| {
         cents.map(|cents| Amount {
             usd: Usd::from_micros(cents * 10_000),
             estimated: false,
         })
     });
-    Ledger {
+    SpendHistory {
         days: amounts.collect(),
-        ..Ledger::default()
+        ..SpendHistory::default()
     }
 }
 
 /// Up to forty days around a level, some unknown, some ten times as dear.
-fn history() -> impl Strategy<Value = Vec<Option<i64>>> {
+fn random_days() -> impl Strategy<Value = Vec<Option<i64>>> {
     (0_i64..300_000, 0_usize..40).prop_flat_map(|(level, days)| {
         let day = prop_oneof![
             8 => (level / 2..=level).prop_map(Some),
@@ -87,24 +87,24 @@ proptest! {
     #[test]
     fn the_snippet_in_config_toml_gives_every_account_what_its_history_needs(
         ous in prop::collection::vec((0_usize..6, NAME), 0..6),
-        accounts in prop::collection::vec((0_usize..7, NAME, history()), 1..20),
+        accounts in prop::collection::vec((0_usize..7, NAME, random_days()), 1..20),
         fixed in prop::option::of(1_i32..500),
     ) {
         let organization = organization(&ous, &accounts);
-        let ledgers: Vec<(Subject, Ledger)> = accounts
+        let histories: Vec<(Subject, SpendHistory)> = accounts
             .iter()
             .enumerate()
-            .map(|(index, (_, _, days))| (Subject::Account(account_id(index)), ledger(days)))
+            .map(|(index, (_, _, days))| (Subject::Account(account_id(index)), history(days)))
             .collect();
         let now = "2026-11-23T13:00:00Z".parse().unwrap();
         let fixed = fixed.map(Usd::dollars);
-        let snippet = render::suggestion(&organization, &ledgers, Measure::Daily, fixed, now);
+        let snippet = render::suggestion(&organization, &histories, Measure::Daily, fixed, now);
 
-        let wanted: BTreeMap<AccountId, Usd> = ledgers
+        let wanted: BTreeMap<AccountId, Usd> = histories
             .iter()
             .enumerate()
-            .filter_map(|(index, (_, ledger))| {
-                let whole = ledger.days.split_last().map_or(&[][..], |(_, whole)| whole);
+            .filter_map(|(index, (_, history))| {
+                let whole = history.days.split_last().map_or(&[][..], |(_, whole)| whole);
                 let own = suggest(whole, Interval::Day, Measure::Daily)?;
                 Some((account_id(index), own.threshold))
             })
@@ -143,10 +143,10 @@ proptest! {
 #[test]
 fn a_snippet_for_another_measure_says_which() {
     let accounts: Vec<Spent> = vec![(0, "web".to_owned(), vec![Some(1_000); 20])];
-    let ledgers = [(Subject::Account(account_id(0)), ledger(&accounts[0].2))];
+    let histories = [(Subject::Account(account_id(0)), history(&accounts[0].2))];
     let now = "2026-11-23T13:00:00Z".parse().unwrap();
     let organization = organization(&[], &accounts);
-    let snippet = render::suggestion(&organization, &ledgers, Measure::MonthToDate, None, now);
+    let snippet = render::suggestion(&organization, &histories, Measure::MonthToDate, None, now);
     let text = format!("{snippet}\n\n[mail]\nfrom = \"billing@example.com\"\n");
     let config = Config::parse("config.toml", &text).unwrap();
     assert_eq!(config.alarm.measure, Measure::MonthToDate);
@@ -179,11 +179,11 @@ fn an_account_that_is_closed_is_not_proposed_for() {
             )
         }),
     );
-    let ledgers: Vec<(Subject, Ledger)> = (0..2)
-        .map(|index| (Subject::Account(account_id(index)), ledger(&accounts[index].2)))
+    let histories: Vec<(Subject, SpendHistory)> = (0..2)
+        .map(|index| (Subject::Account(account_id(index)), history(&accounts[index].2)))
         .collect();
     let now = "2026-11-23T13:00:00Z".parse().unwrap();
-    let snippet = render::suggestion(&closed, &ledgers, Measure::Daily, None, now);
+    let snippet = render::suggestion(&closed, &histories, Measure::Daily, None, now);
     assert!(snippet.contains("threshold = 15"), "{snippet}");
     assert!(!snippet.contains("gone"), "{snippet}");
 }

@@ -1,13 +1,18 @@
-//! A folder with a config and a sandbox, and the built binary in it.
+//! The one harness for the built binary: a folder of its own with a config and a sandbox, and commands in it.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
-use std::process::{Child, ChildStderr, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Output, Stdio};
 
 use assert_cmd::Command;
+use billctl_core::service::cloudformation::CallAs;
+use billctl_sandbox::{Sandbox, World, seed};
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// Where the sandbox of a [`Home`] is.
+const SANDBOX: &str = "sandbox.json";
 
 /// What a command left behind.
 #[derive(Debug)]
@@ -21,6 +26,11 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// What it printed, on stdout and on stderr.
+    pub fn texts(&self) -> (String, String) {
+        (self.stdout.clone(), self.stderr.clone())
+    }
+
     /// That it ended with this code.
     #[track_caller]
     pub fn code(self, code: i32) -> Self {
@@ -45,6 +55,54 @@ impl Ended {
     }
 }
 
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// The words of a command line.
+pub trait Words {
+    /// One by one.
+    fn words(self) -> Vec<String>;
+}
+
+/// Words separated by single spaces; `_` in a word stands for one.
+impl Words for &str {
+    fn words(self) -> Vec<String> {
+        self.split(' ').map(|word| word.replace('_', " ")).collect()
+    }
+}
+
+impl Words for &String {
+    fn words(self) -> Vec<String> {
+        self.as_str().words()
+    }
+}
+
+/// Words as they are.
+impl Words for &[&str] {
+    fn words(self) -> Vec<String> {
+        self.iter().map(|word| (*word).to_owned()).collect()
+    }
+}
+
+impl<const COUNT: usize> Words for &[&str; COUNT] {
+    fn words(self) -> Vec<String> {
+        self.as_slice().words()
+    }
+}
+
+impl Words for &Vec<&str> {
+    fn words(self) -> Vec<String> {
+        self.as_slice().words()
+    }
+}
+
 /// A folder of a test's own.
 pub struct Home {
     dir: TempDir,
@@ -58,11 +116,24 @@ impl Home {
         }
     }
 
-    /// With a config and the demo's organisation.
-    pub fn with_sandbox(config: &str) -> Self {
+    /// With a config and nothing else.
+    pub fn with_config(config: &str) -> Self {
         let home = Self::empty();
         home.config(config);
-        home.run("sandbox new").code(0);
+        home
+    }
+
+    /// With the demo's organisation and no config.
+    pub fn demo() -> Self {
+        let home = Self::empty();
+        Sandbox::create(home.file(SANDBOX), seed::demo(), false).expect("a sandbox");
+        home
+    }
+
+    /// With a config and the demo's organisation.
+    pub fn with_sandbox(config: &str) -> Self {
+        let home = Self::demo();
+        home.config(config);
         home
     }
 
@@ -71,38 +142,68 @@ impl Home {
         self.dir.path()
     }
 
+    /// A file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     /// Writes the config.
     pub fn config(&self, text: &str) {
-        std::fs::write(self.dir.path().join("config.toml"), text).expect("a config");
+        std::fs::write(self.file("config.toml"), text).expect("a config");
+    }
+
+    /// The sandbox, opened past the binary.
+    pub fn sandbox(&self) -> Sandbox {
+        Sandbox::open(self.file(SANDBOX), CallAs::Own).expect("a sandbox")
+    }
+
+    /// Changes the sandbox's world between two commands.
+    pub fn change(&self, change: impl FnOnce(&mut World)) {
+        let changed = self.sandbox().change(|world| {
+            change(world);
+            Ok(())
+        });
+        changed.expect("a sandbox");
     }
 
     /// The binary in an environment where nothing of the machine's settings is seen.
-    pub fn command(&self) -> Command {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("billctl"));
+    pub fn process(&self) -> std::process::Command {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("billctl"));
         command
             .env_clear()
-            .env("HOME", self.dir.path())
+            .env("HOME", self.path())
             .env("AWS_EC2_METADATA_DISABLED", "true")
-            .current_dir(self.dir.path());
+            .current_dir(self.path());
         command
     }
 
-    /// Runs a command line on the sandbox; words are separated by single spaces, `_` in a word stands for one.
-    pub fn run(&self, line: &str) -> Ended {
-        let words = line.split(' ').map(|word| word.replace('_', " "));
-        self.end(self.command().arg("--sandbox=sandbox.json").args(words))
+    /// The same, to be asked what became of it.
+    pub fn command(&self) -> Command {
+        Command::from_std(self.process())
+    }
+
+    /// Runs a command line on the sandbox.
+    pub fn run(&self, line: impl Words) -> Ended {
+        self.end(self.command().arg("--sandbox=sandbox.json").args(line.words()))
+    }
+
+    /// Runs a command line without a sandbox, where there are no credentials and no way to AWS.
+    pub fn run_on_aws(&self, line: impl Words) -> Ended {
+        self.end(self.command().args(line.words()))
+    }
+
+    /// Runs it on the sandbox, and wants it to succeed: what it printed.
+    #[track_caller]
+    pub fn succeeds(&self, line: impl Words) -> String {
+        self.run(line).code(0).stdout
     }
 
     /// Starts a command line as `run` does, without waiting for its end.
     pub fn start(&self, line: &str) -> Started {
-        let words = line.split(' ').map(|word| word.replace('_', " "));
-        let child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("billctl"))
-            .env_clear()
-            .env("HOME", self.dir.path())
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .current_dir(self.dir.path())
+        let child = self
+            .process()
             .arg("--sandbox=sandbox.json")
-            .args(words)
+            .args(line.words())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -114,14 +215,14 @@ impl Home {
 
     /// The sandbox's world, as it is kept: what is true, whatever billctl says.
     pub fn world(&self) -> Value {
-        let text = std::fs::read_to_string(self.dir.path().join("sandbox.json")).expect("a sandbox");
+        let text = std::fs::read_to_string(self.file(SANDBOX)).expect("a sandbox");
         let (_, world) = text.split_once('\n').expect("a header");
         serde_json::from_str(world).expect("JSON")
     }
 
     /// Changes the sandbox's world past all APIs.
     pub fn edit_world(&self, change: impl FnOnce(&mut Value)) {
-        let path = self.dir.path().join("sandbox.json");
+        let path = self.file(SANDBOX);
         let text = std::fs::read_to_string(&path).expect("a sandbox");
         let (header, _) = text.split_once('\n').expect("a header");
         let mut world = self.world();
@@ -157,12 +258,7 @@ impl Home {
 
     /// Runs a command.
     pub fn end(&self, command: &mut Command) -> Ended {
-        let output = command.output().expect("the binary runs");
-        Ended {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        Ended::from(command.output().expect("the binary runs"))
     }
 }
 
@@ -219,11 +315,7 @@ impl Started {
     pub fn end(mut self) -> Ended {
         let mut stderr = String::new();
         self.told.read_to_string(&mut stderr).expect("text");
-        let output = self.child.wait_with_output().expect("an end");
-        Ended {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr,
-        }
+        let ended = Ended::from(self.child.wait_with_output().expect("an end"));
+        Ended { stderr, ..ended }
     }
 }

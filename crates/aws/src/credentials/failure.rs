@@ -69,7 +69,7 @@ fn renewal(what: &What) -> String {
 
 /// They were good until then.
 pub(super) fn expired(what: &What, at: &str) -> Trouble {
-    Trouble::new(format!("the credentials from {} have expired{at}", source(what))).hint(format!(
+    Trouble::new(format!("the credentials from {} have expired{at}", source(what))).remedy(format!(
         "{}; if they are new, check this machine's clock",
         renewal(what)
     ))
@@ -82,7 +82,7 @@ pub(super) fn late(what: &What, patience: Duration) -> Trouble {
         source(what),
         patience.as_secs()
     );
-    Trouble::new(text).hint(match what {
+    Trouble::new(text).remedy(match what {
         What::Profile {
             base: Base::Process(_), ..
         } => renewal(what),
@@ -134,7 +134,7 @@ fn metadata(error: &CredentialsError) -> Option<Option<Trouble>> {
         None if said.contains("invalid token") => "what answers as instance metadata service isn't it".to_owned(),
         None => return Some(None),
     };
-    Some(Some(Trouble::new(text).hint(
+    Some(Some(Trouble::new(text).remedy(
         "give the instance a role, switch the metadata service on (in a container with a hop limit of 2), or name other \
          credentials with --profile",
     )))
@@ -146,8 +146,8 @@ fn in_words(what: &What, error: &CredentialsError) -> Trouble {
         return refused(what, &code, &message);
     }
     if is_unreached(error) {
-        let (text, hint) = network::unreached(&said, &Environment::of_process());
-        return Trouble::new(format!("{} can't be reached: {text}", asked(what))).hint(hint);
+        let (text, remedy) = network::unreached(&said, &Environment::of_process());
+        return Trouble::new(format!("{} can't be reached: {text}", asked(what))).remedy(remedy);
     }
     match what {
         What::Profile {
@@ -166,7 +166,7 @@ fn in_words(what: &What, error: &CredentialsError) -> Trouble {
                 said if said.contains("cached sso token") => "is kept in a file that can't be read".to_owned(),
                 _ => format!("can't be used: {}", shown(&said)),
             };
-            Trouble::new(format!("the sign-in {session} of profile {name} {why}")).hint(renewal(what))
+            Trouble::new(format!("the sign-in {session} of profile {name} {why}")).remedy(renewal(what))
         }
         What::Profile {
             name,
@@ -178,7 +178,7 @@ fn in_words(what: &What, error: &CredentialsError) -> Trouble {
                 said if said.contains("cached login token file") => "is kept in a file that can't be read".to_owned(),
                 _ => format!("can't be used: {}", shown(&said)),
             };
-            Trouble::new(format!("the sign-in of profile {name} (`aws login`) {why}")).hint(renewal(what))
+            Trouble::new(format!("the sign-in of profile {name} (`aws login`) {why}")).remedy(renewal(what))
         }
         What::Profile {
             name,
@@ -210,14 +210,14 @@ fn in_words(what: &What, error: &CredentialsError) -> Trouble {
                 format!("the container's credentials can't be used: {}", shown(&said))
             };
             Trouble::new(text)
-                .hint("check AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI, and the task's or pod's role")
+                .remedy("check AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI, and the task's or pod's role")
         }
         _ => Trouble::new(format!(
             "the credentials from {} can't be used: {}",
             source(what),
             shown(&said)
         ))
-        .hint(renewal(what)),
+        .remedy(renewal(what)),
     }
 }
 
@@ -279,7 +279,7 @@ fn refused(what: &What, code: &str, message: &str) -> Trouble {
         }
         what => format!("{} gives no credentials", source(what)),
     };
-    let hint = match code {
+    let remedy = match code {
         "AccessDenied" | "AccessDeniedException" => match what {
             What::Role { .. } => "the role's trust policy has to name the identity that assumes it, which needs \
                                   `sts:AssumeRole` for it; a role that asks for MFA needs mfa_serial in its profile"
@@ -292,7 +292,7 @@ fn refused(what: &What, code: &str, message: &str) -> Trouble {
         }
         code => credentials_hint(code, message).unwrap_or_else(|| renewal(what)),
     };
-    Trouble::new(format!("{whom}: {}: {}", cleaned(code), shown(message))).hint(hint)
+    Trouble::new(format!("{whom}: {}: {}", cleaned(code), shown(message))).remedy(remedy)
 }
 
 fn token_file(file: &str, by: &str, said: &str) -> Trouble {
@@ -301,12 +301,12 @@ fn token_file(file: &str, by: &str, said: &str) -> Trouble {
             "the token file {file}, which {by} names, can't be read: {}",
             plain(&error)
         ))
-        .hint("check the path; the file is written by what runs this job or pod"),
+        .remedy("check the path; the file is written by what runs this job or pod"),
         Ok(_) => Trouble::new(format!(
             "the token in {file}, which {by} names, can't be used: {}",
             shown(said)
         ))
-        .hint("get a new token from its issuer"),
+        .remedy("get a new token from its issuer"),
     }
 }
 
@@ -347,7 +347,7 @@ fn process(name: &str, said: &str) -> Trouble {
         },
     };
     Trouble::new(text)
-        .hint("run its command by hand: it has to print JSON with Version 1, AccessKeyId and SecretAccessKey")
+        .remedy("run its command by hand: it has to print JSON with Version 1, AccessKeyId and SecretAccessKey")
 }
 
 /// A text from outside, on one line and not too long.

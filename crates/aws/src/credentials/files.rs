@@ -61,8 +61,8 @@ impl Files {
                     files.others.entry(key).or_default().extend(section);
                 }
                 _ => {
-                    let cure = format!("the heading [{heading}] in {name} has to be [profile {heading}]");
-                    files.misnamed.insert(heading, cure);
+                    let remedy = format!("the heading [{heading}] in {name} has to be [profile {heading}]");
+                    files.misnamed.insert(heading, remedy);
                 }
             }
         }
@@ -71,8 +71,8 @@ impl Files {
         let name = files.credentials.name();
         for (heading, section) in sections {
             if let (Some("profile"), profile) = kind_and_name(&heading) {
-                let cure = format!("the heading [{heading}] in {name} has to be [{profile}]");
-                files.misnamed.insert(profile.to_owned(), cure);
+                let remedy = format!("the heading [{heading}] in {name} has to be [{profile}]");
+                files.misnamed.insert(profile.to_owned(), remedy);
             }
             if section.contains_key("aws_access_key_id") {
                 files.keys_in_credentials.push(heading.clone());
@@ -114,18 +114,18 @@ impl Files {
             (false, true) => self.credentials.name(),
             (false, false) => {
                 return Trouble::new(format!("there is no profile {name}: neither {} nor {} exists", self.config.name(), self.credentials.name()))
-                    .hint("make the profile with `aws configure`, `aws configure sso` or `aws login`, or set AWS_CONFIG_FILE to where it is");
+                    .remedy("make the profile with `aws configure`, `aws configure sso` or `aws login`, or set AWS_CONFIG_FILE to where it is");
             }
         };
         let trouble = Trouble::new(format!("there is no profile {name} in {files}"));
-        if let Some(cure) = self.misnamed.get(name) {
-            return trouble.hint(cure);
+        if let Some(remedy) = self.misnamed.get(name) {
+            return trouble.remedy(remedy);
         }
         let near = self
             .profiles
             .keys()
             .find(|one| one.eq_ignore_ascii_case(name) || one.trim() == name.trim());
-        trouble.hint(match (near, self.profiles.is_empty()) {
+        trouble.remedy(match (near, self.profiles.is_empty()) {
             (Some(near), _) => format!("there is one called `{near}`"),
             (None, true) => {
                 "no profile is there at all; make one with `aws configure` or `aws configure sso`".to_owned()
@@ -223,7 +223,7 @@ fn read(environment: &Environment, variable: &str, name: &str) -> Result<(Place,
     };
     let unreadable = |error: &std::io::Error| {
         Trouble::new(format!("{} can't be read: {}", path.display(), plain(error)))
-            .hint(format!("make it readable, or set {variable} to another file"))
+            .remedy(format!("make it readable, or set {variable} to another file"))
     };
     let mut bytes = Vec::new();
     match File::open(&path).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes)) {
@@ -233,11 +233,11 @@ fn read(environment: &Environment, variable: &str, name: &str) -> Result<(Place,
         }
         Err(error) => return Err(unreadable(&error)),
     }
-    let text =
-        decoded(&bytes).map_err(|what| Trouble::new(format!("{} {what}", path.display())).hint("save it as UTF-8"))?;
+    let text = decoded(&bytes)
+        .map_err(|what| Trouble::new(format!("{} {what}", path.display())).remedy("save it as UTF-8"))?;
     let sections = parse(&text).map_err(|(line, what)| {
         Trouble::new(format!("{} can't be read: {what} in line {line}", path.display()))
-            .hint("a line is a [heading], `key = value`, or begins with #; the AWS CLI doesn't read it either")
+            .remedy("a line is a [heading], `key = value`, or begins with #; the AWS CLI doesn't read it either")
     })?;
     Ok((Place { path, there: true }, sections))
 }

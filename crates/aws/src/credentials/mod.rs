@@ -91,7 +91,7 @@ pub(crate) struct Chain {
     /// What was looked at and held nothing.
     empty: Vec<String>,
     /// What to do if there is nothing at all.
-    hint: Option<String>,
+    remedy: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -120,7 +120,7 @@ impl Chain {
         let mut chain = Self {
             source: Ok(None),
             empty: Vec::new(),
-            hint: None,
+            remedy: None,
         };
         chain.source = chain.look(selected, files, means).await;
         chain
@@ -175,7 +175,7 @@ impl Chain {
             (None, _) => format!("no profile {name} in {}", files.names()),
         });
         if selected.by.is_some() {
-            self.hint = Some(format!(
+            self.remedy = Some(format!(
                 "give profile {name} credentials: `aws configure --profile {name}`, `aws configure sso` or `aws login`"
             ));
         }
@@ -202,7 +202,7 @@ impl Chain {
             true => "no credentials found".to_owned(),
             false => format!("no credentials found: {}", empty.join(", ")),
         });
-        nothing.hint = self.hint.clone();
+        nothing.remedy = self.remedy.clone();
         Err(nothing.into())
     }
 }
@@ -319,7 +319,7 @@ fn base_provider(how: &How, means: &Means<'_>) -> Result<SharedCredentialsProvid
                     "profile {} takes its credentials from the environment, which has none",
                     how.profile
                 ))
-                .hint("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"));
+                .remedy("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"));
             }
         },
         Base::Container => match container(means.environment, &means.direct)? {
@@ -329,7 +329,7 @@ fn base_provider(how: &How, means: &Means<'_>) -> Result<SharedCredentialsProvid
                     "profile {} takes its credentials from the container, which has none",
                     how.profile
                 ))
-                .hint("this works on ECS, EKS and CodeBuild, where AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI is set"));
+                .remedy("this works on ECS, EKS and CodeBuild, where AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI is set"));
             }
         },
         Base::Metadata => match metadata(means.environment, None, &means.direct)? {
@@ -339,7 +339,7 @@ fn base_provider(how: &How, means: &Means<'_>) -> Result<SharedCredentialsProvid
                     "profile {} takes its credentials from the instance metadata service, which is switched off",
                     how.profile
                 ))
-                .hint("AWS_EC2_METADATA_DISABLED switches it off"));
+                .remedy("AWS_EC2_METADATA_DISABLED switches it off"));
             }
         },
     })
@@ -352,7 +352,7 @@ fn in_environment(environment: &Environment) -> Result<Option<Credentials>, Trou
     };
     let Some(secret) = environment.get("AWS_SECRET_ACCESS_KEY")? else {
         return Err(
-            Trouble::new("AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY isn't").hint("set both or neither"),
+            Trouble::new("AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY isn't").remedy("set both or neither"),
         );
     };
     let token = environment.first(&["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"])?;
@@ -378,7 +378,7 @@ fn web_identity(environment: &Environment) -> Result<Option<(What, StaticConfigu
     let Some(role) = environment.get("AWS_ROLE_ARN")? else {
         return Err(
             Trouble::new("AWS_WEB_IDENTITY_TOKEN_FILE is set, but AWS_ROLE_ARN isn't")
-                .hint("set AWS_ROLE_ARN to the role that the token may assume"),
+                .remedy("set AWS_ROLE_ARN to the role that the token may assume"),
         );
     };
     let what = What::WebIdentity {
@@ -414,7 +414,7 @@ fn container(environment: &Environment, direct: &SharedHttpClient) -> Result<Opt
     };
     if !right {
         return Err(
-            Trouble::new(format!("{variable} is `{address}`, which is no address")).hint(match variable {
+            Trouble::new(format!("{variable} is `{address}`, which is no address")).remedy(match variable {
                 RELATIVE => format!("{variable} has to begin with /"),
                 _ => format!("{variable} has to look like http://HOST/PATH"),
             }),
@@ -427,7 +427,7 @@ fn container(environment: &Environment, direct: &SharedHttpClient) -> Result<Opt
                     "{file}, which AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names, can't be read: {}",
                     plain(&error)
                 ))
-                .hint("the container's credentials are only given for the token in this file")
+                .remedy("the container's credentials are only given for the token in this file")
             })?;
             Some(("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", text))
         }
@@ -440,7 +440,7 @@ fn container(environment: &Environment, direct: &SharedHttpClient) -> Result<Opt
     if let Some((name, token)) = token
         && token.contains(['\r', '\n'])
     {
-        return Err(Trouble::new(format!("the token of {name} holds a line break")).hint("write it without one"));
+        return Err(Trouble::new(format!("the token of {name} holds a line break")).remedy("write it without one"));
     }
     Ok(Some(
         EcsCredentialsProvider::builder()
@@ -467,7 +467,7 @@ fn metadata(
         None => Ok(standard),
         Some((name, value)) => match value.parse::<u32>() {
             Ok(number @ 1..=600) => Ok(number),
-            _ => Err(Trouble::new(format!("{name} is `{value}`")).hint("it has to be a whole number from 1 on")),
+            _ => Err(Trouble::new(format!("{name} is `{value}`")).remedy("it has to be a whole number from 1 on")),
         },
     };
     let seconds = number(
@@ -496,7 +496,7 @@ fn metadata(
     };
     let address = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint")?;
     let wrong = |name: &str, address: &str| {
-        Trouble::new(format!("{name} is `{address}`, which is no address")).hint("it has to look like http://HOST")
+        Trouble::new(format!("{name} is `{address}`, which is no address")).remedy("it has to look like http://HOST")
     };
     let (name, address) = address.unwrap_or(("the metadata service's endpoint", standard.to_owned()));
     if !address
@@ -570,7 +570,7 @@ fn clean<'a>(text: &'a str, part: &str, key: &str, variable: &str, what: &What) 
         what => format!("the {part} from {}", failure::source(what)),
     };
     Err(
-        Trouble::new(format!("{name} holds {shown}, which no key or token does")).hint(match what {
+        Trouble::new(format!("{name} holds {shown}, which no key or token does")).remedy(match what {
             What::Environment => format!("set {variable} anew, without it"),
             _ => "write or copy it anew, without it".to_owned(),
         }),

@@ -75,7 +75,7 @@ pub(crate) fn how(files: &Files, name: &str) -> Result<Option<How>, Trouble> {
                 "the profiles take their credentials from each other, round and round: {}",
                 visited.join(", ")
             ))
-            .hint("let the source_profile of one of them name a profile with credentials of its own"));
+            .remedy("let the source_profile of one of them name a profile with credentials of its own"));
         }
         visited.push(current.clone());
         if before.is_some()
@@ -91,7 +91,7 @@ pub(crate) fn how(files: &Files, name: &str) -> Result<Option<How>, Trouble> {
             return Err(Trouble::new(format!(
                 "profile {current} asks for an MFA code (mfa_serial), which billctl can't do"
             ))
-            .hint(exported(&current)));
+            .remedy(exported(&current)));
         }
         roles.push(Role {
             profile: current.clone(),
@@ -113,7 +113,7 @@ pub(crate) fn how(files: &Files, name: &str) -> Result<Option<How>, Trouble> {
                         return Err(Trouble::new(format!(
                             "the credential_source of profile {current} is `{source}`, which is none"
                         ))
-                        .hint("it can be Environment, Ec2InstanceMetadata or EcsContainer"));
+                        .remedy("it can be Environment, Ec2InstanceMetadata or EcsContainer"));
                     }
                 });
             }
@@ -121,13 +121,13 @@ pub(crate) fn how(files: &Files, name: &str) -> Result<Option<How>, Trouble> {
                 return Err(Trouble::new(format!(
                     "profile {current} has both source_profile and credential_source"
                 ))
-                .hint("leave one of them out"));
+                .remedy("leave one of them out"));
             }
             (None, None) => {
                 return Err(Trouble::new(format!(
                     "profile {current} has a role_arn, but nothing to assume it with"
                 ))
-                .hint("add source_profile, the profile whose credentials may assume the role"));
+                .remedy("add source_profile, the profile whose credentials may assume the role"));
             }
         }
     };
@@ -137,14 +137,14 @@ pub(crate) fn how(files: &Files, name: &str) -> Result<Option<How>, Trouble> {
             [.., before, last] => Err(Trouble::new(format!(
                 "profile {before} takes its credentials from profile {last}, which has none"
             ))
-            .hint(format!(
+            .remedy(format!(
                 "give profile {last} credentials: `aws configure --profile {last}`"
             ))),
             // A role's own profile, named as its source.
             [only] if !roles.is_empty() => Err(Trouble::new(format!(
                 "profile {only} takes the credentials for its role from itself, and has none"
             ))
-            .hint("let source_profile name a profile with credentials")),
+            .remedy("let source_profile name a profile with credentials")),
             _ => Ok(None),
         };
     };
@@ -153,7 +153,7 @@ pub(crate) fn how(files: &Files, name: &str) -> Result<Option<How>, Trouble> {
     Ok(Some(How { profile, base, roles }))
 }
 
-/// The cure for what only the AWS CLI can do.
+/// The remedy for what only the AWS CLI can do.
 fn exported(profile: &str) -> String {
     format!(
         "let the AWS CLI ask: make another profile with `credential_process = aws configure export-credentials --profile \
@@ -168,7 +168,7 @@ fn base(files: &Files, name: &str, section: &Section) -> Result<Option<Base>, Tr
         let Some(role) = get("role_arn") else {
             return Err(
                 Trouble::new(format!("profile {name} has a web_identity_token_file, but no role_arn"))
-                    .hint("add role_arn, the role that the token may assume"),
+                    .remedy("add role_arn, the role that the token may assume"),
             );
         };
         return Ok(Some(Base::WebIdentity {
@@ -206,7 +206,7 @@ fn sso(files: &Files, name: &str, section: &Section) -> Result<Option<Sso>, Trou
             Trouble::new(format!(
                 "profile {name} names an sso_session {session}, but there is no [sso-session {session}]"
             ))
-            .hint(format!("run `aws configure sso --profile {name}`"))
+            .remedy(format!("run `aws configure sso --profile {name}`"))
         })?),
     };
     let wanted = |key: &str| {
@@ -220,11 +220,11 @@ fn sso(files: &Files, name: &str, section: &Section) -> Result<Option<Sso>, Trou
             return Err(Trouble::new(format!(
                 "profile {name} and its sso-session say different things for {key}"
             ))
-            .hint(format!("leave {key} out of the profile")));
+            .remedy(format!("leave {key} out of the profile")));
         }
         own.or(its).cloned().ok_or_else(|| {
             Trouble::new(format!("profile {name} lacks {key}"))
-                .hint(format!("run `aws configure sso --profile {name}`"))
+                .remedy(format!("run `aws configure sso --profile {name}`"))
         })
     };
     Ok(Some(Sso {
@@ -248,7 +248,7 @@ fn keys(name: &str, section: &Section) -> Result<Option<Credentials>, Trouble> {
                 None => ("aws_secret_access_key", "aws_access_key_id"),
             };
             return Err(Trouble::new(format!("profile {name} has {there}, but no {not}"))
-                .hint(format!("run `aws configure --profile {name}`")));
+                .remedy(format!("run `aws configure --profile {name}`")));
         }
     };
     let token = get("aws_session_token").or_else(|| get("aws_security_token"));

@@ -171,8 +171,10 @@ impl fmt::Display for Amount {
 #[serde(rename_all = "kebab-case")]
 pub enum ConcurrencyMode {
     /// Never more accounts under way than the tolerance and one.
+    #[serde(alias = "Strict")]
     Strict,
     /// Always `max-concurrent`, even if more may fail than the tolerance before the operation stops.
+    #[serde(alias = "Soft")]
     Soft,
 }
 

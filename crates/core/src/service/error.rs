@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use super::Operation;
 use crate::text;
@@ -49,9 +50,10 @@ pub struct ServiceError {
     /// AWS's message, or what happened on the way.
     pub message: String,
     /// AWS's id of the request, for a support case.
-    pub request_id: Option<String>,
-    /// What to do, where the cause says more than kind, code and message do.
-    pub hint: Option<String>,
+    pub request_id: Option<Box<str>>,
+    /// What to do, where the cause says more than kind, code and message do. Behind a pointer, since every answer has
+    /// room for an error.
+    pub remedy: Option<Arc<String>>,
 }
 
 impl ServiceError {
@@ -63,7 +65,7 @@ impl ServiceError {
             code: Some(code.to_owned()),
             message: message.into(),
             request_id: None,
-            hint: None,
+            remedy: None,
         }
     }
 }

@@ -254,7 +254,7 @@ impl Gate {
     {
         let lane = self.lane(operation);
         // Waited for before the place is taken: who waits for a turn keeps nobody else from calling.
-        let paced = self.turn(operation).await;
+        let paced = self.pace(operation).await;
         let pass = lane.enter().await;
         self.count(operation, |count| {
             count.calls += 1;
@@ -298,7 +298,7 @@ impl Gate {
     }
 
     /// Waits for the operation's turn, if it has a pace. Answers whether it has.
-    async fn turn(&self, operation: Operation) -> bool {
+    async fn pace(&self, operation: Operation) -> bool {
         let at = {
             let mut paces = lock(&self.paces);
             let Some(pace) = paces.get_mut(&operation) else {

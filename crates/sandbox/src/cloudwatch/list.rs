@@ -52,13 +52,13 @@ pub(super) fn list_metrics(
 
 /// Every charges metric of the payer, or those of one account.
 fn all_charges(world: &World, only: Option<AccountId>) -> impl Iterator<Item = Metric> {
-    let ledger = &world.cloudwatch.ledger;
+    let spend_overrides = &world.cloudwatch.spend_overrides;
     let accounts = move || {
         world
             .charged_accounts()
             .filter(move |id| only.is_none_or(|only| only == *id))
             // A metric is listed from its first datapoint on.
-            .filter(|id| match (ledger.published(*id, None), opened(world, *id)) {
+            .filter(|id| match (spend_overrides.published(*id, None), opened(world, *id)) {
                 (Some(published), _) => !published.is_empty(),
                 (None, Some(opened)) => {
                     let seen = world.now - world.publications.payer_late();
@@ -68,13 +68,15 @@ fn all_charges(world: &World, only: Option<AccountId>) -> impl Iterator<Item = M
             })
     };
     let totals = only.is_none().then(|| {
-        let mut services: Vec<String> = accounts().flat_map(|account| ledger.services(account)).collect();
+        let mut services: Vec<String> = accounts()
+            .flat_map(|account| spend_overrides.services(account))
+            .collect();
         services.sort_unstable();
         services.dedup();
         std::iter::once(metric(None, None)).chain(services.into_iter().map(move |service| metric(None, Some(&service))))
     });
     totals.into_iter().flatten().chain(accounts().flat_map(move |account| {
-        let services = ledger.services(account);
+        let services = spend_overrides.services(account);
         std::iter::once(metric(Some(account), None)).chain(
             services
                 .into_iter()

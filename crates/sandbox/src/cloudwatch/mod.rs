@@ -15,7 +15,7 @@ use serde_json::Value;
 pub(super) use data::{frame_values, get_metric_data};
 pub(super) use source::{Source, bucket, source};
 
-use super::metrics::Ledger;
+use super::metrics::SpendOverrides;
 use super::{Sandbox, World};
 use billctl_core::model::{Arn, REGION};
 use billctl_core::service::cloudwatch::{
@@ -35,7 +35,8 @@ const SHORT_LOOK_BACK: u32 = 86_400;
 /// The payer's alarms and dashboards, and what every account spends.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct State {
-    pub(super) ledger: Ledger,
+    #[serde(rename = "ledger")]
+    pub(super) spend_overrides: SpendOverrides,
     pub(super) alarms: BTreeMap<String, StoredAlarm>,
     dashboards: BTreeMap<String, Value>,
     /// What metering knows of each alarm: see `metering`.

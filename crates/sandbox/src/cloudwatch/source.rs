@@ -98,8 +98,8 @@ impl Source {
         match self {
             Self::Charges { account, service, .. } => {
                 let account = account.unwrap_or_else(|| world.management_account());
-                let ledger = &world.cloudwatch.ledger;
-                match ledger.published(account, service.as_deref()) {
+                let spend_overrides = &world.cloudwatch.spend_overrides;
+                match spend_overrides.published(account, service.as_deref()) {
                     Some(points) => points
                         .iter()
                         .map(|(at, _)| *at)
@@ -128,13 +128,13 @@ impl Source {
 
     /// Its values at these times.
     pub(crate) fn values(&self, world: &World, times: &[Timestamp]) -> Vec<Option<f64>> {
-        let ledger = &world.cloudwatch.ledger;
+        let spend_overrides = &world.cloudwatch.spend_overrides;
         match self {
             Self::Charges {
                 account: Some(account),
                 service,
                 ..
-            } => match ledger.published(*account, service.as_deref()) {
+            } => match spend_overrides.published(*account, service.as_deref()) {
                 Some(points) => times
                     .iter()
                     .map(|at| {
@@ -142,14 +142,14 @@ impl Source {
                         points.get(found).map(|(_, value)| *value)
                     })
                     .collect(),
-                None => Spender::new(ledger, *account).month_to_date(service.as_deref(), times),
+                None => Spender::new(spend_overrides, *account).month_to_date(service.as_deref(), times),
             },
             Self::Charges {
                 account: None, service, ..
             } => {
                 let mut sums: Vec<Option<f64>> = vec![None; times.len()];
                 for account in world.charged_accounts() {
-                    let own = Spender::new(ledger, account).month_to_date(service.as_deref(), times);
+                    let own = Spender::new(spend_overrides, account).month_to_date(service.as_deref(), times);
                     for (sum, value) in sums.iter_mut().zip(own) {
                         if let Some(value) = value {
                             *sum = Some(cents(sum.unwrap_or(0.0) + value) as f64 / 100.0);

@@ -279,7 +279,7 @@ pub fn from_account(world: &mut World, account: AccountId, role: &str, bus: &Arn
     if world.is_member(account) {
         context = context.with("aws:PrincipalOrgID", world.organization_id());
     }
-    let decision = stored.policy.as_ref().map_or(Decision::Silent, |policy| {
+    let decision = stored.policy.as_ref().map_or(Decision::ImplicitDeny, |policy| {
         evaluate(
             policy,
             Request {

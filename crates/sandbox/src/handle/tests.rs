@@ -31,7 +31,7 @@ fn a_missing_file_says_how_to_make_one() {
     let path = folder.path().join("none.json");
     let error = Sandbox::open(&path, CallAs::Own).err().unwrap();
     assert!(error.to_string().contains("there is no sandbox"), "{error}");
-    assert!(error.hint.unwrap().contains("billctl sandbox new"));
+    assert!(error.remedy.unwrap().contains("billctl sandbox new"));
     assert!(!path.exists());
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{PolicyKind, statements, texts};
+use super::{PolicyKind, comparison, statements, texts};
 
 /// Whether the document is a policy of that kind, as far as AWS checks it when it is put.
 ///
@@ -46,6 +46,9 @@ fn check_statement(statement: &Value, kind: PolicyKind) -> Result<(), String> {
     if !matches!(statement.get("Effect").and_then(Value::as_str), Some("Allow" | "Deny")) {
         return Err("Missing required field Effect".to_owned());
     }
+    if let Some(condition) = statement.get("Condition") {
+        check_condition(condition)?;
+    }
     let has = |one: &str, other: &str| fields.contains_key(one) || fields.contains_key(other);
     let actions: Vec<&str> = texts(statement.get("Action"))
         .into_iter()
@@ -74,4 +77,34 @@ fn check_statement(statement: &Value, kind: PolicyKind) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether the operators are ones of IAM's (docs/aws-facts.md, "IAM"), also those that no evaluation here knows.
+fn check_condition(condition: &Value) -> Result<(), String> {
+    const EVALUATED_BY_AWS_ONLY: [&str; 9] = [
+        "BinaryEquals",
+        "DateEquals",
+        "DateNotEquals",
+        "DateLessThan",
+        "DateLessThanEquals",
+        "DateGreaterThan",
+        "DateGreaterThanEquals",
+        "IpAddress",
+        "NotIpAddress",
+    ];
+    let Some(operators) = condition.as_object() else {
+        return Err("Syntax errors in policy: a condition is not an object".to_owned());
+    };
+    for (operator, keys) in operators {
+        let name = ["ForAllValues:", "ForAnyValue:"]
+            .iter()
+            .find_map(|set| operator.strip_prefix(set))
+            .unwrap_or(operator);
+        let plain = name.strip_suffix("IfExists").unwrap_or(name);
+        let known = name == "Null" || comparison(plain).is_some() || EVALUATED_BY_AWS_ONLY.contains(&plain);
+        if !known || !keys.is_object() {
+            return Err(format!("Syntax errors in policy: unknown condition {operator}"));
+        }
+    }
+    Ok(())
 }

@@ -44,9 +44,9 @@ fn a_member_of_the_organisation_is_allowed() {
 
 #[test]
 fn an_account_of_no_or_another_organisation_is_not() {
-    assert_eq!(ask(&bus_policy(), &member()), Decision::Silent);
+    assert_eq!(ask(&bus_policy(), &member()), Decision::ImplicitDeny);
     let other = member().with("aws:PrincipalOrgID", "o-zzzzzzzzzz");
-    assert_eq!(ask(&bus_policy(), &other), Decision::Silent);
+    assert_eq!(ask(&bus_policy(), &other), Decision::ImplicitDeny);
 }
 
 #[test]
@@ -79,10 +79,10 @@ fn a_service_is_meant_by_its_name() {
     };
     let rule = "arn:aws:events:us-east-1:111122223333:rule/billctl";
     assert_eq!(assume("events.amazonaws.com", rule), Decision::Allowed);
-    assert_eq!(assume("states.amazonaws.com", rule), Decision::Silent);
+    assert_eq!(assume("states.amazonaws.com", rule), Decision::ImplicitDeny);
     assert_eq!(
         assume("events.amazonaws.com", "arn:aws:events:us-east-1:111122223333:rule/x"),
-        Decision::Silent
+        Decision::ImplicitDeny
     );
 }
 
@@ -92,7 +92,88 @@ fn an_operator_that_is_not_known_lets_nothing_through() {
         "Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*",
         "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
     }});
-    assert_eq!(ask(&policy, &member()), Decision::Silent);
+    assert_eq!(ask(&policy, &member()), Decision::ImplicitDeny);
+}
+
+#[test]
+fn an_operator_that_is_not_known_holds_where_it_denies() {
+    let denies = |condition: Value| {
+        let policy = json!({"Statement": [
+            {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"},
+            {"Effect": "Deny", "Principal": "*", "Action": "events:*", "Resource": "*", "Condition": condition},
+        ]});
+        ask(&policy, &member()) == Decision::Denied
+    };
+    let address = json!({"aws:SourceIp": "10.0.0.0/8"});
+    assert!(denies(json!({"NotIpAddress": address})));
+    assert!(denies(json!({"ForSomeValues:StringEquals": {"events:source": "x"}})));
+    assert!(denies(json!({"StringEquals": "no keys"})));
+    assert!(denies(json!("no operators")));
+    // What surely isn't met takes the statement away, whatever else it says.
+    assert!(!denies(
+        json!({"NotIpAddress": address, "StringEquals": {"events:source": "aws.ec2"}})
+    ));
+    assert!(!denies(
+        json!({"StringEquals": {"events:source": "aws.ec2"}, "NotIpAddress": address})
+    ));
+}
+
+#[test]
+fn a_policy_with_an_operator_that_iam_does_not_know_is_malformed() {
+    let policy = |condition: Value| {
+        let statement = json!({"Effect": "Deny", "Action": "events:*", "Resource": "*", "Condition": condition});
+        check(&json!({"Statement": statement}), PolicyKind::Identity)
+    };
+    for good in [
+        "IpAddress",
+        "DateLessThanIfExists",
+        "ForAllValues:StringLike",
+        "Null",
+        "ArnNotLike",
+    ] {
+        let keys = json!({"aws:CurrentTime": "x"});
+        assert!(policy(json!({good: keys})).is_ok(), "{good}");
+    }
+    for bad in [
+        "StringEqual",
+        "ForSomeValues:StringEquals",
+        "NullIfExists",
+        "IfExists",
+        "",
+    ] {
+        let keys = json!({"aws:CurrentTime": "x"});
+        assert!(policy(json!({bad: keys})).is_err(), "{bad}");
+    }
+    assert!(policy(json!({"StringEquals": "x"})).is_err());
+    assert!(policy(json!(["StringEquals"])).is_err());
+}
+
+#[test]
+fn an_arn_in_a_condition_is_compared_part_by_part() {
+    let from = |arn: &str| RequestContext::default().with("aws:SourceArn", arn);
+    let rule = from("arn:aws:events:us-east-1:111122223333:rule/billctl:1");
+    for operator in ["ArnLike", "ArnEquals"] {
+        let wants = |pattern: &str| json!({operator: {"aws:SourceArn": pattern}});
+        assert!(
+            met(wants("arn:aws:events:*:111122223333:rule/b*"), &rule),
+            "the last part may hold colons"
+        );
+        assert!(met(wants("arn:aws:*:*:*:*"), &rule));
+        assert!(met(wants("*"), &rule));
+        assert!(!met(wants("arn:aws:events:*:444455556666:rule/b*"), &rule));
+        // The star would have to take a colon with it.
+        assert!(!met(wants("arn:aws:events:*:rule/billctl:1"), &rule));
+        let other = from("arn:aws:events:us-east-1:999999999999:x:111122223333:rule/b");
+        assert!(!met(wants("arn:aws:events:*:111122223333:rule/b"), &other));
+    }
+}
+
+#[test]
+fn for_any_value_of_an_absent_key_is_not_met_even_if_exists() {
+    let condition = json!({"ForAnyValue:StringEqualsIfExists": {"aws:TagKeys": "team"}});
+    assert!(!met(condition, &RequestContext::default()));
+    let condition = json!({"StringEqualsIfExists": {"aws:TagKeys": "team"}});
+    assert!(met(condition, &RequestContext::default()));
 }
 
 #[test]
@@ -187,6 +268,6 @@ fn the_shipped_bus_policy_wants_source_and_detail_type() {
         // A batch of which one event isn't an alarm's.
         &[source, kind, ("events:source", "billctl.test")],
     ] {
-        assert_eq!(asked(wrong), Decision::Silent, "{wrong:?}");
+        assert_eq!(asked(wrong), Decision::ImplicitDeny, "{wrong:?}");
     }
 }

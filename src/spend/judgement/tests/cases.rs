@@ -108,8 +108,8 @@ fn differences(case: &Case) -> Vec<String> {
     };
     let (limit, expect) = (usd(case.limit), &case.expect);
     let window = Window::of_days(14, case.measure, case.now);
-    let ledger = Ledger::read(&case.publications(window.from()), &window);
-    for (at, amount) in window.days.starts().zip(&ledger.days) {
+    let history = SpendHistory::read(&case.publications(window.from()), &window);
+    for (at, amount) in window.days.starts().zip(&history.days) {
         let day = &at.to_string()[..10];
         if let Some(expected) = expect.days.get(day) {
             differ(day, dollars(amount.map(|amount| amount.usd)), *expected);
@@ -118,11 +118,16 @@ fn differences(case: &Case) -> Vec<String> {
     let from = reading_from(case.now);
     let series = case.publications(from);
     let judged = judge(&series, from, case.now, limit, case.measure);
-    assert_eq!(judged, Judgement::of(ledger.measured, limit, case.now), "{}", case.name);
+    assert_eq!(
+        judged,
+        Judgement::of(history.measured, limit, case.now),
+        "{}",
+        case.name
+    );
     let measured = judged.measured;
     let second = |at: Option<Timestamp>| at.map(|at| at.as_second() as f64);
-    let figures = Figures::of(&ledger, case.now);
-    let outlook = Outlook::of(&ledger, limit, case.measure, case.now);
+    let figures = Figures::of(&history, case.now);
+    let outlook = Outlook::of(&history, limit, case.measure, case.now);
     for (field, found, expected) in [
         ("amount", measured.map(|it| it.amount), expect.amount),
         ("certain", measured.map(|it| it.certain), expect.certain),

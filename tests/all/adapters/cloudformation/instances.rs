@@ -3,7 +3,7 @@ use billctl_core::service::cloudformation::{
     AccountFilter, DetailedStatus, DriftStatus, InstanceFilter, InstanceStatus, Parameters, StackInstance,
 };
 
-use super::super::wire::xml;
+use super::super::replay::xml;
 use super::*;
 
 #[tokio::test]

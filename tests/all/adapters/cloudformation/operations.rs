@@ -4,7 +4,7 @@ use billctl_core::service::cloudformation::{
 };
 use billctl_core::service::{Kind, Page};
 
-use super::super::wire::xml;
+use super::super::replay::xml;
 use super::*;
 
 fn operation(name: &str, action: OperationAction, status: OperationStatus) -> StackSetOperation {

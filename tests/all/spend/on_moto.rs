@@ -2,11 +2,11 @@
 //! amounts below come to.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 
 use serde_json::Value;
 
 use crate::support::emulator::{Endpoints, Tenant, shared};
+use crate::support::home::Home;
 
 /// Publications as AWS makes them: at 02:00, 08:00, 14:00 and 20:00 UTC, month to date, starting again with the month.
 /// `shop` spends a quarter of a day's amount from one to the next, `twice` the double, `idle` nothing is known of, and
@@ -81,10 +81,9 @@ impl<'a> Charges<'a> {
     }
 
     fn spend(&self, args: &[&str]) -> (Value, String) {
-        let output = Command::new(assert_cmd::cargo::cargo_bin("billctl"))
-            .env_clear()
+        let output = Home::empty()
+            .command()
             .envs(&self.env)
-            .current_dir(std::env::temp_dir())
             .args(["spend", "--json", "-v"])
             .args(args)
             .output()
@@ -98,14 +97,14 @@ impl<'a> Charges<'a> {
 
     /// Compares a row's days before today with what they cost, `times` over.
     fn compare(&self, answer: &Value, row: &Value, times: f64) {
-        let slots = answer["slots"].as_array().unwrap();
+        let buckets = answer["slots"].as_array().unwrap();
         for (back, spent) in SPENT {
             let day = self.put["days"][back].as_str().unwrap();
-            let slot = slots
+            let bucket = buckets
                 .iter()
-                .position(|slot| slot.as_str().unwrap().starts_with(day))
+                .position(|bucket| bucket.as_str().unwrap().starts_with(day))
                 .unwrap();
-            let found = row["spend"][slot].as_f64().unwrap();
+            let found = row["spend"][bucket].as_f64().unwrap();
             assert!((found - spent * times).abs() < 0.000_01, "{day}: {found} of {row}");
         }
         let month = self.put["month"].as_f64().unwrap() * times;

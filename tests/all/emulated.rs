@@ -1,35 +1,16 @@
 //! The built binary against emulators that nobody here wrote, read back by another client.
 
-use std::path::Path;
-
 use assert_cmd::Command;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::support::emulator::{Endpoints, Tenant, shared};
+use crate::support::home::{Ended, Home};
 
 /// The built binary in an environment that reaches this tenant and nothing else.
-pub fn billctl(tenant: &Tenant, endpoints: Endpoints, dir: &Path) -> Command {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("billctl"));
-    command.env_clear().envs(tenant.env(endpoints)).current_dir(dir);
+fn billctl(tenant: &Tenant, endpoints: Endpoints, home: &Home) -> Command {
+    let mut command = home.command();
+    command.envs(tenant.env(endpoints));
     command
-}
-
-/// A folder with this config.
-pub fn folder(config: &str) -> TempDir {
-    let dir = TempDir::new().expect("a folder");
-    std::fs::write(dir.path().join("config.toml"), config).expect("a config");
-    dir
-}
-
-/// Runs it and gives its exit code, stdout and stderr.
-pub fn run(command: &mut Command) -> (i32, String, String) {
-    let output = command.output().expect("the binary runs");
-    (
-        output.status.code().unwrap_or(-1),
-        String::from_utf8_lossy(&output.stdout).into_owned(),
-        String::from_utf8_lossy(&output.stderr).into_owned(),
-    )
 }
 
 const CONFIG: &str = r#"
@@ -67,14 +48,14 @@ fn deploy_makes_the_stack_set_and_an_instance_in_every_account_of_the_ou() {
     };
     let tenant = emulators.tenant();
     let made = tenant.boto3(Endpoints::Moto, ORGANIZATION);
-    let dir = folder(CONFIG);
+    let home = Home::with_config(CONFIG);
     let deploy = || {
-        let mut command = billctl(&tenant, Endpoints::Moto, dir.path());
+        let mut command = billctl(&tenant, Endpoints::Moto, &home);
         command.args(["deploy", "--ou", "Production"]);
-        run(&mut command)
+        home.end(&mut command)
     };
 
-    let (code, stdout, stderr) = deploy();
+    let Ended { code, stdout, stderr } = deploy();
     assert_eq!(code, 0, "{stdout}\n{stderr}");
     let set = tenant.boto3(
         Endpoints::Moto,
@@ -92,7 +73,7 @@ fn deploy_makes_the_stack_set_and_an_instance_in_every_account_of_the_ou() {
     assert_eq!(set["regions"], json!(["us-east-1"]));
 
     // Again: nothing differs, so no operation is started.
-    let (code, stdout, stderr) = deploy();
+    let Ended { code, stdout, stderr } = deploy();
     assert_eq!(code, 0, "{stdout}\n{stderr}");
     assert!(stdout.contains("nothing to change"), "{stdout}");
     let operations = tenant.boto3(
@@ -102,9 +83,9 @@ fn deploy_makes_the_stack_set_and_an_instance_in_every_account_of_the_ou() {
     assert_eq!(operations, set["operations"]);
 
     // Status, as a program reads it.
-    let mut command = billctl(&tenant, Endpoints::Moto, dir.path());
+    let mut command = billctl(&tenant, Endpoints::Moto, &home);
     command.args(["status", "--format", "json"]);
-    let (code, stdout, stderr) = run(&mut command);
+    let Ended { code, stdout, stderr } = home.end(&mut command);
     assert_eq!(code, 0, "{stdout}\n{stderr}");
     let status: Value = serde_json::from_str(&stdout).expect("JSON");
     let of = |account: &str| {
@@ -135,14 +116,14 @@ fn bootstrap_makes_the_billing_side_once_and_repairs_each_field_that_somebody_ch
         Endpoints::Moto,
         "client('organizations').create_organization(FeatureSet='ALL')\nresult = None",
     );
-    let dir = folder(CONFIG);
+    let home = Home::with_config(CONFIG);
     let bootstrap = |more: &[&str]| {
-        let mut command = billctl(&tenant, Endpoints::Closest, dir.path());
+        let mut command = billctl(&tenant, Endpoints::Closest, &home);
         command.arg("bootstrap").args(more);
-        run(&mut command)
+        home.end(&mut command)
     };
 
-    let (code, stdout, stderr) = bootstrap(&[]);
+    let Ended { code, stdout, stderr } = bootstrap(&[]);
     assert_eq!(code, 0, "{stdout}\n{stderr}");
     let read = "arn = client('sts').get_caller_identity()['Account']\n\
          machine = f'arn:aws:states:us-east-1:{arn}:stateMachine:billctl-notifier'\n\
@@ -172,7 +153,7 @@ fn bootstrap_makes_the_billing_side_once_and_repairs_each_field_that_somebody_ch
     assert_eq!(made["alarm"], 120.0);
 
     // Again: nothing changed, and no write call.
-    let (code, stdout, stderr) = bootstrap(&["-v"]);
+    let Ended { code, stdout, stderr } = bootstrap(&["-v"]);
     assert_eq!(code, 0, "{stdout}\n{stderr}");
     assert!(stdout.contains("nothing to change"), "{stdout}");
     assert!(!stderr.contains(" write "), "{stderr}");
@@ -181,20 +162,20 @@ fn bootstrap_makes_the_billing_side_once_and_repairs_each_field_that_somebody_ch
     for (change, shown) in CHANGES {
         tenant.boto3(Endpoints::Closest, change);
         assert_ne!(tenant.boto3(Endpoints::Closest, read), made, "{change}");
-        let (code, stdout, stderr) = bootstrap(&["--plan"]);
+        let Ended { code, stdout, stderr } = bootstrap(&["--plan"]);
         assert_eq!(code, 0, "{stdout}\n{stderr}");
         assert!(stdout.contains("1 to change"), "{stdout}");
         assert_eq!(stdout.matches(" -> ").count(), 1, "{stdout}");
         assert!(stdout.contains(shown), "{shown}\n{stdout}");
-        let (code, stdout, stderr) = bootstrap(&[]);
+        let Ended { code, stdout, stderr } = bootstrap(&[]);
         assert_eq!(code, 0, "{stdout}\n{stderr}");
         assert_eq!(tenant.boto3(Endpoints::Closest, read), made);
     }
 
     // Status sees the same billing side, and that no StackSet is there yet.
-    let mut command = billctl(&tenant, Endpoints::Closest, dir.path());
+    let mut command = billctl(&tenant, Endpoints::Closest, &home);
     command.args(["status", "--format", "json"]);
-    let (code, stdout, stderr) = run(&mut command);
+    let Ended { code, stdout, stderr } = home.end(&mut command);
     assert_eq!(code, 0, "{stdout}\n{stderr}");
     let status: Value = serde_json::from_str(&stdout).expect("JSON");
     assert_eq!(status["billing"]["state"], "read", "{stdout}");

@@ -1,4 +1,4 @@
-//! One's turn with a StackSet: only one operation at a time works on it.
+//! The queue before a StackSet: only one operation at a time works on it.
 
 use super::operation::{Pause, follow};
 use crate::observe;
@@ -26,14 +26,14 @@ const NOT_BUSY: u32 = 6;
 
 /// Takes turns: waits for other operations before each plan.
 #[derive(Debug, Default)]
-pub struct Turn {
+pub struct StackSetQueue {
     pause: Pause,
     refusals: u32,
     refusal: Option<ServiceError>,
     worked: bool,
 }
 
-impl Turn {
+impl StackSetQueue {
     /// An operation of this run was followed to its end: the next look waits until the lists have caught up.
     pub const fn worked(&mut self) {
         self.worked = true;
@@ -83,7 +83,7 @@ impl Turn {
         } else if let Some(refusal) = &self.refusal {
             // The list of operations doesn't show the one that is in the way, yet.
             if self.refusals >= MOST_REFUSALS {
-                return Err(Error::from(refusal.clone()).while_trying(format!("get a turn with StackSet {stack_set}")));
+                return Err(Error::from(refusal.clone()).while_trying(format!("wait for StackSet {stack_set}")));
             }
             self.pause.sleep(services).await;
         }
@@ -99,7 +99,7 @@ fn busy(stack_set: &str, operation: &OperationId) -> Error {
         ErrorKind::Busy,
         format!("operation {operation} holds StackSet {stack_set}"),
     )
-    .hint(
+    .remedy(
         "run again when it is over; without --no-wait and --detach deploy waits for it, and `billctl deploy --stop` \
          stops it",
     )

@@ -2,7 +2,7 @@
 
 use billctl::config::Measure;
 use billctl::observe;
-use billctl::observe::charges::{Series, Window, ledgers};
+use billctl::observe::charges::{Series, Window, histories};
 use billctl_core::service::cloudwatch::{GET_METRIC_DATA, MAX_DATAPOINTS, MAX_QUERIES};
 use billctl_sandbox::Sandbox;
 use billctl_sandbox::seed::{self, Shape};
@@ -26,7 +26,7 @@ async fn ten_thousand_accounts_are_read_in_calls_that_are_answered_in_one_page_a
     assert!(series.len() > SHAPE.accounts, "the management account too");
     let now = services.clock.now();
     let window = Window::of_days(3, Measure::Daily, now);
-    let found = ledgers(&services, &series, &window).await.unwrap();
+    let found = histories(&services, &series, &window).await.unwrap();
     assert_eq!(found.len(), series.len());
     let counts = services.gate.counts();
     let calls = usize::try_from(counts[&GET_METRIC_DATA].calls).unwrap();

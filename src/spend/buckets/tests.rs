@@ -28,9 +28,9 @@ fn series(points: &[(&str, f64)]) -> Vec<Publication> {
 
 fn shown(points: &[(&str, f64)], now: &str, days: usize) -> Vec<Option<(f64, bool)>> {
     let grid = Grid::until(moment(now), days, Interval::Day);
-    slots(&series(points), grid.start(), &grid)
+    buckets(&series(points), grid.start(), &grid)
         .into_iter()
-        .map(|slot| slot.map(|amount| (amount.usd.to_f64(), amount.estimated)))
+        .map(|bucket| bucket.map(|amount| (amount.usd.to_f64(), amount.estimated)))
         .collect()
 }
 
@@ -131,9 +131,9 @@ fn quarters_of_a_day_are_as_exact() {
         ("11-11T11", 104.0),
         ("11-11T13", 110.0),
     ]);
-    let spent: Vec<f64> = slots(&points, grid.start(), &grid)
+    let spent: Vec<f64> = buckets(&points, grid.start(), &grid)
         .into_iter()
-        .map(|slot| slot.unwrap().usd.to_f64())
+        .map(|bucket| bucket.unwrap().usd.to_f64())
         .collect();
     assert_eq!(spent, [3.0, 1.0, 6.0]);
 }
@@ -197,12 +197,12 @@ fn interval() -> impl Strategy<Value = Interval> {
     prop_oneof![Just(Interval::Day), Just(Interval::SixHours)]
 }
 
-fn sum_of(slots: &[Option<Amount>], grid: &Grid, month: Month) -> Usd {
-    slots
+fn sum_of(buckets: &[Option<Amount>], grid: &Grid, month: Month) -> Usd {
+    buckets
         .iter()
         .enumerate()
-        .filter(|(slot, _)| {
-            let start = grid.span(*slot as i64).start;
+        .filter(|(bucket, _)| {
+            let start = grid.span(*bucket as i64).start;
             start >= month.start() && start < month.end()
         })
         .filter_map(|(_, amount)| amount.map(|amount| amount.usd))
@@ -213,7 +213,7 @@ proptest! {
     #[test]
     fn the_days_of_a_month_add_up_to_its_month_to_date(truth in interval().prop_flat_map(truth)) {
         let publications: Vec<Publication> = truth.publications.iter().map(|(p, _)| *p).collect();
-        let found = slots(&publications, truth.grid.start(), &truth.grid);
+        let found = buckets(&publications, truth.grid.start(), &truth.grid);
         for (index, (last, month)) in truth.publications.iter().enumerate() {
             let is_last = truth.publications.get(index + 1).is_none_or(|(_, next)| next != month);
             if is_last && month.start() >= truth.grid.start() {
@@ -223,9 +223,9 @@ proptest! {
     }
 
     #[test]
-    fn without_credits_no_slot_is_negative_and_nothing_is_counted_twice(truth in interval().prop_flat_map(truth)) {
+    fn without_credits_no_bucket_is_negative_and_nothing_is_counted_twice(truth in interval().prop_flat_map(truth)) {
         let publications: Vec<Publication> = truth.publications.iter().map(|(p, _)| *p).collect();
-        let found = slots(&publications, truth.grid.start(), &truth.grid);
+        let found = buckets(&publications, truth.grid.start(), &truth.grid);
         let mut sum = Usd::ZERO;
         for amount in found.iter().flatten() {
             prop_assert!(amount.usd >= Usd::ZERO);
@@ -263,7 +263,7 @@ proptest! {
         points.sort_by_key(|point| point.at);
         let grid = Grid::until(at(start + 100 * DAY - 1), days, interval);
         points.retain(|point| point.at.as_second() >= grid.start());
-        let found = slots(&points, grid.start(), &grid);
+        let found = buckets(&points, grid.start(), &grid);
         prop_assert_eq!(found.len(), grid.count());
         let months: Vec<Month> = months(&points, grid.start())
             .into_iter()

@@ -129,7 +129,7 @@ fn failures_inside_the_tolerance_are_told_apart_and_taken_up_again() {
         ended.stdout
     );
     assert!(
-        ended.stdout.contains("payments-prod") && ended.stdout.contains("cure:"),
+        ended.stdout.contains("payments-prod") && ended.stdout.contains("remedy:"),
         "{}",
         ended.stdout
     );

@@ -1,83 +1,65 @@
 //! `billctl sandbox`, as a user types it. Each test has a folder and a world of its own.
 
-use assert_cmd::Command;
+use assert_cmd::assert::Assert;
 use serde_json::Value;
-use tempfile::TempDir;
 
-struct Box {
-    folder: TempDir,
+use crate::support::home::Home;
+
+/// A folder with a sandbox where it is without `--sandbox`.
+fn made(arguments: &[&str]) -> Home {
+    let home = Home::empty();
+    run(&home, &[&["sandbox", "new"], arguments].concat()).success();
+    home
 }
 
-impl Box {
-    fn new(arguments: &[&str]) -> Self {
-        let made = Self {
-            folder: tempfile::tempdir().unwrap(),
-        };
-        made.run(&[&["sandbox", "new"], arguments].concat()).success();
-        made
-    }
-
-    fn run(&self, arguments: &[&str]) -> assert_cmd::assert::Assert {
-        Command::cargo_bin("billctl")
-            .unwrap()
-            .current_dir(self.folder.path())
-            .env_clear()
-            .args(arguments)
-            .assert()
-    }
-
-    fn show(&self) -> Value {
-        let output = self.run(&["--format", "json", "sandbox", "show"]).success();
-        serde_json::from_slice(&output.get_output().stdout).unwrap()
-    }
-
-    fn account(&self, name: &str) -> Value {
-        self.show()["accounts"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|account| account["name"] == name)
-            .unwrap_or_else(|| panic!("no {name}"))
-            .clone()
-    }
+/// Runs billctl as it is typed.
+fn run(home: &Home, arguments: &[&str]) -> Assert {
+    home.command().args(arguments).assert()
 }
 
-fn stderr(assert: &assert_cmd::assert::Assert) -> String {
+fn show(home: &Home) -> Value {
+    let output = run(home, &["--format", "json", "sandbox", "show"]).success();
+    serde_json::from_slice(&output.get_output().stdout).unwrap()
+}
+
+fn account(home: &Home, name: &str) -> Value {
+    let shown = show(home);
+    let mut accounts = shown["accounts"].as_array().unwrap().iter();
+    let found = accounts.find(|account| account["name"] == name);
+    found.unwrap_or_else(|| panic!("no {name}")).clone()
+}
+
+fn stderr(assert: &Assert) -> String {
     String::from_utf8_lossy(&assert.get_output().stderr).into_owned()
 }
 
 #[test]
 fn without_a_sandbox_every_command_says_how_to_make_one() {
-    let folder = tempfile::tempdir().unwrap();
+    let home = Home::empty();
     for arguments in [&["sandbox", "show"][..], &["sandbox", "advance", "6h"]] {
-        let failed = Command::cargo_bin("billctl")
-            .unwrap()
-            .current_dir(folder.path())
-            .args(arguments)
-            .assert()
-            .failure();
+        let failed = run(&home, arguments).failure();
         assert!(stderr(&failed).contains("billctl sandbox new"));
     }
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
 }
 
 #[test]
 fn a_sandbox_is_not_replaced_unless_that_is_said() {
-    let sandbox = Box::new(&["--accounts", "5"]);
-    let failed = sandbox.run(&["sandbox", "new"]).failure();
+    let home = made(&["--accounts", "5"]);
+    let failed = run(&home, &["sandbox", "new"]).failure();
     assert!(stderr(&failed).contains("already"));
-    assert_eq!(sandbox.show()["accounts"].as_array().unwrap().len(), 6);
-    sandbox.run(&["sandbox", "new", "--force"]).success();
-    assert!(sandbox.show()["accounts"].as_array().unwrap().len() > 30);
+    assert_eq!(show(&home)["accounts"].as_array().unwrap().len(), 6);
+    run(&home, &["sandbox", "new", "--force"]).success();
+    assert!(show(&home)["accounts"].as_array().unwrap().len() > 30);
 }
 
 #[test]
 fn a_damaged_file_is_said_to_be_and_left() {
-    let sandbox = Box::new(&[]);
-    let path = sandbox.folder.path().join(".billctl-sandbox.json");
+    let home = made(&[]);
+    let path = home.file(".billctl-sandbox.json");
     std::fs::write(&path, "oops").unwrap();
     for arguments in [&["sandbox", "show"][..], &["sandbox", "new", "--force"]] {
-        let failed = sandbox.run(arguments).failure();
+        let failed = run(&home, arguments).failure();
         assert!(stderr(&failed).contains("not a sandbox"), "{}", stderr(&failed));
     }
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "oops");
@@ -85,36 +67,30 @@ fn a_damaged_file_is_said_to_be_and_left() {
 
 #[test]
 fn the_clock_goes_forward_and_resetting_starts_over() {
-    let sandbox = Box::new(&[]);
-    let before = sandbox.show();
-    sandbox.run(&["sandbox", "advance", "1d 6h"]).success();
-    assert_ne!(sandbox.show()["now"], before["now"]);
-    sandbox.run(&["sandbox", "reset"]).success();
-    assert_eq!(sandbox.show(), before);
-    sandbox.run(&["sandbox", "advance", "-1d"]).failure().code(2);
+    let home = made(&[]);
+    let before = show(&home);
+    run(&home, &["sandbox", "advance", "1d 6h"]).success();
+    assert_ne!(show(&home)["now"], before["now"]);
+    run(&home, &["sandbox", "reset"]).success();
+    assert_eq!(show(&home), before);
+    run(&home, &["sandbox", "advance", "-1d"]).failure().code(2);
 }
 
 #[test]
 fn accounts_are_added_moved_and_suspended() {
-    let sandbox = Box::new(&[]);
-    sandbox
-        .run(&["sandbox", "add-account", "--name", "late", "--ou", "Security"])
-        .success();
-    assert_eq!(sandbox.account("late")["ou"], "Root/Security");
-    sandbox
-        .run(&["sandbox", "move", "--name", "late", "--ou", "Production/Data"])
-        .success();
-    assert_eq!(sandbox.account("late")["ou"], "Root/Production/Data");
-    sandbox.run(&["sandbox", "suspend", "--name", "late"]).success();
-    assert_eq!(sandbox.account("late")["state"], "SUSPENDED");
+    let home = made(&[]);
+    run(&home, &["sandbox", "add-account", "--name", "late", "--ou", "Security"]).success();
+    assert_eq!(account(&home, "late")["ou"], "Root/Security");
+    run(&home, &["sandbox", "move", "--name", "late", "--ou", "Production/Data"]).success();
+    assert_eq!(account(&home, "late")["ou"], "Root/Production/Data");
+    run(&home, &["sandbox", "suspend", "--name", "late"]).success();
+    assert_eq!(account(&home, "late")["state"], "SUSPENDED");
     // Two OUs bear this name.
-    let failed = sandbox
-        .run(&["sandbox", "move", "--name", "late", "--ou", "Payments"])
+    let failed = run(&home, &["sandbox", "move", "--name", "late", "--ou", "Payments"])
         .failure()
         .code(2);
     assert!(stderr(&failed).contains("several OUs"));
-    let failed = sandbox
-        .run(&["sandbox", "suspend", "--name", "payments-prd"])
+    let failed = run(&home, &["sandbox", "suspend", "--name", "payments-prd"])
         .failure()
         .code(2);
     assert!(stderr(&failed).contains("payments-prod"));
@@ -122,62 +98,60 @@ fn accounts_are_added_moved_and_suspended() {
 
 #[test]
 fn faults_are_set_shown_and_taken_away() {
-    let sandbox = Box::new(&["--throttle", "30%"]);
-    sandbox.run(&["sandbox", "fail", "deny", "iam:CreateRole"]).success();
-    sandbox
-        .run(&["sandbox", "fail", "account", "data-lake", "explicit", "deny"])
-        .success();
-    let faults = sandbox.show()["faults"].clone();
+    let home = made(&["--throttle", "30%"]);
+    run(&home, &["sandbox", "fail", "deny", "iam:CreateRole"]).success();
+    run(&home, &["sandbox", "fail", "account", "data-lake", "explicit", "deny"]).success();
+    let faults = show(&home)["faults"].clone();
     assert_eq!(faults["throttle"], 0.3);
     assert_eq!(faults["deny"][0], "iam:CreateRole");
-    let id = sandbox.account("data-lake")["id"].as_str().unwrap().to_owned();
+    let id = account(&home, "data-lake")["id"].as_str().unwrap().to_owned();
     assert_eq!(faults["accounts"][&id], "explicit deny");
-    let shown = sandbox.run(&["sandbox", "show"]).success();
+    let shown = run(&home, &["sandbox", "show"]).success();
     let shown = String::from_utf8_lossy(&shown.get_output().stdout).into_owned();
     assert!(shown.contains("30% of the API calls are throttled"), "{shown}");
-    sandbox.run(&["sandbox", "fail", "none"]).success();
-    assert_eq!(sandbox.show()["faults"]["throttle"], 0.0);
+    run(&home, &["sandbox", "fail", "none"]).success();
+    assert_eq!(show(&home)["faults"]["throttle"], 0.0);
     for wrong in ["130%", "many"] {
-        sandbox.run(&["sandbox", "fail", "throttle", wrong]).failure().code(2);
+        run(&home, &["sandbox", "fail", "throttle", wrong]).failure().code(2);
     }
 }
 
 #[test]
 fn a_process_told_to_die_dies_once_and_the_world_stays_readable() {
-    let sandbox = Box::new(&[]);
-    let config = sandbox.folder.path().join("config.toml");
+    let home = made(&[]);
+    let config = home.file("config.toml");
     std::fs::write(
         &config,
         "[deploy]\nous = [\"Security\"]\n[mail]\nfrom = \"billing@example.com\"\n",
     )
     .unwrap();
-    sandbox.run(&["sandbox", "fail", "die-at", "2"]).success();
-    sandbox.run(&["--sandbox", "status"]).code(137);
-    let second = sandbox.run(&["--sandbox", "status"]);
+    run(&home, &["sandbox", "fail", "die-at", "2"]).success();
+    run(&home, &["--sandbox", "status"]).code(137);
+    let second = run(&home, &["--sandbox", "status"]);
     assert_ne!(second.get_output().status.code(), Some(137));
-    sandbox.show();
+    show(&home);
 }
 
 #[test]
 fn a_large_organisation_is_made_and_shown_by_numbers() {
-    let sandbox = Box::new(&["--accounts", "2000", "--ous", "60", "--depth", "4"]);
-    let shown = sandbox.run(&["sandbox", "show"]).success();
+    let home = made(&["--accounts", "2000", "--ous", "60", "--depth", "4"]);
+    let shown = run(&home, &["sandbox", "show"]).success();
     let lines = shown.get_output().stdout.iter().filter(|byte| **byte == b'\n');
     assert!(lines.count() < 100);
 }
 
 #[test]
 fn a_world_of_publications_is_made_shown_kept_and_bounded() {
-    let sandbox = Box::new(&["--publications", "2h~1h", "--missing", "10%", "--payer-late", "2h"]);
+    let home = made(&["--publications", "2h~1h", "--missing", "10%", "--payer-late", "2h"]);
     let says = "Charges are published every 2h, up to 1h early or late; 10% of them never come; the payer sees them 2h \
                 later.";
-    let shown = sandbox.run(&["sandbox", "show"]).success();
+    let shown = run(&home, &["sandbox", "show"]).success();
     let shown = String::from_utf8_lossy(&shown.get_output().stdout).into_owned();
     assert!(shown.contains(says), "{shown}");
-    let made = sandbox.show()["publications"].clone();
-    sandbox.run(&["sandbox", "advance", "2d"]).success();
-    sandbox.run(&["sandbox", "reset"]).success();
-    assert_eq!(sandbox.show()["publications"], made);
+    let made = show(&home)["publications"].clone();
+    run(&home, &["sandbox", "advance", "2d"]).success();
+    run(&home, &["sandbox", "reset"]).success();
+    assert_eq!(show(&home)["publications"], made);
     for (option, wrong, form) in [
         ("--publications", "often", "6h~40m"),
         ("--publications", "5m", "10m to 7d"),
@@ -185,8 +159,7 @@ fn a_world_of_publications_is_made_shown_kept_and_bounded() {
         ("--missing", "95%", "0% to 90%"),
         ("--payer-late", "4d", "at most 3 days"),
     ] {
-        let failed = sandbox
-            .run(&["sandbox", "new", "--force", option, wrong])
+        let failed = run(&home, &["sandbox", "new", "--force", option, wrong])
             .failure()
             .code(2);
         let said = stderr(&failed);
@@ -196,8 +169,8 @@ fn a_world_of_publications_is_made_shown_kept_and_bounded() {
 
 #[test]
 fn a_file_from_before_there_were_worlds_of_publications_is_read() {
-    let sandbox = Box::new(&[]);
-    let path = sandbox.folder.path().join(".billctl-sandbox.json");
+    let home = made(&[]);
+    let path = home.file(".billctl-sandbox.json");
     let text = std::fs::read_to_string(&path).unwrap();
     let (header, world) = text.split_once('\n').unwrap();
     let mut world: Value = serde_json::from_str(world).unwrap();
@@ -207,35 +180,33 @@ fn a_file_from_before_there_were_worlds_of_publications_is_read() {
         "stopped": "2026-03-10T09:00:01Z", "input": {}, "output": null, "error": null, "history": []
     }]);
     std::fs::write(&path, format!("{header}\n{world}\n")).unwrap();
-    let shown = sandbox.run(&["sandbox", "show"]).success();
+    let shown = run(&home, &["sandbox", "show"]).success();
     let shown = String::from_utf8_lossy(&shown.get_output().stdout).into_owned();
     assert!(shown.contains("every 6h, up to 20m early or late."), "{shown}");
-    sandbox.run(&["sandbox", "advance", "1h"]).success();
+    run(&home, &["sandbox", "advance", "1h"]).success();
 }
 
 #[test]
 fn members_can_be_without_their_metric_and_have_it_again() {
-    let sandbox = Box::new(&[]);
+    let home = made(&[]);
     let fails = |arguments: &[&str]| {
-        let said = sandbox
-            .run(&[&["sandbox", "fail", "member-metric"], arguments].concat())
-            .success();
+        let said = run(&home, &[&["sandbox", "fail", "member-metric"], arguments].concat()).success();
         String::from_utf8_lossy(&said.get_output().stdout).into_owned()
     };
     assert!(fails(&[]).contains("Members have no EstimatedCharges of their own."));
-    assert_eq!(sandbox.show()["faults"]["member_metric"], true);
+    assert_eq!(show(&home)["faults"]["member_metric"], true);
     assert!(fails(&["--off"]).contains("Nothing is set to go wrong."));
     fails(&[]);
-    sandbox.run(&["sandbox", "fail", "none"]).success();
-    assert_eq!(sandbox.show()["faults"]["member_metric"], Value::Null);
+    run(&home, &["sandbox", "fail", "none"]).success();
+    assert_eq!(show(&home)["faults"]["member_metric"], Value::Null);
 }
 
 #[test]
 fn a_day_is_spent_in_a_lump_or_in_some_hours() {
-    let sandbox = Box::new(&[]);
+    let home = made(&[]);
     let spend = |arguments: &[&str]| {
         let fixed = ["sandbox", "spend", "--name", "data-lake"];
-        sandbox.run(&[&fixed, arguments].concat())
+        run(&home, &[&fixed, arguments].concat())
     };
     let said = |arguments: &[&str]| {
         let done = spend(arguments).success();

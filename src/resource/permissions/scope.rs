@@ -21,7 +21,7 @@ const STACKSETS_ROLE: &str = "aws-service-role/stacksets.cloudformation.amazonaw
 
 /// What a statement is about: one statement each, named after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Room {
+pub(super) enum StatementScope {
     /// Actions that know no resources.
     Everywhere,
     /// The same, where they change something: at least in the one Region only.
@@ -47,7 +47,7 @@ pub(super) enum Room {
     StackSetsRole,
 }
 
-impl Room {
+impl StatementScope {
     pub(super) fn of(operation: Operation) -> Option<Self> {
         Some(match operation.service {
             // GetCallerIdentity needs no permission, and can't be denied.
@@ -94,14 +94,14 @@ impl Room {
         })
     }
 
-    /// The statement's id: rooms of one id are one statement.
+    /// The statement's id: scopes of one id are one statement.
     pub(super) const fn sid(self) -> &'static str {
         match self {
             Self::Everywhere => "All",
             Self::Region => "Region",
             Self::StackSet => "StackSet",
             Self::Instances => "Instances",
-            // Six services, none of them in two of these rooms, and no conditions: as one statement they allow the
+            // Six services, none of them in two of these scopes, and no conditions: as one statement they allow the
             // same in fewer characters.
             Self::Organization | Self::Alarms | Self::Delivery | Self::Topic | Self::Mail | Self::Roles => "Things",
             Self::Looks => "Looks",
@@ -157,11 +157,11 @@ impl<'a> Places<'a> {
         format!("arn:aws:organizations::{owner}:{kind}/{}/*", self.organization)
     }
 
-    pub(super) fn resources(&self, room: Room) -> Vec<String> {
+    pub(super) fn resources(&self, scope: StatementScope) -> Vec<String> {
         let names = &self.config.names;
         let stack_set = &self.config.deploy.stack_set;
         // With service-managed permissions a StackSet is the management account's, also a delegated administrator's
-        // (AWS-FACTS 11).
+        // (docs/aws-facts.md, "StackSets: setup").
         let owner = match self.config.call_as {
             CallAs::Own => self.account.as_str(),
             CallAs::DelegatedAdmin => "*",
@@ -172,10 +172,10 @@ impl<'a> Places<'a> {
                 literal(stack_set)
             )
         };
-        match room {
-            Room::Everywhere | Room::Region | Room::TrustedAccess => vec!["*".to_owned()],
-            Room::StackSet => vec![set("stackset")],
-            Room::Instances => {
+        match scope {
+            StatementScope::Everywhere | StatementScope::Region | StatementScope::TrustedAccess => vec!["*".to_owned()],
+            StatementScope::StackSet => vec![set("stackset")],
+            StatementScope::Instances => {
                 let mut resources = vec![set("stackset"), set("stackset-target")];
                 // Types of AWS's own belong to no account.
                 resources.extend(self.resource_types.iter().map(|kind| {
@@ -184,10 +184,10 @@ impl<'a> Places<'a> {
                 }));
                 resources
             }
-            Room::Organization => ["account", "ou", "root"]
+            StatementScope::Organization => ["account", "ou", "root"]
                 .map(|kind| self.in_organization(kind))
                 .to_vec(),
-            Room::Alarms => {
+            StatementScope::Alarms => {
                 let alarms = [
                     self.config.alarm.name.clone(),
                     names.failure_alarm(),
@@ -200,7 +200,7 @@ impl<'a> Places<'a> {
                     .chain([dashboard])
                     .collect()
             }
-            Room::Delivery => {
+            StatementScope::Delivery => {
                 // The ARN of a rule on the default bus doesn't name the bus.
                 let bus = match names.event_bus.as_str() {
                     "default" => String::new(),
@@ -220,22 +220,22 @@ impl<'a> Places<'a> {
                     self.regional("sqs", &names.queue),
                 ]
             }
-            Room::Topic => vec![self.regional("sns", &names.operations_topic)],
-            Room::Mail => vec![
+            StatementScope::Topic => vec![self.regional("sns", &names.operations_topic)],
+            StatementScope::Mail => vec![
                 self.regional("ses", &format!("identity/{}", self.config.mail.identity)),
                 self.regional("ses", &format!("template/{}", names.template)),
                 self.regional("ses", &format!("configuration-set/{}", names.configuration_set)),
             ],
             // In whatever account the identity is: characters are scarce.
-            Room::Looks => [("cloudwatch", "alarm:*"), ("ses", "identity/*")]
+            StatementScope::Looks => [("cloudwatch", "alarm:*"), ("ses", "identity/*")]
                 .map(|(service, all)| format!("arn:aws:{service}:{REGION}:*:{all}"))
                 .to_vec(),
-            Room::Roles | Room::PassRoles => {
+            StatementScope::Roles | StatementScope::PassRoles => {
                 vec![self.role(&names.notifier_role), self.role(&names.rule_role)]
             }
-            Room::Principals => vec![self.global("iam", "role/") + "*", self.global("iam", "user/") + "*"],
+            StatementScope::Principals => vec![self.global("iam", "role/") + "*", self.global("iam", "user/") + "*"],
             // Its star is meant as one.
-            Room::StackSetsRole => vec![format!("arn:aws:iam::{}:role/{STACKSETS_ROLE}", self.account)],
+            StatementScope::StackSetsRole => vec![format!("arn:aws:iam::{}:role/{STACKSETS_ROLE}", self.account)],
         }
     }
 
@@ -243,21 +243,21 @@ impl<'a> Places<'a> {
         self.global("iam", &format!("role/{name}"))
     }
 
-    pub(super) fn condition(&self, room: Room) -> Option<Value> {
-        Some(match room {
-            Room::Region => json!({"StringEquals": {"aws:RequestedRegion": REGION}}),
-            Room::Instances => {
+    pub(super) fn condition(&self, scope: StatementScope) -> Option<Value> {
+        Some(match scope {
+            StatementScope::Region => json!({"StringEquals": {"aws:RequestedRegion": REGION}}),
+            StatementScope::Instances => {
                 json!({"ForAllValues:StringEquals": {"cloudformation:TargetRegion": [REGION]}})
             }
             // Each role's trust policy lets its own service alone assume it.
-            Room::PassRoles => json!({"StringEquals": {"iam:PassedToService": [
+            StatementScope::PassRoles => json!({"StringEquals": {"iam:PassedToService": [
                 "events.amazonaws.com",
                 "states.amazonaws.com",
             ]}}),
-            Room::TrustedAccess => {
+            StatementScope::TrustedAccess => {
                 json!({"StringEquals": {"organizations:ServicePrincipal": STACKSETS_PRINCIPALS}})
             }
-            Room::StackSetsRole => {
+            StatementScope::StackSetsRole => {
                 json!({"StringEquals": {"iam:AWSServiceName": "stacksets.cloudformation.amazonaws.com"}})
             }
             _ => return None,

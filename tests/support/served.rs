@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 pub type Counts = BTreeMap<String, u64>;
 
 /// The address, and what was asked there.
-pub struct Wire {
+pub struct Served {
     /// As `AWS_ENDPOINT_URL` takes it.
     pub url: String,
     counts: Arc<Mutex<Counts>>,
@@ -33,7 +33,7 @@ struct Request {
 
 type Answer = Result<String, ServiceError>;
 
-impl Wire {
+impl Served {
     /// Serves `services`, which answer at once, with this latency for each call.
     pub fn serve(services: Services, latency: Duration) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;

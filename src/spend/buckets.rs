@@ -3,7 +3,7 @@ use super::increments::{LATE, Publication, Series};
 use billctl_core::model::Month;
 use billctl_core::model::Usd;
 
-/// What was spent in a slot.
+/// What was spent in a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Amount {
     /// How much; below zero where credits outweigh spend.
@@ -12,13 +12,13 @@ pub struct Amount {
     pub estimated: bool,
 }
 
-/// What one series spent in each slot of `grid`; `None` where no publication says anything.
+/// What one series spent in each bucket of `grid`; `None` where no publication says anything.
 ///
-/// Spend belongs to the slot in which it was published. Where publications are more than [`LATE`] apart, or skip a
-/// whole slot, it is spread evenly over the time between them and the slots are marked as estimated. The slots of a
+/// Spend belongs to the bucket in which it was published. Where publications are more than [`LATE`] apart, or skip a
+/// whole bucket, it is spread evenly over the time between them and the buckets are marked as estimated. The buckets of a
 /// month that began inside the grid add up exactly to the month's last publication. Publications are those from
 /// `read_from` on.
-pub fn slots(publications: &[Publication], read_from: i64, grid: &Grid) -> Vec<Option<Amount>> {
+pub fn buckets(publications: &[Publication], read_from: i64, grid: &Grid) -> Vec<Option<Amount>> {
     slots_of(&Series::read(publications, read_from), grid)
 }
 
@@ -28,12 +28,12 @@ pub(super) fn slots_of(series: &Series<'_>, grid: &Grid) -> Vec<Option<Amount>> 
         read_from,
         increments,
     } = series;
-    let mut found = Slots {
+    let mut found = Buckets {
         grid: *grid,
-        slots: vec![None; grid.count()],
+        buckets: vec![None; grid.count()],
     };
     for increment in increments {
-        let (first, last) = (grid.slot(increment.from), grid.slot(increment.to));
+        let (first, last) = (grid.bucket(increment.from), grid.bucket(increment.to));
         let gap = increment.to - increment.from > LATE || last - first > 1;
         if gap && last > first {
             found.spread(increment.from, increment.to, increment.amount);
@@ -41,39 +41,41 @@ pub(super) fn slots_of(series: &Series<'_>, grid: &Grid) -> Vec<Option<Amount>> 
             found.add(last, increment.amount, increment.begins);
         }
     }
-    // The first publication of a month that began earlier: what its slot held before isn't known.
+    // The first publication of a month that began earlier: what its bucket held before isn't known.
     if let Some(first) = publications.first()
         && Month::of(first.at).start() < *read_from
     {
-        found.mark(grid.slot(first.at.as_second()));
+        found.mark(grid.bucket(first.at.as_second()));
     }
     // After a month's last publication nothing tells what was spent until its end, or until now.
     for (index, increment) in increments.iter().enumerate() {
         let next = increments.get(index + 1);
         if next.is_none_or(|next| next.month != increment.month) {
-            let slot = grid.slot(increment.to);
-            let end = grid.span(slot).end;
-            let over = next.is_some() || slot + 1 < grid.count() as i64;
+            let bucket = grid.bucket(increment.to);
+            let end = grid.span(bucket).end;
+            let over = next.is_some() || bucket + 1 < grid.count() as i64;
             if over && end - increment.to > LATE {
-                found.mark(slot);
+                found.mark(bucket);
             }
         }
     }
-    found.slots
+    found.buckets
 }
 
-struct Slots {
+struct Buckets {
     grid: Grid,
-    slots: Vec<Option<Amount>>,
+    buckets: Vec<Option<Amount>>,
 }
 
-impl Slots {
-    fn slot(&mut self, slot: i64) -> Option<&mut Option<Amount>> {
-        usize::try_from(slot).ok().and_then(|slot| self.slots.get_mut(slot))
+impl Buckets {
+    fn bucket(&mut self, bucket: i64) -> Option<&mut Option<Amount>> {
+        usize::try_from(bucket)
+            .ok()
+            .and_then(|bucket| self.buckets.get_mut(bucket))
     }
 
-    fn add(&mut self, slot: i64, usd: Usd, estimated: bool) {
-        if let Some(place) = self.slot(slot) {
+    fn add(&mut self, bucket: i64, usd: Usd, estimated: bool) {
+        if let Some(place) = self.bucket(bucket) {
             let before = place.unwrap_or(Amount {
                 usd: Usd::ZERO,
                 estimated: false,
@@ -85,22 +87,22 @@ impl Slots {
         }
     }
 
-    fn mark(&mut self, slot: i64) {
-        if let Some(Some(amount)) = self.slot(slot) {
+    fn mark(&mut self, bucket: i64) {
+        if let Some(Some(amount)) = self.bucket(bucket) {
             amount.estimated = true;
         }
     }
 
-    /// Gives each slot its share by time; the shares add up to the amount to the millionth, because each is the
+    /// Gives each bucket its share by time; the shares add up to the amount to the millionth, because each is the
     /// difference of two rounded running sums.
     fn spread(&mut self, from: i64, to: i64, usd: Usd) {
         let mut given = 0;
-        for slot in self.grid.slot(from)..=self.grid.slot(to) {
-            let until = self.grid.span(slot).end.min(to);
+        for bucket in self.grid.bucket(from)..=self.grid.bucket(to) {
+            let until = self.grid.span(bucket).end.min(to);
             let micros = i128::from(usd.micros()) * i128::from(until - from);
             // The quotient is between zero and the amount, so it fits again.
             let running = i64::try_from(micros / i128::from(to - from)).unwrap_or(usd.micros());
-            self.add(slot, Usd::from_micros(running - given), true);
+            self.add(bucket, Usd::from_micros(running - given), true);
             given = running;
         }
     }
