@@ -10,6 +10,7 @@ use crate::config::starter::{Answers, choices, starter, suggested};
 use crate::config::{AlarmConfig, Config, is_address};
 use crate::observe::{self, precheck};
 use crate::render::{self, Progress};
+use crate::resource::bare_address;
 use billctl_core::error::{Context as _, Error, Result};
 use billctl_core::model::{Organization, Usd};
 use billctl_core::service::cloudformation::CallAs;
@@ -88,14 +89,11 @@ fn answers(args: &InitArgs, organization: &Organization, call_as: CallAs) -> Res
     let usual = AlarmConfig::default().threshold;
     let reply_to = match &args.reply_to {
         Some(address) => Some(address.clone()),
-        None if person => {
-            let question = "Where do answers go, and whom does the mail name for questions (empty: nobody)?";
-            let text = ask_until(question, "", |text| match text {
-                "" => None,
-                text => reply_to_fault(text),
-            })?;
-            (!text.is_empty()).then_some(text)
-        }
+        None if person => Some(ask_until(
+            "Where do answers go, and whom does the mail name for questions?",
+            bare_address(&from),
+            reply_to_fault,
+        )?),
         None => None,
     };
     if let Some(fault) = reply_to.as_deref().and_then(reply_to_fault) {

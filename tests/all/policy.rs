@@ -143,11 +143,8 @@ fn no_action_has_a_wildcard_and_only_actions_without_resources_go_everywhere() {
             .filter(|statement| texts(&statement["Resource"]).contains("*"))
             .flat_map(|statement| texts(&statement["Action"]))
             .collect();
-        // The Service Authorization Reference lists no resource types for these, but for two reads: alarms
-        // (`alarm:*` is what AWS's documents agree on) and SES's identities, the recipients' among them.
+        // The Service Authorization Reference lists no resource types for these.
         let without_resources = [
-            "cloudwatch:DescribeAlarms",
-            "ses:GetEmailIdentity",
             "billing:GetBillingPreferences",
             "cloudformation:ActivateOrganizationsAccess",
             "cloudformation:CreateStackSet",
@@ -216,6 +213,21 @@ fn a_delegated_administrator_reads_an_organisation_of_another_account() {
     for kind in ["account", "ou", "root"] {
         let theirs = format!("arn:aws:organizations::*:{kind}/o-a1b2c3d4e5/*");
         assert!(texts(&tree["Resource"]).contains(theirs.as_str()), "{theirs}");
+    }
+}
+
+#[test]
+fn alarms_and_identities_are_read_everywhere_and_nothing_else_is_done_there() {
+    for job in [Job::Operator, Job::Status] {
+        let policy = policy(job);
+        let wide = statements(&policy).filter(|statement| {
+            let resources = texts(&statement["Resource"]);
+            resources
+                .iter()
+                .any(|arn| arn.ends_with(":alarm:*") || arn.ends_with(":identity/*"))
+        });
+        let wide: Vec<_> = wide.flat_map(|statement| texts(&statement["Action"])).collect();
+        assert_eq!(wide, ["cloudwatch:DescribeAlarms", "ses:GetEmailIdentity"], "{job:?}");
     }
 }
 

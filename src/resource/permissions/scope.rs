@@ -37,6 +37,9 @@ pub(super) enum StatementScope {
     Topic,
     /// SES's identity, template and configuration set.
     Mail,
+    /// Reads of all alarms, because AWS's own documents disagree on whether DescribeAlarms can be allowed on single ones;
+    /// and of all SES's identities, which tell whom its sandbox lets be written to.
+    Looks,
     Roles,
     PassRoles,
     Principals,
@@ -60,11 +63,8 @@ impl StatementScope {
                 _ => Self::StackSet,
             },
             Service::CloudWatch => match operation {
-                // AWS's own documents disagree on whether it can be allowed on single alarms (`alarm:*` is what always
-                // works), and who may list the account's alarms learns little.
-                cloudwatch::DESCRIBE_ALARMS | cloudwatch::GET_METRIC_DATA | cloudwatch::LIST_METRICS => {
-                    Self::Everywhere
-                }
+                cloudwatch::GET_METRIC_DATA | cloudwatch::LIST_METRICS => Self::Everywhere,
+                cloudwatch::DESCRIBE_ALARMS => Self::Looks,
                 _ => Self::Alarms,
             },
             Service::EventBridge => match operation {
@@ -83,8 +83,8 @@ impl StatementScope {
                 _ => Self::Everywhere,
             },
             Service::SesV2 => match operation {
-                // Which addresses SES's sandbox lets be written to is seen by their identities.
-                sesv2::GET_ACCOUNT | sesv2::GET_EMAIL_IDENTITY => Self::Everywhere,
+                sesv2::GET_ACCOUNT => Self::Everywhere,
+                sesv2::GET_EMAIL_IDENTITY => Self::Looks,
                 // Editions of the Service Authorization Reference differ on whether these two know resources.
                 sesv2::CREATE_CONFIGURATION_SET | sesv2::CREATE_EMAIL_IDENTITY => Self::Region,
                 _ => Self::Mail,
@@ -97,17 +97,18 @@ impl StatementScope {
     /// The statement's id: scopes of one id are one statement.
     pub(super) const fn sid(self) -> &'static str {
         match self {
-            Self::Everywhere => "Everywhere",
-            Self::Region => "InTheRegion",
+            Self::Everywhere => "All",
+            Self::Region => "Region",
             Self::StackSet => "StackSet",
             Self::Instances => "Instances",
             // Six services, none of them in two of these scopes, and no conditions: as one statement they allow the
             // same in fewer characters.
             Self::Organization | Self::Alarms | Self::Delivery | Self::Topic | Self::Mail | Self::Roles => "Things",
+            Self::Looks => "Looks",
             Self::PassRoles => "PassRoles",
             Self::Principals => "Self",
             Self::TrustedAccess => "Access",
-            Self::StackSetsRole => "StackSetsRole",
+            Self::StackSetsRole => "Linked",
         }
     }
 }
@@ -225,6 +226,10 @@ impl<'a> Places<'a> {
                 self.regional("ses", &format!("template/{}", names.template)),
                 self.regional("ses", &format!("configuration-set/{}", names.configuration_set)),
             ],
+            // In whatever account the identity is: characters are scarce.
+            StatementScope::Looks => [("cloudwatch", "alarm:*"), ("ses", "identity/*")]
+                .map(|(service, all)| format!("arn:aws:{service}:{REGION}:*:{all}"))
+                .to_vec(),
             StatementScope::Roles | StatementScope::PassRoles => {
                 vec![self.role(&names.notifier_role), self.role(&names.rule_role)]
             }
