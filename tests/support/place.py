@@ -91,9 +91,10 @@ def open(base):
     try:
         cfn.activate_organizations_access()
     except (ClientError, ResponseParserError) as error:
-        # An engine that doesn't have this call, which AWS answers with 4xx, doesn't need it either.
-        answer = getattr(error, "response", {}).get("ResponseMetadata", {})
-        if answer.get("HTTPStatusCode", 500) < 500:
+        # An engine that doesn't have this call doesn't need it either.
+        answer = getattr(error, "response", {})
+        has_it = answer.get("Error", {}).get("Code") not in ("InvalidAction", "UnknownOperation")
+        if has_it and answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) < 500:
             raise
     root = org.list_roots()["Roots"][0]["Id"]
     made = org.create_organizational_unit(ParentId=root, Name=base)
