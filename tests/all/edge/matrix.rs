@@ -1223,7 +1223,7 @@ fn answers() -> Vec<Case> {
             }
         })
         .coloured()
-        .says("answered Odd]52;c;AAAA: [2J2Jgnirts", ""),
+        .says("answered Odd ]52;c;AAAA :  [2J 2Jgnirts", ""),
     ]
 }
 
