@@ -1,5 +1,5 @@
 //! Every managed thing as it is in AWS: reads, makes, changes and removes it. One file per thing, which says of its own
-//! kind what [`Live`] asks; what it should be is in the file of the same name in `resource`.
+//! kind what `Live` asks; what it should be is in the file of the same name in `resource`.
 
 mod access;
 mod alarm;

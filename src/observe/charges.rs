@@ -1,6 +1,6 @@
 //! Reads `EstimatedCharges` from the payer: every account's series lies there
 //! (docs/aws-facts.md, "Charges of linked accounts"), so no account is asked. The only reader of them; who has none, and
-//! why, is asked in [`missing`].
+//! why, is asked in `missing`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;

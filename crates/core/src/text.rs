@@ -71,7 +71,7 @@ pub fn lines(text: &str) -> String {
     text.chars().filter_map(kept).collect()
 }
 
-/// For a message about what somebody wrote: the same as [`line`], but what would be cleaned away is there to be seen,
+/// For a message about what somebody wrote: the same as [`line()`], but what would be cleaned away is there to be seen,
 /// `\u{202e}`.
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -295,7 +295,7 @@ pub fn csv(text: &str) -> String {
 }
 
 /// For a finished JSON document: what JSON allows in texts and a terminal or an editor doesn't is written as an
-/// escape, and so is what begins a command in a CI's log (see [`line`]). It is the same document.
+/// escape, and so is what begins a command in a CI's log (see [`line()`]). It is the same document.
 pub fn json(document: &str) -> Cow<'_, str> {
     let plain = |character: char| matches!(character, '\n' | '\t') || is_harmless(character);
     if document.chars().all(plain) && !document.contains("##") {
