@@ -28,6 +28,7 @@ pub async fn delete_stack_set(services: &Services, name: &str) -> Result<()> {
 }
 
 #[cfg(test)]
+#[cfg(feature = "sandbox")]
 mod tests {
     use std::sync::Arc;
 
