@@ -1,3 +1,6 @@
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use clap::Args;
 
 use super::{Context, Format};
@@ -13,7 +16,7 @@ use crate::resource::Scope;
 use crate::resource::stack_set::foreign;
 use billctl_core::error::{Context as _, Error, Result};
 use billctl_core::event::Event;
-use billctl_core::model::OrgId;
+use billctl_core::model::{AccountId, OrgId};
 use billctl_core::service::OrAbsent;
 
 /// Arguments of `destroy`.
@@ -69,9 +72,11 @@ pub async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
         return Ok(());
     }
     confirm(args, context, &facts.organization).await?;
-    if ours {
-        remove_members(context).await?;
-    }
+    let kept = if ours {
+        remove_members(context).await?
+    } else {
+        BTreeSet::new()
+    };
     apply::run(&plan, services, listener).await?;
     let left = plan::removal(&scope, &observe::read(services, &scope).await?.present);
     if let Some(step) = left.steps.first() {
@@ -81,13 +86,19 @@ pub async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
         return say!("{}", render::billing_json("destroy", &plan, true, None));
     }
     if !context.global.quiet {
-        say!("done: what billctl made is gone. next: nothing, or `billctl bootstrap` makes it again")?;
+        let but = if kept.is_empty() {
+            ""
+        } else {
+            ", but for the stacks named above"
+        };
+        say!("done: what billctl made is gone{but}. next: nothing, or `billctl bootstrap` makes it again")?;
     }
     Ok(())
 }
 
-/// Removes every instance, then the StackSet: before the bus that the members forward to.
-async fn remove_members(context: &Context) -> Result<()> {
+/// Removes every instance, then the StackSet: before the bus that the members forward to. Answers the accounts in which
+/// the stack stays, and says so.
+async fn remove_members(context: &Context) -> Result<BTreeSet<AccountId>> {
     let services = &context.services;
     let listener = &*context.listener;
     let deploy = &context.config.deploy;
@@ -97,6 +108,7 @@ async fn remove_members(context: &Context) -> Result<()> {
         prune: true,
         ..Options::default()
     };
+    let kept = RefCell::new(BTreeSet::new());
     let afresh = async || {
         let members = stack_set::observe(services, name).await?;
         let desired = match &members.stack_set {
@@ -104,6 +116,7 @@ async fn remove_members(context: &Context) -> Result<()> {
             None => return Ok(None),
         };
         let removal = plan_rollout(&desired, &members, &organization, &options);
+        kept.borrow_mut().extend(removal.retained());
         Ok(Some((members, removal)))
     };
     let report = RolloutLoop::new(services, listener, name, Wait::Finish)
@@ -124,7 +137,16 @@ async fn remove_members(context: &Context) -> Result<()> {
         .await
         .or_absent()
         .while_trying(format!("delete StackSet {name}"))?;
-    Ok(())
+    let kept = kept.into_inner();
+    if !kept.is_empty() {
+        let ids: Vec<String> = kept.iter().map(ToString::to_string).collect();
+        listener.on(Event::Warning(format!(
+            "the stack stays in {}: StackSets takes none out of an account that isn't in use, nor out of an INOPERABLE \
+             instance",
+            ids.join(", ")
+        )));
+    }
+    Ok(kept)
 }
 
 /// The organisation's id, typed or given: a yes is too easily said to the wrong organisation.

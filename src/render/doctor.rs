@@ -32,7 +32,7 @@ pub fn doctor(format: Format, checks: &[Check], next: &str, quiet: bool) -> Stri
             )
         }
         Format::Markdown => {
-            let mut table = Table::new(format, &["Check", "", "Finding", "Cure"]);
+            let mut table = Table::new(format, &["Check", "", "Finding", "Remedy"]);
             for check in checks.iter().filter(shown) {
                 table.row([
                     check.name.to_owned(),

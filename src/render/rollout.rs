@@ -184,7 +184,8 @@ fn text(format: Format, plan: &Waves, organization: &Organization) -> String {
                 ("~", "release the broken instance and create it anew".to_owned())
             }
             AccountChange::Recreate { .. } => ("~", "remove and create anew".to_owned()),
-            AccountChange::Remove => ("-", "remove".to_owned()),
+            AccountChange::Remove { retain: true } => ("-", "remove; its stack stays in the account".to_owned()),
+            AccountChange::Remove { .. } => ("-", "remove".to_owned()),
             AccountChange::Skip { reason } => ("=", format!("skip: {}", format.text(&reason.to_string()))),
         };
         let style = match symbol {

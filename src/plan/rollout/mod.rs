@@ -84,7 +84,11 @@ pub enum AccountChange {
         reason: Skip,
     },
     /// Its instance goes.
-    Remove,
+    Remove {
+        /// Whether its stack stays in the account: StackSets takes none out of an account that isn't in use (unverified
+        /// on AWS; docs/aws-facts.md, "StackSets: instances"), nor where CloudFormation has given the instance up.
+        retain: bool,
+    },
 }
 
 /// One step of a rollout.
@@ -311,10 +315,13 @@ pub fn plan(desired: &Desired, observed: &Observed, organization: &Organization,
         accounts.insert(*account, AccountChange::Skip { reason: *reason });
     }
     if options.prune {
-        for account in instances.keys() {
+        for (account, instance) in instances {
             let in_scope = desired.scope.as_ref().is_none_or(|scope| scope.contains(account));
             if in_scope && !desired.covered.contains(account) {
-                accounts.insert(*account, AccountChange::Remove);
+                let known = organization.account(*account);
+                let is_closed = known.is_some_and(|(account, _)| account.state.is_closed());
+                let retain = is_inoperable(instance) || is_closed;
+                accounts.insert(*account, AccountChange::Remove { retain });
             }
         }
     }

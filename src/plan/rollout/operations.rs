@@ -4,9 +4,7 @@ use super::{AccountChange, Desired, Observed, Override, SetStep, Step, chunks};
 use crate::plan::operation_id::Mark;
 use crate::resource::stack_set;
 use billctl_core::model::{AccountId, Organization, OuId, Usd};
-use billctl_core::service::cloudformation::{
-    AccountFilter, InstanceStatus, MAX_OUS, Parameters, StackSetSpec, Targets,
-};
+use billctl_core::service::cloudformation::{AccountFilter, MAX_OUS, Parameters, StackSetSpec, Targets};
 
 /// Most accounts that billctl names in one request. AWS documents no limit for `Accounts`; this keeps a request near
 /// 100 KB (unverified, docs/aws-facts.md, "StackSets: targets": change it here if AWS turns out to take fewer).
@@ -169,7 +167,7 @@ impl<'a> Builder<'a> {
         let mut recreated: BTreeMap<bool, Reached> = BTreeMap::new();
         for (account, change) in accounts {
             let (groups, retain) = match change {
-                AccountChange::Remove => (&mut removed, self.is_inoperable(*account)),
+                AccountChange::Remove { retain } => (&mut removed, *retain),
                 AccountChange::Recreate { retain, .. } => (&mut recreated, *retain),
                 _ => continue,
             };
@@ -229,13 +227,6 @@ impl<'a> Builder<'a> {
 
     fn deletions(&self, retain: bool, reached: &Reached, steps: &mut Vec<Step>) {
         self.named(StepAction::Delete { retain }, reached, None, Mark::Delete, steps);
-    }
-
-    fn is_inoperable(&self, account: AccountId) -> bool {
-        self.observed
-            .instances
-            .get(&account)
-            .is_some_and(|instance| instance.listed.status == InstanceStatus::Inoperable)
     }
 
     /// The OUs of the run that nobody in them makes a target: whoever comes to them is to get the alarm.

@@ -127,7 +127,7 @@ impl Waves {
                 | AccountChange::Retry { .. }
                 | AccountChange::Leave { .. }
                 | AccountChange::Skip { .. }
-                | AccountChange::Remove => None,
+                | AccountChange::Remove { .. } => None,
             })
             .collect()
     }
@@ -165,7 +165,7 @@ impl Waves {
                 | AccountChange::Follow { .. }
                 | AccountChange::Update { .. } => &mut counts.change,
                 AccountChange::Retry { .. } | AccountChange::Recreate { .. } => &mut counts.repair,
-                AccountChange::Remove => &mut counts.remove,
+                AccountChange::Remove { .. } => &mut counts.remove,
                 AccountChange::Skip { .. } => &mut counts.skip,
                 AccountChange::Leave { .. } => &mut counts.leave,
             } += 1;
@@ -199,7 +199,15 @@ impl Rollout {
     pub fn removed(&self) -> impl Iterator<Item = AccountId> + '_ {
         self.accounts
             .iter()
-            .filter(|(_, change)| matches!(change, AccountChange::Remove))
+            .filter(|(_, change)| matches!(change, AccountChange::Remove { .. }))
+            .map(|(account, _)| *account)
+    }
+
+    /// Those of them in which the stack stays.
+    pub fn retained(&self) -> impl Iterator<Item = AccountId> + '_ {
+        self.accounts
+            .iter()
+            .filter(|(_, change)| matches!(change, AccountChange::Remove { retain: true }))
             .map(|(account, _)| *account)
     }
 
@@ -243,7 +251,7 @@ impl Observed {
         }
         for (account, change) in &rollout.accounts {
             let threshold = match change {
-                AccountChange::Remove => {
+                AccountChange::Remove { .. } => {
                     self.instances.remove(account);
                     continue;
                 }

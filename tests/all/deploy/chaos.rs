@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config as ProptestConfig, RngAlgorithm, TestRng, TestRunner};
 
-use super::{assert_right, config};
+use super::{assert_right, at_random, config};
 use crate::support::home::Home;
 
 /// Every account but the one that pays.
@@ -205,17 +204,7 @@ impl Now {
 /// makes everything right. `BILLCTL_CHAOS=200 cargo test chaos` plays so many.
 #[test]
 fn in_whatever_order_things_happen_one_deploy_makes_them_right() {
-    let cases = std::env::var("BILLCTL_CHAOS").ok();
-    let cases = cases.map_or(6, |text| text.parse().expect("BILLCTL_CHAOS is a number"));
-    let mut runner = TestRunner::new_with_rng(
-        ProptestConfig {
-            cases,
-            failure_persistence: None,
-            max_shrink_iters: 20,
-            ..ProptestConfig::default()
-        },
-        TestRng::deterministic_rng(RngAlgorithm::ChaCha),
-    );
+    let mut runner = at_random(6);
     let played = (
         any::<u64>(),
         3..25_usize,

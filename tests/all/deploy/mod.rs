@@ -5,10 +5,12 @@ mod drift;
 mod interrupted;
 mod late;
 mod scope;
+mod suspended;
 mod waves;
 mod whose;
 
 use crate::support::home::Home;
+use proptest::test_runner::{Config as ProptestConfig, RngAlgorithm, TestRng, TestRunner};
 use serde_json::Value;
 
 /// A config that targets `ous`, with a default threshold and rules of `(key, whose, usd)`.
@@ -28,6 +30,21 @@ pub fn bootstrapped(config: &str) -> Home {
     home.run("bootstrap").code(0);
     home.run("sandbox verify billing@example.com").code(0);
     home
+}
+
+/// Plays cases at random, the same in every run: `usual` of them, or as many as `BILLCTL_CHAOS` says.
+pub fn at_random(usual: u32) -> TestRunner {
+    let cases = std::env::var("BILLCTL_CHAOS").ok();
+    let cases = cases.map_or(usual, |text| text.parse().expect("BILLCTL_CHAOS is a number"));
+    TestRunner::new_with_rng(
+        ProptestConfig {
+            cases,
+            failure_persistence: None,
+            max_shrink_iters: 20,
+            ..ProptestConfig::default()
+        },
+        TestRng::deterministic_rng(RngAlgorithm::ChaCha),
+    )
 }
 
 /// The plan as JSON.

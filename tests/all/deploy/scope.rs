@@ -6,10 +6,9 @@ use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::CallAs;
 use billctl_sandbox::Sandbox;
 use proptest::prelude::*;
-use proptest::test_runner::{Config as ProptestConfig, RngAlgorithm, TestRng, TestRunner};
 use serde_json::Value;
 
-use super::{assert_right, bootstrapped, config, id, line, plan};
+use super::{assert_right, at_random, bootstrapped, config, id, line, plan};
 use crate::support::home::Home;
 
 /// Every alarm as it really is: its threshold, and everything about it.
@@ -291,17 +290,7 @@ fn repair_makes_a_broken_instance_anew() {
 /// `BILLCTL_CHAOS=200 cargo test scope` plays so many.
 #[test]
 fn whatever_is_deployed_in_whichever_scope_only_that_changes() {
-    let cases = std::env::var("BILLCTL_CHAOS").ok();
-    let cases = cases.map_or(5, |text| text.parse().expect("BILLCTL_CHAOS is a number"));
-    let mut runner = TestRunner::new_with_rng(
-        ProptestConfig {
-            cases,
-            failure_persistence: None,
-            max_shrink_iters: 20,
-            ..ProptestConfig::default()
-        },
-        TestRng::deterministic_rng(RngAlgorithm::ChaCha),
-    );
+    let mut runner = at_random(5);
     let run = (0..6_usize, 1..5_u32, any::<bool>(), 0..100_usize, 0..100_usize);
     let played = (any::<u64>(), 4..25_usize, 3..9_usize, prop::collection::vec(run, 2..6));
     let result = runner.run(&played, |(seed, accounts, ous, runs)| {
