@@ -251,6 +251,18 @@ impl Played {
         newest(at).into_iter().chain(newest(at - SignedDuration::from_mins(5)))
     }
 
+    /// Whether a reading says between noon, when reminders go out, and the day's last look that the account is over its
+    /// limit; `day` counts from 1970.
+    fn over_after_noon(&self, day: i64) -> bool {
+        let noon = Timestamp::from_second(day * DAY + DAY / 2).unwrap();
+        let at_noon = self.readings.iter().rev().find(|one| one.seen <= noon);
+        let later = self
+            .readings
+            .iter()
+            .filter(|one| one.seen > noon && one.seen < noon + HOUR * 11);
+        at_noon.into_iter().chain(later).any(|one| one.over)
+    }
+
     /// When somebody had to be told for the first time: above the limit, after a day below it at least.
     fn crossings(&self) -> Vec<Timestamp> {
         let mut found = Vec::new();
@@ -333,7 +345,12 @@ impl Played {
                 .map(|mail| mail.day() - first.day() + 1)
                 .collect();
             let last = days.last().copied().unwrap_or_default();
-            let wanted: Vec<i64> = (1..=last).filter(|day| *day <= 3 || day % 7 == 0).collect();
+            let wanted = (1..=last).filter(|day| *day <= 3 || day % 7 == 0);
+            // Where half a day passes without a publication, the newest may leave a lump or the office's hours out for
+            // the rest of the day. Nobody is reminded then of what the figures don't say, but a day later.
+            let due =
+                |day: i64| day + i64::from(world.harsh && day > 1 && !self.over_after_noon(first.day() + day - 1));
+            let wanted: Vec<i64> = wanted.map(due).collect();
             if days != wanted || last < 50 {
                 wrong(format!("told on days {days:?}"));
             }
