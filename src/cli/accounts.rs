@@ -6,7 +6,7 @@ use billctl_core::similar;
 ///
 /// # Errors
 /// There is none, or several.
-pub fn account(organization: &Organization, text: &str) -> Result<AccountId> {
+pub(super) fn account(organization: &Organization, text: &str) -> Result<AccountId> {
     let all = || organization.accounts().map(|(account, _)| account);
     if let Ok(id) = text.parse::<AccountId>() {
         return match organization.account(id) {

@@ -20,7 +20,7 @@ const VERIFY_PAUSE: Duration = Duration::from_secs(15);
 
 /// Arguments of `bootstrap`.
 #[derive(Debug, Args)]
-pub struct BootstrapArgs {
+pub(super) struct BootstrapArgs {
     /// Show what would be done, and do nothing.
     #[arg(long)]
     pub plan: bool,
@@ -47,7 +47,7 @@ pub struct BootstrapArgs {
 ///
 /// # Errors
 /// The wrong account; a step that failed; something that still differs afterwards.
-pub async fn run(args: &BootstrapArgs, context: &Context) -> Result<()> {
+pub(super) async fn run(args: &BootstrapArgs, context: &Context) -> Result<()> {
     let services = &context.services;
     let listener = &*context.listener;
     listener.on(Event::Phase("reading the billing side ...".to_owned()));

@@ -6,7 +6,7 @@ use billctl_core::error::Result;
 
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
-pub struct CompletionsArgs {
+pub(super) struct CompletionsArgs {
     /// The shell.
     #[arg(value_enum)]
     pub shell: Shell,
@@ -16,7 +16,7 @@ pub struct CompletionsArgs {
 ///
 /// # Errors
 /// The output can't be written.
-pub fn run(args: &CompletionsArgs, mut command: Command) -> Result<()> {
+pub(super) fn run(args: &CompletionsArgs, mut command: Command) -> Result<()> {
     let name = command.get_name().to_owned();
     // Into memory first: the generator panics where the output is closed early.
     let mut script = Vec::new();

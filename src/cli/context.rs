@@ -22,7 +22,7 @@ use billctl_sandbox::{Sandbox, World};
 
 #[cfg(feature = "sandbox")]
 /// Where the sandbox is kept unless `--sandbox=FILE` says otherwise.
-pub const SANDBOX_FILE: &str = ".billctl-sandbox.json";
+pub(super) const SANDBOX_FILE: &str = ".billctl-sandbox.json";
 
 /// Where the config is unless something else is said.
 const CONFIG_FILE: &str = "config.toml";
@@ -235,7 +235,7 @@ pub async fn services(global: &GlobalArgs, call_as: CallAs) -> Result<Services> 
 
 #[cfg(feature = "sandbox")]
 /// A sandbox of this world, in memory alone: what is tried out in it touches neither AWS nor a sandbox file.
-pub fn rehearsal(world: World) -> Sandbox {
+pub(super) fn rehearsal(world: World) -> Sandbox {
     Sandbox::in_memory(world)
 }
 

@@ -14,7 +14,7 @@ const CONFIG: &str = include_str!("../../assets/demo.toml");
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
-pub struct DemoArgs {
+pub(super) struct DemoArgs {
     /// Where to keep the sandbox, its config and the mails.
     #[arg(long, default_value = "billctl-demo", value_name = "FOLDER")]
     pub dir: PathBuf,
@@ -63,7 +63,7 @@ const NEXT: &[&str] = &["sandbox", "advance", "28d"];
 ///
 /// # Errors
 /// A folder that is somebody else's; anything that a command of the story answers.
-pub async fn run(args: &DemoArgs) -> Result<()> {
+pub(super) async fn run(args: &DemoArgs) -> Result<()> {
     let dir = &args.dir;
     prepare(dir)?;
     let sandbox = dir.join("sandbox.json");

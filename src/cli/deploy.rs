@@ -19,7 +19,7 @@ use billctl_core::service::cloudformation::Amount;
 
 /// Arguments of `deploy`.
 #[derive(Debug, Args)]
-pub struct DeployArgs {
+pub(super) struct DeployArgs {
     /// An OU by id, path (Root/Production) or unique name; again for more. Without it: all that config targets.
     #[arg(long, value_name = "OU")]
     pub ou: Vec<String>,
@@ -92,7 +92,7 @@ fn some(text: &str) -> Result<Amount, String> {
 ///
 /// # Errors
 /// Anything that went wrong before, and accounts that failed.
-pub async fn run(args: &DeployArgs, context: &Context) -> Result<()> {
+pub(super) async fn run(args: &DeployArgs, context: &Context) -> Result<()> {
     if args.stop {
         return stop::run(context).await;
     }

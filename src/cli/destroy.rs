@@ -21,7 +21,7 @@ use billctl_core::service::OrAbsent;
 
 /// Arguments of `destroy`.
 #[derive(Debug, Args)]
-pub struct DestroyArgs {
+pub(super) struct DestroyArgs {
     /// Show what would be removed, and remove nothing.
     #[arg(long)]
     pub plan: bool,
@@ -35,7 +35,7 @@ pub struct DestroyArgs {
 ///
 /// # Errors
 /// The wrong account; not confirmed; a step that failed; something that is still there afterwards.
-pub async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
+pub(super) async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
     let services = &context.services;
     let listener = &*context.listener;
     listener.on(Event::Phase("reading the billing side ...".to_owned()));

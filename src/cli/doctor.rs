@@ -15,7 +15,7 @@ const STAND_IN: &str = "[mail]\nfrom = \"nobody@example.com\"\n";
 
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
-pub struct DoctorArgs {
+pub(super) struct DoctorArgs {
     /// Look at the owner tags of all members, one call each; by default of the few that are looked into.
     #[arg(long)]
     pub deep: bool,
@@ -25,7 +25,7 @@ pub struct DoctorArgs {
 ///
 /// # Errors
 /// A check failed; they are all shown before.
-pub async fn run(args: &DoctorArgs, global: &GlobalArgs, started: Instant) -> Result<()> {
+pub(super) async fn run(args: &DoctorArgs, global: &GlobalArgs, started: Instant) -> Result<()> {
     let (config, fault) = match Config::load(&global.config) {
         Ok(config) => (config, None),
         Err(fault) => (Config::parse("stand-in", STAND_IN)?, Some(fault)),

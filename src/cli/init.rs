@@ -17,7 +17,7 @@ use billctl_core::service::cloudformation::CallAs;
 
 /// Arguments of `init`. What isn't given is asked for on a terminal.
 #[derive(Debug, Args)]
-pub struct InitArgs {
+pub(super) struct InitArgs {
     /// Where the mails come from.
     #[arg(long, value_name = "ADDRESS")]
     pub from: Option<String>,
@@ -36,7 +36,7 @@ pub struct InitArgs {
 ///
 /// # Errors
 /// There is a config already; the organisation can't be read; an answer is missing and nobody can be asked.
-pub async fn run(args: &InitArgs, global: &GlobalArgs, started: Instant) -> Result<()> {
+pub(super) async fn run(args: &InitArgs, global: &GlobalArgs, started: Instant) -> Result<()> {
     let path = &global.config;
     let name = path.display().to_string();
     if path.exists() {

@@ -7,7 +7,7 @@ use billctl_core::error::{Context, Result};
 
 /// Arguments of `man`.
 #[derive(Debug, Args)]
-pub struct ManArgs {
+pub(super) struct ManArgs {
     /// Write the pages of all commands into this directory, which is made if need be.
     #[arg(long, value_name = "DIRECTORY")]
     pub dir: Option<PathBuf>,
@@ -17,7 +17,7 @@ pub struct ManArgs {
 ///
 /// # Errors
 /// The output can't be written.
-pub fn run(args: &ManArgs, command: Command) -> Result<()> {
+pub(super) fn run(args: &ManArgs, command: Command) -> Result<()> {
     match &args.dir {
         Some(dir) => {
             let what = format!("write man pages to {}", dir.display());

@@ -22,7 +22,7 @@ macro_rules! aside {
 
 /// Where a command's answers go: files, and standard output, which one answer at most can have.
 #[derive(Debug)]
-pub struct Outputs {
+pub(super) struct Outputs {
     taken: Vec<PathBuf>,
 }
 
@@ -35,7 +35,7 @@ impl Outputs {
     ///
     /// # Errors
     /// Two options name the same place, or a place where no file can be.
-    pub fn new<'a>(named: impl IntoIterator<Item = (&'a str, &'a Path)>) -> Result<Self> {
+    pub(super) fn new<'a>(named: impl IntoIterator<Item = (&'a str, &'a Path)>) -> Result<Self> {
         let mut taken: Vec<(&str, &Path)> = Vec::new();
         for (option, path) in named {
             if let Some((other, _)) = taken.iter().find(|(_, other)| *other == path) {
@@ -54,17 +54,17 @@ impl Outputs {
     }
 
     /// Whether this means standard output.
-    pub fn is_stdout(path: &Path) -> bool {
+    pub(super) fn is_stdout(path: &Path) -> bool {
         path == Path::new(STDOUT)
     }
 
     /// Whether an answer goes to standard output.
-    pub fn takes_stdout(&self) -> bool {
+    pub(super) fn takes_stdout(&self) -> bool {
         self.taken.iter().any(|path| Self::is_stdout(path))
     }
 
     /// Whether this process has written to standard output.
-    pub fn has_printed() -> bool {
+    pub(super) fn has_printed() -> bool {
         PRINTED.load(Ordering::Relaxed)
     }
 
@@ -73,7 +73,7 @@ impl Outputs {
     ///
     /// # Errors
     /// What the system says, such as that the disk is full.
-    pub fn print(text: impl AsRef<str>) -> Result<()> {
+    pub(super) fn print(text: impl AsRef<str>) -> Result<()> {
         PRINTED.store(true, Ordering::Relaxed);
         let mut stdout = anstream::stdout().lock();
         let text = text::terminal(text.as_ref());
@@ -85,7 +85,7 @@ impl Outputs {
     }
 
     /// The terminal's columns; `None` where standard output is a file or a program, which take lines of any length.
-    pub fn width() -> Option<usize> {
+    pub(super) fn width() -> Option<usize> {
         let stdout = std::io::stdout();
         if !stdout.is_terminal() {
             return None;
@@ -98,7 +98,7 @@ impl Outputs {
     ///
     /// # Errors
     /// What the system says about the file.
-    pub fn put(&self, path: &Path, text: &str) -> Result<()> {
+    pub(super) fn put(&self, path: &Path, text: &str) -> Result<()> {
         if Self::is_stdout(path) {
             return Self::print(text);
         }

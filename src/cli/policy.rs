@@ -35,7 +35,7 @@ impl From<Job> for permissions::Job {
 
 /// Arguments of `policy`.
 #[derive(Debug, Args)]
-pub struct PolicyArgs {
+pub(super) struct PolicyArgs {
     /// Who is to get the policy.
     #[arg(value_enum)]
     pub job: Job,
@@ -54,7 +54,7 @@ pub struct PolicyArgs {
 ///
 /// # Errors
 /// A config that is missing or wrong.
-pub fn run(args: &PolicyArgs, global: &GlobalArgs) -> Result<()> {
+pub(super) fn run(args: &PolicyArgs, global: &GlobalArgs) -> Result<()> {
     let config = Config::load(&global.config)?;
     let types = permissions::resource_types(TEMPLATE);
     let job = permissions::Job::from(args.job);

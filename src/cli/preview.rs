@@ -17,14 +17,14 @@ use billctl_core::service::Services;
 use billctl_core::service::cloudformation::{AccountFilter, InstancesRequest, OperationId, Targets};
 use billctl_sandbox::sesv2::Mail;
 use billctl_sandbox::{MailKind, World};
-pub use sample::Case;
+pub(super) use sample::Case;
 
 /// How long the sandbox takes for one instance at most.
 const INSTANCE_PATIENCE: Duration = Duration::from_secs(600);
 
 /// Arguments of `preview`.
 #[derive(Debug, Args)]
-pub struct PreviewArgs {
+pub(super) struct PreviewArgs {
     /// This account's real data, read from AWS (or from the sandbox); nothing is sent or changed.
     #[arg(long, value_name = "ID", conflicts_with = "case")]
     pub account: Option<AccountId>,
@@ -41,7 +41,7 @@ pub struct PreviewArgs {
 ///
 /// # Errors
 /// No such account; data that can't be read; a folder that can't be written.
-pub async fn run(args: &PreviewArgs, global: &GlobalArgs) -> Result<()> {
+pub(super) async fn run(args: &PreviewArgs, global: &GlobalArgs) -> Result<()> {
     let (name, scene) = match args.account {
         Some(account) => (account.to_string(), real::scene(account, global).await?),
         None => (args.case.name(), sample::scene(args.case, global)?),

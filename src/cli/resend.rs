@@ -10,7 +10,7 @@ use billctl_core::event::Event;
 
 /// Arguments of `resend`.
 #[derive(Debug, Args)]
-pub struct ResendArgs {
+pub(super) struct ResendArgs {
     /// Show what would be sent again, and change nothing.
     #[arg(long)]
     plan: bool,
@@ -23,7 +23,7 @@ pub struct ResendArgs {
 ///
 /// # Errors
 /// AWS's answers; something that couldn't be sent.
-pub async fn run(args: &ResendArgs, context: &Context) -> Result<()> {
+pub(super) async fn run(args: &ResendArgs, context: &Context) -> Result<()> {
     let services = &context.services;
     let format = context.global.format;
     context

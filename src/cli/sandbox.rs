@@ -24,7 +24,7 @@ use billctl_sandbox::{Sandbox, World, metrics};
 
 /// Arguments of `sandbox`.
 #[derive(Debug, Args)]
-pub struct SandboxArgs {
+pub(super) struct SandboxArgs {
     #[command(subcommand)]
     command: SandboxCommand,
 }
@@ -149,7 +149,7 @@ fn up_to(most: usize) -> RangedU64ValueParser<usize> {
 /// # Errors
 /// There is no sandbox, or one that can't be read; arguments that don't fit it.
 #[expect(clippy::unused_async, reason = "every verb's run is async")]
-pub async fn run(args: &SandboxArgs, global: &GlobalArgs) -> Result<()> {
+pub(super) async fn run(args: &SandboxArgs, global: &GlobalArgs) -> Result<()> {
     let path = global.sandbox.clone().unwrap_or_else(|| PathBuf::from(SANDBOX_FILE));
     if let SandboxCommand::New(args) = &args.command {
         return new(args, &path);

@@ -28,7 +28,7 @@ const MAX_DAYS: i64 = 400;
 
 /// Arguments of `spend`.
 #[derive(Debug, Args)]
-pub struct SpendArgs {
+pub(super) struct SpendArgs {
     /// What a row is about.
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     by: ByArg,
@@ -88,7 +88,7 @@ enum IntervalArg {
 ///
 /// # Errors
 /// A config that is wrong or was named and isn't there; a sandbox that can't be opened.
-pub async fn open(global: &GlobalArgs) -> Result<Context> {
+pub(super) async fn open(global: &GlobalArgs) -> Result<Context> {
     let default = Path::new(DEFAULT_CONFIG);
     if global.config == default && !default.exists() {
         Context::with_config(global, without_config()?).await
@@ -108,7 +108,7 @@ fn without_config() -> Result<Config> {
 ///
 /// # Errors
 /// AWS's answers, an OU or account that isn't there, a file that can't be written.
-pub async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
+pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
     // Before minutes of reading: a file that can't be written is known now.
     let outputs = outputs(args)?;
     if args.suggest && context.global.format != Format::Table {

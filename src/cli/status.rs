@@ -39,7 +39,7 @@ const READ_WITHOUT_ASKING: usize = 60;
 
 /// Arguments of `status`.
 #[derive(Debug, Args)]
-pub struct StatusArgs {
+pub(super) struct StatusArgs {
     /// Exit with code 4 if anything isn't as it should be; looks for drift where that is due ([status] drift-every).
     #[arg(long)]
     pub check: bool,
@@ -87,7 +87,7 @@ pub struct StatusArgs {
 
 /// Which accounts are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Only {
+pub(super) enum Only {
     /// Any of those that `--check` fails on.
     Findings,
     /// Above its limit by the billing account's figures.
@@ -144,7 +144,7 @@ impl Only {
 
 /// How many accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Many {
+pub(super) enum Many {
     /// All of them.
     All,
     /// At most so many.
@@ -169,7 +169,7 @@ impl FromStr for Many {
 ///
 /// # Errors
 /// AWS's answer, or with `--check` a finding.
-pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
+pub(super) async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
     let status = look(args, context).await?;
     print(args, context, &status)?;
     if args.check && !status.findings.is_empty() {
@@ -182,7 +182,7 @@ pub async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
 ///
 /// # Errors
 /// AWS's answer.
-pub async fn watch(args: &StatusArgs, context: &Context, seconds: u16) -> Result<()> {
+pub(super) async fn watch(args: &StatusArgs, context: &Context, seconds: u16) -> Result<()> {
     let mut ctrl_c = pin!(ctrl_c());
     loop {
         let status = tokio::select! {

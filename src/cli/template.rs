@@ -12,7 +12,7 @@ use billctl_core::model::AccountId;
 
 /// Arguments of `template`.
 #[derive(Debug, Args)]
-pub struct TemplateArgs {
+pub(super) struct TemplateArgs {
     /// The account that the members' alarms are forwarded to: the management account. Without it, AWS is asked.
     #[arg(long, value_name = "ID")]
     pub account: Option<AccountId>,
@@ -22,7 +22,7 @@ pub struct TemplateArgs {
 ///
 /// # Errors
 /// A config that is missing or wrong; no organisation where none is named.
-pub async fn run(args: &TemplateArgs, global: &GlobalArgs) -> Result<()> {
+pub(super) async fn run(args: &TemplateArgs, global: &GlobalArgs) -> Result<()> {
     let config = Config::load(&global.config)?;
     let account = match args.account {
         Some(account) => account,

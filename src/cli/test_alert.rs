@@ -14,7 +14,7 @@ use billctl_core::service::OrAbsent;
 
 /// Arguments of `test-alert`.
 #[derive(Debug, Args)]
-pub struct TestAlertArgs {
+pub(super) struct TestAlertArgs {
     /// The account that the mail is about: its owner gets it, marked as a test.
     #[arg(long, value_name = "ID")]
     pub account: AccountId,
@@ -28,7 +28,7 @@ pub struct TestAlertArgs {
 ///
 /// # Errors
 /// An account outside the organisation, the wrong account, or a hop that failed, with its remedy.
-pub async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
+pub(super) async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
     let services = &context.services;
     let facts = observe::facts(services, &context.config).await?;
     let scope = Scope {

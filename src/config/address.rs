@@ -5,7 +5,7 @@ use email_address::{EmailAddress, Options};
 use billctl_core::model::{Arn, PARTITION, REGION};
 
 /// What is wrong with a text, and what to do about it.
-pub struct Fault {
+pub(super) struct Fault {
     pub message: String,
     pub remedy: String,
 }
@@ -19,7 +19,7 @@ fn fault_of(message: String, remedy: &str) -> Option<Fault> {
 
 /// What is wrong with an address, if anything. Only letters, digits and `._%+=-` before the `@`: the notifier
 /// drops other addresses, because it has to tell them from hostile text.
-pub fn fault(text: &str) -> Option<Fault> {
+pub(super) fn fault(text: &str) -> Option<Fault> {
     let options = Options::default()
         .with_required_tld()
         .without_domain_literal()
@@ -79,7 +79,7 @@ fn domain_of(identity: &str) -> &str {
 /// The same address or domain with its domain in lower case: SES knows no case there, but IAM compares the ARNs made of
 /// it letter by letter (docs/aws-facts.md, "SES: identities"). What is before the `@` stays as it is: only its owner
 /// knows what case means there (RFC 5321, 2.4).
-pub fn lower_domain(text: &str) -> String {
+pub(super) fn lower_domain(text: &str) -> String {
     match text.rsplit_once('@') {
         Some((local, domain)) => format!("{local}@{}", domain.to_ascii_lowercase()),
         None => text.to_ascii_lowercase(),
@@ -87,7 +87,7 @@ pub fn lower_domain(text: &str) -> String {
 }
 
 /// The same ARN of an SES identity with the domain in lower case.
-pub fn lower_identity_arn(arn: &str) -> String {
+pub(super) fn lower_identity_arn(arn: &str) -> String {
     match arn.split_once(":identity/") {
         Some((place, identity)) => format!("{place}:identity/{}", lower_domain(identity)),
         None => arn.to_owned(),
@@ -95,7 +95,7 @@ pub fn lower_identity_arn(arn: &str) -> String {
 }
 
 /// What is wrong with the ARN of a topic that alarms are to act on.
-pub fn topic_fault(text: &str) -> Option<Fault> {
+pub(super) fn topic_fault(text: &str) -> Option<Fault> {
     let shown = super::structure::printable(text);
     let remedy = format!("write it as arn:aws:sns:{REGION}:123456789012:operations");
     let Ok(arn) = text.parse::<Arn>() else {
@@ -132,7 +132,7 @@ pub fn topic_fault(text: &str) -> Option<Fault> {
 
 /// What is wrong with an identity that is to send as `from`: SES wants the address itself, its domain, or a
 /// domain above that one.
-pub fn identity_fault(identity: &str, from: &str) -> Option<Fault> {
+pub(super) fn identity_fault(identity: &str, from: &str) -> Option<Fault> {
     let shown = super::structure::printable(identity);
     if identity.contains('@') {
         if let Some(fault) = fault(identity) {
@@ -168,7 +168,7 @@ pub fn identity_fault(identity: &str, from: &str) -> Option<Fault> {
 }
 
 /// What is wrong with the ARN of an identity in another account.
-pub fn identity_arn_fault(text: &str) -> Option<Fault> {
+pub(super) fn identity_arn_fault(text: &str) -> Option<Fault> {
     let shown = super::structure::printable(text);
     let remedy = "write it as arn:aws:ses:us-east-1:123456789012:identity/example.com";
     let arn: Arn = match text.parse() {
@@ -194,7 +194,7 @@ pub fn identity_arn_fault(text: &str) -> Option<Fault> {
 }
 
 /// What is wrong with a MAIL FROM domain: SES wants a subdomain of the identity's domain.
-pub fn mail_from_fault(domain: &str, identity: &str) -> Option<Fault> {
+pub(super) fn mail_from_fault(domain: &str, identity: &str) -> Option<Fault> {
     let shown = super::structure::printable(domain);
     if !is_domain(domain) {
         return fault_of(

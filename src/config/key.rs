@@ -7,7 +7,7 @@ use toml::Spanned;
 
 /// A value with its place in the file.
 #[derive(Debug, Clone, PartialEq)]
-pub struct At<T> {
+pub(super) struct At<T> {
     /// The value.
     pub value: T,
     /// Its bytes in the file.
@@ -26,16 +26,16 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
 
 /// A key that may be left out. In the schema it is its value: TOML has no null.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Key<T>(pub Option<At<T>>);
+pub(super) struct Key<T>(pub Option<At<T>>);
 
 impl<T> Key<T> {
     /// The value, if there is one.
-    pub fn value(self) -> Option<T> {
+    pub(super) fn value(self) -> Option<T> {
         self.0.map(|at| at.value)
     }
 
     /// Where it is.
-    pub fn span(&self) -> Option<Range<usize>> {
+    pub(super) fn span(&self) -> Option<Range<usize>> {
         self.0.as_ref().map(|at| at.span.clone())
     }
 }

@@ -8,7 +8,7 @@ use super::key::Key;
 
 /// What a name may look like.
 #[derive(Debug, Clone, Copy)]
-pub struct NameRule {
+pub(super) struct NameRule {
     /// What it names.
     pub what: &'static str,
     /// Most characters.
@@ -36,7 +36,7 @@ impl NameRule {
     }
 
     /// The rule as a regular expression, for the schema.
-    pub fn pattern(&self) -> String {
+    pub(super) fn pattern(&self) -> String {
         match self.classes {
             (None, class) => format!("^[{class}]{{1,{}}}$", self.longest),
             (Some(first), class) => format!("^[{first}][{class}]{{0,{}}}$", self.longest - 1),
@@ -44,7 +44,7 @@ impl NameRule {
     }
 
     /// Whether AWS takes this name.
-    pub fn allows(&self, name: &str) -> bool {
+    pub(super) fn allows(&self, name: &str) -> bool {
         let pattern = self.pattern();
         if !pattern.contains(ANY_ALPHANUMERIC) {
             return Regex::new(&pattern).is_ok_and(|rule| rule.is_match(name));
@@ -59,7 +59,7 @@ impl NameRule {
 }
 
 /// CreateStackSet: letters, digits, hyphens, a letter first, at most 128.
-pub const STACK_SET: NameRule = NameRule {
+pub(super) const STACK_SET: NameRule = NameRule {
     what: "a StackSet",
     longest: 128,
     described: "a letter, then letters, digits and hyphens",
@@ -67,14 +67,14 @@ pub const STACK_SET: NameRule = NameRule {
 };
 
 /// PutMetricAlarm: 1 to 255 characters, no ASCII control characters.
-pub const ALARM: NameRule = NameRule::new(
+pub(super) const ALARM: NameRule = NameRule::new(
     "an alarm",
     255,
     (r"^\x00-\x1f\x7f-\x9f", "anything but control characters"),
 );
 
 /// CreateRole: letters, digits and `_+=,.@-`, at most 64.
-pub const ROLE: NameRule = NameRule::new(
+pub(super) const ROLE: NameRule = NameRule::new(
     "an IAM role",
     64,
     ("A-Za-z0-9_+=,.@-", "letters, digits and any of _+=,.@-"),
@@ -95,7 +95,7 @@ const STATE_MACHINE: NameRule = NameRule::new("a state machine", 80, WORD);
 const QUEUE: NameRule = NameRule::new("an SQS queue", 80, WORD);
 
 /// CreateTopic: letters, digits, hyphens, underscores, at most 256 (a standard topic, so no `.fifo`).
-pub const TOPIC: NameRule = NameRule::new("an SNS topic", 256, WORD);
+pub(super) const TOPIC: NameRule = NameRule::new("an SNS topic", 256, WORD);
 
 /// CreateEmailTemplate says no more than "at least one character": the rule of configuration sets is used, which
 /// the SES v1 guide gives for both.
@@ -108,7 +108,7 @@ const CONFIGURATION_SET: NameRule = NameRule::new("an SES configuration set", 64
 const DASHBOARD: NameRule = NameRule::new("a dashboard", 255, WORD);
 
 /// A tag key of Organizations: at most 128 letters, digits, spaces and `_.:/=+-@`.
-pub const TAG_KEY: NameRule = NameRule::new(
+pub(super) const TAG_KEY: NameRule = NameRule::new(
     "an account tag",
     128,
     (r"\p{L}\p{N} _.:/=+@-", "letters, digits, spaces and any of _.:/=+-@"),
@@ -120,7 +120,7 @@ macro_rules! names {
         /// `[names]` as it is written.
         #[derive(Debug, Default, Deserialize, JsonSchema)]
         #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-        pub struct RawNames {
+        pub(super) struct RawNames {
             $($(#[$doc])* #[schemars(regex(pattern = $rule.pattern()), extend("default" = $default))]
             pub $key: Key<String>,)*
         }
@@ -139,7 +139,7 @@ macro_rules! names {
 
         impl RawNames {
             /// What `check` makes of each key, its rule and its default.
-            pub fn checked(self, mut check: impl FnMut(Key<String>, &NameRule, String) -> String) -> Names {
+            pub(super) fn checked(self, mut check: impl FnMut(Key<String>, &NameRule, String) -> String) -> Names {
                 Names { $($key: check(self.$key, &$rule, $default.to_owned()),)* }
             }
         }

@@ -14,7 +14,7 @@ use billctl_core::service::cloudformation::{CallAs, ConcurrencyMode};
 /// What billctl sets up and where. Only `[mail] from` is required.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct RawConfig {
+pub(super) struct RawConfig {
     /// The id of the organisation that this file is for. billctl refuses to work in another one: a guard against
     /// the wrong credentials.
     #[schemars(regex(pattern = "^o-[a-z0-9]{10,32}$"), extend("examples" = ["o-a1b2c3d4e5"]))]
@@ -56,7 +56,7 @@ pub struct RawConfig {
 /// `[alarm]`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct RawAlarm {
+pub(super) struct RawAlarm {
     /// The alarm's name in every account.
     #[schemars(regex(pattern = names::ALARM.pattern()), extend("default" = AlarmConfig::default().name))]
     pub name: Key<String>,
@@ -74,7 +74,7 @@ pub struct RawAlarm {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(extend("required" = ["usd"], "oneOf" = [{"required": ["ou"]}, {"required": ["account"]}]))]
-pub struct RawThreshold {
+pub(super) struct RawThreshold {
     /// The OU, with all accounts anywhere below it: its id, its path from the root (`Production/Payments`), or
     /// its name if only one OU has it. Either this or `account`.
     #[schemars(length(min = 1), extend("examples" = ["Production/Payments", "ou-ab12-c3d4e5f6"]))]
@@ -90,7 +90,7 @@ pub struct RawThreshold {
 /// `[deploy]`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct RawDeploy {
+pub(super) struct RawDeploy {
     /// The StackSet's name.
     #[schemars(regex(pattern = names::STACK_SET.pattern()), extend("default" = DeployConfig::default().stack_set))]
     pub stack_set: Key<String>,
@@ -121,7 +121,7 @@ pub struct RawDeploy {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(extend("required" = ["ous"]))]
-pub struct RawWave {
+pub(super) struct RawWave {
     /// Its name in messages; by default its number.
     #[schemars(length(min = 1))]
     pub name: Key<String>,
@@ -136,7 +136,7 @@ pub struct RawWave {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(extend("required" = ["from"]))]
-pub struct RawMail {
+pub(super) struct RawMail {
     /// The address that the mail comes from. Required.
     #[schemars(extend("format" = "email", "examples" = ["billing@example.com"]))]
     pub from: Key<String>,
@@ -184,13 +184,13 @@ pub struct RawMail {
 }
 
 /// Most days of `escalate-after`: a year above the limit isn't waited for.
-pub const MOST_DAYS: u16 = 365;
+pub(super) const MOST_DAYS: u16 = 365;
 
 /// `[operations]`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(extend("oneOf" = [{"required": ["topic"]}, {"required": ["mail"]}]))]
-pub struct RawOperations {
+pub(super) struct RawOperations {
     /// An SNS topic that is there already: a standard one in us-east-1, because alarms act on topics of their own
     /// Region. In another account, or encrypted, the topic has to let CloudWatch publish. Either this or `mail`.
     #[schemars(
@@ -207,7 +207,7 @@ pub struct RawOperations {
 /// `[members]`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct RawMembers {
+pub(super) struct RawMembers {
     /// The role that the management account may assume in its members, for what only they can see (`status --probe`,
     /// `test-alert --from-member`). Organizations makes one of the default name in accounts that it creates; Control
     /// Tower's is `AWSControlTowerExecution`.
@@ -218,7 +218,7 @@ pub struct RawMembers {
 /// `[status]`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct RawStatus {
+pub(super) struct RawStatus {
     /// How long a look for drift is good for, in hours or days: then `status` calls it a finding that nobody has looked,
     /// and `status --check` looks again, which is a StackSet operation over all instances. `never` for an organisation
     /// where something else watches over that.
@@ -227,12 +227,12 @@ pub struct RawStatus {
 }
 
 /// How `drift-every` is written.
-pub const DRIFT_EVERY: &str = "^(never|[1-9][0-9]{0,3}[hd])$";
+pub(super) const DRIFT_EVERY: &str = "^(never|[1-9][0-9]{0,3}[hd])$";
 
 /// A number of accounts or a share of them, as written.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged)]
-pub enum RawAmount {
+pub(super) enum RawAmount {
     /// `5`.
     Count(i64),
     /// `"10%"`.

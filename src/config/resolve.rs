@@ -26,7 +26,7 @@ use billctl_core::service::sesv2::MAX_RECIPIENTS;
 type Seen = HashMap<String, Range<usize>>;
 
 /// The config, and what is wrong with it: it is to be used only if nothing is.
-pub fn resolve(raw: RawConfig, source: Source) -> (Config, Source, Vec<Problem>) {
+pub(super) fn resolve(raw: RawConfig, source: Source) -> (Config, Source, Vec<Problem>) {
     let mut resolve = Resolve {
         source,
         problems: Vec::new(),

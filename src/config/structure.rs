@@ -8,14 +8,14 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeArray, DeString, DeTable, DeValue};
 
-pub use billctl_core::text::visible as printable;
+pub(super) use billctl_core::text::visible as printable;
 
 use super::problem::Problem;
 use super::schema::properties;
 use billctl_core::similar::nearest;
 
 /// Reports what doesn't fit `schema`, and takes it out of `root`.
-pub fn check(root: &mut DeTable<'_>, schema: &Value) -> Vec<Problem> {
+pub(super) fn check(root: &mut DeTable<'_>, schema: &Value) -> Vec<Problem> {
     let mut check = Check {
         schema,
         problems: Vec::new(),

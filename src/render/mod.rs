@@ -72,18 +72,18 @@ pub(crate) mod style {
     }
 
     /// Well.
-    pub const GOOD: Style = color(AnsiColor::Green);
+    pub(crate) const GOOD: Style = color(AnsiColor::Green);
     /// To look at.
-    pub const WARN: Style = color(AnsiColor::Yellow);
+    pub(crate) const WARN: Style = color(AnsiColor::Yellow);
     /// Wrong.
-    pub const BAD: Style = color(AnsiColor::Red);
+    pub(crate) const BAD: Style = color(AnsiColor::Red);
     /// Less important.
-    pub const FAINT: Style = Style::new().dimmed();
+    pub(crate) const FAINT: Style = Style::new().dimmed();
     /// Most important.
-    pub const STRONG: Style = Style::new().bold();
+    pub(crate) const STRONG: Style = Style::new().bold();
 
     /// `text` in `style`.
-    pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
+    pub(crate) fn paint(style: Style, text: impl std::fmt::Display) -> String {
         format!("{style}{text}{style:#}")
     }
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 /// Placeholders' values by name: texts, or lists where the placeholder is a whole string.
-pub type Values = BTreeMap<&'static str, Value>;
+pub(super) type Values = BTreeMap<&'static str, Value>;
 
 /// A shipped JSON document with its placeholders `${Name}` filled.
 ///

@@ -9,7 +9,7 @@ use billctl_core::service::Tags;
 use billctl_core::service::eventbridge::DEFAULT_BUS;
 
 /// How every description that billctl writes begins: the mark of ownership where a service shows no tags.
-pub const DESCRIPTION_MARK: &str = "billctl: ";
+pub(super) const DESCRIPTION_MARK: &str = "billctl: ";
 /// The id of a rule's target that is the notifier.
 pub const NOTIFIER_TARGET: &str = "notifier";
 /// The id of a rule's target that is the queue.

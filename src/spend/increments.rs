@@ -46,7 +46,7 @@ pub(super) struct Series<'a> {
 }
 
 impl<'a> Series<'a> {
-    pub fn read(publications: &'a [Publication], read_from: i64) -> Self {
+    pub(super) fn read(publications: &'a [Publication], read_from: i64) -> Self {
         Self {
             publications,
             read_from,
@@ -55,7 +55,7 @@ impl<'a> Series<'a> {
     }
 
     /// What this month has cost so far, once its first publication is out.
-    pub fn month_to_date(&self, now: Timestamp) -> Option<Usd> {
+    pub(super) fn month_to_date(&self, now: Timestamp) -> Option<Usd> {
         let newest = self.publications.last()?;
         let known = self.increments.last();
         let known = known.filter(|last| last.index + 1 == self.publications.len());

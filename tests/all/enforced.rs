@@ -224,7 +224,7 @@ fn destroy_needs_each_removal_goes_on_after_each_denial_and_leaves_nothing() {
 }
 
 /// Everything in the account that bears billctl's name or the alarm's, as boto3 lists it.
-pub const LEFT: &str = r"
+pub(crate) const LEFT: &str = r"
 found = []
 found += client('sqs').list_queues().get('QueueUrls', [])
 found += [t['TopicArn'] for t in client('sns').list_topics()['Topics']]

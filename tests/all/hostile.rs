@@ -91,7 +91,7 @@ fn is_harmless(what: &str, text: &str) {
 
 /// It has no links, images, HTML, mentions or references, and each table has as many cells in each row.
 #[track_caller]
-pub fn is_inert(what: &str, markdown: &str) {
+pub(crate) fn is_inert(what: &str, markdown: &str) {
     is_harmless(what, markdown);
     assert!(!markdown.contains('\u{1b}'), "{what}: {markdown}");
     let mut options = Options::default();
@@ -492,7 +492,7 @@ fn what_is_typed_comes_back_harmless() {
 }
 
 /// Answers every request with this error, as AWS's JSON protocol and its query protocol write it.
-pub fn refusing(message: &str) -> String {
+pub(crate) fn refusing(message: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let json = serde_json::json!({ "__type": "AccessDeniedException", "message": message }).to_string();

@@ -8,7 +8,7 @@ use billctl_core::service::{OrAbsent as _, Services};
 
 /// What a reader can't do without.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Forced {
+pub(crate) struct Forced {
     /// Calls of Organizations.
     pub organization: usize,
     /// The longest chain among them.
@@ -19,7 +19,7 @@ pub struct Forced {
 
 impl Forced {
     /// The longest chain of calls: nothing that reads both can be quicker than so many times the latency.
-    pub fn chain(&self) -> usize {
+    pub(crate) fn chain(&self) -> usize {
         self.organization_chain.max(self.instances)
     }
 
@@ -27,7 +27,7 @@ impl Forced {
     ///
     /// # Panics
     /// Where a call is refused.
-    pub async fn walk(services: &Services, stack_set: &str) -> Self {
+    pub(crate) async fn walk(services: &Services, stack_set: &str) -> Self {
         let organizations = &services.organizations;
         let roots = organizations.list_roots(None).await.expect("the root");
         // DescribeOrganization and ListRoots need nothing from each other.

@@ -15,10 +15,10 @@ use futures::executor::block_on;
 use serde_json::{Value, json};
 
 /// How often each operation was called.
-pub type Counts = BTreeMap<String, u64>;
+pub(crate) type Counts = BTreeMap<String, u64>;
 
 /// The address, and what was asked there.
-pub struct Served {
+pub(crate) struct Served {
     /// As `AWS_ENDPOINT_URL` takes it.
     pub url: String,
     counts: Arc<Mutex<Counts>>,
@@ -35,7 +35,7 @@ type Answer = Result<String, ServiceError>;
 
 impl Served {
     /// Serves `services`, which answer at once, with this latency for each call.
-    pub fn serve(services: Services, latency: Duration) -> std::io::Result<Self> {
+    pub(crate) fn serve(services: Services, latency: Duration) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let url = format!("http://{}", listener.local_addr()?);
         let counts = Arc::new(Mutex::new(Counts::new()));
@@ -53,7 +53,7 @@ impl Served {
     }
 
     /// The calls since the last look.
-    pub fn take(&self) -> Counts {
+    pub(crate) fn take(&self) -> Counts {
         std::mem::take(&mut self.counts.lock().expect("no thread panics with it"))
     }
 }

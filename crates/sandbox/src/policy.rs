@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-pub use check::check;
+pub(crate) use check::check;
 
 /// Who makes a request.
 #[derive(Debug, Clone, Copy)]
-pub enum Caller<'a> {
+pub(crate) enum Caller<'a> {
     /// An AWS service, such as `events.amazonaws.com`.
     Service(&'a str),
     /// A role, by its ARN.
@@ -23,12 +23,12 @@ pub enum Caller<'a> {
 
 /// The values that conditions are about: key in lower case (IAM ignores case) to values.
 #[derive(Debug, Clone, Default)]
-pub struct RequestContext(BTreeMap<String, Vec<String>>);
+pub(crate) struct RequestContext(BTreeMap<String, Vec<String>>);
 
 impl RequestContext {
     /// The same context with one more key.
     #[must_use]
-    pub fn with(mut self, key: &str, value: impl ToString) -> Self {
+    pub(crate) fn with(mut self, key: &str, value: impl ToString) -> Self {
         self.0
             .entry(key.to_ascii_lowercase())
             .or_default()
@@ -43,7 +43,7 @@ impl RequestContext {
 
 /// A request to be judged.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// Who asks.
     pub caller: Caller<'a>,
     /// The IAM action, such as `states:StartExecution`.
@@ -56,7 +56,7 @@ pub struct Request<'a> {
 
 /// What one policy says about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// A statement allows it and none denies it.
     Allowed,
     /// A statement denies it.
@@ -67,7 +67,7 @@ pub enum Decision {
 
 /// What kind of policy a document is: decides which elements it must and must not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PolicyKind {
+pub(crate) enum PolicyKind {
     /// A role's trust policy: a principal, no resource.
     Trust,
     /// A role's inline policy: a resource, no principal.
@@ -93,7 +93,7 @@ fn statements(policy: &Value) -> Vec<&Value> {
 }
 
 /// What the policy says about the request.
-pub fn evaluate(policy: &Value, request: Request<'_>) -> Decision {
+pub(crate) fn evaluate(policy: &Value, request: Request<'_>) -> Decision {
     let mut decision = Decision::ImplicitDeny;
     for statement in statements(policy) {
         match (
@@ -109,7 +109,7 @@ pub fn evaluate(policy: &Value, request: Request<'_>) -> Decision {
 }
 
 /// What several policies of one identity say together.
-pub fn evaluate_all<'p>(policies: impl IntoIterator<Item = &'p Value>, request: Request<'_>) -> Decision {
+pub(crate) fn evaluate_all<'p>(policies: impl IntoIterator<Item = &'p Value>, request: Request<'_>) -> Decision {
     let mut decision = Decision::ImplicitDeny;
     for policy in policies {
         match evaluate(policy, request) {
@@ -341,7 +341,7 @@ fn like(pattern: &str, text: &str) -> bool {
 }
 
 /// The role ARNs that a resource policy names as principals: services refuse ones that don't exist.
-pub fn named_roles(policy: &Value) -> Vec<&str> {
+pub(crate) fn named_roles(policy: &Value) -> Vec<&str> {
     statements(policy)
         .into_iter()
         .flat_map(|statement| texts(statement.get("Principal").and_then(|who| who.get("AWS"))))

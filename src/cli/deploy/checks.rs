@@ -13,7 +13,7 @@ use billctl_core::service::cloudformation::{OrganizationsAccess, StackSet};
 ///
 /// # Errors
 /// The first that isn't.
-pub fn named_accounts(args: &DeployArgs, parts: &[Part], organization: &Organization) -> Result<()> {
+pub(super) fn named_accounts(args: &DeployArgs, parts: &[Part], organization: &Organization) -> Result<()> {
     let ous: Vec<OuId> = targets(parts.iter().flat_map(|part| &part.scope.ous), organization)?
         .into_iter()
         .collect();
@@ -45,7 +45,7 @@ pub fn named_accounts(args: &DeployArgs, parts: &[Part], organization: &Organiza
 ///
 /// # Errors
 /// A selector that doesn't name exactly one OU.
-pub fn outside_config(args: &DeployArgs, config: &Config, organization: &Organization) -> Result<Vec<String>> {
+pub(super) fn outside_config(args: &DeployArgs, config: &Config, organization: &Organization) -> Result<Vec<String>> {
     let configured = targets(config.ous(), organization)?;
     if configured.is_empty() {
         return Ok(Vec::new());
@@ -69,7 +69,7 @@ pub fn outside_config(args: &DeployArgs, config: &Config, organization: &Organiz
 ///
 /// # Errors
 /// It isn't.
-pub fn ours(live: Option<&StackSet>) -> Result<()> {
+pub(super) fn ours(live: Option<&StackSet>) -> Result<()> {
     let Some(live) = live else { return Ok(()) };
     match stack_set::foreign(live) {
         None => Ok(()),
@@ -84,7 +84,7 @@ pub fn ours(live: Option<&StackSet>) -> Result<()> {
 /// reason enough to give up beforehand: StackSets can also have been let in by Organizations' own
 /// EnableAWSServiceAccess, and a delegated administrator need not see what the management account has switched on (both
 /// unverified on AWS: docs/aws-facts.md, "StackSets: setup").
-pub async fn access(services: &Services, listener: &dyn Listener) -> Option<Error> {
+pub(super) async fn access(services: &Services, listener: &dyn Listener) -> Option<Error> {
     match services.cloudformation.describe_organizations_access().await {
         Ok(OrganizationsAccess::Enabled) => None,
         Ok(OrganizationsAccess::Disabled) => Some(

@@ -9,7 +9,7 @@ use billctl_core::service::cloudformation::Preferences;
 
 /// A part of the rollout that goes as one: a wave, or all.
 #[derive(Debug)]
-pub struct Part {
+pub(super) struct Part {
     /// The wave's name in config.
     pub name: Option<String>,
     /// What it is about.
@@ -25,7 +25,7 @@ pub struct Part {
 ///
 /// # Errors
 /// Nothing is targeted.
-pub fn parts(args: &DeployArgs, config: &Config, accounts: Option<&BTreeSet<AccountId>>) -> Result<Vec<Part>> {
+pub(super) fn parts(args: &DeployArgs, config: &Config, accounts: Option<&BTreeSet<AccountId>>) -> Result<Vec<Part>> {
     let configured = config.deploy.preferences;
     let part = |name: Option<&String>, ous: &[String], reach, tolerance| Part {
         name: name.cloned(),

@@ -9,7 +9,7 @@ use billctl_core::error::Result;
 use billctl_core::model::{AccountId, Organization};
 
 /// What `--repair` has to mend.
-pub struct Found {
+pub(super) struct Found {
     /// The accounts whose instances are removed and made anew.
     pub broken: BTreeSet<AccountId>,
     /// How far that can be relied on.
@@ -20,7 +20,7 @@ pub struct Found {
 ///
 /// # Errors
 /// A selector that doesn't name exactly one OU.
-pub fn look(
+pub(super) fn look(
     context: &Context,
     observed: &Observed,
     organization: &Organization,

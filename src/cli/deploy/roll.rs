@@ -24,7 +24,7 @@ use billctl_core::service::cloudformation::OperationId;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One deploy.
-pub struct Deploy<'a> {
+pub(super) struct Deploy<'a> {
     pub args: &'a DeployArgs,
     pub context: &'a Context,
     pub listener: &'a dyn Listener,
@@ -52,7 +52,7 @@ struct Progress {
 
 impl Deploy<'_> {
     /// `--plan`: shows what would be done.
-    pub async fn show(&self) -> Result<()> {
+    pub(super) async fn show(&self) -> Result<()> {
         let observed = self.observe(&self.desired()?).await?;
         let waves = self.warned(self.plan(&observed)?).await;
         self.print(&waves, None)?;
@@ -64,7 +64,7 @@ impl Deploy<'_> {
     }
 
     /// Shows what is to be done, asks, and does it part after part.
-    pub async fn roll_out(&self) -> Result<()> {
+    pub(super) async fn roll_out(&self) -> Result<()> {
         let services = &self.context.services;
         let stack_set = &self.context.config.deploy.stack_set;
         let mut rolling = RolloutLoop::new(services, self.listener, stack_set, self.wait_mode());
@@ -365,7 +365,7 @@ impl Deploy<'_> {
 }
 
 /// What a part wants.
-pub fn desired_of(
+pub(super) fn desired_of(
     context: &Context,
     organization: &Organization,
     thresholds: &Thresholds,

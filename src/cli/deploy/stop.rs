@@ -9,7 +9,7 @@ use billctl_core::service::cloudformation::OperationStatus;
 ///
 /// # Errors
 /// AWS's answers.
-pub async fn run(context: &Context) -> Result<()> {
+pub(super) async fn run(context: &Context) -> Result<()> {
     let name = &context.config.deploy.stack_set;
     let services = &context.services;
     let running = observe::stack_set::running(services, name)

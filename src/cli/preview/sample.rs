@@ -13,7 +13,7 @@ use billctl_sandbox::{MailKind, World, metrics, seed};
 
 /// What kind of mail.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Case {
+pub(crate) enum Case {
     /// One day far above all others.
     #[default]
     Spike,

@@ -8,7 +8,7 @@ use billctl_core::service::cloudformation::{AccountFilter, MAX_OUS, Parameters, 
 
 /// Most accounts that billctl names in one request. AWS documents no limit for `Accounts`; this keeps a request near
 /// 100 KB (unverified, docs/aws-facts.md, "StackSets: targets": change it here if AWS turns out to take fewer).
-pub const MAX_NAMED_ACCOUNTS: usize = 2_000;
+pub(super) const MAX_NAMED_ACCOUNTS: usize = 2_000;
 
 /// An operation on instances.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,7 +21,7 @@ const FAR: i64 = 4;
 
 /// Spend per bucket, stacked.
 #[derive(Serialize)]
-pub struct DayChart {
+pub(super) struct DayChart {
     title: String,
     bucket_name: &'static str,
     width: usize,
@@ -67,7 +67,7 @@ struct Numbers {
 }
 
 impl DayChart {
-    pub fn of(report: &Report) -> Self {
+    pub(super) fn of(report: &Report) -> Self {
         let count = report.grid.count();
         // Credits have no height: a stack can't go down. The numbers say them.
         let height = |bucket: usize| -> i64 {
@@ -163,7 +163,7 @@ impl DayChart {
 
 /// The month so far against its forecast.
 #[derive(Serialize)]
-pub struct MonthChart {
+pub(super) struct MonthChart {
     title: String,
     known: bool,
     summary: String,
@@ -179,7 +179,7 @@ pub struct MonthChart {
 }
 
 impl MonthChart {
-    pub fn of(report: &Report) -> Self {
+    pub(super) fn of(report: &Report) -> Self {
         let figures = &report.total.figures;
         let days = report.month.days.max(1);
         let mut sum = Usd::ZERO;
@@ -253,7 +253,7 @@ impl MonthChart {
 
 /// A row's small bars, with its threshold.
 #[derive(Serialize)]
-pub struct RowChart {
+pub(super) struct RowChart {
     width: usize,
     alt: String,
     bars: String,
@@ -265,7 +265,7 @@ pub struct RowChart {
 
 impl RowChart {
     /// The chart of a row; with `comparable`, its threshold is an amount for as long as a bar is (see [`comparable`]).
-    pub fn of(row: &Row, comparable: bool) -> Self {
+    pub(super) fn of(row: &Row, comparable: bool) -> Self {
         let cut = row.buckets.len().saturating_sub(MAX_SMALL);
         let buckets: Vec<Option<Amount>> = row.buckets.iter().skip(cut).copied().collect();
         let highest = buckets
@@ -318,7 +318,7 @@ impl RowChart {
 
 /// Whether bars and thresholds can be compared by eye: a month's threshold is far above any day, and a day's above any
 /// quarter of it.
-pub fn comparable(report: &Report) -> bool {
+pub(super) fn comparable(report: &Report) -> bool {
     !report.measure.is_cumulative() && Interval::of(report.measure) == report.grid.interval()
 }
 
@@ -335,14 +335,14 @@ fn alt(row: &Row, buckets: &[Option<Amount>]) -> String {
 }
 
 /// What the small charts cover.
-pub fn span(report: &Report) -> String {
+pub(super) fn span(report: &Report) -> String {
     let per_day = report.grid.interval().per_day();
     let days = report.grid.count().min(MAX_SMALL).div_ceil(per_day);
     format!("Last {days} days")
 }
 
 /// A bucket's time in full: `22 Nov`, or `22 Nov, 06:00`.
-pub fn on(report: &Report, bucket: usize) -> String {
+pub(super) fn on(report: &Report, bucket: usize) -> String {
     let pattern = match report.grid.interval() {
         Interval::Day => "%-d %b",
         Interval::SixHours => "%-d %b, %H:%M",

@@ -36,7 +36,7 @@ fn refusal(service: Service, status: u16, code: &str) -> Answer {
 }
 
 /// Any call to `service`.
-pub async fn ask(service: Service, services: &Services) -> Result<(), ServiceError> {
+pub(super) async fn ask(service: Service, services: &Services) -> Result<(), ServiceError> {
     let machine = "arn:aws:states:us-east-1:111111111111:stateMachine:billctl-notifier";
     match service {
         Service::Billing => services.billing.billing_alerts_enabled().await.map(drop),

@@ -55,7 +55,7 @@ async fn who_am_i() -> (ServiceError, u64) {
 }
 
 /// Answers every connection with these bytes, and says where.
-pub fn endpoint(answer: &'static str) -> String {
+pub(crate) fn endpoint(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -72,7 +72,7 @@ pub fn endpoint(answer: &'static str) -> String {
 }
 
 /// Accepts connections, which it counts, and says nothing.
-pub fn silent() -> (String, Arc<AtomicUsize>) {
+pub(crate) fn silent() -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let count = Arc::new(AtomicUsize::new(0));

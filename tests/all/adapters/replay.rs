@@ -18,21 +18,21 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 /// An answer: status, headers, body.
-pub type Answer = (u16, Vec<(&'static str, String)>, Vec<u8>);
+pub(crate) type Answer = (u16, Vec<(&'static str, String)>, Vec<u8>);
 
 /// Services whose every call gets the next answer, and what they sent.
-pub struct Wire {
+pub(crate) struct Wire {
     pub services: Services,
     http: StaticReplayClient,
 }
 
 /// Services that get these answers, one after the other; nothing is retried.
-pub fn replay(answers: Vec<Answer>) -> Wire {
+pub(crate) fn replay(answers: Vec<Answer>) -> Wire {
     replay_as(CallAs::Own, 0, answers)
 }
 
 /// The same for StackSets as somebody else, or with retries (after no pause worth mentioning).
-pub fn replay_as(call_as: CallAs, max_retries: usize, answers: Vec<Answer>) -> Wire {
+pub(crate) fn replay_as(call_as: CallAs, max_retries: usize, answers: Vec<Answer>) -> Wire {
     let http = StaticReplayClient::new(answers.into_iter().map(event).collect());
     Wire {
         services: services_on(http.clone(), call_as, max_retries),
@@ -41,7 +41,7 @@ pub fn replay_as(call_as: CallAs, max_retries: usize, answers: Vec<Answer>) -> W
 }
 
 /// Services whose requests go to this client, with retries after no pause worth mentioning.
-pub fn services_on(http: impl HttpClient + 'static, call_as: CallAs, max_retries: usize) -> Services {
+pub(crate) fn services_on(http: impl HttpClient + 'static, call_as: CallAs, max_retries: usize) -> Services {
     let config = SdkConfig::builder()
         .behavior_version(billctl_aws::behavior())
         .region(Region::new("us-east-1"))
@@ -73,7 +73,7 @@ fn event(answer: Answer) -> ReplayEvent {
 }
 
 /// An answer as the SDK gets it.
-pub fn response((status, headers, body): Answer) -> HttpResponse {
+pub(crate) fn response((status, headers, body): Answer) -> HttpResponse {
     let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
     for (name, value) in headers {
         response.headers_mut().insert(name, value);
@@ -82,11 +82,11 @@ pub fn response((status, headers, body): Answer) -> HttpResponse {
 }
 
 /// A query API's answer to `operation` (CloudFormation, IAM, STS).
-pub fn xml(operation: &str, result: &str) -> Wire {
+pub(crate) fn xml(operation: &str, result: &str) -> Wire {
     replay(vec![xml_answer(operation, result)])
 }
 
-pub fn xml_answer(operation: &str, result: &str) -> Answer {
+pub(crate) fn xml_answer(operation: &str, result: &str) -> Answer {
     let body = format!(
         "<{operation}Response><{operation}Result>{result}</{operation}Result>\
          <ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></{operation}Response>"
@@ -95,21 +95,21 @@ pub fn xml_answer(operation: &str, result: &str) -> Answer {
 }
 
 /// A JSON API's answer (EventBridge, Organizations, SES, SQS, Step Functions, Billing).
-pub fn json(body: Value) -> Wire {
+pub(crate) fn json(body: Value) -> Wire {
     replay(vec![json_answer(body)])
 }
 
-pub fn json_answer(body: Value) -> Answer {
+pub(crate) fn json_answer(body: Value) -> Answer {
     let kind = "application/x-amz-json-1.1".to_owned();
     (200, vec![("content-type", kind)], body.to_string().into())
 }
 
 /// CloudWatch's answer. `{"$time": seconds}` stands for a timestamp.
-pub fn cbor(body: Value) -> Wire {
+pub(crate) fn cbor(body: Value) -> Wire {
     replay(vec![cbor_answer(200, body)])
 }
 
-pub fn cbor_answer(status: u16, body: Value) -> Answer {
+pub(crate) fn cbor_answer(status: u16, body: Value) -> Answer {
     let mut bytes = Vec::new();
     ciborium::into_writer(&to_cbor(body), &mut bytes).unwrap();
     let headers = vec![
@@ -165,44 +165,44 @@ fn from_cbor(value: Cbor) -> Value {
 impl Wire {
     /// The one request that was sent.
     #[track_caller]
-    pub fn sent(&self) -> &HttpRequest {
+    pub(crate) fn sent(&self) -> &HttpRequest {
         let sent: Vec<_> = self.http.actual_requests().collect();
         assert_eq!(sent.len(), 1, "requests");
         sent[0]
     }
 
     /// All requests, in order.
-    pub fn all_sent(&self) -> Vec<&HttpRequest> {
+    pub(crate) fn all_sent(&self) -> Vec<&HttpRequest> {
         self.http.actual_requests().collect()
     }
 
     /// What the request of this number holds as CBOR.
-    pub fn cbor_of(&self, number: usize) -> Value {
+    pub(crate) fn cbor_of(&self, number: usize) -> Value {
         let sent = self.all_sent();
         let bytes = sent[number].body().bytes().unwrap();
         from_cbor(ciborium::from_reader(bytes).unwrap())
     }
 
     /// How many requests were sent.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.http.actual_requests().count()
     }
 
     /// The bodies of all requests.
-    pub fn bodies(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn bodies(&self) -> impl Iterator<Item = String> {
         let sent = self.http.actual_requests();
         sent.map(|sent| String::from_utf8(sent.body().bytes().unwrap().to_vec()).unwrap())
     }
 
     /// That a form was sent for this action, with these fields and no others.
     #[track_caller]
-    pub fn sent_form(&self, action: &str, fields: &[(&str, &str)]) {
+    pub(crate) fn sent_form(&self, action: &str, fields: &[(&str, &str)]) {
         check_form(self.sent(), action, fields);
     }
 
     /// That this JSON was sent to this `X-Amz-Target`.
     #[track_caller]
-    pub fn sent_json(&self, target: &str, body: Value) {
+    pub(crate) fn sent_json(&self, target: &str, body: Value) {
         let sent = self.sent();
         assert_eq!(sent.headers().get("x-amz-target"), Some(target));
         assert_eq!((sent.method(), path(sent).as_str()), ("POST", "/"));
@@ -211,7 +211,7 @@ impl Wire {
 
     /// That this was sent to a REST path; no body is `null`.
     #[track_caller]
-    pub fn sent_rest(&self, method: &str, path_and_query: &str, body: Value) {
+    pub(crate) fn sent_rest(&self, method: &str, path_and_query: &str, body: Value) {
         let sent = self.sent();
         assert_eq!((sent.method(), path(sent).as_str()), (method, path_and_query));
         assert_eq!(json_body(sent), body);
@@ -219,7 +219,7 @@ impl Wire {
 
     /// That this was sent as CBOR to CloudWatch's operation.
     #[track_caller]
-    pub fn sent_cbor(&self, operation: &str, body: Value) {
+    pub(crate) fn sent_cbor(&self, operation: &str, body: Value) {
         let sent = self.sent();
         let wanted = format!("/service/GraniteServiceVersion20100801/operation/{operation}");
         assert_eq!((sent.method(), path(sent)), ("POST", wanted));

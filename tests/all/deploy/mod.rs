@@ -14,7 +14,7 @@ use proptest::test_runner::{Config as ProptestConfig, RngAlgorithm, TestRng, Tes
 use serde_json::Value;
 
 /// A config that targets `ous`, with a default threshold and rules of `(key, whose, usd)`.
-pub fn config(ous: &[&str], default: u32, rules: &[(&str, &str, u32)]) -> String {
+pub(crate) fn config(ous: &[&str], default: u32, rules: &[(&str, &str, u32)]) -> String {
     let rules: String = rules
         .iter()
         .map(|(key, whose, usd)| format!("[[threshold]]\n{key} = \"{whose}\"\nusd = {usd}\n\n"))
@@ -25,7 +25,7 @@ pub fn config(ous: &[&str], default: u32, rules: &[(&str, &str, u32)]) -> String
 }
 
 /// A home with the billing side made.
-pub fn bootstrapped(config: &str) -> Home {
+pub(crate) fn bootstrapped(config: &str) -> Home {
     let home = Home::with_sandbox(config);
     home.run("bootstrap").code(0);
     home.run("sandbox verify billing@example.com").code(0);
@@ -33,7 +33,7 @@ pub fn bootstrapped(config: &str) -> Home {
 }
 
 /// Plays cases at random, the same in every run: `usual` of them, or as many as `BILLCTL_CHAOS` says.
-pub fn at_random(usual: u32) -> TestRunner {
+pub(crate) fn at_random(usual: u32) -> TestRunner {
     let cases = std::env::var("BILLCTL_CHAOS").ok();
     let cases = cases.map_or(usual, |text| text.parse().expect("BILLCTL_CHAOS is a number"));
     TestRunner::new_with_rng(
@@ -49,13 +49,13 @@ pub fn at_random(usual: u32) -> TestRunner {
 
 /// The plan as JSON.
 #[track_caller]
-pub fn plan(home: &Home, line: &str) -> Value {
+pub(crate) fn plan(home: &Home, line: &str) -> Value {
     let ended = home.run(&format!("{line} --plan --format json"));
     serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
 }
 
 /// What a plan says of the account of this name.
-pub fn line<'a>(plan: &'a Value, name: &str) -> &'a Value {
+pub(crate) fn line<'a>(plan: &'a Value, name: &str) -> &'a Value {
     plan["accounts"]
         .as_array()
         .and_then(|all| all.iter().find(|line| line["name"] == name))
@@ -63,14 +63,14 @@ pub fn line<'a>(plan: &'a Value, name: &str) -> &'a Value {
 }
 
 /// The id of the account of this name.
-pub fn id(home: &Home, name: &str) -> String {
+pub(crate) fn id(home: &Home, name: &str) -> String {
     let ended = home.run("status --format json");
     let status: Value = serde_json::from_str(&ended.stdout).expect("JSON");
     line(&status, name)["account"].as_str().expect("an id").to_owned()
 }
 
 /// Lets every API call take a while from now on, so that a run can be met in the middle.
-pub fn slow(home: &Home, millis: u32) {
+pub(crate) fn slow(home: &Home, millis: u32) {
     home.edit_world(|world| {
         world["latency"] = serde_json::json!({"secs": 0, "nanos": millis * 1_000_000});
     });
@@ -78,7 +78,7 @@ pub fn slow(home: &Home, millis: u32) {
 
 /// That nothing is left to do and nothing is wrong.
 #[track_caller]
-pub fn assert_right(home: &Home) {
+pub(crate) fn assert_right(home: &Home) {
     home.run("sandbox fail none").code(0);
     slow(home, 0);
     // The management account's own alarm follows the config too; a delegated administrator can't make it.

@@ -3,7 +3,7 @@
 use super::server::{Reply, Request};
 
 /// A query's answer.
-pub fn query(operation: &str, inner: &str) -> Reply {
+pub(super) fn query(operation: &str, inner: &str) -> Reply {
     Reply::text(
         200,
         format!(
@@ -14,7 +14,7 @@ pub fn query(operation: &str, inner: &str) -> Reply {
 }
 
 /// A query's refusal.
-pub fn refusal(status: u16, code: &str, message: &str) -> Reply {
+pub(super) fn refusal(status: u16, code: &str, message: &str) -> Reply {
     Reply::text(
         status,
         format!(
@@ -25,7 +25,7 @@ pub fn refusal(status: u16, code: &str, message: &str) -> Reply {
 }
 
 /// The organisation of whoever asks.
-pub fn organization() -> Reply {
+pub(super) fn organization() -> Reply {
     let organization = serde_json::json!({
         "Id": "o-a1b2c3d4e5", "Arn": "arn:aws:organizations::111122223333:organization/o-a1b2c3d4e5",
         "MasterAccountId": "111122223333", "FeatureSet": "ALL",
@@ -34,7 +34,7 @@ pub fn organization() -> Reply {
 }
 
 /// A refusal in JSON.
-pub fn json_refusal(code: &str, message: &str) -> Reply {
+pub(super) fn json_refusal(code: &str, message: &str) -> Reply {
     Reply::text(400, serde_json::json!({"__type": code, "Message": message}).to_string())
 }
 
@@ -60,7 +60,7 @@ fn keys(key: &str) -> Reply {
 }
 
 /// Answers as AWS, whoever asks. A session is named after the role, the token or the service that gave it.
-pub fn answer(request: &Request) -> Reply {
+pub(super) fn answer(request: &Request) -> Reply {
     let role = || {
         let arn = request.parameter("RoleArn");
         arn.rsplit('/').next().unwrap_or_default().to_owned()

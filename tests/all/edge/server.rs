@@ -11,7 +11,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 /// A request as it came.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub(super) struct Request {
     pub method: String,
     pub target: String,
     pub headers: BTreeMap<String, String>,
@@ -20,12 +20,12 @@ pub struct Request {
 
 impl Request {
     /// A header, by its name in small letters.
-    pub fn header(&self, name: &str) -> &str {
+    pub(super) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 
     /// The operation that is called: of a query, of JSON, or of CBOR.
-    pub fn operation(&self) -> String {
+    pub(super) fn operation(&self) -> String {
         if let Some((_, operation)) = self.header("x-amz-target").rsplit_once('.') {
             return operation.to_owned();
         }
@@ -39,7 +39,7 @@ impl Request {
     }
 
     /// A parameter of a query.
-    pub fn parameter(&self, name: &str) -> String {
+    pub(super) fn parameter(&self, name: &str) -> String {
         let body = String::from_utf8_lossy(&self.body);
         let found = body
             .split('&')
@@ -51,7 +51,7 @@ impl Request {
     }
 
     /// The access key that signed it.
-    pub fn signer(&self) -> String {
+    pub(super) fn signer(&self) -> String {
         let signature = self.header("authorization").split_once("Credential=");
         let key = signature.and_then(|(_, rest)| rest.split('/').next());
         key.unwrap_or("nobody").to_owned()
@@ -60,7 +60,7 @@ impl Request {
 
 /// What is done about a request.
 #[derive(Debug, Clone)]
-pub enum Reply {
+pub(super) enum Reply {
     /// An answer with this status, these headers and this body.
     Answer(u16, Vec<(&'static str, String)>, Vec<u8>),
     /// The same, of which only so many bytes of the body come before the connection ends.
@@ -76,7 +76,7 @@ pub enum Reply {
 }
 
 impl Reply {
-    pub fn text(status: u16, body: impl Into<String>) -> Self {
+    pub(super) fn text(status: u16, body: impl Into<String>) -> Self {
         Self::Answer(status, Vec::new(), body.into().into_bytes())
     }
 }
@@ -85,19 +85,19 @@ type Handler = Arc<dyn Fn(&Request) -> Reply + Send + Sync>;
 
 /// A running server; it ends with the process.
 #[derive(Clone)]
-pub struct Server {
+pub(super) struct Server {
     /// `127.0.0.1:PORT`.
     pub address: String,
     seen: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
-    pub fn start(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+    pub(super) fn start(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         Self::listen(None, Arc::new(handler))
     }
 
     /// With TLS and the certificate of this name in `tls`.
-    pub fn start_tls(certificate: &str, handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+    pub(super) fn start_tls(certificate: &str, handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         let read = |name: &str| std::fs::read(super::tls(name)).unwrap();
         let chain = CertificateDer::pem_slice_iter(&read(&format!("{certificate}.pem")))
             .collect::<Result<Vec<_>, _>>()
@@ -140,18 +140,18 @@ impl Server {
     }
 
     /// `http://127.0.0.1:PORT`.
-    pub fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// What was asked so far.
-    pub fn seen(&self) -> Vec<Request> {
+    pub(super) fn seen(&self) -> Vec<Request> {
         self.seen.lock().unwrap().clone()
     }
 }
 
 /// An address where nobody listens.
-pub fn nobody() -> String {
+pub(super) fn nobody() -> String {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -242,7 +242,7 @@ fn is_timeout(error: &std::io::Error) -> bool {
 }
 
 /// The next request, unless the connection ends.
-pub fn read(stream: &mut impl BufRead) -> std::io::Result<Option<Request>> {
+pub(super) fn read(stream: &mut impl BufRead) -> std::io::Result<Option<Request>> {
     let mut line = String::new();
     if stream.read_line(&mut line)? == 0 {
         return Ok(None);

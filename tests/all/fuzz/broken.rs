@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 /// A text with some of its bytes taken out, and some of these words or any bytes put in.
-pub fn broken_text(good: &'static [u8], words: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn broken_text(good: &'static [u8], words: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     let put = prop_oneof![
         3 => prop::sample::select(words).prop_map(|word| word.as_bytes().to_vec()),
         1 => prop::collection::vec(any::<u8>(), 0..6),
@@ -23,7 +23,7 @@ pub fn broken_text(good: &'static [u8], words: &'static [&'static str]) -> impl 
 }
 
 /// A value with some of its parts replaced or taken out.
-pub fn broken_json(good: Value) -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn broken_json(good: Value) -> impl Strategy<Value = Vec<u8>> {
     let edit = (any::<prop::sample::Index>(), prop::option::weighted(0.8, any_json()));
     prop::collection::vec(edit, 1..5).prop_map(move |edits| {
         let mut value = good.clone();
@@ -36,12 +36,12 @@ pub fn broken_json(good: Value) -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// The value that these bytes are, if they are one.
-pub fn json_of(bytes: &[u8]) -> Option<Value> {
+pub(super) fn json_of(bytes: &[u8]) -> Option<Value> {
     serde_json::from_slice(bytes).ok()
 }
 
 /// Any JSON, with what is at the edges of most readers.
-pub fn any_json() -> impl Strategy<Value = Value> {
+pub(super) fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),

@@ -16,7 +16,7 @@ use crate::support::venv::Venv;
 const PLACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/place.py");
 
 /// An organisation, or an OU of a scenario's own in one.
-pub struct EndpointPlace<'a> {
+pub(super) struct EndpointPlace<'a> {
     engine: Engine,
     /// The scenario's own OU, StackSet, and ending of mail addresses.
     name: String,
@@ -35,7 +35,7 @@ struct Python {
 
 impl<'a> EndpointPlace<'a> {
     /// An organisation of its own on moto.
-    pub fn on_moto(emulators: &'a Emulators, venv: &Venv) -> Self {
+    pub(super) fn on_moto(emulators: &'a Emulators, venv: &Venv) -> Self {
         let tenant = emulators.tenant();
         let env = tenant.env(Endpoints::Moto);
         Self::open(Engine::Moto, env, venv, Some(tenant))
@@ -43,7 +43,7 @@ impl<'a> EndpointPlace<'a> {
 
     /// An OU of its own in the organisation that the environment leads to: the endpoint `url`, or AWS where that is
     /// `aws`.
-    pub fn at(url: &str, engine: Engine, venv: &Venv) -> Self {
+    pub(super) fn at(url: &str, engine: Engine, venv: &Venv) -> Self {
         let mut env: BTreeMap<String, String> = std::env::vars()
             .filter(|(name, _)| name.starts_with("AWS_") || name == "HOME" || name == "PATH")
             .collect();

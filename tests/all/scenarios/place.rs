@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use crate::support::home::{Ended, Home};
 
 /// The role that the member template makes in each account (config's default).
-pub const MEMBER_ROLE: &str = "EventBridge-InvokeEventBus-Role";
+pub(super) const MEMBER_ROLE: &str = "EventBridge-InvokeEventBus-Role";
 /// The alarm in each account (config's default).
-pub const ALARM: &str = "Billing-Alarm";
+pub(super) const ALARM: &str = "Billing-Alarm";
 
 /// What answers for AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Engine {
+pub(super) enum Engine {
     /// The sandbox, which is billctl's own.
     Sandbox,
     /// moto (docs/emulators.md).
@@ -24,7 +24,7 @@ pub enum Engine {
 
 /// An organisation of a scenario's own. OUs are given as paths below [`Place::path`] of nothing, such as `A/B`;
 /// accounts by id.
-pub trait Place {
+pub(super) trait Place {
     /// What answers for AWS.
     fn engine(&self) -> Engine;
 

@@ -21,7 +21,7 @@ fn is_at_rest(stage: &mut Stage<'_>) {
     assert!(stage.touched(PLAN).is_empty());
 }
 
-pub fn the_whole_of_an_ou_gets_the_alarm_and_a_second_run_starts_nothing(stage: &mut Stage<'_>) {
+pub(super) fn the_whole_of_an_ou_gets_the_alarm_and_a_second_run_starts_nothing(stage: &mut Stage<'_>) {
     two_levels(stage);
     stage.ous(&["Elsewhere"]);
     stage.accounts("Elsewhere", &["play"]);
@@ -38,7 +38,7 @@ pub fn the_whole_of_an_ou_gets_the_alarm_and_a_second_run_starts_nothing(stage: 
     assert_eq!(stage.status("play")["coverage"], "not-targeted");
 }
 
-pub fn the_deepest_rule_gives_the_threshold(stage: &mut Stage<'_>) {
+pub(super) fn the_deepest_rule_gives_the_threshold(stage: &mut Stage<'_>) {
     stage.ous(&["A", "A/B", "A/B/C", "A/B/C/D", "Z"]);
     stage.accounts("A", &["top"]);
     stage.accounts("A/B", &["middle"]);
@@ -53,7 +53,7 @@ pub fn the_deepest_rule_gives_the_threshold(stage: &mut Stage<'_>) {
     assert_eq!(stage.status("top")["overridden"], false);
 }
 
-pub fn changed_and_reset_thresholds_touch_only_their_accounts(stage: &mut Stage<'_>) {
+pub(super) fn changed_and_reset_thresholds_touch_only_their_accounts(stage: &mut Stage<'_>) {
     two_levels(stage);
     let rules = [("ou", "A/B", 300), ("account", "api", 500)];
     stage.config(100, &rules, &["A"]);
@@ -74,7 +74,7 @@ pub fn changed_and_reset_thresholds_touch_only_their_accounts(stage: &mut Stage<
     is_at_rest(stage);
 }
 
-pub fn a_changed_default_leaves_overrides_as_they_are(stage: &mut Stage<'_>) {
+pub(super) fn a_changed_default_leaves_overrides_as_they_are(stage: &mut Stage<'_>) {
     two_levels(stage);
     let rules = [("ou", "A/B", 300)];
     stage.config(100, &rules, &["A"]);
@@ -85,7 +85,7 @@ pub fn a_changed_default_leaves_overrides_as_they_are(stage: &mut Stage<'_>) {
     is_at_rest(stage);
 }
 
-pub fn a_new_account_is_covered_with_its_own_threshold(stage: &mut Stage<'_>) {
+pub(super) fn a_new_account_is_covered_with_its_own_threshold(stage: &mut Stage<'_>) {
     two_levels(stage);
     stage.config(100, &[("ou", "A/B", 300)], &["A"]);
     stage.run("deploy").code(0);
@@ -109,7 +109,7 @@ pub fn a_new_account_is_covered_with_its_own_threshold(stage: &mut Stage<'_>) {
     is_at_rest(stage);
 }
 
-pub fn a_moved_account_gets_the_threshold_of_its_new_place(stage: &mut Stage<'_>) {
+pub(super) fn a_moved_account_gets_the_threshold_of_its_new_place(stage: &mut Stage<'_>) {
     stage.ous(&["A", "C"]);
     stage.accounts("A", &["stays", "moves"]);
     stage.accounts("C", &["there"]);
@@ -125,7 +125,7 @@ pub fn a_moved_account_gets_the_threshold_of_its_new_place(stage: &mut Stage<'_>
     is_at_rest(stage);
 }
 
-pub fn a_suspended_account_is_skipped(stage: &mut Stage<'_>) {
+pub(super) fn a_suspended_account_is_skipped(stage: &mut Stage<'_>) {
     two_levels(stage);
     stage.ous(&["Gone"]);
     stage.accounts("Gone", &["last"]);
@@ -140,7 +140,7 @@ pub fn a_suspended_account_is_skipped(stage: &mut Stage<'_>) {
     is_at_rest(stage);
 }
 
-pub fn an_empty_ou_is_said_and_covered_once_it_holds_an_account(stage: &mut Stage<'_>) {
+pub(super) fn an_empty_ou_is_said_and_covered_once_it_holds_an_account(stage: &mut Stage<'_>) {
     stage.ous(&["Full", "Empty"]);
     stage.accounts("Full", &["web"]);
     stage.config(100, &[], &["Full", "Empty"]);
@@ -155,7 +155,7 @@ pub fn an_empty_ou_is_said_and_covered_once_it_holds_an_account(stage: &mut Stag
     is_at_rest(stage);
 }
 
-pub fn an_account_that_fails_is_named_and_taken_up_again(stage: &mut Stage<'_>) {
+pub(super) fn an_account_that_fails_is_named_and_taken_up_again(stage: &mut Stage<'_>) {
     two_levels(stage);
     stage.config(100, &[("ou", "A/B", 300)], &["A"]);
     stage.obstruct("ledger");
@@ -170,7 +170,7 @@ pub fn an_account_that_fails_is_named_and_taken_up_again(stage: &mut Stage<'_>) 
     is_at_rest(stage);
 }
 
-pub fn prune_removes_what_config_no_longer_targets(stage: &mut Stage<'_>) {
+pub(super) fn prune_removes_what_config_no_longer_targets(stage: &mut Stage<'_>) {
     two_levels(stage);
     stage.ous(&["Old"]);
     stage.accounts("Old", &["legacy"]);
@@ -187,7 +187,7 @@ pub fn prune_removes_what_config_no_longer_targets(stage: &mut Stage<'_>) {
     is_at_rest(stage);
 }
 
-pub fn a_delegated_administrator_rolls_out(stage: &mut Stage<'_>) {
+pub(super) fn a_delegated_administrator_rolls_out(stage: &mut Stage<'_>) {
     two_levels(stage);
     stage.ous(&["Tools"]);
     stage.accounts("Tools", &["admin"]);
@@ -203,7 +203,7 @@ pub fn a_delegated_administrator_rolls_out(stage: &mut Stage<'_>) {
     stage.has(&[("web", 100), ("api", 100), ("ledger", 300), ("fraud", 300)]);
 }
 
-pub fn an_alarm_deleted_by_hand_is_named_and_recreated(stage: &mut Stage<'_>) {
+pub(super) fn an_alarm_deleted_by_hand_is_named_and_recreated(stage: &mut Stage<'_>) {
     two_levels(stage);
     stage.config(100, &[], &["A"]);
     stage.run("deploy").code(0);
@@ -221,7 +221,7 @@ pub fn an_alarm_deleted_by_hand_is_named_and_recreated(stage: &mut Stage<'_>) {
     is_at_rest(stage);
 }
 
-pub fn an_alarm_edited_by_hand_is_put_right_by_making_it_anew(stage: &mut Stage<'_>) {
+pub(super) fn an_alarm_edited_by_hand_is_put_right_by_making_it_anew(stage: &mut Stage<'_>) {
     two_levels(stage);
     stage.config(100, &[], &["A"]);
     stage.run("deploy").code(0);

@@ -8,13 +8,13 @@ use super::place::{Engine, Place};
 use crate::support::home::{Ended, Home};
 
 /// An organisation of its own, with nothing in it but the management account.
-pub struct SandboxPlace {
+pub(super) struct SandboxPlace {
     home: Home,
 }
 
 impl SandboxPlace {
     /// Where the billing side stands, and with it trusted access of StackSets.
-    pub fn open() -> Self {
+    pub(super) fn open() -> Self {
         let home = Home::empty();
         home.config("[mail]\nfrom = \"billing@example.com\"\n");
         home.run("sandbox new --accounts 0 --ous 0").code(0);

@@ -8,10 +8,10 @@ use super::place::Place;
 use crate::support::home::Ended;
 
 /// A rule for a threshold: for what (`ou` or `account`), which one, and how many dollars.
-pub type Rule<'a> = (&'a str, &'a str, u32);
+pub(super) type Rule<'a> = (&'a str, &'a str, u32);
 
 /// What a scenario plays on.
-pub struct Stage<'a> {
+pub(super) struct Stage<'a> {
     place: Box<dyn Place + 'a>,
     /// Ids by name.
     accounts: BTreeMap<String, String>,
@@ -20,7 +20,7 @@ pub struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     /// With nothing on it yet.
-    pub fn new(place: Box<dyn Place + 'a>) -> Self {
+    pub(super) fn new(place: Box<dyn Place + 'a>) -> Self {
         Self {
             place,
             accounts: BTreeMap::new(),
@@ -29,14 +29,14 @@ impl<'a> Stage<'a> {
     }
 
     /// OUs, parents first.
-    pub fn ous(&mut self, ous: &[&str]) {
+    pub(super) fn ous(&mut self, ous: &[&str]) {
         for ou in ous {
             self.place.add_ou(ou);
         }
     }
 
     /// Accounts in an OU.
-    pub fn accounts(&mut self, ou: &str, names: &[&str]) {
+    pub(super) fn accounts(&mut self, ou: &str, names: &[&str]) {
         for name in names {
             let id = self.place.add_account(ou, name);
             self.accounts.insert((*name).to_owned(), id);
@@ -44,62 +44,62 @@ impl<'a> Stage<'a> {
     }
 
     /// An account's id.
-    pub fn id(&self, name: &str) -> String {
+    pub(super) fn id(&self, name: &str) -> String {
         self.accounts[name].clone()
     }
 
     /// Moves an account.
-    pub fn move_account(&mut self, name: &str, ou: &str) {
+    pub(super) fn move_account(&mut self, name: &str, ou: &str) {
         let id = self.id(name);
         self.place.move_account(&id, ou);
         self.place.settle(None);
     }
 
     /// Waits for an account that came to a targeted OU.
-    pub fn settle(&mut self, name: &str) {
+    pub(super) fn settle(&mut self, name: &str) {
         let id = self.id(name);
         self.place.settle(Some(&id));
     }
 
     /// Takes an account out of service.
-    pub fn suspend(&mut self, name: &str) {
+    pub(super) fn suspend(&mut self, name: &str) {
         let id = self.id(name);
         self.place.suspend(&id);
     }
 
     /// Lets the stack fail in an account.
-    pub fn obstruct(&mut self, name: &str) {
+    pub(super) fn obstruct(&mut self, name: &str) {
         let id = self.id(name);
         self.place.obstruct(&id);
     }
 
     /// Ends what [`Stage::obstruct`] began.
-    pub fn clear(&mut self, name: &str) {
+    pub(super) fn clear(&mut self, name: &str) {
         let id = self.id(name);
         self.place.clear(&id);
     }
 
     /// Gives an account's alarm another threshold by hand.
-    pub fn edit_alarm(&mut self, name: &str, usd: u32) {
+    pub(super) fn edit_alarm(&mut self, name: &str, usd: u32) {
         let id = self.id(name);
         self.place.edit_alarm(&id, usd);
     }
 
     /// Deletes an account's alarm by hand.
-    pub fn delete_alarm(&mut self, name: &str) {
+    pub(super) fn delete_alarm(&mut self, name: &str) {
         let id = self.id(name);
         self.place.delete_alarm(&id);
     }
 
     /// From now on billctl runs in this account, as a delegated administrator.
-    pub fn delegate(&mut self, name: &str) {
+    pub(super) fn delegate(&mut self, name: &str) {
         let id = self.id(name);
         self.place.delegate(&id);
         self.call_as = Some("delegated-admin");
     }
 
     /// Writes the config: the default threshold, rules, and the OUs that are targeted.
-    pub fn config(&self, default: u32, rules: &[Rule<'_>], ous: &[&str]) {
+    pub(super) fn config(&self, default: u32, rules: &[Rule<'_>], ous: &[&str]) {
         let call_as = self
             .call_as
             .map(|whom| format!("call-as = \"{whom}\"\n"))
@@ -124,12 +124,12 @@ impl<'a> Stage<'a> {
     }
 
     /// Runs billctl.
-    pub fn run(&self, line: &str) -> Ended {
+    pub(super) fn run(&self, line: &str) -> Ended {
         self.place.billctl(line)
     }
 
     /// The accounts that a plan would touch, by name.
-    pub fn touched(&self, line: &str) -> Vec<String> {
+    pub(super) fn touched(&self, line: &str) -> Vec<String> {
         let ended = self.run(line).code(0);
         let plan: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
         let mut names: Vec<String> = plan["accounts"]
@@ -144,7 +144,7 @@ impl<'a> Stage<'a> {
     }
 
     /// What `status` says of an account.
-    pub fn status(&self, name: &str) -> Value {
+    pub(super) fn status(&self, name: &str) -> Value {
         let id = self.id(name);
         let ended = self.run("status --deep --format json");
         let status: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
@@ -157,7 +157,7 @@ impl<'a> Stage<'a> {
 
     /// That exactly these accounts have the alarm, with these thresholds, as another client sees it.
     #[track_caller]
-    pub fn has(&mut self, expected: &[(&str, u32)]) {
+    pub(super) fn has(&mut self, expected: &[(&str, u32)]) {
         let expected: BTreeMap<String, f64> = expected
             .iter()
             .map(|(name, usd)| ((*name).to_owned(), f64::from(*usd)))
@@ -172,7 +172,7 @@ impl<'a> Stage<'a> {
     }
 
     /// How many operations the StackSet has had.
-    pub fn operations(&mut self) -> u64 {
+    pub(super) fn operations(&mut self) -> u64 {
         self.place.operations()
     }
 

@@ -10,12 +10,12 @@ use jiff::Timestamp;
 
 const DAY: i64 = 86_400;
 
-pub fn dollars(dollars: f64) -> Usd {
+pub(super) fn dollars(dollars: f64) -> Usd {
     Usd::from_f64(dollars).unwrap()
 }
 
 /// An organisation whose spend is known to the cent: what each account costs on each of the last 60 days.
-pub struct Company {
+pub(super) struct Company {
     pub organization: Organization,
     pub now: Timestamp,
     accounts: Vec<(AccountId, OuId, Spender)>,
@@ -36,7 +36,7 @@ struct Spender {
 
 impl Company {
     /// Nine accounts in four OUs, each with a story.
-    pub fn small() -> Self {
+    pub(super) fn small() -> Self {
         let spender = |name: &str, threshold: f64, daily: fn(i64) -> f64| Spender {
             name: name.to_owned(),
             state: AccountState::Active,
@@ -99,7 +99,7 @@ impl Company {
     }
 
     /// So many accounts in the same OUs, of all sizes.
-    pub fn large(count: usize) -> Self {
+    pub(super) fn large(count: usize) -> Self {
         let ous = ["ou-ab12-00000001", "ou-ab12-00000002", "ou-ab12-00000003"];
         let kinds: [fn(i64) -> f64; 4] = [
             |back| 20.0 + (back * 7 % 5) as f64,
@@ -148,7 +148,7 @@ impl Company {
         }
     }
 
-    pub fn rename(&mut self, from: &str, to: &str) {
+    pub(super) fn rename(&mut self, from: &str, to: &str) {
         for (_, _, spender) in &mut self.accounts {
             if spender.name == from {
                 spender.name = to.to_owned();
@@ -158,11 +158,11 @@ impl Company {
     }
 
     /// Takes away everybody's metrics.
-    pub fn silence(&mut self, why: Missing) {
+    pub(super) fn silence(&mut self, why: Missing) {
         self.silent = Some(why);
     }
 
-    pub fn account(&self, name: &str) -> (AccountId, OuId) {
+    pub(super) fn account(&self, name: &str) -> (AccountId, OuId) {
         let (id, ou, _) = self
             .accounts
             .iter()
@@ -171,7 +171,7 @@ impl Company {
         (*id, ou.clone())
     }
 
-    pub fn histories(&self) -> Vec<(Subject, SpendHistory)> {
+    pub(super) fn histories(&self) -> Vec<(Subject, SpendHistory)> {
         let window = Window {
             quarters: Some(Grid::until(self.now, 32, Interval::SixHours)),
             ..Window::of_days(32, Measure::Daily, self.now)
@@ -186,7 +186,7 @@ impl Company {
             .collect()
     }
 
-    pub fn report(&self, by: By, interval: Interval, days: usize, top: Option<usize>) -> Report {
+    pub(super) fn report(&self, by: By, interval: Interval, days: usize, top: Option<usize>) -> Report {
         let histories = self.histories();
         let evidence = Evidence {
             some_account_has_data: self.silent.is_none(),

@@ -42,7 +42,7 @@ const MOTO: Kind = Kind {
 
 /// Which emulator answers for which service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endpoints {
+pub(crate) enum Endpoints {
     /// Every service on ministack.
     Ministack,
     /// Every service on moto.
@@ -63,7 +63,7 @@ const CLOSEST_ON_MOTO: [&str; 4] = ["CLOUDFORMATION", "ORGANIZATIONS", "EVENTBRI
 
 /// The emulators that this test process runs.
 #[derive(Debug)]
-pub struct Emulators {
+pub(crate) struct Emulators {
     venv: &'static Venv,
     ministack: Server,
     moto: Server,
@@ -76,7 +76,7 @@ pub struct Emulators {
 ///
 /// # Panics
 /// Where they can't be started and `BILLCTL_REQUIRE_EMULATORS=1`.
-pub fn shared(test: &str) -> Option<&'static Emulators> {
+pub(crate) fn shared(test: &str) -> Option<&'static Emulators> {
     static SHARED: OnceLock<Result<Emulators, String>> = OnceLock::new();
     let venv = venv::shared(test)?;
     match SHARED.get_or_init(|| Emulators::start(venv)) {
@@ -107,7 +107,7 @@ impl Emulators {
     }
 
     /// An account that no other test uses.
-    pub fn tenant(&self) -> Tenant<'_> {
+    pub(crate) fn tenant(&self) -> Tenant<'_> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Tenant {
@@ -139,7 +139,7 @@ impl Emulators {
 
 /// One account on the emulators.
 #[derive(Debug)]
-pub struct Tenant<'a> {
+pub(crate) struct Tenant<'a> {
     emulators: &'a Emulators,
     account: String,
     home: TempDir,
@@ -147,13 +147,13 @@ pub struct Tenant<'a> {
 
 impl Tenant<'_> {
     /// The account's id, which is also its access key.
-    pub fn account(&self) -> &str {
+    pub(crate) fn account(&self) -> &str {
         &self.account
     }
 
     /// The environment by which an AWS SDK, botocore or the built binary reaches this account
     /// and nothing else. Give it to a command after `env_clear()`.
-    pub fn env(&self, endpoints: Endpoints) -> BTreeMap<String, String> {
+    pub(crate) fn env(&self, endpoints: Endpoints) -> BTreeMap<String, String> {
         let moto = self.emulators.moto.url();
         let main = match endpoints {
             Endpoints::Ministack | Endpoints::Closest | Endpoints::Paged => self.emulators.ministack.url(),
@@ -193,7 +193,7 @@ impl Tenant<'_> {
     ///
     /// # Panics
     /// Where the snippet fails, with its traceback.
-    pub fn boto3(&self, endpoints: Endpoints, snippet: &str) -> Value {
+    pub(crate) fn boto3(&self, endpoints: Endpoints, snippet: &str) -> Value {
         self.boto3_with(&self.env(endpoints), snippet)
     }
 
@@ -201,7 +201,7 @@ impl Tenant<'_> {
     ///
     /// # Panics
     /// Where the snippet fails, with its traceback.
-    pub fn boto3_with(&self, env: &BTreeMap<String, String>, snippet: &str) -> Value {
+    pub(crate) fn boto3_with(&self, env: &BTreeMap<String, String>, snippet: &str) -> Value {
         let mut child = Command::new(self.emulators.venv.python())
             .arg(BOTO3_RUN)
             .env_clear()

@@ -16,7 +16,7 @@ const SANDBOX: &str = "sandbox.json";
 
 /// What a command left behind.
 #[derive(Debug)]
-pub struct Ended {
+pub(crate) struct Ended {
     /// Its exit code.
     pub code: i32,
     /// Its answer.
@@ -27,20 +27,20 @@ pub struct Ended {
 
 impl Ended {
     /// What it printed, on stdout and on stderr.
-    pub fn texts(&self) -> (String, String) {
+    pub(crate) fn texts(&self) -> (String, String) {
         (self.stdout.clone(), self.stderr.clone())
     }
 
     /// That it ended with this code.
     #[track_caller]
-    pub fn code(self, code: i32) -> Self {
+    pub(crate) fn code(self, code: i32) -> Self {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
     /// How many API calls of this kind `-v` counted: `read` or `write`.
     #[track_caller]
-    pub fn calls(&self, access: &str) -> usize {
+    pub(crate) fn calls(&self, access: &str) -> usize {
         assert!(self.stderr.contains("API calls"), "run it with -v: {}", self.stderr);
         self.stderr
             .lines()
@@ -66,7 +66,7 @@ impl From<Output> for Ended {
 }
 
 /// The words of a command line.
-pub trait Words {
+pub(crate) trait Words {
     /// One by one.
     fn words(self) -> Vec<String>;
 }
@@ -104,61 +104,61 @@ impl Words for &Vec<&str> {
 }
 
 /// A folder of a test's own.
-pub struct Home {
+pub(crate) struct Home {
     dir: TempDir,
 }
 
 impl Home {
     /// An empty folder.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self {
             dir: TempDir::new().expect("a folder"),
         }
     }
 
     /// With a config and nothing else.
-    pub fn with_config(config: &str) -> Self {
+    pub(crate) fn with_config(config: &str) -> Self {
         let home = Self::empty();
         home.config(config);
         home
     }
 
     /// With the demo's organisation and no config.
-    pub fn demo() -> Self {
+    pub(crate) fn demo() -> Self {
         let home = Self::empty();
         Sandbox::create(home.file(SANDBOX), seed::demo(), false).expect("a sandbox");
         home
     }
 
     /// With a config and the demo's organisation.
-    pub fn with_sandbox(config: &str) -> Self {
+    pub(crate) fn with_sandbox(config: &str) -> Self {
         let home = Self::demo();
         home.config(config);
         home
     }
 
     /// Its path.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
     /// A file in it.
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// Writes the config.
-    pub fn config(&self, text: &str) {
+    pub(crate) fn config(&self, text: &str) {
         std::fs::write(self.file("config.toml"), text).expect("a config");
     }
 
     /// The sandbox, opened past the binary.
-    pub fn sandbox(&self) -> Sandbox {
+    pub(crate) fn sandbox(&self) -> Sandbox {
         Sandbox::open(self.file(SANDBOX), CallAs::Own).expect("a sandbox")
     }
 
     /// Changes the sandbox's world between two commands.
-    pub fn change(&self, change: impl FnOnce(&mut World)) {
+    pub(crate) fn change(&self, change: impl FnOnce(&mut World)) {
         let changed = self.sandbox().change(|world| {
             change(world);
             Ok(())
@@ -167,7 +167,7 @@ impl Home {
     }
 
     /// The binary in an environment where nothing of the machine's settings is seen.
-    pub fn process(&self) -> std::process::Command {
+    pub(crate) fn process(&self) -> std::process::Command {
         let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("billctl"));
         command
             .env_clear()
@@ -178,28 +178,28 @@ impl Home {
     }
 
     /// The same, to be asked what became of it.
-    pub fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         Command::from_std(self.process())
     }
 
     /// Runs a command line on the sandbox.
-    pub fn run(&self, line: impl Words) -> Ended {
+    pub(crate) fn run(&self, line: impl Words) -> Ended {
         self.end(self.command().arg("--sandbox=sandbox.json").args(line.words()))
     }
 
     /// Runs a command line without a sandbox, where there are no credentials and no way to AWS.
-    pub fn run_on_aws(&self, line: impl Words) -> Ended {
+    pub(crate) fn run_on_aws(&self, line: impl Words) -> Ended {
         self.end(self.command().args(line.words()))
     }
 
     /// Runs it on the sandbox, and wants it to succeed: what it printed.
     #[track_caller]
-    pub fn succeeds(&self, line: impl Words) -> String {
+    pub(crate) fn succeeds(&self, line: impl Words) -> String {
         self.run(line).code(0).stdout
     }
 
     /// Starts a command line as `run` does, without waiting for its end.
-    pub fn start(&self, line: &str) -> Started {
+    pub(crate) fn start(&self, line: &str) -> Started {
         let child = self
             .process()
             .arg("--sandbox=sandbox.json")
@@ -214,14 +214,14 @@ impl Home {
     }
 
     /// The sandbox's world, as it is kept: what is true, whatever billctl says.
-    pub fn world(&self) -> Value {
+    pub(crate) fn world(&self) -> Value {
         let text = std::fs::read_to_string(self.file(SANDBOX)).expect("a sandbox");
         let (_, world) = text.split_once('\n').expect("a header");
         serde_json::from_str(world).expect("JSON")
     }
 
     /// Changes the sandbox's world past all APIs.
-    pub fn edit_world(&self, change: impl FnOnce(&mut Value)) {
+    pub(crate) fn edit_world(&self, change: impl FnOnce(&mut Value)) {
         let path = self.file(SANDBOX);
         let text = std::fs::read_to_string(&path).expect("a sandbox");
         let (header, _) = text.split_once('\n').expect("a header");
@@ -231,7 +231,7 @@ impl Home {
     }
 
     /// The overrides that the instances of the StackSet `billctl` really have: thresholds by account.
-    pub fn overrides(&self) -> BTreeMap<String, Option<f64>> {
+    pub(crate) fn overrides(&self) -> BTreeMap<String, Option<f64>> {
         let world = self.world();
         let instances = world["cloudformation"]["sets"]["billctl"]["instances"].as_object();
         instances
@@ -246,7 +246,7 @@ impl Home {
     }
 
     /// The ids of the StackSet's operations, oldest first.
-    pub fn operations(&self) -> Vec<String> {
+    pub(crate) fn operations(&self) -> Vec<String> {
         let world = self.world();
         world["cloudformation"]["sets"]["billctl"]["operations"]
             .as_array()
@@ -257,13 +257,13 @@ impl Home {
     }
 
     /// Runs a command.
-    pub fn end(&self, command: &mut Command) -> Ended {
+    pub(crate) fn end(&self, command: &mut Command) -> Ended {
         Ended::from(command.output().expect("the binary runs"))
     }
 }
 
 /// A command that is running.
-pub struct Started {
+pub(crate) struct Started {
     child: Child,
     told: BufReader<ChildStderr>,
 }
@@ -271,7 +271,7 @@ pub struct Started {
 impl Started {
     /// Reads what it tells until a line holds `what`; answers that line.
     #[track_caller]
-    pub fn until(&mut self, what: &str) -> String {
+    pub(crate) fn until(&mut self, what: &str) -> String {
         let mut all = String::new();
         loop {
             let mut line = String::new();
@@ -286,7 +286,7 @@ impl Started {
 
     /// Waits until it listens for Ctrl-C, as Linux tells of every process.
     #[track_caller]
-    pub fn until_listening(&mut self) {
+    pub(crate) fn until_listening(&mut self) {
         const SIGINT: u64 = 1 << 1;
         let path = format!("/proc/{}/status", self.child.id());
         for _ in 0..6_000 {
@@ -303,7 +303,7 @@ impl Started {
     }
 
     /// What Ctrl-C sends.
-    pub fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         let status = std::process::Command::new("kill")
             .args(["-INT", &self.child.id().to_string()])
             .status()
@@ -312,7 +312,7 @@ impl Started {
     }
 
     /// Waits for its end.
-    pub fn end(mut self) -> Ended {
+    pub(crate) fn end(mut self) -> Ended {
         let mut stderr = String::new();
         self.told.read_to_string(&mut stderr).expect("text");
         let ended = Ended::from(self.child.wait_with_output().expect("an end"));

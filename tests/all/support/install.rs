@@ -6,13 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// Set to `1` where a test that can't get its emulators must fail instead of being skipped.
-pub const REQUIRE: &str = "BILLCTL_REQUIRE_EMULATORS";
+pub(crate) const REQUIRE: &str = "BILLCTL_REQUIRE_EMULATORS";
 
 /// A folder `target/<kind>-<hash of the parts>`, filled by `make` unless it is complete.
 ///
 /// # Errors
 /// Why it can't be made.
-pub fn once(kind: &str, parts: &[&str], make: impl FnOnce(&Path) -> Result<(), String>) -> Result<PathBuf, String> {
+pub(crate) fn once(
+    kind: &str,
+    parts: &[&str],
+    make: impl FnOnce(&Path) -> Result<(), String>,
+) -> Result<PathBuf, String> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .parent()
         .ok_or("the target folder has no parent")?;
@@ -37,7 +41,7 @@ pub fn once(kind: &str, parts: &[&str], make: impl FnOnce(&Path) -> Result<(), S
 ///
 /// # Errors
 /// That it isn't there, or what it said.
-pub fn run(command: &mut Command) -> Result<Output, String> {
+pub(crate) fn run(command: &mut Command) -> Result<Output, String> {
     let shown = format!("{command:?}");
     let output = command
         .stdin(Stdio::null())
@@ -55,7 +59,7 @@ pub fn run(command: &mut Command) -> Result<Output, String> {
 ///
 /// # Panics
 /// Where [`REQUIRE`] is set.
-pub fn skip(test: &str, reason: &str) {
+pub(crate) fn skip(test: &str, reason: &str) {
     assert!(
         std::env::var_os(REQUIRE).is_none_or(|value| value != "1"),
         "{test}: {reason}"

@@ -1,8 +1,8 @@
 //! What the tests stand on.
 
-pub mod emulator;
-pub mod home;
-pub mod install;
-pub mod node;
-pub mod server;
-pub mod venv;
+pub(crate) mod emulator;
+pub(crate) mod home;
+pub(crate) mod install;
+pub(crate) mod node;
+pub(crate) mod server;
+pub(crate) mod venv;

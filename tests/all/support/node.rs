@@ -14,17 +14,17 @@ const PACKAGES: [(&str, &str); 2] = [
 ];
 
 /// The state machine as it is assembled when billctl is built.
-pub const NOTIFIER: &str = concat!(env!("OUT_DIR"), "/notifier.asl.json");
+pub(crate) const NOTIFIER: &str = concat!(env!("OUT_DIR"), "/notifier.asl.json");
 
 /// A folder with the installed packages.
 #[derive(Debug)]
-pub struct Packages {
+pub(crate) struct Packages {
     root: PathBuf,
 }
 
 impl Packages {
     /// Node on a script of `tests/notifier`, with these packages.
-    pub fn node(&self, script: &str) -> Command {
+    pub(crate) fn node(&self, script: &str) -> Command {
         let mut command = Command::new("node");
         command
             .arg(
@@ -42,7 +42,7 @@ impl Packages {
 ///
 /// # Panics
 /// Where they can't be had and [`install::REQUIRE`] is set.
-pub fn shared(test: &str) -> Option<&'static Packages> {
+pub(crate) fn shared(test: &str) -> Option<&'static Packages> {
     static SHARED: OnceLock<Result<Packages, String>> = OnceLock::new();
     match SHARED.get_or_init(make) {
         Ok(packages) => Some(packages),

@@ -18,7 +18,7 @@ const PORTS_TO_TRY: usize = 3;
 
 /// Which emulator, and how it is asked whether it is up.
 #[derive(Clone, Copy, Debug)]
-pub struct Kind {
+pub(crate) struct Kind {
     /// The name that `serve.py` takes.
     pub name: &'static str,
     /// A path that answers 200 once the emulator serves.
@@ -30,7 +30,7 @@ pub struct Kind {
 /// A running emulator. Dropping it ends the process; so does the end of the test process,
 /// because the emulator watches the pipe that is its standard input.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     port: u16,
 }
@@ -40,7 +40,7 @@ impl Server {
     ///
     /// # Errors
     /// What went wrong, with the end of the emulator's own log.
-    pub fn start(python: &Path, kind: Kind) -> Result<Self, String> {
+    pub(crate) fn start(python: &Path, kind: Kind) -> Result<Self, String> {
         Self::start_with(python, kind, &[])
     }
 
@@ -48,7 +48,7 @@ impl Server {
     ///
     /// # Errors
     /// As [`Server::start`].
-    pub fn start_with(python: &Path, kind: Kind, more: &[(&str, &str)]) -> Result<Self, String> {
+    pub(crate) fn start_with(python: &Path, kind: Kind, more: &[(&str, &str)]) -> Result<Self, String> {
         let mut reason = String::new();
         for _ in 0..PORTS_TO_TRY {
             match Self::start_once(python, kind, more) {
@@ -60,7 +60,7 @@ impl Server {
     }
 
     /// The base address, as `AWS_ENDPOINT_URL` takes it.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 

@@ -17,18 +17,18 @@ const REQUIREMENTS_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/supp
 
 /// A complete virtual environment.
 #[derive(Debug)]
-pub struct Venv {
+pub(crate) struct Venv {
     root: PathBuf,
 }
 
 impl Venv {
     /// The environment's interpreter.
-    pub fn python(&self) -> PathBuf {
+    pub(crate) fn python(&self) -> PathBuf {
         self.tool("python")
     }
 
     /// A program that one of the packages installed, such as `cfn-lint`.
-    pub fn tool(&self, name: &str) -> PathBuf {
+    pub(crate) fn tool(&self, name: &str) -> PathBuf {
         bin(&self.root).join(name)
     }
 }
@@ -37,7 +37,7 @@ impl Venv {
 ///
 /// # Panics
 /// Where it can't be made and [`install::REQUIRE`] is set.
-pub fn shared(test: &str) -> Option<&'static Venv> {
+pub(crate) fn shared(test: &str) -> Option<&'static Venv> {
     static SHARED: OnceLock<Result<Venv, String>> = OnceLock::new();
     match SHARED.get_or_init(make) {
         Ok(venv) => Some(venv),

@@ -8,7 +8,7 @@ use super::{PolicyKind, comparison, statements, texts};
 ///
 /// # Errors
 /// What is wrong, in AWS's manner.
-pub fn check(policy: &Value, kind: PolicyKind) -> Result<(), String> {
+pub(crate) fn check(policy: &Value, kind: PolicyKind) -> Result<(), String> {
     if let Some(version) = policy.get("Version")
         && !matches!(version.as_str(), Some("2012-10-17" | "2008-10-17"))
     {

@@ -46,7 +46,7 @@ fn now_and_read(series: &[Publication]) -> (Timestamp, i64, &[Publication]) {
 mod plain {
     use super::*;
 
-    pub struct Figures {
+    pub(super) struct Figures {
         pub amount: f64,
         pub certain: f64,
         pub likely: Option<f64>,
@@ -81,7 +81,7 @@ mod plain {
         (spent, scaled)
     }
 
-    pub fn figures(series: &[Publication], from: i64, span: i64) -> Figures {
+    pub(super) fn figures(series: &[Publication], from: i64, span: i64) -> Figures {
         let last = series.len() - 1;
         let end = second(&series[last]);
         let first = series.iter().position(|it| second(it) >= end - span);
