@@ -35,9 +35,12 @@ fn config_file(text: OsString) -> PathBuf {
     }
 }
 
+/// What the options that every command takes stand under.
+pub(super) const GLOBAL_HEADING: &str = "Global options";
+
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Global options")]
+#[command(next_help_heading = GLOBAL_HEADING)]
 pub struct GlobalArgs {
     /// The configuration file.
     #[arg(

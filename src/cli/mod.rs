@@ -11,6 +11,7 @@ mod demo;
 mod deploy;
 mod destroy;
 mod doctor;
+mod help;
 mod init;
 mod man;
 mod panic;
@@ -127,7 +128,7 @@ pub fn main(version: &'static str) -> ExitCode {
 
 /// The command line.
 fn parse(version: &'static str) -> Result<Cli, clap::Error> {
-    let mut matches = Cli::command().version(version).try_get_matches()?;
+    let mut matches = help::folded(Cli::command().version(version)).try_get_matches()?;
     Cli::from_arg_matches_mut(&mut matches)
 }
 
