@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::faults::Fate;
 use super::file::{FileError, Lock, Store};
-use super::latency::SimulatedTime;
+use super::latency::{SimulatedTime, unpoisoned};
 use super::{World, sesv2};
 use billctl_core::error::{Error, Result};
 use billctl_core::service::cloudformation::CallAs;
@@ -317,11 +317,6 @@ impl Sandbox {
     fn lock(&self) -> MutexGuard<'_, Cell> {
         unpoisoned(&self.shared.cell)
     }
-}
-
-/// A panic in a body can only come from a test's assertion: what is locked stays usable.
-pub(super) fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Puts new mails into the outbox folder, then the world into its file.

@@ -2,10 +2,8 @@
 //! have taken that wait for each other.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-use super::handle::unpoisoned;
 
 /// Passes as soon as everybody waits. For one thread: on several, "everybody waits" can't be seen from here.
 #[derive(Debug, Default)]
@@ -63,6 +61,11 @@ impl SimulatedTime {
             }
         }
     }
+}
+
+/// A panic in a body can only come from a test's assertion: what is locked stays usable.
+pub(super) fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

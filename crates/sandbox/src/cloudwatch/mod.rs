@@ -17,7 +17,7 @@ pub(super) use source::{Source, bucket, source};
 
 use super::metrics::SpendOverrides;
 use super::{Sandbox, World};
-use billctl_core::model::{Arn, REGION};
+use billctl_core::model::{AccountId, Arn, REGION};
 use billctl_core::service::cloudwatch::{
     Alarm, AlarmState, AlarmStatus, CloudWatch, DELETE_ALARMS, DELETE_DASHBOARDS, DESCRIBE_ALARMS, DataRequest,
     GET_DASHBOARD, GET_METRIC_DATA, LIST_METRICS, Metric, MetricQuery, PUT_DASHBOARD, PUT_METRIC_ALARM, QuerySource,
@@ -39,9 +39,17 @@ pub struct State {
     pub(super) spend_overrides: SpendOverrides,
     pub(super) alarms: BTreeMap<String, StoredAlarm>,
     dashboards: BTreeMap<String, Value>,
-    /// What metering knows of each alarm: see `metering`.
     #[serde(default)]
-    pub(super) metering: super::metering::State,
+    pub(super) metering: Evaluated,
+}
+
+/// Which alarms have been evaluated as they are now: their fingerprints, which `metering` keeps between ticks.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Evaluated {
+    /// Of members, by account.
+    pub(super) members: BTreeMap<AccountId, u64>,
+    /// Of the payer, by name.
+    pub(super) own: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

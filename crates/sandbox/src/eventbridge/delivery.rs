@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, HashMap};
 use quamina::Quamina;
 use serde_json::Value;
 
-use super::setup::assume_context;
 use super::{DEFAULT_BUS, StoredTarget};
 use crate::World;
 use crate::iam::RoleFault;
@@ -303,4 +302,11 @@ pub fn from_account(world: &mut World, account: AccountId, role: &str, bus: &Arn
 /// An event of the payer's own, such as its alarm's or a mail's: on its default bus.
 pub(crate) fn own_event(world: &mut World, event: &Value) {
     publish(world, DEFAULT_BUS, event, false);
+}
+
+/// What trust policies can ask about when EventBridge assumes a role for a rule.
+pub(super) fn assume_context(world: &World, rule: &Arn) -> RequestContext {
+    RequestContext::default()
+        .with("aws:SourceArn", rule)
+        .with("aws:SourceAccount", world.management_account())
 }

@@ -6,7 +6,6 @@ use serde_json::json;
 
 use super::{MAX_EVENT_BYTES, MAX_TARGETS, StoredRule, StoredTarget, delivery, invalid, seconds, valid_name};
 use crate::World;
-use crate::policy::RequestContext;
 use billctl_core::model::{Arn, REGION};
 use billctl_core::service::eventbridge::{NewEvent, PUT_EVENTS, PUT_RULE, PUT_TARGETS, Rule, Target};
 use billctl_core::service::{Kind, Result, ServiceError};
@@ -103,7 +102,7 @@ fn check_target(world: &World, rule: &Arn, target: &Target) -> Result<()> {
         ));
     }
     if let Some(role) = &target.role_arn {
-        let context = assume_context(world, rule);
+        let context = delivery::assume_context(world, rule);
         if !world.iam.assumable(role, delivery::EVENTS_SERVICE, &context, world.now) {
             // Also what a role gets that was made a moment ago: callers wait and try again.
             return Err(invalid(
@@ -116,13 +115,6 @@ fn check_target(world: &World, rule: &Arn, target: &Target) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// What trust policies can ask about when EventBridge assumes a role for a rule.
-pub(super) fn assume_context(world: &World, rule: &Arn) -> RequestContext {
-    RequestContext::default()
-        .with("aws:SourceArn", rule)
-        .with("aws:SourceAccount", world.management_account())
 }
 
 pub(super) fn put_event(world: &mut World, event: &NewEvent) -> Result<String> {

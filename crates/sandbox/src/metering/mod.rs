@@ -7,11 +7,10 @@
 mod event;
 mod watch;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use watch::{Change, Watch};
@@ -20,15 +19,6 @@ use super::member::MemberAlarmState;
 use super::{World, eventbridge, sfn};
 use billctl_core::model::{AccountId, Arn};
 use billctl_core::service::cloudwatch::{Alarm, AlarmState};
-
-/// What is remembered between ticks: which alarms have been evaluated as they are now.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct State {
-    /// Of members, by account.
-    members: BTreeMap<AccountId, u64>,
-    /// Of the payer, by name.
-    own: BTreeMap<String, u64>,
-}
 
 /// Lets the time from `from` to `to` pass.
 pub fn tick(world: &mut World, from: Timestamp, to: Timestamp) {
