@@ -63,7 +63,7 @@ pub async fn follow(
         accounts,
     });
     let mut pause = Pause::default();
-    let mut progress = Progress::new(accounts);
+    let mut progress = Tally::new(accounts);
     while !operation.status.is_over() {
         pause.sleep(services).await;
         operation = followed.describe().await?;
@@ -82,7 +82,7 @@ pub async fn follow(
 }
 
 /// How far an operation is, as far as it is known for little.
-struct Progress {
+struct Tally {
     /// How many accounts were asked for: AWS lists an operation's accounts as it gets to them.
     accounts: Option<usize>,
     listed: usize,
@@ -92,7 +92,7 @@ struct Progress {
     rest: usize,
 }
 
-impl Progress {
+impl Tally {
     const fn new(accounts: Option<usize>) -> Self {
         Self {
             accounts,

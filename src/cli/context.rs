@@ -214,7 +214,7 @@ impl Context {
 pub fn report_calls(global: &GlobalArgs, services: &Services, started: Instant) {
     if global.verbose > 0 {
         let gate = &services.gate;
-        let calls = render::calls(&gate.counts(), &gate.lanes(), started.elapsed());
+        let calls = render::calls(&gate.counts(), &gate.concurrency_reports(), started.elapsed());
         aside!("{calls}");
     }
 }

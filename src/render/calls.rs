@@ -2,10 +2,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Format, Table};
-use billctl_core::service::{Access, CallCount, LaneReport, Operation};
+use billctl_core::service::{Access, CallCount, ConcurrencyReport, Operation};
 
 /// The API calls of a command by operation, with retries, and the time they took together.
-pub fn calls(counts: &BTreeMap<Operation, CallCount>, lanes: &[LaneReport], elapsed: Duration) -> String {
+pub fn calls(counts: &BTreeMap<Operation, CallCount>, concurrency: &[ConcurrencyReport], elapsed: Duration) -> String {
     let mut table = Table::new(Format::Table, &["call", "", "count", "retries", "throttled"]).right(&[2, 3, 4]);
     let mut total = CallCount::default();
     for (operation, count) in counts {
@@ -35,12 +35,12 @@ pub fn calls(counts: &BTreeMap<Operation, CallCount>, lanes: &[LaneReport], elap
         ),
     ];
     // Where nothing was throttled, the number of calls at once is no news.
-    lines.extend(lanes.iter().filter(|lane| lane.cuts > 0).map(|lane| {
+    lines.extend(concurrency.iter().filter(|report| report.cuts > 0).map(|report| {
         format!(
             "throttled by {}: from {} calls at once to {}",
-            lane.service.iam_prefix(),
-            lane.peak,
-            lane.limit
+            report.service.iam_prefix(),
+            report.peak,
+            report.limit
         )
     }));
     lines.join("\n")

@@ -191,7 +191,7 @@ fn common(code: &str) -> Option<Kind> {
         | "ThrottlingException"
         | "TooManyRequestsException"
         | "TransactionInProgressException" => Kind::Throttled,
-        // Two writes met: a moment later the same one goes through. The gate's pause and its narrower lane are
+        // Two writes met: a moment later the same one goes through. The gate's pause and its narrower limit are
         // the remedy for both.
         "ConcurrentModification" | "ConcurrentModificationException" | "ConflictException" => Kind::Throttled,
 

@@ -52,7 +52,7 @@ pub struct Die {
 
 /// What happens to one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum FaultAction {
     /// Nothing odd.
     Pass,
     /// It is answered with this error and has no effect.
@@ -113,7 +113,7 @@ impl Faults {
     }
 
     /// What happens to the `nth` call of `operation` in this process.
-    pub(super) fn fate(&self, operation: Operation, nth: u64) -> Fate {
+    pub(super) fn action(&self, operation: Operation, nth: u64) -> FaultAction {
         let hit = |share: f64, what: &str| {
             share > 0.0 && chance(&[&self.seed.to_string(), &operation.to_string(), what], nth) < share
         };
@@ -126,20 +126,20 @@ impl Faults {
             remedy: None,
         };
         if hit(self.throttle, "throttle") {
-            return Fate::Refuse(error(Kind::Throttled, Some("ThrottlingException"), "Rate exceeded"));
+            return FaultAction::Refuse(error(Kind::Throttled, Some("ThrottlingException"), "Rate exceeded"));
         }
         if hit(self.server_error, "server-error") {
-            return Fate::Refuse(error(
+            return FaultAction::Refuse(error(
                 Kind::Unavailable,
                 Some("InternalFailure"),
                 "The request processing has failed because of an unknown error",
             ));
         }
         if hit(self.timeout, "timeout") {
-            return Fate::Refuse(error(Kind::Unavailable, None, "the connection timed out"));
+            return FaultAction::Refuse(error(Kind::Unavailable, None, "the connection timed out"));
         }
         if self.denies(&operation.iam_action()) {
-            return Fate::Refuse(error(
+            return FaultAction::Refuse(error(
                 Kind::Denied,
                 Some("AccessDeniedException"),
                 &format!(
@@ -149,13 +149,13 @@ impl Faults {
             ));
         }
         if hit(self.drop, "drop") {
-            return Fate::Lose(error(
+            return FaultAction::Lose(error(
                 Kind::Unavailable,
                 None,
                 "the connection broke before the answer came",
             ));
         }
-        Fate::Pass
+        FaultAction::Pass
     }
 
     /// Whether this IAM action is refused.
@@ -194,7 +194,7 @@ mod tests {
             ..Faults::default()
         };
         let hits = (0..10_000)
-            .filter(|nth| faults.fate(LIST_ROOTS, *nth) != Fate::Pass)
+            .filter(|nth| faults.action(LIST_ROOTS, *nth) != FaultAction::Pass)
             .count();
         assert!((2_800..3_200).contains(&hits), "{hits}");
     }
@@ -208,7 +208,7 @@ mod tests {
                 ..Faults::default()
             };
             (0..64)
-                .map(|nth| faults.fate(LIST_ROOTS, nth) == Fate::Pass)
+                .map(|nth| faults.action(LIST_ROOTS, nth) == FaultAction::Pass)
                 .collect::<Vec<_>>()
         };
         assert_eq!(fates(1), fates(1));
@@ -221,7 +221,7 @@ mod tests {
             deny: BTreeSet::from(["organizations:List*".to_owned()]),
             ..Faults::default()
         };
-        let Fate::Refuse(error) = faults.fate(LIST_ROOTS, 1) else {
+        let FaultAction::Refuse(error) = faults.action(LIST_ROOTS, 1) else {
             panic!("not refused");
         };
         assert_eq!(error.kind, Kind::Denied);

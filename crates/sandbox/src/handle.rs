@@ -3,7 +3,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::faults::Fate;
+use super::faults::FaultAction;
 use super::file::{FileError, Lock, Store};
 use super::latency::{SimulatedTime, unpoisoned};
 use super::{World, sesv2};
@@ -218,16 +218,16 @@ impl Sandbox {
         if cell.dead {
             return Err(died(operation));
         }
-        let answer = match cell.world.faults.fate(operation, nth) {
-            Fate::Refuse(error) => Err(error),
+        let answer = match cell.world.faults.action(operation, nth) {
+            FaultAction::Refuse(error) => Err(error),
             _ if !cell.has_token(operation) => Err(ServiceError::new(
                 operation,
                 Kind::Throttled,
                 "Throttling",
                 "Rate exceeded",
             )),
-            Fate::Lose(error) => self.effect(&mut cell, operation, body).and(Err(error)),
-            Fate::Pass => self.effect(&mut cell, operation, body),
+            FaultAction::Lose(error) => self.effect(&mut cell, operation, body).and(Err(error)),
+            FaultAction::Pass => self.effect(&mut cell, operation, body),
         };
         if cell.world.faults.die.is_some_and(|die| die.at == number && die.after) {
             return Err(self.die(&mut cell, operation));

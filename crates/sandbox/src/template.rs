@@ -204,15 +204,15 @@ impl Template {
     /// The parameters don't fit, or something can't be evaluated.
     pub fn resolve(&self, parameters: &Parameters, account: AccountId, stack_name: &str) -> Result<Vec<Resource>> {
         let values = self.values(parameters)?;
-        let scope = evaluate::Scope::new(self, &values, account, stack_name);
+        let evaluation = evaluate::Evaluation::new(self, &values, account, stack_name);
         let mut resources = Vec::new();
         for declared in &self.resources {
             if let Some(condition) = &declared.condition
-                && !scope.condition(condition)?
+                && !evaluation.condition(condition)?
             {
                 continue;
             }
-            resources.push(scope.resource(declared)?);
+            resources.push(evaluation.resource(declared)?);
         }
         Ok(resources)
     }

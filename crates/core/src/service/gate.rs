@@ -90,7 +90,7 @@ pub struct CallCount {
 /// worlds.
 pub struct Gate {
     settings: GateSettings,
-    lanes: [Lane; Service::COUNT],
+    limiters: [Limiter; Service::COUNT],
     counts: Mutex<BTreeMap<Operation, CallCount>>,
     /// The pace of slow operations that have been throttled.
     paces: Mutex<BTreeMap<Operation, Pace>>,
@@ -100,7 +100,7 @@ pub struct Gate {
 
 /// How concurrency to a service went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LaneReport {
+pub struct ConcurrencyReport {
     /// The service.
     pub service: Service,
     /// Calls that were under way at the same time, at most.
@@ -119,8 +119,8 @@ struct Pace {
     interval: Duration,
 }
 
-struct Lane {
-    state: Mutex<LaneState>,
+struct Limiter {
+    state: Mutex<LimiterState>,
     freed: Notify,
     /// Whether this service ever answered, if only with an error.
     answered: AtomicBool,
@@ -128,7 +128,7 @@ struct Lane {
     said: Mutex<Option<Instant>>,
 }
 
-struct LaneState {
+struct LimiterState {
     limit: f64,
     under_way: usize,
     peak: usize,
@@ -147,8 +147,8 @@ impl Gate {
     pub fn new(settings: GateSettings) -> Self {
         Self {
             settings,
-            lanes: std::array::from_fn(|_| Lane {
-                state: Mutex::new(LaneState {
+            limiters: std::array::from_fn(|_| Limiter {
+                state: Mutex::new(LimiterState {
                     limit: settings.initial_concurrency,
                     under_way: 0,
                     peak: 0,
@@ -200,7 +200,7 @@ impl Gate {
                 Err(error) if error.kind.is_transient() => error,
                 answer => return answer,
             };
-            let answered = self.lane(operation).answered.load(Ordering::Relaxed);
+            let answered = self.limiter(operation).answered.load(Ordering::Relaxed);
             let most = match answered {
                 true => self.settings.max_retries,
                 false => self.settings.max_first_retries.min(self.settings.max_retries),
@@ -226,7 +226,7 @@ impl Gate {
         if waited < self.settings.silence {
             return;
         }
-        let mut said = lock(&self.lane(error.operation).said);
+        let mut said = lock(&self.limiter(error.operation).said);
         let now = Instant::now();
         if said.is_some_and(|at| now.duration_since(at) < self.settings.silence) {
             return;
@@ -252,10 +252,10 @@ impl Gate {
     where
         F: Future<Output = Result<T>>,
     {
-        let lane = self.lane(operation);
+        let limiter = self.limiter(operation);
         // Waited for before the place is taken: who waits for a turn keeps nobody else from calling.
         let paced = self.pace(operation).await;
-        let pass = lane.enter().await;
+        let pass = limiter.enter().await;
         self.count(operation, |count| {
             count.calls += 1;
             count.retries += u64::from(retry);
@@ -272,7 +272,7 @@ impl Gate {
         );
         // An error code is an answer; an error without one is the lack of it.
         if answer.as_ref().map_or_else(|error| error.code.is_some(), |_| true) {
-            lane.answered.store(true, Ordering::Relaxed);
+            limiter.answered.store(true, Ordering::Relaxed);
         }
         if throttled || paced {
             self.set_pace(operation, paced, throttled);
@@ -332,9 +332,9 @@ impl Gate {
         }
     }
 
-    fn lane(&self, operation: Operation) -> &Lane {
-        // In bounds: there is a lane for every service.
-        &self.lanes[operation.service as usize]
+    fn limiter(&self, operation: Operation) -> &Limiter {
+        // In bounds: there is a limiter for every service.
+        &self.limiters[operation.service as usize]
     }
 
     fn count(&self, operation: Operation, change: impl FnOnce(&mut CallCount)) {
@@ -349,17 +349,17 @@ impl Gate {
 
     /// How many calls may be under way to `service` now.
     pub fn concurrency(&self, service: Service) -> usize {
-        lock(&self.lanes[service as usize].state).limit as usize
+        lock(&self.limiters[service as usize].state).limit as usize
     }
 
     /// How concurrency went, of the services that were called.
-    pub fn lanes(&self) -> Vec<LaneReport> {
+    pub fn concurrency_reports(&self) -> Vec<ConcurrencyReport> {
         let called: BTreeSet<Service> = lock(&self.counts).keys().map(|operation| operation.service).collect();
         called
             .into_iter()
             .map(|service| {
-                let state = lock(&self.lanes[service as usize].state);
-                LaneReport {
+                let state = lock(&self.limiters[service as usize].state);
+                ConcurrencyReport {
                     service,
                     peak: state.peak,
                     limit: state.limit as usize,
@@ -377,11 +377,11 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// The right to make one attempt; gives the place back when dropped, also when the call is cancelled.
 struct Pass<'a> {
-    lane: &'a Lane,
+    limiter: &'a Limiter,
     cuts: u64,
 }
 
-impl Lane {
+impl Limiter {
     async fn enter(&self) -> Pass<'_> {
         loop {
             // Registered before the check, so that a place freed in between isn't missed.
@@ -392,7 +392,7 @@ impl Lane {
                     state.under_way += 1;
                     state.peak = state.peak.max(state.under_way);
                     return Pass {
-                        lane: self,
+                        limiter: self,
                         cuts: state.cuts,
                     };
                 }
@@ -404,7 +404,7 @@ impl Lane {
 
 impl Pass<'_> {
     fn cut(&self, least: f64) {
-        let mut state = lock(&self.lane.state);
+        let mut state = lock(&self.limiter.state);
         if state.cuts == self.cuts {
             state.limit = (state.limit * 0.67).max(least);
             state.cuts += 1;
@@ -412,18 +412,18 @@ impl Pass<'_> {
     }
 
     fn widen(&self, most: f64) {
-        let mut state = lock(&self.lane.state);
+        let mut state = lock(&self.limiter.state);
         let more = if state.cuts == 0 { 1.0 } else { 1.0 / state.limit };
         state.limit = (state.limit + more).min(most);
         drop(state);
-        self.lane.freed.notify_one();
+        self.limiter.freed.notify_one();
     }
 }
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        lock(&self.lane.state).under_way -= 1;
-        self.lane.freed.notify_one();
+        lock(&self.limiter.state).under_way -= 1;
+        self.limiter.freed.notify_one();
     }
 }
 

@@ -28,7 +28,7 @@ pub use cloudformation::CloudFormation;
 pub use cloudwatch::CloudWatch;
 pub use error::{Kind, OrAbsent, ServiceError};
 pub use eventbridge::EventBridge;
-pub use gate::{CallCount, Gate, GateSettings, LaneReport};
+pub use gate::{CallCount, ConcurrencyReport, Gate, GateSettings};
 pub use iam::Iam;
 pub use member::{Member, Members};
 pub use operation::{Access, Operation, Service};

@@ -116,7 +116,7 @@ pub(super) fn check(text: &str) -> Result<(), String> {
 }
 
 /// What an expression can see.
-pub(super) struct Scope<'a> {
+pub(super) struct Bindings<'a> {
     /// Variables by name.
     pub(super) variables: &'a BTreeMap<String, JValue>,
     /// Gives `$states`.
@@ -131,20 +131,20 @@ pub(super) struct Scope<'a> {
 ///
 /// # Errors
 /// Why an expression has no value, as the cause of a `States.QueryEvaluationError`.
-pub(super) fn fill(value: &Value, scope: &Scope<'_>) -> Result<Value, String> {
+pub(super) fn fill(value: &Value, bindings: &Bindings<'_>) -> Result<Value, String> {
     Ok(match value {
         Value::String(text) => match expression(text) {
-            Some(expression) => evaluate_to_json(expression, scope)?,
+            Some(expression) => evaluate_to_json(expression, bindings)?,
             None => value.clone(),
         },
         Value::Array(items) => {
-            let filled: Result<Vec<Value>, String> = items.iter().map(|item| fill(item, scope)).collect();
+            let filled: Result<Vec<Value>, String> = items.iter().map(|item| fill(item, bindings)).collect();
             Value::Array(filled?)
         }
         Value::Object(fields) => {
             let mut filled = Map::with_capacity(fields.len());
             for (key, field) in fields {
-                filled.insert(key.clone(), fill(field, scope)?);
+                filled.insert(key.clone(), fill(field, bindings)?);
             }
             Value::Object(filled)
         }
@@ -156,10 +156,10 @@ pub(super) fn fill(value: &Value, scope: &Scope<'_>) -> Result<Value, String> {
 ///
 /// # Errors
 /// As [`fill`].
-pub(super) fn fill_variable(value: &Value, scope: &Scope<'_>) -> Result<JValue, String> {
+pub(super) fn fill_variable(value: &Value, bindings: &Bindings<'_>) -> Result<JValue, String> {
     match value.as_str().and_then(expression) {
-        Some(expression) => evaluate(expression, scope).map(|found| as_data(&found)),
-        None => fill(value, scope).map(JValue::from),
+        Some(expression) => evaluate(expression, bindings).map(|found| as_data(&found)),
+        None => fill(value, bindings).map(JValue::from),
     }
 }
 
@@ -184,8 +184,8 @@ fn as_data(found: &JValue) -> JValue {
 }
 
 /// What the expression yields, as JSON.
-fn evaluate_to_json(text: &str, scope: &Scope<'_>) -> Result<Value, String> {
-    let found = evaluate(text, scope)?;
+fn evaluate_to_json(text: &str, bindings: &Bindings<'_>) -> Result<Value, String> {
+    let found = evaluate(text, bindings)?;
     serde_json::to_value(&found).map_err(|why| format!("The JSONata expression '{}' {why}", text.trim()))
 }
 
@@ -193,17 +193,17 @@ fn evaluate_to_json(text: &str, scope: &Scope<'_>) -> Result<Value, String> {
 ///
 /// # Errors
 /// It isn't JSONata, fails, or yields nothing or a function.
-fn evaluate(text: &str, scope: &Scope<'_>) -> Result<JValue, String> {
+fn evaluate(text: &str, bindings: &Bindings<'_>) -> Result<JValue, String> {
     let fail = |why: &str| format!("The JSONata expression '{}' {why}", text.trim());
     let parsed = parse(text).map_err(|why| fail(&why))?;
     let mut context = Context::new();
     for name in &parsed.names {
-        if let Some(value) = scope.variables.get(name) {
+        if let Some(value) = bindings.variables.get(name) {
             context.bind(name.clone(), value.clone());
         }
     }
     if parsed.names.contains("states") {
-        context.bind("states".to_owned(), (scope.states)());
+        context.bind("states".to_owned(), (bindings.states)());
     }
     let mut evaluator = Evaluator::with_options(
         context,
@@ -214,10 +214,10 @@ fn evaluate(text: &str, scope: &Scope<'_>) -> Result<JValue, String> {
         },
     );
     if TIME.iter().any(|name| parsed.names.contains(*name)) {
-        register_time(&mut evaluator, scope).map_err(|why| fail(why.message()))?;
+        register_time(&mut evaluator, bindings).map_err(|why| fail(why.message()))?;
     }
     if OWN.iter().any(|name| parsed.names.contains(*name)) {
-        register(&mut evaluator, scope).map_err(|why| fail(why.message()))?;
+        register(&mut evaluator, bindings).map_err(|why| fail(why.message()))?;
     }
     // Bare names have nothing to refer to: the input is `$states.input`.
     let answer = evaluator
@@ -246,8 +246,8 @@ fn number(args: &[JValue], index: usize, function: &str) -> Result<f64, Evaluato
 }
 
 /// Time as the world has it. By itself, because many expressions ask for it and few for anything else.
-fn register_time(evaluator: &mut Evaluator, scope: &Scope<'_>) -> Result<(), EvaluatorError> {
-    let now = scope.now;
+fn register_time(evaluator: &mut Evaluator, bindings: &Bindings<'_>) -> Result<(), EvaluatorError> {
+    let now = bindings.now;
     evaluator.register_fn_override("millis", move |_: &[JValue]| {
         Ok(JValue::Number(now.as_millisecond() as f64))
     })?;
@@ -260,8 +260,8 @@ fn register_time(evaluator: &mut Evaluator, scope: &Scope<'_>) -> Result<(), Eva
 }
 
 /// Step Functions' own functions, and chance that the world decides.
-fn register(evaluator: &mut Evaluator, scope: &Scope<'_>) -> Result<(), EvaluatorError> {
-    let seed = scope.seed;
+fn register(evaluator: &mut Evaluator, bindings: &Bindings<'_>) -> Result<(), EvaluatorError> {
+    let seed = bindings.seed;
     let drawn = Rc::new(std::cell::Cell::new(0u64));
     evaluator.register_fn_override("eval", |_: &[JValue]| Err(fail("the function $eval is not supported")))?;
     let draws = drawn.clone();

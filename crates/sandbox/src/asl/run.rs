@@ -11,7 +11,7 @@ use jsonata_core::value::JValue;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::query::{self, QUERY_ERROR, Scope, object};
+use super::query::{self, Bindings, QUERY_ERROR, object};
 use super::size::is_within;
 use super::tasks;
 use crate::World;
@@ -454,13 +454,13 @@ impl Run<'_> {
     }
 
     pub(super) fn fill(&self, value: &Value, variables: &Variables, states: &States<'_>) -> Result<Value, Failure> {
-        query::fill(value, &self.scope(variables, &|| states.value())).map_err(Failure::query)
+        query::fill(value, &self.bindings(variables, &|| states.value())).map_err(Failure::query)
     }
 
     /// What expressions see here.
-    fn scope<'a>(&self, variables: &'a Variables, states: &'a dyn Fn() -> JValue) -> Scope<'a> {
+    fn bindings<'a>(&self, variables: &'a Variables, states: &'a dyn Fn() -> JValue) -> Bindings<'a> {
         let events = self.events + self.history.len();
-        Scope {
+        Bindings {
             variables,
             states,
             now: self.now,
@@ -482,7 +482,7 @@ impl Run<'_> {
         let mut assigned = Vec::new();
         for (name, value) in rule.get("Assign").and_then(Value::as_object).into_iter().flatten() {
             let value =
-                query::fill_variable(value, &self.scope(variables, &|| states.value())).map_err(Failure::query)?;
+                query::fill_variable(value, &self.bindings(variables, &|| states.value())).map_err(Failure::query)?;
             assigned.push((name.clone(), value));
         }
         variables.extend(assigned);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::run::{Failure, Machine};
 use crate::World;
-use crate::faults::Fate;
+use crate::faults::FaultAction;
 use crate::iam::RoleFault;
 use crate::policy::RequestContext;
 use crate::sesv2;
@@ -227,7 +227,7 @@ pub(super) fn call(world: &mut World, machine: &Machine, resource: &str, argumen
         )
     };
     let nth = world.sfn.next_call();
-    if let Fate::Refuse(error) = world.faults.fate(action.operation, nth) {
+    if let FaultAction::Refuse(error) = world.faults.action(action.operation, nth) {
         // What the caller of the sandbox lacks says nothing about the state machine's role.
         let name = match error.kind {
             Kind::Throttled => Some(action.throttled.to_owned()),

@@ -100,7 +100,7 @@ fn base(name: &str) -> &str {
 }
 
 /// What expressions are evaluated in.
-pub(super) struct Scope<'a> {
+pub(super) struct Evaluation<'a> {
     template: &'a Template,
     values: &'a Parameters,
     account: AccountId,
@@ -110,7 +110,7 @@ pub(super) struct Scope<'a> {
     depth: RefCell<usize>,
 }
 
-impl<'a> Scope<'a> {
+impl<'a> Evaluation<'a> {
     pub(super) const fn new(
         template: &'a Template,
         values: &'a Parameters,

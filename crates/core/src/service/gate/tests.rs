@@ -196,10 +196,10 @@ async fn a_service_that_never_throttles_is_called_by_twice_as_many_each_round() 
         })
     });
     join_all(calls).await;
-    let lanes = gate.lanes();
-    assert_eq!(lanes.len(), 1, "only services that were called: {lanes:?}");
-    assert_eq!((lanes[0].service, lanes[0].cuts), (Service::Sts, 0));
-    assert_eq!(lanes[0].peak, 192, "{lanes:?}");
+    let concurrency = gate.concurrency_reports();
+    assert_eq!(concurrency.len(), 1, "only services that were called: {concurrency:?}");
+    assert_eq!((concurrency[0].service, concurrency[0].cuts), (Service::Sts, 0));
+    assert_eq!(concurrency[0].peak, 192, "{concurrency:?}");
 }
 
 #[tokio::test]
@@ -285,7 +285,7 @@ async fn a_slow_operation_keeps_to_its_rate_instead_of_burning_retries() {
     // Those that were under way together before the first was throttled, and a few that a late timer misled.
     assert!(count.throttled < 150, "{count:?}");
     // The rest of the service isn't slowed down by it.
-    assert_eq!(gate.lanes()[0].cuts, 0);
+    assert_eq!(gate.concurrency_reports()[0].cuts, 0);
 }
 
 #[tokio::test]
