@@ -174,12 +174,12 @@ async fn under_throttling_reading_finishes_with_no_more_calls_than_throttling_ex
     assert!(made > least, "something was throttled");
     assert!(made <= least / 0.7 * 1.2, "{made} calls, {least} without throttling");
     // A call in three is throttled whatever the speed: the lane goes down to its floor, and no further.
-    let lanes = sandbox.gate().lanes();
-    let lane = lanes
+    let reports = sandbox.gate().concurrency_reports();
+    let lane = reports
         .iter()
-        .find(|lane| lane.service == Service::Organizations)
+        .find(|report| report.service == Service::Organizations)
         .expect("the organisation was read");
-    assert!(lane.cuts > 0 && lane.limit < 20, "{lane:?}");
+    assert!(report.cuts > 0 && report.limit < 20, "{lane:?}");
 }
 
 #[test]
