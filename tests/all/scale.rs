@@ -173,13 +173,13 @@ async fn under_throttling_reading_finishes_with_no_more_calls_than_throttling_ex
     let made = (calls(&sandbox, Service::Organizations) + calls(&sandbox, Service::CloudFormation)) as f64;
     assert!(made > least, "something was throttled");
     assert!(made <= least / 0.7 * 1.2, "{made} calls, {least} without throttling");
-    // A call in three is throttled whatever the speed: the lane goes down to its floor, and no further.
+    // A call in three is throttled whatever the speed: the limit goes down to its floor, and no further.
     let reports = sandbox.gate().concurrency_reports();
-    let lane = reports
+    let report = reports
         .iter()
         .find(|report| report.service == Service::Organizations)
         .expect("the organisation was read");
-    assert!(report.cuts > 0 && report.limit < 20, "{lane:?}");
+    assert!(report.cuts > 0 && report.limit < 20, "{report:?}");
 }
 
 #[test]
