@@ -364,8 +364,7 @@ fn in_environment(environment: &Environment) -> Result<Option<Credentials>, Trou
     builder.set_expiry(
         environment
             .get("AWS_CREDENTIAL_EXPIRATION")?
-            .and_then(|time| time.parse::<jiff::Timestamp>().ok())
-            .map(SystemTime::from),
+            .and_then(|time| SystemTime::try_from(time.parse::<jiff::Timestamp>().ok()?).ok()),
     );
     let keys = builder.build();
     checked(&keys, &What::Environment).map(Some)
