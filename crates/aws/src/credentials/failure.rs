@@ -223,6 +223,7 @@ fn in_words(what: &What, error: &CredentialsError) -> Trouble {
 
 /// Who is asked for credentials.
 fn asked(what: &What) -> &'static str {
+    let relative = std::env::var_os("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI").is_some_and(|path| !path.is_empty());
     match what {
         What::Profile { base: Base::Sso(_), .. } => "IAM Identity Center",
         What::Profile {
@@ -231,7 +232,10 @@ fn asked(what: &What) -> &'static str {
         What::Container
         | What::Profile {
             base: Base::Container, ..
-        } => "the container's credentials service",
+        } => match relative {
+            true => "the container's credentials service (169.254.170.2)",
+            false => "the container's credentials service",
+        },
         What::Metadata
         | What::Profile {
             base: Base::Metadata, ..
