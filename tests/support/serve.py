@@ -56,6 +56,7 @@ def serve_moto(port):
     )
     from werkzeug.serving import run_simple
 
+    delete_by_ou()
     os.environ["MOTO_PORT"] = port
     app = Tenants(CloudWatchCbor(Unimplemented(DomainDispatcherApplication(create_backend_app))))
     run_simple(
@@ -66,6 +67,26 @@ def serve_moto(port):
         use_reloader=False,
         request_handler=MotoRequestHandler,
     )
+
+
+def delete_by_ou():
+    """Let DeleteStackInstances find its accounts by OU, as moto's own CreateStackInstances does."""
+    from moto.cloudformation.responses import CloudFormationResponse
+
+    original = CloudFormationResponse.delete_stack_instances
+
+    def delete_stack_instances(self):
+        units = (self._get_param("DeploymentTargets") or {}).get("OrganizationalUnitIds", [])
+        if units:
+            stack_set = self.cloudformation_backend.describe_stack_set(self._get_param("StackSetName"))
+            organization = stack_set.instances.org_backend
+            units = units + [ou.id for ou in organization.ou if ou.parent_id in units]
+            accounts = [account.id for account in organization.accounts if account.parent_id in units]
+            get = self._get_param
+            self._get_param = lambda name, *rest: accounts if name == "Accounts" else get(name, *rest)
+        return original(self)
+
+    CloudFormationResponse.delete_stack_instances = delete_stack_instances
 
 
 class Tenants:
