@@ -150,5 +150,8 @@ fn an_sdk_of_more_than_90_days_is_named() {
         half_a_year.starts_with("WARNING: the AWS SDK in Cargo.lock came out 182 days ago"),
         "{said}"
     );
-    assert!(none.starts_with("NOT CHECKED") && unknown.starts_with("NOT CHECKED"), "{said}");
+    assert!(
+        none.starts_with("NOT CHECKED") && unknown.starts_with("NOT CHECKED"),
+        "{said}"
+    );
 }

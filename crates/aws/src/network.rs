@@ -296,7 +296,7 @@ pub(crate) fn unreached(said: &str, environment: &Environment) -> (String, Strin
             remedy.to_owned(),
         );
     }
-    if said.contains("CONNECT tunnel failed") {
+    if said.contains("tunnel error") {
         if said.contains("proxy authorization required") {
             let text = format!("{by_proxy} wants a user and a password, or other ones");
             return (

@@ -276,7 +276,7 @@ client('cloudwatch').describe_alarms()['MetricAlarms'])}";
 fn story(
     emulators: &Emulators,
     wanted: Option<&(String, Value)>,
-    with: &dyn Fn(&Tenant<'_>, &TempDir, &[&str]),
+    with: &dyn Fn(&Tenant<'_>, &TempDir, &[&str]) -> String,
 ) -> (String, Value) {
     let (tenant, dir, organization) = organization(emulators);
     with(&tenant, &dir, &["bootstrap", "--yes"]);
@@ -288,9 +288,9 @@ fn story(
     }
     with(&tenant, &dir, &["status"]);
     with(&tenant, &dir, &["spend"]);
-    with(&tenant, &dir, &["destroy", "--organization", &organization]);
-    assert_eq!(members(&tenant), serde_json::json!({}));
-    assert_eq!(left(&tenant), serde_json::json!([]));
+    let said = with(&tenant, &dir, &["destroy", "--organization", &organization]);
+    assert_eq!(members(&tenant), serde_json::json!({}), "{said}");
+    assert_eq!(left(&tenant), serde_json::json!([]), "{said}");
     found
 }
 
@@ -301,6 +301,7 @@ fn undisturbed(emulators: &Emulators) -> &'static (String, Value) {
         story(emulators, None, &|tenant, dir, arguments| {
             let (code, stdout, stderr, _) = run(dir, &tenant.env(Endpoints::Closest), arguments);
             assert_eq!(code, Some(0), "{arguments:?}: {stdout}\n{stderr}");
+            stdout
         })
     })
 }
@@ -336,6 +337,7 @@ fn every_command_ends_as_without_faults() {
                     let (code, stdout, stderr, taken) = run(dir, &behind(tenant, fault, &hit), arguments);
                     assert_eq!(code, Some(0), "{fault:?} {arguments:?}: {stdout}\n{stderr}");
                     assert!(taken < Duration::from_secs(180), "{fault:?} {arguments:?}: {taken:?}");
+                    format!("{fault:?}: {stdout}\n{stderr}")
                 })
             });
         }
@@ -427,6 +429,7 @@ fn killed_at_any_call_the_next_run_does_the_rest() {
                     }
                     let (code, stdout, stderr, _) = run(dir, &tenant.env(Endpoints::Closest), arguments);
                     assert_eq!(code, Some(0), "{arguments:?}: {stdout}\n{stderr}");
+                    stdout
                 })
             });
         }
@@ -477,6 +480,7 @@ fn what_stays_wrong_ends_with_the_documented_code_and_a_later_run_goes_on() {
                     assert!(taken < Duration::from_secs(90), "{fault:?} {arguments:?}: {taken:?}");
                     let (code, stdout, stderr, _) = run(dir, &tenant.env(Endpoints::Closest), arguments);
                     assert_eq!(code, Some(0), "{fault:?} {arguments:?}: {stdout}\n{stderr}");
+                    stdout
                 })
             });
         }

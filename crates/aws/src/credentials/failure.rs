@@ -199,7 +199,7 @@ fn in_words(what: &What, error: &CredentialsError) -> Trouble {
                 .filter(char::is_ascii_digit)
                 .collect();
             let text = if said.contains("Non-success status") {
-                format!("the container's credentials service answered {digits}")
+                format!("{} answered {digits}", asked(what))
             } else if said.contains("allowed IP address") {
                 "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https:// nor an address of this machine or of the \
                  container service"
