@@ -230,6 +230,7 @@ fn hostile_names_do_nothing_anywhere() {
     for name in HOSTILE {
         assert!(names.contains(&name), "JSON keeps a name as it is: {name:?}");
     }
+    let mut mails = 0;
     // One account's own: mail, test event, template, and what was sent in vain.
     for account in shown["accounts"].as_array().into_iter().flatten() {
         let (Some(id), Some(name)) = (account["id"].as_str(), account["name"].as_str()) else {
@@ -239,16 +240,22 @@ fn hostile_names_do_nothing_anywhere() {
             continue;
         }
         in_all(&format!("preview --account {id} --out mail"));
-        for file in std::fs::read_dir(home.path().join("mail")).expect("a folder").flatten() {
+        // An owner tag without an address, and no fallback: nobody to write to, which is said.
+        let Ok(files) = std::fs::read_dir(home.path().join("mail")) else {
+            continue;
+        };
+        for file in files.flatten() {
             let written = std::fs::read_to_string(file.path()).expect("a text");
             is_harmless(&file.path().display().to_string(), &written);
             assert!(
                 !written.contains("<img src=https://evil") && !written.contains("<script>alert"),
                 "{written}"
             );
+            mails += 1;
         }
         std::fs::remove_dir_all(home.path().join("mail")).expect("a folder");
     }
+    assert!(mails > 6, "{mails} files of mails");
     let tested = shown["accounts"].as_array().into_iter().flatten();
     for account in tested.filter(|account| {
         account["name"]

@@ -57,6 +57,7 @@ def serve_moto(port):
     from werkzeug.serving import run_simple
 
     delete_by_ou()
+    refuse_a_name_twice()
     os.environ["MOTO_PORT"] = port
     app = Tenants(CloudWatchCbor(Unimplemented(DomainDispatcherApplication(create_backend_app))))
     run_simple(
@@ -87,6 +88,24 @@ def delete_by_ou():
         return original(self)
 
     CloudFormationResponse.delete_stack_instances = delete_stack_instances
+
+
+def refuse_a_name_twice():
+    """Let CreateStackSet refuse a name that is taken, as AWS does: a call whose answer was lost is sent again."""
+    from moto.cloudformation.exceptions import CloudFormationError
+    from moto.cloudformation.models import CloudFormationBackend
+
+    class NameAlreadyExistsException(CloudFormationError):
+        code = "NameAlreadyExistsException"
+
+    original = CloudFormationBackend.create_stack_set
+
+    def create_stack_set(self, name, *rest, **named):
+        if any(known.name == name and known.status != "DELETED" for known in self.stacksets.values()):
+            raise NameAlreadyExistsException(f"StackSet {name} already exists")
+        return original(self, name, *rest, **named)
+
+    CloudFormationBackend.create_stack_set = create_stack_set
 
 
 class Tenants:
