@@ -5,6 +5,7 @@ Reads `.ci/deny.toml`, so that cargo-deny, where somebody has it, judges by the 
 in RustSec's advisory database where the machine has a copy: in $ADVISORY_DB, target/advisory-db, or where cargo-deny
 and cargo-audit keep theirs. Where there is none, that is said, and nothing is taken for checked.
 """
+import datetime
 import glob
 import json
 import os
@@ -92,21 +93,35 @@ def known_faults(packages, database, ignored):
                 yield f"{package['name']} {package['version']}: {about['id']} ({about.get('informational', 'vulnerability')})"
 
 
-def sdk_age():
-    """Days since the SDK in Cargo.lock was last moved. Its crates carry no date, so the commit's is taken."""
-    try:
-        blame = output("git", "blame", "--line-porcelain", "Cargo.lock").splitlines()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    moved, name, at = 0, "", 0
-    for line in blame:
-        if line.startswith("committer-time "):
-            at = int(line.split()[1])
-        elif line.startswith('\tname = "'):
-            name = line.split('"')[1]
-        elif line.startswith('\tversion = "') and name.startswith(("aws-sdk-", "aws-config")):
-            moved = max(moved, at)
-    return (time.time() - moved) / 86_400 if moved else None
+def published(name, version):
+    """When a version came out, as Cargo's copy of the index says, in seconds since 1970."""
+    home = os.environ.get("CARGO_HOME", os.path.expanduser("~/.cargo"))
+    folder = {1: "1", 2: "2", 3: f"3/{name[:1]}"}.get(len(name), f"{name[:2]}/{name[2:4]}")
+    for file in glob.glob(f"{home}/registry/index/*/.cache/{folder}/{name}"):
+        with open(file, "rb") as cached:
+            entries = cached.read().split(b"\0")
+        for entry in entries:
+            if entry.startswith(b"{") and (known := json.loads(entry))["vers"] == version and "pubtime" in known:
+                return datetime.datetime.fromisoformat(known["pubtime"]).timestamp()
+    return None
+
+
+def sdk_age(packages, now):
+    """Days since the newest of the SDK's crates in Cargo.lock came out, if Cargo's copy of the index says when."""
+    sdk = [package for package in packages if package["name"].startswith(("aws-sdk-", "aws-config"))]
+    times = [published(package["name"], package["version"]) for package in sdk]
+    newest = max((at for at in times if at), default=None)
+    return None if newest is None else (now - newest) / 86_400
+
+
+def of_sdk_age(age):
+    """What is said of that age."""
+    if age is None:
+        return "NOT CHECKED: the AWS SDK's age, for want of times in Cargo's index"
+    if age > OLD_DAYS:
+        return f"WARNING: the AWS SDK in Cargo.lock came out {age:.0f} days ago: run `cargo update --verbose`, which names " \
+            "what newer ones need (rust-version in Cargo.toml holds them back), and the tests"
+    return f"the AWS SDK in Cargo.lock came out {age:.0f} days ago"
 
 
 def main():
@@ -133,13 +148,7 @@ def main():
     else:
         print("NOT CHECKED: known faults (RustSec). This machine has no copy of the advisory database and can't fetch one;")
         print("  with network: git clone https://github.com/RustSec/advisory-db target/advisory-db, and run this again")
-    age = sdk_age()
-    if age is None:
-        print("NOT CHECKED: the AWS SDK's age, for want of Cargo.lock's history")
-    elif age > OLD_DAYS:
-        print(f"WARNING: the AWS SDK in Cargo.lock was last moved {age:.0f} days ago: run `cargo update` and the tests")
-    else:
-        print(f"the AWS SDK in Cargo.lock was last moved {age:.0f} days ago")
+    print(of_sdk_age(sdk_age(packages, time.time())))
     for line in wrong:
         print(f"error: {line}")
     sys.exit(1 if wrong else 0)

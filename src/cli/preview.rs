@@ -153,7 +153,7 @@ fn report(format: Format, mail: &Mail, files: &[PathBuf]) -> Result<()> {
             },
         )
     } else {
-        render::preview(&mail.subject, &mail.to, files)
+        render::preview(format, &mail.subject, &mail.to, files)
     };
     say!("{text}")
 }

@@ -50,15 +50,19 @@ fn printable(format: Format, text: &str) -> String {
 }
 
 /// Where a preview went.
-pub fn preview(subject: &str, to: &[String], files: &[PathBuf]) -> String {
+pub fn preview(format: Format, subject: &str, to: &[String], files: &[PathBuf]) -> String {
+    let begin = match format {
+        Format::Markdown => "- ",
+        _ => "",
+    };
     let mut lines = vec![
-        format!("subject: {}", printable(Format::Table, subject)),
-        format!("to:      {}", printable(Format::Table, &to.join(", "))),
+        format!("{begin}subject: {}", printable(format, subject)),
+        format!("{begin}to:      {}", printable(format, &to.join(", "))),
     ];
     lines.extend(
         files
             .iter()
-            .map(|file| format!("file:    {}", text::line(&file.display().to_string()))),
+            .map(|file| format!("{begin}file:    {}", printable(format, &file.display().to_string()))),
     );
     lines.join("\n")
 }

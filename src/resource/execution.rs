@@ -83,7 +83,7 @@ fn watch(name: &str) -> Option<ExecutionName> {
 
 /// The UTC day of a moment.
 pub fn day_of(at: Timestamp) -> Date {
-    at.to_zoned(TimeZone::UTC).date()
+    at.to_zoned_datetime(TimeZone::UTC).date()
 }
 
 /// The name of an account's day; a later try of the same day has its number behind it.

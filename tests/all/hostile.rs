@@ -198,7 +198,24 @@ fn hostile_names_do_nothing_anywhere() {
     in_all("spend --by ou");
     in_all("spend --by service");
     in_all("doctor");
+    home.edit_world(|world| {
+        let queues = world["sqs"]["queues"].as_object_mut().expect("queues");
+        let messages = HOSTILE.map(|text| {
+            serde_json::json!({
+                "at": "2026-03-11T09:00:00Z",
+                "body": {"id": text, "source": text, "detail-type": text, "account": text, "time": text,
+                    "resources": [text], "detail": {"alarmName": text, "account": text, "accountName": text}},
+                "attributes": {"RULE_ARN": text, "ERROR_CODE": text, "ERROR_MESSAGE": text},
+            })
+        });
+        queues.values_mut().next().expect("a queue")["messages"] = messages.to_vec().into();
+    });
+    let waiting = is_json("resend --plan", &run("resend --plan --format json").stdout);
+    let items = waiting["items"].as_array().map_or(0, Vec::len);
+    assert!(items >= HOSTILE.len(), "{waiting}");
     in_all("resend --plan");
+    in_all("status --all");
+    in_all("resend");
     is_harmless("spend --suggest", &run("spend --suggest").stdout);
     is_no_formula("spend --csv", &run("spend --csv -").stdout);
     let page = run("spend --html -").stdout;
@@ -212,6 +229,47 @@ fn hostile_names_do_nothing_anywhere() {
         .collect();
     for name in HOSTILE {
         assert!(names.contains(&name), "JSON keeps a name as it is: {name:?}");
+    }
+    let mut mails = 0;
+    // One account's own: mail, test event, template, and what was sent in vain.
+    for account in shown["accounts"].as_array().into_iter().flatten() {
+        let (Some(id), Some(name)) = (account["id"].as_str(), account["name"].as_str()) else {
+            continue;
+        };
+        if !HOSTILE.contains(&name) {
+            continue;
+        }
+        in_all(&format!("preview --account {id} --out mail"));
+        // An owner tag without an address, and no fallback: nobody to write to, which is said.
+        let Ok(files) = std::fs::read_dir(home.path().join("mail")) else {
+            continue;
+        };
+        for file in files.flatten() {
+            let written = std::fs::read_to_string(file.path()).expect("a text");
+            is_harmless(&file.path().display().to_string(), &written);
+            assert!(
+                !written.contains("<img src=https://evil") && !written.contains("<script>alert"),
+                "{written}"
+            );
+            mails += 1;
+        }
+        std::fs::remove_dir_all(home.path().join("mail")).expect("a folder");
+    }
+    assert!(mails > 6, "{mails} files of mails");
+    let tested = shown["accounts"].as_array().into_iter().flatten();
+    for account in tested.filter(|account| {
+        account["name"]
+            .as_str()
+            .is_some_and(|name| HOSTILE[3..6].contains(&name))
+    }) {
+        in_all(&format!(
+            "test-alert --account {}",
+            account["id"].as_str().unwrap_or_default()
+        ));
+    }
+    is_harmless("template", &run("template").stdout);
+    for job in ["operator", "deploy", "thresholds", "status", "tell"] {
+        is_json(job, &run(&format!("policy {job}")).stdout);
     }
     run("sandbox show");
     run("-vv status");

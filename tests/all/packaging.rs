@@ -114,3 +114,44 @@ fn without_an_account_and_without_credentials_the_template_says_what_to_name() {
     assert_eq!(output.code, 1);
     assert!(output.texts().1.contains("--account"), "{:?}", output.texts());
 }
+
+/// An index as Cargo keeps it, with an SDK of 20 October: what is said of it a month and half a year later.
+#[test]
+fn an_sdk_of_more_than_90_days_is_named() {
+    let script = "import os, sys, tempfile\n\
+        sys.dont_write_bytecode = True\n\
+        sys.path.insert(0, '.ci')\n\
+        import dependencies as d\n\
+        home = tempfile.TemporaryDirectory()\n\
+        os.environ['CARGO_HOME'] = home.name\n\
+        folder = home.name + '/registry/index/x/.cache/aw/s-'\n\
+        os.makedirs(folder)\n\
+        entry = b'{\"vers\": \"1.13.0\", \"pubtime\": \"2026-10-20T19:09:34Z\"}'\n\
+        open(folder + '/aws-config', 'wb').write(b'\\3\\0' + b'1.13.0\\0' + entry + b'\\0')\n\
+        sdk = [{'name': 'aws-config', 'version': '1.13.0'}]\n\
+        out = d.published('aws-config', '1.13.0')\n\
+        for packages, days in [(sdk, 30), (sdk, 182), ([], 0), ([{'name': 'aws-config', 'version': '9.0.0'}], 0)]:\n\
+        \x20   print(d.of_sdk_age(d.sdk_age(packages, out + days * 86400)))\n";
+    let ran = std::process::Command::new("python3")
+        .args(["-c", script])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output();
+    let Ok(ran) = ran else {
+        eprintln!("NOT RUN: .ci/dependencies.py, for want of python3");
+        return;
+    };
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    let lines: Vec<&str> = said.lines().collect();
+    let [month, half_a_year, none, unknown] = lines.as_slice() else {
+        panic!("{said}{}", String::from_utf8_lossy(&ran.stderr));
+    };
+    assert_eq!(*month, "the AWS SDK in Cargo.lock came out 30 days ago");
+    assert!(
+        half_a_year.starts_with("WARNING: the AWS SDK in Cargo.lock came out 182 days ago"),
+        "{said}"
+    );
+    assert!(
+        none.starts_with("NOT CHECKED") && unknown.starts_with("NOT CHECKED"),
+        "{said}"
+    );
+}

@@ -56,6 +56,8 @@ def serve_moto(port):
     )
     from werkzeug.serving import run_simple
 
+    delete_by_ou()
+    refuse_a_name_twice()
     os.environ["MOTO_PORT"] = port
     app = Tenants(CloudWatchCbor(Unimplemented(DomainDispatcherApplication(create_backend_app))))
     run_simple(
@@ -66,6 +68,44 @@ def serve_moto(port):
         use_reloader=False,
         request_handler=MotoRequestHandler,
     )
+
+
+def delete_by_ou():
+    """Let DeleteStackInstances find its accounts by OU, as moto's own CreateStackInstances does."""
+    from moto.cloudformation.responses import CloudFormationResponse
+
+    original = CloudFormationResponse.delete_stack_instances
+
+    def delete_stack_instances(self):
+        units = (self._get_param("DeploymentTargets") or {}).get("OrganizationalUnitIds", [])
+        if units:
+            stack_set = self.cloudformation_backend.describe_stack_set(self._get_param("StackSetName"))
+            organization = stack_set.instances.org_backend
+            units = units + [ou.id for ou in organization.ou if ou.parent_id in units]
+            accounts = [account.id for account in organization.accounts if account.parent_id in units]
+            get = self._get_param
+            self._get_param = lambda name, *rest: accounts if name == "Accounts" else get(name, *rest)
+        return original(self)
+
+    CloudFormationResponse.delete_stack_instances = delete_stack_instances
+
+
+def refuse_a_name_twice():
+    """Let CreateStackSet refuse a name that is taken, as AWS does: a call whose answer was lost is sent again."""
+    from moto.cloudformation.exceptions import CloudFormationError
+    from moto.cloudformation.models import CloudFormationBackend
+
+    class NameAlreadyExistsException(CloudFormationError):
+        code = "NameAlreadyExistsException"
+
+    original = CloudFormationBackend.create_stack_set
+
+    def create_stack_set(self, name, *rest, **named):
+        if any(known.name == name and known.status != "DELETED" for known in self.stacksets.values()):
+            raise NameAlreadyExistsException(f"StackSet {name} already exists")
+        return original(self, name, *rest, **named)
+
+    CloudFormationBackend.create_stack_set = create_stack_set
 
 
 class Tenants:

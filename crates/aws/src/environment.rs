@@ -52,12 +52,57 @@ impl Environment {
         Ok(None)
     }
 
-    /// The names that begin so, with their values.
+    /// The names that begin so, with their values as they are, but for empty ones.
     pub(crate) fn all(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
         self.0
             .iter()
             .filter(move |(name, _)| name.starts_with(prefix))
-            .filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?.trim())))
+            .filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?)))
             .filter(|(_, value)| !value.is_empty())
+    }
+
+    /// A path with the variables in it, `$HOME` or `${HOME}`, filled in; one that isn't set stays as it is.
+    pub(crate) fn filled(&self, path: &str) -> String {
+        let mut filled = String::new();
+        let mut rest = path;
+        while let Some((before, after)) = rest.split_once('$') {
+            filled.push_str(before);
+            let (name, end) = match after.strip_prefix('{').and_then(|inside| inside.split_once('}')) {
+                Some((name, _)) => (name, name.len() + 2),
+                None => {
+                    let end = after.find(|one: char| !one.is_ascii_alphanumeric() && one != '_');
+                    let name = &after[..end.unwrap_or(after.len())];
+                    (name, name.len())
+                }
+            };
+            match self.raw(name) {
+                Some(value) => filled.push_str(value),
+                None => {
+                    filled.push('$');
+                    filled.push_str(&after[..end]);
+                }
+            }
+            rest = &after[end..];
+        }
+        filled + rest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_s_variables_are_filled_in() {
+        let environment = Environment::of(&[("HOME", "/h"), ("X_1", "x")]);
+        for (path, filled) in [
+            ("$HOME/a", "/h/a"),
+            ("${HOME}a$X_1.b", "/hax.b"),
+            ("$NO/${NO}/$", "$NO/${NO}/$"),
+            ("${HOME", "${HOME"),
+            ("a$$X_1", "a$x"),
+        ] {
+            assert_eq!(environment.filled(path), filled);
+        }
     }
 }

@@ -30,13 +30,16 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::{ProxyConfig, ProxyError};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{self, TlsContext};
-use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::{
-    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+use http::Uri;
 
 pub use aws_config::SdkConfig;
 
@@ -48,7 +51,9 @@ use billctl_core::service::{Gate, Services};
 use call::Caller;
 use credentials::{Chain, Files, Means, Selected};
 use environment::Environment;
+use network::{Proxies, Proxy};
 use strange::RefuseStrange;
+use trouble::Trouble;
 use whole::whole;
 
 /// How to reach AWS.
@@ -94,11 +99,17 @@ pub async fn connect(options: &Options) -> Result<Services> {
             .map(|section| (selected.name.as_str(), section)),
         _ => None,
     };
-    network::check_proxies(&environment)?;
-    network::check_endpoints(&environment, section)?;
+    let proxies = Proxies::of(&environment)?;
+    network::check_endpoints(&environment, section, files.as_ref().ok())?;
     network::check_headers(&environment)?;
     let trust = network::trust(&environment, section)?;
-    let http = https_client(trust.clone());
+    let direct = connector(trust.clone(), None);
+    let http = client_by(Routes {
+        http: by_proxy(&trust, &proxies, proxies.http.as_ref(), ProxyConfig::http)?,
+        https: by_proxy(&trust, &proxies, proxies.https.as_ref(), ProxyConfig::https)?,
+        proxies,
+        direct: direct.clone(),
+    });
     let settings = files
         .as_ref()
         .map_or_else(|_| Files::default().for_sdk(), Files::for_sdk);
@@ -116,11 +127,13 @@ pub async fn connect(options: &Options) -> Result<Services> {
         .no_credentials()
         .load()
         .await;
+    let config = config.to_builder().service_config(Filled(config.clone())).build();
     let means = Means {
         environment: &environment,
         config: &config,
         http: whole(http, whole::PATIENCE),
-        direct: direct_client(trust),
+        // To addresses of this machine and its network no proxy leads.
+        direct: client_by(direct),
     };
     let chain = Chain::new(&selected, &files, &means).await;
     let config = config
@@ -179,27 +192,67 @@ fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build()
 }
 
-/// The way to addresses of this machine and its network, which no proxy leads to.
-fn direct_client(trust: TlsContext) -> SharedHttpClient {
-    Builder::new()
-        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-        .tls_context(trust)
-        .build_https()
+/// The settings of single services, without the empty ones: an empty endpoint ends the SDK.
+#[derive(Debug)]
+struct Filled(SdkConfig);
+
+impl LoadServiceConfig for Filled {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let found = self.0.service_config()?.load_config(key)?;
+        Some(found).filter(|value| !value.is_empty())
+    }
 }
 
-/// One HTTP client, and so one pool of connections, for all services; through the proxy that the environment names.
-fn https_client(trust: TlsContext) -> SharedHttpClient {
-    let connector = Connector::builder()
+/// One pool of connections, for all services.
+fn client_by(connector: impl HttpConnector + Clone + 'static) -> SharedHttpClient {
+    let connector = SharedHttpConnector::new(connector);
+    http_client_fn(move |_, _| connector.clone())
+}
+
+fn connector(trust: TlsContext, proxy: Option<ProxyConfig>) -> SharedHttpConnector {
+    let builder = Connector::builder()
         // How long an answer may take, `whole` says.
         .connector_settings(
             HttpConnectorSettings::builder()
                 .connect_timeout(CONNECT_TIMEOUT)
                 .build(),
         )
-        .proxy_config(ProxyConfig::from_env())
         .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-        .tls_context(trust)
-        .build();
-    let connector = SharedHttpConnector::new(connector);
-    http_client_fn(move |_, _| connector.clone())
+        .tls_context(trust);
+    SharedHttpConnector::new(match proxy {
+        None => builder.build(),
+        Some(proxy) => builder.proxy_config(proxy).build(),
+    })
+}
+
+/// The way by a proxy, if there is one.
+fn by_proxy(
+    trust: &TlsContext,
+    proxies: &Proxies,
+    proxy: Option<&Proxy>,
+    kind: fn(String) -> std::result::Result<ProxyConfig, ProxyError>,
+) -> Result<Option<SharedHttpConnector>> {
+    let config = proxy.map(|proxy| kind(proxy.address.clone())).transpose();
+    let config = config.map_err(|error| Trouble::new(error.to_string()))?;
+    Ok(config.map(|config| connector(trust.clone(), Some(config.no_proxy(&proxies.except)))))
+}
+
+/// Straight to AWS, or by the proxy for addresses of a kind.
+#[derive(Debug, Clone)]
+struct Routes {
+    proxies: Proxies,
+    direct: SharedHttpConnector,
+    http: Option<SharedHttpConnector>,
+    https: Option<SharedHttpConnector>,
+}
+
+impl HttpConnector for Routes {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let proxied = match request.uri().parse::<Uri>() {
+            Ok(address) if self.proxies.excepts(&address) => None,
+            Ok(address) if address.scheme_str() == Some("http") => self.http.as_ref(),
+            _ => self.https.as_ref(),
+        };
+        proxied.unwrap_or(&self.direct).call(request)
+    }
 }

@@ -9,38 +9,94 @@ use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use crate::credentials::{Section, plain};
+use crate::credentials::{Files, Section, plain};
 use crate::environment::Environment;
 use crate::trouble::Trouble;
 
-const PROXIES: [&str; 6] = [
-    "HTTPS_PROXY",
-    "https_proxy",
-    "HTTP_PROXY",
-    "http_proxy",
-    "ALL_PROXY",
-    "all_proxy",
-];
 const HEADING: &str = "-----BEGIN CERTIFICATE-----";
 const ENDING: &str = "-----END CERTIFICATE-----";
 
-/// Every proxy that is set can be one. The SDK goes past one that it can't read, straight into the network.
-pub(crate) fn check_proxies(environment: &Environment) -> Result<(), Trouble> {
-    for variable in PROXIES {
-        let Some(proxy) = environment.get(variable)? else {
-            continue;
+/// The proxies that the environment names, by the AWS CLI's rules, which aren't the SDK's: small letters win, an empty
+/// one of these switches off the other, and `NO_PROXY` may name a port. The SDK also goes past a proxy that it can't
+/// read, straight into the network.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Proxies {
+    /// For `http://`.
+    pub(crate) http: Option<Proxy>,
+    /// For `https://`.
+    pub(crate) https: Option<Proxy>,
+    /// `NO_PROXY`.
+    pub(crate) except: String,
+}
+
+/// A proxy, and which variable names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Proxy {
+    variable: &'static str,
+    /// With its scheme.
+    pub(crate) address: String,
+}
+
+impl Proxies {
+    /// # Errors
+    /// One of them can't be a proxy.
+    pub(crate) fn of(environment: &Environment) -> Result<Self, Trouble> {
+        let set = |small: &'static str, capital: &'static str| -> Result<Option<(&'static str, &str)>, Trouble> {
+            let said = match environment.raw(small) {
+                Some(_) => (small, environment.get(small)?),
+                None => (capital, environment.get(capital)?),
+            };
+            Ok(said.1.map(|value| (said.0, value)))
         };
-        let shown = without_password(proxy);
+        let all = set("all_proxy", "ALL_PROXY")?;
+        let [http, https] = [("http_proxy", "HTTP_PROXY"), ("https_proxy", "HTTPS_PROXY")]
+            .map(|(small, capital)| set(small, capital).map(|own| own.or(all)));
+        let proxy = |said: Option<(&'static str, &str)>| said.map(|(name, value)| Proxy::of(name, value)).transpose();
+        Ok(Self {
+            http: proxy(http?)?,
+            https: proxy(https?)?,
+            except: set("no_proxy", "NO_PROXY")?.map_or_else(String::new, |(_, list)| list.to_owned()),
+        })
+    }
+
+    /// Whether `NO_PROXY` names this address: its host or one above it, with or without the port. Nets of addresses are
+    /// left to the SDK, which knows them.
+    pub(crate) fn excepts(&self, address: &Uri) -> bool {
+        let Some(host) = address.host().map(str::to_ascii_lowercase) else {
+            return false;
+        };
+        let with_port = address.port_u16().map(|port| format!("{host}:{port}"));
+        self.except.split(',').any(|name| {
+            let name = name.trim().trim_start_matches('.').to_ascii_lowercase();
+            let is_in = |host: &str| {
+                host.strip_suffix(&name)
+                    .is_some_and(|before| before.is_empty() || before.ends_with('.'))
+            };
+            name == "*" || (!name.is_empty() && (is_in(&host) || with_port.as_deref().is_some_and(is_in)))
+        })
+    }
+
+    /// The one that AWS is most likely reached by.
+    fn likely(&self) -> Option<&Proxy> {
+        self.https.as_ref().or(self.http.as_ref())
+    }
+}
+
+impl Proxy {
+    fn of(variable: &'static str, value: &str) -> Result<Self, Trouble> {
+        let shown = without_password(value);
         let wrong = |what: &str, remedy: &str| Trouble::new(format!("{variable} is `{shown}`, {what}")).remedy(remedy);
-        if let Some((scheme, _)) = proxy.split_once("://")
-            && !["http", "https"].contains(&scheme.to_ascii_lowercase().as_str())
-        {
-            return Err(wrong(
-                "a kind of proxy that billctl can't use",
-                &format!("set {variable} to an HTTP proxy, http://HOST:PORT"),
-            ));
-        }
-        if !is_proxy(proxy) {
+        let address = match value.split_once("://") {
+            None => format!("http://{}", value.trim_start_matches('/')),
+            Some((scheme, _)) if ["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) => value.to_owned(),
+            Some(_) => {
+                return Err(wrong(
+                    "a kind of proxy that billctl can't use",
+                    &format!("set {variable} to an HTTP proxy, http://HOST:PORT"),
+                ));
+            }
+        };
+        if !is_proxy(&address) {
             return Err(wrong(
                 "which is no address of a proxy",
                 &format!(
@@ -49,8 +105,8 @@ pub(crate) fn check_proxies(environment: &Environment) -> Result<(), Trouble> {
                 ),
             ));
         }
+        Ok(Self { variable, address })
     }
-    Ok(())
 }
 
 /// Whether this is all of an address. The rest after a `#` would be lost, and with it the host where a password has one.
@@ -82,15 +138,49 @@ pub(crate) fn check_headers(environment: &Environment) -> Result<(), Trouble> {
 }
 
 /// Every endpoint that is set is an address: the SDK takes a name without a scheme for a path.
-pub(crate) fn check_endpoints(environment: &Environment, profile: Option<(&str, &Section)>) -> Result<(), Trouble> {
-    let variables = environment
+pub(crate) fn check_endpoints(
+    environment: &Environment,
+    profile: Option<(&str, &Section)>,
+    files: Option<&Files>,
+) -> Result<(), Trouble> {
+    let ignored = [
+        environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")?,
+        profile.and_then(|(_, section)| section.get("ignore_configured_endpoint_urls").map(String::as_str)),
+    ];
+    if ignored
+        .into_iter()
+        .flatten()
+        .any(|value| value.eq_ignore_ascii_case("true"))
+    {
+        return Ok(());
+    }
+    let mut set: Vec<(String, &str)> = environment
         .all("AWS_ENDPOINT_URL")
-        .map(|(name, url)| (name.to_owned(), url));
-    let setting = profile.and_then(|(name, section)| {
-        let url = section.get("endpoint_url")?;
-        Some((format!("endpoint_url of profile {name}"), url.as_str()))
-    });
-    for (name, url) in variables.chain(setting) {
+        .map(|(name, url)| (name.to_owned(), url))
+        .collect();
+    if let Some((name, section)) = profile {
+        set.extend(
+            section
+                .get("endpoint_url")
+                .map(|url| (format!("endpoint_url of profile {name}"), url.as_str())),
+        );
+        if let (Some(services), Some(files)) = (section.get("services"), files) {
+            let found = files.services(services).ok_or_else(|| {
+                Trouble::new(format!(
+                    "profile {name} names services {services}, but there is no [services {services}]"
+                ))
+                .remedy(format!("add the section, or leave services out of profile {name}"))
+            })?;
+            set.extend(found.iter().flat_map(|(service, settings)| {
+                let of_service = settings.lines().filter_map(|line| {
+                    let (key, url) = line.split_once('=')?;
+                    (key.trim() == "endpoint_url").then(|| url.trim())
+                });
+                of_service.map(move |url| (format!("endpoint_url of {service} in [services {services}]"), url))
+            }));
+        }
+    }
+    for (name, url) in set {
         let uri = url.parse::<Uri>().ok();
         let is_http = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host() != Some("");
         if uri.as_ref().is_some_and(is_http) {
@@ -191,17 +281,14 @@ fn certificates(text: &str) -> impl Iterator<Item = String> {
 
 /// What a call without an answer says, and what to do, by what its error says on every level.
 pub(crate) fn unreached(said: &str, environment: &Environment) -> (String, String) {
-    let proxy = environment
-        .first(&PROXIES)
-        .ok()
-        .flatten()
-        .map(|(variable, proxy)| format!("the proxy {}, which {variable} names,", without_password(proxy)));
+    let proxies = Proxies::of(environment).unwrap_or_default();
+    let likely = proxies.likely();
+    let proxy = likely.map(|proxy| {
+        let shown = without_password(&proxy.address);
+        format!("the proxy {shown}, which {} names,", proxy.variable)
+    });
     let by_proxy = proxy.as_deref().unwrap_or("a proxy");
-    let variable = environment
-        .first(&PROXIES)
-        .ok()
-        .flatten()
-        .map_or("HTTPS_PROXY", |(variable, _)| variable);
+    let variable = likely.map_or("HTTPS_PROXY", |proxy| proxy.variable);
     if let Some((_, reason)) = said.split_once("invalid peer certificate: ") {
         let (what, remedy) = certificate(reason);
         return (
@@ -209,7 +296,7 @@ pub(crate) fn unreached(said: &str, environment: &Environment) -> (String, Strin
             remedy.to_owned(),
         );
     }
-    if said.contains("CONNECT tunnel failed") {
+    if said.contains("tunnel error") {
         if said.contains("proxy authorization required") {
             let text = format!("{by_proxy} wants a user and a password, or other ones");
             return (
@@ -302,12 +389,16 @@ mod tests {
 
     #[test]
     fn a_proxy_is_one_or_is_named() {
-        for proxy in ["http://p:1", "p:1", "https://u:p%40x@p", "HTTP://[::1]:8080/", "p"] {
-            assert_eq!(
-                check_proxies(&environment(&[("https_proxy", proxy)])),
-                Ok(()),
-                "{proxy}"
-            );
+        for proxy in [
+            "http://p:1",
+            " p:1\n",
+            "//p:1",
+            "https://u:p%40x@p",
+            "HTTP://[::1]:8080/",
+            "p",
+        ] {
+            let proxies = Proxies::of(&environment(&[("https_proxy", proxy)])).unwrap();
+            assert!(proxies.https.is_some() && proxies.http.is_none(), "{proxy}");
         }
         for proxy in [
             "socks5://u:secret@p:1",
@@ -316,24 +407,82 @@ mod tests {
             "http://u:secret@p q",
             "ftp://secret@p",
         ] {
-            let trouble = check_proxies(&environment(&[("ALL_PROXY", proxy)])).unwrap_err();
+            let trouble = Proxies::of(&environment(&[("ALL_PROXY", proxy)])).unwrap_err();
             assert!(trouble.text.starts_with("ALL_PROXY is `"), "{trouble}");
             assert!(!trouble.text.contains("sec"), "{trouble}");
         }
     }
 
     #[test]
+    fn the_variables_of_proxies_weigh_as_in_the_cli() {
+        let address = |variables: &[(&str, &str)]| {
+            let proxies = Proxies::of(&environment(variables)).unwrap();
+            [proxies.http, proxies.https].map(|proxy| proxy.map_or_else(String::new, |proxy| proxy.address))
+        };
+        let both = [("HTTPS_PROXY", "http://capital"), ("https_proxy", "http://small")];
+        assert_eq!(address(&both), ["", "http://small"]);
+        assert_eq!(
+            address(&[("HTTPS_PROXY", "http://capital"), ("https_proxy", "")]),
+            ["", ""]
+        );
+        assert_eq!(
+            address(&[("ALL_PROXY", "a"), ("HTTP_PROXY", "h")]),
+            ["http://h", "http://a"]
+        );
+        // One that nothing is sent to needn't be one that can be used.
+        let unused = [("ALL_PROXY", "socks5://a"), ("HTTP_PROXY", "h"), ("HTTPS_PROXY", "s")];
+        assert_eq!(address(&unused), ["http://h", "http://s"]);
+    }
+
+    #[test]
+    fn no_proxy_names_hosts_with_and_without_port() {
+        let excepts = |list: &str, url: &str| {
+            let proxies = Proxies::of(&environment(&[("NO_PROXY", list)])).unwrap();
+            proxies.excepts(&url.parse().unwrap())
+        };
+        for list in [
+            "*",
+            "a, amazonaws.com",
+            ".AmazonAWS.com",
+            "sts.amazonaws.com",
+            "sts.amazonaws.com:8443",
+        ] {
+            assert!(excepts(list, "https://sts.amazonaws.com:8443/"), "{list}");
+        }
+        for list in [
+            "",
+            ",",
+            "ws.com",
+            "sts.amazonaws.com:443",
+            "x.sts.amazonaws.com",
+            "*.amazonaws.com",
+        ] {
+            assert!(!excepts(list, "https://sts.amazonaws.com:8443/"), "{list}");
+        }
+        assert!(excepts("[::1]:80", "http://[::1]:80/"));
+    }
+
+    #[test]
     fn an_endpoint_is_an_address_or_is_named() {
         for url in ["http://localhost:4566", "https://h/path", "http://[::1]:1"] {
             assert_eq!(
-                check_endpoints(&environment(&[("AWS_ENDPOINT_URL_STS", url)]), None),
+                check_endpoints(&environment(&[("AWS_ENDPOINT_URL_STS", url)]), None, None),
                 Ok(()),
                 "{url}"
             );
         }
         for url in ["localhost:4566", "localhost", "file:///x", "http://", "/x", "http:/x"] {
-            let trouble = check_endpoints(&environment(&[("AWS_ENDPOINT_URL", url)]), None).unwrap_err();
+            let trouble = check_endpoints(&environment(&[("AWS_ENDPOINT_URL", url)]), None, None).unwrap_err();
             assert!(trouble.text.starts_with("AWS_ENDPOINT_URL is `"), "{url} {trouble}");
         }
+    }
+
+    #[test]
+    fn what_is_to_be_ignored_needs_no_address() {
+        let ignoring = environment(&[
+            ("AWS_ENDPOINT_URL", "nowhere"),
+            ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "TRUE"),
+        ]);
+        assert_eq!(check_endpoints(&ignoring, None, None), Ok(()));
     }
 }

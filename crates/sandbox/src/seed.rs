@@ -117,7 +117,7 @@ const DEMO_SUSPENDED: &str = "old-campaign";
 fn beginning() -> Timestamp {
     date(2026, 3, 11)
         .at(9, 0, 0, 0)
-        .to_zoned(jiff::tz::TimeZone::UTC)
+        .to_zoned_datetime(jiff::tz::TimeZone::UTC)
         // Fixed and in range, so it is never the epoch.
         .map_or(Timestamp::UNIX_EPOCH, |zoned| zoned.timestamp())
 }

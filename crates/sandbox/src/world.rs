@@ -93,7 +93,7 @@ impl World {
 
     /// Whether a world can be at this time.
     pub fn is_time(at: Timestamp) -> bool {
-        YEARS.contains(&at.to_zoned(TimeZone::UTC).year())
+        YEARS.contains(&at.to_zoned_datetime(TimeZone::UTC).year())
     }
 
     /// An organisation in which nothing has been set up yet, called by its management account.

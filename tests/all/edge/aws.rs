@@ -104,6 +104,16 @@ pub(super) fn answer(request: &Request) -> Reply {
                 .to_string(),
             ),
         },
+        (_, "/token") => Reply::text(
+            200,
+            r#"{"accessToken": "good", "expiresIn": 3600, "refreshToken": "next", "tokenType": "Bearer"}"#,
+        ),
+        (_, "/v1/token") => Reply::text(
+            200,
+            serde_json::json!({"accessToken": {"accessKeyId": "RENEWED", "secretAccessKey": "s3cr3t",
+                "sessionToken": "token"}, "expiresIn": 900, "refreshToken": "next", "tokenType": "aws_sigv4"})
+            .to_string(),
+        ),
         (_, "/container") => match request.header("authorization") {
             "" | "let me in" => keys("CONTAINER"),
             _ => Reply::text(403, "no"),

@@ -35,6 +35,8 @@ struct Case {
     proxy: Handler,
     /// AWS's certificate, where it is reached by TLS.
     certificate: Option<&'static str>,
+    /// Whether the proxy itself speaks TLS: `{tls-proxy}`.
+    proxy_by_tls: bool,
     then: Then,
 }
 
@@ -51,6 +53,7 @@ fn case(group: &'static str, what: &'static str) -> Case {
         server: aws::answer,
         proxy: aws::answer,
         certificate: None,
+        proxy_by_tls: false,
         then: Then::Signs("nobody"),
     }
 }
@@ -107,6 +110,11 @@ impl Case {
         self
     }
 
+    fn proxy_by_tls(mut self) -> Self {
+        self.proxy_by_tls = true;
+        self
+    }
+
     fn tls(mut self, certificate: &'static str) -> Self {
         self.certificate = Some(certificate);
         self
@@ -132,11 +140,16 @@ impl Case {
         };
         let upstream = server.address.clone();
         let proxy_handler = self.proxy;
-        let proxy = Server::start(move |request| match proxy_handler(request) {
+        let proxied = move |request: &Request| match proxy_handler(request) {
             Reply::Tunnel(_) => Reply::Tunnel(upstream.clone()),
             reply => reply,
-        });
-        let port = server.address.rsplit(':').next().unwrap_or_default();
+        };
+        let proxy = match self.proxy_by_tls {
+            true => Server::start_tls("server", proxied),
+            false => Server::start(proxied),
+        };
+        let port_of = |server: &Server| server.address.rsplit(':').next().unwrap_or_default().to_owned();
+        let (port, proxy_port) = (port_of(&server), port_of(&proxy));
         let url = match self.certificate {
             None => server.url(),
             Some(_) => format!("https://localhost:{port}"),
@@ -145,7 +158,8 @@ impl Case {
         let filled = |text: &str| {
             text.replace("{aws}", &url)
                 .replace("{host}", &server.address)
-                .replace("{port}", port)
+                .replace("{port}", &port)
+                .replace("{tls-proxy}", &format!("https://localhost:{proxy_port}"))
                 .replace("{proxy}", &proxy.address)
                 .replace("{dead}", &dead)
                 .replace("{home}", &home.path().display().to_string())
@@ -194,6 +208,7 @@ impl Case {
             shown = shown.replace(there.as_str(), name);
         }
         shown = shown.replace(&format!("localhost:{port}"), "HOST");
+        shown = shown.replace(&format!("localhost:{proxy_port}"), "PROXY");
         assert_for_people(&stdout);
         assert_for_people(&stderr);
         if !matches!(code, Some(1 | 2)) {
@@ -254,6 +269,10 @@ fn login_token(until: &str) -> String {
             "accountId": "111122223333", "expiresAt": "{until}"}}, "tokenType": "aws_sigv4", "refreshToken": "r",
             "clientId": "arn:aws:signin:::devtools/same-device", "dpopKey": "none"}}"#
     )
+}
+
+fn read_text(name: &str) -> String {
+    std::fs::read_to_string(tls(name)).unwrap()
 }
 
 fn with_profile(text: &str) -> String {
@@ -482,6 +501,36 @@ fn files() -> Vec<Case> {
             .profile("team")
             .config("# mine\n[profile team] ; hers\n  AWS_Access_Key_Id : TEAM # old\n  aws_secret_access_key=s3cr3t\n")
             .signs("TEAM"),
+        case(group, "a comment after a value")
+            .profile("team")
+            .config("[profile team]\naws_access_key_id = TEAM # mine\naws_secret_access_key = s3cr3t ; hers\n")
+            .signs("TEAM"),
+        case(group, "a profile twice")
+            .profile("team")
+            .config(&format!("{team}[profile team]\nregion = us-east-1\n"))
+            .says("[profile team] comes a second time in line 4", "leave one of the two"),
+        case(group, "a key twice")
+            .profile("team")
+            .config(&format!("{team}AWS_Access_Key_ID = OTHER\n"))
+            .says(
+                "aws_access_key_id comes a second time in line 4",
+                "leave one of the two",
+            ),
+        case(group, "`[default]` and `[profile default]`: the last counts")
+            .config(&format!(
+                "[default]\naws_access_key_id = OTHER\naws_session_token = x\n[profile default]\n{TEAM}"
+            ))
+            .signs("TEAM"),
+        case(group, "`AWS_CONFIG_FILE=~/...`")
+            .profile("team")
+            .env("AWS_CONFIG_FILE", "~/elsewhere")
+            .file("elsewhere", team.as_str())
+            .signs("TEAM"),
+        case(group, "`AWS_CONFIG_FILE=$HOME/...`")
+            .profile("team")
+            .env("AWS_CONFIG_FILE", "${HOME}/elsewhere")
+            .file("elsewhere", team.as_str())
+            .signs("TEAM"),
         case(group, "sections of other programs")
             .profile("team")
             .config(&format!(
@@ -620,6 +669,17 @@ fn sign_ins() -> Vec<Case> {
                 "the sign-in work of profile dev has expired",
                 "run `aws sso login --profile dev`",
             ),
+        dev("the same, expired, with a token to renew it")
+            .config(SSO)
+            .file(
+                SSO_CACHE,
+                sso_token("signed-out", "2020-01-01T00:00:00Z").replace(
+                    "{\"accessToken\"",
+                    "{\"clientId\": \"c\", \"clientSecret\": \"s3cr3t\", \"refreshToken\": \"r\",
+                    \"registrationExpiresAt\": \"2100-01-01T00:00:00Z\", \"accessToken\"",
+                ),
+            )
+            .signs("SSO"),
         dev("the same, never signed in").config(SSO).says(
             "the sign-in work of profile dev was never made",
             "run `aws sso login --profile dev`",
@@ -658,6 +718,31 @@ fn sign_ins() -> Vec<Case> {
             .config(LOGIN)
             .file(LOGIN_CACHE, login_token("2100-01-01T00:00:00Z"))
             .signs("LOGIN"),
+        dev("the same, expired, with a token to renew it")
+            .config(LOGIN)
+            .file(
+                LOGIN_CACHE,
+                login_token("2020-01-01T00:00:00Z").replace("\"none\"", &format!("{:?}", read_text("dpop.key"))),
+            )
+            .signs("RENEWED"),
+        dev("the same, the token isn't accepted")
+            .config(LOGIN)
+            .file(
+                LOGIN_CACHE,
+                login_token("2020-01-01T00:00:00Z").replace("\"none\"", &format!("{:?}", read_text("dpop.key"))),
+            )
+            .server(|request| match request.target.as_str() {
+                "/v1/token" => Reply::Answer(
+                    400,
+                    vec![("x-amzn-errortype", "AccessDeniedException".to_owned())],
+                    br#"{"error":"TOKEN_EXPIRED","message":"the refresh token has expired"}"#.to_vec(),
+                ),
+                _ => aws::answer(request),
+            })
+            .says(
+                "the sign-in of profile dev (`aws login`)",
+                "run `aws login --profile dev`",
+            ),
         dev("the same, never signed in").config(LOGIN).says(
             "the sign-in of profile dev (`aws login`) was never made",
             "run `aws login --profile dev`",
@@ -687,6 +772,11 @@ fn programs() -> Vec<Case> {
         process(
             "`credential_process`",
             &print(r#"{"Version":1,"AccessKeyId":"TOOL","SecretAccessKey":"s3cr3t"}"#),
+        )
+        .signs("TOOL"),
+        process(
+            "the same, with a `#` in it",
+            &print(r#"{"Version":1,"AccessKeyId":"TOOL","SecretAccessKey":"s3cr3t","Note":"a #1"}"#),
         )
         .signs("TOOL"),
         process("it fails", "sh -c 'echo please run corp-login >&2; exit 3'").says(
@@ -891,6 +981,52 @@ fn endpoints() -> Vec<Case> {
                 "[profile \"my team\"]\n{TEAM}services = local\n[services local]\nsts =\n  endpoint_url = {{aws}}\n"
             ))
             .signs("TEAM"),
+        case(group, "the same, the section in quotes")
+            .without("AWS_ENDPOINT_URL")
+            .profile("team")
+            .config(&format!(
+                "{}services = my own\n[services 'my own']\nsts =\n  endpoint_url = {{aws}}\n",
+                with_profile(TEAM)
+            ))
+            .signs("TEAM"),
+        case(group, "the same, the section isn't there")
+            .profile("team")
+            .config(&format!("{}services = local\n", with_profile(TEAM)))
+            .says(
+                "profile team names services local, but there is no [services local]",
+                "services",
+            ),
+        case(group, "the same, without a scheme")
+            .profile("team")
+            .config(&format!(
+                "{}services = local\n[services local]\nsts =\n  endpoint_url = localhost:1\n",
+                with_profile(TEAM)
+            ))
+            .says("endpoint_url of sts in [services local] is `localhost:1`", "http://"),
+        keys("space around `AWS_ENDPOINT_URL`")
+            .env("AWS_ENDPOINT_URL", " {aws} ")
+            .says(
+                "AWS_ENDPOINT_URL is ` http://HOST `, which is no address",
+                "http://HOST",
+            ),
+        keys("an empty `AWS_ENDPOINT_URL_STS`")
+            .env("AWS_ENDPOINT_URL_STS", "")
+            .signs("ENVIRONMENT"),
+        case(group, "the same, and a web identity")
+            .env("AWS_ENDPOINT_URL_STS", "")
+            .env("AWS_WEB_IDENTITY_TOKEN_FILE", "{home}/token")
+            .env("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/Ci")
+            .file("token", "good")
+            .says("AWS_ENDPOINT_URL_STS is set, but empty", "unset AWS_ENDPOINT_URL_STS"),
+        keys("`AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true`, a proxy")
+            .env("AWS_ENDPOINT_URL", "nowhere")
+            .env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
+            .env("HTTPS_PROXY", "http://{proxy}")
+            .proxy(|request| match request.target.as_str() {
+                "sts.us-east-1.amazonaws.com:443" => Reply::text(403, "no"),
+                _ => Reply::HangUp,
+            })
+            .says("refuses to connect", "NO_PROXY"),
         keys("nobody listens")
             .env("AWS_ENDPOINT_URL", "http://{dead}")
             .says("got no answer", "AWS_ENDPOINT_URL"),
@@ -954,6 +1090,33 @@ fn proxies() -> Vec<Case> {
             .env("NO_PROXY", "127.0.0.1")
             .server(aws::answer)
             .signs("ENVIRONMENT"),
+        http("`NO_PROXY` has host and port")
+            .env("HTTP_PROXY", "http://{dead}")
+            .env("NO_PROXY", "example.com, {host}")
+            .server(aws::answer)
+            .signs("ENVIRONMENT"),
+        http("`NO_PROXY` has its net")
+            .env("HTTP_PROXY", "http://{dead}")
+            .env("NO_PROXY", "127.0.0.0/8")
+            .server(aws::answer)
+            .signs("ENVIRONMENT"),
+        http("`NO_PROXY=*`")
+            .env("HTTP_PROXY", "http://{dead}")
+            .env("NO_PROXY", "*")
+            .server(aws::answer)
+            .signs("ENVIRONMENT"),
+        http("`NO_PROXY` has another port")
+            .env("NO_PROXY", "127.0.0.1:1")
+            .signs("ENVIRONMENT"),
+        http("another one in `http_proxy`")
+            .env("HTTP_PROXY", "http://{dead}")
+            .env("http_proxy", "//{proxy}")
+            .signs("ENVIRONMENT"),
+        http("an empty `http_proxy`")
+            .env("HTTP_PROXY", "http://{dead}")
+            .env("http_proxy", "")
+            .server(aws::answer)
+            .signs("ENVIRONMENT"),
         http("nobody listens")
             .env("HTTP_PROXY", "http://{dead}")
             .says("got no answer", "http://NOBODY, which HTTP_PROXY"),
@@ -968,6 +1131,22 @@ fn proxies() -> Vec<Case> {
             .env("ALL_PROXY", "http://{proxy}")
             .proxy(connect)
             .signs("ENVIRONMENT"),
+        https("the same, by SOCKS, which `HTTP_PROXY` and `HTTPS_PROXY` make needless")
+            .env("ALL_PROXY", "socks5://{dead}")
+            .env("HTTP_PROXY", "http://{dead}")
+            .proxy(connect)
+            .signs("ENVIRONMENT"),
+        https("one that speaks TLS itself")
+            .env("HTTPS_PROXY", "{tls-proxy}")
+            .proxy_by_tls()
+            .proxy(connect)
+            .signs("ENVIRONMENT"),
+        https("the same, with a certificate that isn't known")
+            .without("AWS_CA_BUNDLE")
+            .env("HTTPS_PROXY", "{tls-proxy}")
+            .proxy_by_tls()
+            .proxy(connect)
+            .says("its issuer isn't known here", "AWS_CA_BUNDLE"),
         https("with user and password")
             .env("HTTPS_PROXY", "http://me%40corp:s3cr3t@{proxy}")
             .proxy(|request| match request.header("proxy-authorization") {

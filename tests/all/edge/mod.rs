@@ -2,8 +2,10 @@
 
 mod answers;
 mod aws;
+mod fault_of_its_own;
 mod faults;
 mod matrix;
+mod places;
 mod server;
 
 use std::path::PathBuf;

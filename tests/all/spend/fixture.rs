@@ -240,7 +240,7 @@ impl Spender {
             let quarter = dollars((daily * 25.0).round() / 100.0);
             for hour in [2, 8, 14, 20] {
                 let at = Timestamp::from_second(start + hour * 3_600).unwrap();
-                let zoned = at.to_zoned(jiff::tz::TimeZone::UTC);
+                let zoned = at.to_zoned_datetime(jiff::tz::TimeZone::UTC);
                 if zoned.day() == 1 && hour == 2 {
                     month = Usd::ZERO;
                 }

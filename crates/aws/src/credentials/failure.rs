@@ -199,7 +199,7 @@ fn in_words(what: &What, error: &CredentialsError) -> Trouble {
                 .filter(char::is_ascii_digit)
                 .collect();
             let text = if said.contains("Non-success status") {
-                format!("the container's credentials service answered {digits}")
+                format!("{} answered {digits}", asked(what))
             } else if said.contains("allowed IP address") {
                 "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https:// nor an address of this machine or of the \
                  container service"
@@ -223,6 +223,7 @@ fn in_words(what: &What, error: &CredentialsError) -> Trouble {
 
 /// Who is asked for credentials.
 fn asked(what: &What) -> &'static str {
+    let relative = std::env::var_os("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI").is_some_and(|path| !path.is_empty());
     match what {
         What::Profile { base: Base::Sso(_), .. } => "IAM Identity Center",
         What::Profile {
@@ -231,7 +232,10 @@ fn asked(what: &What) -> &'static str {
         What::Container
         | What::Profile {
             base: Base::Container, ..
-        } => "the container's credentials service",
+        } => match relative {
+            true => "the container's credentials service (169.254.170.2)",
+            false => "the container's credentials service",
+        },
         What::Metadata
         | What::Profile {
             base: Base::Metadata, ..

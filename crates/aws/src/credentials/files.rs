@@ -50,15 +50,15 @@ impl Files {
         let name = files.config.name();
         for (heading, section) in sections {
             match kind_and_name(&heading) {
-                (None, "default") => {
-                    files.profiles.entry("default".to_owned()).or_default().extend(section);
+                // Of `[default]` and `[profile default]`, and of a name with and without quotes, the last counts.
+                (None | Some("profile"), "default") => {
+                    files.profiles.insert("default".to_owned(), section);
                 }
                 (Some("profile"), profile) => {
-                    files.profiles.entry(profile.to_owned()).or_default().extend(section);
+                    files.profiles.insert(profile.to_owned(), section);
                 }
                 (Some(kind @ ("sso-session" | "services")), other) => {
-                    let key = (kind.to_owned(), other.to_owned());
-                    files.others.entry(key).or_default().extend(section);
+                    files.others.insert((kind.to_owned(), other.to_owned()), section);
                 }
                 _ => {
                     let remedy = format!("the heading [{heading}] in {name} has to be [profile {heading}]");
@@ -102,6 +102,11 @@ impl Files {
         self.others.get(&("sso-session".to_owned(), name.to_owned()))
     }
 
+    /// A section of endpoints, by service.
+    pub(crate) fn services(&self, name: &str) -> Option<&Section> {
+        self.others.get(&("services".to_owned(), name.to_owned()))
+    }
+
     /// Both files' names, for messages.
     pub(crate) fn names(&self) -> String {
         format!("{} or {}", self.config.name(), self.credentials.name())
@@ -138,14 +143,27 @@ impl Files {
     pub(crate) fn for_sdk(&self) -> EnvConfigFiles {
         let mut text = String::new();
         for (name, section) in &self.profiles {
-            write_section(&mut text, &format!("profile {}", self.sdk_name(name)), section);
+            let mut section = section.clone();
+            if let Some(services) = section.get_mut("services") {
+                *services = self.sdk_other("services", services);
+            }
+            write_section(&mut text, &format!("profile {}", self.sdk_name(name)), &section);
         }
         for ((kind, name), section) in &self.others {
-            write_section(&mut text, &format!("{kind} {name}"), section);
+            write_section(&mut text, &format!("{kind} {}", self.sdk_other(kind, name)), section);
         }
         EnvConfigFiles::builder()
             .with_contents(EnvConfigFileKind::Config, text)
             .build()
+    }
+
+    /// Another section's name there.
+    fn sdk_other(&self, kind: &str, name: &str) -> String {
+        let key = (kind.to_owned(), name.to_owned());
+        match self.others.keys().position(|one| *one == key) {
+            Some(number) if !is_plain(name) => format!("billctl-{kind}-{number}"),
+            _ => name.to_owned(),
+        }
     }
 
     /// A profile's name in [`Files::for_sdk`].
@@ -218,7 +236,7 @@ type Sections = Vec<(String, Section)>;
 /// A file that needn't be there, and its sections.
 fn read(environment: &Environment, variable: &str, name: &str) -> Result<(Place, Sections), Trouble> {
     let path = match environment.get(variable)? {
-        Some(path) => in_home(Path::new(&path)),
+        Some(path) => in_home(Path::new(&environment.filled(path))),
         None => in_home(&Path::new("~/.aws").join(name)),
     };
     let unreadable = |error: &std::io::Error| {
@@ -236,8 +254,12 @@ fn read(environment: &Environment, variable: &str, name: &str) -> Result<(Place,
     let text = decoded(&bytes)
         .map_err(|what| Trouble::new(format!("{} {what}", path.display())).remedy("save it as UTF-8"))?;
     let sections = parse(&text).map_err(|(line, what)| {
-        Trouble::new(format!("{} can't be read: {what} in line {line}", path.display()))
-            .remedy("a line is a [heading], `key = value`, or begins with #; the AWS CLI doesn't read it either")
+        Trouble::new(format!("{} can't be read: {what} in line {line}", path.display())).remedy(
+            match what.ends_with("a second time") {
+                true => "leave one of the two; the AWS CLI doesn't read the file either",
+                false => "a line is a [heading], `key = value`, or begins with #; the AWS CLI doesn't read it either",
+            },
+        )
     })?;
     Ok((Place { path, there: true }, sections))
 }
@@ -286,7 +308,7 @@ fn decoded(bytes: &[u8]) -> Result<String, String> {
 }
 
 /// A file's sections with what is in them, or a line and what is wrong with it.
-fn parse(text: &str) -> Result<Sections, (usize, &'static str)> {
+fn parse(text: &str) -> Result<Sections, (usize, String)> {
     let mut sections: Sections = Vec::new();
     // The key that was read last, and how far in its line began.
     let mut last: Option<(String, usize)> = None;
@@ -307,23 +329,34 @@ fn parse(text: &str) -> Result<Sections, (usize, &'static str)> {
         }
         if let Some(heading) = content.strip_prefix('[') {
             let Some((heading, _)) = heading.rsplit_once(']') else {
-                return Err((number, "a heading doesn't end with ]"));
+                return Err((number, "a heading doesn't end with ]".to_owned()));
             };
-            sections.push((heading.trim().to_owned(), Section::new()));
+            let heading = heading.trim();
+            if sections.iter().any(|(one, _)| one == heading) {
+                return Err((number, format!("[{heading}] comes a second time")));
+            }
+            sections.push((heading.to_owned(), Section::new()));
             last = None;
             continue;
         }
         let Some((_, section)) = sections.last_mut() else {
-            return Err((number, "something stands before the first heading"));
+            return Err((number, "something stands before the first heading".to_owned()));
         };
         let Some((key, value)) = content.split_once(['=', ':']) else {
-            return Err((number, "there is no ="));
+            return Err((number, "there is no =".to_owned()));
         };
         let key = key.trim().to_lowercase();
         if key.is_empty() {
-            return Err((number, "there is no key before the ="));
+            return Err((number, "there is no key before the =".to_owned()));
         }
-        section.insert(key.clone(), without_comment(value).trim().to_owned());
+        // A command may have a # of its own.
+        let value = match key == "credential_process" {
+            true => value,
+            false => without_comment(value),
+        };
+        if section.insert(key.clone(), value.trim().to_owned()).is_some() {
+            return Err((number, format!("{key} comes a second time")));
+        }
         last = Some((key, depth));
     }
     Ok(sections)
@@ -358,7 +391,14 @@ mod tests {
 
     #[test]
     fn a_broken_line_is_named() {
-        for (text, line) in [("a = b\n", 1), ("[a]\nb\n", 2), ("[a]\n\n[b\n", 3), ("[a]\n = b\n", 2)] {
+        for (text, line) in [
+            ("a = b\n", 1),
+            ("[a]\nb\n", 2),
+            ("[a]\n\n[b\n", 3),
+            ("[a]\n = b\n", 2),
+            ("[a]\nb=1\nB=2", 3),
+            ("[a]\n[b]\n[a]", 3),
+        ] {
             assert_eq!(parse(text).unwrap_err().0, line, "{text}");
         }
     }

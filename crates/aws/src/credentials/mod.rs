@@ -162,6 +162,7 @@ impl Chain {
                 return of_profile(how, means).await.map(Some);
             }
             (_, Some((what, identity))) => {
+                no_empty_endpoint(environment)?;
                 let provider = WebIdentityTokenCredentialsProvider::builder()
                     .static_configuration(identity)
                     .configure(&provider_config(&means.http))
@@ -279,8 +280,21 @@ fn provider_config(http: &SharedHttpClient) -> ProviderConfig {
         .with_http_client(http.clone())
 }
 
+/// The SDK's own sources read the endpoints of the services that they ask from the environment, and end the process at
+/// an empty one.
+fn no_empty_endpoint(environment: &Environment) -> Result<(), Trouble> {
+    let variables = ["", "_STS", "_SSO", "_SSO_OIDC", "_SIGNIN"].map(|service| format!("AWS_ENDPOINT_URL{service}"));
+    match variables.iter().find(|name| environment.raw(name) == Some("")) {
+        None => Ok(()),
+        Some(name) => Err(Trouble::new(format!("{name} is set, but empty")).remedy(format!("unset {name}"))),
+    }
+}
+
 fn base_provider(how: &How, means: &Means<'_>) -> Result<SharedCredentialsProvider, Trouble> {
     let config = provider_config(&means.http);
+    if let Base::Sso(_) | Base::Login(_) | Base::WebIdentity { .. } = &how.base {
+        no_empty_endpoint(means.environment)?;
+    }
     Ok(match &how.base {
         Base::Keys(keys) => SharedCredentialsProvider::new(keys.clone()),
         Base::Process(command) => SharedCredentialsProvider::new(CredentialProcessProvider::new(command.clone())),
@@ -364,8 +378,7 @@ fn in_environment(environment: &Environment) -> Result<Option<Credentials>, Trou
     builder.set_expiry(
         environment
             .get("AWS_CREDENTIAL_EXPIRATION")?
-            .and_then(|time| time.parse::<jiff::Timestamp>().ok())
-            .map(SystemTime::from),
+            .and_then(|time| SystemTime::try_from(time.parse::<jiff::Timestamp>().ok()?).ok()),
     );
     let keys = builder.build();
     checked(&keys, &What::Environment).map(Some)

@@ -321,7 +321,7 @@ fn fold(value: &Value, reduce: impl Fn(&[f64]) -> Option<f64>) -> Value {
 fn calendar(function: Function, value: &Value, frame: &Frame<'_>) -> Value {
     let part = |(index, start): (usize, &Timestamp)| {
         item(value, index)?;
-        let zoned = start.to_zoned(TimeZone::UTC);
+        let zoned = start.to_zoned_datetime(TimeZone::UTC);
         Some(match function {
             Function::Date => f64::from(zoned.day()),
             // Monday is 1, Sunday 7.
