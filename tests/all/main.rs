@@ -39,6 +39,7 @@ mod ownership;
 mod packaging;
 mod policy;
 mod preview;
+mod release;
 mod sandbox_commands;
 mod scale;
 mod scenarios;
