@@ -42,14 +42,14 @@ def stem(version, target, without_sandbox=False):
     return f"billctl-{version}-{target}" + ("-without-sandbox" if without_sandbox else "")
 
 
-def notes(version):
-    """The section of CHANGELOG.md on `version`, without its heading."""
+def section_on(version):
+    """The heading and the body of CHANGELOG.md's section on `version`."""
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     sections = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
     for section in sections:
         heading, _, body = section.partition("\n")
         if heading.split()[:1] == [version]:
-            return body.strip() + "\n"
+            return heading, body.strip() + "\n"
     sys.exit(f"CHANGELOG.md has no section on {version}")
 
 
@@ -57,8 +57,11 @@ def check(tag):
     version = manifest()["version"]
     if tag != f"v{version}":
         sys.exit(f"the tag is {tag}, Cargo.toml says {version}: tag v{version}, or change the version")
-    if not notes(version).strip():
+    heading, body = section_on(version)
+    if not body.strip():
         sys.exit(f"CHANGELOG.md says nothing about {version}")
+    if "unreleased" in heading:
+        sys.exit(f"CHANGELOG.md calls {version} unreleased: put the date there")
 
 
 def archive(binary, target, without_sandbox, folder):
@@ -214,7 +217,7 @@ def main():
         case "check":
             check(given.tag)
         case "notes":
-            print(notes(given.version), end="")
+            print(section_on(given.version)[1], end="")
         case "archive":
             archive(given.binary, given.target, given.without_sandbox, given.to)
         case "sums":

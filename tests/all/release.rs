@@ -282,6 +282,10 @@ fn a_tag_that_is_not_the_version_makes_no_release() {
     let shop = Shop::new();
     let ended = shop.job("release", "check", &[("GITHUB_REF_NAME", "v9.9.9")]).code(1);
     assert!(ended.stderr.contains("the tag is v9.9.9"), "{}", ended.stderr);
+    let unreleased = format!("# Changelog\n\n## {VERSION} (unreleased)\n\n- New.\n");
+    fs::write(shop.file("CHANGELOG.md"), unreleased).unwrap();
+    let ended = shop.job("release", "check", &[]).code(1);
+    assert!(ended.stderr.contains("unreleased: put the date"), "{}", ended.stderr);
     fs::write(shop.file("CHANGELOG.md"), "# Changelog\n\n## 0.0.1\n\n- Old.\n").unwrap();
     let ended = shop.job("release", "check", &[]).code(1);
     assert!(
