@@ -133,7 +133,7 @@ fn document(name: &str) -> String {
 fn the_documents_say_what_a_month_costs() {
     let transitions = transitions();
     let mut table = String::new();
-    let readme = document("README.md");
+    let mut totals = Vec::new();
     for (word, accounts) in [("10", 10.0), ("100", 100.0), ("1,000", 1_000.0), ("10,000", 10_000.0)] {
         let month = Month::of(accounts, transitions);
         let total = dollars(month.total());
@@ -151,6 +151,10 @@ fn the_documents_say_what_a_month_costs() {
     }
     let comparison = document("docs/comparison.md");
     assert!(comparison.contains(&table), "docs/comparison.md lacks\n{table}");
+    let readme = document("README.md");
+    for total in totals {
+        assert!(readme.contains(&total), "README.md lacks {total}");
+    }
     let days = format!("{transitions} transitions");
     assert!(comparison.contains(&days), "docs/comparison.md lacks {days}");
 }

@@ -73,8 +73,11 @@ fn what_comes_back_otherwise_is_a_step_to_look_at() {
     home.succeeds(&["bootstrap"]);
     home.succeeds(&["deploy"]);
     home.edit_world(|world| {
-        let template = &mut world["cloudformation"]["sets"]["billctl"]["template"];
-        *template = format!("{}\n# ", template.as_str().unwrap()).into();
+        let revisions = world["cloudformation"]["revisions"].as_object_mut().unwrap();
+        for revision in revisions.values_mut() {
+            let template = &mut revision["template"];
+            *template = format!("{}\n# ", template.as_str().unwrap()).into();
+        }
     });
     let steps = steps(&home);
     assert_eq!(verdict(&steps, "3-template"), "warning", "{steps:?}");
