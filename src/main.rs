@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use git_version::git_version;
 
-/// `0.1.0 (abc1234)`; without git, the number alone. Here and not in the library, so that a commit rebuilds this
+/// `0.2.0 (abc1234)`; without git, the number alone. Here and not in the library, so that a commit rebuilds this
 /// file and nothing else.
 const VERSION: &str = git_version!(
     args = ["--always", "--abbrev=7", "--dirty=-modified", "--exclude=*"],

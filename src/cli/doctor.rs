@@ -19,6 +19,10 @@ pub(super) struct DoctorArgs {
     /// Look at the owner tags of all members, one call each; by default of the few that are looked into.
     #[arg(long)]
     pub deep: bool,
+    /// Go through the first hour on AWS instead (docs/first-hour.md): what can be told by reading, and the commands for
+    /// the rest.
+    #[arg(long, conflicts_with = "deep")]
+    pub first_hour: bool,
 }
 
 /// Checks every precondition and says how to mend what is missing. Changes nothing.
@@ -28,11 +32,21 @@ pub(super) struct DoctorArgs {
 pub(super) async fn run(args: &DoctorArgs, global: &GlobalArgs, started: Instant) -> Result<()> {
     let (config, fault) = match Config::load(&global.config) {
         Ok(config) => (config, None),
+        // Its steps begin with a config.
+        Err(fault) if args.first_hour => return Err(fault),
         Err(fault) => (Config::parse("stand-in", STAND_IN)?, Some(fault)),
     };
     let context = Context::with_config(global, config).await?;
     let readings = async { Ok(observe::doctor::readings(&context.services, &context.config, args.deep).await) };
     let readings = context.watched.until_interrupted(readings).await?;
+    if args.first_hour {
+        let more = async { Ok(observe::doctor::first_hour(&context.services, &context.config, &readings).await) };
+        let more = context.watched.until_interrupted(more).await?;
+        context.report_calls(started);
+        let checks = doctor::first_hour(&context.config, &readings, &more);
+        let next = "docs/first-hour.md says of each step what to expect; please report what is otherwise";
+        return say!("{}", render::doctor(global.format, &checks, next, global.quiet));
+    }
     context.report_calls(started);
     let mut checks = doctor::examine(&context.config, &readings);
     if let Some(fault) = &fault {

@@ -9,7 +9,9 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use crate::config::Config;
 use crate::live;
 use crate::observe;
-use crate::plan::doctor::{Members, Readings, active_members};
+use crate::observe::charges::Series;
+use crate::plan::billing;
+use crate::plan::doctor::{FirstHour, Members, Readings, active_members};
 use crate::plan::probe;
 use crate::resource::permissions::{resource_types, simulations};
 use crate::resource::{self, Facts, Resource, Scope};
@@ -78,6 +80,32 @@ pub async fn readings(services: &Services, config: &Config, deep: bool) -> Readi
         things,
         denied,
         members,
+    }
+}
+
+/// How many accounts' publications are looked at: enough to see their rhythm, for a cent at most.
+const RHYTHMS: usize = 100;
+
+/// Reads what only the first hour looks at: the billing side as it is, and when charges were published.
+pub async fn first_hour(services: &Services, config: &Config, readings: &Readings) -> FirstHour {
+    let billing = async {
+        let facts = observe::billing::facts(services, config).await?;
+        let scope = Scope { config, facts: &facts };
+        let there = observe::billing::read(services, &scope).await?;
+        Ok(billing::plan(resource::desired(&scope), &there.present))
+    };
+    let accounts: Vec<AccountId> = readings.series.iter().flatten().copied().take(RHYTHMS).collect();
+    let series: Vec<Series> = accounts.iter().copied().map(Series::Account).collect();
+    let (billing, published) = futures::join!(
+        billing,
+        observe::charges::publications(services, &series, services.clock.now())
+    );
+    FirstHour {
+        billing,
+        published: published.map(|all| {
+            let times = all.into_iter().map(|of| of.into_iter().map(|one| one.at).collect());
+            accounts.into_iter().zip(times).collect()
+        }),
     }
 }
 

@@ -13,7 +13,7 @@ use billctl_core::service::{Kind, Result};
 /// How many of a list are named.
 const NAMED: usize = 5;
 
-fn list<'a>(accounts: impl IntoIterator<Item = &'a AccountId>) -> String {
+pub(super) fn list<'a>(accounts: impl IntoIterator<Item = &'a AccountId>) -> String {
     let all: Vec<String> = accounts.into_iter().map(ToString::to_string).collect();
     let more = if all.len() > NAMED { ", ..." } else { "" };
     let named: Vec<String> = all.into_iter().take(NAMED).collect();

@@ -3,6 +3,7 @@
 
 mod access;
 mod charges;
+mod first_hour;
 mod mail;
 mod members;
 mod names;
@@ -10,6 +11,7 @@ mod operations;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use first_hour::{FirstHour, first_hour};
 use serde::Serialize;
 
 use crate::config::Config;
