@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use yaml_serde::Value;
 
 use crate::support::home::{Ended, Home};
+use crate::support::install;
 
 const VERBS: [&str; 15] = [
     "init",
@@ -153,5 +154,43 @@ fn an_sdk_of_more_than_90_days_is_named() {
     assert!(
         none.starts_with("NOT CHECKED") && unknown.starts_with("NOT CHECKED"),
         "{said}"
+    );
+}
+
+/// What the release does with billctl's own static binaries, here with a small one.
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn a_static_binary_starts_and_finds_hosts_where_nothing_else_is() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let home = Home::empty();
+    let compile = |name: &str, flags: &[&str]| {
+        let mut rustc = Command::new("rustc");
+        rustc.args(["--edition", "2024"]).args(flags);
+        let made = home.file(name);
+        install::run(rustc.arg(root.join("tests/support/resolver.rs")).arg("-o").arg(&made)).unwrap();
+        made
+    };
+    let run = |binary: &std::path::Path| {
+        let output = Command::new("python3")
+            .arg(root.join(".ci/static"))
+            .arg(binary)
+            .output();
+        Ended::from(output.unwrap())
+    };
+    let ended = run(&compile("static", &["-C", "target-feature=+crt-static"]));
+    // A container often may not make networks.
+    if ended.stderr.contains("unshare") {
+        install::skip("the static binary in an empty root", ended.stderr.trim());
+        return;
+    }
+    let ended = ended.code(0);
+    assert_eq!(ended.stdout.matches("found by-dns").count(), 2, "{}", ended.stdout);
+    assert_eq!(ended.stdout.matches("found by-hosts").count(), 2, "{}", ended.stdout);
+    // One that needs the system's libraries is told from it.
+    let ended = run(&compile("dynamic", &[])).code(1);
+    assert!(
+        ended.stderr.contains("doesn't start in an empty root"),
+        "{}",
+        ended.stderr
     );
 }

@@ -136,7 +136,7 @@ fn rhythm(published: &Result<BTreeMap<AccountId, Vec<Timestamp>>>) -> Check {
     };
     let hours = |seconds: i64| format!("{}:{:02}", seconds / 3_600, seconds % 3_600 / 60);
     let finding = format!(
-        "{} hours apart in the middle, {} to {}; {} gaps of {} accounts in two weeks",
+        "{} hours apart in the middle, {} to {}; {} gaps of {} accounts",
         hours(gaps[gaps.len() / 2]),
         hours(*least),
         hours(*most),
