@@ -69,7 +69,10 @@ pub(super) struct DeployArgs {
     #[arg(long, conflicts_with = "plan")]
     pub detach: bool,
     /// Stop the operation that is under way.
-    #[arg(long, exclusive = true)]
+    #[arg(long, conflicts_with_all = [
+        "ou", "account", "plan", "full", "prune", "recreate", "repair", "all_instances", "instances_only", "tolerance",
+        "concurrency", "no_wait", "detach",
+    ])]
     pub stop: bool,
 }
 

@@ -13,6 +13,8 @@ use billctl_core::text::{self, at_most};
 
 /// Longest value that is shown whole; the rest is in the JSON answer.
 const WIDEST: usize = 110;
+/// Most characters of what is in the things of a plan in Markdown, so that it fits into a comment (docs/ci.md).
+const MOST_MARKDOWN: usize = 50_000;
 /// Most lines of a text's difference; more help nobody decide.
 const MOST_LINES: usize = 16;
 
@@ -69,13 +71,22 @@ pub fn billing_plan(format: Format, command: &str, plan: &Plan, full: bool) -> S
         lines.push(style::paint(style::STRONG, summary));
     }
     let mut steps = Vec::new();
+    let mut room = MOST_MARKDOWN;
     for step in &plan.steps {
         steps.push(head(format, step));
-        match (step.action, full) {
-            (Action::Update, false) => steps.extend(step.fields.iter().map(field_text)),
-            (_, false) => {}
-            (_, true) => steps.extend(step.fields.iter().flat_map(full_text)),
+        let mut text: Vec<String> = match (step.action, full) {
+            (Action::Update, false) => step.fields.iter().map(field_text).collect(),
+            (_, false) => Vec::new(),
+            (_, true) => step.fields.iter().flat_map(full_text).collect(),
+        };
+        let characters = text.iter().map(|line| line.chars().count() + 1).sum();
+        match room.checked_sub(characters) {
+            Some(left) => room = left,
+            // Half a document is none.
+            None if markdown => text = vec!["    (too long to stand here: `--format json` has it)".to_owned()],
+            None => {}
         }
+        steps.extend(text);
     }
     if markdown && !plan.is_empty() {
         lines.push(format!("\n{}", format.block("diff", &steps.join("\n"))));

@@ -186,13 +186,7 @@ async fn a_role_with_an_attached_policy_can_be_destroyed() {
 fn deployed() -> (Home, Services, String) {
     let (home, aws) = home();
     home.config(&format!("[deploy]\nous = [\"Security\"]\n{CONFIG}"));
-    let out = home.succeeds(&["init", "--config", "other.toml", "--from", "a@example.com"]);
-    let organization = out
-        .trim()
-        .rsplit(' ')
-        .next()
-        .expect("init names the organisation")
-        .to_owned();
+    let organization = home.sandbox().world().organizations.organization().id.to_string();
     home.succeeds(&["bootstrap"]);
     home.succeeds(&["deploy"]);
     (home, aws, organization)
