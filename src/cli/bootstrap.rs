@@ -9,7 +9,7 @@ use crate::plan::billing::{self as plan, Plan};
 use crate::render;
 use crate::resource::mail_setup::MailSetup;
 use crate::resource::{self, Scope};
-use billctl_core::error::{Context as _, Error, Result};
+use billctl_core::error::{Context as _, Error, ErrorKind, Result};
 use billctl_core::event::Event;
 use billctl_core::service::OrAbsent;
 
@@ -24,6 +24,9 @@ pub(super) struct BootstrapArgs {
     /// Show what would be done, and do nothing.
     #[arg(long)]
     pub plan: bool,
+    /// With --plan: exit with code 4 if something would be done.
+    #[arg(long, requires = "plan")]
+    pub check: bool,
     /// Show what is in everything that is made or changed: policies and patterns as whole documents.
     #[arg(long)]
     pub full: bool,
@@ -60,16 +63,16 @@ pub(super) async fn run(args: &BootstrapArgs, context: &Context) -> Result<()> {
     let plan = plan::plan(resource::desired(&scope), &observed.present);
     context.summarize(|| render::billing_plan(Format::Markdown, "bootstrap", &plan, args.full));
     if args.plan {
-        return show(context, &plan, false, &scope, &observed, args.full);
+        show(context, &plan, false, &scope, &observed, args.full)?;
+        return match args.check && !plan.is_empty() {
+            true => Err(Error::new(ErrorKind::Check, "the plan isn't empty; see above")),
+            false => Ok(()),
+        };
     }
-    // Whoever is asked has to see it.
-    let asks = context.interactive() && !context.global.yes;
-    if context.global.format != Format::Json && (asks || !context.global.quiet) {
-        say!(
-            "{}",
-            render::billing_plan(context.global.format, "bootstrap", &plan, args.full)
-        )?;
-    }
+    let asks = context.asks() && !plan.is_empty();
+    context.show_plan(asks, args.full, |format, _| {
+        render::billing_plan(format, "bootstrap", &plan, args.full)
+    })?;
     if !plan.is_empty() {
         confirm(args, context, &plan).await?;
         apply::run(&plan, services, listener).await?;
@@ -87,16 +90,13 @@ pub(super) async fn run(args: &BootstrapArgs, context: &Context) -> Result<()> {
 async fn confirm(args: &BootstrapArgs, context: &Context, plan: &Plan) -> Result<()> {
     let foreign: Vec<String> = plan.takeovers().map(|step| step.id.to_string()).collect();
     let foreign = foreign.join(", ");
+    let counts = render::billing_counts(plan);
     if foreign.is_empty() || args.adopt {
-        return context.confirm("apply this plan?", false).await;
+        return context.confirm_plan(&counts, "apply this plan?", false).await;
     }
-    if context.interactive() && !context.global.yes {
-        return context
-            .confirm(
-                &format!("apply this plan, and take over what billctl didn't make ({foreign})?"),
-                true,
-            )
-            .await;
+    if context.asks() {
+        let question = format!("apply this plan, and take over what billctl didn't make ({foreign})?");
+        return context.confirm_plan(&counts, &question, true).await;
     }
     Err(
         Error::usage(format!("billctl didn't make {foreign}, so nothing was changed"))
@@ -133,7 +133,7 @@ fn conclude(context: &Context, plan: &Plan, scope: &Scope, observed: &Observed) 
     }
     let done = match plan.steps.len() {
         0 => String::new(),
-        count => format!("{} done. ", render::plural(count, "step")),
+        count => render::plural(count, "step"),
     };
     let next = match setup.verified {
         Some(false) => {
@@ -141,7 +141,8 @@ fn conclude(context: &Context, plan: &Plan, scope: &Scope, observed: &Observed) 
         }
         _ => "`billctl deploy --plan` shows which accounts get an alarm; `billctl test-alert` sends a test",
     };
-    say!("\n{done}next: {next}")
+    say!("")?;
+    context.conclude(&done, next)
 }
 
 /// That what was applied is there: AWS's own words, not the plan's.

@@ -8,10 +8,11 @@ use std::time::Instant;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{ArgAction, Args, ValueEnum};
 
+use super::output::Outputs;
 use super::watch::Watched;
 use crate::config::Config;
 use crate::plan::Thresholds;
-use crate::render::{self, Format, Progress};
+use crate::render::{self, Detail, Format, Progress};
 use billctl_core::error::{Error, Result};
 use billctl_core::event::{Event, Listener};
 use billctl_core::model::Organization;
@@ -75,12 +76,42 @@ pub struct GlobalArgs {
     /// Say more: the API calls that were made; twice: what the SDK does.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
-    /// Say only what went wrong.
+    /// Say only what went wrong, what was asked for, and what has to be answered: no progress, no notices.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Don't ask: agree to what would be asked.
     #[arg(long, global = true)]
     pub yes: bool,
+}
+
+impl GlobalArgs {
+    /// What nobody asked for, such as what was done: `--quiet` hides it. Everything on standard output is either this or
+    /// the answer that was asked for, which is always shown; progress and notes on stderr are the listener's, and errors,
+    /// warnings and questions are always shown.
+    ///
+    /// # Errors
+    /// Standard output can't be written to.
+    pub fn notice(&self, text: impl AsRef<str>) -> Result<()> {
+        match self.quiet {
+            true => Ok(()),
+            false => say!("{}", text.as_ref()),
+        }
+    }
+
+    /// The last words of a command that changes something: what was done, and what comes next. A program reads them
+    /// from its JSON answer.
+    ///
+    /// # Errors
+    /// Standard output can't be written to.
+    pub fn conclude(&self, done: &str, next: &str) -> Result<()> {
+        if self.format == Format::Json {
+            return Ok(());
+        }
+        match done.is_empty() {
+            true => self.notice(format!("next: {next}")),
+            false => self.notice(format!("done: {done}. next: {next}")),
+        }
+    }
 }
 
 /// When to use colours.
@@ -137,9 +168,64 @@ impl Context {
         })
     }
 
+    /// The same with another config.
+    pub fn with(&self, config: Config) -> Self {
+        Self {
+            global: self.global.clone(),
+            config,
+            services: self.services.clone(),
+            listener: Arc::clone(&self.listener),
+            watched: Arc::clone(&self.watched),
+        }
+    }
+
     /// Whether a person can be asked.
     pub fn interactive(&self) -> bool {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// Whether somebody is going to be asked before anything is done.
+    pub fn asks(&self) -> bool {
+        self.interactive() && !self.global.yes
+    }
+
+    /// Shows a plan that is about to be carried out. Whoever `asks` means to ask has to see it, also where the answer is
+    /// JSON, goes into a file, or nothing but faults is to be said.
+    ///
+    /// # Errors
+    /// Standard output can't be written to.
+    pub fn show_plan(&self, asks: bool, full: bool, plan: impl Fn(Format, Detail) -> String) -> Result<()> {
+        let format = self.global.format;
+        let detail = |width| Detail { full, width };
+        let answer_follows = format == Format::Json;
+        if !answer_follows && (asks || !self.global.quiet) {
+            say!("{}", plan(format, detail(Outputs::width())))?;
+        }
+        if asks && (answer_follows || !std::io::stdout().is_terminal()) {
+            let width = terminal_size::terminal_size_of(std::io::stderr()).map(|(width, _)| usize::from(width.0));
+            aside!("{}", plan(Format::Table, detail(width)));
+        }
+        Ok(())
+    }
+
+    /// Asks whether to carry out a plan, its counts right above the question: what stands before them may have scrolled
+    /// away.
+    ///
+    /// # Errors
+    /// Those of [`Self::confirm`].
+    pub async fn confirm_plan(&self, counts: &str, question: &str, destructive: bool) -> Result<()> {
+        if self.asks() {
+            aside!("{counts}");
+        }
+        self.confirm(question, destructive).await
+    }
+
+    /// The last words of a command that changes something. A program reads them from its JSON answer.
+    ///
+    /// # Errors
+    /// Standard output can't be written to.
+    pub fn conclude(&self, done: &str, next: &str) -> Result<()> {
+        self.global.conclude(done, next)
     }
 
     /// Asks a yes-or-no question. Without a terminal nobody can be asked: what adds goes ahead, what destroys

@@ -9,13 +9,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::Args;
 
 use self::roll::Deploy;
+use super::output::Outputs;
 use super::{Context, Format};
+use crate::config::Config;
+use crate::config::edit::with_ous;
 use crate::observe::{self, precheck};
 use crate::plan::Thresholds;
-use billctl_core::error::Result;
+use billctl_core::error::{Context as _, Result};
 use billctl_core::event::Event;
 use billctl_core::model::{AccountId, Organization};
 use billctl_core::service::cloudformation::Amount;
+use billctl_core::text;
 
 /// Arguments of `deploy`.
 #[derive(Debug, Args)]
@@ -29,6 +33,9 @@ pub(super) struct DeployArgs {
     /// Show what would be done, and do nothing.
     #[arg(long)]
     pub plan: bool,
+    /// Name every account, and show every line that differs, however many they are.
+    #[arg(long)]
+    pub full: bool,
     /// Remove instances of accounts that config no longer targets.
     #[arg(long)]
     pub prune: bool,
@@ -62,7 +69,10 @@ pub(super) struct DeployArgs {
     #[arg(long, conflicts_with = "plan")]
     pub detach: bool,
     /// Stop the operation that is under way.
-    #[arg(long, exclusive = true)]
+    #[arg(long, conflicts_with_all = [
+        "ou", "account", "plan", "full", "prune", "recreate", "repair", "all_instances", "instances_only", "tolerance",
+        "concurrency", "no_wait", "detach",
+    ])]
     pub stop: bool,
 }
 
@@ -102,9 +112,23 @@ pub(super) async fn run(args: &DeployArgs, context: &Context) -> Result<()> {
     let named = (!named.is_empty()).then_some(named);
     let mut parts = parts::parts(args, config, named.as_ref())?;
     checks::named_accounts(args, &parts, &organization)?;
-    let mut notes = checks::outside_config(args, config, &organization)?;
-    // Before anything is done, where the plan comes with the result.
-    if !args.plan && context.global.format == Format::Json {
+    let outside = checks::outside_config(args, config, &organization)?;
+    let taken_in = offer(args, context, &outside).await?;
+    let mut notes = Vec::new();
+    let rewritten;
+    let context = match taken_in {
+        Some(config) => {
+            rewritten = context.with(config);
+            &rewritten
+        }
+        None => {
+            notes.extend(outside.iter().map(|path| checks::not_in_config(path)));
+            context
+        }
+    };
+    let config = &context.config;
+    // Before anything is done, where the plan comes with the result. Whoever is asked sees it.
+    if !args.plan && context.global.format == Format::Json && !context.asks() {
         for note in &notes {
             context.listener.on(Event::Warning(note.clone()));
         }
@@ -141,6 +165,36 @@ pub(super) async fn run(args: &DeployArgs, context: &Context) -> Result<()> {
         return deploy.show().await;
     }
     deploy.roll_out().await
+}
+
+/// Says which OUs config doesn't target, before anything is done, and offers to write them into it. Only a person is
+/// asked: `--yes` agrees to the plan, and not to another config. Answers the config with them, if it was rewritten.
+async fn offer(args: &DeployArgs, context: &Context, outside: &[String]) -> Result<Option<Config>> {
+    if outside.is_empty() || args.plan || !context.asks() {
+        return Ok(None);
+    }
+    let path = &context.global.config;
+    let name = path.display().to_string();
+    for ou in outside {
+        aside!("{}", text::line(&checks::not_in_config(ou)));
+    }
+    let answer = Context::ask(&format!(
+        "add {} to [deploy] ous in {name}? [y/N] ",
+        match outside {
+            [one] => text::toml(one),
+            more => crate::render::plural(more.len(), "OU"),
+        }
+    ))
+    .await?;
+    if !matches!(answer.to_lowercase().as_str(), "y" | "yes") {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(path).while_trying(format!("read {name}"))?;
+    let edited = with_ous(&name, &text, outside)?;
+    Outputs::new([("--config", path.as_path())])?.put(path, &edited)?;
+    let note = format!("wrote {name}; it keeps its comments");
+    context.listener.on(Event::Note(note));
+    Ok(Some(Config::load(path)?))
 }
 
 /// The organisation and its thresholds, once it is clear that this caller may act.

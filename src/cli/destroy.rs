@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 
+use super::output::Outputs;
 use super::{Context, Format};
 use crate::apply::billing as apply;
 use crate::apply::removal;
@@ -10,14 +11,18 @@ use crate::apply::rollout_loop::RolloutLoop;
 use crate::apply::stack_set_queue::Wait;
 use crate::observe::{billing as observe, organization, stack_set};
 use crate::plan::billing as plan;
-use crate::plan::rollout::{Desired, Options, plan as plan_rollout};
-use crate::render;
+use crate::plan::rollout::{Desired, Options, Wave, Waves, plan as plan_rollout};
+use crate::render::{self, Detail};
 use crate::resource::Scope;
 use crate::resource::stack_set::foreign;
 use billctl_core::error::{Context as _, Error, Result};
 use billctl_core::event::Event;
-use billctl_core::model::{AccountId, OrgId};
+use billctl_core::model::{AccountId, OrgId, Organization};
 use billctl_core::service::OrAbsent;
+use billctl_core::service::cloudformation::StackSet;
+
+/// What comes after it.
+const NEXT: &str = "nothing, or `billctl bootstrap` makes it again";
 
 /// Arguments of `destroy`.
 #[derive(Debug, Args)]
@@ -25,6 +30,9 @@ pub(super) struct DestroyArgs {
     /// Show what would be removed, and remove nothing.
     #[arg(long)]
     pub plan: bool,
+    /// Name every account, however many they are.
+    #[arg(long)]
+    pub full: bool,
     /// The organisation's id, instead of being asked for it: `--yes` alone doesn't do.
     #[arg(long, value_name = "ID")]
     pub organization: Option<OrgId>,
@@ -47,35 +55,43 @@ pub(super) async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
     let observed = observe::read(services, &scope).await?;
     let plan = plan::removal(&scope, &observed.present);
     let format = context.global.format;
-    if format != Format::Json {
-        say!("{}", render::billing_plan(format, "destroy", &plan, false))?;
-    } else if args.plan {
-        say!("{}", render::billing_json("destroy", &plan, false, None))?;
-    }
-    let members = stack_set::observe(services, &context.config.deploy.stack_set).await?;
-    // As with everything else: only what bears billctl's mark goes.
-    let live = members.stack_set.as_ref();
-    let ours = live.is_some_and(|live| foreign(live).is_none());
-    if let (Some(live), true) = (live, format != Format::Json) {
-        let name = &live.name;
-        match foreign(live) {
-            None => {
-                let instances = render::plural(members.instances.len(), "instance");
-                say!("- StackSet {name} and its {instances}")?;
-            }
-            Some(why) => {
-                say!("= StackSet {name} stays: billctl didn't make it ({why})")?;
-            }
+    let members = Members::read(context).await?;
+    let of_members = members.removal();
+    let nothing = plan.is_empty() && of_members.is_none();
+    let text = |format, detail| {
+        let mut text = render::billing_plan(format, "destroy", &plan, false);
+        if let Some(more) = members.text(format, detail) {
+            text = format!("{text}\n{more}");
         }
+        text
+    };
+    if args.plan {
+        let detail = Detail {
+            full: args.full,
+            width: Outputs::width(),
+        };
+        return match format {
+            Format::Json => say!("{}", render::removal_json(&plan, of_members, false)),
+            _ => say!("{}", text(format, detail)),
+        };
     }
-    if args.plan || (plan.is_empty() && !ours) {
-        return Ok(());
+    let asks = context.interactive() && args.organization.is_none() && !nothing;
+    context.show_plan(asks, args.full, text)?;
+    if nothing {
+        return match format {
+            Format::Json => say!("{}", render::removal_json(&plan, of_members, true)),
+            _ => context.conclude("", NEXT),
+        };
     }
-    confirm(args, context, &facts.organization).await?;
-    let kept = if ours {
-        remove_members(context).await?
-    } else {
-        BTreeSet::new()
+    let mut counts = vec![render::billing_counts(&plan)];
+    counts.extend(of_members.map(|(waves, _)| {
+        let instances = render::plural(waves.counts().remove, "instance");
+        format!("StackSet {} and its {instances}", context.config.deploy.stack_set)
+    }));
+    confirm(args, context, &facts.organization, &counts.join("; ")).await?;
+    let kept = match of_members {
+        Some((_, organization)) => remove_members(context, organization).await?,
+        None => BTreeSet::new(),
     };
     apply::run(&plan, services, listener).await?;
     let left = plan::removal(&scope, &observe::read(services, &scope).await?.present);
@@ -83,31 +99,75 @@ pub(super) async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
         return Err(Error::failed(format!("{} is still there", step.id)).remedy("run `billctl destroy` again"));
     }
     if format == Format::Json {
-        return say!("{}", render::billing_json("destroy", &plan, true, None));
+        return say!("{}", render::removal_json(&plan, of_members, true));
     }
-    if !context.global.quiet {
-        let but = if kept.is_empty() {
-            ""
-        } else {
-            ", but for the stacks named above"
+    let but = if kept.is_empty() {
+        ""
+    } else {
+        ", but for the stacks named above"
+    };
+    context.conclude(&format!("what billctl made is gone{but}"), NEXT)
+}
+
+/// The StackSet, and what becomes of it.
+struct Members {
+    live: Option<StackSet>,
+    /// The removal of its instances, if it is billctl's.
+    removal: Option<(Waves, Organization)>,
+}
+
+impl Members {
+    async fn read(context: &Context) -> Result<Self> {
+        let services = &context.services;
+        let deploy = &context.config.deploy;
+        let observed = stack_set::observe(services, &deploy.stack_set).await?;
+        let live = observed.stack_set.clone();
+        // As with everything else: only what bears billctl's mark goes.
+        let removal = match live.as_ref().filter(|live| foreign(live).is_none()) {
+            None => None,
+            Some(live) => {
+                let organization = organization(services).await?;
+                let desired = Desired::nothing(live, deploy.preferences);
+                let rollout = plan_rollout(&desired, &observed, &organization, &everything());
+                let wave = Wave { name: None, rollout };
+                Some((Waves::from(wave), organization))
+            }
         };
-        say!("done: what billctl made is gone{but}. next: nothing, or `billctl bootstrap` makes it again")?;
+        Ok(Self { live, removal })
     }
-    Ok(())
+
+    fn removal(&self) -> Option<(&Waves, &Organization)> {
+        self.removal.as_ref().map(|(waves, organization)| (waves, organization))
+    }
+
+    fn text(&self, format: Format, detail: Detail) -> Option<String> {
+        if let Some((waves, organization)) = self.removal() {
+            return Some(render::stack_set_removal(format, waves, organization, detail));
+        }
+        let live = self.live.as_ref()?;
+        let why = foreign(live)?;
+        Some(format!(
+            "= StackSet {} stays: billctl didn't make it ({why})",
+            live.name
+        ))
+    }
+}
+
+/// Every instance goes.
+fn everything() -> Options {
+    Options {
+        prune: true,
+        ..Options::default()
+    }
 }
 
 /// Removes every instance, then the StackSet: before the bus that the members forward to. Answers the accounts in which
 /// the stack stays, and says so.
-async fn remove_members(context: &Context) -> Result<BTreeSet<AccountId>> {
+async fn remove_members(context: &Context, organization: &Organization) -> Result<BTreeSet<AccountId>> {
     let services = &context.services;
     let listener = &*context.listener;
     let deploy = &context.config.deploy;
-    let organization = organization(services).await?;
     let name = &deploy.stack_set;
-    let options = Options {
-        prune: true,
-        ..Options::default()
-    };
     let kept = RefCell::new(BTreeSet::new());
     let afresh = async || {
         let members = stack_set::observe(services, name).await?;
@@ -115,7 +175,7 @@ async fn remove_members(context: &Context) -> Result<BTreeSet<AccountId>> {
             Some(live) => Desired::nothing(live, deploy.preferences),
             None => return Ok(None),
         };
-        let removal = plan_rollout(&desired, &members, &organization, &options);
+        let removal = plan_rollout(&desired, &members, organization, &everything());
         kept.borrow_mut().extend(removal.retained());
         Ok(Some((members, removal)))
     };
@@ -123,7 +183,7 @@ async fn remove_members(context: &Context) -> Result<BTreeSet<AccountId>> {
         .carry_out(&deploy.preferences, None, afresh, async |_| Ok(()))
         .await?;
     if report.has_failures() {
-        say!("{}", render::failures(&report.outcomes, &organization))?;
+        say!("{}", render::failures(&report.outcomes, organization))?;
         return Err(
             Error::failed("not every instance could be removed, so the StackSet and the billing side stay")
                 .remedy("mend the accounts above and run `billctl destroy` again"),
@@ -150,7 +210,7 @@ async fn remove_members(context: &Context) -> Result<BTreeSet<AccountId>> {
 }
 
 /// The organisation's id, typed or given: a yes is too easily said to the wrong organisation.
-async fn confirm(args: &DestroyArgs, context: &Context, organization: &OrgId) -> Result<()> {
+async fn confirm(args: &DestroyArgs, context: &Context, organization: &OrgId, counts: &str) -> Result<()> {
     if let Some(given) = &args.organization {
         return if given == organization {
             Ok(())
@@ -166,6 +226,7 @@ async fn confirm(args: &DestroyArgs, context: &Context, organization: &OrgId) ->
         )
         .remedy(format!("pass --organization {organization}")));
     }
+    aside!("{counts}");
     let answer = Context::ask(&format!(
         "type the organisation's id ({organization}) to remove all this: "
     ))

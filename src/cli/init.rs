@@ -60,11 +60,10 @@ pub(super) async fn run(args: &InitArgs, global: &GlobalArgs, started: Instant) 
             _ => Error::failed(format!("{name} can't be written: {error}")),
         })?;
     file.write_all(text.as_bytes()).while_trying(format!("write {name}"))?;
-    say!("wrote {name} for organisation {}", organization.id)?;
-    if !global.quiet {
-        aside!("next: look it over, then `billctl doctor`, then `billctl bootstrap --plan`");
-    }
-    Ok(())
+    global.conclude(
+        &format!("wrote {name} for organisation {}", organization.id),
+        "look it over, then `billctl doctor`, then `billctl bootstrap --plan`",
+    )
 }
 
 fn already(name: &str) -> Error {

@@ -1,6 +1,6 @@
 use clap::Args;
 
-use super::Context;
+use super::{Context, Format};
 use crate::apply::{resend as apply, tell};
 use crate::observe::{precheck, tree};
 use crate::render::{self, Resend};
@@ -18,6 +18,9 @@ pub(super) struct ResendArgs {
     #[arg(long, conflicts_with = "plan")]
     drop: bool,
 }
+
+/// What comes after it.
+const NEXT: &str = "`billctl status` shows what is undelivered, and who is above the limit and was told";
 
 /// Sends again what ended undelivered.
 ///
@@ -50,10 +53,14 @@ pub(super) async fn run(args: &ResendArgs, context: &Context) -> Result<()> {
     if args.plan || nothing {
         apply::release(services, &undone).await?;
         let plan = Resend::of(&undone.items, &undone.notes, !args.plan);
-        return say!("{}", render::resend(format, &plan));
+        if args.plan || format == Format::Json {
+            return say!("{}", render::resend(format, &plan));
+        }
+        context.global.notice(render::resend(format, &plan))?;
+        return context.conclude("", NEXT);
     }
-    if context.interactive() && !context.global.yes {
-        say!("{}", render::resend(format, &plan))?;
+    if context.asks() {
+        context.show_plan(true, false, |format, _| render::resend(format, &plan))?;
     }
     if let Err(refused) = context.confirm("send these again?", false).await {
         apply::release(services, &undone).await?;
@@ -62,12 +69,17 @@ pub(super) async fn run(args: &ResendArgs, context: &Context) -> Result<()> {
     let sending = apply::run(services, &known, &mut undone, args.drop);
     context.watched.sending("send these again", sending).await?;
     let done = Resend::of(&undone.items, &undone.notes, true);
-    say!("{}", render::resend(format, &done))?;
+    // Whom it could not be sent to is never hidden.
+    if format == Format::Json || done.failed > 0 {
+        say!("{}", render::resend(format, &done))?;
+    } else {
+        context.global.notice(render::resend(format, &done))?;
+    }
     if done.failed > 0 {
         return Err(
             Error::new(ErrorKind::Partial, format!("{} couldn't be sent again", done.failed))
                 .remedy("see above for why, mend it, and run `billctl resend` again"),
         );
     }
-    Ok(())
+    context.conclude(&done.summary(), NEXT)
 }

@@ -152,7 +152,7 @@ fn up_to(most: usize) -> RangedU64ValueParser<usize> {
 pub(super) async fn run(args: &SandboxArgs, global: &GlobalArgs) -> Result<()> {
     let path = global.sandbox.clone().unwrap_or_else(|| PathBuf::from(SANDBOX_FILE));
     if let SandboxCommand::New(args) = &args.command {
-        return new(args, &path);
+        return new(args, &path, global);
     }
     let sandbox = Sandbox::open(&path, CallAs::Own)?;
     let said = match &args.command {
@@ -174,10 +174,13 @@ pub(super) async fn run(args: &SandboxArgs, global: &GlobalArgs) -> Result<()> {
         SandboxCommand::Verify { identity } => edit::verify(&sandbox, identity)?,
         SandboxCommand::Reset => reset(&sandbox)?,
     };
-    say!("{said}")
+    match args.command {
+        SandboxCommand::Show => say!("{said}"),
+        _ => global.notice(said),
+    }
 }
 
-fn new(args: &NewArgs, path: &Path) -> Result<()> {
+fn new(args: &NewArgs, path: &Path, global: &GlobalArgs) -> Result<()> {
     let sized = args.accounts.is_some() || args.ous.is_some() || args.depth.is_some();
     let origin = if sized {
         let accounts = args.accounts.unwrap_or(40);
@@ -202,7 +205,7 @@ fn new(args: &NewArgs, path: &Path) -> Result<()> {
         .map_err(Error::usage)?;
     let said = show::made(path, &world);
     Sandbox::create(path, world, args.force)?;
-    say!("{said}")
+    global.notice(said)
 }
 
 fn reset(sandbox: &Sandbox) -> Result<String> {

@@ -170,7 +170,13 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
         },
     );
     write(args, context, outputs, &report, told.as_ref())?;
-    conclude(args, &report, told.as_ref())
+    conclude(args, &report, told.as_ref())?;
+    if told.is_some() {
+        // Beside the answer, which may be CSV or JSON.
+        let next = "next: `billctl status` shows who is above the limit and was told";
+        context.listener.on(Event::Note(next.to_owned()));
+    }
+    Ok(())
 }
 
 /// Whom nobody could tell is worse than that somebody is above.

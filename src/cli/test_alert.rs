@@ -82,7 +82,19 @@ pub(super) async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
     } else {
         print(context.global.format, args.account, &journey)?;
     }
-    conclude(&journey)
+    conclude(&journey)?;
+    let (done, next) = if args.from_member {
+        (
+            format!("the alarm in account {account} reached the notifier"),
+            "CloudWatch puts the alarm back within minutes; `billctl status` shows whom the notifier tells",
+        )
+    } else {
+        (
+            format!("a test about account {account} went all the way"),
+            "look into the owner's inbox; `billctl test-alert --from-member` begins in the account itself",
+        )
+    };
+    context.conclude(&done, next)
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,7 @@
 //! config.toml -> [`Config`]: typed, unknown keys refused, all problems reported at once with their places.
 
 mod address;
+pub mod edit;
 mod excerpt;
 mod key;
 mod load;
@@ -20,6 +21,6 @@ pub use names::Names;
 pub use problem::{Place, Problem, Source};
 pub use schema::{reference, schema};
 pub use types::{
-    AlarmConfig, Config, DeployConfig, MailConfig, MembersConfig, Operations, StatusConfig, ThresholdRule,
-    ThresholdTarget, Wave,
+    AlarmConfig, BootstrapConfig, Config, DeployConfig, MailConfig, MembersConfig, Operations, StatusConfig,
+    ThresholdRule, ThresholdTarget, Wave,
 };

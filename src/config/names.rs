@@ -80,6 +80,16 @@ pub(super) const ROLE: NameRule = NameRule::new(
     ("A-Za-z0-9_+=,.@-", "letters, digits and any of _+=,.@-"),
 );
 
+/// CreatePolicy: letters, digits and `_+=,.@-`, at most 128; a path before it, at most 512 with its slashes.
+pub(super) const POLICY: NameRule = NameRule::new(
+    "a managed policy",
+    512,
+    (
+        "A-Za-z0-9_+=,.@/-",
+        "letters, digits and any of _+=,.@-, slashes for its path",
+    ),
+);
+
 /// CreateEventBus: `[.\-_A-Za-z0-9]`, at most 256; the slash is for partner buses only. `default` is the
 /// account's default bus.
 const EVENT_BUS: NameRule = NameRule::new("an event bus", 256, DOTTED);

@@ -44,6 +44,8 @@ pub(super) struct RawConfig {
     /// Who hears of it when the notifier itself fails, an event reaches nobody or a mail is refused: without this,
     /// the alarms on it go off and tell nobody. A topic that is there, or an address; not both.
     pub operations: Key<RawOperations>,
+    /// What `bootstrap` makes in the billing account.
+    pub bootstrap: Key<RawBootstrap>,
     /// What billctl may use in the member accounts beside what its StackSet makes there.
     pub members: Key<RawMembers>,
     /// What `status` looks after by itself.
@@ -204,6 +206,17 @@ pub(super) struct RawOperations {
     pub mail: Key<String>,
 }
 
+/// `[bootstrap]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawBootstrap {
+    /// The permissions boundary of the roles that `bootstrap` makes: the name of a managed policy of the billing account,
+    /// its path before it. For organisations that let no role be made without one; `policy operator` then allows no
+    /// other.
+    #[schemars(regex(pattern = names::POLICY.pattern()))]
+    pub permissions_boundary: Key<String>,
+}
+
 /// `[members]`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -213,6 +226,10 @@ pub(super) struct RawMembers {
     /// Tower's is `AWSControlTowerExecution`.
     #[schemars(regex(pattern = names::ROLE.pattern()), extend("default" = MembersConfig::default().role))]
     pub role: Key<String>,
+    /// The permissions boundary of the role that the StackSet makes in each member: the name of a managed policy that is
+    /// in every member, its path before it.
+    #[schemars(regex(pattern = names::POLICY.pattern()))]
+    pub permissions_boundary: Key<String>,
 }
 
 /// `[status]`.

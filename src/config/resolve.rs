@@ -10,13 +10,13 @@ use super::key::{At, Key};
 use super::names::{self, NameRule, Names, RawNames};
 use super::problem::{Place, Problem, Source};
 use super::raw::{
-    MOST_DAYS, RawAlarm, RawAmount, RawConfig, RawDeploy, RawMail, RawMembers, RawOperations, RawStatus, RawThreshold,
-    RawWave,
+    MOST_DAYS, RawAlarm, RawAmount, RawBootstrap, RawConfig, RawDeploy, RawMail, RawMembers, RawOperations, RawStatus,
+    RawThreshold, RawWave,
 };
 use super::structure::printable;
 use super::types::{
-    AlarmConfig, Config, DeployConfig, MailConfig, MembersConfig, Operations, StatusConfig, ThresholdRule,
-    ThresholdTarget, Wave,
+    AlarmConfig, BootstrapConfig, Config, DeployConfig, MailConfig, MembersConfig, Operations, StatusConfig,
+    ThresholdRule, ThresholdTarget, Wave,
 };
 use billctl_core::model::{AccountId, Usd};
 use billctl_core::service::cloudformation::{Amount, Preferences};
@@ -61,6 +61,7 @@ impl Resolve {
             waves: self.waves(raw.wave),
             mail: self.mail(raw.mail.value().unwrap_or_default(), older_notify_ok),
             operations: raw.operations.value().and_then(|raw| self.operations(raw)),
+            bootstrap: self.bootstrap(raw.bootstrap.value().unwrap_or_default()),
             members: self.members(raw.members.value().unwrap_or_default()),
             status: self.status(raw.status.value().unwrap_or_default()),
             names: self.names(raw.names.value().unwrap_or_default()),
@@ -458,7 +459,18 @@ impl Resolve {
         let default = MembersConfig::default();
         MembersConfig {
             role: self.name(raw.role, &names::ROLE, default.role),
+            permissions_boundary: self.policy(raw.permissions_boundary),
         }
+    }
+
+    fn bootstrap(&mut self, raw: RawBootstrap) -> BootstrapConfig {
+        BootstrapConfig {
+            permissions_boundary: self.policy(raw.permissions_boundary),
+        }
+    }
+
+    fn policy(&mut self, key: Key<String>) -> Option<String> {
+        key.0.is_some().then(|| self.name(key, &names::POLICY, String::new()))
     }
 
     fn status(&mut self, raw: RawStatus) -> StatusConfig {

@@ -26,6 +26,8 @@ pub struct Config {
     pub mail: MailConfig,
     /// Who hears when the notifier itself fails; None for nobody.
     pub operations: Option<Operations>,
+    /// What `bootstrap` makes.
+    pub bootstrap: BootstrapConfig,
     /// What is used in the members.
     pub members: MembersConfig,
     /// What `status` looks after.
@@ -146,11 +148,20 @@ pub enum Operations {
     Mail(String),
 }
 
+/// `[bootstrap]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BootstrapConfig {
+    /// The name, with its path, of the billing account's managed policy that limits the roles there.
+    pub permissions_boundary: Option<String>,
+}
+
 /// `[members]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MembersConfig {
     /// The role that the management account assumes in a member.
     pub role: String,
+    /// The name, with its path, of each member's managed policy that limits the role there.
+    pub permissions_boundary: Option<String>,
 }
 
 /// `[status]`.
@@ -173,6 +184,7 @@ impl Default for MembersConfig {
         Self {
             // What Organizations makes in accounts that it creates (docs/aws-facts.md, "Charges of linked accounts").
             role: "OrganizationAccountAccessRole".into(),
+            permissions_boundary: None,
         }
     }
 }

@@ -26,6 +26,7 @@ impl Live for Role {
             trust: role.trust_policy,
             policies: policies.into_iter().flatten().collect(),
             attached,
+            boundary: role.permissions_boundary,
         }))
     }
 
@@ -38,10 +39,12 @@ impl Live for Role {
                 trust_policy: self.trust.clone(),
                 description: self.description.clone(),
                 tags: self.tags.clone(),
+                permissions_boundary: self.boundary.clone(),
             })
             .await;
         if exists_or(made)?.is_none() {
             iam.update_trust_policy(&self.name, &self.trust).await?;
+            self.bound(writer).await?;
         }
         for (name, policy) in &self.policies {
             iam.put_role_policy(&self.name, name, policy).await?;
@@ -52,6 +55,10 @@ impl Live for Role {
     async fn update(&self, fields: &[FieldChange], writer: &mut Writer<'_>) -> Result<()> {
         let iam = &writer.services.iam;
         writer.fresh_roles.insert(self.name.clone());
+        // First: it limits what the policies then allow.
+        if changes(fields, "boundary") {
+            self.bound(writer).await?;
+        }
         if changes(fields, "trust") {
             iam.update_trust_policy(&self.name, &self.trust).await?;
         }
@@ -82,5 +89,14 @@ impl Live for Role {
             iam.detach_role_policy(&self.name, policy).await.or_absent()?;
         }
         iam.delete_role(&self.name).await
+    }
+}
+
+impl Role {
+    async fn bound(&self, writer: &Writer<'_>) -> Result<()> {
+        let Some(boundary) = &self.boundary else { return Ok(()) };
+        let iam = &writer.services.iam;
+        iam.put_role_permissions_boundary(&self.name, boundary).await?;
+        Ok(())
     }
 }

@@ -15,11 +15,15 @@ use crate::plan::doctor::{FirstHour, Members, Readings, active_members};
 use crate::plan::probe;
 use crate::resource::permissions::{resource_types, simulations};
 use crate::resource::{self, Facts, Resource, Scope};
+use crate::spend::Missing;
 use billctl_core::model::{AccountId, Arn, Organization};
 use billctl_core::service::organizations::LIST_DELEGATED_ADMINISTRATORS;
 use billctl_core::service::organizations::OrganizationInfo;
 use billctl_core::service::sts::CallerIdentity;
 use billctl_core::service::{Kind, OrAbsent, PARALLEL, Result, Services, all_pages};
+
+/// How many members without charges are asked for when they joined.
+const MOST_ASKED_FOR: usize = 100;
 
 /// How many members are looked into.
 const LOOKED_INTO: usize = 3;
@@ -64,7 +68,10 @@ pub async fn readings(services: &Services, config: &Config, deep: bool) -> Readi
         things(services, config, organization.clone()),
         denied(services, config, caller.clone(), organization),
     );
-    let members = members(services, config, &caller, &tree, deep).await;
+    let (members, young) = futures::join!(
+        members(services, config, &caller, &tree, deep),
+        young(services, &tree, &series),
+    );
     Readings {
         caller,
         organization,
@@ -73,6 +80,7 @@ pub async fn readings(services: &Services, config: &Config, deep: bool) -> Readi
         access,
         billing_alerts,
         series,
+        young,
         ses,
         identity: identity.or_absent(),
         hearing,
@@ -107,6 +115,30 @@ pub async fn first_hour(services: &Services, config: &Config, readings: &Reading
             accounts.into_iter().zip(times).collect()
         }),
     }
+}
+
+/// The active members without charges that joined too lately for any to be expected. When each joined is a call, so
+/// only so many are asked for; the others count as lacking them.
+async fn young(
+    services: &Services,
+    tree: &billctl_core::error::Result<Organization>,
+    series: &Result<BTreeSet<AccountId>>,
+) -> BTreeSet<AccountId> {
+    let (Ok(tree), Ok(series)) = (tree, series) else {
+        return BTreeSet::new();
+    };
+    let without = active_members(tree).filter(|account| !series.contains(account));
+    let without: Vec<AccountId> = without.take(MOST_ASKED_FOR).collect();
+    if series.is_empty() {
+        return BTreeSet::new();
+    }
+    let reasons = observe::charges::reasons(services, tree, &without, true, services.clock.now()).await;
+    // What can't be told is no reason to say less than before.
+    let reasons = reasons.unwrap_or_default().into_iter();
+    reasons
+        .filter(|(_, why)| *why == Missing::TooNew)
+        .map(|(account, _)| account)
+        .collect()
 }
 
 /// Looks into a few members, those with an instance before others, and reads owner tags. Only the management account

@@ -367,14 +367,16 @@ pub fn members(
         .collect();
     let unknown = |one: &&AccountStatus| one.state == AccountState::Active && one.drift == Some(DriftStatus::Unknown);
     findings.drift.unknown = accounts.iter().filter(unknown).count();
+    let changes = observed
+        .stack_set
+        .as_ref()
+        .map_or_else(Vec::new, |live| stack_set::diff(spec, live));
+    findings.notes.extend(changes.iter().find_map(newcomers));
     accounts.sort_by(|a, b| (a.coverage, &a.ou, a.account).cmp(&(b.coverage, &b.ou, b.account)));
     MembersStatus {
         stack_set: spec.name.clone(),
         exists: observed.stack_set.is_some(),
-        changes: observed
-            .stack_set
-            .as_ref()
-            .map_or_else(Vec::new, |live| stack_set::diff(spec, live)),
+        changes,
         accounts,
         no_charges: findings.no_charges,
         above: Vec::new(),
@@ -387,6 +389,18 @@ pub fn members(
         not_looked_at: findings.not_looked_at,
         notes: findings.notes,
     }
+}
+
+/// What another default means for the accounts to come. It is no finding: whoever may only move thresholds
+/// (`deploy --instances-only`) can't change it, and puts newcomers right as they come.
+fn newcomers(change: &stack_set::FieldChange) -> Option<String> {
+    let (before, after) = (change.before.as_deref()?, change.after.as_deref()?);
+    (change.field == stack_set::DEFAULT_THRESHOLD).then(|| {
+        format!(
+            "the StackSet's default threshold is {before}, config says {after}: accounts that come to it have {before} \
+             until the next deploy; `billctl deploy` of everything changes the default"
+        )
+    })
 }
 
 /// How well an account is watched whose instance isn't as the StackSet says.

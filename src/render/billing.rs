@@ -2,15 +2,19 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::style;
-use super::{Format, Table, json, plural};
+use super::{Format, Table, json, plural, rollout};
 use crate::plan::billing::{Action, Plan, Step};
 use crate::plan::operations::Hearing;
+use crate::plan::rollout::Waves;
 use crate::resource::document::{FieldChange, as_written};
 use crate::resource::mail_setup::MailSetup;
+use billctl_core::model::Organization;
 use billctl_core::text::{self, at_most};
 
 /// Longest value that is shown whole; the rest is in the JSON answer.
 const WIDEST: usize = 110;
+/// Most characters of what is in the things of a plan in Markdown, so that it fits into a comment (docs/ci.md).
+const MOST_MARKDOWN: usize = 50_000;
 /// Most lines of a text's difference; more help nobody decide.
 const MOST_LINES: usize = 16;
 
@@ -23,9 +27,11 @@ struct Answer<'a> {
     mail: Option<&'a MailSetup>,
     #[serde(skip_serializing_if = "Option::is_none")]
     operations: Option<&'a Hearing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<rollout::Json<'a>>,
 }
 
-/// The one JSON answer of `bootstrap` and `destroy`.
+/// The one JSON answer of `bootstrap`.
 pub fn billing_json(kind: &str, plan: &Plan, applied: bool, setup: Option<(&MailSetup, &Hearing)>) -> String {
     json(
         kind,
@@ -34,6 +40,21 @@ pub fn billing_json(kind: &str, plan: &Plan, applied: bool, setup: Option<(&Mail
             plan,
             mail: setup.map(|(mail, _)| mail),
             operations: setup.map(|(_, hearing)| hearing),
+            members: None,
+        },
+    )
+}
+
+/// The one JSON answer of `destroy`: the billing side, and the instances that go with the StackSet.
+pub fn removal_json(plan: &Plan, members: Option<(&Waves, &Organization)>, applied: bool) -> String {
+    json(
+        "destroy",
+        &Answer {
+            applied,
+            plan,
+            mail: None,
+            operations: None,
+            members: members.map(|(waves, organization)| rollout::Json::new(waves, organization, None)),
         },
     )
 }
@@ -43,20 +64,29 @@ pub fn billing_json(kind: &str, plan: &Plan, applied: bool, setup: Option<(&Mail
 pub fn billing_plan(format: Format, command: &str, plan: &Plan, full: bool) -> String {
     let markdown = format == Format::Markdown;
     let mut lines = Vec::new();
-    let summary = summary(plan);
+    let summary = billing_counts(plan);
     if markdown {
         lines.push(format!("### billctl {command}\n\n**{summary}**"));
     } else {
         lines.push(style::paint(style::STRONG, summary));
     }
     let mut steps = Vec::new();
+    let mut room = MOST_MARKDOWN;
     for step in &plan.steps {
         steps.push(head(format, step));
-        match (step.action, full) {
-            (Action::Update, false) => steps.extend(step.fields.iter().map(field_text)),
-            (_, false) => {}
-            (_, true) => steps.extend(step.fields.iter().flat_map(full_text)),
+        let mut text: Vec<String> = match (step.action, full) {
+            (Action::Update, false) => step.fields.iter().map(field_text).collect(),
+            (_, false) => Vec::new(),
+            (_, true) => step.fields.iter().flat_map(full_text).collect(),
+        };
+        let characters = text.iter().map(|line| line.chars().count() + 1).sum();
+        match room.checked_sub(characters) {
+            Some(left) => room = left,
+            // Half a document is none.
+            None if markdown => text = vec!["    (too long to stand here: `--format json` has it)".to_owned()],
+            None => {}
         }
+        steps.extend(text);
     }
     if markdown && !plan.is_empty() {
         lines.push(format!("\n{}", format.block("diff", &steps.join("\n"))));
@@ -74,7 +104,8 @@ pub fn billing_plan(format: Format, command: &str, plan: &Plan, full: bool) -> S
     lines.join("\n")
 }
 
-fn summary(plan: &Plan) -> String {
+/// What a plan for the billing side comes to, in a line.
+pub fn billing_counts(plan: &Plan) -> String {
     let counts = [
         (plan.count(Action::Create), "to create"),
         (plan.count(Action::Update), "to change"),

@@ -22,7 +22,7 @@ mod table;
 mod template;
 
 pub use aside::{Aside, aside};
-pub use billing::{billing_json, billing_plan, hearing, mail_setup};
+pub use billing::{billing_counts, billing_json, billing_plan, hearing, mail_setup, removal_json};
 pub use calls::calls;
 pub use csv::spend_csv;
 pub use demo::{narration, prompt};
@@ -33,7 +33,7 @@ pub use html::spend_html;
 pub use journey::{hop, journey, preview};
 pub use progress::Progress;
 pub use resend::{Resend, resend};
-pub use rollout::{RolloutResult, failures, rollout};
+pub use rollout::{Detail, RolloutResult, counts, failures, rollout, stack_set_removal};
 pub use spend::{spend, spend_above, spend_and_told};
 pub use status::{BillingStatus, Shown, Status, status};
 pub use suggestion::suggestion;

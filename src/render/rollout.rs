@@ -1,10 +1,16 @@
-use serde::Serialize;
+mod groups;
+#[cfg(test)]
+mod tests;
 
+use serde::Serialize;
+use textwrap::core::display_width;
+
+use self::groups::{Words, groups, style_of};
 use super::style::{self, paint};
 use super::{Format, Table, json, plural};
 use crate::plan::failure::{FailureGroup, group};
 use crate::plan::outcome::Outcome;
-use crate::plan::rollout::{AccountChange, AccountLine, Counts, Waves};
+use crate::plan::rollout::{AccountLine, Counts, Step, Waves};
 use crate::resource::stack_set::FieldChange;
 use billctl_core::model::{AccountState, Organization};
 use billctl_core::service::cloudformation::OperationId;
@@ -21,22 +27,66 @@ pub struct RolloutResult<'a> {
     pub not_reached: &'a [String],
 }
 
-/// A rollout before it happens: counts first, then what changes. Accounts that stay as they are are counted only.
-/// As JSON it can carry its result too, so that a run has one answer.
+/// How much of a plan people are shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Detail {
+    /// Every account, and every line of a difference.
+    pub full: bool,
+    /// Columns of the terminal, where there is one.
+    pub width: Option<usize>,
+}
+
+/// Most accounts that are named each; more are grouped by OU and change.
+const MOST_NAMED: usize = 12;
+/// Most groups: with what stands around them they fit on a screen.
+const MOST_GROUPS: usize = 20;
+/// Most lines of a text's difference, and most notes, unless all are wanted.
+const MOST_LINES: usize = 8;
+/// Most characters of a plan in Markdown: a comment on a pull request may have 65,536 (docs/ci.md), and the job that
+/// posts it may add words of its own.
+const MOST_MARKDOWN: usize = 58_000;
+/// Fewest columns that an OU's path is cut to.
+const FEWEST_COLUMNS: usize = 12;
+
+/// A rollout before it happens: counts first, then what changes, grouped by OU and change. Accounts that stay as they
+/// are are counted only. As JSON it names every account, and can carry its result too, so that a run has one answer.
 pub fn rollout(
     format: Format,
     plan: &Waves,
     organization: &Organization,
     result: Option<&RolloutResult<'_>>,
+    detail: Detail,
 ) -> String {
     match format {
         Format::Json => json("rollout", &Json::new(plan, organization, result)),
-        Format::Table | Format::Markdown => text(format, plan, organization),
+        Format::Table | Format::Markdown => text(format, plan, organization, detail),
     }
 }
 
+/// How many accounts have something happen to them, in a line.
+pub fn counts(counts: Counts) -> String {
+    format!(
+        "{} to create, {} to change, {} to repair, {} to remove; {} stay, {} skipped",
+        counts.create, counts.change, counts.repair, counts.remove, counts.leave, counts.skip
+    )
+}
+
+/// The removal of a StackSet and all of its instances.
+pub fn stack_set_removal(format: Format, plan: &Waves, organization: &Organization, detail: Detail) -> String {
+    let instances = plural(plan.counts().remove, "instance");
+    let head = format!("StackSet {} and its {instances}", format.text(stack_set(plan)));
+    let mut lines = vec![match format {
+        // Set off from the block before it.
+        Format::Markdown => format!("\n`-` {head}"),
+        _ => paint(style::BAD, format!("- {head}")),
+    }];
+    lines.extend(accounts(format, &plan.lines(organization), detail, MOST_MARKDOWN / 2));
+    lines.join("\n")
+}
+
+/// A rollout for programs.
 #[derive(Serialize)]
-struct Json<'a> {
+pub(super) struct Json<'a> {
     stack_set: &'a str,
     creates_stack_set: bool,
     stack_set_changes: Vec<&'a FieldChange>,
@@ -64,7 +114,7 @@ struct ResultJson<'a> {
 }
 
 impl<'a> Json<'a> {
-    fn new(plan: &'a Waves, organization: &Organization, result: Option<&RolloutResult<'a>>) -> Self {
+    pub(super) fn new(plan: &'a Waves, organization: &Organization, result: Option<&RolloutResult<'a>>) -> Self {
         let waves: Vec<WaveJson<'a>> = plan
             .waves
             .iter()
@@ -88,7 +138,7 @@ impl<'a> Json<'a> {
             waves,
             notes: plan.notes(),
             result: result.map(|result| ResultJson {
-                failures: groups(result.outcomes),
+                failures: failure_groups(result.outcomes),
                 unlisted_failures: result.outcomes.iter().map(|outcome| outcome.unlisted).sum(),
                 detached: result.detached.map(|id| id.0.as_str()),
                 not_reached: result.not_reached,
@@ -103,7 +153,7 @@ fn stack_set(plan: &Waves) -> &str {
 }
 
 /// What each wave does, where there are waves.
-fn waves(format: Format, plan: &Waves) -> Vec<String> {
+fn waves(format: Format, plan: &Waves, detail: Detail) -> Vec<String> {
     if plan.waves.iter().all(|wave| wave.name.is_none()) {
         return Vec::new();
     }
@@ -120,14 +170,31 @@ fn waves(format: Format, plan: &Waves) -> Vec<String> {
                 .rollout
                 .steps
                 .iter()
+                .filter(|step| detail.full || !matches!(step, Step::Instances(_)))
                 .map(|step| step.title(&wave.rollout.spec.name))
                 .collect();
-            let what = if steps.is_empty() {
-                "nothing".to_owned()
-            } else {
-                steps.join("; ")
-            };
-            let what = format.text(&what);
+            let counted = [
+                (wave.counts().create, "to create"),
+                (wave.counts().change, "to change"),
+                (wave.counts().repair, "to repair"),
+                (wave.counts().remove, "to remove"),
+            ];
+            let counted = counted
+                .iter()
+                .filter(|(count, _)| *count > 0 && !detail.full)
+                .map(|(count, what)| format!("{count} {what}"));
+            let mut what: Vec<String> = steps.into_iter().chain(counted).collect();
+            if what.is_empty() {
+                what.push(
+                    if wave.rollout.is_empty() {
+                        "nothing"
+                    } else {
+                        "OUs for those to come"
+                    }
+                    .to_owned(),
+                );
+            }
+            let what = format.text(&what.join("; "));
             match format {
                 Format::Markdown => format!("- {name}: {what}"),
                 _ => format!("{name}: {what}"),
@@ -141,81 +208,30 @@ fn waves(format: Format, plan: &Waves) -> Vec<String> {
     lines
 }
 
-fn text(format: Format, plan: &Waves, organization: &Organization) -> String {
-    let counts = plan.counts();
-    let mut lines = Vec::new();
-    let summary = format!(
-        "{} to create, {} to change, {} to repair, {} to remove; {} stay, {} skipped",
-        counts.create, counts.change, counts.repair, counts.remove, counts.leave, counts.skip
-    );
-    lines.push(if format == Format::Markdown {
+fn text(format: Format, plan: &Waves, organization: &Organization, detail: Detail) -> String {
+    let summary = counts(plan.counts());
+    let mut before = vec![if format == Format::Markdown {
         format!("### billctl deploy\n\n**{summary}**\n")
     } else {
         paint(style::STRONG, summary)
-    });
+    }];
     let name = stack_set(plan);
     if plan.creates_stack_set() {
-        lines.push(set(format, style::GOOD, "+", name));
+        before.push(set(format, style::GOOD, "+", name));
     } else if !plan.stack_set().is_empty() {
-        lines.push(set(format, style::WARN, "~", name));
-        let fields: Vec<String> = plan.stack_set().into_iter().map(field).collect();
+        before.push(set(format, style::WARN, "~", name));
+        let fields: Vec<String> = plan
+            .stack_set()
+            .into_iter()
+            .map(|change| field(change, detail))
+            .collect();
         // As code, for what Markdown would make of a template's lines.
         let gap = if format == Format::Markdown { "\n" } else { "" };
-        lines.push(format.block("diff", &fields.join("\n")) + gap);
+        before.push(format.block("diff", &fields.join("\n")) + gap);
     }
-    let mut table = Table::new(format, &["", "account", "name", "ou", "what"]);
-    let mut rows = 0;
-    for line in plan.lines(organization) {
-        let (symbol, what) = match &line.change {
-            AccountChange::Leave { .. } => continue,
-            AccountChange::Create {
-                threshold,
-                overridden: true,
-            } => ("+", format!("create with {threshold} (override)")),
-            AccountChange::Create { threshold, .. } => ("+", format!("create with {threshold}")),
-            AccountChange::Change { from, to } => ("~", format!("threshold {} -> {to}", amount(*from))),
-            AccountChange::Reset { from, to } => ("~", format!("threshold {} -> {to} (the default)", amount(*from))),
-            AccountChange::Follow { from, to } => {
-                ("~", format!("threshold {} -> {to} (with the StackSet)", amount(*from)))
-            }
-            AccountChange::Update { .. } => ("~", "update with the StackSet".to_owned()),
-            AccountChange::Retry { .. } => ("~", "try again what failed or is behind".to_owned()),
-            AccountChange::Recreate { retain: true, .. } => {
-                ("~", "release the broken instance and create it anew".to_owned())
-            }
-            AccountChange::Recreate { .. } => ("~", "remove and create anew".to_owned()),
-            AccountChange::Remove { retain: true } => ("-", "remove; its stack stays in the account".to_owned()),
-            AccountChange::Remove { .. } => ("-", "remove".to_owned()),
-            AccountChange::Skip { reason } => ("=", format!("skip: {}", format.text(&reason.to_string()))),
-        };
-        let style = match symbol {
-            "+" => style::GOOD,
-            "-" => style::BAD,
-            "~" => style::WARN,
-            _ => style::FAINT,
-        };
-        let symbol = format.paint(style, symbol);
-        let what = match line.already_spent {
-            Some(spent) => format!(
-                "{what}; {}",
-                format.paint(style::WARN, format!("spent {spent} lately: will alarm at once"))
-            ),
-            None => what,
-        };
-        table.row([
-            symbol,
-            line.account.to_string(),
-            format.text(&line.name),
-            format.text(&line.ou),
-            what,
-        ]);
-        rows += 1;
-    }
-    if rows > 0 {
-        lines.push(table.render());
-    }
+    let mut after = Vec::new();
     if !plan.above.is_empty() {
-        lines.push(format.paint(
+        after.push(format.paint(
             style::WARN,
             format!(
                 "{} above the new threshold already: an alarm there goes off at once, and its owner gets a mail",
@@ -223,12 +239,144 @@ fn text(format: Format, plan: &Waves, organization: &Organization) -> String {
             ),
         ));
     }
-    lines.extend(waves(format, plan));
-    lines.extend(plan.notes().iter().map(|note| format!("note: {}", format.text(note))));
+    after.extend(first(waves(format, plan, detail), detail, "wave", 2 * MOST_LINES));
+    let notes = plan
+        .notes()
+        .iter()
+        .map(|note| format!("note: {}", format.text(note)))
+        .collect();
+    after.extend(first(notes, detail, "note", MOST_LINES));
     if plan.is_empty() {
-        lines.push("nothing to change".to_owned());
+        after.push("nothing to change".to_owned());
     }
-    lines.join("\n")
+    let around: usize = before.iter().chain(&after).map(|line| line.chars().count() + 1).sum();
+    let room = MOST_MARKDOWN.saturating_sub(around);
+    let accounts = accounts(format, &plan.lines(organization), detail, room);
+    before
+        .into_iter()
+        .chain(accounts)
+        .chain(after)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The first of these lines, and how many more there are.
+fn first(mut lines: Vec<String>, detail: Detail, noun: &str, most: usize) -> Vec<String> {
+    let more = lines.len().saturating_sub(most);
+    if more > 0 && !detail.full {
+        lines.truncate(most);
+        lines.push(format!("... {} more: --full shows all", plural(more, noun)));
+    }
+    lines
+}
+
+/// The accounts to which something happens: each, where they are few or all are wanted, else grouped. In Markdown they
+/// take at most `room` characters.
+fn accounts(format: Format, lines: &[AccountLine], detail: Detail, room: usize) -> Option<String> {
+    let mut changed: Vec<&AccountLine> = lines.iter().filter(|line| Words::of(&line.change).is_some()).collect();
+    if changed.is_empty() {
+        return None;
+    }
+    if !detail.full && changed.len() > MOST_NAMED {
+        return Some(by_ou(format, lines, detail));
+    }
+    changed.sort_by(|a, b| (&a.ou, a.account).cmp(&(&b.ou, b.account)));
+    let mut rows: Vec<[String; 5]> = changed.into_iter().filter_map(|line| named(format, line)).collect();
+    let mut more = 0;
+    if format == Format::Markdown {
+        // The columns are as wide as the widest cell.
+        let widths: usize = (0..5)
+            .map(|column| {
+                rows.iter()
+                    .map(|row| row[column].chars().count())
+                    .max()
+                    .unwrap_or(0)
+                    .max(7)
+                    + 3
+            })
+            .sum();
+        let fit = (room / (widths + 2)).saturating_sub(4);
+        more = rows.len().saturating_sub(fit);
+        rows.truncate(fit);
+    }
+    let mut table = Table::new(format, &["", "account", "name", "ou", "what"]);
+    for row in rows {
+        table.row(row);
+    }
+    let mut text = table.render();
+    if more > 0 {
+        text.push_str(&format!(
+            "\n\n... {} more: the JSON answer names all\n",
+            plural(more, "account")
+        ));
+    }
+    Some(text)
+}
+
+/// An account's cells.
+fn named(format: Format, line: &AccountLine) -> Option<[String; 5]> {
+    let words = Words::of(&line.change)?;
+    let what = format.text(&words.exact);
+    let what = match line.already_spent {
+        Some(spent) => format!(
+            "{what}; {}",
+            format.paint(style::WARN, format!("spent {spent} lately: will alarm at once"))
+        ),
+        None => what,
+    };
+    Some([
+        format.paint(style_of(words.symbol), words.symbol),
+        line.account.to_string(),
+        format.text(&line.name),
+        format.text(&line.ou),
+        what,
+    ])
+}
+
+/// Accounts by OU and change. On a narrow terminal the paths lose their beginnings.
+fn by_ou(format: Format, lines: &[AccountLine], detail: Detail) -> String {
+    let groups = groups(lines, MOST_GROUPS);
+    let filled = |room: usize| {
+        let mut table = Table::new(format, &["", "accounts", "ou", "what"]).right(&[1]);
+        for group in &groups {
+            let what = format.text(&group.what);
+            let what = match group.at_once {
+                0 => what,
+                some => format!(
+                    "{what}; {}",
+                    format.paint(style::WARN, format!("{some} will alarm at once"))
+                ),
+            };
+            table.row([
+                format.paint(style_of(group.symbol), group.symbol),
+                group.accounts.to_string(),
+                ending(&format.text(&group.ou), room),
+                what,
+            ]);
+        }
+        table
+    };
+    let mut table = filled(usize::MAX);
+    if let Some(width) = detail.width.filter(|width| table.width() > *width) {
+        let widest = groups.iter().map(|group| display_width(&format.text(&group.ou))).max();
+        let room = (widest.unwrap_or(0) + width).saturating_sub(table.width());
+        table = filled(room.max(FEWEST_COLUMNS));
+    }
+    let gap = if format == Format::Markdown { "\n" } else { "" };
+    format!(
+        "{}\n{gap}every account: --full, or the JSON answer{gap}",
+        table.render()
+    )
+}
+
+/// The end of a path, which says more than its beginning.
+fn ending(path: &str, columns: usize) -> String {
+    if display_width(path) <= columns {
+        return path.to_owned();
+    }
+    let mut rest = path.chars();
+    while display_width(rest.as_str()) + 3 > columns && rest.next().is_some() {}
+    format!("...{}", rest.as_str())
 }
 
 /// The StackSet's own line. A plus or a tilde would begin a list or strike out what follows.
@@ -239,26 +387,39 @@ fn set(format: Format, style: anstyle::Style, symbol: &str, name: &str) -> Strin
     }
 }
 
-fn amount(threshold: Option<billctl_core::model::Usd>) -> String {
-    threshold.map_or_else(|| "?".to_owned(), |threshold| threshold.to_string())
-}
-
 /// A field's difference; a long text (the template) as the lines that differ.
-fn field(change: &FieldChange) -> String {
+fn field(change: &FieldChange, detail: Detail) -> String {
     let before = change.before.as_deref().unwrap_or("(none)");
     let after = change.after.as_deref().unwrap_or("(none)");
     if !before.contains('\n') && !after.contains('\n') {
         return format!("    {}: {before} -> {after}", change.field);
     }
     let diff = similar::TextDiff::from_lines(before, after);
-    let mut text = format!("    {}:", change.field);
-    for hunk in diff.unified_diff().context_radius(1).iter_hunks() {
-        for line in hunk.to_string().lines() {
-            text.push_str("\n      ");
-            text.push_str(line);
-        }
+    let mut lines: Vec<String> = diff
+        .unified_diff()
+        .context_radius(1)
+        .iter_hunks()
+        .flat_map(|hunk| {
+            hunk.to_string()
+                .lines()
+                .map(|line| format!("      {line}"))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    // A whole template is longer than a comment may be.
+    let mut room = MOST_MARKDOWN / 2;
+    let fit = lines.iter().take_while(|line| {
+        room = room.saturating_sub(line.chars().count() + 1);
+        room > 0
+    });
+    let most = fit.count().min(if detail.full { usize::MAX } else { MOST_LINES });
+    let more = lines.len().saturating_sub(most);
+    lines.truncate(most);
+    if more > 0 {
+        lines.push(format!("      ... {} more", plural(more, "line")));
     }
-    text
+    lines.insert(0, format!("    {}:", change.field));
+    lines.join("\n")
 }
 
 /// Every account that failed, grouped by reason, with a remedy where one is known.
@@ -273,7 +434,7 @@ pub fn failures(outcomes: &[Outcome], organization: &Organization) -> String {
             ));
         }
     }
-    for group in groups(outcomes) {
+    for group in failure_groups(outcomes) {
         lines.push(format!(
             "{} {}: {}",
             paint(style::BAD, "failed"),
@@ -320,7 +481,7 @@ pub fn failures(outcomes: &[Outcome], organization: &Organization) -> String {
     lines.join("\n")
 }
 
-fn groups(outcomes: &[Outcome]) -> Vec<FailureGroup> {
+fn failure_groups(outcomes: &[Outcome]) -> Vec<FailureGroup> {
     group(outcomes.iter().flat_map(|outcome| {
         outcome
             .failures

@@ -70,6 +70,13 @@ pub fn operations_topic_arn(config: &Config, account: AccountId) -> Arn {
     Arn::new("sns", REGION, account, &config.names.operations_topic)
 }
 
+/// The permissions boundary of the billing account's roles, if config wants one.
+pub(super) fn boundary_arn(scope: &Scope) -> Option<Arn> {
+    let name = scope.config.bootstrap.permissions_boundary.as_ref()?;
+    let resource = format!("policy/{}", name.trim_start_matches('/'));
+    Some(Arn::new("iam", "", scope.facts.management_account, &resource))
+}
+
 /// Names and ARNs, from config and facts.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'a> {

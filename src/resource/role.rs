@@ -25,12 +25,15 @@ pub struct Role {
     pub policies: BTreeMap<String, Value>,
     /// Managed policies attached to it: billctl attaches none.
     pub attached: Vec<Arn>,
+    /// The managed policy that limits what its own can allow: `[bootstrap] permissions-boundary`.
+    pub boundary: Option<Arn>,
 }
 
 impl Role {
     /// The role with which the rules start the notifier.
     fn rules(scope: &Scope) -> Self {
         Self::new(
+            scope,
             &scope.config.names.rule_role,
             "lets the alarm rules start the notifier",
             policies::rule_role_trust(scope),
@@ -41,6 +44,7 @@ impl Role {
     /// The role with which the notifier runs: exactly what the state machine calls.
     fn notifier(scope: &Scope) -> Self {
         Self::new(
+            scope,
             &scope.config.names.notifier_role,
             "what the notifier may do: read accounts and charges, send the mail",
             policies::notifier_role_trust(scope),
@@ -48,7 +52,7 @@ impl Role {
         )
     }
 
-    fn new(name: &str, purpose: &str, trust: Value, policy: Value) -> Self {
+    fn new(scope: &Scope, name: &str, purpose: &str, trust: Value, policy: Value) -> Self {
         Self {
             name: name.to_owned(),
             description: format!("{DESCRIPTION_MARK}{purpose}"),
@@ -56,6 +60,7 @@ impl Role {
             trust,
             policies: BTreeMap::from([(POLICY_NAME.to_owned(), policy)]),
             attached: Vec::new(),
+            boundary: names::boundary_arn(scope),
         }
     }
 }
@@ -87,6 +92,15 @@ impl Thing for Role {
         for policy in &self.attached {
             fields.insert(format!("attached[{policy}]"), json!(true));
         }
+        if let Some(boundary) = &self.boundary {
+            fields.insert("boundary".to_owned(), json!(boundary));
+        }
         Value::Object(fields)
+    }
+
+    /// A boundary that somebody else set only takes away: it stays where config wants none.
+    fn beside(mut self, observed: &Self) -> Self {
+        self.boundary = self.boundary.or_else(|| observed.boundary.clone());
+        self
     }
 }

@@ -37,6 +37,16 @@ pub fn desired(config: &Config, billing: AccountId) -> StackSetSpec {
             ("AlarmName".to_owned(), config.alarm.name.clone()),
             ("EventBusArn".to_owned(), bus.to_string()),
             ("Measure".to_owned(), config.alarm.measure.word().to_owned()),
+            (
+                "PermissionsBoundary".to_owned(),
+                config
+                    .members
+                    .permissions_boundary
+                    .as_deref()
+                    .unwrap_or_default()
+                    .trim_start_matches('/')
+                    .to_owned(),
+            ),
             ("RoleName".to_owned(), config.names.member_role.clone()),
             ("RuleName".to_owned(), MEMBER_RULE.to_owned()),
             (THRESHOLD.to_owned(), config.alarm.threshold.to_decimal()),

@@ -199,6 +199,7 @@ async fn a_targets_role_changed_by_hand_is_exactly_that_and_is_repaired() {
             trust_policy: role.trust_policy,
             description: String::new(),
             tags: BTreeMap::new(),
+            permissions_boundary: None,
         })
         .await
         .unwrap();
@@ -260,6 +261,7 @@ async fn what_others_made_under_the_same_name_is_taken_over_only_when_told() {
         ]}),
         description: "of another team".into(),
         tags: BTreeMap::new(),
+        permissions_boundary: None,
     };
     billing.services.iam.create_role(&role).await.unwrap();
     let plan = billing.plan().await;

@@ -175,6 +175,14 @@ fn every_key_is_read() {
     assert_eq!(config.mail.escalate_to, ["head@example.com"]);
     assert_eq!(config.operations, Some(Operations::Mail("platform@example.com".into())));
     assert_eq!(config.members.role, "AWSControlTowerExecution");
+    let boundaries = [
+        config.bootstrap.permissions_boundary,
+        config.members.permissions_boundary,
+    ];
+    assert_eq!(
+        boundaries,
+        [Some("/teams/Boundary".to_owned()), Some("MembersBoundary".to_owned())]
+    );
     assert_eq!(config.status.drift_every, Some(SignedDuration::from_hours(7 * 24)));
     assert_eq!(config.names.dashboard, "n-dashboard");
 }
@@ -232,8 +240,12 @@ escalate-to = ["head@example.com"]
 [operations]
 mail = "platform@example.com"
 
+[bootstrap]
+permissions-boundary = "/teams/Boundary"
+
 [members]
 role = "AWSControlTowerExecution"
+permissions-boundary = "MembersBoundary"
 
 [status]
 drift-every = "7d"

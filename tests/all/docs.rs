@@ -2,7 +2,7 @@
 //! shows.
 //!
 //! A block follows a comment with billctl commands, one a line, which are run first on a new sandbox (`on AWS` runs
-//! nothing and takes the sandbox away: there are no credentials). In the block, `$ billctl ...` is run, and every
+//! nothing and takes the sandbox away: there are no credentials; `config:` and `threshold:` change config.toml). In the block, `$ billctl ...` is run, and every
 //! line after it has to be among the lines that it printed, in this order; `...` in a line stands for anything, and
 //! alone on a line for lines left out.
 
@@ -115,11 +115,13 @@ fn holds(name: &str) {
         home.config(CONFIG);
         let on_aws = example.before.iter().any(|line| line == "on AWS");
         for line in example.before.iter().filter(|line| *line != "on AWS") {
-            match line.strip_prefix("config: ") {
-                Some(more) => home.config(&format!("{}\n{CONFIG}", more.replace("\\n", "\n"))),
-                None => {
-                    run(&home, false, line);
-                }
+            if let Some(more) = line.strip_prefix("config: ") {
+                home.config(&format!("{}\n{CONFIG}", more.replace("\\n", "\n")));
+            } else if let Some(usd) = line.strip_prefix("threshold: ") {
+                let config = fs::read_to_string(home.file("config.toml")).unwrap();
+                home.config(&config.replace("threshold = 100", &format!("threshold = {usd}")));
+            } else {
+                run(&home, false, line);
             }
         }
         let mut printed = String::new();
@@ -150,6 +152,11 @@ fn holds(name: &str) {
 #[test]
 fn the_runbook_shows_what_is_printed() {
     holds("runbook.md");
+}
+
+#[test]
+fn the_page_on_rollouts_shows_what_is_printed() {
+    holds("rollout.md");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What `doctor` says: from readings made by hand, so that every verdict has its test.
 
+use std::collections::BTreeSet;
+
 use billctl::cli::Format;
 use billctl::config::Config;
 use billctl::plan::doctor::{Check, Members, Readings, Verdict, examine};
@@ -87,6 +89,7 @@ fn healthy() -> Readings {
         administrators: Ok(Vec::new()),
         access: Ok(OrganizationsAccess::Enabled),
         billing_alerts: Ok(Some(true)),
+        young: BTreeSet::new(),
         series: Ok(["111122223333", "222222222222", "333333333333"]
             .map(|id| id.parse().unwrap())
             .into()),
@@ -346,6 +349,7 @@ fn without_credentials_one_check_fails_and_the_others_say_why_they_were_not_look
         administrators: Err(none(organizations::LIST_DELEGATED_ADMINISTRATORS)),
         access: Err(none(cloudformation::DESCRIBE_ORGANIZATIONS_ACCESS)),
         billing_alerts: Err(none(billing::GET_BILLING_PREFERENCES)),
+        young: BTreeSet::new(),
         series: Err(none(billing::GET_BILLING_PREFERENCES)),
         ses: Err(none(billing::GET_BILLING_PREFERENCES)),
         identity: Err(none(billing::GET_BILLING_PREFERENCES)),
@@ -437,6 +441,45 @@ fn accounts_without_charges_are_named() {
         members.finding,
         "of 1 of 2 active members the billing account has none: 333333333333"
     );
+    // One that has just joined lacks nothing.
+    let readings = Readings {
+        young: ["333333333333".parse().unwrap()].into(),
+        ..readings
+    };
+    let checks = examine(&config(""), &readings);
+    let members = check(&checks, "member-charges");
+    assert_eq!(members.verdict, Verdict::Ok, "{members:?}");
+    assert!(members.finding.contains("one that is new"), "{members:?}");
+}
+
+#[test]
+fn an_account_that_has_just_joined_is_new_and_lacks_nothing_yet() {
+    let home = Home::demo();
+    home.config("[deploy]\nous = [\"Staging\"]\n[mail]\nfrom = \"billing@example.com\"\n");
+    home.succeeds(&["sandbox", "add-account", "--name", "novel", "--ou", "Staging"]);
+    let line = || {
+        let text = home.run(&["doctor"]).stdout;
+        let found = text.lines().find(|line| line.contains("member-charges"));
+        found.map(str::to_owned).unwrap_or(text)
+    };
+    assert!(
+        line().starts_with("ok") && line().contains("one that is new"),
+        "{}",
+        line()
+    );
+    // Beside it an older one whose charges are gone: that one is named, and it alone.
+    let told = home.succeeds(&["status", "--format", "json"]);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let id = |name: &str| {
+        let accounts = told["accounts"].as_array().unwrap();
+        let line = accounts.iter().find(|line| line["name"] == name).unwrap();
+        line["account"].as_str().unwrap().to_owned()
+    };
+    let (old, new) = (id("staging-web"), id("novel"));
+    home.edit_world(|world| {
+        world["cloudwatch"]["ledger"]["published"] = serde_json::json!({&old: {"total": [], "services": {}}});
+    });
+    assert!(line().contains(&old) && !line().contains(&new), "{}", line());
 }
 
 /// The config with this table at its end.

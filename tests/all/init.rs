@@ -125,7 +125,7 @@ fn an_answer_that_the_config_refuses_is_refused_before_anything_is_written() {
 fn init_writes_a_config_that_the_other_commands_take_and_never_overwrites_one() {
     let home = Home::demo();
     let out = home.succeeds(&["init", "--from", "billing@example.com", "--threshold", "80"]);
-    assert!(out.starts_with("wrote config.toml for organisation o-"), "{out}");
+    assert!(out.starts_with("done: wrote config.toml for organisation o-"), "{out}");
     let written = std::fs::read_to_string(home.file("config.toml")).unwrap();
     insta::assert_snapshot!("init_on_the_demo_organisation", written);
     home.succeeds(&["bootstrap", "--plan"]);

@@ -49,6 +49,7 @@ async fn things_of_others(aws: &Services) {
             ]}),
             description: "of another team".into(),
             tags: BTreeMap::new(),
+            permissions_boundary: None,
         })
         .await
         .unwrap();
@@ -185,13 +186,7 @@ async fn a_role_with_an_attached_policy_can_be_destroyed() {
 fn deployed() -> (Home, Services, String) {
     let (home, aws) = home();
     home.config(&format!("[deploy]\nous = [\"Security\"]\n{CONFIG}"));
-    let out = home.succeeds(&["init", "--config", "other.toml", "--from", "a@example.com"]);
-    let organization = out
-        .trim()
-        .rsplit(' ')
-        .next()
-        .expect("init names the organisation")
-        .to_owned();
+    let organization = home.sandbox().world().organizations.organization().id.to_string();
     home.succeeds(&["bootstrap"]);
     home.succeeds(&["deploy"]);
     (home, aws, organization)
@@ -247,4 +242,53 @@ async fn a_stack_set_that_somebody_else_made_stays() {
         "{out}"
     );
     assert!(aws.cloudformation.describe_stack_set("billctl").await.is_ok());
+}
+
+#[test]
+fn roles_get_the_boundary_of_the_config_here_and_in_members_and_keep_somebodys_own() {
+    let text = |bootstrap: &str, members: &str| {
+        format!(
+            "[bootstrap]\n{bootstrap}\n[members]\n{members}\n[deploy]\nous = [\"Staging\"]\n\
+             [mail]\nfrom = \"billing@example.com\"\n"
+        )
+    };
+    let bounded = "permissions-boundary = \"/teams/Boundary\"";
+    let home = Home::with_sandbox(&text("", ""));
+    home.succeeds(&["bootstrap"]);
+    home.succeeds(&["deploy"]);
+    // A boundary that isn't there is refused, and said.
+    home.config(&text(bounded, bounded));
+    let ended = home.run(&["bootstrap"]).code(1);
+    assert!(ended.stderr.contains("policy/teams/Boundary"), "{}", ended.stderr);
+    let payer = home.sandbox().world().management_account();
+    let arn: billctl_core::model::Arn = format!("arn:aws:iam::{payer}:policy/teams/Boundary").parse().unwrap();
+    home.change(|world| {
+        let all = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
+        world.iam.add_policy(arn.clone(), all);
+    });
+    let plan = home.succeeds(&["bootstrap", "--plan"]);
+    assert!(
+        plan.contains("2 to change") && plan.contains("boundary: (none) ->"),
+        "{plan}"
+    );
+    home.succeeds(&["bootstrap"]);
+    home.succeeds(&["deploy"]);
+    let roles = ["billctl-notifier", "billctl-start-notifier"];
+    let boundaries = || roles.map(|role| home.sandbox().world().iam.boundary(role).cloned());
+    assert_eq!(boundaries(), [Some(arn.clone()), Some(arn.clone())]);
+    let world = home.sandbox().world();
+    let members = world
+        .organizations
+        .account_ids()
+        .filter_map(|account| world.member_role(account));
+    let members: Vec<_> = members
+        .map(|role| role.boundary.map(|arn| arn.resource().to_owned()))
+        .collect();
+    assert_eq!(members, vec![Some("policy/teams/Boundary".to_owned()); 5]);
+    assert!(home.succeeds(&["bootstrap", "--plan"]).contains("nothing to change"));
+    // Made anew with it, too; and one that config doesn't name is somebody's own, and only takes away.
+    home.config(&text("", bounded));
+    assert!(home.succeeds(&["bootstrap", "--plan"]).contains("nothing to change"));
+    assert_eq!(boundaries(), [Some(arn.clone()), Some(arn)]);
+    home.succeeds(&["status"]);
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use billctl::config::Config;
 use billctl::resource::permissions::{self, Job, MANAGED_POLICY_LIMIT};
-use billctl_core::service::{Access, Service};
-use serde_json::Value;
+use billctl_core::service::iam::{NewRole, Simulation};
+use billctl_core::service::{Access, Service, iam};
+use billctl_sandbox::{Sandbox, seed};
+use serde_json::{Value, json};
 
 const CONFIG: &str = r#"
 organization = "o-a1b2c3d4e5"
@@ -62,13 +64,107 @@ fn every_operation_of_a_job_is_allowed_by_its_policy() {
         let policy = policy(job);
         let allowed = actions(&policy);
         for operation in job.operations() {
-            if operation.service != Service::Sts {
+            // Only where there is a boundary to set.
+            let bounds = operation == iam::PUT_ROLE_PERMISSIONS_BOUNDARY;
+            if operation.service != Service::Sts && !bounds {
                 assert!(
                     allowed.contains(operation.iam_action().as_str()),
                     "{job:?} lacks {operation}"
                 );
             }
         }
+    }
+}
+
+/// With a boundary, a role that can be made, and given policies, is one that the boundary limits: so the sandbox's
+/// simulator answers for a role with the printed policy.
+#[tokio::test]
+async fn with_a_boundary_the_operator_makes_no_role_without_it() {
+    let config = format!("{CONFIG}\n[bootstrap]\npermissions-boundary = \"/teams/Boundary\"\n");
+    let sandbox = Sandbox::in_memory(seed::demo());
+    let payer = sandbox.world().management_account();
+    let services = sandbox.services();
+    let role = NewRole {
+        name: "Operator".to_owned(),
+        trust_policy: json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"AWS": payer.to_string()}, "Action": "sts:AssumeRole",
+        }]}),
+        description: String::new(),
+        tags: Default::default(),
+        permissions_boundary: None,
+    };
+    let operator = services.iam.create_role(&role).await.unwrap();
+    for account in [Some(payer.to_string()), None] {
+        let policy = policy_of(Job::Operator, &config, account.as_deref());
+        let size = permissions::size(&policy);
+        assert!(size <= MANAGED_POLICY_LIMIT, "{size} characters");
+        services
+            .iam
+            .put_role_policy("Operator", "billctl", &policy)
+            .await
+            .unwrap();
+        let may = async |action: &str, boundary: Option<&str>| {
+            let arn = |name| format!("arn:aws:iam::{payer}:policy/{name}");
+            let context = boundary.map(|name| ("iam:PermissionsBoundary".to_owned(), arn(name)));
+            let asked = Simulation {
+                principal: operator.clone(),
+                actions: vec![action.to_owned()],
+                resources: vec![format!("arn:aws:iam::{payer}:role/billctl-notifier")],
+                context: context.into_iter().collect(),
+            };
+            services.iam.denied_actions(&asked).await.unwrap().is_empty()
+        };
+        for action in ["iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"] {
+            assert!(may(action, Some("teams/Boundary")).await, "{action}");
+            assert!(!may(action, Some("Other")).await, "{action}");
+            assert!(!may(action, None).await, "{action}");
+        }
+        assert!(!may("iam:DeleteRolePermissionsBoundary", Some("teams/Boundary")).await);
+        assert!(may("iam:GetRole", None).await && may("iam:GetRolePolicy", None).await);
+    }
+    // No other job's policy makes roles.
+    for job in [Job::Deploy, Job::Thresholds, Job::Status, Job::Tell] {
+        let policy = policy_of(job, &config, None);
+        assert!(!policy.to_string().contains("iam:CreateRole"), "{job:?}");
+    }
+}
+
+/// What a shortened policy's patterns match among all actions that are known here is what stood there before.
+#[test]
+fn a_shortened_policy_allows_what_the_long_one_does() {
+    let long = policy(Job::Operator);
+    let config = format!("{CONFIG}\n[names]\nnotifier = \"{}\"\n", "n".repeat(80));
+    let short = policy_of(Job::Operator, &config, Some("111122223333"));
+    let patterns: Vec<&str> = actions(&short)
+        .into_iter()
+        .filter(|action| action.contains('*'))
+        .collect();
+    assert_eq!(patterns.len(), 7, "{patterns:?}");
+    let matches = |pattern: &str, action: &str| match pattern.split_once('*') {
+        Some((start, end)) => {
+            action.len() >= start.len() + end.len() && action.starts_with(start) && action.ends_with(end)
+        }
+        None => pattern == action,
+    };
+    for action in actions(&long) {
+        assert!(
+            actions(&short).iter().any(|pattern| matches(pattern, action)),
+            "{action}"
+        );
+    }
+    // Actions of AWS that come near.
+    for near in [
+        "ses:CreateCustomVerificationEmailTemplate",
+        "ses:DeleteCustomVerificationEmailTemplate",
+        "ses:ListConfigurationSets",
+        "states:DescribeStateMachineForExecution",
+        "states:ListStateMachines",
+        "states:PublishStateMachineVersion",
+        "events:ListTargetsByRule2",
+        "organizations:ListParents",
+        "iam:ListRoleTags",
+    ] {
+        assert!(!patterns.iter().any(|pattern| matches(pattern, near)), "{near}");
     }
 }
 

@@ -22,13 +22,18 @@ fn type_into(home: &Home, arguments: &[&str], dialog: &[(&str, &str)]) -> Option
 
 /// The same on a terminal of so many columns.
 fn on_columns(columns: u16, home: &Home, arguments: &[&str], dialog: &[(&str, &str)]) -> Option<Screen> {
-    let venv = venv::shared("billctl on a terminal")?;
-    let home = home.path();
     let mut command = vec![
         assert_cmd::cargo::cargo_bin!("billctl").display().to_string(),
         "--sandbox=sandbox.json".to_owned(),
     ];
     command.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+    play(columns, home, &command, dialog)
+}
+
+/// Any command on a terminal of so many columns.
+fn play(columns: u16, home: &Home, command: &[String], dialog: &[(&str, &str)]) -> Option<Screen> {
+    let venv = venv::shared("billctl on a terminal")?;
+    let home = home.path();
     let ask = json!({
         "command": command,
         "cwd": home,
@@ -122,6 +127,99 @@ fn a_no_changes_nothing_and_a_yes_goes_ahead() {
     assert!(screen.text.contains("\u{1b}["), "no colour on a terminal");
     let plan = home.succeeds(&["bootstrap", "--plan"]);
     assert!(plan.contains("nothing to change"), "{plan}");
+}
+
+/// Runs a shell's line, `billctl` in it the binary on the home's sandbox, and answers its questions.
+fn in_a_shell(home: &Home, line: &str, dialog: &[(&str, &str)]) -> Option<Screen> {
+    let binary = assert_cmd::cargo::cargo_bin!("billctl").display().to_string();
+    let line = line.replace("billctl", &format!("'{binary}' --sandbox=sandbox.json"));
+    play(80, home, &["/bin/sh".to_owned(), "-c".to_owned(), line], dialog)
+}
+
+#[test]
+fn whoever_is_asked_sees_the_plan_wherever_the_answer_goes() {
+    let home = Home::demo();
+    home.config("[deploy]\nous = [\"Staging\"]\n[mail]\nfrom = \"billing@example.com\"\n");
+    let no = [("apply this plan? [y/N]", "n")];
+    for options in [
+        "",
+        " > plan.txt",
+        " --format json > plan.json",
+        " --format json",
+        " -q",
+        " -q > plan.txt",
+    ] {
+        for (command, plan, counts) in [
+            ("bootstrap", "+ event bus", " to create"),
+            ("deploy", "create with $", "5 to create, 0 to change"),
+        ] {
+            let Some(screen) = in_a_shell(&home, &format!("billctl {command}{options}"), &no) else {
+                return;
+            };
+            let text = anstream::adapter::strip_str(&screen.text).to_string();
+            let (before, _) = text.split_once("apply this plan?").expect("it asks");
+            assert!(before.contains(plan), "{command}{options}: {text}");
+            // The counts stand right above the question.
+            let last = before.lines().rev().find(|line| !line.trim().is_empty());
+            assert!(
+                last.is_some_and(|line| line.contains(counts)),
+                "{command}{options}: {text}"
+            );
+        }
+    }
+    home.succeeds(&["bootstrap"]);
+    home.succeeds(&["deploy"]);
+    for options in ["", " > plan.txt", " --format json > plan.json", " -q > plan.txt"] {
+        let no = [("to remove all this: ", "no")];
+        let screen = in_a_shell(&home, &format!("billctl destroy{options}"), &no).unwrap();
+        let text = anstream::adapter::strip_str(&screen.text).to_string();
+        let (before, _) = text.split_once("type the organisation's id").expect("it asks");
+        for part in ["- event bus", "StackSet billctl and its 5 instances"] {
+            assert!(before.contains(part), "{options}: {part} in {text}");
+        }
+    }
+}
+
+#[test]
+fn an_ou_outside_the_config_is_offered_to_be_written_into_it() {
+    const TEXT: &str = "# ours\n[deploy]\nous = [\n  \"Staging\", # first\n]\n[mail]\nfrom = \"billing@example.com\"\n";
+    let home = Home::demo();
+    home.config(TEXT);
+    home.succeeds(&["bootstrap"]);
+    let offer = "to [deploy] ous in config.toml? [y/N]";
+    let run = ["deploy", "--ou", "Sandboxes"];
+    // No to the offer is no to the offer alone.
+    let dialog = [(offer, "n"), ("apply this plan? [y/N]", "n")];
+    let Some(screen) = type_into(&home, &run, &dialog) else {
+        return;
+    };
+    assert!(
+        screen.text.contains("config doesn't target Root/Sandboxes"),
+        "{}",
+        screen.text
+    );
+    let config = || std::fs::read_to_string(home.file("config.toml")).unwrap();
+    assert_eq!(config(), TEXT);
+    // Neither a yes to everything nor a plan writes it.
+    for more in [&["--yes"][..], &["--plan"]] {
+        let screen = type_into(&home, &[&run, more].concat(), &[]).unwrap();
+        assert_eq!(screen.code, 0, "{}", screen.text);
+        assert!(!screen.text.contains(offer), "{}", screen.text);
+        assert_eq!(config(), TEXT);
+    }
+    home.succeeds(&["deploy", "--prune", "--yes"]);
+    let dialog = [(offer, "y"), ("apply this plan? [y/N]", "y")];
+    let screen = type_into(&home, &run, &dialog).unwrap();
+    assert_eq!(screen.code, 0, "{}", screen.text);
+    assert_eq!(config(), TEXT.replace("# first\n", "# first\n  \"Root/Sandboxes\",\n"));
+    // From now on they are the config's.
+    let (_, plan) = screen.text.split_once("wrote config.toml").expect("it says so");
+    assert!(!plan.contains("config doesn't target"), "{plan}");
+    home.succeeds(&["deploy"]);
+    assert!(
+        home.succeeds(&["deploy", "--prune", "--plan"])
+            .contains("nothing to change")
+    );
 }
 
 #[test]

@@ -11,8 +11,8 @@ use super::convert::token as next;
 use billctl_core::model::Arn;
 use billctl_core::service::iam::{
     CREATE_ROLE, DELETE_ROLE, DELETE_ROLE_POLICY, DETACH_ROLE_POLICY, GET_ROLE, GET_ROLE_POLICY, Iam,
-    LIST_ATTACHED_ROLE_POLICIES, LIST_ROLE_POLICIES, NewRole, PUT_ROLE_POLICY, Role, SIMULATE_PRINCIPAL_POLICY,
-    Simulation, UPDATE_ASSUME_ROLE_POLICY,
+    LIST_ATTACHED_ROLE_POLICIES, LIST_ROLE_POLICIES, NewRole, PUT_ROLE_PERMISSIONS_BOUNDARY, PUT_ROLE_POLICY, Role,
+    SIMULATE_PRINCIPAL_POLICY, Simulation, UPDATE_ASSUME_ROLE_POLICY,
 };
 use billctl_core::service::{Operation, Result, Tokens};
 
@@ -34,6 +34,11 @@ impl Iam for Caller<Client> {
                 .iter()
                 .map(|tag| (tag.key().to_owned(), tag.value().to_owned()))
                 .collect(),
+            permissions_boundary: role
+                .permissions_boundary()
+                .and_then(|boundary| boundary.permissions_boundary_arn())
+                .map(|arn| parsed(op, Some(arn), "PermissionsBoundaryArn"))
+                .transpose()?,
         })
     }
 
@@ -49,6 +54,7 @@ impl Iam for Caller<Client> {
             .role_name(&role.name)
             .assume_role_policy_document(role.trust_policy.to_string())
             .description(&role.description)
+            .set_permissions_boundary(role.permissions_boundary.as_ref().map(ToString::to_string))
             .set_tags(Some(built(op, tags)?));
         let answer = self.call(op, || request.clone().send()).await?;
         let created = required(op, answer.role(), "Role")?;
@@ -62,6 +68,17 @@ impl Iam for Caller<Client> {
             .role_name(role)
             .policy_document(policy.to_string());
         self.call(UPDATE_ASSUME_ROLE_POLICY, || request.clone().send())
+            .await
+            .map(drop)
+    }
+
+    async fn put_role_permissions_boundary(&self, role: &str, policy: &Arn) -> Result<()> {
+        let request = self
+            .client
+            .put_role_permissions_boundary()
+            .role_name(role)
+            .permissions_boundary(policy.as_str());
+        self.call(PUT_ROLE_PERMISSIONS_BOUNDARY, || request.clone().send())
             .await
             .map(drop)
     }

@@ -12,8 +12,8 @@ use super::{Sandbox, World};
 use billctl_core::model::Arn;
 use billctl_core::service::iam::{
     CREATE_ROLE, DELETE_ROLE, DELETE_ROLE_POLICY, DETACH_ROLE_POLICY, GET_ROLE, GET_ROLE_POLICY, Iam,
-    LIST_ATTACHED_ROLE_POLICIES, LIST_ROLE_POLICIES, NewRole, PUT_ROLE_POLICY, Role, SIMULATE_PRINCIPAL_POLICY,
-    Simulation, UPDATE_ASSUME_ROLE_POLICY,
+    LIST_ATTACHED_ROLE_POLICIES, LIST_ROLE_POLICIES, NewRole, PUT_ROLE_PERMISSIONS_BOUNDARY, PUT_ROLE_POLICY, Role,
+    SIMULATE_PRINCIPAL_POLICY, Simulation, UPDATE_ASSUME_ROLE_POLICY,
 };
 use billctl_core::service::{Kind, Operation, Result, ServiceError, Tags};
 
@@ -25,6 +25,9 @@ const PROPAGATION: SignedDuration = SignedDuration::from_secs(8);
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct State {
     roles: BTreeMap<String, StoredRole>,
+    /// Managed policies that somebody made: what a permissions boundary can be.
+    #[serde(default)]
+    policies: BTreeMap<Arn, Value>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -38,6 +41,8 @@ struct StoredRole {
     /// Managed policies; what they allow isn't known here.
     #[serde(default)]
     attached: BTreeSet<Arn>,
+    #[serde(default)]
+    boundary: Option<Arn>,
 }
 
 /// Why a role can't be used for something.
@@ -64,6 +69,29 @@ impl State {
             .get_mut(role)
             .map(|role| role.attached.insert(policy))
             .is_some()
+    }
+
+    /// Makes a managed policy, as a person does by hand.
+    pub fn add_policy(&mut self, arn: Arn, document: Value) {
+        self.policies.insert(arn, document);
+    }
+
+    /// The permissions boundary of a role.
+    pub fn boundary(&self, role: &str) -> Option<&Arn> {
+        self.roles.get(role)?.boundary.as_ref()
+    }
+
+    /// That a boundary can be set (CreateRole and PutRolePermissionsBoundary, API reference).
+    fn attachable(&self, operation: Operation, policy: &Arn) -> Result<()> {
+        match self.policies.contains_key(policy) {
+            true => Ok(()),
+            false => Err(ServiceError::new(
+                operation,
+                Kind::NotFound,
+                "NoSuchEntity",
+                format!("Scope ARN: {policy} does not exist or is not attachable."),
+            )),
+        }
     }
 
     fn by_arn(&self, arn: &Arn) -> Option<&StoredRole> {
@@ -95,15 +123,17 @@ impl State {
     /// Whether the role's policies allow an action.
     pub(super) fn allows(&self, arn: &Arn, action: &str, resource: &str, context: &RequestContext) -> bool {
         self.by_arn(arn).is_some_and(|role| {
-            evaluate_all(
-                role.inline.values(),
-                Request {
-                    caller: Caller::Role(arn.as_str()),
-                    action,
-                    resource,
-                    context,
-                },
-            ) == Decision::Allowed
+            let request = || Request {
+                caller: Caller::Role(arn.as_str()),
+                action,
+                resource,
+                context,
+            };
+            let within = role.boundary.as_ref().is_none_or(|boundary| {
+                let policy = self.policies.get(boundary);
+                policy.is_some_and(|policy| evaluate(policy, request()) == Decision::Allowed)
+            });
+            within && evaluate_all(role.inline.values(), request()) == Decision::Allowed
         })
     }
 
@@ -168,6 +198,7 @@ impl Iam for Sandbox {
                 trust_policy: role.trust.clone(),
                 description: role.description.clone(),
                 tags: role.tags.clone(),
+                permissions_boundary: role.boundary.clone(),
             })
         })
         .await
@@ -181,6 +212,16 @@ impl Iam for Sandbox {
         self.call(UPDATE_ASSUME_ROLE_POLICY, |world| {
             well_formed(UPDATE_ASSUME_ROLE_POLICY, policy, PolicyKind::Trust)?;
             world.iam.role_mut(UPDATE_ASSUME_ROLE_POLICY, role)?.trust = policy.clone();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn put_role_permissions_boundary(&self, role: &str, policy: &Arn) -> Result<()> {
+        self.call(PUT_ROLE_PERMISSIONS_BOUNDARY, |world| {
+            world.iam.attachable(PUT_ROLE_PERMISSIONS_BOUNDARY, policy)?;
+            let stored = world.iam.role_mut(PUT_ROLE_PERMISSIONS_BOUNDARY, role)?;
+            stored.boundary = Some(policy.clone());
             Ok(())
         })
         .await
@@ -314,6 +355,9 @@ fn create_role(world: &mut World, role: &NewRole) -> Result<Arn> {
             format!("Role with name {} already exists.", role.name),
         ));
     }
+    if let Some(boundary) = &role.permissions_boundary {
+        world.iam.attachable(CREATE_ROLE, boundary)?;
+    }
     let payer = world.management_account();
     let arn = Arn::new("iam", "", payer, &format!("role/{}", role.name));
     world.iam.roles.insert(
@@ -326,6 +370,7 @@ fn create_role(world: &mut World, role: &NewRole) -> Result<Arn> {
             created: world.now,
             inline: BTreeMap::new(),
             attached: BTreeSet::new(),
+            boundary: role.permissions_boundary.clone(),
         },
     );
     Ok(arn)

@@ -108,4 +108,6 @@ pub struct MemberRole {
     pub trust_policy: Value,
     /// Its inline policies, by name.
     pub policies: BTreeMap<String, Value>,
+    /// Its permissions boundary.
+    pub boundary: Option<Arn>,
 }

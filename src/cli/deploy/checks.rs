@@ -40,8 +40,8 @@ pub(super) fn named_accounts(args: &DeployArgs, parts: &[Part], organization: &O
     Ok(())
 }
 
-/// What becomes of OUs that the command line names and config doesn't: `status` and prune go by config, if that names
-/// any OU.
+/// The OUs that the command line names and config doesn't target, by path: `status` and prune go by config, if that
+/// names any OU.
 ///
 /// # Errors
 /// A selector that doesn't name exactly one OU.
@@ -54,15 +54,15 @@ pub(super) fn outside_config(args: &DeployArgs, config: &Config, organization: &
     let outside = named
         .iter()
         .filter(|ou| !organization.ancestry(ou).any(|above| configured.contains(above)));
-    Ok(outside
-        .map(|ou| {
-            let path = organization.path(ou);
-            format!(
-                "config doesn't target {path}: `status` will call its instances \"not in config\", and `deploy --prune` \
-                 removes them; to keep them, add \"{path}\" to [deploy] ous"
-            )
-        })
-        .collect())
+    Ok(outside.map(|ou| organization.path(ou)).collect())
+}
+
+/// What becomes of an OU that config doesn't target.
+pub(super) fn not_in_config(path: &str) -> String {
+    format!(
+        "config doesn't target {path}: `status` will call its instances \"not in config\", and `deploy --prune` \
+         removes them; to keep them, add \"{path}\" to [deploy] ous"
+    )
 }
 
 /// That the StackSet of this name is billctl's to change.

@@ -8,6 +8,9 @@ use crate::plan::rollout::{Observed, broken};
 use billctl_core::error::Result;
 use billctl_core::model::{AccountId, Organization};
 
+/// How many accounts are named.
+const NAMED: usize = 5;
+
 /// What `--repair` has to mend.
 pub(super) struct Found {
     /// The accounts whose instances are removed and made anew.
@@ -36,6 +39,26 @@ pub(super) fn look(
         let desired = desired_of(context, organization, thresholds, part)?;
         found.broken.extend(broken(&desired, observed));
         looked_at.extend(desired.accounts.into_keys());
+    }
+    // A run that ended between the two halves of a repair leaves such; nothing tells them from those that never had one.
+    let absent: Vec<String> = looked_at
+        .iter()
+        .filter(|account| !observed.instances.contains_key(account))
+        .map(ToString::to_string)
+        .collect();
+    if !absent.is_empty() {
+        let named = if absent.len() <= NAMED {
+            format!(": {}", absent.join(", "))
+        } else {
+            String::new()
+        };
+        found.notes.push(format!(
+            "{} no instance, which a repair doesn't make: `billctl deploy --account N` does, for N alone{named}",
+            match absent.len() {
+                1 => "1 account has".to_owned(),
+                some => format!("{some} accounts have"),
+            }
+        ));
     }
     let checked: Vec<_> = looked_at
         .iter()

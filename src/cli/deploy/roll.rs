@@ -7,12 +7,13 @@ use super::parts::Part;
 use crate::apply::rollout::Report;
 use crate::apply::rollout_loop::RolloutLoop;
 use crate::apply::stack_set_queue::Wait;
+use crate::cli::output::Outputs;
 use crate::cli::{Context, Format};
 use crate::observe;
 use crate::plan::Thresholds;
 use crate::plan::outcome::Outcome;
 use crate::plan::rollout::{Desired, Observed, Options, Reach, Rollout, Wave, Waves, plan};
-use crate::render::{self, RolloutResult};
+use crate::render::{self, Detail, RolloutResult};
 use crate::resource::stack_set;
 use billctl_core::error::{Error, ErrorKind, Result};
 use billctl_core::event::{Event, Listener};
@@ -22,6 +23,9 @@ use billctl_core::service::cloudformation::OperationId;
 
 /// How long the accounts' spend is waited for: it only adds a warning to the plan.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What comes after a deploy.
+const NEXT: &str = "`billctl status` shows what is true everywhere";
 
 /// One deploy.
 pub(super) struct Deploy<'a> {
@@ -71,9 +75,7 @@ impl Deploy<'_> {
         rolling.wait().await?;
         let observed = self.observe(&self.desired()?).await?;
         let waves = self.warned(self.plan(&observed)?).await;
-        if self.context.global.format != Format::Json {
-            self.print(&waves, None)?;
-        }
+        self.show_plan(&waves)?;
         self.summarize(&waves);
         let mut progress = Progress::default();
         if !waves.is_empty() {
@@ -82,9 +84,7 @@ impl Deploy<'_> {
                 Some(_) => None,
             };
             let mut confirmed = Confirmed::default();
-            confirmed
-                .ask(self.context, waves.removed().chain(waves.recreated()))
-                .await?;
+            confirmed.ask(self, &waves).await?;
             self.parts(&waves, observed, &mut rolling, &mut confirmed, &mut progress)
                 .await
                 .map_err(|error| match (error.service(), no_access) {
@@ -156,9 +156,11 @@ impl Deploy<'_> {
             Ok(Some((observed, rollout)))
         };
         let agree = async |rollout: &Rollout| {
-            confirmed
-                .ask(self.context, rollout.removed().chain(rollout.recreated()))
-                .await
+            let wave = Wave {
+                name: part.name.clone(),
+                rollout: rollout.clone(),
+            };
+            confirmed.ask(self, &Waves::from(wave)).await
         };
         rolling.carry_out(&part.preferences, first, afresh, agree).await
     }
@@ -277,14 +279,27 @@ impl Deploy<'_> {
         Ok(observed)
     }
 
+    fn text(&self, format: Format, waves: &Waves, result: Option<&RolloutResult<'_>>, width: Option<usize>) -> String {
+        let full = self.args.full;
+        render::rollout(format, waves, self.organization, result, Detail { full, width })
+    }
+
     fn print(&self, waves: &Waves, result: Option<&RolloutResult<'_>>) -> Result<()> {
-        let format = self.context.global.format;
-        say!("{}", render::rollout(format, waves, self.organization, result))
+        let text = self.text(self.context.global.format, waves, result, Outputs::width());
+        say!("{text}")
+    }
+
+    /// The plan before it is carried out.
+    fn show_plan(&self, waves: &Waves) -> Result<()> {
+        let asks = self.context.asks() && !waves.is_empty();
+        self.context.show_plan(asks, self.args.full, |format, detail| {
+            self.text(format, waves, None, detail.width)
+        })
     }
 
     fn summarize(&self, waves: &Waves) {
         self.context
-            .summarize(|| render::rollout(Format::Markdown, waves, self.organization, None));
+            .summarize(|| self.text(Format::Markdown, waves, None, None));
     }
 
     /// What the run amounts to: every failure listed, and the exit code.
@@ -305,26 +320,17 @@ impl Deploy<'_> {
             };
             self.print(waves, Some(&result))?;
         } else {
-            let clean = failures.is_none() && !progress.failed && progress.detached.is_none();
+            let clean = failures.is_none() && !progress.failed;
             if let Some(failures) = failures {
                 say!("{failures}")?;
             }
-            if clean && !waves.is_empty() && !self.context.global.quiet {
-                let counts = waves.counts();
-                say!(
-                    "done: {} created, {} changed, {} repaired, {} removed. next: `billctl status` shows what is true \
-                     everywhere",
-                    counts.create,
-                    counts.change,
-                    counts.repair,
-                    counts.remove
-                )?;
-            }
             if let Some(id) = &progress.detached {
-                say!(
-                    "operation {id} goes on in AWS; run the same command again to follow it and do the rest, or \
-                     `billctl deploy --stop` to stop it"
+                self.context.conclude(
+                    &format!("operation {id} was begun, and goes on in AWS"),
+                    "run the same command again to follow it and do the rest, or `billctl deploy --stop` to stop it",
                 )?;
+            } else if clean {
+                self.context.conclude(&done(waves), NEXT)?;
             }
         }
         self.verdict(progress)
@@ -364,6 +370,18 @@ impl Deploy<'_> {
     }
 }
 
+/// What was done, in a clause; empty where nothing was.
+fn done(waves: &Waves) -> String {
+    let counts = waves.counts();
+    if waves.is_empty() {
+        return String::new();
+    }
+    format!(
+        "{} created, {} changed, {} repaired, {} removed",
+        counts.create, counts.change, counts.repair, counts.remove
+    )
+}
+
 /// What a part wants.
 pub(super) fn desired_of(
     context: &Context,
@@ -390,19 +408,18 @@ struct Confirmed {
 
 impl Confirmed {
     /// Asks, unless this was agreed to before: a plan that is made afresh may remove no more.
-    async fn ask(&mut self, context: &Context, removals: impl Iterator<Item = AccountId>) -> Result<()> {
-        let removals: BTreeSet<AccountId> = removals.collect();
+    async fn ask(&mut self, deploy: &Deploy<'_>, waves: &Waves) -> Result<()> {
+        let context = deploy.context;
+        let removals: BTreeSet<AccountId> = waves.removed().chain(waves.recreated()).collect();
         let more = removals.difference(&self.removals).count();
+        let counts = render::counts(waves.counts());
         if !self.asked {
-            context.confirm("apply this plan?", more > 0).await?;
+            context.confirm_plan(&counts, "apply this plan?", more > 0).await?;
         } else if more > 0 {
+            deploy.show_plan(waves)?;
             let accounts = render::plural(more, "account");
-            context
-                .confirm(
-                    &format!("the plan now also removes the alarm from {accounts}; go on?"),
-                    true,
-                )
-                .await?;
+            let question = format!("the plan now also removes the alarm from {accounts}; go on?");
+            context.confirm_plan(&counts, &question, true).await?;
         }
         self.asked = true;
         self.removals.extend(removals);

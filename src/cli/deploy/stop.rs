@@ -5,6 +5,8 @@ use billctl_core::error::{Context as _, Result};
 use billctl_core::service::Kind;
 use billctl_core::service::cloudformation::OperationStatus;
 
+const NEXT: &str = "`billctl status` shows what is behind, `billctl deploy` takes up the rest";
+
 /// `--stop`: stops what is under way, and what waits for its turn.
 ///
 /// # Errors
@@ -17,7 +19,9 @@ pub(super) async fn run(context: &Context) -> Result<()> {
         .while_trying(format!("look for operations on StackSet {name}"))?
         .operations;
     if running.is_empty() {
-        say!("no operation is under way on StackSet {name}")?;
+        let none = format!("no operation is under way on StackSet {name}");
+        context.global.notice(none)?;
+        return context.conclude("", NEXT);
     }
     // What waits first: else it would begin when the one before it is stopped.
     for operation in running.iter().rev() {
@@ -30,14 +34,11 @@ pub(super) async fn run(context: &Context) -> Result<()> {
     }
     for operation in &running {
         let outcome = follow(services, &*context.listener, name, &operation.id, None).await?;
-        say!(
-            "operation {} {}",
-            operation.id,
-            match outcome.status {
-                OperationStatus::Stopped => "is stopped",
-                _ => "ended before it could be stopped",
-            }
-        )?;
+        let what = match outcome.status {
+            OperationStatus::Stopped => "is stopped",
+            _ => "ended before it could be stopped",
+        };
+        context.global.notice(format!("operation {} {what}", operation.id))?;
     }
-    Ok(())
+    context.conclude("", NEXT)
 }

@@ -116,7 +116,7 @@ pub(super) fn trusted_access(access: &Result<OrganizationsAccess>) -> Check {
 
 /// What each job would be refused, by IAM's simulator. It doesn't know the organisation's service control policies
 /// or permissions boundaries of sessions (IAM user guide, "Testing IAM policies"), so "allowed" is no promise.
-pub(super) fn permissions(denied: &Result<Option<BTreeSet<String>>>) -> Check {
+pub(super) fn permissions(config: &Config, denied: &Result<Option<BTreeSet<String>>>) -> Check {
     const NAME: &str = "permissions";
     let denied = match denied {
         Ok(Some(denied)) if denied.is_empty() => {
@@ -130,7 +130,7 @@ pub(super) fn permissions(denied: &Result<Option<BTreeSet<String>>>) -> Check {
         Err(error) => return Check::unread(NAME, error),
     };
     let lacking = |job| -> Vec<String> {
-        let needed = actions(job);
+        let needed = actions(job, config);
         needed.intersection(denied).cloned().collect()
     };
     let jobs = [

@@ -126,6 +126,8 @@ pub struct Readings {
     pub billing_alerts: Result<Option<bool>>,
     /// The accounts that have a series of charges in the payer.
     pub series: Result<BTreeSet<AccountId>>,
+    /// Members without charges that joined too lately for any to be expected.
+    pub young: BTreeSet<AccountId>,
     /// What SES lets the account send.
     pub ses: Result<SesAccount>,
     /// The identity that is to send.
@@ -177,7 +179,7 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
         charges::billing_alerts(&readings.billing_alerts, &readings.series),
         charges::account_series(&readings.series, &readings.billing_alerts),
         charges::own_series(&readings.series, &readings.organization),
-        charges::member_series(&readings.series, &readings.tree),
+        charges::member_series(&readings.series, &readings.tree, &readings.young),
         members::access(config, &readings.members).by_config(),
         members::data(&readings.members).by_config(),
         members::alarms(config, &readings.members, &readings.organization).by_config(),
@@ -202,7 +204,7 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
         names::targets(config, &readings.tree).by_config(),
         names::instances_quota(&readings.tree),
         names::dashboard_quota(&readings.tree),
-        access::permissions(&readings.denied),
+        access::permissions(config, &readings.denied),
     ]);
     checks
 }

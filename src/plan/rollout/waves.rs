@@ -63,6 +63,43 @@ pub struct Counts {
     pub leave: usize,
 }
 
+impl Counts {
+    fn of<'a>(changes: impl Iterator<Item = &'a AccountChange>) -> Self {
+        let mut counts = Self::default();
+        for change in changes {
+            *match change {
+                AccountChange::Create { .. } => &mut counts.create,
+                AccountChange::Change { .. }
+                | AccountChange::Reset { .. }
+                | AccountChange::Follow { .. }
+                | AccountChange::Update { .. } => &mut counts.change,
+                AccountChange::Retry { .. } | AccountChange::Recreate { .. } => &mut counts.repair,
+                AccountChange::Remove { .. } => &mut counts.remove,
+                AccountChange::Skip { .. } => &mut counts.skip,
+                AccountChange::Leave { .. } => &mut counts.leave,
+            } += 1;
+        }
+        counts
+    }
+}
+
+impl From<Wave> for Waves {
+    fn from(wave: Wave) -> Self {
+        Self {
+            waves: vec![wave],
+            above: BTreeMap::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl Wave {
+    /// How many accounts have something happen to them in it.
+    pub fn counts(&self) -> Counts {
+        Counts::of(self.rollout.accounts.values())
+    }
+}
+
 impl Waves {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
@@ -156,21 +193,7 @@ impl Waves {
 
     /// How many accounts have something happen to them.
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for change in self.accounts().values() {
-            *match change {
-                AccountChange::Create { .. } => &mut counts.create,
-                AccountChange::Change { .. }
-                | AccountChange::Reset { .. }
-                | AccountChange::Follow { .. }
-                | AccountChange::Update { .. } => &mut counts.change,
-                AccountChange::Retry { .. } | AccountChange::Recreate { .. } => &mut counts.repair,
-                AccountChange::Remove { .. } => &mut counts.remove,
-                AccountChange::Skip { .. } => &mut counts.skip,
-                AccountChange::Leave { .. } => &mut counts.leave,
-            } += 1;
-        }
-        counts
+        Counts::of(self.accounts().into_values())
     }
 
     /// A line for each account, with its name and place.

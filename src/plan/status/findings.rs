@@ -7,6 +7,7 @@ use super::{Coverage, MembersStatus};
 use crate::plan::billing::Plan;
 use crate::plan::probe::{ProbeFinding, Probes};
 use crate::resource::mail_setup::MailSetup;
+use crate::resource::stack_set::DEFAULT_THRESHOLD;
 use billctl_core::model::AccountId;
 
 /// Something that isn't as it should be: `--check` fails on it.
@@ -139,10 +140,16 @@ impl Looked<'_> {
             let what = format!("StackSet {name} does not exist yet");
             return Some(Finding::new("no-stack-set", what, "`billctl deploy` makes it"));
         }
-        if members.changes.is_empty() {
+        // The default alone is nobody's threshold yet: whoever has it wrong is a finding of their own.
+        let fields: Vec<&str> = members
+            .changes
+            .iter()
+            .map(|change| change.field.as_str())
+            .filter(|field| *field != DEFAULT_THRESHOLD)
+            .collect();
+        if fields.is_empty() {
             return None;
         }
-        let fields: Vec<&str> = members.changes.iter().map(|change| change.field.as_str()).collect();
         let what = format!("StackSet {name} differs from config in {}", fields.join(", "));
         Some(Finding::new("stack-set-differs", what, "`billctl deploy` updates it"))
     }

@@ -41,6 +41,8 @@ pub(super) enum StatementScope {
     /// and of all SES's identities, which tell whom its sandbox lets be written to.
     Looks,
     Roles,
+    /// What could give a role of billctl's more than its boundary allows, where config wants one.
+    Bounded,
     PassRoles,
     Principals,
     TrustedAccess,
@@ -48,7 +50,8 @@ pub(super) enum StatementScope {
 }
 
 impl StatementScope {
-    pub(super) fn of(operation: Operation) -> Option<Self> {
+    pub(super) fn of(operation: Operation, config: &Config) -> Option<Self> {
+        let bounded = config.bootstrap.permissions_boundary.is_some();
         Some(match operation.service {
             // GetCallerIdentity needs no permission, and can't be denied.
             Service::Sts => return None,
@@ -73,6 +76,11 @@ impl StatementScope {
             },
             Service::Iam => match operation {
                 iam::SIMULATE_PRINCIPAL_POLICY => Self::Principals,
+                // Nobody calls it where there is no boundary to set.
+                iam::PUT_ROLE_PERMISSIONS_BOUNDARY if !bounded => return None,
+                iam::CREATE_ROLE | iam::PUT_ROLE_PERMISSIONS_BOUNDARY | iam::PUT_ROLE_POLICY if bounded => {
+                    Self::Bounded
+                }
                 _ => Self::Roles,
             },
             Service::Organizations => match operation {
@@ -105,6 +113,7 @@ impl StatementScope {
             // same in fewer characters.
             Self::Organization | Self::Alarms | Self::Delivery | Self::Topic | Self::Mail | Self::Roles => "Things",
             Self::Looks => "Looks",
+            Self::Bounded => "Bounded",
             Self::PassRoles => "PassRoles",
             Self::Principals => "Self",
             Self::TrustedAccess => "Access",
@@ -230,7 +239,7 @@ impl<'a> Places<'a> {
             StatementScope::Looks => [("cloudwatch", "alarm:*"), ("ses", "identity/*")]
                 .map(|(service, all)| format!("arn:aws:{service}:{REGION}:*:{all}"))
                 .to_vec(),
-            StatementScope::Roles | StatementScope::PassRoles => {
+            StatementScope::Roles | StatementScope::Bounded | StatementScope::PassRoles => {
                 vec![self.role(&names.notifier_role), self.role(&names.rule_role)]
             }
             StatementScope::Principals => vec![self.global("iam", "role/") + "*", self.global("iam", "user/") + "*"],
@@ -248,6 +257,17 @@ impl<'a> Places<'a> {
             StatementScope::Region => json!({"StringEquals": {"aws:RequestedRegion": REGION}}),
             StatementScope::Instances => {
                 json!({"ForAllValues:StringEquals": {"cloudformation:TargetRegion": [REGION]}})
+            }
+            StatementScope::Bounded => {
+                let name = self.config.bootstrap.permissions_boundary.as_ref()?;
+                let policy = self.global("iam", &format!("policy/{}", name.trim_start_matches('/')));
+                // An account that is left open is a star, which only Like knows.
+                let operator = if policy.contains('*') {
+                    "StringLike"
+                } else {
+                    "StringEquals"
+                };
+                json!({operator: {"iam:PermissionsBoundary": policy}})
             }
             // Each role's trust policy lets its own service alone assume it.
             StatementScope::PassRoles => json!({"StringEquals": {"iam:PassedToService": [

@@ -25,8 +25,37 @@ async fn get_role_decodes_its_trust_policy() {
         trust_policy: json!({"Version": "2012-10-17", "Statement": [{"Condition": {"a+b": "100%"}}]}),
         description: "Mails".into(),
         tags: [("made-by".into(), "billctl".into())].into(),
+        permissions_boundary: None,
     };
     assert_eq!(role, Ok(expected));
+}
+
+#[tokio::test]
+async fn get_role_tells_its_permissions_boundary() {
+    let bounded = ROLE.replace(
+        "<Tags>",
+        "<PermissionsBoundary><PermissionsBoundaryType>Policy</PermissionsBoundaryType>
+         <PermissionsBoundaryArn>arn:aws:iam::111111111111:policy/Boundary</PermissionsBoundaryArn>
+         </PermissionsBoundary><Tags>",
+    );
+    let wire = xml("GetRole", &bounded);
+    let role = wire.services.iam.get_role("billctl-notifier").await.unwrap();
+    assert_eq!(
+        role.permissions_boundary,
+        Some(arn("arn:aws:iam::111111111111:policy/Boundary"))
+    );
+}
+
+#[tokio::test]
+async fn put_role_permissions_boundary() {
+    let wire = xml("PutRolePermissionsBoundary", "");
+    let policy = arn("arn:aws:iam::111111111111:policy/Boundary");
+    let iam = &wire.services.iam;
+    iam.put_role_permissions_boundary("r", &policy).await.unwrap();
+    wire.sent_form(
+        "PutRolePermissionsBoundary",
+        &[("RoleName", "r"), ("PermissionsBoundary", policy.as_str())],
+    );
 }
 
 #[tokio::test]
@@ -37,6 +66,7 @@ async fn create_role() {
         trust_policy: json!({"Version": "2012-10-17"}),
         description: "Mails".into(),
         tags: [("made-by".into(), "billctl".into())].into(),
+        permissions_boundary: Some(arn("arn:aws:iam::111111111111:policy/Boundary")),
     };
     let made = wire.services.iam.create_role(&role).await;
     wire.sent_form(
@@ -45,6 +75,7 @@ async fn create_role() {
             ("RoleName", "billctl-notifier"),
             ("AssumeRolePolicyDocument", "{\"Version\":\"2012-10-17\"}"),
             ("Description", "Mails"),
+            ("PermissionsBoundary", "arn:aws:iam::111111111111:policy/Boundary"),
             ("Tags.member.1.Key", "made-by"),
             ("Tags.member.1.Value", "billctl"),
         ],

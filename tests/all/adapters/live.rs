@@ -68,6 +68,7 @@ async fn roles_and_queues_on_ministack() {
         }]}),
         description: "Mails 100 % of them".into(),
         tags: tags(),
+        permissions_boundary: None,
     };
     let absent = aws.iam.get_role(&role.name).await.unwrap_err();
     assert_eq!(absent.kind, Kind::NotFound, "{absent}");

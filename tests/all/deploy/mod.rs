@@ -3,7 +3,9 @@
 mod chaos;
 mod drift;
 mod interrupted;
+mod killed;
 mod late;
+mod plans;
 mod scope;
 mod suspended;
 mod waves;

@@ -12,7 +12,7 @@ use super::{assert_right, at_random, bootstrapped, config, id, line, plan};
 use crate::support::home::Home;
 
 /// Every alarm as it really is: its threshold, and everything about it.
-fn alarms(home: &Home) -> BTreeMap<String, (f64, String)> {
+pub(super) fn alarms(home: &Home) -> BTreeMap<String, (f64, String)> {
     let sandbox = Sandbox::open(home.path().join("sandbox.json"), CallAs::Own).expect("the sandbox");
     let world = sandbox.world();
     let ids: Vec<AccountId> = world.organizations.account_ids().collect();
@@ -25,7 +25,10 @@ fn alarms(home: &Home) -> BTreeMap<String, (f64, String)> {
 }
 
 /// The accounts whose alarm differs from what it was.
-fn changed(before: &BTreeMap<String, (f64, String)>, after: &BTreeMap<String, (f64, String)>) -> BTreeSet<String> {
+pub(super) fn changed(
+    before: &BTreeMap<String, (f64, String)>,
+    after: &BTreeMap<String, (f64, String)>,
+) -> BTreeSet<String> {
     before
         .keys()
         .chain(after.keys())
@@ -52,9 +55,9 @@ fn count(plan: &Value) -> u64 {
         .sum()
 }
 
-const ALL: &[&str] = &["Production", "Staging", "Sandboxes", "Security", "Infrastructure"];
+pub(super) const ALL: &[&str] = &["Production", "Staging", "Sandboxes", "Security", "Infrastructure"];
 
-fn everywhere() -> Home {
+pub(super) fn everywhere() -> Home {
     let home = bootstrapped(&config(ALL, 100, &[("ou", "Root/Production/Payments", 300)]));
     home.run("deploy").code(0);
     home
@@ -270,19 +273,76 @@ fn repair_mends_what_drifted_or_lost_something_and_touches_nothing_else() {
 }
 
 #[test]
-fn repair_makes_a_broken_instance_anew() {
+fn an_inoperable_instance_is_let_go_and_made_anew_once_what_it_left_behind_is_gone() {
     let home = everywhere();
     let account = id(&home, "prod-web");
-    // An instance whose removal fails is INOPERABLE.
-    home.run(&format!("sandbox break role-delete --account {account}"));
-    home.edit_world(|world| {
-        let instance = &mut world["cloudformation"]["sets"]["billctl"]["instances"][&account];
-        instance["status"] = "INOPERABLE".into();
-        instance["detailed"] = "INOPERABLE".into();
-    });
+    let before = alarms(&home);
+    // A removal that fails is what makes an instance INOPERABLE.
+    home.run("sandbox fail account prod-web something_odd").code(0);
+    let ended = home.run(&format!("deploy --recreate {account} --yes"));
+    assert!(ended.code == 1 || ended.code == 3, "{ended:?}");
+    home.run("sandbox fail none").code(0);
+    let instance = || home.world()["cloudformation"]["sets"]["billctl"]["instances"][&account].clone();
+    assert_eq!(instance()["status"], "INOPERABLE", "{}", instance());
+    let told = home.run("status --check").code(4);
+    assert!(told.stdout.contains("1 failed"), "{}", told.stdout);
+    // No update reaches it, and deploy doesn't pretend to.
     let told = plan(&home, "deploy --repair");
     assert_eq!(line(&told, "prod-web")["retain"], true, "{told}");
-    assert_eq!(count(&told), 1, "{told}");
+    assert_eq!(named(&told), BTreeSet::from([account.clone()]), "{told}");
+    // It is let go with its stack kept, and the new one collides with that: said, with what to do about it.
+    let ended = home.run("deploy --repair --yes");
+    assert!(ended.code == 1 || ended.code == 3, "{ended:?}");
+    let said = format!("{}{}", ended.stdout, ended.stderr);
+    assert!(said.contains("already exists") && said.contains("remedy:"), "{said}");
+    home.run("sandbox break leftovers-delete --name prod-web").code(0);
+    home.run("deploy").code(0);
+    assert_eq!(instance()["status"], "CURRENT", "{}", instance());
+    // The others were never touched.
+    let after = alarms(&home);
+    assert!(changed(&before, &after).is_subset(&BTreeSet::from([account.clone()])));
+    assert_eq!(after[&account].0, 100.0);
+    home.run("bootstrap --yes").code(0);
+    home.run("status --check").code(0);
+}
+
+#[test]
+fn what_is_left_after_thresholds_alone_were_moved_is_no_finding() {
+    let home = everywhere();
+    home.config(&config(ALL, 60, &[("ou", "Root/Production/Payments", 300)]));
+    home.run("bootstrap --yes").code(0);
+    let told = home.run("status --check").code(4);
+    assert!(told.stdout.contains("wrong threshold"), "{}", told.stdout);
+    home.run("deploy --instances-only").code(0);
+    // Every account has the config's threshold; who comes gets the old default, and the next run puts that right.
+    let told = home.run("status --check").code(0);
+    for part in [
+        "all well",
+        "default threshold is 100, config says 60",
+        "`billctl deploy` of everything",
+    ] {
+        assert!(told.stdout.contains(part), "{part}: {}", told.stdout);
+    }
+    home.run("sandbox add-account --name newcomer --ou Staging").code(0);
+    home.run("sandbox advance 1h").code(0);
+    let told = home.run("status --check").code(4);
+    assert!(told.stdout.contains("1 wrong threshold"), "{}", told.stdout);
+    home.run("deploy --instances-only").code(0);
+    home.run("status --check").code(0);
+    let newcomer = id(&home, "newcomer");
+    assert_eq!(alarms(&home)[&newcomer].0, 60.0);
+    // Another difference is a finding as before.
+    home.config(&config(ALL, 60, &[]).replace("[alarm]\n", "[alarm]\nmeasure = \"six-hourly\"\n"));
+    let told = home.run("status --check").code(4);
+    assert!(
+        told.stdout.contains("differs from config in Parameters.Measure"),
+        "{}",
+        told.stdout
+    );
+    home.config(&config(ALL, 60, &[("ou", "Root/Production/Payments", 300)]));
+    home.run("deploy").code(0);
+    let told = home.run("status --check").code(0);
+    assert!(!told.stdout.contains("default threshold is"), "{}", told.stdout);
 }
 
 /// Configs, scopes and waves at random on an organisation at random, through the built binary: nothing that a run isn't

@@ -18,6 +18,7 @@ operations!(Iam:
     GET_ROLE_POLICY = read "GetRolePolicy";
     LIST_ATTACHED_ROLE_POLICIES = read "ListAttachedRolePolicies";
     LIST_ROLE_POLICIES = read "ListRolePolicies";
+    PUT_ROLE_PERMISSIONS_BOUNDARY = write "PutRolePermissionsBoundary";
     PUT_ROLE_POLICY = write "PutRolePolicy";
     SIMULATE_PRINCIPAL_POLICY = read "SimulatePrincipalPolicy";
     UPDATE_ASSUME_ROLE_POLICY = write "UpdateAssumeRolePolicy";
@@ -36,6 +37,8 @@ pub struct Role {
     pub description: String,
     /// Its tags.
     pub tags: Tags,
+    /// The managed policy that limits what its own policies can allow.
+    pub permissions_boundary: Option<Arn>,
 }
 
 /// What [`Iam::create_role`] takes.
@@ -49,6 +52,8 @@ pub struct NewRole {
     pub description: String,
     /// Its tags.
     pub tags: Tags,
+    /// The managed policy that limits what its own policies can allow.
+    pub permissions_boundary: Option<Arn>,
 }
 
 /// What [`Iam::denied_actions`] asks: every action on every resource.
@@ -73,6 +78,8 @@ pub trait Iam: Send + Sync {
     async fn create_role(&self, role: &NewRole) -> Result<Arn>;
     /// `UpdateAssumeRolePolicy`.
     async fn update_trust_policy(&self, role: &str, policy: &Value) -> Result<()>;
+    /// `PutRolePermissionsBoundary`: gives the role a boundary, or another one.
+    async fn put_role_permissions_boundary(&self, role: &str, policy: &Arn) -> Result<()>;
     /// `DeleteRole`. Its inline policies have to go first.
     async fn delete_role(&self, name: &str) -> Result<()>;
     /// `ListRolePolicies`: the names of the inline policies (all: a role holds few).

@@ -36,6 +36,7 @@ async fn role(services: &Services, service: &str) -> Arn {
             }]}),
             description: String::new(),
             tags: Tags::new(),
+            permissions_boundary: None,
         })
         .await
         .unwrap()

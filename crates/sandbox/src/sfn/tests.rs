@@ -29,6 +29,7 @@ impl Stage {
                 }]}),
                 description: String::new(),
                 tags: Tags::new(),
+                permissions_boundary: None,
             })
             .await
             .unwrap();

@@ -294,6 +294,8 @@ struct RoleProperties {
     assume_role_policy_document: Value,
     #[serde(default)]
     policies: Vec<PolicyProperties>,
+    #[serde(default)]
+    permissions_boundary: Option<Arn>,
     #[serde(default, rename = "Tags")]
     _tags: Option<Value>,
 }
@@ -320,5 +322,6 @@ pub fn role(resource: &Resource, account: AccountId) -> Result<MemberRole> {
             .into_iter()
             .map(|policy| (policy.policy_name, policy.policy_document))
             .collect::<BTreeMap<_, _>>(),
+        boundary: given.permissions_boundary,
     })
 }
