@@ -10,6 +10,7 @@ mod context;
 mod demo;
 mod deploy;
 mod destroy;
+mod digest;
 mod doctor;
 mod init;
 mod man;
@@ -63,6 +64,8 @@ enum Command {
     Status(status::StatusArgs),
     /// Show what every account spends a day, against its threshold, its month and what is usual for it.
     Spend(spend::SpendArgs),
+    /// Send one mail about yesterday to those who answer for the bill: spend, who is above, who grew, coverage.
+    Digest(digest::DigestArgs),
     /// Remove everything that billctl made: instances, StackSet, billing side.
     Destroy(destroy::DestroyArgs),
     #[cfg(feature = "sandbox")]
@@ -169,6 +172,7 @@ async fn run(cli: &Cli) -> Result<()> {
             Command::Bootstrap(args) => bootstrap::run(args, &context).await,
             Command::Deploy(args) => deploy::run(args, &context).await,
             Command::Destroy(args) => destroy::run(args, &context).await,
+            Command::Digest(args) => digest::run(args, &context).await,
             Command::Resend(args) => resend::run(args, &context).await,
             Command::Spend(args) => spend::run(args, &context).await,
             Command::Status(args) => status::run(args, &context).await,

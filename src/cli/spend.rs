@@ -21,7 +21,7 @@ use billctl_core::model::{AccountId, Organization, OuId, Usd};
 
 /// Days read at least: what is usual is said by the four weeks before a day, and the month so far can have 31, with
 /// one more before the first difference.
-const MIN_HISTORY: usize = 32;
+pub(super) const MIN_HISTORY: usize = 32;
 /// Days that can be shown: CloudWatch keeps 455 days by the hour (docs/aws-facts.md, "GetMetricData"), and some are
 /// read on top.
 const MAX_DAYS: i64 = 400;

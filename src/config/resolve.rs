@@ -10,13 +10,13 @@ use super::key::{At, Key};
 use super::names::{self, NameRule, Names, RawNames};
 use super::problem::{Place, Problem, Source};
 use super::raw::{
-    MOST_DAYS, RawAlarm, RawAmount, RawConfig, RawDeploy, RawMail, RawMembers, RawOperations, RawStatus, RawThreshold,
-    RawWave,
+    MOST_DAYS, RawAlarm, RawAmount, RawConfig, RawDeploy, RawDigest, RawMail, RawMembers, RawOperations, RawStatus,
+    RawThreshold, RawWave,
 };
 use super::structure::printable;
 use super::types::{
-    AlarmConfig, Config, DeployConfig, MailConfig, MembersConfig, Operations, StatusConfig, ThresholdRule,
-    ThresholdTarget, Wave,
+    AlarmConfig, Config, DeployConfig, DigestConfig, MailConfig, MembersConfig, Operations, StatusConfig,
+    ThresholdRule, ThresholdTarget, Wave,
 };
 use billctl_core::model::{AccountId, Usd};
 use billctl_core::service::cloudformation::{Amount, Preferences};
@@ -60,6 +60,7 @@ impl Resolve {
             deploy,
             waves: self.waves(raw.wave),
             mail: self.mail(raw.mail.value().unwrap_or_default(), older_notify_ok),
+            digest: self.digest(raw.digest.value().unwrap_or_default()),
             operations: raw.operations.value().and_then(|raw| self.operations(raw)),
             members: self.members(raw.members.value().unwrap_or_default()),
             status: self.status(raw.status.value().unwrap_or_default()),
@@ -376,6 +377,17 @@ impl Resolve {
             escalate_after,
             escalate_to,
         }
+    }
+
+    fn digest(&mut self, raw: RawDigest) -> DigestConfig {
+        let last = raw.to.last().map(|address| address.span.clone());
+        let to = self.addresses(raw.to);
+        if let Some(span) = last.filter(|_| to.len() > MAX_RECIPIENTS) {
+            let message = format!("a mail can't have {} recipients", to.len());
+            let problem = Problem::at(span, message, "");
+            self.report(problem.remedy(format!("name at most {MAX_RECIPIENTS}, or a group's address")));
+        }
+        DigestConfig { to }
     }
 
     /// Each once.

@@ -37,13 +37,15 @@ pub use bus::{BUS_STATEMENT, Bus};
 pub use configuration_set::{ConfigurationSet, DESTINATION};
 pub use dashboard::{Dashboard, MOST_SEARCHED};
 pub use execution::{
-    EVENT_REFUSED, ExecutionName, MAIL_EXECUTION_PREFIX, UNKNOWN_ACCOUNT, day_execution, day_of, watch_execution,
+    EVENT_REFUSED, ExecutionName, MAIL_EXECUTION_PREFIX, UNKNOWN_ACCOUNT, day_execution, day_of, digest_execution,
+    unsent_execution, watch_execution,
 };
 pub use names::{
     ALARM_DETAIL_TYPE, ALARM_SOURCE, Facts, NOTIFIER_TARGET, QUEUE_TARGET, Scope, TEST_DETAIL_TYPE, TEST_SOURCE,
     are_ours, bare_address, bus_arn, operations_topic_arn, tags,
 };
 pub use notifier::definition;
+pub(crate) use notifier::knows_digests;
 pub use queue::Queue;
 pub use role::Role;
 pub use rule::Rule;

@@ -35,6 +35,8 @@ pub enum Job {
     Status,
     /// For an hourly job: `spend --tell`.
     Tell,
+    /// For a daily job: `digest`.
+    Digest,
 }
 
 impl Job {
@@ -50,7 +52,7 @@ impl Job {
                  template says, and that may hold any IAM role. For CI there is `billctl policy thresholds` with \
                  `billctl deploy --instances-only`",
             ),
-            Self::Thresholds | Self::Status | Self::Tell => None,
+            Self::Thresholds | Self::Status | Self::Tell | Self::Digest => None,
         }
     }
 
@@ -78,6 +80,10 @@ impl Job {
             }
             Self::Status => STATUS.iter().copied().collect(),
             Self::Tell => TELL.iter().copied().collect(),
+            Self::Digest => {
+                let all = STATUS.iter().filter(|operation| !NOT_FOR_DIGEST.contains(operation));
+                all.chain(DIGEST).copied().collect()
+            }
         }
     }
 }
@@ -171,6 +177,25 @@ const TELL: &[Operation] = &[
     sfn::DESCRIBE_EXECUTION,
     sfn::DESCRIBE_STATE_MACHINE,
     sfn::GET_EXECUTION_HISTORY,
+    sfn::START_EXECUTION,
+];
+
+/// What of [`STATUS`] only `doctor`, `spend` or an option of `status` calls.
+const NOT_FOR_DIGEST: &[Operation] = &[
+    billing::GET_BILLING_PREFERENCES,
+    cloudformation::DESCRIBE_ORGANIZATIONS_ACCESS,
+    cloudformation::DESCRIBE_STACK_SET_OPERATION,
+    cloudformation::DETECT_STACK_SET_DRIFT,
+    cloudformation::LIST_STACK_INSTANCE_RESOURCE_DRIFTS,
+    cloudformation::LIST_STACK_SET_OPERATION_RESULTS,
+    iam::SIMULATE_PRINCIPAL_POLICY,
+    organizations::LIST_DELEGATED_ADMINISTRATORS,
+];
+
+/// What `digest` calls besides what `status` does: the mail, and the claim on its day.
+const DIGEST: &[Operation] = &[
+    sesv2::GET_SUPPRESSED_DESTINATION,
+    sesv2::SEND_EMAIL,
     sfn::START_EXECUTION,
 ];
 

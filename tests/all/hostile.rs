@@ -197,6 +197,15 @@ fn hostile_names_do_nothing_anywhere() {
     in_all("spend");
     in_all("spend --by ou");
     in_all("spend --by service");
+    in_all("digest --preview digest");
+    for part in ["digest.html", "digest.txt"] {
+        let part = std::fs::read_to_string(home.path().join("digest").join(part)).expect("a part");
+        is_harmless("the digest", &part);
+        // Nothing that a mail program makes a link of, and nothing that becomes HTML.
+        let links = ["https://evil", "www.evil", "@org", "<img", "<script>alert", "](http"];
+        assert!(links.iter().all(|link| !part.contains(link)), "{part}");
+        assert!(part.contains("HYPERLINK"), "the names are there: {part}");
+    }
     in_all("doctor");
     in_all("resend --plan");
     is_harmless("spend --suggest", &run("spend --suggest").stdout);

@@ -24,6 +24,7 @@ fn organization(ous: &[(&str, &str, &str)], accounts: &[(&str, &str)]) -> Organi
             name: (*id).into(),
             email: "owner@example.com".into(),
             state: AccountState::Active,
+            joined: None,
         };
         (account, parent.parse().unwrap())
     });

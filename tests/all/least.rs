@@ -277,6 +277,28 @@ fn telling_runs_under_its_policy_and_uses_what_it_starts_with() {
 }
 
 #[test]
+fn a_digest_runs_under_its_policy_and_uses_all_of_it() {
+    let home = Home::demo();
+    let digest = "[digest]\nto = [\"finops@example.com\"]\n[operations]\nmail = \"platform@example.com\"";
+    home.config(&config(5, "[\"Production\", \"Security\"]", digest));
+    home.succeeds(&["--yes", "bootstrap"]);
+    home.succeeds(&["sandbox", "verify", "billing@example.com"]);
+    home.succeeds(&["--yes", "deploy"]);
+    home.succeeds(&["sandbox", "advance", "48h"]);
+    home.change(|world| world.sesv2.production_access = false);
+    home.succeeds(&["sandbox", "verify", "finops@example.com"]);
+    allow_only(&home, Job::Digest);
+    let called = used(&home, &["digest"]);
+    let rest: Vec<String> = actions(Job::Digest).difference(&called).cloned().collect();
+    // Only where overrides can't be told, and where messages wait.
+    let elsewhere = ["cloudformation:DescribeStackInstance", "sqs:ReceiveMessage"];
+    assert!(
+        rest.iter().all(|action| elsewhere.contains(&action.as_str())),
+        "allowed, but never used: {rest:?}"
+    );
+}
+
+#[test]
 fn bootstrap_names_each_action_that_it_lacks() {
     let text = config(100, "[\"Production\"]", HEARD);
     let home = Home::demo();

@@ -19,6 +19,7 @@ mod chain;
 mod ci;
 mod config;
 mod deploy;
+mod digest;
 mod docs;
 mod doctor;
 mod edge;

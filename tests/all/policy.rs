@@ -14,7 +14,14 @@ from = "billing@example.com"
 identity = "example.com"
 "#;
 
-const JOBS: [Job; 5] = [Job::Operator, Job::Deploy, Job::Thresholds, Job::Status, Job::Tell];
+const JOBS: [Job; 6] = [
+    Job::Operator,
+    Job::Deploy,
+    Job::Thresholds,
+    Job::Status,
+    Job::Tell,
+    Job::Digest,
+];
 
 fn policy_of(job: Job, config: &str, account: Option<&str>) -> Value {
     let config = Config::parse("config.toml", config).unwrap();
@@ -109,6 +116,17 @@ fn status_only_reads_but_for_the_detection_of_drift() {
         .map(|operation| operation.name)
         .collect();
     assert_eq!(writes, ["DetectStackSetDrift"]);
+}
+
+#[test]
+fn a_digest_writes_one_mail_and_its_claim() {
+    let writes: Vec<_> = Job::Digest
+        .operations()
+        .into_iter()
+        .filter(|operation| operation.access == Access::Write)
+        .map(|operation| operation.name)
+        .collect();
+    assert_eq!(writes, ["SendEmail", "StartExecution"]);
 }
 
 #[test]

@@ -15,6 +15,7 @@ fn account(id: &str, state: AccountState) -> Account {
         name: "Shop".into(),
         email: "shop@example.com".into(),
         state,
+        joined: None,
     }
 }
 

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{AccountId, OuId};
@@ -15,6 +16,9 @@ pub struct Account {
     pub email: String,
     /// Where it is in its life.
     pub state: AccountState,
+    /// When it joined the organisation, where Organizations says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined: Option<Timestamp>,
 }
 
 /// An account's place in its life: Organizations' `State`, which replaces `Status`
