@@ -21,6 +21,7 @@ mod preview;
 mod resend;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod schema;
 mod spend;
 mod status;
 mod template;
@@ -85,6 +86,8 @@ enum Command {
     #[cfg(feature = "sandbox")]
     /// Make, show and change the sandbox that --sandbox works on.
     Sandbox(sandbox::SandboxArgs),
+    /// Print the JSON schema of config.toml or of a JSON answer.
+    Schema(schema::SchemaArgs),
     /// Print completions for a shell.
     Completions(completions::CompletionsArgs),
     /// Print the man page, or write those of all commands.
@@ -152,6 +155,7 @@ async fn run(cli: &Cli) -> Result<()> {
     let context = match &cli.command {
         // What needs no config, or opens its own context.
         Command::Completions(args) => return completions::run(args, Cli::command()),
+        Command::Schema(args) => return schema::run(args),
         Command::Man(args) => return man::run(args, Cli::command()),
         Command::Doctor(args) => return doctor::run(args, global, started).await,
         Command::Init(args) => return init::run(args, global, started).await,
@@ -182,6 +186,7 @@ async fn run(cli: &Cli) -> Result<()> {
             | Command::Init(_)
             | Command::Man(_)
             | Command::Policy(_)
+            | Command::Schema(_)
             | Command::Template(_) => Ok(()),
             #[cfg(feature = "sandbox")]
             Command::Preview(_) | Command::Demo(_) | Command::Sandbox(_) => Ok(()),

@@ -50,6 +50,9 @@ pub(super) struct SpendArgs {
     /// Write a report to FILE: one self-contained page for any browser; - is standard output.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write the rows as metrics (OpenMetrics) to FILE, for a textfile collector; - is standard output.
+    #[arg(long, value_name = "FILE")]
+    openmetrics: Option<PathBuf>,
     /// Write a line per row and day as CSV to FILE, or to standard output.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     csv: Option<PathBuf>,
@@ -57,7 +60,7 @@ pub(super) struct SpendArgs {
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     json: Option<PathBuf>,
     /// Propose thresholds from each account's own history, as a snippet for config.toml.
-    #[arg(long, conflicts_with_all = ["by", "top", "interval", "html", "csv", "json"])]
+    #[arg(long, conflicts_with_all = ["by", "top", "interval", "html", "csv", "json", "openmetrics"])]
     suggest: bool,
     /// Exit with code 4 if an account is above its threshold.
     #[arg(long, conflicts_with = "suggest")]
@@ -170,6 +173,7 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
         },
     );
     write(args, context, outputs, &report, told.as_ref())?;
+    context.summarize(|| render::spend_summary(&report, told.as_ref()));
     conclude(args, &report, told.as_ref())
 }
 
@@ -377,7 +381,12 @@ fn assemble(
 
 /// Where everything that was asked for goes.
 fn outputs(args: &SpendArgs) -> Result<Outputs> {
-    let named = [("--html", &args.html), ("--csv", &args.csv), ("--json", &args.json)];
+    let named = [
+        ("--html", &args.html),
+        ("--csv", &args.csv),
+        ("--json", &args.json),
+        ("--openmetrics", &args.openmetrics),
+    ];
     Outputs::new(
         named
             .into_iter()
@@ -408,6 +417,9 @@ fn write(
     }
     if let Some(path) = &args.json {
         put(path, render::spend_and_told(Format::Json, report, told, None) + "\n")?;
+    }
+    if let Some(path) = &args.openmetrics {
+        put(path, render::spend_openmetrics(report))?;
     }
     if !outputs.takes_stdout() {
         let text = render::spend_and_told(context.global.format, report, told, Outputs::width());

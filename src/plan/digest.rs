@@ -17,7 +17,7 @@ const LEAST_GROWTH: Usd = Usd::from_micros(1_000_000);
 const LEAST_SHARE: i64 = 100;
 
 /// The digest of a day.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Digest {
     /// The organisation.
     pub organization: OrgId,
@@ -46,7 +46,7 @@ pub struct Digest {
 }
 
 /// What all accounts spend, in US dollars.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Total {
     /// How many accounts.
     pub accounts: usize,
@@ -67,7 +67,7 @@ pub struct Total {
 }
 
 /// An account that spent more yesterday than in the week before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Grown {
     /// Which.
     pub account: AccountId,
@@ -84,7 +84,7 @@ pub struct Grown {
 }
 
 /// How many accounts stand so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Counted {
     /// How.
     pub coverage: Coverage,
@@ -93,7 +93,7 @@ pub struct Counted {
 }
 
 /// An account that joined lately.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct NewAccount {
     /// Which.
     pub account: AccountId,

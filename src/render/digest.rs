@@ -15,8 +15,8 @@ use billctl_core::error::{Error, Result};
 use billctl_core::model::Usd;
 use billctl_core::text;
 
-const HTML: &str = include_str!("../../assets/digest/body.html");
-const TEXT: &str = include_str!("../../assets/digest/body.txt");
+const HTML: &str = include_str!(concat!(env!("OUT_DIR"), "/mail/digest.html"));
+const TEXT: &str = include_str!("../../assets/mail/digest.txt");
 
 /// Most accounts of a list: a mail is read in a minute, and the rest is counted.
 const MOST: usize = 10;
@@ -35,7 +35,7 @@ pub struct DigestMail {
 }
 
 /// What became of the mail.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct DigestSent {
     /// Its subject.
     pub subject: String,
@@ -71,14 +71,16 @@ pub fn digest_mail(digest: &Digest) -> Result<DigestMail> {
     })
 }
 
+/// The digest and its mail, for programs.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Answer<'a> {
+    #[serde(flatten)]
+    digest: &'a Digest,
+    mail: &'a DigestSent,
+}
+
 /// What the command answers.
 pub fn digest(format: Format, digest: &Digest, sent: &DigestSent) -> String {
-    #[derive(Serialize)]
-    struct Answer<'a> {
-        #[serde(flatten)]
-        digest: &'a Digest,
-        mail: &'a DigestSent,
-    }
     if format == Format::Json {
         return json("digest", &Answer { digest, mail: sent });
     }

@@ -11,10 +11,12 @@ mod error;
 mod format;
 mod html;
 mod journey;
+mod openmetrics;
 mod probe;
 mod progress;
 mod resend;
 mod rollout;
+mod schema;
 mod spend;
 mod status;
 mod suggestion;
@@ -33,10 +35,12 @@ pub use error::{error, error_json};
 pub use format::Format;
 pub use html::spend_html;
 pub use journey::{hop, journey, preview};
+pub use openmetrics::spend_openmetrics;
 pub use progress::Progress;
 pub use resend::{Resend, resend};
 pub use rollout::{RolloutResult, failures, rollout};
-pub use spend::{spend, spend_above, spend_and_told};
+pub use schema::{KINDS, schema, schema_of};
+pub use spend::{spend, spend_above, spend_and_told, spend_summary};
 pub use status::{BillingStatus, Shown, Status, status};
 pub use suggestion::suggestion;
 pub use summary::{failure_summary, failures_summary, step_summary};
@@ -47,14 +51,16 @@ pub use template::template;
 pub const JSON_VERSION: u32 = 2;
 
 /// A JSON answer: its version and kind, then its fields.
+#[derive(serde::Serialize, schemars::JsonSchema)]
+struct Answer<'a, T> {
+    version: u32,
+    kind: &'a str,
+    #[serde(flatten)]
+    body: &'a T,
+}
+
+/// A JSON answer of this kind.
 pub fn json(kind: &str, body: &impl serde::Serialize) -> String {
-    #[derive(serde::Serialize)]
-    struct Answer<'a, T> {
-        version: u32,
-        kind: &'a str,
-        #[serde(flatten)]
-        body: &'a T,
-    }
     let answer = Answer {
         version: JSON_VERSION,
         kind,

@@ -35,8 +35,8 @@ pub fn rollout(
     }
 }
 
-#[derive(Serialize)]
-struct Json<'a> {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Json<'a> {
     stack_set: &'a str,
     creates_stack_set: bool,
     stack_set_changes: Vec<&'a FieldChange>,
@@ -49,13 +49,13 @@ struct Json<'a> {
     result: Option<ResultJson<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct WaveJson<'a> {
     name: Option<&'a str>,
     operations: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct ResultJson<'a> {
     failures: Vec<FailureGroup>,
     unlisted_failures: u32,

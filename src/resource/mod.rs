@@ -122,7 +122,7 @@ pub trait Thing {
 macro_rules! declare {
     ($($kind:ident($thing:ident) $words:literal,)*) => {
         /// What kind of thing a resource is.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
         #[serde(rename_all = "kebab-case")]
         pub enum Kind {
             $(#[doc = $words] $kind,)*
@@ -183,7 +183,7 @@ macro_rules! declare {
 every_kind!(declare);
 
 /// Which thing: its kind and its name, unique together.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 pub struct ResourceId {
     /// Its kind.
     pub kind: Kind,

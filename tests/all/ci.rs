@@ -12,6 +12,7 @@ use crate::support::home::{Ended, Home};
 
 const GITHUB: &str = include_str!("../../docs/ci/github.yml");
 const GITHUB_TELL: &str = include_str!("../../docs/ci/github-tell.yml");
+const GITHUB_DIGEST: &str = include_str!("../../docs/ci/github-digest.yml");
 const GITLAB: &str = include_str!("../../docs/ci/gitlab.yml");
 
 const CONFIG: &str = "[alarm]\nthreshold = 100\n[deploy]\nous = [\"Production\"]\n\
@@ -227,6 +228,35 @@ fn the_hourly_workflow_tells_each_owner_once() {
     };
     assert!(!tell().contains(", 0 told now"));
     assert!(tell().contains(", 0 told now"));
+}
+
+#[test]
+fn the_weekday_workflow_sends_one_digest_a_day() {
+    let workflow: Value = yaml_serde::from_str(GITHUB_DIGEST).unwrap();
+    let runner = Runner::new();
+    runner
+        .home
+        .config(&format!("{CONFIG}[digest]\nto = [\"finops@example.com\"]\n"));
+    runner.home.succeeds(&["bootstrap"]);
+    runner.home.succeeds(&["sandbox", "verify", "billing@example.com"]);
+    let steps = workflow["jobs"]["digest"]["steps"].as_sequence().unwrap();
+    let digest = || {
+        let scripts = steps.iter().filter_map(|step| step["run"].as_str());
+        let file = |name: &str| runner.home.file(name).display().to_string();
+        let env = BTreeMap::from([
+            ("GITHUB_PATH", file("added-path")),
+            ("GITHUB_STEP_SUMMARY", file("summary")),
+        ]);
+        scripts.map(|script| runner.run(script, &env)).last().unwrap()
+    };
+    let first = digest();
+    assert!(first.code == 0, "{:?}", first.texts());
+    assert_eq!(digest().code, 1);
+    let summary = runner.read("summary");
+    assert!(
+        summary.contains("sent to") && summary.contains("was sent at"),
+        "{summary}"
+    );
 }
 
 #[test]

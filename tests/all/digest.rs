@@ -51,7 +51,9 @@ fn digests(home: &Home) -> Vec<Value> {
 
 /// The parts of the last mail.
 fn parts(home: &Home) -> (String, String) {
-    let number = digests(home).last().expect("a digest")["number"].as_u64().expect("a number");
+    let number = digests(home).last().expect("a digest")["number"]
+        .as_u64()
+        .expect("a number");
     let read = |ending: &str| {
         let file = home.path().join(format!("sandbox-outbox/{number:04}-mail.{ending}"));
         std::fs::read_to_string(file).expect("a part")
@@ -85,23 +87,30 @@ fn it_says_what_spend_and_status_say() {
         assert!(!spend["total"][field].is_null(), "{field}");
         assert_eq!(digest["total"][field], spend["total"][field], "{field}");
     }
-    assert_eq!(digest["total"]["accounts"], spend["rows"].as_array().expect("rows").len());
+    assert_eq!(
+        digest["total"]["accounts"],
+        spend["rows"].as_array().expect("rows").len()
+    );
     assert_eq!(digest["findings"], status["findings"]);
     assert_eq!(digest["not_looked_at"], status["not_looked_at"]);
     assert_eq!(digest["above"], status["above"]);
     assert_eq!(digest["above"].as_array().expect("accounts").len(), 2);
-    assert_eq!(
-        spend["total"]["accounts_over_threshold"], 2,
-        "by the same judgement"
-    );
+    assert_eq!(spend["total"]["accounts_over_threshold"], 2, "by the same judgement");
     assert_eq!(digest["untold"], 1, "{}", digest["above"]);
     let mut counted: BTreeMap<&str, u64> = BTreeMap::new();
     for account in status["accounts"].as_array().expect("accounts") {
-        *counted.entry(account["coverage"].as_str().expect("a word")).or_default() += 1;
+        *counted
+            .entry(account["coverage"].as_str().expect("a word"))
+            .or_default() += 1;
     }
     let told = digest["coverage"].as_array().expect("counts").iter();
     let told: BTreeMap<&str, u64> = told
-        .map(|one| (one["coverage"].as_str().expect("a word"), one["accounts"].as_u64().expect("a number")))
+        .map(|one| {
+            (
+                one["coverage"].as_str().expect("a word"),
+                one["accounts"].as_u64().expect("a number"),
+            )
+        })
         .collect();
     assert_eq!(told, counted);
     let new = digest["new_accounts"].as_array().expect("accounts");
@@ -110,7 +119,9 @@ fn it_says_what_spend_and_status_say() {
     // The month before, by the figures that another read shows.
     let before = digest["total"]["month_before"].as_f64().expect("an amount");
     let forecast = digest["total"]["forecast"].as_f64().expect("an amount");
-    let percent = digest["total"]["forecast_against_month_before"].as_f64().expect("a share");
+    let percent = digest["total"]["forecast_against_month_before"]
+        .as_f64()
+        .expect("a share");
     assert!(((forecast / before - 1.0) * 100.0 - percent).abs() <= 0.51, "{digest}");
 }
 
@@ -124,8 +135,16 @@ fn who_grew_is_told_by_the_days_that_spend_shows() {
     assert!(grew.is_sorted_by(|a, b| a["growth"].as_f64() >= b["growth"].as_f64()));
     for grown in grew {
         let rows = spend["rows"].as_array().expect("rows");
-        let row = rows.iter().find(|row| row["account"] == grown["account"]).expect("its row");
-        let days: Vec<Option<f64>> = row["spend"].as_array().expect("days").iter().map(Value::as_f64).collect();
+        let row = rows
+            .iter()
+            .find(|row| row["account"] == grown["account"])
+            .expect("its row");
+        let days: Vec<Option<f64>> = row["spend"]
+            .as_array()
+            .expect("days")
+            .iter()
+            .map(Value::as_f64)
+            .collect();
         let [before @ .., yesterday, _today] = days.as_slice() else {
             panic!("{days:?}");
         };
@@ -145,17 +164,33 @@ fn who_grew_is_told_by_the_days_that_spend_shows() {
 fn it_goes_out_once_a_day() {
     let home = company();
     let ended = home.run("digest").code(0);
-    assert!(ended.stdout.contains("sent to finops@example.com, cfo@example.com"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("sent to finops@example.com, cfo@example.com"),
+        "{}",
+        ended.stdout
+    );
     let sent = digests(&home);
     assert_eq!(sent.len(), 1);
-    assert_eq!(sent[0]["to"], serde_json::json!(["finops@example.com", "cfo@example.com"]));
+    assert_eq!(
+        sent[0]["to"],
+        serde_json::json!(["finops@example.com", "cfo@example.com"])
+    );
     assert_eq!(sent[0]["from"], "billing@example.com");
     assert_eq!(sent[0]["replyTo"], serde_json::json!(["platform@example.com"]));
     let subject = sent[0]["subject"].as_str().expect("a subject");
-    assert!(subject.starts_with("AWS spend of ") && subject.ends_with("2 above the limit"), "{subject}");
+    assert!(
+        subject.starts_with("AWS spend of ") && subject.ends_with("2 above the limit"),
+        "{subject}"
+    );
     let (html, text) = parts(&home);
     for part in [&html, &text] {
-        for word in ["payments-prod", "sandbox-chen", "newcomer", "above their limits", "Nobody was told"] {
+        for word in [
+            "payments-prod",
+            "sandbox-chen",
+            "newcomer",
+            "above their limits",
+            "Nobody was told",
+        ] {
             assert!(part.contains(word), "{word}: {part}");
         }
     }
@@ -172,7 +207,11 @@ fn it_goes_out_once_a_day() {
     assert_eq!(digests(&home).len(), 4);
     // Its claims are no failures, and no mails to owners.
     let status = json(&home.run("status --format json").code(0));
-    assert_eq!(status["billing"]["health"]["failed"], 0, "{}", status["billing"]["health"]);
+    assert_eq!(
+        status["billing"]["health"]["failed"], 0,
+        "{}",
+        status["billing"]["health"]
+    );
     assert_eq!(status["billing"]["health"]["refused"], 0);
 }
 
@@ -182,7 +221,9 @@ fn of_two_at_once_one_sends() {
     let start = || {
         let mut command = home.process();
         command.args(["--sandbox=sandbox.json", "digest"]);
-        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        command
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
         command.spawn().expect("it starts")
     };
     let running: Vec<_> = (0..4).map(|_| start()).collect();
@@ -200,7 +241,11 @@ fn a_refusal_is_told_by_its_cause_and_frees_the_day() {
     let home = company();
     home.change(|world| world.sesv2.production_access = false);
     let ended = home.run("digest").code(1);
-    for word in ["MessageRejected", "finops@example.com, cfo@example.com", "SES's sandbox"] {
+    for word in [
+        "MessageRejected",
+        "finops@example.com, cfo@example.com",
+        "SES's sandbox",
+    ] {
         assert!(ended.stderr.contains(word), "{word}: {}", ended.stderr);
     }
     home.change(|world| world.sesv2.sending_off = true);
@@ -252,7 +297,11 @@ fn a_preview_writes_both_parts_and_nothing_on_aws() {
     assert_eq!(ended.calls("write"), 0, "{}", ended.stderr);
     let read = |name: &str| std::fs::read_to_string(home.path().join("out/there").join(name)).expect("a file");
     assert!(read("digest.html").contains("AWS spend, daily digest"));
-    assert!(read("digest.txt").contains("No account is above its limit."), "{}", read("digest.txt"));
+    assert!(
+        read("digest.txt").contains("No account is above its limit."),
+        "{}",
+        read("digest.txt")
+    );
     home.run("digest --preview out --again").code(2);
 }
 
@@ -278,7 +327,10 @@ fn what_is_missing_is_said_before_anything_is_read() {
     let ended = home.run("digest").code(2);
     assert!(ended.stderr.contains("management account"), "{}", ended.stderr);
     let many: Vec<String> = (0..51).map(|number| format!("\"a{number}@example.com\"")).collect();
-    home.config(&format!("[mail]\nfrom = \"a@example.com\"\n[digest]\nto = [{}]\n", many.join(",")));
+    home.config(&format!(
+        "[mail]\nfrom = \"a@example.com\"\n[digest]\nto = [{}]\n",
+        many.join(",")
+    ));
     let ended = home.run("digest").code(2);
     assert!(ended.stderr.contains("51 recipients"), "{}", ended.stderr);
 }
@@ -289,11 +341,21 @@ fn a_large_organisation_is_read_as_spend_and_status_read_it_and_each_thing_once(
     let home = Home::empty();
     home.run("sandbox new --accounts 1200 --ous 30 --seed 7").code(0);
     home.config("[deploy]\nous = [\"Root\"]\n[mail]\nfrom = \"billing@example.com\"\n");
-    let (spend, status) = (calls(&home.run("spend -v").code(0)), calls(&home.run("status -v").code(0)));
+    let (spend, status) = (
+        calls(&home.run("spend -v").code(0)),
+        calls(&home.run("status -v").code(0)),
+    );
     let digest = calls(&home.run("digest -v --preview out").code(0));
     for (operation, count) in &digest {
-        let most = spend.get(operation).max(status.get(operation)).copied().unwrap_or_default();
-        assert!(*count <= most, "{operation}: {count} calls, {most} of `spend` or `status`");
+        let most = spend
+            .get(operation)
+            .max(status.get(operation))
+            .copied()
+            .unwrap_or_default();
+        assert!(
+            *count <= most,
+            "{operation}: {count} calls, {most} of `spend` or `status`"
+        );
     }
     assert_eq!(digest["cloudwatch:GetMetricData"], spend["cloudwatch:GetMetricData"]);
 }
@@ -313,7 +375,10 @@ fn caniemail_finds_nothing_without_a_fallback() {
     );
     std::fs::write(home.path().join("look.mjs"), script).expect("a script");
     let mut node = packages.node("caniemail.mjs");
-    let environment: Vec<_> = node.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect();
+    let environment: Vec<_> = node
+        .get_envs()
+        .map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned)))
+        .collect();
     node = Command::new("node");
     node.arg("look.mjs").current_dir(home.path());
     node.envs(environment.into_iter().filter_map(|(name, value)| Some((name, value?))));

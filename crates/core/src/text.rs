@@ -346,7 +346,10 @@ mod tests {
 
     #[test]
     fn a_mail_has_no_links_and_no_addresses_of_others() {
-        assert_eq!(mail("log in at https://evil.example/x"), "log in at https evil\u{2024}example/x");
+        assert_eq!(
+            mail("log in at https://evil.example/x"),
+            "log in at https evil\u{2024}example/x"
+        );
         assert_eq!(mail("a@example.com. Yes."), "a at example\u{2024}com. Yes.");
         assert_eq!(mail(HOSTILE), "]52;c;AAAA  2J  ab");
     }

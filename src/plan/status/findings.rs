@@ -10,7 +10,7 @@ use crate::resource::mail_setup::MailSetup;
 use billctl_core::model::AccountId;
 
 /// Something that isn't as it should be: `--check` fails on it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Finding {
     /// Which kind: part of the JSON answer.
     pub kind: &'static str,
@@ -31,7 +31,7 @@ impl Finding {
 }
 
 /// Whom SES's sandbox doesn't let be written to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Reach {
     /// Covered accounts whose owners' addresses aren't verified, so that their mails are refused.
     pub unreachable: Vec<AccountId>,

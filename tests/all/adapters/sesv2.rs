@@ -286,7 +286,11 @@ async fn send_email() {
     let wire = answer(json!({"MessageId": "0100019a-1"}));
     let mail = OutgoingMail {
         from: "billing@example.com".into(),
-        identity_arn: Some("arn:aws:ses:us-east-1:222222222222:identity/example.com".parse().unwrap()),
+        identity_arn: Some(
+            "arn:aws:ses:us-east-1:222222222222:identity/example.com"
+                .parse()
+                .unwrap(),
+        ),
         to: vec!["finops@example.com".into()],
         reply_to: Some("platform@example.com".into()),
         configuration_set: Some("billctl".into()),
@@ -324,6 +328,10 @@ async fn get_suppressed_destination() {
         "LastUpdateTime": 1_764_200_000.0,
     }}));
     let found = aws(&wire).get_suppressed_destination("finops@example.com").await;
-    wire.sent_rest("GET", "/v2/email/suppression/addresses/finops%40example.com", Value::Null);
+    wire.sent_rest(
+        "GET",
+        "/v2/email/suppression/addresses/finops%40example.com",
+        Value::Null,
+    );
     assert_eq!(found, Ok("BOUNCE".to_owned()));
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{AccountId, OuId};
 
 /// An account as Organizations describes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema, Deserialize)]
 pub struct Account {
     /// Its id.
     pub id: AccountId,
@@ -23,7 +23,7 @@ pub struct Account {
 
 /// An account's place in its life: Organizations' `State`, which replaces `Status`
 /// (docs/aws-facts.md, "Organizations").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, schemars::JsonSchema, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AccountState {
     /// Created, not yet usable.
@@ -73,7 +73,7 @@ impl fmt::Display for AccountState {
 }
 
 /// An account and the root or OU directly above it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema, Deserialize)]
 pub struct PlacedAccount {
     /// The account.
     #[serde(flatten)]
