@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::render::DigestMail;
 use crate::resource::{Scope, digest_execution, knows_digests, unsent_execution};
 use billctl_core::error::{Context, Error, Result};
+use billctl_core::event::{Event, Listener};
 use billctl_core::service::sesv2::OutgoingMail;
 use billctl_core::service::sfn::Execution;
 use billctl_core::service::{self, Kind, OrAbsent, PARALLEL, ServiceError, Services, Tags};
@@ -46,12 +47,12 @@ pub async fn check(services: &Services, scope: &Scope<'_>, day: Date, again: boo
     next(services, scope, day, again).await.map(drop)
 }
 
-/// SES takes a mail to an address on the account's suppression list and doesn't deliver it (docs/aws-facts.md, "SES:
-/// suppression"): that would be a digest that is sent every day and that nobody gets.
+/// SES takes a mail to an address on the account's suppression list and doesn't deliver it
+/// (docs/aws-facts.md, "SES: suppression"): that would be a digest that is sent every day and that nobody gets.
 ///
 /// # Errors
 /// The addresses that are on it, and AWS's answers.
-pub async fn reachable(services: &Services, to: &[String]) -> Result<()> {
+pub async fn reachable(services: &Services, listener: &dyn Listener, to: &[String]) -> Result<()> {
     let looks = stream::iter(to).map(|address| async move {
         let found = services.sesv2.get_suppressed_destination(address).await.or_absent()?;
         service::Result::Ok(found.map(|reason| match reason.as_str() {
@@ -59,11 +60,16 @@ pub async fn reachable(services: &Services, to: &[String]) -> Result<()> {
             _ => format!("{address} (a mail to it bounced)"),
         }))
     });
-    let found: Vec<Option<String>> = looks
-        .buffered(PARALLEL)
-        .try_collect()
-        .await
-        .while_trying("see whether the digest would be delivered")?;
+    let found: service::Result<Vec<Option<String>>> = looks.buffered(PARALLEL).try_collect().await;
+    let found = match found {
+        // The operator's policy doesn't allow it, and a mail that could go out is better than none.
+        Err(error) if error.kind == Kind::Denied => {
+            let what = "whether the digest's addresses are on SES's suppression list wasn't looked at";
+            listener.on(Event::Note(format!("{what}: {error}")));
+            return Ok(());
+        }
+        found => found.while_trying("see whether the digest would be delivered")?,
+    };
     let suppressed: Vec<String> = found.into_iter().flatten().collect();
     if suppressed.is_empty() {
         return Ok(());

@@ -56,7 +56,7 @@ pub(super) async fn run(args: &DigestArgs, context: &Context) -> Result<()> {
         };
         let scope = Scope { config, facts: &facts };
         apply::check(services, &scope, today, args.again).await?;
-        apply::reachable(services, &config.digest.to).await?;
+        apply::reachable(services, &*context.listener, &config.digest.to).await?;
     }
     let (found, facts) = read(context).await?;
     let mail = render::digest_mail(&found)?;

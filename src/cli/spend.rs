@@ -8,6 +8,7 @@ use super::output::Outputs;
 use super::{Context, Format, GlobalArgs};
 use crate::apply::tell as apply;
 use crate::config::Config;
+use crate::config::suggested::with_thresholds;
 use crate::observe::charges::{self as observe, Series, Window};
 use crate::observe::{precheck, tree};
 use crate::plan::Thresholds;
@@ -15,7 +16,7 @@ use crate::plan::tell::{Above, Tellings};
 use crate::render;
 use crate::resource::{self, day_of};
 use crate::spend::{By, Grid, Interval, Material, Missing, Note, Report, SpendHistory, Subject, report};
-use billctl_core::error::{Error, ErrorKind, Result};
+use billctl_core::error::{Context as _, Error, ErrorKind, Result};
 use billctl_core::event::Event;
 use billctl_core::model::{AccountId, Organization, OuId, Usd};
 
@@ -62,6 +63,9 @@ pub(super) struct SpendArgs {
     /// Propose thresholds from each account's own history, as a snippet for config.toml.
     #[arg(long, conflicts_with_all = ["by", "top", "interval", "html", "csv", "json", "openmetrics"])]
     suggest: bool,
+    /// Put the proposed thresholds into the config, after showing what changes and asking; comments and all else stay.
+    #[arg(long, requires = "suggest")]
+    write: bool,
     /// Exit with code 4 if an account is above its threshold.
     #[arg(long, conflicts_with = "suggest")]
     check: bool,
@@ -119,12 +123,18 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
             "--suggest prints a snippet for config.toml: --format has no say in it",
         ));
     }
+    let has_config = context.global.config != Path::new(DEFAULT_CONFIG) || context.global.config.exists();
+    if args.write && !has_config {
+        return Err(
+            Error::usage("--write needs a config to write to: there is no config.toml")
+                .remedy("`billctl init` makes one"),
+        );
+    }
     context.listener.on(Event::Phase("reading the organisation".to_owned()));
     let services = &context.services;
     let (info, tree) = precheck::checked(precheck::billing_account(services, &context.config), tree(services)).await?;
     let organization = tree.organization(info)?;
     let scope = Scope::of(args, &organization)?;
-    let has_config = context.global.config != Path::new(DEFAULT_CONFIG) || context.global.config.exists();
     let thresholds = has_config.then(|| context.thresholds(&organization)).transpose()?;
     for option in [args.check.then_some("--check"), args.tell.then_some("--tell")] {
         checkable(args, option, thresholds.is_some())?;
@@ -137,14 +147,14 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
     let histories = observe::histories(&context.services, &series, &window).await?;
     if args.suggest {
         let default = (!scope.everything).then_some(context.config.alarm.threshold);
-        let suggestion = render::suggestion(
-            &organization,
-            &histories,
-            context.config.alarm.measure,
-            default,
-            window.now,
-        );
-        return Outputs::print(suggestion + "\n");
+        let measure = context.config.alarm.measure;
+        if args.write
+            && let Some(proposal) = render::proposal(&organization, &histories, measure, default)
+        {
+            return merge(context, &organization, &proposal, default.is_none()).await;
+        }
+        let snippet = render::suggestion(&organization, &histories, measure, default, window.now);
+        return Outputs::print(snippet + "\n");
     }
     let some_data = histories.iter().any(|(_, history)| !history.is_empty());
     let of_everybody = scope.everything && matches!(args.by, ByArg::Service);
@@ -377,6 +387,47 @@ fn assemble(
         }
     }
     report
+}
+
+/// `--suggest --write`: the proposal goes into the config.
+async fn merge(
+    context: &Context,
+    organization: &Organization,
+    proposal: &render::Proposal,
+    sets_default: bool,
+) -> Result<()> {
+    let path = &context.global.config;
+    let name = path.display().to_string();
+    let read = || std::fs::read_to_string(path).while_trying(format!("read {name}"));
+    let before = read()?;
+    let default = sets_default.then_some(proposal.default);
+    let merged = with_thresholds(&name, &before, organization, default, &proposal.rules)?;
+    if merged.text == before {
+        return say!("{name} has these thresholds already");
+    }
+    say!(
+        "{}",
+        render::file_diff(context.global.format, &name, &before, &merged.text)
+    )?;
+    if merged.kept > 0 {
+        context.listener.on(Event::Note(format!(
+            "{} in {name} that nothing is proposed for: they stay, and go before a threshold that is less specific",
+            render::plural(merged.kept, "threshold")
+        )));
+    }
+    context
+        .confirm(&format!("put these thresholds into {name}?"), true)
+        .await?;
+    // Somebody may have edited it while the question stood.
+    if read()? != before {
+        return Err(
+            Error::failed(format!("{name} was changed meanwhile: nothing was written"))
+                .remedy("run the same command again"),
+        );
+    }
+    let outputs = Outputs::new([("--config", path.as_path())])?;
+    outputs.put(path, &merged.text)?;
+    say!("wrote {name}; next: `billctl deploy --plan`")
 }
 
 /// Where everything that was asked for goes.

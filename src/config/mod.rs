@@ -12,6 +12,7 @@ mod resolve;
 mod schema;
 pub mod starter;
 mod structure;
+pub mod suggested;
 mod types;
 
 pub use address::is_address;

@@ -163,7 +163,8 @@ pub struct MembersStatus {
     pub operations: Vec<UnderWay>,
     /// When drift was last looked for.
     pub drift: DriftLook,
-    /// What wasn't looked at, in a few words each.
+    /// What wasn't looked at, in a few words each. The answer has it with what else wasn't.
+    #[serde(skip)]
     pub not_looked_at: Vec<String>,
     /// What else is to be known, such as how to look at it.
     pub notes: Vec<String>,

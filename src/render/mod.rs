@@ -42,7 +42,7 @@ pub use rollout::{RolloutResult, failures, rollout};
 pub use schema::{KINDS, schema, schema_of};
 pub use spend::{spend, spend_above, spend_and_told, spend_summary};
 pub use status::{BillingStatus, Shown, Status, status};
-pub use suggestion::suggestion;
+pub use suggestion::{Proposal, file_diff, proposal, suggestion};
 pub use summary::{failure_summary, failures_summary, step_summary};
 pub use table::{Table, plural};
 pub use template::template;

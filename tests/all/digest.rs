@@ -275,7 +275,7 @@ fn a_run_that_dies_at_the_mail_leaves_the_day_claimed() {
     for (after, mails) in [(true, 1), (false, 0)] {
         let home = company();
         home.change(|world| world.faults.die = Some(Die { at: counted, after }));
-        home.run("digest").code(1);
+        home.run("digest").code(137);
         assert_eq!(digests(&home).len(), mails, "after: {after}");
         home.run("digest").code(1);
         assert_eq!(digests(&home).len(), mails);

@@ -202,8 +202,10 @@ fn hostile_names_do_nothing_anywhere() {
         let part = std::fs::read_to_string(home.path().join("digest").join(part)).expect("a part");
         is_harmless("the digest", &part);
         // Nothing that a mail program makes a link of, and nothing that becomes HTML.
-        let links = ["https://evil", "www.evil", "@org", "<img", "<script>alert", "](http"];
+        let links = ["://evil", "evil.example", "www.evil", "@org"];
         assert!(links.iter().all(|link| !part.contains(link)), "{part}");
+        let html = part.starts_with("<!DOCTYPE");
+        assert!(!html || !part.contains("<img") && !part.contains("<script"), "{part}");
         assert!(part.contains("HYPERLINK"), "the names are there: {part}");
     }
     in_all("doctor");

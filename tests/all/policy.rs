@@ -178,6 +178,7 @@ fn no_action_has_a_wildcard_and_only_actions_without_resources_go_everywhere() {
             "ses:CreateConfigurationSet",
             "ses:CreateEmailIdentity",
             "ses:GetAccount",
+            "ses:GetSuppressedDestination",
         ];
         for action in everywhere {
             assert!(without_resources.contains(&action), "{job:?}: {action}");
