@@ -106,7 +106,6 @@ pub fn digest(format: Format, digest: &Digest, sent: &DigestSent) -> String {
 struct Page {
     subject: String,
     preheader: String,
-    day: String,
     hot: bool,
     yesterday: String,
     spent: String,
@@ -216,7 +215,6 @@ impl Page {
             ),
             hot: above > 0,
             spent: format!("spent yesterday, {day} (UTC), in {accounts}"),
-            day,
             yesterday,
             verdict,
             month_to_date,
@@ -287,7 +285,9 @@ fn verdict(digest: &Digest) -> String {
         (1, 0) => "1 account is above its limit.".to_owned(),
         (1, _) => "1 account is above its limit, and nobody was told.".to_owned(),
         (above, 0) => format!("{above} accounts are above their limits."),
-        (above, untold) => format!("{above} accounts are above their limits; of {untold} nobody was told."),
+        (above, untold) => {
+            format!("{above} accounts are above their limits, and nobody was told about {untold} of them.")
+        }
     }
 }
 
@@ -316,7 +316,8 @@ fn others(digest: &Digest) -> String {
 }
 
 fn above_line(above: &Above) -> Line {
-    let since = short_day(&above.since);
+    // It doesn't part from its month.
+    let since = short_day(&above.since).replace(' ', "\u{a0}");
     let days = match above.days {
         0 | 1 => format!("since {since}"),
         days => format!("{days} days, since {since}"),

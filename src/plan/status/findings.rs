@@ -126,7 +126,7 @@ impl Looked<'_> {
             found.push(Finding::new(
                 "untold",
                 what,
-                "`billctl spend --tell` tells them; the likely cause of each stands below",
+                "`billctl spend --tell` tells them; the likely cause is said of each",
             ));
         }
         found
