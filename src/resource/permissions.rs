@@ -193,6 +193,7 @@ const NOT_FOR_DIGEST: &[Operation] = &[
     cloudformation::LIST_STACK_INSTANCE_RESOURCE_DRIFTS,
     cloudformation::LIST_STACK_SET_OPERATION_RESULTS,
     iam::SIMULATE_PRINCIPAL_POLICY,
+    organizations::DESCRIBE_ACCOUNT,
     organizations::LIST_DELEGATED_ADMINISTRATORS,
 ];
 

@@ -102,7 +102,10 @@ fn it_says_what_spend_and_status_say() {
     };
     let over = spend["rows"].as_array().expect("rows").iter();
     let over: Vec<&Value> = over.filter(|row| row["over_threshold"] == true).collect();
-    assert!(!over.is_empty() && over.iter().all(|row| above(&row["account"])), "{over:?}");
+    assert!(
+        !over.is_empty() && over.iter().all(|row| above(&row["account"])),
+        "{over:?}"
+    );
     assert_eq!(digest["untold"], 1, "{}", digest["above"]);
     let mut counted: BTreeMap<&str, u64> = BTreeMap::new();
     for account in status["accounts"].as_array().expect("accounts") {

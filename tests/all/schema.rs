@@ -88,7 +88,7 @@ fn what_is_answered_is_what_the_schemas_say() {
     holds(&home, "rollout", "deploy --plan");
     holds(&home, "rollout", "deploy --yes");
     home.run("sandbox spend --name payments-prod --daily 400").code(0);
-    home.run("sandbox spend --name build --daily 90").code(0);
+    home.run("sandbox spend --name sandbox-chen --daily 90").code(0);
     home.run("sandbox advance 60h").code(0);
     let status = holds(&home, "status", "status --drift --probe=2 --deep");
     assert!(
