@@ -247,7 +247,8 @@ fn the_weekday_workflow_sends_one_digest_a_day() {
             ("GITHUB_PATH", file("added-path")),
             ("GITHUB_STEP_SUMMARY", file("summary")),
         ]);
-        scripts.map(|script| runner.run(script, &env)).last().unwrap()
+        let ran: Vec<Ended> = scripts.map(|script| runner.run(script, &env)).collect();
+        ran.into_iter().next_back().unwrap()
     };
     let first = digest();
     assert!(first.code == 0, "{:?}", first.texts());
