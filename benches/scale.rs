@@ -302,6 +302,7 @@ fn many() -> (Config, Organization, Observed) {
             name: format!("account-{number}"),
             email: format!("aws+{number}@example.com"),
             state: AccountState::Active,
+            joined: None,
         };
         (account, ou(number % UNITS))
     });

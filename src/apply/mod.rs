@@ -1,6 +1,7 @@
 //! Carries out plans: writes through the traits, waits, and tells what happens.
 
 pub mod billing;
+pub mod digest;
 pub mod drift;
 pub mod operation;
 pub mod removal;

@@ -141,6 +141,7 @@ fn step(
         return settled(format!("{other} is at it"));
     }
     match name {
+        ExecutionName::Digest => leave("a digest: run `billctl digest` again"),
         ExecutionName::Mail => leave("a test: run `billctl test-alert` again"),
         ExecutionName::Event => match &execution.input {
             Some(event) => event_step(known, event),

@@ -1,13 +1,14 @@
 use std::fs::OpenOptions;
 use std::io::{ErrorKind as IoError, IsTerminal, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
 
 use super::{GlobalArgs, report_calls, services};
-use crate::config::starter::{Answers, choices, starter, suggested};
-use crate::config::{AlarmConfig, Config, is_address};
+use crate::config::starter::{Answers, SCHEMA_FILE, choices, starter, suggested};
+use crate::config::{AlarmConfig, Config, is_address, schema};
 use crate::observe::{self, precheck};
 use crate::render::{self, Progress};
 use crate::resource::bare_address;
@@ -60,10 +61,27 @@ pub(super) async fn run(args: &InitArgs, global: &GlobalArgs, started: Instant) 
             _ => Error::failed(format!("{name} can't be written: {error}")),
         })?;
     file.write_all(text.as_bytes()).while_trying(format!("write {name}"))?;
+    write_schema(path);
     global.conclude(
         &format!("wrote {name} for organisation {}", organization.id),
         "look it over, then `billctl doctor`, then `billctl bootstrap --plan`",
     )
+}
+
+/// Puts the schema beside the config, unless one is there. An editor does without.
+fn write_schema(config: &Path) {
+    let path = config.with_file_name(SCHEMA_FILE);
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&path)
+        .and_then(|mut file| writeln!(file, "{:#}", schema()));
+    match written {
+        Err(error) if error.kind() != IoError::AlreadyExists => {
+            aside!("warning: {} can't be written: {error}", path.display());
+        }
+        _ => {}
+    }
 }
 
 fn already(name: &str) -> Error {

@@ -10,6 +10,7 @@ mod context;
 mod demo;
 mod deploy;
 mod destroy;
+mod digest;
 mod doctor;
 mod help;
 mod init;
@@ -21,6 +22,7 @@ mod preview;
 mod resend;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod schema;
 mod spend;
 mod status;
 mod template;
@@ -64,6 +66,8 @@ enum Command {
     Status(status::StatusArgs),
     /// Show what every account spends a day, against its threshold, its month and what is usual for it.
     Spend(spend::SpendArgs),
+    /// Send one mail about yesterday to those who answer for the bill: spend, who is above, who grew, coverage.
+    Digest(digest::DigestArgs),
     /// Remove everything that billctl made: instances, StackSet, billing side.
     Destroy(destroy::DestroyArgs),
     #[cfg(feature = "sandbox")]
@@ -83,6 +87,8 @@ enum Command {
     #[cfg(feature = "sandbox")]
     /// Make, show and change the sandbox that --sandbox works on.
     Sandbox(sandbox::SandboxArgs),
+    /// Print the JSON schema of config.toml or of a JSON answer.
+    Schema(schema::SchemaArgs),
     /// Print completions for a shell.
     Completions(completions::CompletionsArgs),
     /// Print the man page, or write those of all commands.
@@ -150,6 +156,7 @@ async fn run(cli: &Cli) -> Result<()> {
     let context = match &cli.command {
         // What needs no config, or opens its own context.
         Command::Completions(args) => return completions::run(args, Cli::command()),
+        Command::Schema(args) => return schema::run(args),
         Command::Man(args) => return man::run(args, Cli::command()),
         Command::Doctor(args) => return doctor::run(args, global, started).await,
         Command::Init(args) => return init::run(args, global, started).await,
@@ -170,6 +177,7 @@ async fn run(cli: &Cli) -> Result<()> {
             Command::Bootstrap(args) => bootstrap::run(args, &context).await,
             Command::Deploy(args) => deploy::run(args, &context).await,
             Command::Destroy(args) => destroy::run(args, &context).await,
+            Command::Digest(args) => digest::run(args, &context).await,
             Command::Resend(args) => resend::run(args, &context).await,
             Command::Spend(args) => spend::run(args, &context).await,
             Command::Status(args) => status::run(args, &context).await,
@@ -179,6 +187,7 @@ async fn run(cli: &Cli) -> Result<()> {
             | Command::Init(_)
             | Command::Man(_)
             | Command::Policy(_)
+            | Command::Schema(_)
             | Command::Template(_) => Ok(()),
             #[cfg(feature = "sandbox")]
             Command::Preview(_) | Command::Demo(_) | Command::Sandbox(_) => Ok(()),

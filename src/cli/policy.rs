@@ -19,6 +19,8 @@ pub enum Job {
     Status,
     /// For an hourly job: `spend --tell`, which has the owners of accounts above their thresholds told.
     Tell,
+    /// For a daily job: `digest`, which reads as `status` does, sends one mail and claims its day.
+    Digest,
 }
 
 impl From<Job> for permissions::Job {
@@ -29,6 +31,7 @@ impl From<Job> for permissions::Job {
             Job::Thresholds => Self::Thresholds,
             Job::Status => Self::Status,
             Job::Tell => Self::Tell,
+            Job::Digest => Self::Digest,
         }
     }
 }
@@ -64,7 +67,7 @@ pub(super) fn run(args: &PolicyArgs, global: &GlobalArgs) -> Result<()> {
         aside!("warning: guard this policy as an administrator's: {what}");
     }
     if args.probe {
-        if matches!(args.job, Job::Deploy | Job::Thresholds | Job::Tell) {
+        if matches!(args.job, Job::Deploy | Job::Thresholds | Job::Tell | Job::Digest) {
             return Err(
                 Error::usage("this job never goes into members, so its policy has no way into them")
                     .remedy("`billctl policy status --probe` and `policy operator --probe` have it"),

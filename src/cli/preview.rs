@@ -133,8 +133,8 @@ fn write(folder: &Path, name: &str, mail: &Mail) -> std::io::Result<Vec<PathBuf>
     Ok(files)
 }
 
-#[derive(Serialize)]
-struct Answer<'a> {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Answer<'a> {
     subject: &'a str,
     to: &'a [String],
     cc: &'a [String],

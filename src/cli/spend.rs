@@ -8,6 +8,7 @@ use super::output::Outputs;
 use super::{Context, Format, GlobalArgs};
 use crate::apply::tell as apply;
 use crate::config::Config;
+use crate::config::suggested::with_thresholds;
 use crate::observe::charges::{self as observe, Series, Window};
 use crate::observe::{precheck, tree};
 use crate::plan::Thresholds;
@@ -15,13 +16,13 @@ use crate::plan::tell::{Above, Tellings};
 use crate::render;
 use crate::resource::{self, day_of};
 use crate::spend::{By, Grid, Interval, Material, Missing, Note, Report, SpendHistory, Subject, report};
-use billctl_core::error::{Error, ErrorKind, Result};
+use billctl_core::error::{Context as _, Error, ErrorKind, Result};
 use billctl_core::event::Event;
 use billctl_core::model::{AccountId, Organization, OuId, Usd};
 
 /// Days read at least: what is usual is said by the four weeks before a day, and the month so far can have 31, with
 /// one more before the first difference.
-const MIN_HISTORY: usize = 32;
+pub(super) const MIN_HISTORY: usize = 32;
 /// Days that can be shown: CloudWatch keeps 455 days by the hour (docs/aws-facts.md, "GetMetricData"), and some are
 /// read on top.
 const MAX_DAYS: i64 = 400;
@@ -50,6 +51,9 @@ pub(super) struct SpendArgs {
     /// Write a report to FILE: one self-contained page for any browser; - is standard output.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write the rows as metrics (OpenMetrics) to FILE, for a textfile collector; - is standard output.
+    #[arg(long, value_name = "FILE")]
+    openmetrics: Option<PathBuf>,
     /// Write a line per row and day as CSV to FILE, or to standard output.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     csv: Option<PathBuf>,
@@ -57,8 +61,11 @@ pub(super) struct SpendArgs {
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     json: Option<PathBuf>,
     /// Propose thresholds from each account's own history, as a snippet for config.toml.
-    #[arg(long, conflicts_with_all = ["by", "top", "interval", "html", "csv", "json"])]
+    #[arg(long, conflicts_with_all = ["by", "top", "interval", "html", "csv", "json", "openmetrics"])]
     suggest: bool,
+    /// Put the proposed thresholds into the config, after showing what changes and asking; comments and all else stay.
+    #[arg(long, requires = "suggest")]
+    write: bool,
     /// Exit with code 4 if an account is above its threshold.
     #[arg(long, conflicts_with = "suggest")]
     check: bool,
@@ -116,12 +123,18 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
             "--suggest prints a snippet for config.toml: --format has no say in it",
         ));
     }
+    let has_config = context.global.config != Path::new(DEFAULT_CONFIG) || context.global.config.exists();
+    if args.write && !has_config {
+        return Err(
+            Error::usage("--write needs a config to write to: there is no config.toml")
+                .remedy("`billctl init` makes one"),
+        );
+    }
     context.listener.on(Event::Phase("reading the organisation".to_owned()));
     let services = &context.services;
     let (info, tree) = precheck::checked(precheck::billing_account(services, &context.config), tree(services)).await?;
     let organization = tree.organization(info)?;
     let scope = Scope::of(args, &organization)?;
-    let has_config = context.global.config != Path::new(DEFAULT_CONFIG) || context.global.config.exists();
     let thresholds = has_config.then(|| context.thresholds(&organization)).transpose()?;
     for option in [args.check.then_some("--check"), args.tell.then_some("--tell")] {
         checkable(args, option, thresholds.is_some())?;
@@ -134,14 +147,14 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
     let histories = observe::histories(&context.services, &series, &window).await?;
     if args.suggest {
         let default = (!scope.everything).then_some(context.config.alarm.threshold);
-        let suggestion = render::suggestion(
-            &organization,
-            &histories,
-            context.config.alarm.measure,
-            default,
-            window.now,
-        );
-        return Outputs::print(suggestion + "\n");
+        let measure = context.config.alarm.measure;
+        if args.write
+            && let Some(proposal) = render::proposal(&organization, &histories, measure, default)
+        {
+            return merge(context, &organization, &proposal, default.is_none()).await;
+        }
+        let snippet = render::suggestion(&organization, &histories, measure, default, window.now);
+        return Outputs::print(snippet + "\n");
     }
     let some_data = histories.iter().any(|(_, history)| !history.is_empty());
     let of_everybody = scope.everything && matches!(args.by, ByArg::Service);
@@ -170,6 +183,7 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
         },
     );
     write(args, context, outputs, &report, told.as_ref())?;
+    context.summarize(|| render::spend_summary(&report, told.as_ref()));
     conclude(args, &report, told.as_ref())?;
     if told.is_some() {
         // Beside the answer, which may be CSV or JSON.
@@ -381,9 +395,55 @@ fn assemble(
     report
 }
 
+/// `--suggest --write`: the proposal goes into the config.
+async fn merge(
+    context: &Context,
+    organization: &Organization,
+    proposal: &render::Proposal,
+    sets_default: bool,
+) -> Result<()> {
+    let path = &context.global.config;
+    let name = path.display().to_string();
+    let read = || std::fs::read_to_string(path).while_trying(format!("read {name}"));
+    let before = read()?;
+    let default = sets_default.then_some(proposal.default);
+    let merged = with_thresholds(&name, &before, organization, default, &proposal.rules)?;
+    if merged.text == before {
+        return say!("{name} has these thresholds already");
+    }
+    say!(
+        "{}",
+        render::file_diff(context.global.format, &name, &before, &merged.text)
+    )?;
+    if merged.kept > 0 {
+        context.listener.on(Event::Note(format!(
+            "{} in {name} that nothing is proposed for: they stay, and go before a threshold that is less specific",
+            render::plural(merged.kept, "threshold")
+        )));
+    }
+    context
+        .confirm(&format!("put these thresholds into {name}?"), true)
+        .await?;
+    // Somebody may have edited it while the question stood.
+    if read()? != before {
+        return Err(
+            Error::failed(format!("{name} was changed meanwhile: nothing was written"))
+                .remedy("run the same command again"),
+        );
+    }
+    let outputs = Outputs::new([("--config", path.as_path())])?;
+    outputs.put(path, &merged.text)?;
+    say!("wrote {name}; next: `billctl deploy --plan`")
+}
+
 /// Where everything that was asked for goes.
 fn outputs(args: &SpendArgs) -> Result<Outputs> {
-    let named = [("--html", &args.html), ("--csv", &args.csv), ("--json", &args.json)];
+    let named = [
+        ("--html", &args.html),
+        ("--csv", &args.csv),
+        ("--json", &args.json),
+        ("--openmetrics", &args.openmetrics),
+    ];
     Outputs::new(
         named
             .into_iter()
@@ -414,6 +474,9 @@ fn write(
     }
     if let Some(path) = &args.json {
         put(path, render::spend_and_told(Format::Json, report, told, None) + "\n")?;
+    }
+    if let Some(path) = &args.openmetrics {
+        put(path, render::spend_openmetrics(report))?;
     }
     if !outputs.takes_stdout() {
         let text = render::spend_and_told(context.global.format, report, told, Outputs::width());

@@ -38,7 +38,7 @@ use billctl_core::service::cloudformation::{CallAs, InstanceStatus, StackInstanc
 const READ_WITHOUT_ASKING: usize = 60;
 
 /// Arguments of `status`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct StatusArgs {
     /// Exit with code 4 if anything isn't as it should be; looks for drift where that is due ([status] drift-every).
     #[arg(long)]
@@ -170,7 +170,7 @@ impl FromStr for Many {
 /// # Errors
 /// AWS's answer, or with `--check` a finding.
 pub(super) async fn run(args: &StatusArgs, context: &Context) -> Result<()> {
-    let status = look(args, context).await?;
+    let (status, _) = look(args, context, async |accounts| judged(context, accounts).await).await?;
     print(args, context, &status)?;
     if args.check && !status.findings.is_empty() {
         return Err(Error::new(ErrorKind::Check, "the check found something; see above"));
@@ -186,7 +186,7 @@ pub(super) async fn watch(args: &StatusArgs, context: &Context, seconds: u16) ->
     let mut ctrl_c = pin!(ctrl_c());
     loop {
         let status = tokio::select! {
-            status = look(args, context) => status?,
+            looked = look(args, context, async |accounts| judged(context, accounts).await) => looked?.0,
             _ = &mut ctrl_c => return Ok(()),
         };
         // A person wants to see the newest; a file has all of them.
@@ -229,15 +229,29 @@ fn print(args: &StatusArgs, context: &Context, status: &Status) -> Result<()> {
     Ok(())
 }
 
-/// Looks at everything.
-async fn look(args: &StatusArgs, context: &Context) -> Result<Status> {
+/// How each of these accounts stands, by the billing account's figures.
+async fn judged(context: &Context, accounts: BTreeSet<AccountId>) -> Result<BTreeMap<AccountId, Charges>> {
+    let measure = context.config.alarm.measure;
+    let now = context.services.clock.now();
+    observe::charges::of(&context.services, accounts, measure, now).await
+}
+
+/// Looks at everything. `charges` reads how accounts stand, as soon as it is known which there are.
+///
+/// # Errors
+/// AWS's answer.
+pub(super) async fn look(
+    args: &StatusArgs,
+    context: &Context,
+    charges: impl AsyncFnOnce(BTreeSet<AccountId>) -> Result<BTreeMap<AccountId, Charges>>,
+) -> Result<(Status, Organization)> {
     let services = &context.services;
     let config = &context.config;
     let name = &config.deploy.stack_set;
     let now = services.clock.now();
     let reads = async {
         try_join!(
-            tree_and_charges(context, now),
+            tree_and_charges(context, charges),
             observe::stack_set::observe(services, name),
             observe::stack_set::running(services, name).map(Ok),
         )
@@ -334,13 +348,14 @@ async fn look(args: &StatusArgs, context: &Context) -> Result<Status> {
     explain(&mut members, told, &billing, now);
     let unreachable = reach(args, context, &organization, &members, &mut billing).await;
     let selectors = args.ou.iter().chain(&args.account).cloned().collect();
-    Ok(conclude(
+    let status = conclude(
         context,
         &organization,
         selectors,
         (members, probe, billing),
         unreachable,
-    ))
+    );
+    Ok((status, organization))
 }
 
 /// The accounts that `--ou` and `--account` name; None for all.
@@ -476,7 +491,7 @@ fn failed_since_told(health: &BillingHealth, members: &MembersStatus) -> usize {
 /// What can't be read doesn't hide the rest.
 async fn tree_and_charges(
     context: &Context,
-    now: Timestamp,
+    charges: impl AsyncFnOnce(BTreeSet<AccountId>) -> Result<BTreeMap<AccountId, Charges>>,
 ) -> Result<(Tree, Result<BTreeMap<AccountId, Charges>, String>)> {
     let services = &context.services;
     let tree = observe::tree(services).await?;
@@ -485,8 +500,7 @@ async fn tree_and_charges(
                    account, where `billctl status` tells";
         return Ok((tree, Err(why.to_owned())));
     }
-    let measure = context.config.alarm.measure;
-    let charges = observe::charges::of(services, tree.account_ids(), measure, now).await;
+    let charges = charges(tree.account_ids().collect()).await;
     let charges = charges.map_err(|error| format!("who is above its limit isn't known: {error}"));
     Ok((tree, charges))
 }

@@ -97,8 +97,8 @@ pub(super) async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
     context.conclude(&done, next)
 }
 
-#[derive(Serialize)]
-struct Answer<'a> {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Answer<'a> {
     account: AccountId,
     #[serde(flatten)]
     journey: &'a Journey,

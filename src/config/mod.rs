@@ -13,6 +13,7 @@ mod resolve;
 mod schema;
 pub mod starter;
 mod structure;
+pub mod suggested;
 mod types;
 
 pub use address::is_address;
@@ -21,6 +22,6 @@ pub use names::Names;
 pub use problem::{Place, Problem, Source};
 pub use schema::{reference, schema};
 pub use types::{
-    AlarmConfig, BootstrapConfig, Config, DeployConfig, MailConfig, MembersConfig, Operations, StatusConfig,
+    AlarmConfig, BootstrapConfig, Config, DeployConfig, DigestConfig, MailConfig, MembersConfig, Operations, StatusConfig,
     ThresholdRule, ThresholdTarget, Wave,
 };

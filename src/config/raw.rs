@@ -41,6 +41,8 @@ pub(super) struct RawConfig {
     pub wave: Vec<At<RawWave>>,
     /// The mail that an account's owner gets.
     pub mail: Key<RawMail>,
+    /// The daily digest that `billctl digest` sends to those who answer for the bill.
+    pub digest: Key<RawDigest>,
     /// Who hears of it when the notifier itself fails, an event reaches nobody or a mail is refused: without this,
     /// the alarms on it go off and tell nobody. A topic that is there, or an address; not both.
     pub operations: Key<RawOperations>,
@@ -187,6 +189,16 @@ pub(super) struct RawMail {
 
 /// Most days of `escalate-after`: a year above the limit isn't waited for.
 pub(super) const MOST_DAYS: u16 = 365;
+
+/// `[digest]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("required" = ["to"]))]
+pub(super) struct RawDigest {
+    /// Who gets it, 50 addresses at most. It comes from `[mail] from`, and answers go to `[mail] reply-to`.
+    #[schemars(schema_with = "addresses", extend("examples" = [["finops@example.com"]]))]
+    pub to: Vec<At<String>>,
+}
 
 /// `[operations]`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -10,12 +10,12 @@ use super::key::{At, Key};
 use super::names::{self, NameRule, Names, RawNames};
 use super::problem::{Place, Problem, Source};
 use super::raw::{
-    MOST_DAYS, RawAlarm, RawAmount, RawBootstrap, RawConfig, RawDeploy, RawMail, RawMembers, RawOperations, RawStatus,
+    MOST_DAYS, RawAlarm, RawAmount, RawBootstrap, RawConfig, RawDeploy, RawDigest, RawMail, RawMembers, RawOperations, RawStatus,
     RawThreshold, RawWave,
 };
 use super::structure::printable;
 use super::types::{
-    AlarmConfig, BootstrapConfig, Config, DeployConfig, MailConfig, MembersConfig, Operations, StatusConfig,
+    AlarmConfig, BootstrapConfig, Config, DeployConfig, DigestConfig, MailConfig, MembersConfig, Operations, StatusConfig,
     ThresholdRule, ThresholdTarget, Wave,
 };
 use billctl_core::model::{AccountId, Usd};
@@ -60,6 +60,7 @@ impl Resolve {
             deploy,
             waves: self.waves(raw.wave),
             mail: self.mail(raw.mail.value().unwrap_or_default(), older_notify_ok),
+            digest: self.digest(raw.digest.value().unwrap_or_default()),
             operations: raw.operations.value().and_then(|raw| self.operations(raw)),
             bootstrap: self.bootstrap(raw.bootstrap.value().unwrap_or_default()),
             members: self.members(raw.members.value().unwrap_or_default()),
@@ -377,6 +378,17 @@ impl Resolve {
             escalate_after,
             escalate_to,
         }
+    }
+
+    fn digest(&mut self, raw: RawDigest) -> DigestConfig {
+        let last = raw.to.last().map(|address| address.span.clone());
+        let to = self.addresses(raw.to);
+        if let Some(span) = last.filter(|_| to.len() > MAX_RECIPIENTS) {
+            let message = format!("a mail can't have {} recipients", to.len());
+            let problem = Problem::at(span, message, "");
+            self.report(problem.remedy(format!("name at most {MAX_RECIPIENTS}, or a group's address")));
+        }
+        DigestConfig { to }
     }
 
     /// Each once.

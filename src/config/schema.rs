@@ -56,8 +56,9 @@ billctl reads `config.toml` in the current directory, or the file that `--config
 from = \"billing@example.com\"
 ```
 
-Unknown keys are refused, and all problems of the file are reported at once. Editors can check and complete it with
-`assets/config.schema.json`; this page is made from the same schema.
+Unknown keys are refused, and all problems of the file are reported at once. Editors that read TOML
+schemas (Even Better TOML, Taplo, Tombi) check and complete it by the schema that its first line names and `init` puts
+beside it; `billctl schema config` prints it. This page is made from the same schema.
 ";
 
 /// The keys of a table with their schemas.

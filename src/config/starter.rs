@@ -10,6 +10,10 @@ use billctl_core::model::{AccountId, AccountState, Organization, OrganizationalU
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::text::toml as quoted;
 
+/// The schema that `init` puts beside the config. Editors read its name in the file's first line, as a path from there
+/// (the `schema` directive of Taplo, which Even Better TOML and Tombi share), so no address has to be published.
+pub const SCHEMA_FILE: &str = "billctl.schema.json";
+
 /// What only a person can say.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answers {
@@ -115,7 +119,9 @@ pub fn starter(name: &str, organization: &Organization, answers: &Answers) -> Re
     // Writing to a text can't fail.
     let _ = write!(
         text,
-        "# billctl: what it sets up, and where. Every key with its meaning: docs/configuration.md.\n\n\
+        "#:schema ./{SCHEMA_FILE}\n\
+         # billctl: what it sets up, and where. Every key with its meaning: docs/configuration.md. Editors complete and\n\
+         # check it by the schema above, which `billctl schema config > {SCHEMA_FILE}` writes anew.\n\n\
          # {members} active members in {} OUs; billctl refuses to work in another organisation.\n\
          organization = {}\n",
         choices.len(),

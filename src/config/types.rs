@@ -24,6 +24,8 @@ pub struct Config {
     pub waves: Vec<Wave>,
     /// The mail.
     pub mail: MailConfig,
+    /// The daily digest.
+    pub digest: DigestConfig,
     /// Who hears when the notifier itself fails; None for nobody.
     pub operations: Option<Operations>,
     /// What `bootstrap` makes.
@@ -137,6 +139,13 @@ impl MailConfig {
     pub const NOTIFY_OK: bool = false;
     /// The default of `remind`.
     pub const REMIND: bool = true;
+}
+
+/// `[digest]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DigestConfig {
+    /// Who gets it; nobody by default.
+    pub to: Vec<String>,
 }
 
 /// `[operations]`: who hears when the notifier itself fails.

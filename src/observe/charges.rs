@@ -144,6 +144,33 @@ pub async fn of(
     Ok(accounts.into_iter().zip(read).collect())
 }
 
+/// The histories of all charges of these accounts, and how each stands, from one read: what [`histories`] and [`of`]
+/// answer, for half the price.
+///
+/// # Errors
+/// AWS's answer to any of the calls.
+pub async fn histories_and_standing(
+    services: &Services,
+    accounts: &BTreeSet<AccountId>,
+    window: &Window,
+) -> Result<(Vec<(Subject, SpendHistory)>, BTreeMap<AccountId, Charges>)> {
+    let series: Vec<Series> = accounts.iter().copied().map(Series::Account).collect();
+    let judged = Window::of_days(JUDGED_DAYS, window.measure, window.now);
+    let both = |publications: &[Publication], window: &Window| {
+        // As `of` reads them, however far back this window goes.
+        let first = publications.partition_point(|one| one.at.as_second() < judged.from());
+        let charges = Charges::read(publications.get(first..).unwrap_or_default(), &judged);
+        (SpendHistory::read(publications, window), charges)
+    };
+    let read = each(services, &series, window, &both).await?;
+    let (histories, charges): (Vec<_>, Vec<_>) = read.into_iter().unzip();
+    let subjects = accounts.iter().copied().map(Subject::Account);
+    Ok((
+        subjects.zip(histories).collect(),
+        accounts.iter().copied().zip(charges).collect(),
+    ))
+}
+
 /// What was published of each of these series, as far back as is read to judge an account.
 ///
 /// # Errors

@@ -22,7 +22,7 @@ const PATIENCE: i64 = 15 * 60;
 const WATCHES: i64 = 36 * 3_600;
 
 /// What became of telling an account's owner on a day.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Told {
     /// They were: that day, or since then with the reminders of the table.
@@ -60,7 +60,7 @@ pub enum Told {
 }
 
 /// A mail that SES didn't take, or figures that couldn't be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Refused {
     /// Which call failed: `sendEmail`, or `getMetricData`.
     pub call: String,
@@ -71,7 +71,7 @@ pub struct Refused {
 }
 
 /// An account above its limit.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Above {
     /// Which.
     pub account: AccountId,

@@ -47,7 +47,7 @@ impl FromIterator<Resource> for Present {
 }
 
 /// What a step does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// Makes it.
@@ -59,7 +59,7 @@ pub enum Action {
 }
 
 /// One thing to make, change or remove.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Step {
     /// What to do.
     pub action: Action,
@@ -76,7 +76,7 @@ pub struct Step {
 }
 
 /// Steps in the order in which they can be carried out.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Plan {
     /// What to do; empty when everything is as it should be.
     pub steps: Vec<Step>,
@@ -87,7 +87,7 @@ pub struct Plan {
 }
 
 /// Something left as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Kept {
     /// Which thing.
     #[serde(flatten)]

@@ -8,7 +8,7 @@ use super::operations::Hearing;
 use super::undelivered::Queue;
 
 /// How the billing side does.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct BillingHealth {
     /// What lies in the queue: events that reached nobody, SES's reports of failed mails. None where there is no
     /// queue.
@@ -45,7 +45,7 @@ pub struct BillingHealth {
 }
 
 /// An execution of the notifier that failed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct FailedExecution {
     /// Its name.
     pub name: String,
@@ -58,7 +58,7 @@ pub struct FailedExecution {
 }
 
 /// An alarm in ALARM.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct AlarmOn {
     /// Its name.
     pub name: String,

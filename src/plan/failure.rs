@@ -8,7 +8,7 @@ use serde::Serialize;
 use billctl_core::model::AccountId;
 
 /// Accounts that failed for the same reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct FailureGroup {
     /// The reason in CloudFormation's words; where it differs from account to account, with `<account>`, `<arn>`
     /// and `<id>` in the places of what differs.

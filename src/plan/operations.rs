@@ -12,7 +12,7 @@ use billctl_core::service::sns::{Attributes, KEY_ATTRIBUTE, PENDING, Subscriptio
 const MANAGED_KEY: &str = "alias/aws/sns";
 
 /// Who hears of failures.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum Hearing {
     /// The config names nobody.

@@ -42,7 +42,7 @@ pub struct ForwardRule {
 }
 
 /// What is wrong in a member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProbeFinding {
     /// The alarm isn't there.
@@ -77,7 +77,7 @@ impl ProbeFinding {
 }
 
 /// A member that was to be looked into.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct ProbedAccount {
     /// Its id.
     pub account: AccountId,
@@ -106,7 +106,7 @@ pub struct ProbedAccount {
 }
 
 /// What looking into members told.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Probes {
     /// The role that was assumed.
     pub role: String,

@@ -11,7 +11,7 @@ use billctl_core::model::{AccountId, REGION, Usd};
 const MOST_ID: usize = 64;
 
 /// Something that ended undelivered.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Item {
     /// Where it lies.
     pub source: Source,
@@ -36,7 +36,7 @@ pub struct Item {
 }
 
 /// Where it lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// In the dead-letter queue.
@@ -46,7 +46,7 @@ pub enum Source {
 }
 
 /// What can be done.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "action", rename_all = "kebab-case")]
 pub enum Step {
     /// The account is judged, as if the event had just come.
@@ -75,7 +75,7 @@ pub enum Step {
 }
 
 /// What was done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Outcome {
     /// It was sent again, by this execution.

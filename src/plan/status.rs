@@ -5,7 +5,7 @@ mod findings;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 pub use findings::{BillingSide, Finding, Looked, Reach};
 
@@ -21,7 +21,8 @@ use billctl_core::service::cloudformation::{
 };
 
 /// How well an account is watched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Coverage {
     /// It should have an instance and has none.
     Missing,
@@ -109,14 +110,8 @@ impl Coverage {
     }
 }
 
-impl Serialize for Coverage {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.kind())
-    }
-}
-
 /// One account.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct AccountStatus {
     /// Its id.
     pub account: AccountId,
@@ -150,7 +145,7 @@ pub struct AccountStatus {
 }
 
 /// The members' side.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct MembersStatus {
     /// The StackSet's name.
     pub stack_set: String,
@@ -168,7 +163,8 @@ pub struct MembersStatus {
     pub operations: Vec<UnderWay>,
     /// When drift was last looked for.
     pub drift: DriftLook,
-    /// What wasn't looked at, in a few words each.
+    /// What wasn't looked at, in a few words each. The answer has it with what else wasn't.
+    #[serde(skip)]
     pub not_looked_at: Vec<String>,
     /// What else is to be known, such as how to look at it.
     pub notes: Vec<String>,
@@ -196,7 +192,7 @@ impl MembersStatus {
 }
 
 /// An operation that is under way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct UnderWay {
     /// Its id.
     pub id: OperationId,
@@ -247,7 +243,7 @@ const fn is_open(status: DetailedStatus) -> bool {
 }
 
 /// When drift was last looked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct DriftLook {
     /// The newest look at any instance; None where there never was one.
     pub last: Option<Timestamp>,

@@ -14,7 +14,7 @@ pub struct Above {
 }
 
 /// What happened with one account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Telling {
     /// Which.
     pub account: AccountId,
@@ -26,7 +26,7 @@ pub struct Telling {
 }
 
 /// How telling went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
     /// The day's execution was started; it mails.
@@ -52,7 +52,7 @@ pub enum Outcome {
 }
 
 /// What `spend --tell` did.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Tellings {
     /// How many executions were started.
     pub started: usize,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// One hop of the way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Hop {
     /// Which one, such as `event bus billctl`.
     pub name: String,
@@ -14,7 +14,7 @@ pub struct Hop {
 }
 
 /// How a hop went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HopStatus {
     /// Well.
@@ -26,7 +26,7 @@ pub enum HopStatus {
 }
 
 /// How a test went.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Journey {
     /// The event's id; null for one that CloudWatch sent, which nobody is told.
     pub event_id: Option<String>,

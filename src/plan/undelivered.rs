@@ -10,7 +10,7 @@ use billctl_core::service::sqs::Message;
 pub const NOT_RENDERED: &str = "not rendered";
 
 /// What the queue holds.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Queue {
     /// How many messages there are, about.
     pub waiting: u64,
@@ -19,7 +19,7 @@ pub struct Queue {
 }
 
 /// A message in the queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Undelivered {
     /// When the event happened, in its own words.
     pub at: Option<Timestamp>,

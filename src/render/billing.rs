@@ -19,8 +19,8 @@ const MOST_MARKDOWN: usize = 50_000;
 const MOST_LINES: usize = 16;
 
 /// A plan for the billing side before it happens, or after, for programs.
-#[derive(Serialize)]
-struct Answer<'a> {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Answer<'a> {
     applied: bool,
     plan: &'a Plan,
     #[serde(skip_serializing_if = "Option::is_none")]

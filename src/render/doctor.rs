@@ -4,6 +4,16 @@ use super::style::{self, paint};
 use super::{Format, Table, json, plural};
 use crate::plan::doctor::{Check, Verdict};
 
+/// The checks for programs.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Body<'a> {
+    failed: usize,
+    to_do: usize,
+    warnings: usize,
+    checks: &'a [Check],
+    next: &'a str,
+}
+
 /// The checks, each with its remedy, a verdict over all of them, and what to do next. `quiet` leaves out what is as it has
 /// to be.
 pub fn doctor(format: Format, checks: &[Check], next: &str, quiet: bool) -> String {
@@ -11,26 +21,16 @@ pub fn doctor(format: Format, checks: &[Check], next: &str, quiet: bool) -> Stri
     let count = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
     let (failed, to_do, warnings) = (count(Verdict::Failed), count(Verdict::ToDo), count(Verdict::Warning));
     match format {
-        Format::Json => {
-            #[derive(Serialize)]
-            struct Body<'a> {
-                failed: usize,
-                to_do: usize,
-                warnings: usize,
-                checks: &'a [Check],
-                next: &'a str,
-            }
-            json(
-                "doctor",
-                &Body {
-                    failed,
-                    to_do,
-                    warnings,
-                    checks,
-                    next,
-                },
-            )
-        }
+        Format::Json => json(
+            "doctor",
+            &Body {
+                failed,
+                to_do,
+                warnings,
+                checks,
+                next,
+            },
+        ),
         Format::Markdown => {
             let mut table = Table::new(format, &["Check", "", "Finding", "Remedy"]);
             for check in checks.iter().filter(shown) {

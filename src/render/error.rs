@@ -23,16 +23,18 @@ pub fn error(error: &Error) -> String {
     text
 }
 
+/// An error for programs.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Body {
+    exit_code: u8,
+    message: String,
+    operation: Option<String>,
+    code: Option<String>,
+    remedy: Option<String>,
+}
+
 /// The same for programs.
 pub fn error_json(error: &Error) -> String {
-    #[derive(Serialize)]
-    struct Body {
-        exit_code: u8,
-        message: String,
-        operation: Option<String>,
-        code: Option<String>,
-        remedy: Option<String>,
-    }
     let service = error.service();
     json(
         "error",

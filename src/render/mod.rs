@@ -5,15 +5,18 @@ mod billing;
 mod calls;
 mod csv;
 mod demo;
+mod digest;
 mod doctor;
 mod error;
 mod format;
 mod html;
 mod journey;
+mod openmetrics;
 mod probe;
 mod progress;
 mod resend;
 mod rollout;
+mod schema;
 mod spend;
 mod status;
 mod suggestion;
@@ -26,17 +29,20 @@ pub use billing::{billing_counts, billing_json, billing_plan, hearing, mail_setu
 pub use calls::calls;
 pub use csv::spend_csv;
 pub use demo::{narration, prompt};
+pub use digest::{DigestMail, DigestSent, digest, digest_mail};
 pub use doctor::doctor;
 pub use error::{error, error_json};
 pub use format::Format;
 pub use html::spend_html;
 pub use journey::{hop, journey, preview};
+pub use openmetrics::spend_openmetrics;
 pub use progress::Progress;
 pub use resend::{Resend, resend};
 pub use rollout::{Detail, RolloutResult, counts, failures, rollout, stack_set_removal};
-pub use spend::{spend, spend_above, spend_and_told};
+pub use schema::{KINDS, schema, schema_of};
+pub use spend::{spend, spend_above, spend_and_told, spend_summary};
 pub use status::{BillingStatus, Shown, Status, status};
-pub use suggestion::suggestion;
+pub use suggestion::{Proposal, file_diff, proposal, suggestion};
 pub use summary::{failure_summary, failures_summary, step_summary};
 pub use table::{Table, plural};
 pub use template::template;
@@ -45,14 +51,16 @@ pub use template::template;
 pub const JSON_VERSION: u32 = 2;
 
 /// A JSON answer: its version and kind, then its fields.
+#[derive(serde::Serialize, schemars::JsonSchema)]
+struct Answer<'a, T> {
+    version: u32,
+    kind: &'a str,
+    #[serde(flatten)]
+    body: &'a T,
+}
+
+/// A JSON answer of this kind.
 pub fn json(kind: &str, body: &impl serde::Serialize) -> String {
-    #[derive(serde::Serialize)]
-    struct Answer<'a, T> {
-        version: u32,
-        kind: &'a str,
-        #[serde(flatten)]
-        body: &'a T,
-    }
     let answer = Answer {
         version: JSON_VERSION,
         kind,

@@ -5,7 +5,7 @@ use super::{Format, json};
 use crate::plan::resend::{Item, Outcome, Step};
 
 /// What ended undelivered, and what is or was done about it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct Resend<'a> {
     /// Whether it was done: with `--plan` it wasn't.
     pub applied: bool,

@@ -85,7 +85,7 @@ pub fn stack_set_removal(format: Format, plan: &Waves, organization: &Organizati
 }
 
 /// A rollout for programs.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 pub(super) struct Json<'a> {
     stack_set: &'a str,
     creates_stack_set: bool,
@@ -99,13 +99,13 @@ pub(super) struct Json<'a> {
     result: Option<ResultJson<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct WaveJson<'a> {
     name: Option<&'a str>,
     operations: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct ResultJson<'a> {
     failures: Vec<FailureGroup>,
     unlisted_failures: u32,

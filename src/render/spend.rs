@@ -1,6 +1,6 @@
 mod json;
 
-use self::json::Json;
+pub(super) use self::json::Json;
 use super::style;
 use super::{Format, Table, json, plural};
 use crate::plan::tell::{Outcome, Tellings};
@@ -21,6 +21,18 @@ pub fn spend_and_told(format: Format, report: &Report, told: Option<&Tellings>, 
         Format::Table => text(format, report, told, width),
         Format::Markdown => text(format, report, told, None),
     }
+}
+
+/// Most rows in a step's summary: the most interesting come first.
+const MOST_IN_SUMMARY: usize = 100;
+
+/// The same for the summary of a CI step.
+pub fn spend_summary(report: &Report, told: Option<&Tellings>) -> String {
+    let mut report = report.clone();
+    let left_out = report.rows.len().saturating_sub(MOST_IN_SUMMARY);
+    report.rows.truncate(MOST_IN_SUMMARY);
+    report.left_out += left_out;
+    format!("### billctl spend\n\n{}", text(Format::Markdown, &report, told, None))
 }
 
 /// What `--tell` did: counts, and whom nobody could tell.

@@ -17,7 +17,7 @@ use billctl_core::model::{OrgId, Usd};
 use billctl_core::service::cloudformation::{DriftStatus, InstanceStatus, OperationAction, OperationStatus};
 
 /// What is true everywhere.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct Status {
     /// The organisation.
     pub organization: OrgId,
@@ -44,7 +44,7 @@ pub struct Status {
 }
 
 /// The billing side, as far as it can be seen.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum BillingStatus {
     /// What `bootstrap` would change, and how it does.

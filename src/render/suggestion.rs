@@ -2,22 +2,35 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::plural;
-use crate::config::Measure;
+use super::{Format, plural, style};
+use crate::config::suggested::ProposedRule;
+use crate::config::{Measure, ThresholdTarget};
 use crate::spend::{Interval, Rule, SpendHistory, Subject, Suggestion, group, suggest};
 use billctl_core::model::{AccountId, Organization, OuId, Usd};
 use billctl_core::text;
 
-/// Thresholds from the accounts' own history as a snippet for config.toml: the fewest rules that serve everybody.
+/// Thresholds from the accounts' own history: the fewest rules that serve everybody.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proposal {
+    /// The threshold of accounts that no rule is about.
+    pub default: Usd,
+    /// The rules.
+    pub rules: Vec<ProposedRule>,
+    /// How many accounts they are made from.
+    accounts: usize,
+    /// The accounts with too little spend to propose a threshold from.
+    without: Vec<String>,
+}
+
+/// Proposes thresholds; none where no account has enough history.
 ///
 /// With `fixed`, only part of the organisation was looked at: the default stays what it is.
-pub fn suggestion(
+pub fn proposal(
     organization: &Organization,
     histories: &[(Subject, SpendHistory)],
     measure: Measure,
     fixed: Option<Usd>,
-    now: Timestamp,
-) -> String {
+) -> Option<Proposal> {
     let mut own: BTreeMap<AccountId, Suggestion> = BTreeMap::new();
     let mut without: Vec<AccountId> = Vec::new();
     for (subject, history) in histories {
@@ -49,13 +62,30 @@ pub fn suggestion(
         .iter()
         .map(|(account, suggestion)| (*account, suggestion.threshold))
         .collect();
-    let Some((default, rules)) = group(organization, &wanted, fixed) else {
-        return "# No account has a week of spend to propose a threshold from.".to_owned();
-    };
+    let (default, rules) = group(organization, &wanted, fixed)?;
     let snippet = Snippet {
         organization,
         own: &own,
         noun: measure.proposed_from(),
+    };
+    Some(Proposal {
+        default,
+        rules: rules.iter().map(|rule| snippet.rule(rule)).collect(),
+        accounts: own.len(),
+        without: without.iter().map(|account| snippet.label(*account)).collect(),
+    })
+}
+
+/// The same as a snippet for config.toml.
+pub fn suggestion(
+    organization: &Organization,
+    histories: &[(Subject, SpendHistory)],
+    measure: Measure,
+    fixed: Option<Usd>,
+    now: Timestamp,
+) -> String {
+    let Some(proposal) = proposal(organization, histories, measure, fixed) else {
+        return "# No account has a week of spend to propose a threshold from.".to_owned();
     };
     let mut lines = vec![
         format!(
@@ -64,28 +94,59 @@ pub fn suggestion(
         ),
         format!(
             "# {} served by {} and the default: each threshold is at least the account's own and at most twice that.",
-            plural(own.len(), "account"),
-            plural(rules.len(), "rule")
+            plural(proposal.accounts, "account"),
+            plural(proposal.rules.len(), "rule")
         ),
     ];
-    if !without.is_empty() {
+    if !proposal.without.is_empty() {
         lines.push(format!(
             "# {} with less than a week of spend, served by the OU's threshold or the default until then:",
-            plural(without.len(), "account")
+            plural(proposal.without.len(), "account")
         ));
-        lines.extend(without.iter().map(|account| format!("#   {}", snippet.label(*account))));
+        lines.extend(proposal.without.iter().map(|account| format!("#   {account}")));
     }
     lines.push(String::new());
     lines.push("[alarm]".to_owned());
     // Without it the thresholds would mean days.
     lines.extend((measure != Measure::default()).then(|| format!("measure = \"{}\"", measure.word())));
     let kept = if fixed.is_some() { " # as it is" } else { "" };
-    lines.push(format!("threshold = {}{kept}", default.to_decimal()));
-    for rule in &rules {
-        lines.push(String::new());
-        lines.extend(snippet.rule(rule));
+    lines.push(format!("threshold = {}{kept}", proposal.default.to_decimal()));
+    for rule in &proposal.rules {
+        let whose = match &rule.target {
+            ThresholdTarget::Ou(ou) => format!("ou = {}", text::toml(ou)),
+            ThresholdTarget::Account(account) => format!("account = \"{account}\""),
+        };
+        let usd = format!("usd = {}", rule.usd.to_decimal());
+        lines.extend([
+            String::new(),
+            "[[threshold]]".to_owned(),
+            rule.comment.clone(),
+            whose,
+            usd,
+        ]);
     }
     lines.join("\n")
+}
+
+/// What would be different in a file, for people.
+pub fn file_diff(format: Format, name: &str, before: &str, after: &str) -> String {
+    let diff = similar::TextDiff::from_lines(before, after);
+    let mut unified = diff.unified_diff();
+    let unified = unified.context_radius(2).header(name, name).to_string();
+    if format == Format::Markdown {
+        return format.block("diff", unified.trim_end());
+    }
+    let lines = unified.lines().map(|line| {
+        let style = match line.as_bytes() {
+            [b'+', b'+', b'+', ..] | [b'-', b'-', b'-', ..] => style::STRONG,
+            [b'+', ..] => style::GOOD,
+            [b'-', ..] => style::BAD,
+            [b'@', ..] => style::FAINT,
+            _ => return text::line(line),
+        };
+        format.paint(style, text::line(line))
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 struct Snippet<'a> {
@@ -108,29 +169,23 @@ impl Snippet<'_> {
         }
     }
 
-    fn rule(&self, rule: &Rule) -> [String; 4] {
-        let (comment, key, usd) = match rule {
-            Rule::Ou(ou, usd) => (
-                self.ou_comment(ou),
-                format!("ou = {}", text::toml(&self.selector(ou))),
-                usd,
-            ),
+    fn rule(&self, rule: &Rule) -> ProposedRule {
+        match rule {
+            Rule::Ou(ou, usd) => ProposedRule {
+                target: ThresholdTarget::Ou(self.selector(ou)),
+                usd: *usd,
+                comment: self.ou_comment(ou),
+            },
             Rule::Account(account, usd) => {
                 let high = self.own.get(account).map(|own| own.usual_high);
                 let high = high.map_or_else(String::new, |high| format!(", usually up to {high} {}", self.noun));
-                (
-                    format!("# {}{high}", self.label(*account)),
-                    format!("account = \"{account}\""),
-                    usd,
-                )
+                ProposedRule {
+                    target: ThresholdTarget::Account(*account),
+                    usd: *usd,
+                    comment: format!("# {}{high}", self.label(*account)),
+                }
             }
-        };
-        [
-            "[[threshold]]".to_owned(),
-            comment,
-            key,
-            format!("usd = {}", usd.to_decimal()),
-        ]
+        }
     }
 
     fn ou_comment(&self, ou: &OuId) -> String {

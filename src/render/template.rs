@@ -4,15 +4,17 @@ use super::Format;
 use super::json;
 use billctl_core::service::cloudformation::{Parameters, StackSetSpec};
 
+/// The template for programs.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Answer<'a> {
+    stack_set: &'a str,
+    parameters: &'a Parameters,
+    template: &'a str,
+}
+
 /// The members' template as it is deployed. For people and for tools that read YAML: the parameters are comments
 /// before it.
 pub fn template(format: Format, spec: &StackSetSpec) -> String {
-    #[derive(Serialize)]
-    struct Answer<'a> {
-        stack_set: &'a str,
-        parameters: &'a Parameters,
-        template: &'a str,
-    }
     if format == Format::Json {
         let answer = Answer {
             stack_set: &spec.name,

@@ -11,15 +11,17 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 /// One field that differs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct FieldChange {
     /// Where: `policy.Statement[SendMail].Resource`.
     pub path: String,
     /// What is there; `None` where there is nothing.
     #[serde(serialize_with = "written")]
+    #[schemars(with = "Option<Value>")]
     pub before: Option<Value>,
     /// What should be there; `None` where nothing should be.
     #[serde(serialize_with = "written")]
+    #[schemars(with = "Option<Value>")]
     pub after: Option<Value>,
 }
 

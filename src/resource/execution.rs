@@ -13,6 +13,8 @@ pub const MAIL_EXECUTION_PREFIX: &str = "mail_";
 pub const EVENT_REFUSED: &str = "Billctl.EventRefused";
 /// How it ends for an account that isn't in the organisation.
 pub const UNKNOWN_ACCOUNT: &str = "Billctl.UnknownAccount";
+const DIGEST: &str = "digest_";
+const UNSENT: &str = "_unsent";
 const DAY: &str = "day_";
 const WATCH: &str = "watch_";
 
@@ -37,6 +39,8 @@ pub enum ExecutionName {
     },
     /// A test's mail.
     Mail,
+    /// A digest's claim on its day, or that its mail was refused.
+    Digest,
     /// An event's own, named by EventBridge.
     Event,
 }
@@ -47,6 +51,9 @@ impl ExecutionName {
         if name.starts_with(MAIL_EXECUTION_PREFIX) {
             return Self::Mail;
         }
+        if name.starts_with(DIGEST) {
+            return Self::Digest;
+        }
         day(name).or_else(|| watch(name)).unwrap_or(Self::Event)
     }
 
@@ -54,7 +61,7 @@ impl ExecutionName {
     pub const fn account(&self) -> Option<AccountId> {
         match self {
             Self::Day { account, .. } | Self::Watch { account, .. } => Some(*account),
-            Self::Mail | Self::Event => None,
+            Self::Mail | Self::Digest | Self::Event => None,
         }
     }
 }
@@ -97,6 +104,19 @@ pub fn day_execution(account: AccountId, day: Date, attempt: u32) -> String {
 /// The name of an account's watch from the hour of this moment on.
 pub fn watch_execution(account: AccountId, at: Timestamp) -> String {
     format!("{WATCH}{account}_{}", at.strftime("%Y-%m-%dT%H"))
+}
+
+/// The name that a digest claims its UTC day by; a later one of the same day has its number behind it.
+pub fn digest_execution(day: Date, attempt: u32) -> String {
+    match attempt {
+        0 | 1 => format!("{DIGEST}{day}"),
+        more => format!("{DIGEST}{day}_{more}"),
+    }
+}
+
+/// The name by which it is known that the digest of this name was refused, so that the next one may be sent.
+pub fn unsent_execution(digest: &str) -> String {
+    format!("{digest}{UNSENT}")
 }
 
 #[cfg(test)]
@@ -143,5 +163,11 @@ mod tests {
             assert_eq!(ExecutionName::parse(name), ExecutionName::Event, "{name}");
         }
         assert_eq!(ExecutionName::parse("mail_x"), ExecutionName::Mail);
+        for name in [
+            digest_execution(day_of(Timestamp::UNIX_EPOCH), 2),
+            unsent_execution("digest_1970-01-01"),
+        ] {
+            assert_eq!(ExecutionName::parse(&name), ExecutionName::Digest, "{name}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use billctl_core::service::sesv2::{EmailIdentity, SesAccount};
 const DKIM_ZONE: &str = "dkim.amazonses.com";
 
 /// How far the mail side is, and what is left to do.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct MailSetup {
     /// The From address.
     pub from: String,
@@ -36,7 +36,7 @@ pub struct MailSetup {
 }
 
 /// A DNS record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct DnsRecord {
     /// What it is for.
     pub purpose: &'static str,
@@ -50,7 +50,7 @@ pub struct DnsRecord {
 }
 
 /// A policy for an identity in a shared core account.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct CorePolicy {
     /// The identity.
     pub identity: Arn,

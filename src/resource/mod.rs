@@ -37,13 +37,15 @@ pub use bus::{BUS_STATEMENT, Bus};
 pub use configuration_set::{ConfigurationSet, DESTINATION};
 pub use dashboard::{Dashboard, MOST_SEARCHED};
 pub use execution::{
-    EVENT_REFUSED, ExecutionName, MAIL_EXECUTION_PREFIX, UNKNOWN_ACCOUNT, day_execution, day_of, watch_execution,
+    EVENT_REFUSED, ExecutionName, MAIL_EXECUTION_PREFIX, UNKNOWN_ACCOUNT, day_execution, day_of, digest_execution,
+    unsent_execution, watch_execution,
 };
 pub use names::{
     ALARM_DETAIL_TYPE, ALARM_SOURCE, Facts, NOTIFIER_TARGET, QUEUE_TARGET, Scope, TEST_DETAIL_TYPE, TEST_SOURCE,
     are_ours, bare_address, bus_arn, operations_topic_arn, tags,
 };
 pub use notifier::definition;
+pub(crate) use notifier::knows_digests;
 pub use queue::Queue;
 pub use role::Role;
 pub use rule::Rule;
@@ -120,7 +122,7 @@ pub trait Thing {
 macro_rules! declare {
     ($($kind:ident($thing:ident) $words:literal,)*) => {
         /// What kind of thing a resource is.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
         #[serde(rename_all = "kebab-case")]
         pub enum Kind {
             $(#[doc = $words] $kind,)*
@@ -181,7 +183,7 @@ macro_rules! declare {
 every_kind!(declare);
 
 /// Which thing: its kind and its name, unique together.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 pub struct ResourceId {
     /// Its kind.
     pub kind: Kind,

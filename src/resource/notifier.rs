@@ -35,6 +35,17 @@ impl Thing for StateMachine {
     }
 }
 
+/// The state in which an execution ends that is only a digest's claim on its day.
+const DIGEST_STATE: &str = "Digest claimed";
+
+/// Whether a state machine knows what a digest's claim is: one that an older `bootstrap` made takes it for a broken
+/// event, and its alarm goes off.
+pub(crate) fn knows_digests(definition: &Value) -> bool {
+    definition
+        .get("States")
+        .is_some_and(|states| states.get(DIGEST_STATE).is_some())
+}
+
 /// The shipped definition with this installation's values.
 pub fn definition(scope: &Scope) -> Value {
     fill(DEFINITION, &scope.notifier_values())

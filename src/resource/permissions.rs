@@ -35,6 +35,8 @@ pub enum Job {
     Status,
     /// For an hourly job: `spend --tell`.
     Tell,
+    /// For a daily job: `digest`.
+    Digest,
 }
 
 impl Job {
@@ -50,11 +52,12 @@ impl Job {
                  template says, and that may hold any IAM role. For CI there is `billctl policy thresholds` with \
                  `billctl deploy --instances-only`",
             ),
-            Self::Thresholds | Self::Status | Self::Tell => None,
+            Self::Thresholds | Self::Status | Self::Tell | Self::Digest => None,
         }
     }
 
-    /// The operations that the job's commands call.
+    /// The operations that the job's commands call. The operator's lack one, for which there are no characters left: whether
+    /// a digest's addresses are on SES's suppression list. Without it `digest` says so.
     pub fn operations(self) -> BTreeSet<Operation> {
         let all: [&[Operation]; 10] = [
             billing::ALL,
@@ -69,7 +72,11 @@ impl Job {
             sqs::ALL,
         ];
         match self {
-            Self::Operator => all.concat().into_iter().collect(),
+            Self::Operator => {
+                let all = all.concat().into_iter();
+                all.filter(|operation| *operation != sesv2::GET_SUPPRESSED_DESTINATION)
+                    .collect()
+            }
             Self::Deploy => DEPLOY.iter().copied().collect(),
             Self::Thresholds => {
                 let set = [cloudformation::CREATE_STACK_SET, cloudformation::UPDATE_STACK_SET];
@@ -78,6 +85,10 @@ impl Job {
             }
             Self::Status => STATUS.iter().copied().collect(),
             Self::Tell => TELL.iter().copied().collect(),
+            Self::Digest => {
+                let all = STATUS.iter().filter(|operation| !NOT_FOR_DIGEST.contains(operation));
+                all.chain(DIGEST).copied().collect()
+            }
         }
     }
 }
@@ -171,6 +182,25 @@ const TELL: &[Operation] = &[
     sfn::DESCRIBE_EXECUTION,
     sfn::DESCRIBE_STATE_MACHINE,
     sfn::GET_EXECUTION_HISTORY,
+    sfn::START_EXECUTION,
+];
+
+/// What of [`STATUS`] only `doctor`, `spend` or an option of `status` calls.
+const NOT_FOR_DIGEST: &[Operation] = &[
+    billing::GET_BILLING_PREFERENCES,
+    cloudformation::DESCRIBE_STACK_SET_OPERATION,
+    cloudformation::DETECT_STACK_SET_DRIFT,
+    cloudformation::LIST_STACK_INSTANCE_RESOURCE_DRIFTS,
+    cloudformation::LIST_STACK_SET_OPERATION_RESULTS,
+    iam::SIMULATE_PRINCIPAL_POLICY,
+    organizations::DESCRIBE_ACCOUNT,
+    organizations::LIST_DELEGATED_ADMINISTRATORS,
+];
+
+/// What `digest` calls besides what `status` does: the mail, and the claim on its day.
+const DIGEST: &[Operation] = &[
+    sesv2::GET_SUPPRESSED_DESTINATION,
+    sesv2::SEND_EMAIL,
     sfn::START_EXECUTION,
 ];
 

@@ -16,7 +16,7 @@ pub const THRESHOLD: &str = "Threshold";
 pub const MEMBER_RULE: &str = "billctl-forward-alarm";
 
 /// One field of the StackSet that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct FieldChange {
     /// Which field, such as `Parameters.Threshold`.
     pub field: String,

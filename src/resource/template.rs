@@ -10,7 +10,7 @@ impl Thing for EmailTemplate {
         vec![Self {
             name: scope.config.names.template.clone(),
             subject: include_str!("../../assets/mail/subject.txt").trim_end().to_owned(),
-            html: include_str!("../../assets/mail/body.html").to_owned(),
+            html: include_str!(concat!(env!("OUT_DIR"), "/mail/body.html")).to_owned(),
             text: include_str!("../../assets/mail/body.txt").to_owned(),
             tags: names::tags(),
         }]

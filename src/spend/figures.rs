@@ -24,6 +24,8 @@ pub struct SpendHistory {
     pub published: Option<Timestamp>,
     /// What this month has cost so far, once its first publication is out.
     pub month_to_date: Option<Usd>,
+    /// What the month before came to, by its last publication, where that was read.
+    pub month_before: Option<Usd>,
     /// The 24 hours up to the newest publication.
     pub last_24_hours: Option<Measured>,
     /// What a limit is compared with: those, or what else the measure says. Of one series only.
@@ -48,6 +50,7 @@ impl SpendHistory {
             quarters: window.quarters.map_or_else(Vec::new, |grid| slots_of(&all, &grid)),
             published: publications.last().map(|publication| publication.at),
             month_to_date: all.month_to_date(now),
+            month_before: all.month_before(now),
             last_24_hours,
             measured: match window.measure {
                 Measure::Daily => last_24_hours,
@@ -70,6 +73,10 @@ impl SpendHistory {
             month_to_date: histories
                 .clone()
                 .filter_map(|history| history.month_to_date)
+                .reduce(|sum, month| sum + month),
+            month_before: histories
+                .clone()
+                .filter_map(|history| history.month_before)
                 .reduce(|sum, month| sum + month),
             last_24_hours: histories
                 .filter_map(|history| history.last_24_hours)
@@ -139,6 +146,32 @@ impl Figures {
     }
 }
 
+/// How much more was spent yesterday than is usual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Growth {
+    /// Yesterday (UTC).
+    pub yesterday: Amount,
+    /// The mean of the known days among the seven before, of which three must be known.
+    pub before: Usd,
+}
+
+impl Growth {
+    /// The growth of a history; none where too little is known.
+    pub fn of(history: &SpendHistory) -> Option<Self> {
+        let mut newest_first = history.days.iter().rev().skip(1).copied();
+        let yesterday = newest_first.next()??;
+        let known = newest_first.take(AVERAGE_DAYS).flatten().map(|amount| amount.usd);
+        let known: Vec<Usd> = known.collect();
+        let before = mean(&known).filter(|_| known.len() >= MIN_AVERAGE_DAYS)?;
+        Some(Self { yesterday, before })
+    }
+
+    /// By how much; below zero where less was spent.
+    pub fn amount(&self) -> Usd {
+        self.yesterday.usd - self.before
+    }
+}
+
 /// The month so far, and an average day for each day left. Credits don't go on: an average below zero counts as zero.
 fn forecast(month_to_date: Usd, average: Usd, seconds_left: i64) -> Usd {
     month_to_date + share(average.max(Usd::ZERO), seconds_left.max(0), DAY)
@@ -172,8 +205,44 @@ mod tests {
         assert_eq!(figures.today, None, "nothing is published for today yet");
         assert_eq!(figures.average, Some(Usd::dollars(10)));
         assert_eq!(figures.month_to_date, Some(Usd::dollars(220)));
+        assert_eq!(history.month_before, Some(Usd::dollars(310)));
         // Eight days and the hour since the newest publication.
         assert_eq!(figures.forecast, Some(Usd::from_micros(300_416_666)));
+    }
+
+    #[test]
+    fn the_month_before_is_known_on_every_day_of_a_month_of_31() {
+        for day in 1..=31 {
+            let now = format!("2026-10-{day:02}T13:00:00Z").parse().unwrap();
+            let mut points = steady("2026-09", 30, 10);
+            points.extend(steady("2026-10", day, 20));
+            let window = Window::of_days(32, Measure::Daily, now);
+            points.retain(|point| (window.from()..now.as_second()).contains(&point.at.as_second()));
+            let history = SpendHistory::read(&points, &window);
+            assert_eq!(history.month_before, Some(Usd::dollars(300)), "{now}");
+        }
+    }
+
+    #[test]
+    fn growth_is_against_the_week_before() {
+        let days = |dollars: &[Option<i32>]| SpendHistory {
+            days: dollars
+                .iter()
+                .map(|day| {
+                    day.map(|day| Amount {
+                        usd: Usd::dollars(day),
+                        estimated: false,
+                    })
+                })
+                .collect(),
+            ..SpendHistory::default()
+        };
+        let some = |dollars: &[i32]| days(&dollars.iter().copied().map(Some).collect::<Vec<_>>());
+        // The oldest day and today don't count.
+        let growth = Growth::of(&some(&[900, 10, 10, 10, 10, 10, 10, 10, 40, 7])).unwrap();
+        assert_eq!((growth.before, growth.amount()), (Usd::dollars(10), Usd::dollars(30)));
+        assert_eq!(Growth::of(&days(&[Some(1), Some(1), None, Some(9), Some(1)])), None);
+        assert_eq!(Growth::of(&some(&[])), None);
     }
 
     #[test]

@@ -66,6 +66,19 @@ impl<'a> Series<'a> {
         };
         (month == Month::of(now)).then_some(newest.month_to_date)
     }
+
+    /// What the month before came to, by its last publication: a few hours of it may be missing.
+    pub(super) fn month_before(&self, now: Timestamp) -> Option<Usd> {
+        let wanted = Month::of(now).previous();
+        let mut end = 0;
+        for (month, length) in months(self.publications, self.read_from) {
+            end += length;
+            if month == wanted {
+                return Some(self.publications.get(end.checked_sub(1)?)?.month_to_date);
+            }
+        }
+        None
+    }
 }
 
 /// What the publications of one series say was spent between them.

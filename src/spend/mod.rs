@@ -24,7 +24,7 @@ mod sum;
 mod window;
 
 pub use buckets::{Amount, buckets};
-pub use figures::{Figures, SpendHistory};
+pub use figures::{Figures, Growth, SpendHistory};
 pub use grid::{Grid, Interval};
 pub use group::{Rule, group};
 pub use increments::{Increment, LATE, Publication, increments};

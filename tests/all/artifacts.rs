@@ -44,7 +44,7 @@ fn parliament_finds_nothing_in_the_policies_that_billctl_prints() {
         return;
     };
     let home = Home::with_sandbox("[mail]\nfrom = \"billing@example.com\"\n");
-    for job in ["operator", "deploy", "thresholds", "status", "tell"] {
+    for job in ["operator", "deploy", "thresholds", "status", "tell", "digest"] {
         let policy = home.run(&format!("policy {job}")).code(0).stdout;
         let parsed: Value = serde_json::from_str(&policy).expect("JSON");
         assert!(parsed["Statement"].is_array(), "{job}: {policy}");

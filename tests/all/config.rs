@@ -237,6 +237,9 @@ remind = false
 escalate-after = 5
 escalate-to = ["head@example.com"]
 
+[digest]
+to = ["digest@example.com"]
+
 [operations]
 mail = "platform@example.com"
 

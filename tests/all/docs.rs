@@ -160,6 +160,11 @@ fn the_page_on_rollouts_shows_what_is_printed() {
 }
 
 #[test]
+fn the_digests_examples_are_what_it_prints() {
+    holds("digest.md");
+}
+
+#[test]
 fn the_readme_shows_what_is_printed() {
     holds("../README.md");
 }

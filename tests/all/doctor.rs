@@ -47,6 +47,7 @@ fn tree_of(more: u64) -> Organization {
             name: id.into(),
             email: format!("{id}@example.com"),
             state,
+            joined: None,
         };
         (account, "r-ab12".parse().unwrap())
     };

@@ -177,6 +177,7 @@ fn strange_organization() -> Organization {
                 name: "member".into(),
                 email: "member@example.com".into(),
                 state: AccountState::Active,
+                joined: None,
             },
             "ou-ab12-00000002".parse().expect("an id"),
         )],

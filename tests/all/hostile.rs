@@ -197,6 +197,17 @@ fn hostile_names_do_nothing_anywhere() {
     in_all("spend");
     in_all("spend --by ou");
     in_all("spend --by service");
+    in_all("digest --preview digest");
+    for part in ["digest.html", "digest.txt"] {
+        let part = std::fs::read_to_string(home.path().join("digest").join(part)).expect("a part");
+        is_harmless("the digest", &part);
+        // Nothing that a mail program makes a link of, and nothing that becomes HTML.
+        let links = ["://evil", "evil.example", "www.evil", "@org"];
+        assert!(links.iter().all(|link| !part.contains(link)), "{part}");
+        let html = part.starts_with("<!DOCTYPE");
+        assert!(!html || !part.contains("<img") && !part.contains("<script"), "{part}");
+        assert!(part.contains("HYPERLINK"), "the names are there: {part}");
+    }
     in_all("doctor");
     home.edit_world(|world| {
         let queues = world["sqs"]["queues"].as_object_mut().expect("queues");

@@ -24,6 +24,7 @@ fn organization(ous: &[(&str, &str, &str)], accounts: &[(&str, &str)]) -> Organi
             name: (*id).into(),
             email: "owner@example.com".into(),
             state: AccountState::Active,
+            joined: None,
         };
         (account, parent.parse().unwrap())
     });
@@ -129,6 +130,15 @@ fn init_writes_a_config_that_the_other_commands_take_and_never_overwrites_one() 
     let written = std::fs::read_to_string(home.file("config.toml")).unwrap();
     insta::assert_snapshot!("init_on_the_demo_organisation", written);
     home.succeeds(&["bootstrap", "--plan"]);
+
+    // What editors follow from the first line is there, and is what the config is held to.
+    let first = written.lines().next().unwrap();
+    let schema = home.file(first.strip_prefix("#:schema ./").unwrap());
+    let schema: serde_json::Value = serde_json::from_slice(&std::fs::read(schema).unwrap()).unwrap();
+    assert_eq!(schema, billctl::config::schema());
+    let config: toml::Value = toml::from_str(&written).unwrap();
+    let config = serde_json::to_value(config).unwrap();
+    assert!(jsonschema::draft202012::is_valid(&schema, &config));
 
     let again = home.run(&["init", "--from", "other@example.com"]);
     assert_eq!(again.code, 2);

@@ -34,7 +34,8 @@ fn used(home: &Home, arguments: &[&str]) -> BTreeSet<String> {
         "{arguments:?} was denied something:\n{out}\n{err}"
     );
     assert!(output.code == 0, "{arguments:?}: {}\n{out}\n{err}", output.code);
-    let all: Vec<_> = Job::Operator.operations().into_iter().collect();
+    let all: BTreeSet<_> = Job::Operator.operations();
+    let all: Vec<_> = all.union(&Job::Digest.operations()).copied().collect();
     err.lines()
         .filter_map(|line| line.split_whitespace().next())
         .filter_map(|name| all.iter().find(|operation| operation.to_string() == name))
@@ -274,6 +275,35 @@ fn telling_runs_under_its_policy_and_uses_what_it_starts_with() {
     assert!(called.contains("states:StartExecution"), "{called:?}");
     let called = used(&home, &["spend", "--tell"]);
     assert!(!called.contains("states:StartExecution"), "{called:?}");
+}
+
+#[test]
+fn a_digest_runs_under_its_policy_and_uses_all_of_it() {
+    let home = Home::demo();
+    let digest = "[digest]\nto = [\"finops@example.com\"]\n[operations]\nmail = \"platform@example.com\"";
+    home.config(&config(5, "[\"Production\", \"Security\"]", digest));
+    home.succeeds(&["--yes", "bootstrap"]);
+    home.succeeds(&["sandbox", "verify", "billing@example.com"]);
+    home.succeeds(&["--yes", "deploy"]);
+    home.succeeds(&["sandbox", "advance", "48h"]);
+    home.change(|world| world.sesv2.production_access = false);
+    home.succeeds(&["sandbox", "verify", "finops@example.com"]);
+    allow_only(&home, Job::Digest);
+    let called = used(&home, &["digest"]);
+    home.succeeds(&["sandbox", "advance", "1m"]);
+    let again = home.succeeds(&["digest", "--again", "--format", "json"]);
+    assert!(!again.contains("billing-unread"), "everything could be read: {again}");
+    let rest: Vec<String> = actions(Job::Digest).difference(&called).cloned().collect();
+    // Only where overrides can't be told, where messages wait, and where a day is still trying.
+    let elsewhere = [
+        "cloudformation:DescribeStackInstance",
+        "sqs:ReceiveMessage",
+        "states:GetExecutionHistory",
+    ];
+    assert!(
+        rest.iter().all(|action| elsewhere.contains(&action.as_str())),
+        "allowed, but never used: {rest:?}"
+    );
 }
 
 #[test]

@@ -242,7 +242,7 @@ async fn the_sandbox_renders_the_mails_that_the_reference_renders() {
     let template = EmailTemplate {
         name: "corpus".into(),
         subject: include_str!("../../assets/mail/subject.txt").into(),
-        html: include_str!("../../assets/mail/body.html").into(),
+        html: include_str!(concat!(env!("OUT_DIR"), "/mail/body.html")).into(),
         text: include_str!("../../assets/mail/body.txt").into(),
         tags: Default::default(),
     };

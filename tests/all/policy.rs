@@ -16,7 +16,14 @@ from = "billing@example.com"
 identity = "example.com"
 "#;
 
-const JOBS: [Job; 5] = [Job::Operator, Job::Deploy, Job::Thresholds, Job::Status, Job::Tell];
+const JOBS: [Job; 6] = [
+    Job::Operator,
+    Job::Deploy,
+    Job::Thresholds,
+    Job::Status,
+    Job::Tell,
+    Job::Digest,
+];
 
 fn policy_of(job: Job, config: &str, account: Option<&str>) -> Value {
     let config = Config::parse("config.toml", config).unwrap();
@@ -208,6 +215,17 @@ fn status_only_reads_but_for_the_detection_of_drift() {
 }
 
 #[test]
+fn a_digest_writes_one_mail_and_its_claim() {
+    let writes: Vec<_> = Job::Digest
+        .operations()
+        .into_iter()
+        .filter(|operation| operation.access == Access::Write)
+        .map(|operation| operation.name)
+        .collect();
+    assert_eq!(writes, ["SendEmail", "StartExecution"]);
+}
+
+#[test]
 fn telling_writes_nothing_but_starts_the_notifier() {
     let writes: Vec<_> = Job::Tell
         .operations()
@@ -256,6 +274,7 @@ fn no_action_has_a_wildcard_and_only_actions_without_resources_go_everywhere() {
             "ses:CreateConfigurationSet",
             "ses:CreateEmailIdentity",
             "ses:GetAccount",
+            "ses:GetSuppressedDestination",
         ];
         for action in everywhere {
             assert!(without_resources.contains(&action), "{job:?}: {action}");

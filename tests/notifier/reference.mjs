@@ -32,6 +32,9 @@ const jsonata = load('jsonata');
 /** The state machine as AWS gets it, placeholders and all. */
 export const asset = JSON.parse(fs.readFileSync(process.env.NOTIFIER_ASL, 'utf8'));
 
+/** The folder of the mails as they are assembled, beside it. */
+const assembled = path.join(path.dirname(process.env.NOTIFIER_ASL), 'mail');
+
 const MACHINE_ARN = 'arn:aws:states:us-east-1:999999999999:stateMachine:billctl-notifier';
 const PAYLOAD_LIMIT = 262144; // 256 KiB a state's input or output, in bytes.
 
@@ -312,8 +315,9 @@ export async function runCase(test, trace) {
 /** Renders the three parts as SES does: Handlebars without HTML escaping, and every variable must exist. */
 export function render(mail) {
   const handlebars = load('handlebars');
-  const part = (file) => handlebars.compile(fs.readFileSync(path.join(root, 'assets/mail', file), 'utf8'), { noEscape: true, strict: true })(mail);
-  return { subject: part('subject.txt').trim(), html: part('body.html'), text: part('body.txt') };
+  const part = (folder, file) => handlebars.compile(fs.readFileSync(path.join(folder, file), 'utf8'), { noEscape: true, strict: true })(mail);
+  const source = path.join(root, 'assets/mail');
+  return { subject: part(source, 'subject.txt').trim(), html: part(assembled, 'body.html'), text: part(source, 'body.txt') };
 }
 
 /** Where `actual` lacks something of `expected`: objects by subset, everything else exactly. */

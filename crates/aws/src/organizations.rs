@@ -156,6 +156,7 @@ fn account(op: Operation, found: &sdk::Account) -> Result<Account> {
         name: found.name().map_or_else(|| id.to_string(), str::to_owned),
         email: found.email().unwrap_or_default().to_owned(),
         state: state(found),
+        joined: found.joined_timestamp().and_then(timestamp),
         id,
     })
 }

@@ -7,8 +7,9 @@ use billctl_core::service::sesv2::{
     CREATE_CONFIGURATION_SET, CREATE_CONFIGURATION_SET_EVENT_DESTINATION, CREATE_EMAIL_IDENTITY, CREATE_EMAIL_TEMPLATE,
     ConfigurationSet, DELETE_CONFIGURATION_SET, DELETE_EMAIL_IDENTITY, DELETE_EMAIL_TEMPLATE, EmailIdentity,
     EmailTemplate, EventDestination, GET_ACCOUNT, GET_CONFIGURATION_SET, GET_CONFIGURATION_SET_EVENT_DESTINATIONS,
-    GET_EMAIL_IDENTITY, GET_EMAIL_TEMPLATE, PUT_EMAIL_IDENTITY_MAIL_FROM_ATTRIBUTES, SesAccount, SesV2,
-    TEST_RENDER_EMAIL_TEMPLATE, UPDATE_CONFIGURATION_SET_EVENT_DESTINATION, UPDATE_EMAIL_TEMPLATE,
+    GET_EMAIL_IDENTITY, GET_EMAIL_TEMPLATE, GET_SUPPRESSED_DESTINATION, OutgoingMail,
+    PUT_EMAIL_IDENTITY_MAIL_FROM_ATTRIBUTES, SEND_EMAIL, SesAccount, SesV2, TEST_RENDER_EMAIL_TEMPLATE,
+    UPDATE_CONFIGURATION_SET_EVENT_DESTINATION, UPDATE_EMAIL_TEMPLATE,
 };
 use billctl_core::service::{Operation, Result, Tags};
 
@@ -128,6 +129,51 @@ impl SesV2 for Caller<Client> {
         self.call(DELETE_EMAIL_TEMPLATE, || request.clone().send())
             .await
             .map(drop)
+    }
+
+    async fn send_email(&self, mail: &OutgoingMail) -> Result<String> {
+        let op = SEND_EMAIL;
+        let part = |text: &str| {
+            let content = sdk::Content::builder().data(text).charset("UTF-8").build();
+            built(op, std::iter::once(content)).map(|mut parts| parts.pop())
+        };
+        let body = sdk::Body::builder()
+            .set_html(part(&mail.html)?)
+            .set_text(part(&mail.text)?)
+            .build();
+        let simple = sdk::Message::builder()
+            .set_subject(part(&mail.subject)?)
+            .body(body)
+            .build();
+        let tags = mail.tags.iter();
+        let tags = built(
+            op,
+            tags.map(|(name, value)| sdk::MessageTag::builder().name(name).value(value).build()),
+        )?;
+        let request = self
+            .client
+            .send_email()
+            .from_email_address(&mail.from)
+            .set_from_email_address_identity_arn(mail.identity_arn.as_ref().map(ToString::to_string))
+            .destination(
+                sdk::Destination::builder()
+                    .set_to_addresses(Some(mail.to.clone()))
+                    .build(),
+            )
+            .set_reply_to_addresses(mail.reply_to.clone().map(|address| vec![address]))
+            .set_configuration_set_name(mail.configuration_set.clone())
+            .content(sdk::EmailContent::builder().simple(simple).build())
+            .set_email_tags(Some(tags));
+        let answer = self.call(op, || request.clone().send()).await?;
+        Ok(answer.message_id.unwrap_or_default())
+    }
+
+    async fn get_suppressed_destination(&self, address: &str) -> Result<String> {
+        let op = GET_SUPPRESSED_DESTINATION;
+        let request = self.client.get_suppressed_destination().email_address(address);
+        let answer = self.call(op, || request.clone().send()).await?;
+        let found = required(op, answer.suppressed_destination(), "SuppressedDestination")?;
+        Ok(found.reason().as_str().to_owned())
     }
 
     async fn test_render_email_template(&self, name: &str, data: &str) -> Result<String> {

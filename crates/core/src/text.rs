@@ -266,6 +266,19 @@ fn is_marker(word: &str) -> bool {
         || (number.len() < word.len() && matches!(number, "." | ")"))
 }
 
+/// For a mail, whatever its part: nothing that a mail program makes a link or an address of. A dot before a letter becomes
+/// one that no address has. The notifier's `clean` does the same (assets/notifier.asl.yaml).
+pub fn mail(text: &str) -> String {
+    let plain = line(text).replace("://", " ").replace('@', " at ");
+    let mut safe = String::with_capacity(plain.len());
+    let mut characters = plain.chars().peekable();
+    while let Some(character) = characters.next() {
+        let joins = character == '.' && characters.peek().is_some_and(|next| !next.is_whitespace());
+        safe.push(if joins { '\u{2024}' } else { character });
+    }
+    safe.trim().to_owned()
+}
+
 /// For HTML, in quoted attributes too. A line of its own, as HTML has no other use for what is cleaned away.
 pub fn html(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
@@ -330,6 +343,16 @@ mod tests {
     use super::*;
 
     const HOSTILE: &str = "\u{1b}]52;c;AAAA\u{7}\u{9b}2J\r\n\u{202e}\u{2066}a\u{200b}b\u{2028}\u{e0041}";
+
+    #[test]
+    fn a_mail_has_no_links_and_no_addresses_of_others() {
+        assert_eq!(
+            mail("log in at https://evil.example/x"),
+            "log in at https evil\u{2024}example/x"
+        );
+        assert_eq!(mail("a@example.com. Yes."), "a at example\u{2024}com. Yes.");
+        assert_eq!(mail(HOSTILE), "]52;c;AAAA  2J  ab");
+    }
 
     #[test]
     fn a_line_is_one_line_of_what_one_sees() {

@@ -366,6 +366,7 @@ impl Entry {
             name: self.name.clone(),
             email: self.email.clone(),
             state: self.state,
+            joined: None,
         }
     }
 }
@@ -387,6 +388,7 @@ impl World {
                 name.to_lowercase().replace(char::is_whitespace, "-")
             ),
             state: AccountState::Active,
+            joined: None,
         };
         self.organizations.insert(account, parent.clone(), tags);
         cloudformation::account_arrived(self, id, None);
@@ -570,7 +572,12 @@ impl Organizations for Sandbox {
                 .get(parent)
                 .ok_or_else(|| absent(OPERATION, "ParentNotFoundException", parent))?;
             let (ids, next) = page(OPERATION, parent.as_str(), &unit.accounts, token.as_deref())?;
-            let items = ids.iter().filter_map(|id| state.account(*id)).collect();
+            let accounts = ids.iter().filter_map(|id| state.account(*id));
+            let items = accounts.map(|account| Account {
+                joined: metrics::opened(world, account.id),
+                ..account
+            });
+            let items = items.collect();
             Ok(Page { items, next })
         })
         .await

@@ -235,6 +235,7 @@ fn organization(seed: u64) -> State {
             name: "billing".into(),
             email: "aws+billing@example.com".into(),
             state: AccountState::Active,
+            joined: None,
         },
     )
 }
@@ -254,6 +255,7 @@ fn add(state: &mut State, name: &str, parent: &OuId, tags: Tags, suspended: bool
         } else {
             AccountState::Active
         },
+        joined: None,
     };
     let id = account.id;
     state.insert(account, parent.clone(), tags);

@@ -214,6 +214,7 @@ async fn an_account_that_left_since_it_was_listed_fails_nothing() {
         name: "gone".into(),
         email: "gone@example.com".into(),
         state: AccountState::Active,
+        joined: None,
     };
     let placed = (account, root.id.clone());
     let organization = Organization::new("o-a1b2c3d4e5".parse().unwrap(), gone, [root], [placed]);

@@ -26,7 +26,7 @@ use billctl_core::service::sts::CallerIdentity;
 use billctl_core::service::{Kind, Result, ServiceError};
 
 /// How a check came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// As it has to be.
@@ -42,7 +42,7 @@ pub enum Verdict {
 }
 
 /// One precondition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Check {
     /// Its name: part of the JSON answer.
     pub name: &'static str,

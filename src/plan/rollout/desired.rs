@@ -42,7 +42,7 @@ pub struct Wanted {
 }
 
 /// Why an account gets no instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Skip {
     /// StackSets never reach the management account; `bootstrap` makes its alarm.

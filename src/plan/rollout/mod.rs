@@ -25,7 +25,7 @@ use billctl_core::service::cloudformation::{
 };
 
 /// What happens to one account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "action")]
 pub enum AccountChange {
     /// It gets an instance.

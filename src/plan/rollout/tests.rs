@@ -31,6 +31,7 @@ fn planned(ous: usize, accounts_each: usize, targets: &[usize], special: Option<
         name: format!("account{number}"),
         email: String::new(),
         state: AccountState::Active,
+        joined: None,
     };
     let members = (0..ous * accounts_each).map(|number| (account(number + 1), ou(number / accounts_each + 1)));
     let accounts = std::iter::once((account(0), ou(0))).chain(members);

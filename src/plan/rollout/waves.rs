@@ -30,7 +30,7 @@ pub struct Wave {
 }
 
 /// One account's line in a plan.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct AccountLine {
     /// The account.
     pub account: AccountId,
@@ -47,7 +47,7 @@ pub struct AccountLine {
 }
 
 /// How many accounts have something happen to them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Counts {
     /// Instances made.
     pub create: usize,

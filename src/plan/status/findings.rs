@@ -11,7 +11,7 @@ use crate::resource::stack_set::DEFAULT_THRESHOLD;
 use billctl_core::model::AccountId;
 
 /// Something that isn't as it should be: `--check` fails on it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Finding {
     /// Which kind: part of the JSON answer.
     pub kind: &'static str,
@@ -32,7 +32,7 @@ impl Finding {
 }
 
 /// Whom SES's sandbox doesn't let be written to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Reach {
     /// Covered accounts whose owners' addresses aren't verified, so that their mails are refused.
     pub unreachable: Vec<AccountId>,
@@ -127,7 +127,7 @@ impl Looked<'_> {
             found.push(Finding::new(
                 "untold",
                 what,
-                "`billctl spend --tell` tells them; the likely cause of each stands below",
+                "`billctl spend --tell` tells them; the likely cause is said of each",
             ));
         }
         found

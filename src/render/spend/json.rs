@@ -7,8 +7,8 @@ use crate::spend::{Amount, Key, Note, Report, Row, StandsOut, Verdict};
 use billctl_core::model::Usd;
 
 /// The JSON answer; documented field by field in docs/spend.md.
-#[derive(Serialize)]
-pub(super) struct Json<'a> {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(in crate::render) struct Json<'a> {
     generated_at: String,
     published_until: Option<String>,
     organization: String,
@@ -28,7 +28,7 @@ pub(super) struct Json<'a> {
     told: Option<&'a Tellings>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct JsonRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     account: Option<String>,
@@ -60,13 +60,13 @@ struct JsonRow {
     outlier_slots: Vec<usize>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct JsonMeasured {
     spend: Usd,
     until: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct JsonOutlier {
     #[serde(rename = "slot")]
     bucket: String,
@@ -74,7 +74,7 @@ struct JsonOutlier {
     usual: Usd,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct JsonNote {
     code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]

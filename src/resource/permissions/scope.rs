@@ -91,7 +91,7 @@ impl StatementScope {
                 _ => Self::Everywhere,
             },
             Service::SesV2 => match operation {
-                sesv2::GET_ACCOUNT => Self::Everywhere,
+                sesv2::GET_ACCOUNT | sesv2::GET_SUPPRESSED_DESTINATION => Self::Everywhere,
                 sesv2::GET_EMAIL_IDENTITY => Self::Looks,
                 // Editions of the Service Authorization Reference differ on whether these two know resources.
                 sesv2::CREATE_CONFIGURATION_SET | sesv2::CREATE_EMAIL_IDENTITY => Self::Region,

@@ -22,6 +22,7 @@ fn organization(parents: &[usize]) -> Organization {
             name: String::new(),
             email: String::new(),
             state: AccountState::Active,
+            joined: None,
         };
         (account, id(*parent))
     });

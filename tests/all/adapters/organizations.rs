@@ -15,6 +15,7 @@ fn account(id: &str, state: AccountState) -> Account {
         name: "Shop".into(),
         email: "shop@example.com".into(),
         state,
+        joined: None,
     }
 }
 
@@ -88,7 +89,7 @@ async fn list_ous_for_parent() {
 
 #[tokio::test]
 async fn list_accounts_for_parent() {
-    let wire = listed(json!({"State": "SUSPENDED", "Status": "ACTIVE"}));
+    let wire = listed(json!({"State": "SUSPENDED", "Status": "ACTIVE", "JoinedTimestamp": 1_772_323_200}));
     let parent = "ou-ab12-aaaaaaaa".parse().unwrap();
     let organizations = &wire.services.organizations;
     let page = organizations.list_accounts_for_parent(&parent, None).await;
@@ -96,7 +97,10 @@ async fn list_accounts_for_parent() {
         &target("ListAccountsForParent"),
         json!({"ParentId": "ou-ab12-aaaaaaaa", "MaxResults": 20}),
     );
-    let expected = Page::last(vec![account("222222222222", AccountState::Suspended)]);
+    let expected = Page::last(vec![Account {
+        joined: Some("2026-03-01T00:00:00Z".parse().unwrap()),
+        ..account("222222222222", AccountState::Suspended)
+    }]);
     assert_eq!(page, Ok(expected));
 }
 

@@ -1,5 +1,5 @@
 use billctl_core::service::sesv2::{
-    ConfigurationSet, EmailIdentity, EmailTemplate, EventDestination, SesAccount, SesV2,
+    ConfigurationSet, EmailIdentity, EmailTemplate, EventDestination, OutgoingMail, SesAccount, SesV2,
 };
 use serde_json::{Value, json};
 
@@ -279,4 +279,59 @@ async fn update_event_destination() {
         .unwrap();
     let body = json!({"EventDestination": destination_on_the_wire()});
     wire.sent_rest("PUT", &format!("{DESTINATIONS}/failures"), body);
+}
+
+#[tokio::test]
+async fn send_email() {
+    let wire = answer(json!({"MessageId": "0100019a-1"}));
+    let mail = OutgoingMail {
+        from: "billing@example.com".into(),
+        identity_arn: Some(
+            "arn:aws:ses:us-east-1:222222222222:identity/example.com"
+                .parse()
+                .unwrap(),
+        ),
+        to: vec!["finops@example.com".into()],
+        reply_to: Some("platform@example.com".into()),
+        configuration_set: Some("billctl".into()),
+        subject: "Grüße".into(),
+        html: "<p>Hello</p>".into(),
+        text: "Hello".into(),
+        tags: [("billctl-kind".into(), "digest".into())].into(),
+    };
+    let sent = aws(&wire).send_email(&mail).await;
+    let part = |text: &str| json!({"Data": text, "Charset": "UTF-8"});
+    wire.sent_rest(
+        "POST",
+        "/v2/email/outbound-emails",
+        json!({
+            "FromEmailAddress": "billing@example.com",
+            "FromEmailAddressIdentityArn": "arn:aws:ses:us-east-1:222222222222:identity/example.com",
+            "Destination": {"ToAddresses": ["finops@example.com"]},
+            "ReplyToAddresses": ["platform@example.com"],
+            "Content": {"Simple": {
+                "Subject": part("Grüße"),
+                "Body": {"Html": part("<p>Hello</p>"), "Text": part("Hello")},
+            }},
+            "EmailTags": [{"Name": "billctl-kind", "Value": "digest"}],
+            "ConfigurationSetName": "billctl",
+        }),
+    );
+    assert_eq!(sent, Ok("0100019a-1".to_owned()));
+}
+
+#[tokio::test]
+async fn get_suppressed_destination() {
+    let wire = answer(json!({"SuppressedDestination": {
+        "EmailAddress": "finops@example.com",
+        "Reason": "BOUNCE",
+        "LastUpdateTime": 1_764_200_000.0,
+    }}));
+    let found = aws(&wire).get_suppressed_destination("finops@example.com").await;
+    wire.sent_rest(
+        "GET",
+        "/v2/email/suppression/addresses/finops%40example.com",
+        Value::Null,
+    );
+    assert_eq!(found, Ok("BOUNCE".to_owned()));
 }

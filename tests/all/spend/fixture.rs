@@ -279,6 +279,7 @@ fn organization(accounts: &[(AccountId, OuId, Spender)]) -> Organization {
                 name: spender.name.clone(),
                 email: "owner@example.com".to_owned(),
                 state: spender.state,
+                joined: None,
             };
             (account, parent.clone())
         }),

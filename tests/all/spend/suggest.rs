@@ -47,6 +47,7 @@ fn organization(ous: &[(usize, String)], accounts: &[Spent]) -> Organization {
                 name: name.clone(),
                 email: "owner@example.com".to_owned(),
                 state: AccountState::Active,
+                joined: None,
             };
             (account, ou_id(ou % (ous.len() + 1)))
         }),

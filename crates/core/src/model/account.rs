@@ -1,11 +1,12 @@
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{AccountId, OuId};
 
 /// An account as Organizations describes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema, Deserialize)]
 pub struct Account {
     /// Its id.
     pub id: AccountId,
@@ -15,11 +16,14 @@ pub struct Account {
     pub email: String,
     /// Where it is in its life.
     pub state: AccountState,
+    /// When it joined the organisation, where Organizations says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined: Option<Timestamp>,
 }
 
 /// An account's place in its life: Organizations' `State`, which replaces `Status`
 /// (docs/aws-facts.md, "Organizations").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, schemars::JsonSchema, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AccountState {
     /// Created, not yet usable.
@@ -69,7 +73,7 @@ impl fmt::Display for AccountState {
 }
 
 /// An account and the root or OU directly above it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema, Deserialize)]
 pub struct PlacedAccount {
     /// The account.
     #[serde(flatten)]

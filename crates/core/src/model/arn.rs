@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{AccountId, ParseIdError};
 
 /// An Amazon Resource Name: `arn:partition:service:region:account:resource`.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, schemars::JsonSchema, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Arn {
     text: String,

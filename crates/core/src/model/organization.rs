@@ -214,6 +214,7 @@ mod tests {
                 name: id.into(),
                 email: format!("{id}@example.com"),
                 state: AccountState::Active,
+                joined: None,
             };
             (account, parent.parse().unwrap())
         };

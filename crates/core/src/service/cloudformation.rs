@@ -57,7 +57,7 @@ pub enum CallAs {
 pub type Parameters = BTreeMap<String, String>;
 
 /// Whether StackSets may act in the organisation's accounts ("trusted access").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum OrganizationsAccess {
     /// On.
@@ -69,7 +69,7 @@ pub enum OrganizationsAccess {
 }
 
 /// Whether accounts that come to a targeted OU get the stack by themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema, Deserialize)]
 pub struct AutoDeployment {
     /// On or off, for the whole StackSet.
     pub enabled: bool,
@@ -118,7 +118,7 @@ pub struct StackSetSpec {
 }
 
 /// An operation's id: chosen by the caller, and an idempotency token (docs/aws-facts.md, "StackSets: operations").
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, schemars::JsonSchema, Deserialize)]
 pub struct OperationId(pub String);
 
 impl fmt::Display for OperationId {
@@ -128,7 +128,7 @@ impl fmt::Display for OperationId {
 }
 
 /// Which accounts of the OUs an operation is for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE", tag = "filter", content = "accounts")]
 pub enum AccountFilter {
     /// All of them.
@@ -140,7 +140,7 @@ pub enum AccountFilter {
 }
 
 /// Where an operation takes place. The Region is always [`REGION`](crate::model::REGION).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema, Deserialize)]
 pub struct Targets {
     /// The OUs, their children included; at most [`MAX_OUS`].
     pub ous: Vec<OuId>,
@@ -149,7 +149,7 @@ pub struct Targets {
 }
 
 /// A number of accounts, or a share of them in percent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema, Deserialize)]
 pub enum Amount {
     /// So many accounts.
     Count(u32),
@@ -179,7 +179,7 @@ pub enum ConcurrencyMode {
 }
 
 /// How carefully an operation goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema, Deserialize)]
 pub struct Preferences {
     /// Failures after which the operation stops.
     pub tolerance: Amount,
@@ -190,7 +190,7 @@ pub struct Preferences {
 }
 
 /// What an operation does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum OperationAction {
     /// Makes instances.
@@ -204,7 +204,7 @@ pub enum OperationAction {
 }
 
 /// How an operation stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum OperationStatus {
     /// Under way.
@@ -261,7 +261,7 @@ pub struct OperationResult {
 }
 
 /// A stack instance's status against its StackSet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, schemars::JsonSchema, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum InstanceStatus {
     /// As the StackSet says.
@@ -273,7 +273,7 @@ pub enum InstanceStatus {
 }
 
 /// What the last operation did with an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, schemars::JsonSchema, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DetailedStatus {
     /// Not begun.
@@ -295,7 +295,7 @@ pub enum DetailedStatus {
 }
 
 /// Whether a stack is as its template says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, schemars::JsonSchema, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DriftStatus {
     /// It isn't.
@@ -341,7 +341,7 @@ pub enum InstanceFilter {
 }
 
 /// A property that differs from the template.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema, Deserialize)]
 pub struct PropertyDifference {
     /// JSON pointer into the resource's properties.
     pub path: String,
@@ -352,7 +352,7 @@ pub struct PropertyDifference {
 }
 
 /// A drifted resource of one instance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema, Deserialize)]
 pub struct ResourceDrift {
     /// Its logical id in the template.
     pub logical_id: String,

@@ -30,7 +30,7 @@ pub const MAX_DATAPOINTS: usize = 100_800;
 pub const METRICS_PAGE_SIZE: usize = 500;
 
 /// A metric: where it is and what it is about.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, schemars::JsonSchema, Deserialize)]
 pub struct Metric {
     /// Such as `AWS/Billing`.
     pub namespace: String,
@@ -41,7 +41,7 @@ pub struct Metric {
 }
 
 /// One line of a metric-math alarm, or of a GetMetricData call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema, Deserialize)]
 pub struct MetricQuery {
     /// Its id: a lowercase letter, then letters, digits and underscores.
     pub id: String,
@@ -54,7 +54,7 @@ pub struct MetricQuery {
 }
 
 /// Where a query's values come from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum QuerySource {
     /// Metric math over other queries' ids; the period is in seconds.
@@ -74,7 +74,7 @@ pub enum QuerySource {
 }
 
 /// An alarm's state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AlarmState {
     /// Below.
@@ -86,7 +86,7 @@ pub enum AlarmState {
 }
 
 /// An alarm as it is set up.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema, Deserialize)]
 pub struct Alarm {
     /// Its name.
     pub name: String,

@@ -173,7 +173,8 @@ impl Gate {
     /// Makes a call, again after a pause while it is throttled or unanswered.
     ///
     /// Every write of billctl is safe to repeat: it either carries an idempotency token, or sets a state that is
-    /// the same when set twice, or answers "exists", which its caller takes for done.
+    /// the same when set twice, or answers "exists", which its caller takes for done. One isn't, and is made again only
+    /// where it was refused ([`Operation::is_repeatable`]).
     ///
     /// It ends, whatever the other side does, if each attempt ends: after so many retries, and where nobody answers
     /// with the last attempt that was begun in time.
@@ -197,7 +198,8 @@ impl Gate {
             let (answer, taken) = self.attempt(operation, retries > 0, &mut attempt).await;
             waited += taken;
             let error = match answer {
-                Err(error) if error.kind.is_transient() => error,
+                Err(error) if error.kind == Kind::Throttled => error,
+                Err(error) if error.kind.is_transient() && operation.is_repeatable() => error,
                 answer => return answer,
             };
             let answered = self.limiter(operation).answered.load(Ordering::Relaxed);

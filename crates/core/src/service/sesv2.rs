@@ -21,7 +21,9 @@ operations!(SesV2:
     GET_CONFIGURATION_SET_EVENT_DESTINATIONS = read "GetConfigurationSetEventDestinations";
     GET_EMAIL_IDENTITY = read "GetEmailIdentity";
     GET_EMAIL_TEMPLATE = read "GetEmailTemplate";
+    GET_SUPPRESSED_DESTINATION = read "GetSuppressedDestination";
     PUT_EMAIL_IDENTITY_MAIL_FROM_ATTRIBUTES = write "PutEmailIdentityMailFromAttributes";
+    SEND_EMAIL = write "SendEmail";
     TEST_RENDER_EMAIL_TEMPLATE = read "TestRenderEmailTemplate";
     UPDATE_CONFIGURATION_SET_EVENT_DESTINATION = write "UpdateConfigurationSetEventDestination";
     UPDATE_EMAIL_TEMPLATE = write "UpdateEmailTemplate";
@@ -106,6 +108,29 @@ pub struct ConfigurationSet {
     pub tags: Tags,
 }
 
+/// A mail that billctl itself sends; the notifier's are sent by Step Functions, from the stored template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutgoingMail {
+    /// The From address, with or without a name in front.
+    pub from: String,
+    /// The identity to send with, where it is another account's.
+    pub identity_arn: Option<Arn>,
+    /// Recipients, [`MAX_RECIPIENTS`] at most.
+    pub to: Vec<String>,
+    /// Where answers go.
+    pub reply_to: Option<String>,
+    /// The configuration set that tells what became of it.
+    pub configuration_set: Option<String>,
+    /// The subject line.
+    pub subject: String,
+    /// The HTML part.
+    pub html: String,
+    /// The text part.
+    pub text: String,
+    /// Tags of the mail: ASCII letters, digits, hyphens and underscores (SES API v2: MessageTag).
+    pub tags: Tags,
+}
+
 /// The operations of SES v2 that billctl uses.
 #[async_trait]
 pub trait SesV2: Send + Sync {
@@ -127,6 +152,14 @@ pub trait SesV2: Send + Sync {
     async fn update_email_template(&self, template: &EmailTemplate) -> Result<()>;
     /// `DeleteEmailTemplate`.
     async fn delete_email_template(&self, name: &str) -> Result<()>;
+    /// `SendEmail` with a simple mail: SES's id of it. It is the one write that can't be repeated: after a lost answer the
+    /// mail may be on its way, so the gate sends it again only where SES refused it.
+    async fn send_email(&self, mail: &OutgoingMail) -> Result<String>;
+    /// `GetSuppressedDestination`: why the account's suppression list holds the address, `BOUNCE` or `COMPLAINT`.
+    ///
+    /// # Errors
+    /// The list doesn't hold it: `Kind::NotFound`.
+    async fn get_suppressed_destination(&self, address: &str) -> Result<String>;
     /// `TestRenderEmailTemplate`: the rendered MIME text; one call a second.
     async fn test_render_email_template(&self, name: &str, data: &str) -> Result<String>;
     /// `GetConfigurationSet`.

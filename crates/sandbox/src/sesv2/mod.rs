@@ -22,8 +22,9 @@ use billctl_core::service::sesv2::{
     CREATE_CONFIGURATION_SET, CREATE_CONFIGURATION_SET_EVENT_DESTINATION, CREATE_EMAIL_IDENTITY, CREATE_EMAIL_TEMPLATE,
     ConfigurationSet, DELETE_CONFIGURATION_SET, DELETE_EMAIL_IDENTITY, DELETE_EMAIL_TEMPLATE, EmailIdentity,
     EmailTemplate, EventDestination, GET_ACCOUNT, GET_CONFIGURATION_SET, GET_CONFIGURATION_SET_EVENT_DESTINATIONS,
-    GET_EMAIL_IDENTITY, GET_EMAIL_TEMPLATE, PUT_EMAIL_IDENTITY_MAIL_FROM_ATTRIBUTES, SesAccount, SesV2,
-    TEST_RENDER_EMAIL_TEMPLATE, UPDATE_CONFIGURATION_SET_EVENT_DESTINATION, UPDATE_EMAIL_TEMPLATE,
+    GET_EMAIL_IDENTITY, GET_EMAIL_TEMPLATE, GET_SUPPRESSED_DESTINATION, OutgoingMail,
+    PUT_EMAIL_IDENTITY_MAIL_FROM_ATTRIBUTES, SEND_EMAIL, SesAccount, SesV2, TEST_RENDER_EMAIL_TEMPLATE,
+    UPDATE_CONFIGURATION_SET_EVENT_DESTINATION, UPDATE_EMAIL_TEMPLATE,
 };
 use billctl_core::service::{Kind, Operation, Result, ServiceError, Tags};
 
@@ -44,6 +45,9 @@ pub struct State {
     /// Whether AWS has switched sending off for the account.
     #[serde(default)]
     pub sending_off: bool,
+    /// The account's suppression list: addresses that mails aren't delivered to, each with why, `BOUNCE` or `COMPLAINT`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub suppressed: BTreeMap<String, String>,
     identities: BTreeMap<String, Identity>,
     templates: BTreeMap<String, EmailTemplate>,
     sets: BTreeMap<String, Set>,
@@ -59,6 +63,7 @@ impl Default for State {
             production_access: true,
             verifies: true,
             sending_off: false,
+            suppressed: BTreeMap::new(),
             identities: BTreeMap::new(),
             templates: BTreeMap::new(),
             sets: BTreeMap::new(),
@@ -317,6 +322,19 @@ impl SesV2 for Sandbox {
                 Some(_) => Ok(()),
                 None => Err(not_found(DELETE_EMAIL_TEMPLATE, "Template", name)),
             }
+        })
+        .await
+    }
+
+    async fn send_email(&self, mail: &OutgoingMail) -> Result<String> {
+        let request = SendRequest::simple(mail).map_err(|why| bad(SEND_EMAIL, why))?;
+        self.call(SEND_EMAIL, |world| send(world, &request)).await
+    }
+
+    async fn get_suppressed_destination(&self, address: &str) -> Result<String> {
+        self.read(GET_SUPPRESSED_DESTINATION, |world| {
+            let found = world.sesv2.suppressed.get(address).cloned();
+            found.ok_or_else(|| not_found(GET_SUPPRESSED_DESTINATION, "Suppressed destination", address))
         })
         .await
     }

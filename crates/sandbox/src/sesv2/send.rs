@@ -9,10 +9,9 @@ use super::{bad, not_found};
 use crate::World;
 use crate::eventbridge::{own_event, seconds};
 use billctl_core::model::{Arn, REGION};
-use billctl_core::service::sesv2::MAX_RECIPIENTS;
-use billctl_core::service::{Kind, Operation, Result, Service, ServiceError};
+use billctl_core::service::sesv2::{MAX_RECIPIENTS, OutgoingMail, SEND_EMAIL};
+use billctl_core::service::{Kind, Result, ServiceError};
 
-const SEND_EMAIL: Operation = Operation::write(Service::SesV2, "SendEmail");
 /// SES's own recipients for trying things out: they need no verification.
 const SIMULATOR: &str = "simulator.amazonses.com";
 
@@ -82,7 +81,38 @@ impl SendRequest {
                 .collect(),
             configuration_set: text("ConfigurationSetName"),
         };
-        let all = request.recipients();
+        request.check()?;
+        Ok(request)
+    }
+
+    /// What billctl itself sends.
+    ///
+    /// # Errors
+    /// What is wrong with it, for a `BadRequestException`.
+    pub(super) fn simple(mail: &OutgoingMail) -> std::result::Result<Self, String> {
+        let tags = mail.tags.iter();
+        let request = Self {
+            from: mail.from.clone(),
+            identity_arn: mail.identity_arn.clone(),
+            to: mail.to.clone(),
+            cc: Vec::new(),
+            bcc: Vec::new(),
+            reply_to: mail.reply_to.iter().cloned().collect(),
+            content: Content::Simple(Parts {
+                subject: mail.subject.clone(),
+                html: mail.html.clone(),
+                text: mail.text.clone(),
+            }),
+            tags: tags.map(|(name, value)| (name.clone(), value.clone().into())).collect(),
+            configuration_set: mail.configuration_set.clone(),
+        };
+        request.check()?;
+        Ok(request)
+    }
+
+    /// What SES looks at before anything else.
+    fn check(&self) -> std::result::Result<(), String> {
+        let all = self.recipients();
         if all.is_empty() || all.len() > MAX_RECIPIENTS {
             return Err(format!("A mail needs 1 to {MAX_RECIPIENTS} recipients."));
         }
@@ -93,7 +123,7 @@ impl SendRequest {
             return Err(format!("Missing final '@domain' or invalid address <{wrong}>."));
         }
         // Names and values of tags hold ASCII letters, digits, hyphens and underscores (API reference).
-        for (name, value) in &request.tags {
+        for (name, value) in &self.tags {
             let valid = |text: &str| {
                 (1..=256).contains(&text.len())
                     && text
@@ -104,7 +134,7 @@ impl SendRequest {
                 return Err(format!("Invalid email tag <{name}>."));
             }
         }
-        Ok(request)
+        Ok(())
     }
 
     fn recipients(&self) -> Vec<&String> {
@@ -311,7 +341,15 @@ pub(crate) fn send(world: &mut World, request: &SendRequest) -> Result<String> {
                     .iter()
                     .any(|address| bare_address(address) == format!("{name}@{SIMULATOR}"))
             };
-            if simulated("bounce") {
+            // SES takes a mail to a suppressed address and never delivers it (docs/aws-facts.md, "SES: suppression").
+            let suppressed = request.recipients().into_iter().map(|address| bare_address(address));
+            if suppressed
+                .into_iter()
+                .any(|address| world.sesv2.suppressed.contains_key(address))
+            {
+                let detail = json!({"bounceType": "Permanent", "bounceSubType": "OnAccountSuppressionList"});
+                report(world, request, &id, "BOUNCE", &detail);
+            } else if simulated("bounce") {
                 let detail = json!({"bounceType": "Permanent", "bounceSubType": "General"});
                 report(world, request, &id, "BOUNCE", &detail);
             } else {

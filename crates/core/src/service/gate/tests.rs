@@ -3,6 +3,7 @@ use std::sync::atomic::AtomicUsize;
 use futures::future::join_all;
 
 use super::*;
+use crate::service::sesv2::SEND_EMAIL;
 use crate::service::sts::GET_CALLER_IDENTITY;
 
 fn throttled() -> ServiceError {
@@ -124,6 +125,21 @@ async fn a_service_that_answered_before_is_waited_for() {
     let _ = gate.call(GET_CALLER_IDENTITY, || async { Ok(()) }).await;
     let _: Result<()> = gate.call(GET_CALLER_IDENTITY, || async { Err(unanswered()) }).await;
     assert_eq!(gate.counts()[&GET_CALLER_IDENTITY].calls, 1 + 13);
+}
+
+/// A mail may be on its way although no answer came: it is sent again only where it was refused.
+#[tokio::test]
+async fn a_mail_without_an_answer_is_not_sent_again() {
+    let gate = quick();
+    let lost = ServiceError {
+        operation: SEND_EMAIL,
+        ..unanswered()
+    };
+    let answer: Result<()> = gate.call(SEND_EMAIL, || async { Err(lost.clone()) }).await;
+    assert_eq!(answer, Err(lost.clone()));
+    assert_eq!(gate.counts()[&SEND_EMAIL].calls, 1);
+    let _: Result<()> = gate.call(SEND_EMAIL, || async { Err(throttled()) }).await;
+    assert!(gate.counts()[&SEND_EMAIL].calls > 2);
 }
 
 #[tokio::test]

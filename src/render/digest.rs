@@ -1,0 +1,431 @@
+//! The digest as a mail, and what the command says of it. The template places texts and escapes them; here they are made.
+
+use std::path::PathBuf;
+
+use handlebars::Handlebars;
+use jiff::civil::Date;
+use serde::Serialize;
+
+use super::spend::{forecast, minute, plain};
+use super::{Format, json, plural};
+use crate::plan::above::{Above, Told};
+use crate::plan::digest::{Digest, Grown, NewAccount};
+use crate::plan::status::Coverage;
+use billctl_core::error::{Error, Result};
+use billctl_core::model::Usd;
+use billctl_core::text;
+
+const HTML: &str = include_str!(concat!(env!("OUT_DIR"), "/mail/digest.html"));
+const TEXT: &str = include_str!("../../assets/mail/digest.txt");
+
+/// Most accounts of a list: a mail is read in a minute, and the rest is counted.
+const MOST: usize = 10;
+/// Most characters of a name, as in the owner's mail.
+const LONGEST: usize = 80;
+
+/// The digest as it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DigestMail {
+    /// The subject line.
+    pub subject: String,
+    /// The HTML part.
+    pub html: String,
+    /// The text part.
+    pub text: String,
+}
+
+/// What became of the mail.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct DigestSent {
+    /// Its subject.
+    pub subject: String,
+    /// Who gets it.
+    pub to: Vec<String>,
+    /// SES's id of it; null in a preview.
+    pub message_id: Option<String>,
+    /// The execution that holds the claim on its day; null in a preview.
+    pub claim: Option<String>,
+    /// The files of a preview.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<PathBuf>,
+}
+
+/// The mail.
+///
+/// # Errors
+/// A fault in a template, which a test excludes.
+pub fn digest_mail(digest: &Digest) -> Result<DigestMail> {
+    let page = Page::of(digest);
+    let mut engine = Handlebars::new();
+    engine.set_strict_mode(true);
+    let mut part = |template: &str, escape: fn(&str) -> String| {
+        engine.register_escape_fn(escape);
+        engine
+            .render_template(template, &page)
+            .map_err(|error| Error::failed(format!("the digest's template is faulty: {error}")))
+    };
+    Ok(DigestMail {
+        subject: page.subject.clone(),
+        html: part(HTML, text::html)?,
+        text: part(TEXT, handlebars::no_escape)?,
+    })
+}
+
+/// The digest and its mail, for programs.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Answer<'a> {
+    #[serde(flatten)]
+    digest: &'a Digest,
+    mail: &'a DigestSent,
+}
+
+/// What the command answers.
+pub fn digest(format: Format, digest: &Digest, sent: &DigestSent) -> String {
+    if format == Format::Json {
+        return json("digest", &Answer { digest, mail: sent });
+    }
+    let said = |text: &str| format.text(text);
+    let mut lines = Vec::new();
+    match &sent.message_id {
+        Some(id) => lines.push(format!("sent to {} ({})", said(&sent.to.join(", ")), said(id))),
+        None => {
+            let files = sent.files.iter().map(|file| said(&file.display().to_string()));
+            lines.extend(files.map(|file| format!("wrote {file}")));
+        }
+    }
+    lines.push(format!("subject: {}", said(&sent.subject)));
+    if format == Format::Markdown {
+        let lines: Vec<String> = lines.iter().map(|line| format!("- {line}")).collect();
+        return format!("### billctl digest\n\n{}", lines.join("\n"));
+    }
+    lines.join("\n")
+}
+
+/// What the templates place.
+#[derive(Serialize)]
+struct Page {
+    subject: String,
+    preheader: String,
+    hot: bool,
+    yesterday: String,
+    spent: String,
+    verdict: String,
+    month: String,
+    month_before: String,
+    month_to_date: String,
+    forecast: String,
+    last_month: String,
+    against: String,
+    dearer: bool,
+    average: String,
+    /// The same four, aligned.
+    figures: Vec<String>,
+    has_above: bool,
+    above: Vec<Line>,
+    more_above: String,
+    has_grew: bool,
+    grew: Vec<Line>,
+    more_grew: String,
+    coverage: String,
+    coverage_more: String,
+    well: bool,
+    findings: Vec<FindingLine>,
+    not_looked_at: String,
+    has_new: bool,
+    new: Vec<Line>,
+    more_new: String,
+    organization: String,
+    published: String,
+    generated: String,
+}
+
+/// An account's line.
+#[derive(Serialize)]
+struct Line {
+    name: String,
+    /// Below the name: id and OU.
+    under: String,
+    amount: String,
+    /// Below the amount.
+    beside: String,
+    /// A last sentence.
+    note: String,
+    hot: bool,
+}
+
+#[derive(Serialize)]
+struct FindingLine {
+    what: String,
+    remedy: String,
+}
+
+impl Page {
+    fn of(digest: &Digest) -> Self {
+        let total = &digest.total;
+        let (month, month_before) = digest.months();
+        let day = long_day(&digest.yesterday_is);
+        let yesterday = match (total.yesterday, total.yesterday_estimated) {
+            (Some(usd), true) => format!("~{usd}"),
+            (usd, _) => plain(usd),
+        };
+        let accounts = plural(total.accounts, "account");
+        let (covered, should_be) = digest.covered();
+        let above = digest.above.len();
+        let verdict = verdict(digest);
+        let against = match total.forecast_against_month_before {
+            Some(0) => format!("as much as {month_before}"),
+            Some(more @ 1..) => format!("{more}% more than {month_before}"),
+            Some(less) => format!("{}% less than {month_before}", less.unsigned_abs()),
+            None => String::new(),
+        };
+        let month_to_date = plain(total.month_to_date);
+        let forecast = forecast(total.forecast);
+        let last_month = plain(total.month_before);
+        let average = plain(total.average_7_days);
+        let figures = [
+            (format!("{month} so far"), month_to_date.clone()),
+            (
+                format!("Forecast for {month}"),
+                match against.as_str() {
+                    "" => forecast.clone(),
+                    against => format!("{forecast} ({against})"),
+                },
+            ),
+            (format!("{month_before}, whole month"), last_month.clone()),
+            ("Average of the last 7 days".to_owned(), average.clone()),
+        ];
+        Self {
+            subject: format!(
+                "AWS spend of {}: {yesterday}, {}",
+                short_day(&digest.yesterday_is),
+                match above {
+                    0 => "nobody above the limit".to_owned(),
+                    _ => format!("{above} above the limit"),
+                }
+            ),
+            preheader: format!(
+                "{month} so far {}, forecast {}{}",
+                month_to_date,
+                forecast,
+                if against.is_empty() {
+                    String::new()
+                } else {
+                    format!(", {against}")
+                }
+            ),
+            hot: above > 0,
+            spent: format!("spent yesterday, {day} (UTC), in {accounts}"),
+            yesterday,
+            verdict,
+            month_to_date,
+            forecast,
+            last_month,
+            dearer: total.forecast_against_month_before.is_some_and(|percent| percent >= 10),
+            against,
+            average,
+            figures: figures
+                .iter()
+                .map(|(label, value)| format!("{label:<27} {value}"))
+                .collect(),
+            month,
+            month_before,
+            has_above: above > 0,
+            above: digest.above.iter().take(MOST).map(above_line).collect(),
+            more_above: more(above, "account is", "accounts are", " above"),
+            has_grew: !digest.grew.is_empty(),
+            grew: digest.grew.iter().take(GREW).map(grew_line).collect(),
+            more_grew: match digest.grew.len().saturating_sub(GREW) {
+                0 => String::new(),
+                rest => format!("{} grew by less.", plural(rest, "account")),
+            },
+            coverage: match should_be {
+                0 => "No account is to be watched by an alarm of its own yet.".to_owned(),
+                _ => format!(
+                    "{covered} of {} watched as they should be.",
+                    plural(should_be, "account")
+                ),
+            },
+            coverage_more: others(digest),
+            well: digest.findings.is_empty(),
+            findings: digest
+                .findings
+                .iter()
+                .map(|finding| FindingLine {
+                    what: sentence(&finding.what),
+                    // billctl's own words.
+                    remedy: text::line(&finding.remedy),
+                })
+                .collect(),
+            not_looked_at: digest
+                .not_looked_at
+                .iter()
+                .map(|what| mail(what))
+                .collect::<Vec<_>>()
+                .join("; "),
+            has_new: !digest.new_accounts.is_empty(),
+            new: digest.new_accounts.iter().take(MOST).map(new_line).collect(),
+            more_new: more(digest.new_accounts.len(), "account", "accounts", " joined"),
+            organization: digest.organization.to_string(),
+            published: digest.published_until.map_or_else(
+                || "AWS has published no charges.".to_owned(),
+                |at| format!("Charges as AWS published them until {}.", minute(at)),
+            ),
+            generated: minute(digest.generated_at),
+        }
+    }
+}
+
+/// Accounts that grew, in the mail.
+const GREW: usize = 5;
+
+fn verdict(digest: &Digest) -> String {
+    let above = digest.above.len();
+    match (above, digest.untold) {
+        (0, _) => "No account is above its limit.".to_owned(),
+        (1, 0) => "1 account is above its limit.".to_owned(),
+        (1, _) => "1 account is above its limit, and nobody was told.".to_owned(),
+        (above, 0) => format!("{above} accounts are above their limits."),
+        (above, untold) => {
+            format!("{above} accounts are above their limits, and nobody was told about {untold} of them.")
+        }
+    }
+}
+
+/// How many the list leaves out.
+fn more(all: usize, one: &str, several: &str, end: &str) -> String {
+    match all.saturating_sub(MOST) {
+        0 => String::new(),
+        1 => format!("1 more {one}{end}."),
+        rest => format!("{rest} more {several}{end}."),
+    }
+}
+
+/// The accounts that needn't be watched, or by something else.
+fn others(digest: &Digest) -> String {
+    let rest = digest
+        .coverage
+        .iter()
+        .filter(|one| !one.coverage.is_finding() && !matches!(one.coverage, Coverage::Covered | Coverage::Management));
+    let rest: Vec<String> = rest
+        .map(|one| format!("{} {}", one.accounts, one.coverage.word()))
+        .collect();
+    if rest.is_empty() {
+        return String::new();
+    }
+    format!("Besides: {}.", rest.join(", "))
+}
+
+fn above_line(above: &Above) -> Line {
+    // It doesn't part from its month.
+    let since = short_day(&above.since).replace(' ', "\u{a0}");
+    let days = match above.days {
+        0 | 1 => format!("since {since}"),
+        days => format!("{days} days, since {since}"),
+    };
+    let told = match (&above.told, above.finding) {
+        (Some(Told::Yes { .. }), _) => String::new(),
+        (_, true) => match &above.cause {
+            Some(cause) => format!("Nobody was told: {}.", mail(cause)),
+            None => "Nobody was told.".to_owned(),
+        },
+        (None, false) => "Whether the owner was told wasn't looked at.".to_owned(),
+        (Some(_), false) => "The owner wasn't told yet.".to_owned(),
+    };
+    Line {
+        name: name(&above.name),
+        under: format!("{} \u{b7} {}", above.account, name(&above.ou)),
+        amount: above.amount.to_string(),
+        beside: format!("limit {}, {days}", above.limit),
+        note: told,
+        hot: above.finding,
+    }
+}
+
+fn grew_line(grown: &Grown) -> Line {
+    Line {
+        name: name(&grown.name),
+        under: format!("{} \u{b7} {}", grown.account, name(&grown.ou)),
+        amount: format!("+{}", grown.growth),
+        beside: format!("{} after {} a day", grown.yesterday, usual(grown.before)),
+        note: String::new(),
+        hot: false,
+    }
+}
+
+fn usual(before: Usd) -> Usd {
+    before.max(Usd::ZERO)
+}
+
+fn new_line(new: &NewAccount) -> Line {
+    Line {
+        name: name(&new.name),
+        under: format!("{} \u{b7} {}", new.account, name(&new.ou)),
+        amount: new.joined.strftime("%-d %b").to_string(),
+        beside: new.coverage.word().to_owned(),
+        note: String::new(),
+        hot: new.coverage.is_finding(),
+    }
+}
+
+/// Somebody's text, as every mail shows it.
+fn mail(text: &str) -> String {
+    text::mail(text)
+}
+
+fn name(text: &str) -> String {
+    text::at_most(&text::mail(text), LONGEST)
+}
+
+fn sentence(fragment: &str) -> String {
+    let text = mail(fragment);
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) => first.to_uppercase().chain(characters).collect(),
+        None => text,
+    }
+}
+
+/// `23 November 2026`.
+fn long_day(day: &str) -> String {
+    said(day, "%-d %B %Y")
+}
+
+/// `23 Nov`.
+fn short_day(day: &str) -> String {
+    said(day, "%-d %b")
+}
+
+fn said(day: &str, pattern: &str) -> String {
+    day.parse::<Date>()
+        .map_or_else(|_| day.to_owned(), |date| date.strftime(pattern).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::plan::digest::Total;
+
+    #[test]
+    fn an_organisation_of_which_nothing_is_known_has_a_digest_too() {
+        let digest = Digest {
+            organization: "o-a1b2c3d4e5".parse().unwrap(),
+            generated_at: Timestamp::UNIX_EPOCH,
+            yesterday_is: "1969-12-31".to_owned(),
+            published_until: None,
+            total: Total::default(),
+            above: Vec::new(),
+            untold: 0,
+            grew: Vec::new(),
+            coverage: Vec::new(),
+            findings: Vec::new(),
+            not_looked_at: Vec::new(),
+            new_accounts: Vec::new(),
+        };
+        let mail = digest_mail(&digest).unwrap();
+        assert_eq!(mail.subject, "AWS spend of 31 Dec: -, nobody above the limit");
+        assert!(mail.text.contains("No account is above its limit."), "{}", mail.text);
+        assert!(!mail.html.contains("{{"), "{}", mail.html);
+    }
+}
