@@ -90,8 +90,8 @@ pub(super) fn name_fault(name: &str) -> Option<Fault> {
     None
 }
 
-/// The name and address as one field of a header: in ASCII, because SES takes no other (docs/aws-facts.md,
-/// "SES: addresses").
+/// The name and address as one field of a header: in ASCII, because SES takes no other
+/// (docs/aws-facts.md, "SES: addresses").
 pub(super) fn header(name: Option<&str>, address: &str) -> String {
     match name {
         None => address.to_owned(),

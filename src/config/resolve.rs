@@ -54,7 +54,7 @@ impl Resolve {
         let deploy = self.deploy(raw.deploy.value().unwrap_or_default());
         Config {
             organization,
-            organization_name: self.checked(raw.organization_name, |name| address::name_fault(name)),
+            organization_name: self.checked(raw.organization_name, address::name_fault),
             call_as: raw.call_as.value().unwrap_or_default(),
             alarm: self.alarm(alarm),
             thresholds: self.thresholds(raw.threshold, &deploy.exclude_accounts),

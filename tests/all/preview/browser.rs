@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{sample, samples};
+use super::sample;
 use crate::support::browser::{View, asked, picture};
 use crate::support::node;
 
@@ -59,7 +59,18 @@ fn axe_finds_nothing_serious_in_any_mail_in_either_colour_scheme() {
         return;
     };
     assert_eq!(found[0][0], "color-contrast", "axe looks at nothing: {found:?}");
-    for mail in samples() {
+    // Every part of the mail is in one of these.
+    for case in [
+        "spike",
+        "third-day",
+        "recovery",
+        "month-to-date",
+        "huge",
+        "no-history",
+        "test",
+        "hostile",
+    ] {
+        let mail = sample(case);
         for view in views {
             let found = axe(&source, &mail.html, view).expect("a browser");
             assert!(found.is_empty(), "{} in {view:?}: {found:#?}", mail.case);
