@@ -4,7 +4,7 @@ mod sample;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum as _};
 use serde::Serialize;
 
 use super::{Format, GlobalArgs, context};
@@ -31,6 +31,9 @@ pub(super) struct PreviewArgs {
     /// Sample data of this kind.
     #[arg(long, value_enum, default_value_t)]
     pub case: Case,
+    /// Sample data of every kind.
+    #[arg(long, conflicts_with_all = ["case", "account"])]
+    pub all: bool,
     /// Where the files go.
     #[arg(long, value_name = "FOLDER", default_value = "billctl-preview")]
     pub out: PathBuf,
@@ -42,13 +45,25 @@ pub(super) struct PreviewArgs {
 /// # Errors
 /// No such account; data that can't be read; a folder that can't be written.
 pub(super) async fn run(args: &PreviewArgs, global: &GlobalArgs) -> Result<()> {
-    let (name, scene) = match args.account {
-        Some(account) => (account.to_string(), real::scene(account, global).await?),
-        None => (args.case.name(), sample::scene(args.case, global)?),
-    };
-    let mail = mail(scene).await?;
-    let files = write(&args.out, &name, &mail).while_trying(format!("write to {}", args.out.display()))?;
-    report(global.format, &mail, &files)
+    let mut written = Vec::new();
+    for (name, scene) in scenes(args, global).await? {
+        let mail = mail(scene).await?;
+        let files = write(&args.out, &name, &mail).while_trying(format!("write to {}", args.out.display()))?;
+        written.push((mail, files));
+    }
+    report(global.format, &written, args.all)
+}
+
+/// The names of the mails to show, and what each is made from.
+async fn scenes(args: &PreviewArgs, global: &GlobalArgs) -> Result<Vec<(String, Scene)>> {
+    if let Some(account) = args.account {
+        return Ok(vec![(account.to_string(), real::scene(account, global).await?)]);
+    }
+    let cases = if args.all { Case::value_variants() } else { &[args.case] };
+    cases
+        .iter()
+        .map(|case| Ok((case.name(), sample::scene(*case, global)?)))
+        .collect()
 }
 
 /// What a mail is made from.
@@ -133,6 +148,12 @@ fn write(folder: &Path, name: &str, mail: &Mail) -> std::io::Result<Vec<PathBuf>
     Ok(files)
 }
 
+/// The answer for `--all`.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Answers<'a> {
+    mails: Vec<Answer<'a>>,
+}
+
 #[derive(Serialize, schemars::JsonSchema)]
 pub(super) struct Answer<'a> {
     subject: &'a str,
@@ -141,19 +162,26 @@ pub(super) struct Answer<'a> {
     files: &'a [PathBuf],
 }
 
-fn report(format: Format, mail: &Mail, files: &[PathBuf]) -> Result<()> {
-    let text = if format == Format::Json {
-        render::json(
-            "preview",
-            &Answer {
+fn report(format: Format, written: &[(Mail, Vec<PathBuf>)], all: bool) -> Result<()> {
+    let mut mails = Vec::new();
+    for (mail, files) in written {
+        if format == Format::Json {
+            mails.push(Answer {
                 subject: &mail.subject,
                 to: &mail.to,
                 cc: &mail.cc,
                 files,
-            },
-        )
-    } else {
-        render::preview(format, &mail.subject, &mail.to, files)
-    };
-    say!("{text}")
+            });
+        } else {
+            say!("{}", render::preview(format, &mail.subject, &mail.to, files))?;
+        }
+    }
+    match mails.pop() {
+        Some(mail) if all => {
+            mails.push(mail);
+            say!("{}", render::json("preview", &Answers { mails }))
+        }
+        Some(mail) => say!("{}", render::json("preview", &mail)),
+        None => Ok(()),
+    }
 }

@@ -47,6 +47,82 @@ pub(super) fn fault(text: &str) -> Option<Fault> {
     None
 }
 
+/// Most characters of a name in a mail.
+pub(super) const MOST_LETTERS: usize = 60;
+
+/// The name and the address of `Name <address>`, or of an address alone. A name may stand in quotes (RFC 5322, 3.4).
+pub(super) fn parts(text: &str) -> (Option<String>, &str) {
+    let text = text.trim();
+    let Some((name, address)) = text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) else {
+        return (None, text);
+    };
+    let name = name.trim();
+    let quoted = name.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
+    let name = quoted.map_or_else(|| name.to_owned(), |name| name.replace("\\\"", "\""));
+    (Some(name).filter(|name| !name.is_empty()), address.trim())
+}
+
+/// What is wrong with a sender, `Acme FinOps <billing@example.com>` or an address alone.
+pub(super) fn sender_fault(text: &str) -> Option<Fault> {
+    let (name, address) = parts(text);
+    name.as_deref().and_then(name_fault).or_else(|| {
+        let mut fault = fault(address)?;
+        if fault.remedy.contains("bare address") {
+            fault.remedy = "write billing@example.com, or Acme FinOps <billing@example.com>".to_owned();
+        }
+        Some(fault)
+    })
+}
+
+/// What is wrong with a name that mails show. One with an `@` would pass itself off as an address.
+pub(super) fn name_fault(name: &str) -> Option<Fault> {
+    let shown = super::structure::printable(name);
+    let remedy = format!("write a name of at most {MOST_LETTERS} characters, such as Acme FinOps");
+    if name.trim().is_empty() || name.chars().count() > MOST_LETTERS {
+        return fault_of(format!("`{shown}` is not a name that a mail can show"), &remedy);
+    }
+    if billctl_core::text::line(name) != name || name.contains(['<', '>', '@', '"', '\\', '{', '}']) {
+        return fault_of(
+            format!("the name `{shown}` has a character that doesn't belong in one"),
+            "leave out @ < > { } \" \\ and what can't be seen",
+        );
+    }
+    None
+}
+
+/// The name and address as one field of a header: in ASCII, because SES takes no other
+/// (docs/aws-facts.md, "SES: addresses").
+pub(super) fn header(name: Option<&str>, address: &str) -> String {
+    match name {
+        None => address.to_owned(),
+        Some(name) if name.is_ascii() => format!("\"{name}\" <{address}>"),
+        Some(name) => format!("{} <{address}>", encoded_words(name)),
+    }
+}
+
+/// A text as encoded words of at most 75 characters, which hold whole characters (RFC 2047, "Q").
+fn encoded_words(text: &str) -> String {
+    const MOST: usize = 75 - "=?UTF-8?Q??=".len();
+    let mut words = vec![String::new()];
+    for character in text.chars() {
+        let coded = match character {
+            ' ' => "_".to_owned(),
+            plain if plain.is_ascii_alphanumeric() => plain.to_string(),
+            other => other
+                .encode_utf8(&mut [0; 4])
+                .bytes()
+                .map(|byte| format!("={byte:02X}"))
+                .collect(),
+        };
+        match words.last_mut() {
+            Some(word) if word.len() + coded.len() <= MOST => word.push_str(&coded),
+            _ => words.push(coded),
+        }
+    }
+    let words: Vec<String> = words.into_iter().map(|word| format!("=?UTF-8?Q?{word}?=")).collect();
+    words.join(" ")
+}
+
 /// Whether the notifier can write to this text.
 pub fn is_address(text: &str) -> bool {
     fault(text).is_none()
@@ -213,4 +289,49 @@ pub(super) fn mail_from_fault(domain: &str, identity: &str) -> Option<Fault> {
         );
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{header, parts, sender_fault};
+
+    #[test]
+    fn a_name_is_quoted_in_ascii_and_encoded_beyond() {
+        let sent = |text: &str| {
+            assert!(sender_fault(text).is_none(), "{text}");
+            let (name, address) = parts(text);
+            header(name.as_deref(), address)
+        };
+        assert_eq!(sent("a@example.com"), "a@example.com");
+        assert_eq!(sent("<a@example.com>"), "a@example.com");
+        assert_eq!(sent("Acme, FinOps <a@example.com>"), "\"Acme, FinOps\" <a@example.com>");
+        assert_eq!(
+            sent("\"Acme FinOps\" <a@example.com>"),
+            "\"Acme FinOps\" <a@example.com>"
+        );
+        assert_eq!(
+            sent("Größe & Söhne <a@example.com>"),
+            "=?UTF-8?Q?Gr=C3=B6=C3=9Fe_=26_S=C3=B6hne?= <a@example.com>"
+        );
+        let long = sent(&format!("{} <a@example.com>", "支".repeat(60)));
+        let (words, _) = long.split_once(" <").unwrap();
+        assert!(words.split(' ').all(|word| word.len() <= 75), "{words}");
+        assert_eq!(words.matches("=E6=94=AF").count(), 60, "{words}");
+        assert!(long.is_ascii());
+    }
+
+    #[test]
+    fn a_name_that_poses_or_hides_is_refused() {
+        for text in [
+            "billing@bank.example <a@example.com>",
+            "Acme\r\nBcc: eve@evil.example <a@example.com>",
+            "Acme \u{202e}txt <a@example.com>",
+            "Acme <b@example.com> <a@example.com>",
+            "Acme <nobody>",
+            "Acme a@example.com",
+        ] {
+            assert!(sender_fault(text).is_some(), "{text:?}");
+        }
+        assert!(sender_fault(&format!("{} <a@example.com>", "x".repeat(61))).is_some());
+    }
 }

@@ -4,6 +4,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
+use super::address;
 use super::key::{At, Key};
 use super::measure::Measure;
 use super::names::{self, RawNames};
@@ -19,6 +20,10 @@ pub(super) struct RawConfig {
     /// the wrong credentials.
     #[schemars(regex(pattern = "^o-[a-z0-9]{10,32}$"), extend("examples" = ["o-a1b2c3d4e5"]))]
     pub organization: Key<String>,
+    /// What the organisation is called. Mails show it above the account, and name its billing people as those to ask
+    /// where there is no `[mail] reply-to`. Left out, none is shown.
+    #[schemars(length(min = 1, max = address::MOST_LETTERS), extend("examples" = ["Acme"]))]
+    pub organization_name: Key<String>,
     /// As whom StackSets are called: from the organisation's management account (`self`), or from a member
     /// account that is registered as a delegated administrator for StackSets (`delegated-admin`).
     #[schemars(extend("default" = CallAs::default()))]
@@ -141,8 +146,8 @@ pub(super) struct RawWave {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(extend("required" = ["from"]))]
 pub(super) struct RawMail {
-    /// The address that the mail comes from. Required.
-    #[schemars(extend("format" = "email", "examples" = ["billing@example.com"]))]
+    /// The address that the mail comes from, and before it the name that an inbox shows. Required.
+    #[schemars(extend("examples" = ["billing@example.com", "Acme FinOps <billing@example.com>"]))]
     pub from: Key<String>,
     /// The SES identity that sends: an address, or the domain of `from` or one above it. By default the address
     /// in `from`.
@@ -158,7 +163,7 @@ pub(super) struct RawMail {
     /// The custom MAIL FROM domain: a subdomain of a domain identity.
     #[schemars(length(min = 1), extend("examples" = ["bounce.example.com"]))]
     pub mail_from_domain: Key<String>,
-    /// Where answers go.
+    /// Where answers go, and whom the mail says to ask; by default `[operations] mail`.
     #[schemars(extend("format" = "email"))]
     pub reply_to: Key<String>,
     /// The account tag that holds its owner's addresses, separated by spaces. Without the tag, the mail goes to

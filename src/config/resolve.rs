@@ -54,6 +54,7 @@ impl Resolve {
         let deploy = self.deploy(raw.deploy.value().unwrap_or_default());
         Config {
             organization,
+            organization_name: self.checked(raw.organization_name, address::name_fault),
             call_as: raw.call_as.value().unwrap_or_default(),
             alarm: self.alarm(alarm),
             thresholds: self.thresholds(raw.threshold, &deploy.exclude_accounts),
@@ -343,7 +344,7 @@ impl Resolve {
 
     fn mail(&mut self, raw: RawMail, older_notify_ok: Option<At<bool>>) -> MailConfig {
         let from = raw.from.0.clone();
-        let from_address = self.address(raw.from).unwrap_or_default();
+        let (from_name, from_address) = self.sender(raw.from).unwrap_or_default();
         let identity = self.checked(raw.identity, |text| address::identity_fault(text, &from_address));
         let identity = identity.map_or_else(|| from_address.clone(), |text| address::lower_domain(&text));
         let identity_arn = self.checked(raw.identity_arn, address::identity_arn_fault);
@@ -366,6 +367,7 @@ impl Resolve {
         self.check_recipients(&cc, &escalate_to, last);
         MailConfig {
             from: from_address,
+            from_name,
             identity,
             identity_arn: identity_arn.and_then(|arn| address::lower_identity_arn(&arn).parse().ok()),
             mail_from_domain,
@@ -510,6 +512,13 @@ impl Resolve {
         StatusConfig {
             drift_every: Some(SignedDuration::from_hours(hours)),
         }
+    }
+
+    /// `Acme FinOps <billing@example.com>`, or the address alone.
+    fn sender(&mut self, key: Key<String>) -> Option<(Option<String>, String)> {
+        let sender = self.checked(key, address::sender_fault)?;
+        let (name, address) = address::parts(&sender);
+        Some((name, address::lower_domain(address)))
     }
 
     fn address(&mut self, key: Key<String>) -> Option<String> {

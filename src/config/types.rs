@@ -12,6 +12,8 @@ use billctl_core::service::cloudformation::{Amount, ConcurrencyMode, Preferences
 pub struct Config {
     /// The organisation that this config is for: a guard against the wrong credentials.
     pub organization: Option<OrgId>,
+    /// What the organisation is called, where mails are to say so.
+    pub organization_name: Option<String>,
     /// As whom StackSets are called.
     pub call_as: CallAs,
     /// The alarm that every account gets.
@@ -108,6 +110,8 @@ pub struct Wave {
 pub struct MailConfig {
     /// The From address.
     pub from: String,
+    /// The name that stands before it.
+    pub from_name: Option<String>,
     /// The SES identity that sends: an address or a domain. By default the address in `from`.
     pub identity: String,
     /// An identity in another account (a shared core account) to send with.
@@ -139,6 +143,11 @@ impl MailConfig {
     pub const NOTIFY_OK: bool = false;
     /// The default of `remind`.
     pub const REMIND: bool = true;
+
+    /// Who mails come from, as a header or SES's `FromEmailAddress` says it.
+    pub fn sender(&self) -> String {
+        super::address::header(self.from_name.as_deref(), &self.from)
+    }
 }
 
 /// `[digest]`.

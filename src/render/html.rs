@@ -275,9 +275,7 @@ impl PageRow {
         if has_threshold && !total {
             cells.push(cell(plain(row.threshold)));
             cells.push(Cell {
-                text: row
-                    .percent()
-                    .map_or_else(|| "\u{2013}".to_owned(), |percent| format!("{percent}%")),
+                text: row.times().unwrap_or_else(|| "\u{2013}".to_owned()),
                 hot: row.over(),
             });
         } else if has_threshold {

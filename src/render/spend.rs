@@ -285,11 +285,11 @@ fn cells(format: Format, report: &Report, row: &Row, fit: &Fit) -> Vec<String> {
         Key::Ou(_) => (shown(shorten_path(&name, fit.path)), row.members.to_string()),
         Key::Service(_) | Key::Total => (shown(shorten(&name, fit.path)), String::new()),
     };
+    let used = row.times().unwrap_or_default();
     let used = match row.percent() {
-        Some(percent) if row.over() => paint(style::BAD, format!("{percent}%")),
-        Some(percent) if percent >= NEAR => paint(style::WARN, format!("{percent}%")),
-        Some(percent) => format!("{percent}%"),
-        None => String::new(),
+        Some(_) if row.over() => paint(style::BAD, used),
+        Some(percent) if percent >= NEAR => paint(style::WARN, used),
+        _ => used,
     };
     let limit = match (report.by, row.threshold) {
         (By::Account, Some(threshold)) => threshold.to_string(),

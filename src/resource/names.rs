@@ -201,13 +201,22 @@ impl Scope<'_> {
         let names = &self.config.names;
         let identity_arn = mail.identity_arn.as_ref().map(Arn::to_string);
         let truth = |is: bool| if is { "true" } else { "false" };
+        // Answers reach those who answer for billctl, where nobody else is named.
+        let reply_to = mail.reply_to.as_deref().or(match &self.config.operations {
+            Some(Operations::Mail(address)) => Some(address.as_str()),
+            _ => None,
+        });
         let escalate_after = mail.escalate_after.unwrap_or(0).to_string();
         values([
-            ("FromAddress", mail.from.as_str()),
+            ("FromAddress", mail.sender().as_str()),
             ("IdentityArn", identity_arn.as_deref().unwrap_or_default()),
             ("ConfigurationSet", &names.configuration_set),
             ("TemplateName", &names.template),
-            ("ReplyTo", mail.reply_to.as_deref().unwrap_or_default()),
+            ("ReplyTo", reply_to.unwrap_or_default()),
+            (
+                "OrganizationName",
+                self.config.organization_name.as_deref().unwrap_or_default(),
+            ),
             ("Cc", &mail.cc.join(" ")),
             ("FallbackRecipient", mail.fallback.as_deref().unwrap_or_default()),
             ("OwnerTag", &mail.owner_tag),

@@ -7,6 +7,7 @@ use super::{Amount, Figures, Grid, Judgement, Missing, SpendHistory, StandsOut, 
 use crate::config::Measure;
 use billctl_core::model::Month;
 use billctl_core::model::{AccountId, AccountState, Organization, OuId, Usd};
+use billctl_core::text;
 
 /// What a row of the report is about.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -107,6 +108,13 @@ impl Row {
             let percent = i128::from(spent.micros().max(0)) * 100 / i128::from(threshold);
             i64::try_from(percent).unwrap_or(i64::MAX)
         })
+    }
+
+    /// How often the threshold goes into what is compared with it, as the mail says it: `2.5x`.
+    pub fn times(&self) -> Option<String> {
+        let (spent, threshold) = self.compared.zip(self.threshold)?;
+        let ratio = spent.to_f64().max(0.0) / threshold.to_f64();
+        threshold.is_positive().then(|| text::times(ratio))
     }
 
     /// The most interesting first: above the threshold, then what stands out, then what comes near its threshold,

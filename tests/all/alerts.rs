@@ -218,7 +218,7 @@ impl Told {
     }
 
     fn is_doubling(&self) -> bool {
-        self.subject.starts_with("Doubled: ")
+        self.subject.contains(": doubled to ")
     }
 
     /// The amount in its headline.

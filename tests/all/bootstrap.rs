@@ -496,10 +496,12 @@ async fn destroying_takes_the_topic_too_also_when_the_config_names_nobody_any_mo
 
 #[tokio::test]
 async fn a_second_address_is_subscribed_beside_the_first_which_nobody_takes_off() {
-    let mut billing = Billing::new(&format!("{CONFIG}{HEARD}")).await;
+    // Without it, answers to mails would go to the new address too.
+    let config = format!("{CONFIG}    reply-to = \"billing@example.com\"\n");
+    let mut billing = Billing::new(&format!("{config}{HEARD}")).await;
     billing.apply(&billing.plan().await).await.unwrap();
     let other = HEARD.replace("Ops@", "two@");
-    billing.config = Config::parse("config.toml", &format!("{CONFIG}{other}")).unwrap();
+    billing.config = Config::parse("config.toml", &format!("{config}{other}")).unwrap();
     billing
         .repairs(
             "topic billctl-operations: subscriptions[two@example.com]: (none) -> \"email\"",

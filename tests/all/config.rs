@@ -72,6 +72,21 @@ fn the_smallest_config_is_one_address_and_gets_every_default() {
 }
 
 #[test]
+fn a_sender_may_have_a_name_which_goes_into_the_header_alone() {
+    let config = parse("organization-name = \"Größe & Söhne\"\n[mail]\nfrom = \"Acme FinOps <Billing@Example.com>\"\n");
+    assert_eq!(config.organization_name.as_deref(), Some("Größe & Söhne"));
+    assert_eq!(config.mail.from, "Billing@example.com");
+    assert_eq!(config.mail.from_name.as_deref(), Some("Acme FinOps"));
+    assert_eq!(config.mail.identity, "Billing@example.com");
+    assert_eq!(config.mail.sender(), "\"Acme FinOps\" <Billing@example.com>");
+    let error = complaint("organization-name = \"{% $from %}\"\n[mail]\nfrom = \"ceo@bank.example <a@example.com>\"\n");
+    assert!(error.contains("the name `ceo@bank.example` has a character"), "{error}");
+    assert!(error.contains("the name `{% $from %}` has a character"), "{error}");
+    let error = complaint("[mail]\nfrom = \"Acme FinOps\"\n");
+    assert!(error.contains("Acme FinOps <billing@example.com>"), "{error}");
+}
+
+#[test]
 fn domains_are_lower_case_and_what_is_before_the_at_stays() {
     let config = parse(
         r#"[mail]
@@ -188,6 +203,7 @@ fn every_key_is_read() {
 }
 
 const EVERY_KEY: &str = r#"organization = "o-a1b2c3d4e5"
+organization-name = "Acme"
 call-as = "delegated-admin"
 region = "us-east-1"
 partition = "aws"

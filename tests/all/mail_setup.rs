@@ -110,6 +110,18 @@ fn with_a_core_accounts_identity_its_policy_is_printed_and_mail_goes_out_as_it()
 }
 
 #[test]
+fn a_senders_name_is_in_the_mail_and_the_permission_is_for_the_address() {
+    let home = home("[mail]\nfrom = \"Größe FinOps <billing@example.com>\"\n");
+    home.succeeds(&["bootstrap", "--wait-verified"]);
+    let id = account(&home, "payments-prod");
+    home.succeeds(&["test-alert", "--account", &id]);
+    let world = home.sandbox().world();
+    let mail = world.sesv2.mails().last().expect("a mail");
+    // The sandbox holds the role to its condition on ses:FromAddress, so it is the bare one.
+    assert_eq!(mail.from, "=?UTF-8?Q?Gr=C3=B6=C3=9Fe_FinOps?= <billing@example.com>");
+}
+
+#[test]
 fn a_mail_that_bounced_and_one_that_did_not_render_are_shown_by_status() {
     let home = home(ADDRESS);
     home.succeeds(&["bootstrap", "--wait-verified"]);

@@ -52,6 +52,7 @@ export const CONFIG = {
   Measure: 'daily',
   NotifyOk: 'true',
   StackSetName: 'billctl-member',
+  OrganizationName: '',
   Remind: 'true',
   EscalateAfter: '0',
   EscalateTo: '',

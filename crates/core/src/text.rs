@@ -71,6 +71,26 @@ pub fn lines(text: &str) -> String {
     text.chars().filter_map(kept).collect()
 }
 
+/// How often a limit goes into an amount, in the one form that mails, tables and reports have for it: `2.5x`. Two decimals
+/// below 1.095, where they decide, and none from 9.95 on. The notifier's fragment `times` does the same.
+pub fn times(ratio: f64) -> String {
+    let rounded = |parts: f64| (ratio * parts + 0.500_000_1).floor() / parts;
+    if ratio < 1.095 {
+        format!("{:.2}x", rounded(100.0))
+    } else if ratio < 9.95 {
+        format!("{:.1}x", rounded(10.0))
+    } else {
+        let whole = format!("{:.0}", rounded(1.0));
+        let groups: Vec<&str> = whole
+            .as_bytes()
+            .rchunks(3)
+            .rev()
+            .map(|group| str::from_utf8(group).unwrap_or_default())
+            .collect();
+        format!("{}x", groups.join(","))
+    }
+}
+
 /// For a message about what somebody wrote: the same as [`line()`], but what would be cleaned away is there to be seen,
 /// `\u{202e}`.
 pub fn visible(text: &str) -> String {
@@ -352,6 +372,26 @@ mod tests {
         );
         assert_eq!(mail("a@example.com. Yes."), "a at example\u{2024}com. Yes.");
         assert_eq!(mail(HOSTILE), "]52;c;AAAA  2J  ab");
+    }
+
+    #[test]
+    fn the_limit_goes_into_an_amount_so_often() {
+        for (ratio, words) in [
+            (0.0, "0.00x"),
+            (0.288, "0.29x"),
+            (1.004, "1.00x"),
+            (1.04, "1.04x"),
+            (1.094, "1.09x"),
+            (1.095, "1.1x"),
+            (2.5096, "2.5x"),
+            (9.949, "9.9x"),
+            (9.95, "10x"),
+            (999.6, "1,000x"),
+            (12_346.3, "12,346x"),
+            (1_234_567.0, "1,234,567x"),
+        ] {
+            assert_eq!(times(ratio), words, "{ratio}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::organizations::State;
 use super::sesv2::Mail;
 use super::{World, sfn};
 use billctl_core::error::{Error, Result};
-use billctl_core::model::{Account, AccountId, Arn, OrgId, OuId};
+use billctl_core::model::{Account, AccountId, Arn, OrgId, OuId, Usd};
 use billctl_core::service::Tags;
 use billctl_core::service::sfn::ExecutionStatus;
 
@@ -18,7 +18,10 @@ pub enum MailKind {
     /// The account is above its limit.
     First,
     /// It has spent twice as much as the day's mail said.
-    Doubling,
+    Doubling {
+        /// What that mail said.
+        before: Usd,
+    },
     /// It is still above, on this day.
     Reminder {
         /// Which day above the limit it is, from 1.
@@ -31,6 +34,8 @@ pub enum MailKind {
     },
     /// Its charges couldn't be read for half a day.
     Unreadable,
+    /// Whether mails about it arrive.
+    Test,
 }
 
 /// An account as it really is: what a mail about it needs.
@@ -81,7 +86,8 @@ impl World {
         let (name, told) = match kind {
             MailKind::First => ("first", None),
             MailKind::Unreadable => ("unreadable", None),
-            MailKind::Doubling => ("doubling", Some(0)),
+            MailKind::Doubling { .. } => ("doubling", Some(0)),
+            MailKind::Test => ("first", None),
             MailKind::Reminder { days } => ("reminder", Some(days - 1)),
             MailKind::Recovery { days } => ("recovery", Some(days)),
         };
@@ -90,6 +96,11 @@ impl World {
             input["since"] = json!(ago(days));
             // A recovery is told a day after the amount was last above the limit.
             input["lastOver"] = json!((self.now - SignedDuration::from_hours(24)).as_millisecond());
+        }
+        match kind {
+            MailKind::Test => input["test"] = json!(true),
+            MailKind::Doubling { before } => input["base"] = json!(before.to_f64()),
+            _ => {}
         }
         let execution = sfn::start(self, notifier, Some(format!("preview_{name}")), input)?;
         if let Some(mail) = self.sesv2.mails().get(before) {

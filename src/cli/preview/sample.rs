@@ -39,6 +39,8 @@ pub(crate) enum Case {
     Recovery,
     /// The alarm watches the month so far.
     MonthToDate,
+    /// Whether mails about the account arrive: what `test-alert` sends.
+    Test,
 }
 
 impl Case {
@@ -82,7 +84,9 @@ pub(super) fn scene(case: Case, global: &GlobalArgs) -> Result<Scene> {
         }
         Case::Doubling => {
             metrics::add_once(&mut world, account, Usd::dollars(410));
-            kind = MailKind::Doubling;
+            kind = MailKind::Doubling {
+                before: Usd::dollars(204),
+            };
         }
         Case::MonthStart => {
             let first: jiff::Timestamp = "2026-04-01T09:00:00Z"
@@ -127,6 +131,7 @@ pub(super) fn scene(case: Case, global: &GlobalArgs) -> Result<Scene> {
             config.alarm.measure = Measure::MonthToDate;
             threshold = Usd::dollars(1_150);
         }
+        Case::Test => kind = MailKind::Test,
     }
     // Until AWS has published it.
     world.advance(Duration::from_secs(8 * 3_600));

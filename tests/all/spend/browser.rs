@@ -1,79 +1,20 @@
 //! The report in a real browser: sorting, filtering, both colour schemes, and a console without errors.
-//!
-//! Needs Chromium: `BILLCTL_CHROMIUM` names it, or it is found on the path. Without one the tests say that they were not
-//! run, and with `BILLCTL_REQUIRE_EMULATORS=1` they fail.
-
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use billctl::render;
 use billctl::spend::{By, Interval};
 use serde_json::Value;
 
 use super::fixture::Company;
-use crate::support::install;
-
-fn chromium() -> Option<PathBuf> {
-    if let Some(named) = std::env::var_os("BILLCTL_CHROMIUM") {
-        return Some(named.into());
-    }
-    let path = std::env::var_os("PATH")?;
-    let names = ["chromium", "chromium-browser", "google-chrome"];
-    std::env::split_paths(&path)
-        .flat_map(|folder| names.map(|name| folder.join(name)))
-        .find(|program| program.exists())
-}
+use crate::support::browser::{self, View};
 
 /// Opens the page, runs `script` in it, and answers what it returns. Fails on anything in the console.
 fn in_browser(name: &str, html: &str, dark: bool, width: u32, script: &str) -> Option<Value> {
-    let Some(browser) = chromium() else {
-        install::skip(
-            &format!("the report in a browser ({name})"),
-            "there is no Chromium: install it (Debian: apt-get install chromium) or name one with BILLCTL_CHROMIUM",
-        );
-        return None;
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let page = folder.path().join(format!("{name}.html"));
-    let probe = format!(
-        "<script>\"use strict\";var answer;try{{answer=(function(){{{script}}})();}}catch(error){{answer={{error:String(error)}};}}\
-         var out=document.createElement(\"pre\");out.id=\"answer\";out.textContent=JSON.stringify(answer);document.body.appendChild(out);</script></body>"
-    );
-    std::fs::write(&page, html.replace("</body>", &probe)).unwrap();
-    let scheme = if dark { 0 } else { 1 };
-    let output = Command::new(browser)
-        .args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--enable-logging=stderr",
-            "--dump-dom",
-        ])
-        .arg(format!("--blink-settings=preferredColorScheme={scheme}"))
-        .arg(format!("--window-size={width},900"))
-        .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
-        .arg(address(&page))
-        .output()
-        .unwrap();
-    let log = String::from_utf8_lossy(&output.stderr);
-    let complaints: Vec<&str> = log.lines().filter(|line| line.contains(":CONSOLE")).collect();
-    assert!(complaints.is_empty(), "{complaints:?}");
-    let dom = String::from_utf8_lossy(&output.stdout);
-    let (_, rest) = dom
-        .split_once("<pre id=\"answer\">")
-        .unwrap_or_else(|| panic!("no answer: {dom}\n{log}"));
-    let (answer, _) = rest.split_once("</pre>").unwrap();
-    let answer = answer.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
-    Some(serde_json::from_str(&answer).unwrap())
-}
-
-fn address(page: &Path) -> String {
-    format!("file://{}", page.display())
+    browser::asked(
+        &format!("the report in a browser ({name})"),
+        html,
+        View { width, dark },
+        script,
+    )
 }
 
 fn html() -> String {

@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub(crate) mod browser;
 pub(crate) mod emulator;
 pub(crate) mod home;
 pub(crate) mod install;

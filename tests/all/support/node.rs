@@ -23,6 +23,11 @@ pub(crate) struct Packages {
 }
 
 impl Packages {
+    /// A file of a package.
+    pub(crate) fn file(&self, path: &str) -> PathBuf {
+        self.root.join("node_modules").join(path)
+    }
+
     /// Node on a script of `tests/notifier`, with these packages.
     pub(crate) fn node(&self, script: &str) -> Command {
         let mut command = Command::new("node");
