@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::{GlobalArgs, report_calls, services};
+use super::{GlobalArgs, complete, report_calls, services};
 use crate::config::starter::{Answers, choices, starter, suggested};
 use crate::config::{AlarmConfig, Config, is_address};
 use crate::observe::{self, precheck};
@@ -28,7 +28,7 @@ pub(super) struct InitArgs {
     #[arg(long, value_name = "USD")]
     pub threshold: Option<Usd>,
     /// An OU to cover, by path, id or unique name; repeatable [default: those right below the root].
-    #[arg(long = "ou", value_name = "OU")]
+    #[arg(long = "ou", value_name = "OU", add = complete::ous())]
     pub ous: Vec<String>,
 }
 

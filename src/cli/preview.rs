@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use super::{Format, GlobalArgs, context};
+use super::{Format, GlobalArgs, complete, context};
 use crate::config::Config;
 use crate::{apply, observe, plan, render, resource};
 use billctl_core::error::{Context as _, Result};
@@ -25,9 +25,9 @@ const INSTANCE_PATIENCE: Duration = Duration::from_secs(600);
 /// Arguments of `preview`.
 #[derive(Debug, Args)]
 pub(super) struct PreviewArgs {
-    /// This account's real data, read from AWS (or from the sandbox); nothing is sent or changed.
-    #[arg(long, value_name = "ID", conflicts_with = "case")]
-    pub account: Option<AccountId>,
+    /// The real data of this account (its id, or its name if only one bears it), read from AWS (or from the sandbox); nothing is sent or changed.
+    #[arg(long, value_name = "ACCOUNT", conflicts_with = "case", add = complete::accounts())]
+    pub account: Option<String>,
     /// Sample data of this kind.
     #[arg(long, value_enum, default_value_t)]
     pub case: Case,
@@ -42,8 +42,11 @@ pub(super) struct PreviewArgs {
 /// # Errors
 /// No such account; data that can't be read; a folder that can't be written.
 pub(super) async fn run(args: &PreviewArgs, global: &GlobalArgs) -> Result<()> {
-    let (name, scene) = match args.account {
-        Some(account) => (account.to_string(), real::scene(account, global).await?),
+    let (name, scene) = match &args.account {
+        Some(account) => {
+            let scene = real::scene(account, global).await?;
+            (scene.account.to_string(), scene)
+        }
         None => (args.case.name(), sample::scene(args.case, global)?),
     };
     let mail = mail(scene).await?;

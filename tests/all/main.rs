@@ -17,6 +17,7 @@ mod aws_facts;
 mod bootstrap;
 mod chain;
 mod ci;
+mod completion;
 mod config;
 mod deploy;
 mod docs;
