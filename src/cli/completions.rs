@@ -7,7 +7,8 @@ use billctl_core::error::Result;
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
 pub(super) struct CompletionsArgs {
-    /// The shell.
+    /// The shell. Commands and options only: `source <(COMPLETE=bash billctl)` also completes OUs, accounts, profiles and
+    /// sandbox files (docs/completion.md).
     #[arg(value_enum)]
     pub shell: Shell,
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{ArgAction, Args, ValueEnum};
 
+use super::complete;
 use super::output::Outputs;
 use super::watch::Watched;
 use crate::config::Config;
@@ -24,6 +25,10 @@ use billctl_sandbox::{Sandbox, World};
 #[cfg(feature = "sandbox")]
 /// Where the sandbox is kept unless `--sandbox=FILE` says otherwise.
 pub(super) const SANDBOX_FILE: &str = ".billctl-sandbox.json";
+
+#[cfg(feature = "sandbox")]
+/// Names a sandbox file, as `--sandbox=FILE` does.
+pub(super) const SANDBOX_VARIABLE: &str = "BILLCTL_SANDBOX";
 
 /// Where the config is unless something else is said.
 const CONFIG_FILE: &str = "config.toml";
@@ -54,19 +59,22 @@ pub struct GlobalArgs {
     )]
     pub config: PathBuf,
     /// The AWS profile to use.
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", add = complete::profiles())]
     pub profile: Option<String>,
     #[cfg(feature = "sandbox")]
     /// Work on the embedded sandbox instead of AWS; its state is kept in FILE.
     #[arg(
         long,
         global = true,
+        env = SANDBOX_VARIABLE,
         value_name = "FILE",
         num_args = 0..=1,
         require_equals = true,
-        default_missing_value = SANDBOX_FILE
+        default_missing_value = SANDBOX_FILE,
+        value_parser = OsStringValueParser::new().map(PathBuf::from),
+        add = complete::sandboxes()
     )]
-    pub sandbox: Option<PathBuf>,
+    sandbox: Option<PathBuf>,
     /// How the answer is written.
     #[arg(long, global = true, value_enum, default_value_t)]
     pub format: Format,
@@ -79,6 +87,9 @@ pub struct GlobalArgs {
     /// Say only what went wrong, what was asked for, and what has to be answered: no progress, no notices.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
+    /// Not said on the command line: whether the answer is to come without the steps that led to it.
+    #[arg(skip)]
+    pub only_answers: bool,
     /// Don't ask: agree to what would be asked.
     #[arg(long, global = true)]
     pub yes: bool,
@@ -111,6 +122,14 @@ impl GlobalArgs {
             true => self.notice(format!("next: {next}")),
             false => self.notice(format!("done: {done}. next: {next}")),
         }
+    }
+}
+
+#[cfg(feature = "sandbox")]
+impl GlobalArgs {
+    /// The sandbox to work on, if not AWS. A CI variable that is set to nothing counts as none.
+    pub(super) fn sandbox(&self) -> Option<&Path> {
+        self.sandbox.as_deref().filter(|path| !path.as_os_str().is_empty())
     }
 }
 
@@ -156,7 +175,9 @@ impl Context {
     /// A sandbox that can't be opened.
     pub async fn with_config(global: &GlobalArgs, config: Config) -> Result<Self> {
         let services = services(global, config.call_as).await?;
-        let watched = Arc::new(Watched::new(Arc::new(Progress::new(global.quiet))));
+        let watched = Arc::new(Watched::new(Arc::new(Progress::new(
+            global.quiet || global.only_answers,
+        ))));
         let listener = Arc::clone(&watched) as Arc<dyn Listener>;
         services.gate.report_to(listener.clone());
         Ok(Self {
@@ -311,7 +332,7 @@ pub fn report_calls(global: &GlobalArgs, services: &Services, started: Instant) 
 /// A sandbox that can't be opened.
 pub async fn services(global: &GlobalArgs, call_as: CallAs) -> Result<Services> {
     #[cfg(feature = "sandbox")]
-    if let Some(path) = &global.sandbox {
+    if let Some(path) = global.sandbox() {
         return Ok(Sandbox::open(path, call_as)?.services());
     }
     let options = billctl_aws::Options {

@@ -1,10 +1,14 @@
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Parser as _};
+use tokio::sync::mpsc;
 
 use super::Cli;
+use super::output::Outputs;
 use crate::render;
-use billctl_core::error::{Context as _, Error, Result};
+use billctl_core::error::{Context as _, Error, ErrorKind, Result};
 
 /// The file that marks a folder as the demo's own, so that a second demo may replace it.
 const MARK: &str = ".billctl-demo";
@@ -12,52 +16,83 @@ const MARK: &str = ".billctl-demo";
 /// The demo's config.
 const CONFIG: &str = include_str!("../../assets/demo.toml");
 
+/// How long a screen stays if nobody presses Enter: whoever went for a coffee finds the mail.
+const SCREEN: Duration = Duration::from_secs(20);
+
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
     /// Where to keep the sandbox, its config and the mails.
     #[arg(long, default_value = "billctl-demo", value_name = "FOLDER")]
     pub dir: PathBuf,
+    /// Don't stop after each screen.
+    #[arg(long)]
+    pub fast: bool,
 }
 
 /// What the story says, and the commands it types.
 enum Scene {
+    /// A new screen, with its heading.
+    Screen(&'static str),
     Say(&'static str),
     Type(&'static [&'static str]),
+    /// The newest mail, as its reader sees it.
+    Mail,
 }
 
-use Scene::{Say, Type};
+use Scene::{Mail, Say, Screen, Type};
 
 /// The story. Everything but the narration is said by the commands themselves.
 const STORY: &[Scene] = &[
-    Say("An organisation of about 40 accounts in nested OUs, in a file instead of at AWS."),
+    Screen("An organisation"),
+    Say(
+        "Some 40 accounts in nested OUs, kept in a file: no AWS account is needed, and none is touched. The config: \
+         $100 a day for every account, $250 in Production, $400 for one account.",
+    ),
     Type(&["sandbox", "new", "--force"]),
-    Say("The config: $100 a day by default, more for Production, one account with its own threshold."),
-    Say("First the billing account's side: bus, roles, queue, state machine, mail."),
+    Screen("The billing account"),
+    Say("Everything there is made once: event bus, roles, queue, state machine, mail."),
     Type(&["bootstrap"]),
-    Say("Whoever owns the address clicks the link in SES's mail."),
+    Screen("The sender"),
+    Say("Somebody opens SES's mail and clicks. A second bootstrap finds nothing to change, and writes nothing."),
     Type(&["sandbox", "verify", "billing@example.com"]),
-    Say("A second run finds nothing to change, and writes nothing."),
     Type(&["bootstrap"]),
-    Say("Now the alarms, in two OUs."),
+    Screen("The alarms"),
+    Say("One StackSet puts an alarm into every account of two OUs."),
     Type(&["deploy", "--ou", "Production", "--ou", "Staging"]),
-    Say("The same again: nothing differs, so no operation is started."),
-    Type(&["deploy", "--ou", "Production", "--ou", "Staging"]),
-    Say("Three quiet days pass. Then somebody starts something large in one account."),
+    Screen("Somebody starts something large"),
+    Say(
+        "Three quiet days pass, then payments-prod starts to cost $900 a day. AWS publishes charges about every six \
+         hours; half a day later the alarm has fired. The alarm only wakes the notifier: the owner gets a mail because \
+         the billing account's own figures bear it out.",
+    ),
     Type(&["sandbox", "advance", "3d"]),
     Type(&["sandbox", "spend", "--name", "payments-prod", "--daily", "900"]),
-    Say(
-        "AWS publishes charges about every six hours. Half a day later the alarm has fired, and its event has crossed to \
-         the billing account. It only wakes the notifier there: the owner has mail because the billing account's own \
-         figures bear it out.",
-    ),
     Type(&["sandbox", "advance", "12h"]),
-    Type(&["status", "--drift"]),
-    Type(&["spend", "--top", "8"]),
+    Screen("What the owner reads"),
+    Mail,
+    Screen("What is true everywhere"),
+    Type(&["status", "--drift", "--only", "above"]),
+    Type(&["spend", "--top", "5"]),
+    Screen("Your turn"),
+    Say("The organisation is still there, and every command above can be typed again. Three to try:"),
 ];
 
-/// What to try when the story is over.
-const NEXT: &[&str] = &["sandbox", "advance", "28d"];
+/// What to try when the story is over, and what it shows. `DIR` is the demo's folder.
+const NEXT: [(&str, &[&str]); 3] = [
+    (
+        "four weeks pass and nobody stops it: the owner is reminded",
+        &["sandbox", "advance", "28d"],
+    ),
+    (
+        "every account's spend as one page for a browser",
+        &["spend", "--html", "DIR/report.html"],
+    ),
+    (
+        "what an alarm in one more OU would take; nothing is changed",
+        &["deploy", "--ou", "Sandboxes", "--plan"],
+    ),
+];
 
 /// Plays the story on the embedded sandbox.
 ///
@@ -66,37 +101,104 @@ const NEXT: &[&str] = &["sandbox", "advance", "28d"];
 pub(super) async fn run(args: &DemoArgs) -> Result<()> {
     let dir = &args.dir;
     prepare(dir)?;
-    let sandbox = dir.join("sandbox.json");
-    let config = dir.join("config.toml");
     let global = [
-        format!("--sandbox={}", sandbox.display()),
-        format!("--config={}", config.display()),
+        format!("--sandbox={}", dir.join("sandbox.json").display()),
+        format!("--config={}", dir.join("config.toml").display()),
     ];
+    let prompt = |words: &[String]| render::prompt(&invocation(), &global, words);
+    let mut pause = (!args.fast && std::io::stdin().is_terminal() && std::io::stdout().is_terminal()).then(Pause::new);
+    let screens = STORY.iter().filter(|scene| matches!(scene, Screen(_))).count();
+    let mut screen = 0;
     for scene in STORY {
         match scene {
-            Say(text) => say!("\n{}", render::narration(text))?,
+            Screen(title) => {
+                if let Some(pause) = pause.as_mut().filter(|_| screen > 0) {
+                    pause.wait().await?;
+                }
+                screen += 1;
+                say!("\n{}", render::heading(screen, screens, title, Outputs::width()))?;
+            }
+            Say(text) => say!("{}", render::narration(text, Outputs::width()))?,
             Type(words) => {
-                say!("\n{}", render::prompt(&global, words))?;
-                let line = std::iter::once("billctl".to_owned())
-                    .chain(global.iter().cloned())
-                    .chain(words.iter().map(|word| (*word).to_owned()));
-                let cli = Cli::try_parse_from(line).map_err(|error| Error::usage(error.to_string()))?;
+                let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+                say!("\n{}", prompt(&words))?;
+                let line = ["billctl".to_owned()].into_iter();
+                let line = line.chain(global.iter().cloned()).chain(words);
+                let mut cli = Cli::try_parse_from(line).map_err(|error| Error::usage(error.to_string()))?;
+                // The reader is told a story: nobody asks them whether it may go on, and a screen holds what came of it.
+                cli.global.yes = true;
+                cli.global.only_answers = true;
                 // Boxed, because a command of the story could be any command.
                 Box::pin(super::run(&cli)).await?;
             }
+            Mail => mail(&dir.join("sandbox-outbox"))?,
         }
     }
-    let outbox = dir.join("sandbox-outbox");
-    say!(
-        "\n{}",
-        render::narration(&format!(
-            "The mail is in {}: open its .html in a browser. Every command above can be typed by hand. Try this next: \
-             four weeks pass, nobody stops it, and the owner is reminded on the second and third day and then every \
-             seventh.",
-            outbox.display()
-        ))
-    )?;
-    say!("\n{}", render::prompt(&global, NEXT))
+    for (what, words) in NEXT {
+        let folder = dir.display().to_string();
+        let words: Vec<String> = words.iter().map(|word| word.replace("DIR", &folder)).collect();
+        say!("\n{}\n{}", render::comment(what), prompt(&words))?;
+    }
+    Ok(())
+}
+
+/// Waits for Enter, or a while: nobody has to answer.
+struct Pause {
+    enter: mpsc::UnboundedReceiver<()>,
+}
+
+impl Pause {
+    fn new() -> Self {
+        let (pressed, enter) = mpsc::unbounded_channel();
+        // On a thread of its own, which the end of the process ends.
+        tokio::task::spawn_blocking(move || {
+            let mut line = String::new();
+            while std::io::stdin().read_line(&mut line).is_ok_and(|read| read > 0) && pressed.send(()).is_ok() {
+                line.clear();
+            }
+        });
+        Self { enter }
+    }
+
+    async fn wait(&mut self) -> Result<()> {
+        // What was pressed while a command worked was not meant for this screen.
+        while self.enter.try_recv().is_ok() {}
+        render::aside("\nEnter goes on; so does waiting. ");
+        tokio::select! {
+            _ = self.enter.recv() => {}
+            () = tokio::time::sleep(SCREEN) => aside!(""),
+            _ = tokio::signal::ctrl_c() => {
+                return Err(Error::new(ErrorKind::Interrupted, "the demo was stopped"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How this program was called, so that a command that is shown can be pasted: `billctl` where the path finds it,
+/// `target/debug/billctl` after `cargo run`.
+fn invocation() -> String {
+    std::env::args_os()
+        .next()
+        .map_or_else(|| "billctl".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Shows the newest mail: its text, and where the page is.
+fn mail(outbox: &Path) -> Result<()> {
+    let reading = || format!("read {}", outbox.display());
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(outbox).while_trying(reading())? {
+        let path = entry.while_trying(reading())?.path();
+        if path.extension().is_some_and(|kind| kind == "txt") {
+            texts.push(path);
+        }
+    }
+    let Some(newest) = texts.into_iter().max() else {
+        return Err(Error::failed(format!("there is no mail in {}", outbox.display())));
+    };
+    let text = std::fs::read_to_string(&newest).while_trying(reading())?;
+    let page = std::fs::canonicalize(newest.with_extension("html")).while_trying(reading())?;
+    say!("{}", render::mail(&text, &page, Outputs::width()))
 }
 
 /// An empty folder of the demo's own, with its config.

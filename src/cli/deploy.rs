@@ -4,20 +4,21 @@ mod repair;
 mod roll;
 mod stop;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use clap::Args;
 
 use self::roll::Deploy;
+use super::accounts::accounts;
 use super::output::Outputs;
-use super::{Context, Format};
+use super::{Context, Format, complete};
 use crate::config::Config;
 use crate::config::edit::with_ous;
 use crate::observe::{self, precheck};
 use crate::plan::Thresholds;
 use billctl_core::error::{Context as _, Result};
 use billctl_core::event::Event;
-use billctl_core::model::{AccountId, Organization};
+use billctl_core::model::Organization;
 use billctl_core::service::cloudformation::Amount;
 use billctl_core::text;
 
@@ -25,11 +26,11 @@ use billctl_core::text;
 #[derive(Debug, Args)]
 pub(super) struct DeployArgs {
     /// An OU by id, path (Root/Production) or unique name; again for more. Without it: all that config targets.
-    #[arg(long, value_name = "OU")]
+    #[arg(long, value_name = "OU", add = complete::ous())]
     pub ou: Vec<String>,
-    /// Only these accounts of the OUs.
-    #[arg(long, value_name = "ID")]
-    pub account: Vec<AccountId>,
+    /// Only this account of the OUs: its id, or its name if only one bears it; again for more.
+    #[arg(long, value_name = "ACCOUNT", add = complete::accounts())]
+    pub account: Vec<String>,
     /// Show what would be done, and do nothing.
     #[arg(long)]
     pub plan: bool,
@@ -43,8 +44,8 @@ pub(super) struct DeployArgs {
     #[arg(long, requires = "plan")]
     pub check: bool,
     /// Remove and create the instance of this account, to mend what an update can't; it and --account's alone are touched.
-    #[arg(long, value_name = "ID")]
-    pub recreate: Vec<AccountId>,
+    #[arg(long, value_name = "ACCOUNT", add = complete::accounts())]
+    pub recreate: Vec<String>,
     /// Remove and create the instances that drifted, lost something or are INOPERABLE, as drift detection last found
     /// them (`billctl status --drift` looks), and touch no others.
     #[arg(long, conflicts_with_all = ["recreate", "prune", "all_instances"])]
@@ -108,10 +109,12 @@ pub(super) async fn run(args: &DeployArgs, context: &Context) -> Result<()> {
     }
     let (organization, thresholds) = read(context).await?;
     let config = &context.config;
-    let named: BTreeSet<AccountId> = args.account.iter().chain(&args.recreate).copied().collect();
+    let remade = accounts(&organization, &args.recreate)?;
+    let mut named = accounts(&organization, &args.account)?;
+    named.extend(&remade);
     let named = (!named.is_empty()).then_some(named);
     let mut parts = parts::parts(args, config, named.as_ref())?;
-    checks::named_accounts(args, &parts, &organization)?;
+    checks::named_accounts(named.iter().flatten(), &parts, &organization)?;
     let outside = checks::outside_config(args, config, &organization)?;
     let taken_in = offer(args, context, &outside).await?;
     let mut notes = Vec::new();
@@ -137,7 +140,7 @@ pub(super) async fn run(args: &DeployArgs, context: &Context) -> Result<()> {
     if args.repair || !args.recreate.is_empty() {
         let observed = observe::stack_set::observe(&context.services, &config.deploy.stack_set).await?;
         let chosen = match args.repair {
-            false => args.recreate.iter().copied().collect(),
+            false => remade,
             true => {
                 let found = repair::look(context, &observed, &organization, &thresholds, &parts)?;
                 parts = parts::parts(args, config, Some(&found.broken))?;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::{GlobalArgs, report_calls, services};
+use super::{GlobalArgs, complete, report_calls, services};
 use crate::config::starter::{Answers, SCHEMA_FILE, choices, starter, suggested};
 use crate::config::{AlarmConfig, Config, is_address, schema};
 use crate::observe::{self, precheck};
@@ -29,7 +29,7 @@ pub(super) struct InitArgs {
     #[arg(long, value_name = "USD")]
     pub threshold: Option<Usd>,
     /// An OU to cover, by path, id or unique name; repeatable [default: those right below the root].
-    #[arg(long = "ou", value_name = "OU")]
+    #[arg(long = "ou", value_name = "OU", add = complete::ous())]
     pub ous: Vec<String>,
 }
 

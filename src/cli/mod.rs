@@ -4,6 +4,7 @@
 mod output;
 mod accounts;
 mod bootstrap;
+mod complete;
 mod completions;
 mod context;
 #[cfg(feature = "sandbox")]
@@ -98,6 +99,9 @@ enum Command {
 /// Runs the command line of this process.
 pub fn main(version: &'static str) -> ExitCode {
     end_faults_as_errors();
+    if complete::asked() {
+        return complete::answer(Cli::command);
+    }
     let cli = match parse(version) {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum as _};
 use serde::Serialize;
 
-use super::{Format, GlobalArgs, context};
+use super::{Format, GlobalArgs, complete, context};
 use crate::config::Config;
 use crate::{apply, observe, plan, render, resource};
 use billctl_core::error::{Context as _, Result};
@@ -25,9 +25,9 @@ const INSTANCE_PATIENCE: Duration = Duration::from_secs(600);
 /// Arguments of `preview`.
 #[derive(Debug, Args)]
 pub(super) struct PreviewArgs {
-    /// This account's real data, read from AWS (or from the sandbox); nothing is sent or changed.
-    #[arg(long, value_name = "ID", conflicts_with = "case")]
-    pub account: Option<AccountId>,
+    /// The real data of this account (its id, or its name if only one bears it), read from AWS (or from the sandbox); nothing is sent or changed.
+    #[arg(long, value_name = "ACCOUNT", conflicts_with = "case", add = complete::accounts())]
+    pub account: Option<String>,
     /// Sample data of this kind.
     #[arg(long, value_enum, default_value_t)]
     pub case: Case,
@@ -56,8 +56,9 @@ pub(super) async fn run(args: &PreviewArgs, global: &GlobalArgs) -> Result<()> {
 
 /// The names of the mails to show, and what each is made from.
 async fn scenes(args: &PreviewArgs, global: &GlobalArgs) -> Result<Vec<(String, Scene)>> {
-    if let Some(account) = args.account {
-        return Ok(vec![(account.to_string(), real::scene(account, global).await?)]);
+    if let Some(account) = &args.account {
+        let scene = real::scene(account, global).await?;
+        return Ok(vec![(scene.account.to_string(), scene)]);
     }
     let cases = if args.all { Case::value_variants() } else { &[args.case] };
     cases

@@ -150,7 +150,9 @@ fn up_to(most: usize) -> RangedU64ValueParser<usize> {
 /// There is no sandbox, or one that can't be read; arguments that don't fit it.
 #[expect(clippy::unused_async, reason = "every verb's run is async")]
 pub(super) async fn run(args: &SandboxArgs, global: &GlobalArgs) -> Result<()> {
-    let path = global.sandbox.clone().unwrap_or_else(|| PathBuf::from(SANDBOX_FILE));
+    let path = global
+        .sandbox()
+        .map_or_else(|| PathBuf::from(SANDBOX_FILE), Path::to_owned);
     if let SandboxCommand::New(args) = &args.command {
         return new(args, &path, global);
     }

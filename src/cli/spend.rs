@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
+use super::accounts::account;
 use super::output::Outputs;
-use super::{Context, Format, GlobalArgs};
+use super::{Context, Format, GlobalArgs, complete};
 use crate::apply::tell as apply;
 use crate::config::Config;
 use crate::config::suggested::with_thresholds;
@@ -15,7 +16,7 @@ use crate::plan::Thresholds;
 use crate::plan::tell::{Above, Tellings};
 use crate::render;
 use crate::resource::{self, day_of};
-use crate::spend::{By, Grid, Interval, Material, Missing, Note, Report, SpendHistory, Subject, report};
+use crate::spend::{By, Figures, Grid, Interval, Key, Material, Missing, Note, Report, SpendHistory, Subject, report};
 use billctl_core::error::{Context as _, Error, ErrorKind, Result};
 use billctl_core::event::Event;
 use billctl_core::model::{AccountId, Organization, OuId, Usd};
@@ -34,11 +35,11 @@ pub(super) struct SpendArgs {
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     by: ByArg,
     /// Only the accounts of this OU and those below it: an id, a path or a unique name. May be repeated.
-    #[arg(long = "ou", value_name = "OU")]
+    #[arg(long = "ou", value_name = "OU", add = complete::ous())]
     ous: Vec<String>,
-    /// Only this account. May be repeated.
-    #[arg(long = "account", value_name = "ID")]
-    accounts: Vec<AccountId>,
+    /// Only this account: its id, or its name if only one bears it. May be repeated.
+    #[arg(long = "account", value_name = "ACCOUNT", add = complete::accounts())]
+    accounts: Vec<String>,
     /// Days to show, today among them.
     #[arg(long, value_name = "N", default_value_t = 14, allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=MAX_DAYS))]
     days: u16,
@@ -136,6 +137,7 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
     let organization = tree.organization(info)?;
     let scope = Scope::of(args, &organization)?;
     let thresholds = has_config.then(|| context.thresholds(&organization)).transpose()?;
+    let watched = Thresholds::watched(&context.config, &organization)?;
     for option in [args.check.then_some("--check"), args.tell.then_some("--tell")] {
         checkable(args, option, thresholds.is_some())?;
     }
@@ -167,14 +169,15 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
     let mut missing = observe::reasons(&context.services, &organization, &without_data, some_data, window.now).await?;
     missing.retain(|_, missing| !of_everybody || missing.everywhere());
     let told = match thresholds.as_ref().filter(|_| args.tell) {
-        Some(thresholds) => Some(tell(context, &organization, thresholds, &histories, window.now).await?),
+        Some(thresholds) => Some(tell(context, &organization, thresholds, &watched, &histories, window.now).await?),
         None => None,
     };
-    let report = assemble(
+    let mut report = assemble(
         args,
         context,
         &organization,
         thresholds.as_ref(),
+        &watched,
         Read {
             histories,
             window,
@@ -182,6 +185,8 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
             metrics: series.len(),
         },
     );
+    report.scope = scope.said;
+    drill_down(args, context, &window, &mut report).await;
     write(args, context, outputs, &report, told.as_ref())?;
     context.summarize(|| render::spend_summary(&report, told.as_ref()));
     conclude(args, &report, told.as_ref())?;
@@ -191,6 +196,44 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
         context.listener.on(Event::Note(next.to_owned()));
     }
     Ok(())
+}
+
+/// How many accounts the page shows the services of: each is a call more.
+const DRILLED: usize = 10;
+
+/// For the page, the services of the accounts that one will ask about: those above their thresholds, and those that
+/// stand out. That they can't be read is said, and leaves the rest as it is.
+async fn drill_down(args: &SpendArgs, context: &Context, window: &Window, report: &mut Report) {
+    if args.html.is_none() || report.by != By::Account {
+        return;
+    }
+    let asked = report.rows.iter().filter(|row| row.over() || row.stands_out.is_some());
+    let accounts: BTreeSet<AccountId> = asked
+        .filter_map(|row| match row.key {
+            Key::Account(id) => Some(id),
+            Key::Ou(_) | Key::Service(_) | Key::Total => None,
+        })
+        .take(DRILLED)
+        .collect();
+    if accounts.is_empty() {
+        return;
+    }
+    match observe::by_service(&context.services, &accounts, window).await {
+        Ok(read) => {
+            report.metrics += read.len();
+            for (account, service, history) in read {
+                let figures = Figures::of(&history, window.now);
+                report.services.entry(account).or_default().push((service, figures));
+            }
+            for services in report.services.values_mut() {
+                let spent = |figures: &Figures| figures.last_24_hours.map(|measured| measured.amount);
+                services.sort_by(|a, b| spent(&b.1).cmp(&spent(&a.1)).then_with(|| a.0.cmp(&b.0)));
+            }
+        }
+        Err(error) => context
+            .listener
+            .on(Event::Warning(format!("the page has no services of accounts: {error}"))),
+    }
 }
 
 /// Whom nobody could tell is worse than that somebody is above.
@@ -230,11 +273,12 @@ fn checkable(args: &SpendArgs, option: Option<&str>, has_config: bool) -> Result
     Ok(())
 }
 
-/// `--tell`: the owners of accounts above their thresholds are told. Accounts that config excludes aren't watched.
+/// `--tell`: the owners of accounts above their thresholds are told, of those that config has watched.
 async fn tell(
     context: &Context,
     organization: &Organization,
     thresholds: &Thresholds,
+    watched: &BTreeSet<AccountId>,
     histories: &[(Subject, SpendHistory)],
     now: Timestamp,
 ) -> Result<Tellings> {
@@ -251,8 +295,7 @@ async fn tell(
         let (account, parent) = organization.account(*id)?;
         let limit = thresholds.of(account.id, parent, organization);
         let above = history.measured?.verdict(limit, now).is_above();
-        let excluded = context.config.deploy.exclude_accounts.contains(id);
-        (above && !excluded).then_some(Above { account: *id, limit })
+        (above && watched.contains(id)).then_some(Above { account: *id, limit })
     });
     context.listener.on(Event::Phase("telling the owners".to_owned()));
     let telling = apply::tell(&context.services, &scope, above.collect(), day_of(now), "tell");
@@ -271,6 +314,8 @@ struct Read {
 struct Scope {
     accounts: BTreeSet<AccountId>,
     everything: bool,
+    /// What was asked for, in words, where that isn't everything.
+    said: Option<String>,
 }
 
 impl Scope {
@@ -279,22 +324,27 @@ impl Scope {
             return Ok(Self {
                 accounts: organization.accounts().map(|(account, _)| account.id).collect(),
                 everything: true,
+                said: None,
             });
         }
         let mut ous = Vec::new();
+        let mut said = Vec::new();
         for selector in &args.ous {
-            ous.push(organization.select(selector)?.id.clone());
+            let ou = organization.select(selector)?.id.clone();
+            said.push(organization.path(&ou));
+            ous.push(ou);
         }
         let mut accounts = organization.accounts_below(&ous);
-        for id in &args.accounts {
-            if organization.account(*id).is_none() {
-                return Err(Error::usage(format!("account {id} is not in the organisation")));
-            }
-            accounts.insert(*id);
+        for wanted in &args.accounts {
+            let id = account(organization, wanted)?;
+            let name = organization.account(id).map(|(account, _)| account.name.clone());
+            said.push(name.unwrap_or_else(|| id.to_string()));
+            accounts.insert(id);
         }
         Ok(Self {
             accounts,
             everything: false,
+            said: Some(said.join(", ")),
         })
     }
 
@@ -350,6 +400,7 @@ fn assemble(
     context: &Context,
     organization: &Organization,
     thresholds: Option<&Thresholds>,
+    watched: &BTreeSet<AccountId>,
     read: Read,
 ) -> Report {
     let Read {
@@ -363,7 +414,8 @@ fn assemble(
         IntervalArg::SixHours => window.quarters.unwrap_or(window.days),
     };
     let threshold = |account: AccountId, parent: &OuId| -> Option<Usd> {
-        thresholds.map(|thresholds| thresholds.of(account, parent, organization))
+        let thresholds = thresholds.filter(|_| watched.contains(&account))?;
+        Some(thresholds.of(account, parent, organization))
     };
     let mut report = report(Material {
         organization,
@@ -473,13 +525,13 @@ fn write(
         put(path, render::spend_csv(report)?)?;
     }
     if let Some(path) = &args.json {
-        put(path, render::spend_and_told(Format::Json, report, told, None) + "\n")?;
+        put(path, render::spend(Format::Json, report, told, None) + "\n")?;
     }
     if let Some(path) = &args.openmetrics {
         put(path, render::spend_openmetrics(report))?;
     }
     if !outputs.takes_stdout() {
-        let text = render::spend_and_told(context.global.format, report, told, Outputs::width());
+        let text = render::spend(context.global.format, report, told, Outputs::width());
         Outputs::print(text + "\n")?;
     }
     Ok(())

@@ -12,7 +12,7 @@ use tokio::signal::ctrl_c;
 
 use super::accounts::account;
 use super::output::Outputs;
-use super::{Context, Format};
+use super::{Context, Format, complete};
 use crate::apply::drift::detect;
 use crate::observe::above::LOOKED_AT_WITHOUT_ASKING;
 use crate::observe::charges::Absence;
@@ -51,10 +51,10 @@ pub(super) struct StatusArgs {
     #[arg(long)]
     pub all: bool,
     /// Only the accounts below this OU: its id, path (Root/Production) or unique name; repeatable.
-    #[arg(long, value_name = "OU")]
+    #[arg(long, value_name = "OU", add = complete::ous())]
     pub ou: Vec<String>,
     /// Only this account: its id, or its name if only one bears it; repeatable.
-    #[arg(long, value_name = "ACCOUNT")]
+    #[arg(long, value_name = "ACCOUNT", add = complete::accounts())]
     pub account: Vec<String>,
     /// List only accounts of this kind; repeatable. The verdict is about all of them.
     #[arg(long, value_name = "KIND", value_enum)]

@@ -1,7 +1,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{Context, Format};
+use super::{Context, Format, accounts, complete};
 use crate::apply::test_alert as apply;
 use crate::observe::billing as observe;
 use crate::plan::test_alert::{Hop, Journey};
@@ -15,9 +15,9 @@ use billctl_core::service::OrAbsent;
 /// Arguments of `test-alert`.
 #[derive(Debug, Args)]
 pub(super) struct TestAlertArgs {
-    /// The account that the mail is about: its owner gets it, marked as a test.
-    #[arg(long, value_name = "ID")]
-    pub account: AccountId,
+    /// The account that the mail is about, by id or by a name that only one bears: its owner gets it, marked as a test.
+    #[arg(long, value_name = "ACCOUNT", add = complete::accounts())]
+    pub account: String,
     /// Begin in the member: set its alarm to ALARM for a moment, by the role of `[members]`, and follow what comes of
     /// it to the notifier. It judges by the billing account's figures, so only an account above its limit gets a mail.
     #[arg(long)]
@@ -35,14 +35,15 @@ pub(super) async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
         config: &context.config,
         facts: &facts,
     };
-    in_organization(args, context, &facts).await?;
+    let account = accounts::id_or_name(services, &args.account).await?;
+    in_organization(account, args.from_member, context, &facts).await?;
     if args.from_member {
         context
             .confirm(
                 &format!(
                     "set alarm {} in account {} to ALARM? CloudWatch puts it back within minutes; an owner above the limit \
                      gets the real mail",
-                    context.config.alarm.name, args.account
+                    context.config.alarm.name, account
                 ),
                 false,
             )
@@ -55,7 +56,7 @@ pub(super) async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
         } else {
             "sending a test alarm about"
         },
-        args.account
+        account
     )));
     let human = context.global.format == Format::Table;
     let mut said = Ok(());
@@ -64,7 +65,6 @@ pub(super) async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
             said = say!("{}", render::hop(hop));
         }
     };
-    let account = args.account;
     let following = async {
         if args.from_member {
             apply::from_member(services, &scope, account, &mut see).await
@@ -80,7 +80,7 @@ pub(super) async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
             say!("note: {note}")?;
         }
     } else {
-        print(context.global.format, args.account, &journey)?;
+        print(context.global.format, account, &journey)?;
     }
     conclude(&journey)?;
     let (done, next) = if args.from_member {
@@ -114,8 +114,7 @@ fn print(format: Format, account: AccountId, journey: &Journey) -> Result<()> {
 }
 
 /// Whether the account is in the organisation, before anything is sent.
-async fn in_organization(args: &TestAlertArgs, context: &Context, facts: &Facts) -> Result<()> {
-    let account = args.account;
+async fn in_organization(account: AccountId, from_member: bool, context: &Context, facts: &Facts) -> Result<()> {
     let found = context
         .services
         .organizations
@@ -130,7 +129,7 @@ async fn in_organization(args: &TestAlertArgs, context: &Context, facts: &Facts)
         ))
         .remedy("`billctl spend` lists its accounts"));
     }
-    if args.from_member && account == facts.management_account {
+    if from_member && account == facts.management_account {
         return Err(
             Error::usage("the management account is no member: its alarm is on the billing side")
                 .remedy(format!("`billctl test-alert --account {account}` tests it")),

@@ -275,6 +275,27 @@ pub async fn service_series(services: &Services, accounts: Option<&BTreeSet<Acco
     Ok(found)
 }
 
+/// What each service of these accounts was charged for: one listing for each account, and their series together.
+///
+/// # Errors
+/// AWS's answer to any of the calls.
+pub async fn by_service(
+    services: &Services,
+    accounts: &BTreeSet<AccountId>,
+    window: &Window,
+) -> Result<Vec<(AccountId, String, SpendHistory)>> {
+    let series = service_series(services, Some(accounts)).await?;
+    let read = each(services, &series, window, &SpendHistory::read).await?;
+    let of_accounts = series
+        .into_iter()
+        .zip(read)
+        .filter_map(|(series, history)| match series {
+            Series::AccountService(account, service) => Some((account, service, history)),
+            Series::Account(_) | Series::Service(_) => None,
+        });
+    Ok(of_accounts.collect())
+}
+
 async fn service_names(services: &Services, account: Option<AccountId>) -> service::Result<BTreeSet<String>> {
     // The filter also lets through metrics with more dimensions: the same service once for each account, too many to
     // be kept.

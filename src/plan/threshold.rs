@@ -1,9 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{Config, Place, Problem, ThresholdRule, ThresholdTarget};
 use crate::resource::Facts;
 use billctl_core::error::Error;
-use billctl_core::model::{AccountId, Organization, OuId, Usd};
+use billctl_core::model::{AccountId, AccountState, Organization, OuId, Usd};
 
 /// The thresholds of an organisation, resolved: the most specific rule wins (account, then deepest OU, then default).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,29 @@ impl Thresholds {
     /// As [`Thresholds::resolve`].
     pub fn checked(config: &Config, organization: &Organization) -> Result<Self, Error> {
         Self::resolve(config, organization).map_err(|problems| config.source.error(problems))
+    }
+
+    /// The accounts that config has watched: active ones below the OUs that it names (all, where it names none) that it
+    /// doesn't exclude, and the management account, which has an alarm of its own.
+    ///
+    /// # Errors
+    /// An OU to deploy to that isn't one, which [`Thresholds::checked`] has refused before.
+    pub fn watched(config: &Config, organization: &Organization) -> Result<BTreeSet<AccountId>, Error> {
+        let ous: Vec<OuId> = config
+            .ous()
+            .map(|selector| Ok(organization.select(selector)?.id.clone()))
+            .collect::<Result<_, Error>>()?;
+        let below = (!ous.is_empty()).then(|| organization.accounts_below(&ous));
+        let wanted = |id: AccountId| {
+            id == organization.management_account || below.as_ref().is_none_or(|below| below.contains(&id))
+        };
+        Ok(organization
+            .accounts()
+            .map(|(account, _)| account)
+            .filter(|account| account.state == AccountState::Active && wanted(account.id))
+            .map(|account| account.id)
+            .filter(|id| !config.deploy.exclude_accounts.contains(id))
+            .collect())
     }
 
     /// The threshold of an account where no OU has to be known to say it.

@@ -6,12 +6,16 @@ mod chart;
 use handlebars::Handlebars;
 use serde::Serialize;
 
-use self::chart::{DayChart, MonthChart, RowChart};
+use self::chart::{DayChart, MonthChart, RowChart, RowScale, to_cents};
 use super::plural;
-use super::spend::{amount, cost_line, forecast, last_24_hours, minute, notes, plain};
-use crate::spend::{By, Interval, Key, Report, Row};
+use super::spend::{NO_ALARM, amount, cost_line, forecast, has_thresholds, last_24_hours, minute, notes, plain};
+use crate::spend::{Amount, By, Figures, Interval, Key, Report, Row};
 use billctl_core::error::{Error, Result};
+use billctl_core::model::Usd;
 use billctl_core::text;
+
+/// Rows that are there at once; the others are data until somebody wants to see them.
+const FIRST: usize = 50;
 
 const TEMPLATE: &str = include_str!("../../assets/report.html");
 
@@ -24,17 +28,17 @@ pub fn spend_html(report: &Report) -> Result<String> {
     engine.set_strict_mode(true);
     engine.register_escape_fn(text::html);
     engine
-        .render_template(TEMPLATE, &Page::of(report))
+        .render_template(TEMPLATE, &Page::of(report)?)
         .map_err(|error| Error::failed(format!("the report's template is faulty: {error}")))
 }
 
 #[derive(Serialize)]
 struct Page {
     title: String,
-    organization: String,
+    heading: String,
+    print_name: String,
+    lead: String,
     hot: bool,
-    headline: String,
-    headline_note: String,
     verdict: String,
     tiles: Vec<Tile>,
     notes: Vec<String>,
@@ -45,25 +49,28 @@ struct Page {
     has_ou: bool,
     has_threshold: bool,
     has_limit: bool,
+    has_broken: bool,
     caption: String,
     row_name: &'static str,
     chart_name: String,
     bucket_noun: &'static str,
     columns: Vec<Column>,
+    /// The first rows, so that the page says something without its script and before it.
     rows: Vec<PageRow>,
     total: PageRow,
+    /// Everything else for the script, as JSON that no text can end.
+    data: String,
     footer: String,
 }
 
 #[derive(Serialize)]
 struct Tile {
-    name: &'static str,
+    name: String,
     value: String,
 }
 
 #[derive(Serialize)]
 struct Column {
-    nth: usize,
     name: &'static str,
 }
 
@@ -77,9 +84,10 @@ struct Cell {
 struct PageRow {
     class: &'static str,
     name: String,
+    /// How far an OU is indented.
+    depth: usize,
     under: String,
-    ou: String,
-    odd: String,
+    says: &'static str,
     missing: &'static str,
     #[serde(flatten)]
     chart: RowChart,
@@ -87,30 +95,38 @@ struct PageRow {
 }
 
 impl Page {
-    fn of(report: &Report) -> Self {
+    fn of(report: &Report) -> Result<Self> {
         let total = &report.total;
-        let has_threshold = report.by == By::Account && report.rows.iter().any(|row| row.threshold.is_some());
-        let over = total.members_over;
+        let has_threshold = has_thresholds(report);
+        let has_limit = has_threshold && chart::comparable(report);
         let day = report.now.strftime("%-d %B %Y").to_string();
         let members = match report.by {
             By::Service => plural(total.members, "service"),
             By::Account | By::Ou => plural(total.members, "account"),
         };
-        let row_name = match report.by {
-            By::Account => "Account",
-            By::Ou => "OU",
-            By::Service => "Service",
-        };
         let what = row_name_in_text(report.by);
-        Self {
-            title: format!("Daily spend, {day}"),
-            organization: report.organization.clone(),
-            hot: over > 0,
-            headline: dash(amount(total.figures.yesterday)),
-            headline_note: format!("spent yesterday, {}, in {members}", yesterday(report)),
+        let scale = RowScale::of(report);
+        let charts: Vec<RowChart> = report
+            .rows
+            .iter()
+            .map(|row| RowChart::of(row, has_limit, scale))
+            .collect();
+        let data = data(report, &charts, scale);
+        let row = |(row, chart)| PageRow::of(row, chart, has_threshold);
+        Ok(Self {
+            title: format!("AWS spend of {}, {day}", report.organization),
+            heading: format!("AWS spend by {what}, {day}"),
+            print_name: print_name(report),
+            lead: lead(report, &members),
+            hot: total.members_over > 0,
             verdict: verdict(report),
             tiles: vec![
+                tile(
+                    format!("Yesterday, {}", yesterday(report)),
+                    amount(total.figures.yesterday),
+                ),
                 tile("Today so far", amount(total.figures.today)),
+                tile("Last 24 hours", last_24_hours(total)),
                 tile("7-day average", plain(total.figures.average)),
                 tile("Month to date", plain(total.figures.month_to_date)),
                 tile("Month\u{2019}s forecast", forecast(total.figures.forecast)),
@@ -128,30 +144,211 @@ impl Page {
             },
             has_ou: report.by == By::Account,
             has_threshold,
-            has_limit: has_threshold && chart::comparable(report),
-            caption: caption(report, has_threshold),
-            row_name,
+            has_limit,
+            has_broken: data.broken,
+            caption: caption(report, has_threshold, scale),
+            row_name: match report.by {
+                By::Account => "Account",
+                By::Ou => "OU",
+                By::Service => "Service",
+            },
             chart_name: chart::span(report),
             bucket_noun: match report.grid.interval() {
                 Interval::Day => "a day",
                 Interval::SixHours => "six hours",
             },
             columns: columns(has_threshold),
-            rows: report
-                .rows
-                .iter()
-                .map(|row| PageRow::of(report, row, has_threshold))
-                .collect(),
+            data: data.json()?,
+            rows: report.rows.iter().zip(charts).take(FIRST).map(row).collect(),
             total: PageRow {
                 name: match report.left_out {
                     0 => format!("Total of {members}"),
                     left_out => format!("Total of {members}, {left_out} of them not shown"),
                 },
-                ..PageRow::of(report, total, has_threshold)
+                ..PageRow::of(total, RowChart::of(total, false, scale), has_threshold)
             },
             footer: footer(report),
-        }
+        })
     }
+}
+
+/// What the report is of, for whom, and from when its figures are.
+fn lead(report: &Report, members: &str) -> String {
+    let scope = report
+        .scope
+        .as_ref()
+        .map_or_else(String::new, |scope| format!(", only {scope}"));
+    let published = match report.published {
+        Some(at) => format!("from what AWS had published until {}", minute(at)),
+        None => "when AWS had published nothing".to_owned(),
+    };
+    format!(
+        "Organisation {}{scope}: {members}. Made on {}, {published}.",
+        report.organization,
+        minute(report.now)
+    )
+}
+
+/// For the foot of each printed page: a text of CSS, which has its own way out of a text.
+fn print_name(report: &Report) -> String {
+    let name = format!("AWS spend of {}, {}", report.organization, minute(report.now));
+    name.chars()
+        .filter(|it| it.is_ascii_alphanumeric() || " -,:".contains(*it))
+        .collect()
+}
+
+/// What the page's script works on.
+#[derive(Serialize)]
+struct Data {
+    by: &'static str,
+    /// The highest small bar, in cents.
+    top: i64,
+    limits: bool,
+    thresholds: bool,
+    /// When each bucket of the small charts begins.
+    buckets: Vec<String>,
+    ous: Vec<String>,
+    rows: Vec<DataRow>,
+    /// Services by the account's id.
+    services: std::collections::BTreeMap<String, Vec<(String, [Option<i64>; 6])>>,
+    #[serde(skip)]
+    broken: bool,
+}
+
+/// Name, id or what else is below it, OU's place in the list, class, buckets, figures in cents, which are estimated
+/// (1: yesterday, 2: today), threshold, used, what stands out, why there is no data, depth and own name of an OU.
+#[derive(Serialize)]
+struct DataRow(
+    String,
+    String,
+    Option<usize>,
+    &'static str,
+    String,
+    [Option<i64>; 6],
+    u8,
+    Option<i64>,
+    Option<i64>,
+    String,
+    &'static str,
+    Option<(usize, String)>,
+);
+
+impl Data {
+    /// As JSON that stays inside of its element whatever a name holds.
+    fn json(&self) -> Result<String> {
+        let json = serde_json::to_string(self)
+            .map_err(|error| Error::failed(format!("the report's data can't be written: {error}")))?;
+        Ok(json.replace('<', "\\u003c"))
+    }
+}
+
+fn data(report: &Report, charts: &[RowChart], scale: RowScale) -> Data {
+    let mut ous: Vec<String> = Vec::new();
+    let mut places: std::collections::HashMap<&str, usize> = std::collections::HashMap::new();
+    let mut rows = Vec::with_capacity(report.rows.len());
+    for (row, chart) in report.rows.iter().zip(charts) {
+        let ou = row.ou.as_deref().map(|ou| {
+            *places.entry(ou).or_insert_with(|| {
+                ous.push(text::line(ou));
+                ous.len() - 1
+            })
+        });
+        let estimated = |amount: Option<Amount>| amount.is_some_and(|amount| amount.estimated);
+        rows.push(DataRow(
+            text::line(&row.name),
+            under(row),
+            ou,
+            class(row),
+            chart.data.clone(),
+            figures(&row.figures),
+            u8::from(estimated(row.figures.yesterday)) + 2 * u8::from(estimated(row.figures.today)),
+            row.threshold.map(|usd| to_cents(usd.micros())),
+            row.percent(),
+            odd(report, row),
+            row.missing.map_or("", crate::spend::Missing::short),
+            row.nested
+                .as_ref()
+                .map(|nested| (nested.depth, text::line(&nested.name))),
+        ));
+    }
+    let above = |row: &Row| {
+        row.buckets
+            .iter()
+            .flatten()
+            .any(|amount| to_cents(amount.usd.micros()) > scale.top)
+    };
+    let services = report.services.iter().map(|(account, services)| {
+        let services = services.iter().map(|(name, of)| (text::line(name), figures(of)));
+        (account.to_string(), services.collect())
+    });
+    Data {
+        by: report.by.name(),
+        top: scale.top,
+        limits: chart::comparable(report),
+        thresholds: has_thresholds(report),
+        buckets: chart::small_buckets(report),
+        broken: report.rows.iter().any(above),
+        ous,
+        rows,
+        services: services.collect(),
+    }
+}
+
+/// Yesterday, today, average, month, forecast, last 24 hours, in cents.
+fn figures(figures: &Figures) -> [Option<i64>; 6] {
+    let usd = |amount: Option<Usd>| amount.map(|usd| to_cents(usd.micros()));
+    let spent = |amount: Option<Amount>| usd(amount.map(|amount| amount.usd));
+    [
+        spent(figures.yesterday),
+        spent(figures.today),
+        usd(figures.average),
+        usd(figures.month_to_date),
+        usd(figures.forecast),
+        usd(figures.last_24_hours.map(|measured| measured.amount)),
+    ]
+}
+
+fn class(row: &Row) -> &'static str {
+    if row.missing.is_some() {
+        ""
+    } else if row.over() || row.members_over > 0 {
+        "over"
+    } else if row.stands_out.is_some() {
+        "odd"
+    } else if row.percent().is_some_and(|percent| percent >= crate::spend::NEAR) {
+        "near"
+    } else {
+        ""
+    }
+}
+
+/// A class in words, for who doesn't see its mark.
+fn says(class: &str) -> &'static str {
+    match class {
+        "over" => "above the threshold",
+        "odd" => "well above its usual",
+        "near" => "near the threshold",
+        _ => "",
+    }
+}
+
+fn under(row: &Row) -> String {
+    match &row.key {
+        Key::Account(id) => id.to_string(),
+        Key::Ou(_) => plural(row.members, "account"),
+        Key::Service(_) | Key::Total => String::new(),
+    }
+}
+
+fn odd(report: &Report, row: &Row) -> String {
+    row.stands_out.map_or_else(String::new, |found| {
+        format!(
+            "{} on {}, usually {}",
+            found.spent,
+            chart::on(report, found.bucket),
+            found.usual
+        )
+    })
 }
 
 const fn row_name_in_text(by: By) -> &'static str {
@@ -162,9 +359,9 @@ const fn row_name_in_text(by: By) -> &'static str {
     }
 }
 
-fn tile(name: &'static str, value: String) -> Tile {
+fn tile(name: impl Into<String>, value: String) -> Tile {
     Tile {
-        name,
+        name: name.into(),
         value: dash(value),
     }
 }
@@ -186,7 +383,7 @@ fn verdict(report: &Report) -> String {
     let odd = report.rows.iter().filter(is_odd).count();
     let over = report.total.members_over;
     let verb = |count: usize| if count == 1 { "is" } else { "are" };
-    let thresholds = report.rows.iter().any(|row| row.threshold.is_some()) || over > 0;
+    let thresholds = has_thresholds(report) || over > 0;
     let first = match (over, thresholds) {
         (0, true) => "No account is above its threshold".to_owned(),
         (0, false) => String::new(),
@@ -228,14 +425,18 @@ fn names<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
     }
 }
 
-fn caption(report: &Report, thresholds: bool) -> String {
+fn caption(report: &Report, thresholds: bool, scale: RowScale) -> String {
     let what = row_name_in_text(report.by);
-    let order = if thresholds {
-        "first what is above its threshold, then what stands out, then by cost"
-    } else {
-        "first what stands out, then by cost"
+    let order = match (report.by, report.left_out, thresholds) {
+        (By::Ou, 0, _) => "each with the OUs below it",
+        (_, _, true) => "first what is above its threshold, then what stands out, then by cost",
+        (_, _, false) => "first what stands out, then by cost",
     };
-    format!("Spend per {what} in US dollars, {order}.")
+    let top = Usd::from_micros(scale.top.saturating_mul(10_000));
+    format!(
+        "US dollars per {what}, {order}. All small charts have one scale, from $0 to {top} by the square root, so that \
+         small amounts can be seen."
+    )
 }
 
 fn columns(has_threshold: bool) -> Vec<Column> {
@@ -250,15 +451,11 @@ fn columns(has_threshold: bool) -> Vec<Column> {
     if has_threshold {
         names.extend(["Threshold", "Used"]);
     }
-    names
-        .into_iter()
-        .enumerate()
-        .map(|(index, name)| Column { nth: index + 3, name })
-        .collect()
+    names.into_iter().map(|name| Column { name }).collect()
 }
 
 impl PageRow {
-    fn of(report: &Report, row: &Row, has_threshold: bool) -> Self {
+    fn of(row: &Row, chart: RowChart, has_threshold: bool) -> Self {
         let cell = |text: String| Cell {
             text: dash(text),
             hot: false,
@@ -271,9 +468,9 @@ impl PageRow {
             cell(forecast(row.figures.forecast)),
             cell(last_24_hours(row)),
         ];
-        let total = row.key == Key::Total;
-        if has_threshold && !total {
-            cells.push(cell(plain(row.threshold)));
+        if has_threshold && row.key != Key::Total {
+            let threshold = row.threshold.map(|usd| usd.to_string());
+            cells.push(cell(threshold.unwrap_or_else(|| NO_ALARM.to_owned())));
             cells.push(Cell {
                 text: row.times().unwrap_or_else(|| "\u{2013}".to_owned()),
                 hot: row.over(),
@@ -281,49 +478,24 @@ impl PageRow {
         } else if has_threshold {
             cells.extend([String::new(), String::new()].map(cell));
         }
-        let under = match &row.key {
-            Key::Account(id) => id.to_string(),
-            Key::Ou(_) => plural(row.members, "account"),
-            Key::Service(_) | Key::Total => String::new(),
-        };
+        let class = class(row);
+        let below: Vec<String> = [under(row)].into_iter().chain(row.ou.clone()).collect();
         Self {
-            class: if row.missing.is_some() {
-                ""
-            } else if row.over() || row.members_over > 0 {
-                "over"
-            } else if row.stands_out.is_some() {
-                "odd"
-            } else if row.percent().is_some_and(|percent| percent >= crate::spend::NEAR) {
-                "near"
-            } else {
-                ""
-            },
-            name: row.name.clone(),
-            under,
-            ou: row.ou.as_deref().map(str::to_owned).unwrap_or_default(),
-            odd: row.stands_out.map_or_else(String::new, |found| {
-                format!(
-                    "\u{25b2} {} {}, usually {}",
-                    found.spent,
-                    chart::on(report, found.bucket),
-                    found.usual
-                )
-            }),
+            class,
+            name: row
+                .nested
+                .as_ref()
+                .map_or_else(|| row.name.clone(), |nested| nested.name.clone()),
+            depth: row.nested.as_ref().map_or(0, |nested| nested.depth),
+            under: below.join(" \u{b7} "),
+            says: says(class),
             missing: row.missing.map_or("", crate::spend::Missing::short),
-            chart: RowChart::of(row, chart::comparable(report)),
+            chart,
             cells,
         }
     }
 }
 
 fn footer(report: &Report) -> String {
-    let published = match report.published {
-        Some(at) => format!("AWS\u{2019}s newest publication is of {}", minute(at)),
-        None => "AWS has published nothing".to_owned(),
-    };
-    format!(
-        "Made by billctl on {}. {published}. {}",
-        minute(report.now),
-        cost_line(report)
-    )
+    format!("Made by billctl. {}", cost_line(report))
 }

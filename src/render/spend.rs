@@ -4,18 +4,13 @@ pub(super) use self::json::Json;
 use super::style;
 use super::{Format, Table, json, plural};
 use crate::plan::tell::{Outcome, Tellings};
-use crate::spend::{Amount, By, Interval, Key, NEAR, Note, Report, Row};
+use crate::spend::{Amount, By, Interval, Key, NEAR, Nested, Note, Report, Row};
 use billctl_core::model::Usd;
 use billctl_core::text;
 
-/// What every account spends, as a table or as JSON. A table leaves out what a terminal of `width` columns has no room
-/// for, and says so.
-pub fn spend(format: Format, report: &Report, width: Option<usize>) -> String {
-    spend_and_told(format, report, None, width)
-}
-
-/// The same with what `--tell` did.
-pub fn spend_and_told(format: Format, report: &Report, told: Option<&Tellings>, width: Option<usize>) -> String {
+/// What every account spends, as a table or as JSON, with what `--tell` did. A table leaves out what a terminal of
+/// `width` columns has no room for, and says so.
+pub fn spend(format: Format, report: &Report, told: Option<&Tellings>, width: Option<usize>) -> String {
     match format {
         Format::Json => json("spend", &Json::of(report, told)),
         Format::Table => text(format, report, told, width),
@@ -74,21 +69,10 @@ pub fn spend_above(report: &Report) -> Option<String> {
 }
 
 fn text(format: Format, report: &Report, told: Option<&Tellings>, width: Option<usize>) -> String {
-    let mut fit = &FITS[0];
-    let mut table = table(format, report, fit);
-    if let Some(width) = width {
-        for narrower in &FITS[1..] {
-            if table.width() <= width {
-                break;
-            }
-            fit = narrower;
-            table = self::table(format, report, fit);
-        }
-    }
+    let (fit, table) = fitting(format, report, width);
     let mut lines = vec![table.render(), String::new()];
     let mut below = legend(report);
-    let columns = Columns::of(report.by, fit);
-    if let Some(left_out) = columns.left_out(report) {
+    if let Some(left_out) = left_out(report, &fit) {
         below.push(format!(
             "Not shown, for want of room: {left_out}. A wider terminal, --csv, --json and --html have everything."
         ));
@@ -100,10 +84,64 @@ fn text(format: Format, report: &Report, told: Option<&Tellings>, width: Option<
     }));
     below.push(cost_line(report));
     lines.extend(below.into_iter().map(|line| match width {
-        Some(width) => textwrap::fill(&line, width),
+        // Not within a date.
+        Some(width) => textwrap::fill(
+            &line,
+            textwrap::Options::new(width).word_splitter(textwrap::WordSplitter::NoHyphenation),
+        ),
         None => line,
     }));
     lines.join("\n")
+}
+
+/// The widest table that fits. Room that is left over is the small charts'.
+fn fitting(format: Format, report: &Report, width: Option<usize>) -> (Fit, Table) {
+    let mut fit = FITS[0];
+    let mut made = table(format, report, &fit);
+    let Some(width) = width else {
+        return (fit, made);
+    };
+    for narrower in &FITS[1..] {
+        if made.width() <= width {
+            break;
+        }
+        fit = *narrower;
+        made = table(format, report, &fit);
+    }
+    let room = width.saturating_sub(made.width());
+    if room > 0 && fit.buckets < report.grid.count() {
+        let wider = Fit {
+            buckets: fit.buckets + room,
+            ..fit
+        };
+        let wider_table = table(format, report, &wider);
+        // The heading above them may be the wider one.
+        if wider_table.width() <= width {
+            return (wider, wider_table);
+        }
+    }
+    (fit, made)
+}
+
+/// What a table that was made to fit lacks.
+fn left_out(report: &Report, fit: &Fit) -> Option<String> {
+    let older = report.grid.count().saturating_sub(fit.buckets);
+    let noun = match report.grid.interval() {
+        Interval::Day => "day",
+        Interval::SixHours => "quarter of a day",
+    };
+    let older = match (older, noun) {
+        (0, _) => None,
+        (1, noun) => Some(format!("the {noun} before")),
+        (count, "day") => Some(format!("the {count} days before")),
+        (count, _) => Some(format!("the {count} quarters of days before")),
+    };
+    let parts: Vec<String> = Columns::of(report.by, fit)
+        .left_out(report)
+        .into_iter()
+        .chain(older)
+        .collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 fn table(format: Format, report: &Report, fit: &Fit) -> Table {
@@ -151,6 +189,7 @@ fn headings(report: &Report, terse: bool) -> [&'static str; COLUMNS] {
 }
 
 /// How a table is made to fit.
+#[derive(Clone, Copy)]
 struct Fit {
     /// Columns left out.
     without: &'static [usize],
@@ -165,10 +204,13 @@ struct Fit {
 
 /// From everything to what nobody could do without. What a terminal lacks room for first is what the other columns
 /// say nearly as well.
-const FITS: [Fit; 9] = [
+const FITS: [Fit; 11] = [
     fit(&[], usize::MAX, usize::MAX, usize::MAX, false),
     fit(&[], 28, 24, 31, false),
     fit(&[], 22, 16, 14, true),
+    // An OU is what one acts by: it goes after what can be reckoned from the rest.
+    fit(&[6], 22, 16, 14, true),
+    fit(&[6, 8], 22, 16, 14, true),
     fit(&[3], 28, 40, 14, false),
     fit(&[3, 6], 24, 36, 14, true),
     fit(&[3, 6, 8], 22, 30, 14, true),
@@ -282,7 +324,7 @@ fn cells(format: Format, report: &Report, row: &Row, fit: &Fit) -> Vec<String> {
     let shown = |text: String| format.text(&text);
     let (first, second) = match &row.key {
         Key::Account(id) => (id.to_string(), shown(shorten(&name, fit.name))),
-        Key::Ou(_) => (shown(shorten_path(&name, fit.path)), row.members.to_string()),
+        Key::Ou(_) => (shown(ou_name(row, fit)), row.members.to_string()),
         Key::Service(_) | Key::Total => (shown(shorten(&name, fit.path)), String::new()),
     };
     let used = row.times().unwrap_or_default();
@@ -293,6 +335,9 @@ fn cells(format: Format, report: &Report, row: &Row, fit: &Fit) -> Vec<String> {
     };
     let limit = match (report.by, row.threshold) {
         (By::Account, Some(threshold)) => threshold.to_string(),
+        (By::Account, None) if has_thresholds(report) && row.key != Key::Total => {
+            paint(style::FAINT, NO_ALARM.to_owned())
+        }
         (By::Ou, _) if row.members_over > 0 => paint(style::BAD, row.members_over.to_string()),
         _ => String::new(),
     };
@@ -318,6 +363,25 @@ fn cells(format: Format, report: &Report, row: &Row, fit: &Fit) -> Vec<String> {
         used,
         last,
     ]
+}
+
+/// What stands for a threshold where config puts no alarm.
+pub(super) const NO_ALARM: &str = "no alarm";
+
+/// Whether there are thresholds at all, so that an account without one is an exception.
+pub(super) fn has_thresholds(report: &Report) -> bool {
+    report.by == By::Account && !report.notes.contains(&Note::NoConfig)
+}
+
+/// An OU as it stands in the tree, or its path where rows are left out.
+fn ou_name(row: &Row, fit: &Fit) -> String {
+    match &row.nested {
+        Some(Nested { depth, name }) => {
+            let most = fit.path.saturating_sub(depth * 2);
+            format!("{}{}", "  ".repeat(*depth), shorten(&text::line(name), most))
+        }
+        None => shorten_path(&text::line(&row.name), fit.path),
+    }
 }
 
 fn total_cells(format: Format, report: &Report, fit: &Fit) -> Vec<String> {

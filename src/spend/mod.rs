@@ -31,7 +31,7 @@ pub use increments::{Increment, LATE, Publication, increments};
 pub use judgement::{Judgement, Measured, Outlook, Verdict, judge, reading_from};
 pub use missing::{Evidence, Missing, missing};
 pub use outlier::{MIN_BASELINE, StandsOut, Usual};
-pub use report::{Band, By, Key, Material, MonthSoFar, NEAR, Note, Report, Row, Subject, report};
+pub use report::{Band, By, Key, Material, MonthSoFar, NEAR, Nested, Note, Report, Row, Subject, report};
 pub use standing::{Charges, Standing};
 pub use suggest::{MINIMUM, Suggestion, nice, suggest};
 pub use sum::sum;

@@ -1,5 +1,5 @@
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -15,7 +15,7 @@ pub enum By {
     /// An account.
     #[default]
     Account,
-    /// An OU's own accounts.
+    /// An OU, with the OUs below it.
     Ou,
     /// An AWS service.
     Service,
@@ -63,6 +63,8 @@ pub struct Row {
     pub name: String,
     /// The path of an account's OU.
     pub ou: Option<String>,
+    /// Where an OU stands among the rows: it is below the next row above that is less deep.
+    pub nested: Option<Nested>,
     /// An account's state.
     pub state: Option<AccountState>,
     /// How many accounts (or services) it sums up.
@@ -88,7 +90,23 @@ pub struct Row {
     pub missing: Option<Missing>,
 }
 
+/// An OU's place in the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nested {
+    /// How many OUs it is below.
+    pub depth: usize,
+    /// Its own name, without those above.
+    pub name: String,
+}
+
 impl Row {
+    const fn ou_id(&self) -> Option<&OuId> {
+        match &self.key {
+            Key::Ou(id) => Some(id),
+            Key::Account(_) | Key::Service(_) | Key::Total => None,
+        }
+    }
+
     /// Whether the threshold is crossed: by the judgement, not by a figure that may only tremble above it.
     pub fn over(&self) -> bool {
         self.verdict.is_some_and(Verdict::is_above)
@@ -186,6 +204,8 @@ pub struct Report {
     pub now: Timestamp,
     /// The organisation's id.
     pub organization: String,
+    /// What it is restricted to, in words; `None` for the whole organisation.
+    pub scope: Option<String>,
     /// What rows are about.
     pub by: By,
     /// The shown buckets' times.
@@ -204,6 +224,8 @@ pub struct Report {
     pub bands: Vec<Band>,
     /// This month, day by day.
     pub month: MonthSoFar,
+    /// Where it was read, what the services of an account come to, the most expensive first.
+    pub services: BTreeMap<AccountId, Vec<(String, Figures)>>,
     /// What else there is to say.
     pub notes: Vec<Note>,
     /// How many metrics were asked for.
@@ -237,7 +259,7 @@ pub struct Material<'a> {
     pub measure: Measure,
     /// Every history.
     pub histories: Vec<(Subject, SpendHistory)>,
-    /// An account's threshold, where config.toml was found.
+    /// An account's threshold; `None` where nobody watches it.
     pub threshold: &'a dyn Fn(AccountId, &OuId) -> Option<Usd>,
     /// Why accounts have no data.
     pub missing: BTreeMap<AccountId, Missing>,
@@ -282,9 +304,14 @@ pub fn report(material: Material<'_>) -> Report {
     rows.sort_by(|a, b| (a.rank(), &a.name, &a.key).cmp(&(b.rank(), &b.name, &b.key)));
     let left_out = material.top.map_or(0, |top| rows.len().saturating_sub(top));
     rows.truncate(rows.len() - left_out);
+    if material.by == By::Ou && left_out == 0 {
+        rows = material.as_tree(rows);
+    }
     Report {
         now: material.now,
         organization: material.organization.id.to_string(),
+        scope: None,
+        services: BTreeMap::new(),
         by: material.by,
         grid: material.shown,
         measure: material.measure,
@@ -357,6 +384,7 @@ impl Material<'_> {
             key,
             name,
             ou: None,
+            nested: None,
             state: None,
             members: 1,
             members_over: 0,
@@ -376,14 +404,26 @@ impl Material<'_> {
         self.plain_row(key, name, history, figures)
     }
 
-    /// Rows summed up by the OU directly above each account.
+    /// A row for each OU, with everything below it. An OU above that is asked for only in part has none: its sum would
+    /// look like the whole.
     fn by_ou(&self, rows: &[Row]) -> Vec<Row> {
-        let mut members: BTreeMap<&OuId, Vec<usize>> = BTreeMap::new();
-        for (index, (subject, _)) in self.histories.iter().enumerate() {
-            if let Some(parent) = self.parent(subject) {
-                members.entry(parent).or_default().push(index);
+        let mut whole: BTreeMap<&OuId, usize> = BTreeMap::new();
+        for (_, parent) in self.organization.accounts() {
+            for ou in self.organization.ancestry(parent) {
+                *whole.entry(ou).or_default() += 1;
             }
         }
+        let mut members: BTreeMap<&OuId, Vec<usize>> = BTreeMap::new();
+        let mut parents: BTreeSet<&OuId> = BTreeSet::new();
+        for (index, (subject, _)) in self.histories.iter().enumerate() {
+            if let Some(parent) = self.parent(subject) {
+                parents.insert(parent);
+                for ou in self.organization.ancestry(parent) {
+                    members.entry(ou).or_default().push(index);
+                }
+            }
+        }
+        members.retain(|ou, indexes| parents.contains(ou) || whole.get(ou) == Some(&indexes.len()));
         members
             .into_iter()
             .map(|(ou, indexes)| {
@@ -408,6 +448,43 @@ impl Material<'_> {
                 }
             })
             .collect()
+    }
+
+    /// OUs below the ones that they are in, siblings in the order in which they come.
+    fn as_tree(&self, rows: Vec<Row>) -> Vec<Row> {
+        let ids: BTreeSet<OuId> = rows.iter().filter_map(Row::ou_id).cloned().collect();
+        let mut below: BTreeMap<Option<OuId>, Vec<Row>> = BTreeMap::new();
+        for row in rows {
+            let above = row.ou_id().and_then(|ou| {
+                self.organization
+                    .ancestry(ou)
+                    .skip(1)
+                    .find(|above| ids.contains(*above))
+            });
+            below.entry(above.cloned()).or_default().push(row);
+        }
+        let mut ordered = Vec::new();
+        let mut open: Vec<(usize, Row)> = Vec::new();
+        let mut children = |of: Option<OuId>, depth: usize, open: &mut Vec<(usize, Row)>| {
+            let rows = below.remove(&of).unwrap_or_default();
+            open.extend(rows.into_iter().rev().map(|row| (depth, row)));
+        };
+        children(None, 0, &mut open);
+        while let Some((depth, row)) = open.pop() {
+            let id = row.ou_id().cloned();
+            let name = match depth {
+                0 => row.name.clone(),
+                _ => id.as_ref().map_or_else(|| row.name.clone(), |ou| self.ou_name(ou)),
+            };
+            ordered.push(Row {
+                nested: Some(Nested { depth, name }),
+                ..row
+            });
+            if id.is_some() {
+                children(id, depth + 1, &mut open);
+            }
+        }
+        ordered
     }
 
     fn parent(&self, subject: &Subject) -> Option<&OuId> {

@@ -18,6 +18,7 @@ mod bootstrap;
 mod chain;
 mod ci;
 mod closing;
+mod completion;
 mod config;
 mod cost;
 mod deploy;

@@ -223,6 +223,26 @@ fn an_ou_outside_the_config_is_offered_to_be_written_into_it() {
 }
 
 #[test]
+fn the_demo_stops_after_each_screen_and_asks_for_nothing_but_enter() {
+    let home = Home::empty();
+    let enter = [("Enter goes on", ""); 7];
+    let Some(screen) = type_into(&home, &["demo"], &enter) else {
+        return;
+    };
+    assert_eq!(screen.code, 0, "{}", screen.text);
+    assert!(!screen.text.contains("[y/N]"), "{}", screen.text);
+    assert!(screen.text.contains("8/8"), "{}", screen.text);
+    let plain = anstream::adapter::strip_str(&screen.text).to_string();
+    for part in plain
+        .split("Enter goes on")
+        .filter(|part| !part.contains("What the owner reads"))
+    {
+        let lines = part.trim().lines().count();
+        assert!(lines <= 36, "{lines} lines are no screen:\n{part}");
+    }
+}
+
+#[test]
 fn destroy_wants_the_organisations_id_and_no_yes() {
     let home = Home::demo();
     home.config("[mail]\nfrom = \"billing@example.com\"\n");

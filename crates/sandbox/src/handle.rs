@@ -54,6 +54,11 @@ impl Sandbox {
         Ok(Self::with(world, generation, Some(store), call_as, Gate::default()))
     }
 
+    /// Whether the file at `path` begins as a sandbox's does.
+    pub fn is_one(path: impl AsRef<Path>) -> bool {
+        Store::new(path.as_ref()).generation().is_ok()
+    }
+
     /// Makes a sandbox of `world` in the file at `path`.
     ///
     /// # Errors

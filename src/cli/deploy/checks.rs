@@ -5,7 +5,7 @@ use crate::plan::rollout::targets;
 use crate::resource::stack_set;
 use billctl_core::error::{Error, Result};
 use billctl_core::event::{Event, Listener};
-use billctl_core::model::{Organization, OuId};
+use billctl_core::model::{AccountId, Organization, OuId};
 use billctl_core::service::Services;
 use billctl_core::service::cloudformation::{OrganizationsAccess, StackSet};
 
@@ -13,12 +13,16 @@ use billctl_core::service::cloudformation::{OrganizationsAccess, StackSet};
 ///
 /// # Errors
 /// The first that isn't.
-pub(super) fn named_accounts(args: &DeployArgs, parts: &[Part], organization: &Organization) -> Result<()> {
+pub(super) fn named_accounts<'a>(
+    named: impl Iterator<Item = &'a AccountId>,
+    parts: &[Part],
+    organization: &Organization,
+) -> Result<()> {
     let ous: Vec<OuId> = targets(parts.iter().flat_map(|part| &part.scope.ous), organization)?
         .into_iter()
         .collect();
     let reached = organization.accounts_below(&ous);
-    for account in args.account.iter().chain(&args.recreate) {
+    for account in named {
         if *account == organization.management_account {
             return Err(Error::usage(format!(
                 "account {account} is the management account, which StackSets never reach"
@@ -28,14 +32,14 @@ pub(super) fn named_accounts(args: &DeployArgs, parts: &[Part], organization: &O
         if reached.contains(account) {
             continue;
         }
-        return Err(match organization.account(*account) {
-            Some((_, parent)) => Error::usage(format!(
-                "account {account} is outside the OUs of this deploy: it is in {}",
-                organization.path(parent)
-            ))
-            .remedy("name its OU with --ou, or add it to [deploy] ous"),
-            None => Error::usage(format!("account {account} is not in the organisation")),
-        });
+        let parent = organization
+            .account(*account)
+            .map(|(_, parent)| organization.path(parent));
+        return Err(Error::usage(format!(
+            "account {account} is outside the OUs of this deploy: it is in {}",
+            parent.unwrap_or_default()
+        ))
+        .remedy("name its OU with --ou, or add it to [deploy] ous"));
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Scene;
+use crate::cli::accounts::account;
 use crate::cli::{Context, GlobalArgs};
 use crate::observe::charges::{self, Series};
 use crate::observe::{self, precheck};
@@ -10,25 +11,27 @@ use billctl_core::error::{Context as _, Error, Result};
 use billctl_core::event::Event;
 use billctl_core::model::{Account, AccountId, Organization};
 use billctl_core::service::Services;
+use billctl_core::text;
 use billctl_sandbox::metrics::Published;
 use billctl_sandbox::{MailKind, Subject, World};
 
 /// The account as it is, and its charges, read through the services.
-pub(super) async fn scene(account: AccountId, global: &GlobalArgs) -> Result<Scene> {
+pub(super) async fn scene(wanted: &str, global: &GlobalArgs) -> Result<Scene> {
     let context = Context::open(global).await?;
     let services = &context.services;
     context
         .listener
-        .on(Event::Phase(format!("reading account {account} ...")));
+        .on(Event::Phase(format!("reading account {} ...", text::visible(wanted))));
     let (info, tree) = precheck::checked(
         precheck::billing_account(services, &context.config),
         observe::tree(services),
     )
     .await?;
     let organization = tree.organization(info)?;
+    let account = account(&organization, wanted)?;
     let (found, parent) = organization
         .account(account)
-        .ok_or_else(|| Error::usage(format!("account {account} is not in the organisation")))?;
+        .ok_or_else(|| Error::failed(format!("account {account} couldn't be read")))?;
     let thresholds = context.thresholds(&organization)?;
     let threshold = thresholds.of(account, parent, &organization);
     let management = management(&organization)?;

@@ -5,9 +5,10 @@ use std::time::Duration;
 use clap::Args;
 use jiff::{Span, SpanRelativeTo};
 
-use billctl_core::error::{Error, Result};
+use crate::cli::accounts::account;
+use crate::cli::complete;
+use billctl_core::error::Result;
 use billctl_core::model::AccountId;
-use billctl_core::similar::nearest;
 use billctl_core::text;
 use billctl_sandbox::World;
 use billctl_sandbox::metrics::Hours;
@@ -16,55 +17,29 @@ use billctl_sandbox::world::LONGEST_LATENCY;
 
 /// An account, by id or by name.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
 pub(super) struct Who {
-    /// The account's id.
-    #[arg(long, value_name = "ID")]
-    account: Option<AccountId>,
-    /// The account's name.
-    #[arg(long, value_name = "NAME")]
-    name: Option<String>,
+    /// The account: its id, or its name if only one bears it.
+    #[arg(long, visible_alias = "name", value_name = "ACCOUNT", add = complete::accounts())]
+    account: String,
 }
 
 impl Who {
-    /// The account that a text names: its id if it is one, else its name.
+    /// The account that a text names.
     pub(super) fn of(text: &str) -> Self {
-        let account = text.parse().ok();
         Self {
-            name: account.is_none().then(|| text.to_owned()),
-            account,
+            account: text.to_owned(),
         }
     }
 
     /// The account's id, and its name to be shown.
     ///
     /// # Errors
-    /// There is no such account; near names are offered.
+    /// There is no such account, or there are several.
     pub(super) fn find(&self, world: &World) -> Result<(AccountId, String)> {
-        let accounts: Vec<(AccountId, String)> = world
-            .organizations
-            .accounts()
-            .map(|(account, _)| (account.id, account.name))
-            .collect();
-        let found = accounts
-            .iter()
-            .find(|(id, name)| self.account == Some(*id) || self.name.as_ref().is_some_and(|wanted| wanted == name));
-        if let Some(found) = found {
-            return Ok((found.0, text::line(&found.1)));
-        }
-        let Some(wanted) = &self.name else {
-            return Err(Error::usage(format!(
-                "there is no account {} in the sandbox",
-                self.account.map(|id| id.to_string()).unwrap_or_default()
-            ))
-            .remedy("`billctl sandbox show` lists them"));
-        };
-        let near = nearest(wanted, accounts.iter().map(|(_, name)| name.as_str()));
-        let error = Error::usage(format!("there is no account named `{wanted}` in the sandbox"));
-        Err(match near {
-            Some(name) => error.remedy(format!("did you mean {name}?")),
-            None => error.remedy("`billctl sandbox show` lists them"),
-        })
+        let organization = world.organizations.organization();
+        let id = account(&organization, &self.account)?;
+        let name = organization.account(id).map(|(account, _)| text::line(&account.name));
+        Ok((id, name.unwrap_or_default()))
     }
 }
 

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::arguments::Who;
+use crate::cli::complete;
 use billctl_core::error::{Error, Result};
 use billctl_core::model::{AccountState, Usd};
 use billctl_core::service::Tags;
@@ -35,7 +36,7 @@ pub(super) struct MoveArgs {
     #[command(flatten)]
     who: Who,
     /// The OU: a path, a name if it is unique, or an id.
-    #[arg(long)]
+    #[arg(long, add = complete::ous())]
     ou: String,
 }
 
@@ -45,7 +46,7 @@ pub(super) struct AddAccountArgs {
     #[arg(long)]
     name: String,
     /// The OU: a path, a name if it is unique, or an id.
-    #[arg(long)]
+    #[arg(long, add = complete::ous())]
     ou: String,
     /// Who owns it: the value of its `owner` tag.
     #[arg(long, value_name = "ADDRESS")]
@@ -58,7 +59,7 @@ pub(super) struct AddOuArgs {
     #[arg(long)]
     name: String,
     /// The OU above it: a path, a name if it is unique, or an id.
-    #[arg(long, default_value = "Root")]
+    #[arg(long, default_value = "Root", add = complete::ous())]
     parent: String,
 }
 

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::arguments::{Who, share};
 use super::show::faults;
+use crate::cli::complete;
 use billctl_core::error::Result;
 use billctl_sandbox::Sandbox;
 use billctl_sandbox::faults::{DESCRIBE_RATES, Die, Faults, MOST_LAG};
@@ -26,6 +27,7 @@ pub(super) enum FailCommand {
     /// Let every stack operation in an account fail.
     Account {
         /// The account's id or name.
+        #[arg(add = complete::accounts())]
         account: String,
         /// Why, in CloudFormation's place.
         #[arg(required = true)]
@@ -34,6 +36,7 @@ pub(super) enum FailCommand {
     /// Let stack operations in an account work again.
     Mend {
         /// The account's id or name.
+        #[arg(add = complete::accounts())]
         account: String,
     },
     /// Let the next billctl die at its so many-th API call.

@@ -15,9 +15,7 @@ const SLOT: usize = 10;
 /// Buckets in a row's small chart at most: two weeks of quarters.
 const MAX_SMALL: usize = 56;
 /// The height of a row's small chart.
-const SMALL: i128 = 30;
-/// A threshold this many times the highest bar would flatten the bars: it is drawn dashed at the top instead.
-const FAR: i64 = 4;
+const SMALL: i64 = 24;
 
 /// Spend per bucket, stacked.
 #[derive(Serialize)]
@@ -251,6 +249,63 @@ impl MonthChart {
     }
 }
 
+/// The one scale of all rows' small bars: by the square root, so that an account of a few dollars is seen beside one of
+/// thousands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RowScale {
+    /// The highest bar, in cents; what is higher is drawn broken.
+    pub top: i64,
+}
+
+impl RowScale {
+    /// So that every threshold fits, and all rows but one in a hundred.
+    pub(super) fn of(report: &Report) -> Self {
+        let mut highs: Vec<i64> = report
+            .rows
+            .iter()
+            .filter_map(|row| small(row).flatten().map(cents).max())
+            .collect();
+        highs.sort_unstable();
+        let most = highs.get((highs.len() * 99).div_ceil(100).saturating_sub(1)).copied();
+        let limits = report
+            .rows
+            .iter()
+            .filter_map(|row| row.threshold)
+            .map(|usd| to_cents(usd.micros()));
+        let limit = limits.max().filter(|_| comparable(report));
+        Self {
+            top: most.into_iter().chain(limit).max().unwrap_or_default().max(1),
+        }
+    }
+
+    /// Rows of pixels, as the page's script reckons them too.
+    fn height(self, cents: i64) -> i64 {
+        if cents <= 0 {
+            return 0;
+        }
+        let share = (cents as f64 / self.top as f64).sqrt() * SMALL as f64;
+        // What isn't nothing is at least a line.
+        (share.round() as i64).clamp(1, SMALL)
+    }
+}
+
+/// The newest buckets that a small chart has room for.
+fn small(row: &Row) -> impl Iterator<Item = Option<Amount>> {
+    let cut = row.buckets.len().saturating_sub(MAX_SMALL);
+    row.buckets.iter().skip(cut).copied()
+}
+
+fn cents(amount: Amount) -> i64 {
+    to_cents(amount.usd.micros())
+}
+
+/// Cents as amounts are shown: half a cent is one.
+pub(super) const fn to_cents(micros: i64) -> i64 {
+    let cents = micros.unsigned_abs().saturating_add(5_000) / 10_000;
+    // Less than any i64 has micros.
+    if micros < 0 { -(cents as i64) } else { cents as i64 }
+}
+
 /// A row's small bars, with its threshold.
 #[derive(Serialize)]
 pub(super) struct RowChart {
@@ -260,45 +315,49 @@ pub(super) struct RowChart {
     hot_bars: String,
     odd_bars: String,
     limit: String,
-    limit_class: &'static str,
+    /// The buckets for the page's script: cents in base 36 with blanks between; `~` behind what is estimated, `!` behind
+    /// what stands out, nothing where nothing is known.
+    #[serde(skip)]
+    pub data: String,
 }
 
 impl RowChart {
     /// The chart of a row; with `comparable`, its threshold is an amount for as long as a bar is (see [`comparable`]).
-    pub(super) fn of(row: &Row, comparable: bool) -> Self {
-        let cut = row.buckets.len().saturating_sub(MAX_SMALL);
-        let buckets: Vec<Option<Amount>> = row.buckets.iter().skip(cut).copied().collect();
-        let highest = buckets
-            .iter()
-            .flatten()
-            .map(|amount| amount.usd.micros())
-            .max()
-            .unwrap_or_default()
-            .max(1);
+    pub(super) fn of(row: &Row, comparable: bool, scale: RowScale) -> Self {
+        let buckets: Vec<Option<Amount>> = small(row).collect();
+        let cut = row.buckets.len() - buckets.len();
         let threshold = row.threshold.map(Usd::micros).filter(|usd| comparable && *usd > 0);
-        let far = threshold.is_some_and(|threshold| threshold > highest.saturating_mul(FAR));
-        let top = if far {
-            highest
-        } else {
-            threshold.map_or(highest, |threshold| threshold.max(highest))
-        };
-        let height = |micros: i64| (i128::from(micros.max(0)) * SMALL + i128::from(top) / 2) / i128::from(top);
+        let limit = threshold.map(to_cents);
         let (mut bars, mut hot_bars, mut odd_bars) = (String::new(), String::new(), String::new());
+        let mut data = String::new();
         for (bucket, spent) in buckets.iter().enumerate() {
+            if bucket > 0 {
+                data.push(' ');
+            }
             let Some(spent) = spent else { continue };
-            // What isn't nothing is at least a line.
-            let tall = height(spent.usd.micros()).max(i128::from(spent.usd.is_positive()));
+            let value = cents(*spent);
+            let odd = row.outliers.iter().any(|found| found.bucket == bucket + cut);
+            data.push_str(&base_36(value));
+            data.push_str(if spent.estimated { "~" } else { "" });
+            data.push_str(if odd { "!" } else { "" });
+            let tall = scale.height(value);
             if tall == 0 {
                 continue;
             }
-            let path = if threshold.is_some_and(|threshold| spent.usd.micros() > threshold) {
+            let path = if limit.is_some_and(|limit| value > limit) {
                 &mut hot_bars
-            } else if row.outliers.iter().any(|found| found.bucket == bucket + cut) {
+            } else if odd {
                 &mut odd_bars
             } else {
                 &mut bars
             };
-            let _ = write!(path, "M{} {SMALL}v-{tall}h3v{tall}z", bucket * 4);
+            let x = bucket * 4;
+            if value > scale.top {
+                let (low, cap) = (SMALL - 5, SMALL - 21);
+                let _ = write!(path, "M{x} {SMALL}v-{low}h3v{low}zM{x} 3v-{cap}h3v{cap}z");
+            } else {
+                let _ = write!(path, "M{x} {SMALL}v-{tall}h3v{tall}z");
+            }
         }
         let width = (buckets.len() * 4).max(4);
         Self {
@@ -307,13 +366,31 @@ impl RowChart {
             bars,
             hot_bars,
             odd_bars,
-            limit: threshold.map_or_else(String::new, |threshold| {
-                let y = if far { 0 } else { SMALL - height(threshold) };
-                format!("M0 {y}h{width}")
+            limit: limit.map_or_else(String::new, |limit| {
+                format!("M0 {}h{width}", SMALL - scale.height(limit))
             }),
-            limit_class: if far { "f" } else { "l" },
+            data,
         }
     }
+}
+
+/// Short in the page, and quickly read by its script.
+fn base_36(value: i64) -> String {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut rest = value.unsigned_abs();
+    let mut digits = Vec::new();
+    loop {
+        // Less than 36.
+        digits.push(char::from(DIGITS[(rest % 36) as usize]));
+        rest /= 36;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        digits.push('-');
+    }
+    digits.iter().rev().collect()
 }
 
 /// Whether bars and thresholds can be compared by eye: a month's threshold is far above any day, and a day's above any
@@ -338,7 +415,18 @@ fn alt(row: &Row, buckets: &[Option<Amount>]) -> String {
 pub(super) fn span(report: &Report) -> String {
     let per_day = report.grid.interval().per_day();
     let days = report.grid.count().min(MAX_SMALL).div_ceil(per_day);
-    format!("Last {days} days")
+    match days {
+        1 => "Today".to_owned(),
+        _ => format!("Last {days} days"),
+    }
+}
+
+/// When the buckets of the small charts begin.
+pub(super) fn small_buckets(report: &Report) -> Vec<String> {
+    let count = report.grid.count();
+    (count.saturating_sub(MAX_SMALL)..count)
+        .map(|bucket| on(report, bucket))
+        .collect()
 }
 
 /// A bucket's time in full: `22 Nov`, or `22 Nov, 06:00`.

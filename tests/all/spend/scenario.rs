@@ -66,6 +66,7 @@ fn check_fails_with_code_four_and_names_the_worst() {
         metrics::add_once(world, account, Usd::dollars(900));
         world.advance(std::time::Duration::from_secs(7 * 3_600));
     });
+    home.config("[alarm]\nthreshold = 18\n[mail]\nfrom = \"billing@example.com\"\n");
     let answer = json(&home, &[]);
     let above = answer["total"]["accounts_over_threshold"].as_u64().unwrap();
     assert!(above > 1, "{above}");
@@ -101,6 +102,75 @@ fn check_without_thresholds_is_a_usage_error() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("there is no config.toml"), "{said}");
+}
+
+#[test]
+fn thresholds_are_shown_where_config_puts_an_alarm_and_nowhere_else() {
+    let home = demo(|_| {});
+    let outside = id_of(&home, "sandbox-greta");
+    let excluded = id_of(&home, "staging-web");
+    let inside = id_of(&home, "staging-gateway");
+    home.config(&format!(
+        "[alarm]\nthreshold = 1\n[deploy]\nous = [\"Staging\"]\nexclude-accounts = [\"{excluded}\"]\n\
+         [mail]\nfrom = \"billing@example.com\"\n"
+    ));
+    let answer = json(&home, &[]);
+    let staging = home.sandbox().world();
+    let organization = staging.organizations.accounts().count();
+    let rows = answer["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), organization);
+    let with: Vec<&Value> = rows.iter().filter(|row| !row["threshold"].is_null()).collect();
+    // Four of the five of Staging, and the management account, whose alarm is bootstrap's.
+    assert_eq!(with.len(), 5, "{with:?}");
+    let one = |id: AccountId| rows.iter().find(|row| row["account"] == id.to_string()).unwrap();
+    assert_eq!(one(inside)["threshold"], 1.0);
+    for id in [outside, excluded] {
+        assert!(one(id)["threshold"].is_null() && one(id)["verdict"].is_null(), "{id}");
+        // Nobody watches it: it is no reason to fail.
+        spend(&home, &["--check", "--account", &id.to_string()])
+            .assert()
+            .success();
+    }
+    spend(&home, &["--check", "--account", &inside.to_string()])
+        .assert()
+        .code(4);
+    let table = stdout(&mut spend(&home, &["--account", &outside.to_string()]));
+    assert!(table.contains("no alarm") && !table.contains('%'), "{table}");
+}
+
+#[test]
+fn an_ou_costs_what_the_accounts_below_it_cost_and_the_total_counts_once() {
+    let home = demo(|_| {});
+    let accounts = json(&home, &[]);
+    let ous = json(&home, &["--by", "ou"]);
+    let spent = |row: &Value| row["month_to_date"].as_f64().unwrap_or_default();
+    for ou in ous["rows"].as_array().unwrap() {
+        let path = ou["name"].as_str().unwrap();
+        let below = accounts["rows"].as_array().unwrap().iter().filter(|account| {
+            let of = account["ou"].as_str().unwrap();
+            of == path || of.starts_with(&format!("{path}/"))
+        });
+        let sum: f64 = below.clone().map(spent).sum();
+        assert!((spent(ou) - sum).abs() < 0.000_1, "{path}: {} of {sum}", spent(ou));
+        let others = ous["rows"].as_array().unwrap().iter();
+        let inside = others.filter(|other| other["name"].as_str().unwrap().starts_with(&format!("{path}/")));
+        assert!(
+            inside.clone().all(|other| spent(other) <= spent(ou) + 0.000_1),
+            "{path}"
+        );
+    }
+    assert_eq!(ous["rows"][0]["name"], "Root");
+    assert_eq!(spent(&ous["total"]), spent(&accounts["total"]));
+    assert_eq!(spent(&ous["rows"][0]), spent(&accounts["total"]));
+    // A part of the organisation: the OU above it would look as if it cost no more.
+    let part = json(&home, &["--by", "ou", "--ou", "Production"]);
+    let names = part["rows"].as_array().unwrap().iter();
+    let names: Vec<&str> = names.map(|row| row["name"].as_str().unwrap()).collect();
+    assert_eq!(names[0], "Root/Production");
+    assert!(
+        names.iter().all(|name| name.starts_with("Root/Production")),
+        "{names:?}"
+    );
 }
 
 #[test]

@@ -43,6 +43,13 @@ impl Packages {
     }
 }
 
+impl Packages {
+    /// The text of a file of a package.
+    pub(crate) fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.root.join("node_modules").join(file)).expect("a package's file")
+    }
+}
+
 /// The packages, installed by whichever test asks first; `None` after saying why `test` is skipped.
 ///
 /// # Panics
