@@ -10,13 +10,13 @@ use super::key::{At, Key};
 use super::names::{self, NameRule, Names, RawNames};
 use super::problem::{Place, Problem, Source};
 use super::raw::{
-    MOST_DAYS, RawAlarm, RawAmount, RawBootstrap, RawConfig, RawDeploy, RawDigest, RawMail, RawMembers, RawOperations, RawStatus,
-    RawThreshold, RawWave,
+    MOST_DAYS, RawAlarm, RawAmount, RawBootstrap, RawConfig, RawDeploy, RawDigest, RawMail, RawMembers, RawOperations,
+    RawStatus, RawThreshold, RawWave,
 };
 use super::structure::printable;
 use super::types::{
-    AlarmConfig, BootstrapConfig, Config, DeployConfig, DigestConfig, MailConfig, MembersConfig, Operations, StatusConfig,
-    ThresholdRule, ThresholdTarget, Wave,
+    AlarmConfig, BootstrapConfig, Config, DeployConfig, DigestConfig, MailConfig, MembersConfig, Operations,
+    StatusConfig, ThresholdRule, ThresholdTarget, Wave,
 };
 use billctl_core::model::{AccountId, Usd};
 use billctl_core::service::cloudformation::{Amount, Preferences};

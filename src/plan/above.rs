@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::status::{AccountStatus, Coverage};
 use crate::resource::{ExecutionName, day_of};
 use crate::spend::Standing;
-use billctl_core::model::{AccountId, Usd};
+use billctl_core::model::{AccountId, Time, Usd};
 use billctl_core::service::sfn::ExecutionStatus;
 
 /// The call that mails, as a history names it.
@@ -37,6 +37,7 @@ pub enum Told {
         /// The execution.
         execution: String,
         /// Since when it tries.
+        #[schemars(with = "Time")]
         since: Timestamp,
         /// What stands in the way, and since when.
         refused: Option<Refused>,
@@ -65,6 +66,7 @@ pub struct Refused {
     /// Which call failed: `sendEmail`, or `getMetricData`.
     pub call: String,
     /// When first.
+    #[schemars(with = "Time")]
     pub since: Timestamp,
     /// The error's name.
     pub error: String,

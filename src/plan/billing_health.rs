@@ -50,6 +50,7 @@ pub struct FailedExecution {
     /// Its name.
     pub name: String,
     /// When it began.
+    #[schemars(with = "billctl_core::model::Time")]
     pub started: Timestamp,
     /// The error's name.
     pub error: String,
@@ -65,6 +66,7 @@ pub struct AlarmOn {
     /// Why, in CloudWatch's words.
     pub reason: String,
     /// Since when.
+    #[schemars(with = "Option<billctl_core::model::Time>")]
     pub since: Option<Timestamp>,
 }
 

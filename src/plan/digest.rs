@@ -8,7 +8,7 @@ use super::above::Above;
 use super::status::{Coverage, Finding, MembersStatus};
 use crate::resource::day_of;
 use crate::spend::{Growth, Report, SpendHistory, Subject};
-use billctl_core::model::{AccountId, Month, OrgId, Organization, Usd};
+use billctl_core::model::{AccountId, Month, OrgId, Organization, Time, Usd};
 
 /// An account counts as new for so long: a digest on Monday still names who came on the Monday before.
 const NEW: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -22,10 +22,12 @@ pub struct Digest {
     /// The organisation.
     pub organization: OrgId,
     /// When it was made.
+    #[schemars(with = "Time")]
     pub generated_at: Timestamp,
     /// The UTC day that `yesterday` is.
     pub yesterday_is: String,
     /// The newest publication of charges.
+    #[schemars(with = "Option<Time>")]
     pub published_until: Option<Timestamp>,
     /// All accounts together: `spend`'s total.
     pub total: Total,
@@ -102,6 +104,7 @@ pub struct NewAccount {
     /// The path of its OU.
     pub ou: String,
     /// When it joined.
+    #[schemars(with = "Time")]
     pub joined: Timestamp,
     /// How well it is watched.
     pub coverage: Coverage,

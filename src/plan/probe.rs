@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Thresholds;
 use crate::config::Config;
 use crate::resource::bus_arn;
-use billctl_core::model::{AccountId, Arn, Organization, OuId, Usd};
+use billctl_core::model::{AccountId, Arn, Organization, OuId, Time, Usd};
 use billctl_core::service::cloudwatch::{AlarmState, AlarmStatus};
 use billctl_core::service::{Kind, Result, ServiceError};
 
@@ -94,6 +94,7 @@ pub struct ProbedAccount {
     /// The alarm's state.
     pub alarm: Option<AlarmState>,
     /// Since when.
+    #[schemars(with = "Option<Time>")]
     pub since: Option<Timestamp>,
     /// Whether the alarm's metric had data in the last two days; null where that couldn't be read.
     pub has_data: Option<bool>,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::resource::{ALARM_DETAIL_TYPE, ALARM_SOURCE, Scope, watch_execution};
-use billctl_core::model::{AccountId, REGION, Usd};
+use billctl_core::model::{AccountId, REGION, Time, Usd};
 
 /// An event's id, as the notifier takes one.
 const MOST_ID: usize = 64;
@@ -20,6 +20,7 @@ pub struct Item {
     /// The account that it is about, where it names one.
     pub account: Option<AccountId>,
     /// When it happened.
+    #[schemars(with = "Option<Time>")]
     pub at: Option<Timestamp>,
     /// What became of it.
     pub what: String,

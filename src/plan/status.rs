@@ -14,7 +14,7 @@ use super::above::Above;
 use super::rollout::{Observed, Override, target_of};
 use crate::config::Config;
 use crate::resource::stack_set;
-use billctl_core::model::{AccountId, AccountState, Organization, OuId, Usd};
+use billctl_core::model::{AccountId, AccountState, Organization, OuId, Time, Usd};
 use billctl_core::service::cloudformation::{
     DetailedStatus, DriftStatus, InstanceStatus, OperationAction, OperationId, OperationStatus, ResourceDrift,
     StackInstance, StackSetOperation,
@@ -138,6 +138,7 @@ pub struct AccountStatus {
     /// The last drift result.
     pub drift: Option<DriftStatus>,
     /// When drift was last looked for.
+    #[schemars(with = "Option<Time>")]
     pub drift_checked: Option<Timestamp>,
     /// What has drifted, where this run looked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -201,6 +202,7 @@ pub struct UnderWay {
     /// How it stands.
     pub status: OperationStatus,
     /// When it was made.
+    #[schemars(with = "Option<Time>")]
     pub since: Option<Timestamp>,
     /// How many accounts it is about, as far as the instances tell.
     pub accounts: usize,
@@ -246,6 +248,7 @@ const fn is_open(status: DetailedStatus) -> bool {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct DriftLook {
     /// The newest look at any instance; None where there never was one.
+    #[schemars(with = "Option<Time>")]
     pub last: Option<Timestamp>,
     /// Whether it is longer ago than `[status] drift-every`.
     pub due: bool,

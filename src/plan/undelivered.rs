@@ -22,6 +22,7 @@ pub struct Queue {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Undelivered {
     /// When the event happened, in its own words.
+    #[schemars(with = "Option<billctl_core::model::Time>")]
     pub at: Option<Timestamp>,
     /// What became of what, such as `bounced: the mail about account 123456789012`.
     pub what: String,

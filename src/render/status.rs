@@ -13,7 +13,7 @@ use crate::plan::operations::Hearing;
 use crate::plan::probe::Probes;
 use crate::plan::status::{AccountStatus, Coverage, Finding, MembersStatus, Reach};
 use crate::resource::mail_setup::MailSetup;
-use billctl_core::model::{OrgId, Usd};
+use billctl_core::model::{OrgId, Time, Usd};
 use billctl_core::service::cloudformation::{DriftStatus, InstanceStatus, OperationAction, OperationStatus};
 
 /// What is true everywhere.
@@ -22,6 +22,7 @@ pub struct Status {
     /// The organisation.
     pub organization: OrgId,
     /// When it was looked at.
+    #[schemars(with = "Time")]
     pub generated_at: Timestamp,
     /// The OUs and accounts that it is about; empty for all.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -3,7 +3,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, OuId};
+use super::{AccountId, OuId, Time};
 
 /// An account as Organizations describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema, Deserialize)]
@@ -18,6 +18,7 @@ pub struct Account {
     pub state: AccountState,
     /// When it joined the organisation, where Organizations says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Time>")]
     pub joined: Option<Timestamp>,
 }
 

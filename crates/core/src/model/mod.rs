@@ -6,6 +6,7 @@ mod ids;
 mod month;
 mod organization;
 mod owner;
+mod time;
 mod usd;
 
 pub use account::{Account, AccountState, PlacedAccount};
@@ -14,6 +15,7 @@ pub use ids::{AccountId, OrgId, OuId, ParseIdError};
 pub use month::Month;
 pub use organization::{Organization, OrganizationalUnit, SelectorError};
 pub use owner::addresses as owner_addresses;
+pub use time::Time;
 pub use usd::{ParseUsdError, Usd, nearest};
 
 /// Seconds in a day; UTC days have no others.
