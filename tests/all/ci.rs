@@ -209,7 +209,9 @@ fn answer(
             match id.strip_prefix('/') {
                 None => notes.push(note.clone()),
                 Some(id) => {
-                    notes.iter_mut().find(|note| note["id"].to_string() == id).unwrap()["body"] = sent["body"].clone()
+                    let id: serde_json::Value = id.parse().unwrap();
+                    let found = notes.iter_mut().find(|note| note["id"] == id).unwrap();
+                    found["body"] = sent["body"].clone();
                 }
             }
             told(&note)
