@@ -250,7 +250,8 @@ fn hostile_names_do_nothing_anywhere() {
         if !HOSTILE.contains(&name) {
             continue;
         }
-        in_all(&format!("preview --account {id} --out mail"));
+        let preview = format!("preview --account {id} --out mail --format markdown");
+        is_inert(&preview, &run(&preview).stdout);
         // An owner tag without an address, and no fallback: nobody to write to, which is said.
         let Ok(files) = std::fs::read_dir(home.path().join("mail")) else {
             continue;
@@ -267,17 +268,24 @@ fn hostile_names_do_nothing_anywhere() {
         std::fs::remove_dir_all(home.path().join("mail")).expect("a folder");
     }
     assert!(mails > 6, "{mails} files of mails");
-    let tested = shown["accounts"].as_array().into_iter().flatten();
-    for account in tested.filter(|account| {
-        account["name"]
+    in_all("preview --out mail");
+    // Each of these waits for the sandbox's notifier: one account for each format.
+    let id_of = |name: &str| {
+        let found = shown["accounts"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|account| account["name"] == name);
+        found.expect("the account")["id"]
             .as_str()
-            .is_some_and(|name| HOSTILE[3..6].contains(&name))
-    }) {
-        in_all(&format!(
-            "test-alert --account {}",
-            account["id"].as_str().unwrap_or_default()
-        ));
-    }
+            .unwrap_or_default()
+            .to_owned()
+    };
+    run(&format!("test-alert --account {}", id_of(HOSTILE[3])));
+    let test = format!("test-alert --account {} --format markdown", id_of(HOSTILE[5]));
+    is_inert(&test, &run(&test).stdout);
+    let test = format!("test-alert --account {} --format json", id_of(HOSTILE[0]));
+    is_json(&test, &run(&test).stdout);
     is_harmless("template", &run("template").stdout);
     for job in ["operator", "deploy", "thresholds", "status", "tell"] {
         is_json(job, &run(&format!("policy {job}")).stdout);

@@ -229,3 +229,14 @@ fn a_day_is_spent_in_a_lump_or_in_some_hours() {
         assert!(stderr(&failed).contains(why), "{}", stderr(&failed));
     }
 }
+
+#[test]
+fn a_domain_is_verified_in_capitals_too() {
+    let home = Home::with_sandbox("[mail]\nfrom = \"Billing@Example.COM\"\nidentity = \"Example.com\"\n");
+    home.run("bootstrap --yes").code(0);
+    home.run("sandbox verify Example.com").code(0);
+    let world = home.world();
+    let identities = world["sesv2"]["identities"].as_object().expect("identities");
+    assert_eq!(identities["example.com"]["verified"], true);
+    assert!(!identities.contains_key("Example.com"));
+}

@@ -98,8 +98,13 @@ impl State {
     /// Somebody follows the link in SES's mail, or publishes the DNS records: the identity is verified, and made
     /// if need be (a recipient, in the SES sandbox).
     pub fn verify(&mut self, identity: &str, now: Timestamp) {
+        // SES keeps domains in small letters; what is before the @ is the address's own.
+        let identity = match identity.rsplit_once('@') {
+            Some((person, domain)) => format!("{person}@{}", domain.to_ascii_lowercase()),
+            None => identity.to_ascii_lowercase(),
+        };
         self.identities
-            .entry(identity.to_owned())
+            .entry(identity)
             .or_insert_with(|| Identity {
                 created: now,
                 verified: true,
