@@ -128,7 +128,7 @@ fn what_was_done_and_what_comes_next_ends_a_bootstrap() {
         out.trim_end()
             .lines()
             .last()
-            .is_some_and(|line| line.starts_with("16 steps done. next: ")),
+            .is_some_and(|line| line.starts_with("done: 16 steps. next: ")),
         "{out}"
     );
 }

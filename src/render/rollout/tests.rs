@@ -139,7 +139,7 @@ fn six_hundred_accounts_fit_on_a_screen() {
             to: Usd::dollars(20),
         },
         _ => AccountChange::Create {
-            threshold: Usd::dollars(50 * (1 + number as i32 % 3)),
+            threshold: Usd::dollars(50 * (1 + number % 3)),
             overridden: number % 3 > 0,
         },
     });
