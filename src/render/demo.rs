@@ -58,10 +58,13 @@ pub fn mail(mail: &str, page: &Path, width: Option<usize>) -> String {
     let framed: Vec<String> = safe
         .trim_end()
         .lines()
-        .flat_map(|line| textwrap::wrap(line, &room))
+        // A link that is cut into pieces is none.
+        .flat_map(|line| match line.contains("://") {
+            true => vec![line.into()],
+            false => textwrap::wrap(line, &room),
+        })
         .map(|line| format!("{bar} {line}").trim_end().to_owned())
         .collect();
-    // Not cut into pieces: a link that is wrapped is none.
     let path = text::line(&page.display().to_string());
     let path = path
         .replace('%', "%25")

@@ -3,6 +3,8 @@
 
 mod chart;
 
+use std::collections::{BTreeMap, HashMap};
+
 use handlebars::Handlebars;
 use serde::Serialize;
 
@@ -197,6 +199,9 @@ fn print_name(report: &Report) -> String {
         .collect()
 }
 
+/// Figures in cents, in the order of [`figures`].
+type Cents = [Option<i64>; 6];
+
 /// What the page's script works on.
 #[derive(Serialize)]
 struct Data {
@@ -210,7 +215,7 @@ struct Data {
     ous: Vec<String>,
     rows: Vec<DataRow>,
     /// Services by the account's id.
-    services: std::collections::BTreeMap<String, Vec<(String, [Option<i64>; 6])>>,
+    services: BTreeMap<String, Vec<(String, Cents)>>,
     #[serde(skip)]
     broken: bool,
 }
@@ -224,7 +229,7 @@ struct DataRow(
     Option<usize>,
     &'static str,
     String,
-    [Option<i64>; 6],
+    Cents,
     u8,
     Option<i64>,
     Option<i64>,
@@ -244,7 +249,7 @@ impl Data {
 
 fn data(report: &Report, charts: &[RowChart], scale: RowScale) -> Data {
     let mut ous: Vec<String> = Vec::new();
-    let mut places: std::collections::HashMap<&str, usize> = std::collections::HashMap::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     let mut rows = Vec::with_capacity(report.rows.len());
     for (row, chart) in report.rows.iter().zip(charts) {
         let ou = row.ou.as_deref().map(|ou| {
@@ -295,7 +300,7 @@ fn data(report: &Report, charts: &[RowChart], scale: RowScale) -> Data {
 }
 
 /// Yesterday, today, average, month, forecast, last 24 hours, in cents.
-fn figures(figures: &Figures) -> [Option<i64>; 6] {
+fn figures(figures: &Figures) -> Cents {
     let usd = |amount: Option<Usd>| amount.map(|usd| to_cents(usd.micros()));
     let spent = |amount: Option<Amount>| usd(amount.map(|amount| amount.usd));
     [

@@ -245,7 +245,7 @@ fn a_row_opens_to_its_days_and_services_and_closes_again() {
     let company = Company::small();
     let mut report = company.report(By::Account, Interval::Day, 14, None);
     let (id, _) = company.account("payments-api");
-    let figures = report.rows[0].figures.clone();
+    let figures = report.rows[0].figures;
     report
         .services
         .insert(id, vec![("Amazon <b>EC2</b>".to_owned(), figures)]);
