@@ -86,6 +86,7 @@ mod tests {
                 name: (*name).to_owned(),
                 email: "owner@example.com".to_owned(),
                 state: AccountState::Active,
+                joined: None,
             };
             (account, root.clone())
         });

@@ -28,7 +28,7 @@ pub fn first_hour(config: &Config, readings: &Readings, more: &FirstHour) -> Vec
         config.alarm.name
     ));
     vec![
-        named("1-permissions", access::permissions(&readings.denied)),
+        named("1-permissions", access::permissions(config, &readings.denied)),
         billing(&more.billing),
         stack_set(readings),
         match members::alarms(config, &readings.members, &readings.organization) {

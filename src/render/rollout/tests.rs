@@ -37,6 +37,7 @@ fn organization(accounts: usize, width: usize, depth: usize, name: &str) -> Orga
             name: format!("{name}-{number}"),
             email: String::new(),
             state: AccountState::Active,
+            joined: None,
         };
         (account, ou(number % count))
     });
