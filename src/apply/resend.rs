@@ -141,6 +141,9 @@ fn step(
         return settled(format!("{other} is at it"));
     }
     match name {
+        ExecutionName::Chat { .. } => {
+            leave("the mail went out; `billctl doctor` says what is wrong with the chat's topic")
+        }
         ExecutionName::Mail => leave("a test: run `billctl test-alert` again"),
         ExecutionName::Event => match &execution.input {
             Some(event) => event_step(known, event),

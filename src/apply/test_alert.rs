@@ -294,6 +294,7 @@ impl Follow<'_> {
                     self.journey.remedy = Some(REPAIR.to_owned());
                 }
                 self.reports().await?;
+                self.chat(&output);
             }
             ExecutionStatus::Succeeded => {
                 let result = text(&output, "result");
@@ -314,6 +315,37 @@ impl Follow<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What became of the message for a chat, where there is a topic for this account.
+    fn chat(&mut self, output: &Value) {
+        let topic = text(output, "topic");
+        if topic.is_empty() {
+            return;
+        }
+        let name = format!("chat topic {}", topic.rsplit(':').next().unwrap_or(topic));
+        let failure = text(output, "chatFailure");
+        if failure.is_empty() {
+            let id = text(output, "chatMessageId").to_owned();
+            self.hop(
+                &name,
+                true,
+                format!("took message {id}; a channel shows it if it listens to the topic"),
+            );
+            self.journey.chat_message_id = Some(id);
+            return;
+        }
+        self.hop(&name, false, failure);
+        let role = self.scope.notifier_role_arn();
+        self.journey.remedy = Some(if failure.contains("NotFound") {
+            format!("there is no topic {topic}: make it, or name another under [[chat]] and run `billctl bootstrap`")
+        } else if failure.to_ascii_lowercase().contains("kms") {
+            format!("let {role} call kms:GenerateDataKey* and kms:Decrypt in the policy of the topic's key")
+        } else if failure.contains("AuthorizationError") || failure.contains("AccessDenied") {
+            format!("run `billctl bootstrap`; another account's topic has to let {role} call sns:Publish in its policy")
+        } else {
+            "look at the execution in the Step Functions console".to_owned()
+        });
     }
 
     /// SES has one error for a sender and for a recipient that it doesn't know: it is asked which it was.

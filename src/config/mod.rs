@@ -20,6 +20,6 @@ pub use names::Names;
 pub use problem::{Place, Problem, Source};
 pub use schema::{reference, schema};
 pub use types::{
-    AlarmConfig, Config, DeployConfig, MailConfig, MembersConfig, Operations, StatusConfig, ThresholdRule,
+    AlarmConfig, ChatRule, Config, DeployConfig, MailConfig, MembersConfig, Operations, StatusConfig, ThresholdRule,
     ThresholdTarget, Wave,
 };

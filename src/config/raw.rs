@@ -44,6 +44,10 @@ pub(super) struct RawConfig {
     /// Who hears of it when the notifier itself fails, an event reaches nobody or a mail is refused: without this,
     /// the alarms on it go off and tell nobody. A topic that is there, or an address; not both.
     pub operations: Key<RawOperations>,
+    /// Where chat messages go, one `[[chat]]` for each SNS topic: after each mail, the notifier publishes what it said
+    /// in the form that Amazon Q Developer shows in Slack and Teams (docs/chat.md). Of an account's OUs the deepest
+    /// that has a topic decides, else the one without `ou`.
+    pub chat: Vec<At<RawChat>>,
     /// What billctl may use in the member accounts beside what its StackSet makes there.
     pub members: Key<RawMembers>,
     /// What `status` looks after by itself.
@@ -202,6 +206,24 @@ pub(super) struct RawOperations {
     /// has to be clicked. Either this or `topic`.
     #[schemars(extend("format" = "email"))]
     pub mail: Key<String>,
+}
+
+/// `[[chat]]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("required" = ["topic"]))]
+pub(super) struct RawChat {
+    /// The OU whose accounts this topic is for, anywhere below it: its id, its path from the root, or its name if only
+    /// one OU has it. Without it, the topic is for every account that no other `[[chat]]` is for.
+    #[schemars(length(min = 1), extend("examples" = ["Production/Payments", "ou-ab12-c3d4e5f6"]))]
+    pub ou: Key<String>,
+    /// An SNS topic that is there already: a standard one in us-east-1. In another account, or encrypted, the topic has
+    /// to let the notifier's role publish; `bootstrap` says how.
+    #[schemars(
+        regex(pattern = format!("^arn:aws:sns:us-east-1:[0-9]{{12}}:{}", names::TOPIC.pattern().trim_start_matches('^'))),
+        extend("examples" = ["arn:aws:sns:us-east-1:123456789012:spend"])
+    )]
+    pub topic: Key<String>,
 }
 
 /// `[members]`.

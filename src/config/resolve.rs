@@ -10,12 +10,12 @@ use super::key::{At, Key};
 use super::names::{self, NameRule, Names, RawNames};
 use super::problem::{Place, Problem, Source};
 use super::raw::{
-    MOST_DAYS, RawAlarm, RawAmount, RawConfig, RawDeploy, RawMail, RawMembers, RawOperations, RawStatus, RawThreshold,
-    RawWave,
+    MOST_DAYS, RawAlarm, RawAmount, RawChat, RawConfig, RawDeploy, RawMail, RawMembers, RawOperations, RawStatus,
+    RawThreshold, RawWave,
 };
 use super::structure::printable;
 use super::types::{
-    AlarmConfig, Config, DeployConfig, MailConfig, MembersConfig, Operations, StatusConfig, ThresholdRule,
+    AlarmConfig, ChatRule, Config, DeployConfig, MailConfig, MembersConfig, Operations, StatusConfig, ThresholdRule,
     ThresholdTarget, Wave,
 };
 use billctl_core::model::{AccountId, Usd};
@@ -60,6 +60,7 @@ impl Resolve {
             deploy,
             waves: self.waves(raw.wave),
             mail: self.mail(raw.mail.value().unwrap_or_default(), older_notify_ok),
+            chat: self.chat(raw.chat),
             operations: raw.operations.value().and_then(|raw| self.operations(raw)),
             members: self.members(raw.members.value().unwrap_or_default()),
             status: self.status(raw.status.value().unwrap_or_default()),
@@ -450,8 +451,37 @@ impl Resolve {
         if raw.topic.0.is_none() {
             return self.address(raw.mail).map(Operations::Mail);
         }
-        let topic = self.checked(raw.topic, address::topic_fault)?;
+        let topic = self.checked(raw.topic, |text| address::topic_fault(text, "billctl's alarms are"))?;
         topic.parse().ok().map(Operations::Topic)
+    }
+
+    fn chat(&mut self, raw: Vec<At<RawChat>>) -> Vec<ChatRule> {
+        let mut rules = Vec::new();
+        let (mut seen, mut for_all) = (Seen::new(), None::<Range<usize>>);
+        for At { value, span } in raw {
+            let topic = self.checked(value.topic, |text| address::topic_fault(text, "the notifier is"));
+            let ou = match value.ou.0 {
+                Some(text) => {
+                    let place = text.span.clone();
+                    let Some(ou) = self.selector(text) else { continue };
+                    self.is_first(&mut seen, &ou, &place, "OU");
+                    self.source.remember(Place::ChatOu(rules.len()), place);
+                    Some(ou)
+                }
+                None => {
+                    if let Some(first) = for_all.replace(span.clone()) {
+                        let message = "two topics are for all accounts";
+                        let problem = Problem::at(span, message, "again here").and(first, "first here");
+                        self.report(problem.remedy("keep one of them, or give one an `ou`"));
+                    }
+                    None
+                }
+            };
+            if let Some(topic) = topic.and_then(|topic| topic.parse().ok()) {
+                rules.push(ChatRule { ou, topic });
+            }
+        }
+        rules
     }
 
     fn members(&mut self, raw: RawMembers) -> MembersConfig {

@@ -26,6 +26,8 @@ pub struct Config {
     pub mail: MailConfig,
     /// Who hears when the notifier itself fails; None for nobody.
     pub operations: Option<Operations>,
+    /// Where chat messages go.
+    pub chat: Vec<ChatRule>,
     /// What is used in the members.
     pub members: MembersConfig,
     /// What `status` looks after.
@@ -144,6 +146,15 @@ pub enum Operations {
     Topic(Arn),
     /// An address, for which bootstrap makes a topic.
     Mail(String),
+}
+
+/// One `[[chat]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChatRule {
+    /// An OU by id, path or unique name, and all below it; None for everybody else.
+    pub ou: Option<String>,
+    /// The SNS topic.
+    pub topic: Arn,
 }
 
 /// `[members]`.

@@ -40,6 +40,7 @@ pub async fn readings(services: &Services, config: &Config, deep: bool) -> Readi
         ses,
         identity,
         hearing,
+        chat,
         stack_set,
         things,
         denied,
@@ -58,6 +59,12 @@ pub async fn readings(services: &Services, config: &Config, deep: bool) -> Readi
             let account = caller.clone().await?.account;
             observe::operations::read(services, config, account).await
         },
+        async {
+            match caller.clone().await {
+                Ok(caller) => observe::chat::read(services, config, caller.account).await,
+                Err(_) => Vec::new(),
+            }
+        },
         services.cloudformation.describe_stack_set(&config.deploy.stack_set),
         things(services, config, organization.clone()),
         denied(services, config, caller.clone(), organization),
@@ -74,6 +81,7 @@ pub async fn readings(services: &Services, config: &Config, deep: bool) -> Readi
         ses,
         identity: identity.or_absent(),
         hearing,
+        chat,
         stack_set: stack_set.or_absent(),
         things,
         denied,
@@ -161,6 +169,7 @@ async fn things(
         management_account: organization.management_account,
         // Only names matter here.
         own_threshold: config.alarm.threshold,
+        chat: resource::Chat::default(),
     };
     let scope = Scope { config, facts: &facts };
     let things = resource::desired(&scope)

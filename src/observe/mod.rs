@@ -4,6 +4,7 @@ pub mod above;
 pub mod billing;
 pub mod billing_health;
 pub mod charges;
+pub mod chat;
 pub mod doctor;
 pub mod operations;
 mod organization;

@@ -3,6 +3,7 @@
 pub mod above;
 pub mod billing;
 pub mod billing_health;
+pub mod chat;
 pub mod doctor;
 pub mod failure;
 pub mod operation_id;

@@ -4,6 +4,7 @@ use serde_json::Value;
 use super::style;
 use super::{Format, Table, json, plural};
 use crate::plan::billing::{Action, Plan, Step};
+use crate::plan::chat::Channel;
 use crate::plan::operations::Hearing;
 use crate::resource::document::{FieldChange, as_written};
 use crate::resource::mail_setup::MailSetup;
@@ -19,23 +20,24 @@ const MOST_LINES: usize = 16;
 struct Answer<'a> {
     applied: bool,
     plan: &'a Plan,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mail: Option<&'a MailSetup>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    operations: Option<&'a Hearing>,
+    #[serde(flatten)]
+    after: Option<After<'a>>,
+}
+
+/// What is to be known beside the plan.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct After<'a> {
+    /// What the sender needs.
+    pub mail: &'a MailSetup,
+    /// Who hears when the notifier itself fails.
+    pub operations: &'a Hearing,
+    /// The topics that chat messages go to.
+    pub chat: &'a [Channel],
 }
 
 /// The one JSON answer of `bootstrap` and `destroy`.
-pub fn billing_json(kind: &str, plan: &Plan, applied: bool, setup: Option<(&MailSetup, &Hearing)>) -> String {
-    json(
-        kind,
-        &Answer {
-            applied,
-            plan,
-            mail: setup.map(|(mail, _)| mail),
-            operations: setup.map(|(_, hearing)| hearing),
-        },
-    )
+pub fn billing_json(kind: &str, plan: &Plan, applied: bool, after: Option<After<'_>>) -> String {
+    json(kind, &Answer { applied, plan, after })
 }
 
 /// A plan for the billing side, for people or for a pull request: a line for each thing that is made or removed, with
@@ -242,6 +244,16 @@ pub fn hearing(format: Format, hearing: &Hearing) -> Option<String> {
     let remedy = hearing.remedy();
     let remedy = remedy.map_or_else(String::new, |remedy| format!(": {remedy}"));
     Some(warn(format, &format!("{hearing}{remedy}.")))
+}
+
+/// What is left to do so that chats hear of mails; nothing where it is done.
+pub fn channels(format: Format, channels: &[Channel]) -> Option<String> {
+    let each = channels.iter().filter_map(|channel| {
+        let remedy = channel.remedy.as_ref()?;
+        Some(warn(format, &format!("{channel}: {remedy}.")))
+    });
+    let each: Vec<String> = each.collect();
+    (!each.is_empty()).then(|| each.join("\n"))
 }
 
 fn good(format: Format, text: &str) -> String {

@@ -22,7 +22,7 @@ mod table;
 mod template;
 
 pub use aside::{Aside, aside};
-pub use billing::{billing_json, billing_plan, hearing, mail_setup};
+pub use billing::{After, billing_json, billing_plan, channels, hearing, mail_setup};
 pub use calls::calls;
 pub use csv::spend_csv;
 pub use demo::{narration, prompt};

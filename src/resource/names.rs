@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::chat::Chat;
 use super::fill::Values;
 use crate::config::{Config, Operations};
 use billctl_core::model::{AccountId, Arn, OrgId, REGION, Usd};
@@ -35,6 +36,8 @@ pub struct Facts {
     pub management_account: AccountId,
     /// The threshold of the management account's own alarm.
     pub own_threshold: Usd,
+    /// Where chat messages go.
+    pub chat: Chat,
 }
 
 /// The tags of everything that billctl makes.
@@ -68,6 +71,11 @@ pub fn bus_arn(config: &Config, billing: AccountId) -> Arn {
 /// The topic that bootstrap makes where `[operations]` has an address.
 pub fn operations_topic_arn(config: &Config, account: AccountId) -> Arn {
     Arn::new("sns", REGION, account, &config.names.operations_topic)
+}
+
+/// The role that the notifier runs with.
+pub fn notifier_role_arn(config: &Config, account: AccountId) -> Arn {
+    Arn::new("iam", "", account, &format!("role/{}", config.names.notifier_role))
 }
 
 /// Names and ARNs, from config and facts.
@@ -166,7 +174,7 @@ impl Scope<'_> {
 
     /// The state machine's role.
     pub fn notifier_role_arn(&self) -> Arn {
-        self.global_arn("iam", &format!("role/{}", self.config.names.notifier_role))
+        notifier_role_arn(self.config, self.facts.management_account)
     }
 
     /// The rules' role.
@@ -195,6 +203,7 @@ impl Scope<'_> {
         let identity_arn = mail.identity_arn.as_ref().map(Arn::to_string);
         let truth = |is: bool| if is { "true" } else { "false" };
         let escalate_after = mail.escalate_after.unwrap_or(0).to_string();
+        let chat = &self.facts.chat;
         values([
             ("FromAddress", mail.from.as_str()),
             ("IdentityArn", identity_arn.as_deref().unwrap_or_default()),
@@ -211,6 +220,8 @@ impl Scope<'_> {
             ("EscalateAfter", &escalate_after),
             ("EscalateTo", &mail.escalate_to.join(" ")),
             ("StackSetName", &self.config.deploy.stack_set),
+            ("ChatTopic", chat.default.as_ref().map(Arn::as_str).unwrap_or_default()),
+            ("ChatTopics", &chat.by_ou()),
         ])
     }
 
@@ -230,6 +241,7 @@ impl Scope<'_> {
             ("TemplateName", &names.template),
             ("FromAddress", &self.config.mail.from),
         ]);
+        filled.insert("ChatTopicArns", json!(self.facts.chat.topics()));
         let mut rules = self.notifier_rule_arns();
         filled.insert("NotifierRuleArns", json!(rules));
         rules.push(self.mail_failure_rule_arn());

@@ -300,16 +300,18 @@ pub fn policy(job: Job, config: &Config, account: Option<AccountId>, resource_ty
             statement
         })
         .collect();
-    // Somebody's topic is looked at, never changed.
+    // Somebody's topics are looked at, never changed.
     let looks = sns::GET_TOPIC_ATTRIBUTES;
-    if let Some(Operations::Topic(topic)) = &config.operations
-        && job.operations().contains(&looks)
-    {
+    let mut topics: BTreeSet<&Arn> = config.chat.iter().map(|rule| &rule.topic).collect();
+    if let Some(Operations::Topic(topic)) = &config.operations {
+        topics.insert(topic);
+    }
+    if !topics.is_empty() && job.operations().contains(&looks) {
         statements.push(json!({
             "Sid": "Topic",
             "Effect": "Allow",
             "Action": looks.iam_action(),
-            "Resource": topic,
+            "Resource": single_or_list(topics.iter().map(|topic| topic.as_str())),
         }));
     }
     json!({"Version": "2012-10-17", "Statement": statements})

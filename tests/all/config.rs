@@ -232,6 +232,10 @@ escalate-to = ["head@example.com"]
 [operations]
 mail = "platform@example.com"
 
+[[chat]]
+ou = "Production"
+topic = "arn:aws:sns:us-east-1:123456789012:spend"
+
 [members]
 role = "AWSControlTowerExecution"
 
@@ -487,6 +491,9 @@ refused! {
         "[operations]\ntopic = \"arn:aws:sns:us-east-1:123456789012:ops\"\nmail = \"ops@example.com\""
     );
     operations_of_nobody: with_mail("[operations]");
+    two_chat_topics_for_all: with_mail("[[chat]]\ntopic = \"arn:aws:sns:us-east-1:123456789012:a\"\n\n[[chat]]\ntopic = \"arn:aws:sns:us-east-1:123456789012:b\"");
+    one_chat_in_single_brackets: with_mail("[chat]\ntopic = \"arn:aws:sns:us-east-1:123456789012:a\"");
+    a_chat_topic_of_another_region_and_one_without: with_mail("[[chat]]\ntopic = \"arn:aws:sns:eu-west-1:123456789012:a\"\n\n[[chat]]\nou = \"Production\"");
     a_topic_of_another_region: with_mail("[operations]\ntopic = \"arn:aws:sns:eu-west-1:123456789012:ops\"");
     a_topic_that_is_a_queue: with_mail("[operations]\ntopic = \"arn:aws:sqs:us-east-1:123456789012:ops\"");
     a_topic_that_is_a_name: with_mail("[operations]\ntopic = \"ops\"");

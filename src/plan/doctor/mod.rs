@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::config::Config;
+use crate::plan::chat::Channel;
 use crate::plan::operations::Hearing;
 use crate::plan::probe::Look;
 use crate::resource::Resource;
@@ -130,6 +131,8 @@ pub struct Readings {
     pub identity: Result<Option<EmailIdentity>>,
     /// Who hears when the notifier itself fails.
     pub hearing: Result<Hearing>,
+    /// The topics that chat messages go to.
+    pub chat: Vec<Channel>,
     /// The StackSet.
     pub stack_set: Result<Option<StackSet>>,
     /// Things that may collide with those that bootstrap makes: what they are called, and what is there.
@@ -171,7 +174,7 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
         }
         _ => None,
     };
-    let payer = [
+    let mut payer = vec![
         charges::billing_alerts(&readings.billing_alerts, &readings.series),
         charges::account_series(&readings.series, &readings.billing_alerts),
         charges::own_series(&readings.series, &readings.organization),
@@ -188,6 +191,7 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
         operations::operations(&readings.hearing).by_config(),
         names::collisions(&readings.things).by_config(),
     ];
+    payer.extend(operations::chat(&readings.chat).map(Check::by_config));
     checks.extend(payer.into_iter().map(|check| match elsewhere {
         Some(management) => Check::skipped(
             check.name,

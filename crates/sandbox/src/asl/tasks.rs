@@ -10,7 +10,7 @@ use super::run::{Failure, Machine};
 use crate::World;
 use crate::faults::Fate;
 use crate::iam::RoleFault;
-use crate::policy::RequestContext;
+use crate::policy::{Caller, Decision, Request, RequestContext, evaluate};
 use crate::sesv2;
 use billctl_core::model::{Arn, REGION};
 use billctl_core::service::{Kind, Operation, Service, ServiceError};
@@ -179,6 +179,21 @@ const ACTIONS: &[Action] = &[
         throttled: "TooManyRequestsException",
         denied: "SesV2Exception",
         run: send_email,
+    },
+    Action {
+        resource: "arn:aws:states:::aws-sdk:sns:publish",
+        prefix: "Sns",
+        operation: crate::sns::PUBLISH,
+        parameters: &[
+            "TopicArn",
+            "Subject",
+            "Message",
+            "MessageAttributes",
+            "MessageStructure",
+        ],
+        throttled: "ThrottledException",
+        denied: "AuthorizationErrorException",
+        run: publish,
     },
     Action {
         resource: "arn:aws:states:::states:startExecution",
@@ -375,6 +390,43 @@ fn send_email(call: &mut Call<'_>) -> Result<Value, Refusal> {
         call.authorize_with(&resource, &context)?;
     }
     let id = sesv2::send(call.world, &request)?;
+    Ok(json!({"MessageId": id}))
+}
+
+/// In the role's own account its policy is enough; another account's topic has to let the role in besides
+/// (docs/aws-facts.md, "SNS topics").
+fn publish(call: &mut Call<'_>) -> Result<Value, Refusal> {
+    let topic: Arn = call
+        .text("TopicArn")?
+        .parse()
+        .map_err(|_| Refusal::new("InvalidParameterException", "Invalid parameter: TopicArn"))?;
+    let subject = call.optional("Subject").unwrap_or_default().to_owned();
+    let message = call.text("Message")?.to_owned();
+    call.authorize(topic.as_str())?;
+    if topic.account() != Some(call.world.management_account()) {
+        let action = call.action.operation.iam_action();
+        let policy = call.world.sns.policy(&topic).unwrap_or(Value::Null);
+        let decision = evaluate(
+            &policy,
+            Request {
+                caller: Caller::Role(call.role.as_str()),
+                action: &action,
+                resource: topic.as_str(),
+                context: &RequestContext::default(),
+            },
+        );
+        if decision != Decision::Allowed {
+            return Err(Refusal::new(
+                call.action.denied,
+                format!(
+                    "User: {} is not authorized to perform: {action} on resource: {topic} because no resource-based \
+                     policy allows the {action} action",
+                    call.role
+                ),
+            ));
+        }
+    }
+    let id = call.world.publish_as_role(&topic, &subject, &message)?;
     Ok(json!({"MessageId": id}))
 }
 
