@@ -165,6 +165,11 @@ pub(super) struct RawMail {
     /// the account's own address.
     #[schemars(regex(pattern = names::TAG_KEY.pattern()), extend("default" = MailConfig::OWNER_TAG))]
     pub owner_tag: Key<String>,
+    /// Whether an account without an owner tag is written to at its billing contact (AWS's alternate contact of type
+    /// BILLING), before its own address. Only where trusted access for AWS Account Management is on; else nothing
+    /// changes.
+    #[schemars(extend("default" = MailConfig::BILLING_CONTACT))]
+    pub billing_contact: Key<bool>,
     /// Who gets the mail when the account's owner can't be found out.
     #[schemars(extend("format" = "email"))]
     pub fallback: Key<String>,

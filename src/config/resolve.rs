@@ -370,6 +370,7 @@ impl Resolve {
             mail_from_domain,
             reply_to: self.address(raw.reply_to),
             owner_tag: self.name(raw.owner_tag, &names::TAG_KEY, MailConfig::OWNER_TAG.to_owned()),
+            billing_contact: raw.billing_contact.value().unwrap_or(MailConfig::BILLING_CONTACT),
             fallback: self.address(raw.fallback),
             cc,
             notify_ok: self.notify_ok(raw.notify_ok.0, older_notify_ok),

@@ -116,6 +116,8 @@ pub struct MailConfig {
     pub reply_to: Option<String>,
     /// The account tag that holds the owner's addresses.
     pub owner_tag: String,
+    /// Whether the billing contact is asked for where there is no owner tag.
+    pub billing_contact: bool,
     /// Who gets the mail when the account's owner can't be found.
     pub fallback: Option<String>,
     /// Who gets a copy of every mail.
@@ -133,6 +135,8 @@ pub struct MailConfig {
 impl MailConfig {
     /// The default of `owner_tag`.
     pub const OWNER_TAG: &str = "owner";
+    /// The default of `billing_contact`.
+    pub const BILLING_CONTACT: bool = true;
     /// The default of `notify_ok`.
     pub const NOTIFY_OK: bool = false;
     /// The default of `remind`.

@@ -4,27 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::FutureExt;
 use futures::future::{join_all, try_join_all};
-use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::config::Config;
 use crate::live;
-use crate::observe;
+use crate::observe::{self, recipients};
 use crate::plan::doctor::{Members, Readings, active_members};
 use crate::plan::probe;
+use crate::plan::recipients::Owners;
 use crate::resource::permissions::{resource_types, simulations};
 use crate::resource::{self, Facts, Resource, Scope};
 use billctl_core::model::{AccountId, Arn, Organization};
 use billctl_core::service::organizations::LIST_DELEGATED_ADMINISTRATORS;
 use billctl_core::service::organizations::OrganizationInfo;
 use billctl_core::service::sts::CallerIdentity;
-use billctl_core::service::{Kind, OrAbsent, PARALLEL, Result, Services, all_pages};
+use billctl_core::service::{Kind, OrAbsent, Result, Services, all_pages};
 
 /// How many members are looked into.
 const LOOKED_INTO: usize = 3;
 
 /// Reads everything that `doctor` looks at.
 ///
-/// `deep` reads the owner tags of all members, one call each.
+/// `deep` reads whom the mails of all members go to, one or two calls each.
 pub async fn readings(services: &Services, config: &Config, deep: bool) -> Readings {
     let organizations = &services.organizations;
     let caller = async { services.sts.get_caller_identity().await }.boxed().shared();
@@ -102,14 +102,14 @@ async fn members(
         return Members {
             covered: false,
             looks: BTreeMap::new(),
-            owners: Ok(BTreeMap::new()),
+            owners: Ok(Owners::default()),
         };
     };
     if caller.account != tree.management_account {
         return Members {
             covered: false,
             looks: BTreeMap::new(),
-            owners: Ok(BTreeMap::new()),
+            owners: Ok(Owners::default()),
         };
     }
     let active: BTreeSet<AccountId> = active_members(tree).collect();
@@ -126,32 +126,18 @@ async fn members(
         .collect();
     let choice = if covered.is_empty() { &active } else { &covered };
     let chosen = probe::spread(tree, choice, LOOKED_INTO);
-    let tagged = if deep { active } else { chosen.clone() };
+    let tagged = if deep { &active } else { &chosen };
+    let accounts = tagged.iter().filter_map(|account| tree.account(*account));
+    let tagged = accounts.map(|(account, _)| account.clone()).collect();
     let (looks, owners) = futures::join!(
         observe::probe::looks(services, config, chosen),
-        owner_tags(services, &config.mail.owner_tag, tagged),
+        recipients::read(services, &config.mail, tree.management_account, tagged),
     );
     Members {
         covered: !covered.is_empty(),
         looks,
         owners,
     }
-}
-
-/// The owner tags of these accounts.
-async fn owner_tags(
-    services: &Services,
-    tag: &str,
-    accounts: BTreeSet<AccountId>,
-) -> Result<BTreeMap<AccountId, Option<String>>> {
-    stream::iter(accounts)
-        .map(|account| async move {
-            let mut tags = services.organizations.list_account_tags(account).await?;
-            Ok((account, tags.remove(tag)))
-        })
-        .buffer_unordered(PARALLEL)
-        .try_collect()
-        .await
 }
 
 /// What is there under the names that bootstrap would use.

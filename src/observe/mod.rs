@@ -11,6 +11,7 @@ mod organization;
 pub mod precheck;
 pub mod probe;
 pub mod reach;
+pub mod recipients;
 pub mod stack_set;
 pub mod told;
 pub mod undelivered;

@@ -10,6 +10,7 @@ pub mod operation_id;
 pub mod operations;
 pub mod outcome;
 pub mod probe;
+pub mod recipients;
 pub mod resend;
 pub mod rollout;
 pub mod status;

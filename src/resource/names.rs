@@ -213,6 +213,7 @@ impl Scope<'_> {
             ("Cc", &mail.cc.join(" ")),
             ("FallbackRecipient", mail.fallback.as_deref().unwrap_or_default()),
             ("OwnerTag", &mail.owner_tag),
+            ("BillingContact", truth(mail.billing_contact)),
             ("AlarmName", &self.config.alarm.name),
             ("Measure", self.config.alarm.measure.word()),
             ("NotifyOk", truth(mail.notify_ok)),
@@ -241,6 +242,13 @@ impl Scope<'_> {
             ("TemplateName", &names.template),
             ("FromAddress", &self.config.mail.from),
         ]);
+        let (billing, organization) = (self.facts.management_account, &self.facts.organization);
+        let contacts = [
+            format!("arn:aws:account::{billing}:account"),
+            format!("arn:aws:account::{billing}:account/{organization}/*"),
+        ];
+        let asked = self.config.mail.billing_contact;
+        filled.insert("ContactArns", if asked { json!(contacts) } else { json!([]) });
         filled.insert("ChatTopicArns", json!(self.facts.chat.topics()));
         let mut rules = self.notifier_rule_arns();
         filled.insert("NotifierRuleArns", json!(rules));

@@ -10,7 +10,8 @@ use crate::config::{Config, Operations};
 use billctl_core::model::{AccountId, Arn, OrgId};
 use billctl_core::service::iam::Simulation;
 use billctl_core::service::{
-    Operation, billing, cloudformation, cloudwatch, eventbridge, iam, member, organizations, sesv2, sfn, sns, sqs,
+    Operation, account, billing, cloudformation, cloudwatch, eventbridge, iam, member, organizations, sesv2, sfn, sns,
+    sqs,
 };
 use scope::{Places, StatementScope};
 
@@ -56,7 +57,8 @@ impl Job {
 
     /// The operations that the job's commands call.
     pub fn operations(self) -> BTreeSet<Operation> {
-        let all: [&[Operation]; 10] = [
+        let all: [&[Operation]; 11] = [
+            account::ALL,
             billing::ALL,
             cloudformation::ALL,
             cloudwatch::ALL,
@@ -108,6 +110,7 @@ const DEPLOY: &[Operation] = &[
 
 /// What `status`, `spend` and `doctor` call.
 const STATUS: &[Operation] = &[
+    account::GET_ALTERNATE_CONTACT,
     billing::GET_BILLING_PREFERENCES,
     cloudformation::DESCRIBE_ORGANIZATIONS_ACCESS,
     cloudformation::DESCRIBE_STACK_INSTANCE,

@@ -72,7 +72,14 @@ fn mails(home: &Home) -> usize {
 }
 
 fn journey(home: &Home, account: AccountId, code: i32) -> Value {
-    let ended = home.run(&["test-alert", "--format", "json", "--account", &account.to_string()]);
+    let ended = home.run(&[
+        "test-alert",
+        "--yes",
+        "--format",
+        "json",
+        "--account",
+        &account.to_string(),
+    ]);
     serde_json::from_str(&ended.code(code).stdout).expect("JSON")
 }
 

@@ -222,6 +222,7 @@ identity-arn = "arn:aws:ses:us-east-1:123456789012:identity/example.com"
 mail-from-domain = "bounce.example.com"
 reply-to = "platform@example.com"
 owner-tag = "team:mail"
+billing-contact = false
 fallback = "platform@example.com"
 cc = ["finops@example.com"]
 notify-ok = true

@@ -45,6 +45,7 @@ export const CONFIG = {
   Cc: '',
   FallbackRecipient: '',
   OwnerTag: 'owner',
+  BillingContact: 'false',
   AlarmName: 'Billing-Alarm',
   Measure: 'daily',
   NotifyOk: 'true',
@@ -273,6 +274,8 @@ function world(test, calls, clock) {
         };
       case 'sesv2:sendEmail':
         return { MessageId: '0100-message' };
+      case 'account:getAlternateContact':
+        throw new Failure('Account.ResourceNotFoundException', 'No contact of the inputted alternate contact type found.');
       case 'sns:publish':
         return { MessageId: '0200-chat' };
       case 'states:startExecution':
@@ -477,12 +480,12 @@ export async function fuzz(count, seed) {
     }
     return random() < 0.1 ? list.reverse() : list;
   };
-  const calls = ['organizations:describeAccount', 'organizations:listTagsForResource', 'organizations:listParents', 'organizations:describeOrganizationalUnit', 'cloudformation:describeStackInstance', 'cloudformation:describeStackSet', 'cloudwatch:getMetricData', 'cloudwatch:listMetrics'];
+  const calls = ['account:getAlternateContact', 'organizations:describeAccount', 'organizations:listTagsForResource', 'organizations:listParents', 'organizations:describeOrganizationalUnit', 'cloudformation:describeStackInstance', 'cloudformation:describeStackSet', 'cloudwatch:getMetricData', 'cloudwatch:listMetrics'];
   const failed = [];
   for (let i = 0; i < count; i++) {
     const now = Date.UTC(2026, Math.floor(random() * 12), 1 + Math.floor(random() * 31), Math.floor(random() * 24), Math.floor(random() * 60));
     const test = {
-      config: { FallbackRecipient: 'finops@example.com', Measure: pick(['daily', 'six-hourly', 'month-to-date']), ChatTopic: 'arn:aws:sns:us-east-1:999999999999:spend' },
+      config: { FallbackRecipient: 'finops@example.com', Measure: pick(['daily', 'six-hourly', 'month-to-date']), ChatTopic: 'arn:aws:sns:us-east-1:999999999999:spend', BillingContact: 'true' },
       clock: new Date(now).toISOString(),
       execution: 'mail_fuzz',
       input: {

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::plan::chat::Channel;
 use crate::plan::operations::Hearing;
 use crate::plan::probe::Look;
+use crate::plan::recipients::Owners;
 use crate::resource::Resource;
 use billctl_core::model::{AccountId, AccountState, Organization, REGION};
 use billctl_core::service::cloudformation::{OrganizationsAccess, StackSet};
@@ -149,8 +150,8 @@ pub struct Members {
     pub covered: bool,
     /// The members that were looked into.
     pub looks: BTreeMap<AccountId, Look>,
-    /// The owner tags: of the same members, or of all with `--deep`. None where an account has none.
-    pub owners: Result<BTreeMap<AccountId, Option<String>>>,
+    /// Whom the mails about them go to: about the same members, or about all with `--deep`.
+    pub owners: Result<Owners>,
 }
 
 /// Every check, in the order in which remedies are best applied.
@@ -183,6 +184,7 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
         members::data(&readings.members).by_config(),
         members::alarms(config, &readings.members, &readings.organization).by_config(),
         members::owners(config, &readings.members).by_config(),
+        members::recipients(config, &readings.members).by_config(),
         mail::ses_account(&readings.ses),
         mail::ses_quota(&readings.ses, &readings.tree),
         mail::identity(config, &readings.identity).by_config(),

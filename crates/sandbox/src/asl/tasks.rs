@@ -13,6 +13,7 @@ use crate::iam::RoleFault;
 use crate::policy::{Caller, Decision, Request, RequestContext, evaluate};
 use crate::sesv2;
 use billctl_core::model::{Arn, REGION};
+use billctl_core::service::account::BILLING_CONTACT;
 use billctl_core::service::{Kind, Operation, Service, ServiceError};
 
 /// A call that a state machine can make.
@@ -179,6 +180,15 @@ const ACTIONS: &[Action] = &[
         throttled: "TooManyRequestsException",
         denied: "SesV2Exception",
         run: send_email,
+    },
+    Action {
+        resource: "arn:aws:states:::aws-sdk:account:getAlternateContact",
+        prefix: "Account",
+        operation: billctl_core::service::account::GET_ALTERNATE_CONTACT,
+        parameters: &["AccountId", "AlternateContactType"],
+        throttled: "TooManyRequestsException",
+        denied: "AccessDeniedException",
+        run: alternate_contact,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:sns:publish",
@@ -391,6 +401,26 @@ fn send_email(call: &mut Call<'_>) -> Result<Value, Refusal> {
     }
     let id = sesv2::send(call.world, &request)?;
     Ok(json!({"MessageId": id}))
+}
+
+fn alternate_contact(call: &mut Call<'_>) -> Result<Value, Refusal> {
+    let kind = call.text("AlternateContactType")?.to_owned();
+    if kind != BILLING_CONTACT {
+        return Err(call.invalid("AlternateContactType is none that the sandbox knows"));
+    }
+    let member = match call.optional("AccountId") {
+        Some(text) => Some(text.parse().map_err(|_| call.invalid("AccountId is no account's id"))?),
+        None => None,
+    };
+    let payer = call.world.management_account();
+    let organization = call.world.organization_id();
+    let resource = match member {
+        Some(member) => format!("arn:aws:account::{payer}:account/{organization}/{member}"),
+        None => format!("arn:aws:account::{payer}:account"),
+    };
+    call.authorize(&resource)?;
+    let address = call.world.billing_contact(payer, member)?;
+    Ok(json!({"AlternateContact": {"AlternateContactType": kind, "EmailAddress": address}}))
 }
 
 /// In the role's own account its policy is enough; another account's topic has to let the role in besides
