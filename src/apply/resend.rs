@@ -142,6 +142,9 @@ fn step(
     }
     match name {
         ExecutionName::Digest => leave("a digest: run `billctl digest` again"),
+        ExecutionName::Chat { .. } => {
+            leave("the mail went out; `billctl doctor` says what is wrong with the chat's topic")
+        }
         ExecutionName::Mail => leave("a test: run `billctl test-alert` again"),
         ExecutionName::Event => match &execution.input {
             Some(event) => event_step(known, event),

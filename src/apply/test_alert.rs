@@ -33,7 +33,7 @@ const MOST_INPUTS: usize = 20;
 /// How long to look for SES's report of a mail that failed at once (a rendering failure, a reject).
 const REPORT_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Sends a test event about `account` and follows it. `see` is told each hop as soon as it is known.
+/// Sends a test event about `account` and follows it. Its mail goes to the account's owner, or only to `to`. `see` is told each hop as soon as it is known.
 ///
 /// # Errors
 /// The event couldn't be sent, or a look at how it goes failed. A hop that failed is an answer, not an error.
@@ -41,13 +41,14 @@ pub async fn run(
     services: &Services,
     scope: &Scope<'_>,
     account: AccountId,
+    to: Option<&str>,
     see: &mut (dyn FnMut(&Hop) + Send),
 ) -> Result<Journey> {
     let mut follow = Follow::new(services, scope, see).await?;
     let sent = services.clock.now();
     let event_id = services
         .eventbridge
-        .put_event(&event(scope, account))
+        .put_event(&event(scope, account, to))
         .await
         .while_trying("send the test event")?;
     follow.journey.event_id = Some(event_id.clone());
@@ -57,17 +58,22 @@ pub async fn run(
     Ok(follow.journey)
 }
 
-/// The event: the notifier takes `detail.account` for the account of a test, and only from the billing account.
-fn event(scope: &Scope, account: AccountId) -> NewEvent {
+/// The event: the notifier takes `detail.account` for the account of a test and `detail.to` for its reader, and only from
+/// the billing account, which the bus's policy alone lets send this source.
+fn event(scope: &Scope, account: AccountId, to: Option<&str>) -> NewEvent {
+    let mut detail = json!({
+        "account": account,
+        "alarmName": scope.config.alarm.name,
+        "state": {"value": "ALARM"},
+    });
+    if let (Some(to), Some(fields)) = (to, detail.as_object_mut()) {
+        fields.insert("to".to_owned(), json!(to));
+    }
     NewEvent {
         bus: scope.config.names.event_bus.clone(),
         source: TEST_SOURCE.to_owned(),
         detail_type: TEST_DETAIL_TYPE.to_owned(),
-        detail: json!({
-            "account": account,
-            "alarmName": scope.config.alarm.name,
-            "state": {"value": "ALARM"},
-        }),
+        detail,
         resources: Vec::new(),
     }
 }
@@ -294,6 +300,7 @@ impl Follow<'_> {
                     self.journey.remedy = Some(REPAIR.to_owned());
                 }
                 self.reports().await?;
+                self.chat(&output);
             }
             ExecutionStatus::Succeeded => {
                 let result = text(&output, "result");
@@ -314,6 +321,37 @@ impl Follow<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What became of the message for a chat, where there is a topic for this account.
+    fn chat(&mut self, output: &Value) {
+        let topic = text(output, "topic");
+        if topic.is_empty() {
+            return;
+        }
+        let name = format!("chat topic {}", topic.rsplit(':').next().unwrap_or(topic));
+        let failure = text(output, "chatFailure");
+        if failure.is_empty() {
+            let id = text(output, "chatMessageId").to_owned();
+            self.hop(
+                &name,
+                true,
+                format!("took message {id}; a channel shows it if it listens to the topic"),
+            );
+            self.journey.chat_message_id = Some(id);
+            return;
+        }
+        self.hop(&name, false, failure);
+        let role = self.scope.notifier_role_arn();
+        self.journey.remedy = Some(if failure.contains("NotFound") {
+            format!("there is no topic {topic}: make it, or name another under [[chat]] and run `billctl bootstrap`")
+        } else if failure.to_ascii_lowercase().contains("kms") {
+            format!("let {role} call kms:GenerateDataKey* and kms:Decrypt in the policy of the topic's key")
+        } else if failure.contains("AuthorizationError") || failure.contains("AccessDenied") {
+            format!("run `billctl bootstrap`; another account's topic has to let {role} call sns:Publish in its policy")
+        } else {
+            "look at the execution in the Step Functions console".to_owned()
+        });
     }
 
     /// SES has one error for a sender and for a recipient that it doesn't know: it is asked which it was.
@@ -371,6 +409,10 @@ impl Follow<'_> {
     }
 }
 
+/// The state that asks for the billing contact, and what it hears where it goes on without.
+const CONTACT: &str = "Ask for the billing contact";
+const NO_CONTACT: [&str; 2] = ["Account.ResourceNotFoundException", "Account.AccessDeniedException"];
+
 /// What the notifier calls missing when it sent a plain mail instead.
 const PLAIN_MAIL: &str = "the mail template";
 
@@ -389,8 +431,11 @@ fn calls(events: &[HistoryEvent]) -> Vec<Hop> {
         if let Some(name) = &event.state {
             state.clone_from(name);
         }
+        let asked = event.error.as_ref().filter(|_| state == CONTACT);
         let status = match event.kind.as_str() {
             "TaskSucceeded" => HopStatus::Ok,
+            // That there is none is an answer, and so is that nobody may ask.
+            "TaskFailed" if asked.is_some_and(|(error, _)| NO_CONTACT.contains(&error.as_str())) => HopStatus::Ok,
             "TaskFailed" | "TaskSubmitFailed" | "TaskTimedOut" | "TaskStartFailed" => HopStatus::Missing,
             _ => continue,
         };

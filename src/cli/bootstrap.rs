@@ -109,8 +109,12 @@ fn show(context: &Context, plan: &Plan, applied: bool, scope: &Scope, observed: 
     let setup = MailSetup::new(scope, &observed.ses, observed.identity.as_ref());
     let format = context.global.format;
     let text = if format == Format::Json {
-        let hearing = &observed.hearing;
-        render::billing_json("bootstrap", plan, applied, Some((&setup, hearing)))
+        let after = render::After {
+            mail: &setup,
+            operations: &observed.hearing,
+            chat: &observed.chat,
+        };
+        render::billing_json("bootstrap", plan, applied, Some(after))
     } else {
         render::billing_plan(format, "bootstrap", plan, full)
     };
@@ -129,6 +133,9 @@ fn conclude(context: &Context, plan: &Plan, scope: &Scope, observed: &Observed) 
     }
     say!("\n{}", render::mail_setup(format, &setup))?;
     if let Some(text) = render::hearing(format, &observed.hearing) {
+        say!("\n{text}")?;
+    }
+    if let Some(text) = render::channels(format, &observed.chat) {
         say!("\n{text}")?;
     }
     let done = match plan.steps.len() {

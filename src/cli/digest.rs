@@ -9,7 +9,7 @@ use crate::apply::digest as apply;
 use crate::observe::{charges, precheck};
 use crate::plan::digest::{Digest, Material, digest};
 use crate::render::{self, DigestMail, DigestSent};
-use crate::resource::{Facts, Scope, day_of};
+use crate::resource::{Chat, Facts, Scope, day_of};
 use crate::spend::{self, By, Window};
 use billctl_core::error::{Context as _, Error, Result};
 use billctl_core::event::Event;
@@ -53,6 +53,8 @@ pub(super) async fn run(args: &DigestArgs, context: &Context) -> Result<()> {
             organization: info.id,
             management_account: info.management_account,
             own_threshold: config.alarm.threshold,
+            // Names alone are asked of them.
+            chat: Chat::default(),
         };
         let scope = Scope { config, facts: &facts };
         apply::check(services, &scope, today, args.again).await?;

@@ -16,7 +16,7 @@ const STAND_IN: &str = "[mail]\nfrom = \"nobody@example.com\"\n";
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
-    /// Look at the owner tags of all members, one call each; by default of the few that are looked into.
+    /// Look at whom the mails of all members go to, one or two calls each; by default of the few that are looked into.
     #[arg(long)]
     pub deep: bool,
     /// Go through the first hour on AWS instead (docs/first-hour.md): what can be told by reading, and the commands for

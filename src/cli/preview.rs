@@ -87,6 +87,8 @@ async fn mail(scene: Scene) -> Result<Mail> {
     } = scene;
     config.alarm.threshold = threshold;
     config.thresholds.clear();
+    // The mail alone is looked at, and its world has no topic.
+    config.chat.clear();
     let now = world.now;
     world.sesv2.verify(&config.mail.identity, now);
     let parent = world.organizations.parent(account).cloned();

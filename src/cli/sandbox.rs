@@ -71,6 +71,12 @@ enum SandboxCommand {
     Delegate(Who),
     /// Call AWS with another account's credentials from now on.
     Login(Who),
+    /// Make an SNS topic that a chat channel listens to, for `[[chat]]`.
+    AddTopic {
+        /// Its name.
+        #[arg(value_parser = edit::topic_name)]
+        name: String,
+    },
     /// Verify an SES identity, as its owner would by mail or DNS.
     Verify {
         /// The address or domain.
@@ -173,6 +179,7 @@ pub(super) async fn run(args: &SandboxArgs, global: &GlobalArgs) -> Result<()> {
         SandboxCommand::Alerts { state } => edit::alerts(&sandbox, *state)?,
         SandboxCommand::Delegate(who) => edit::delegate(&sandbox, who)?,
         SandboxCommand::Login(who) => edit::login(&sandbox, who)?,
+        SandboxCommand::AddTopic { name } => edit::add_topic(&sandbox, name)?,
         SandboxCommand::Verify { identity } => edit::verify(&sandbox, identity)?,
         SandboxCommand::Reset => reset(&sandbox)?,
     };

@@ -31,7 +31,7 @@ use crate::resource::{self, ExecutionName, Scope, stack_set};
 use crate::spend::Charges;
 use billctl_core::error::{Error, ErrorKind, Result};
 use billctl_core::event::Event;
-use billctl_core::model::{AccountId, AccountState, Organization, OuId};
+use billctl_core::model::{Account, AccountId, AccountState, Organization, OuId};
 use billctl_core::service::cloudformation::{CallAs, InstanceStatus, StackInstance};
 
 /// Overrides that `status` reads one by one without being asked to: about half a minute at AWS's rate.
@@ -387,15 +387,23 @@ async fn reach(
     }
     let watched = members.accounts.iter().filter(|one| one.instance.is_some());
     let active = watched.filter_map(|one| organization.account(one.account));
-    let accounts: Vec<(AccountId, &str)> = active
-        .filter(|(account, _)| account.state == AccountState::Active)
-        .map(|(account, _)| (account.id, account.email.as_str()))
+    let accounts: Vec<&Account> = active
+        .map(|(account, _)| account)
+        .filter(|account| account.state == AccountState::Active)
         .collect();
     let most = match args.deep {
         true => accounts.len(),
         false => LOOKED_UP_WITHOUT_ASKING,
     };
-    match observe::reach::reach(&context.services, &context.config.mail, &accounts, most).await {
+    match observe::reach::reach(
+        &context.services,
+        &context.config.mail,
+        organization.management_account,
+        &accounts,
+        most,
+    )
+    .await
+    {
         Ok(found) => *reach = Some(found),
         Err(error) => return Some(error.to_string()),
     }

@@ -3,21 +3,27 @@ use serde::Serialize;
 
 use super::{Context, Format, accounts, complete};
 use crate::apply::test_alert as apply;
+use crate::config::is_address;
 use crate::observe::billing as observe;
+use crate::observe::recipients;
 use crate::plan::test_alert::{Hop, Journey};
 use crate::render;
 use crate::resource::{Facts, Scope};
 use billctl_core::error::{Context as _, Error, Result};
 use billctl_core::event::Event;
-use billctl_core::model::AccountId;
+use billctl_core::model::{Account, AccountId};
 use billctl_core::service::OrAbsent;
+use billctl_core::text;
 
 /// Arguments of `test-alert`.
 #[derive(Debug, Args)]
 pub(super) struct TestAlertArgs {
-    /// The account that the mail is about, by id or by a name that only one bears: its owner gets it, marked as a test.
+    /// The account that the mail is about, by id or by a name that only one bears: its owner gets it, marked as a test, unless `--to` says who.
     #[arg(long, value_name = "ACCOUNT", add = complete::accounts())]
     pub account: String,
+    /// Write to this address alone, instead of to the account's owner and whoever gets a copy.
+    #[arg(long, value_name = "ADDRESS", value_parser = address, conflicts_with = "from_member")]
+    pub to: Option<String>,
     /// Begin in the member: set its alarm to ALARM for a moment, by the role of `[members]`, and follow what comes of
     /// it to the notifier. It judges by the billing account's figures, so only an account above its limit gets a mail.
     #[arg(long)]
@@ -36,7 +42,10 @@ pub(super) async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
         facts: &facts,
     };
     let account = accounts::id_or_name(services, &args.account).await?;
-    in_organization(account, args.from_member, context, &facts).await?;
+    let found = in_organization(account, args.from_member, context, &facts).await?;
+    if args.to.is_none() && !args.from_member {
+        may_write(&found, context, &facts).await?;
+    }
     if args.from_member {
         context
             .confirm(
@@ -69,7 +78,7 @@ pub(super) async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
         if args.from_member {
             apply::from_member(services, &scope, account, &mut see).await
         } else {
-            apply::run(services, &scope, account, &mut see).await
+            apply::run(services, &scope, account, args.to.as_deref(), &mut see).await
         }
     };
     let goes_on = format!("what was sent about account {account} goes its way, and a mail may still come of it");
@@ -114,7 +123,7 @@ fn print(format: Format, account: AccountId, journey: &Journey) -> Result<()> {
 }
 
 /// Whether the account is in the organisation, before anything is sent.
-async fn in_organization(account: AccountId, from_member: bool, context: &Context, facts: &Facts) -> Result<()> {
+async fn in_organization(account: AccountId, from_member: bool, context: &Context, facts: &Facts) -> Result<Account> {
     let found = context
         .services
         .organizations
@@ -122,20 +131,53 @@ async fn in_organization(account: AccountId, from_member: bool, context: &Contex
         .await
         .or_absent()
         .while_trying(format!("find account {account}"))?;
-    if found.is_none() {
+    let Some(found) = found else {
         return Err(Error::usage(format!(
             "account {account} isn't in the organisation {}",
             facts.organization
         ))
         .remedy("`billctl spend` lists its accounts"));
-    }
+    };
     if from_member && account == facts.management_account {
         return Err(
             Error::usage("the management account is no member: its alarm is on the billing side")
                 .remedy(format!("`billctl test-alert --account {account}` tests it")),
         );
     }
-    Ok(())
+    Ok(found)
+}
+
+/// Whether a real owner may be written to: whoever is there is asked, and a script has to say so.
+async fn may_write(account: &Account, context: &Context, facts: &Facts) -> Result<()> {
+    if context.global.yes {
+        return Ok(());
+    }
+    if !context.interactive() {
+        return Err(
+            Error::usage(format!("a test would write to the owner of account {}", account.id))
+                .remedy("say who gets it with --to you@example.com, or pass --yes to write to the owner"),
+        );
+    }
+    let (services, mail) = (&context.services, &context.config.mail);
+    let read = recipients::read(services, mail, facts.management_account, vec![account.clone()]).await;
+    let read = read.while_trying("find out who the owner is")?;
+    let to = read.accounts.into_values().next();
+    let to = to.map_or_else(String::new, |(_, to)| {
+        format!("{} ({})", to.addresses.join(", "), to.from.word())
+    });
+    let copies = match mail.cc.is_empty() {
+        true => String::new(),
+        false => format!(", with a copy to {}", mail.cc.join(", ")),
+    };
+    let question = format!("send a test mail about account {} to {to}{copies}?", account.id);
+    context.confirm(&text::line(&question), false).await
+}
+
+fn address(text: &str) -> std::result::Result<String, String> {
+    match is_address(text) {
+        true => Ok(text.to_owned()),
+        false => Err("write a bare address such as you@example.com".to_owned()),
+    }
 }
 
 /// A way without a hop that failed is success.

@@ -171,7 +171,9 @@ pub(super) fn lower_identity_arn(arn: &str) -> String {
 }
 
 /// What is wrong with the ARN of a topic that alarms are to act on.
-pub(super) fn topic_fault(text: &str) -> Option<Fault> {
+/// `who` publishes to it, which it does in its own Region alone (CloudWatch user guide, alarm actions; docs/aws-facts.md,
+/// "Chat messages").
+pub(super) fn topic_fault(text: &str, who: &str) -> Option<Fault> {
     let shown = super::structure::printable(text);
     let remedy = format!("write it as arn:aws:sns:{REGION}:123456789012:operations");
     let Ok(arn) = text.parse::<Arn>() else {
@@ -183,13 +185,12 @@ pub(super) fn topic_fault(text: &str) -> Option<Fault> {
         return fault_of(format!("`{shown}` is not the ARN of an SNS topic"), &remedy);
     }
     if region != REGION {
-        // An alarm acts on topics of its own Region alone (CloudWatch user guide, alarm actions).
         return fault_of(
             format!(
-                "the topic is in {}, but billctl's alarms are in {REGION}",
+                "the topic is in {}, but {who} in {REGION}",
                 super::structure::printable(region)
             ),
-            &format!("an alarm needs a topic of its own Region: name one in {REGION}, or write `mail` instead"),
+            &format!("only a topic of the same Region can be used: name one in {REGION}"),
         );
     }
     // That alarms can't publish to a FIFO topic is unverified (docs/aws-facts.md, "SNS topics"); they give no message

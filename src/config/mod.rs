@@ -22,6 +22,6 @@ pub use names::Names;
 pub use problem::{Place, Problem, Source};
 pub use schema::{reference, schema};
 pub use types::{
-    AlarmConfig, BootstrapConfig, Config, DeployConfig, DigestConfig, MailConfig, MembersConfig, Operations,
+    AlarmConfig, BootstrapConfig, ChatRule, Config, DeployConfig, DigestConfig, MailConfig, MembersConfig, Operations,
     StatusConfig, ThresholdRule, ThresholdTarget, Wave,
 };

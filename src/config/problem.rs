@@ -23,6 +23,8 @@ pub enum Place {
     Organization,
     /// `call-as`.
     CallAs,
+    /// The `ou` of a `[[chat]]`.
+    ChatOu(usize),
     /// An element of `[deploy] ous`.
     DeployOu(usize),
     /// An element of `[deploy] exclude-accounts`.

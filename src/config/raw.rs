@@ -53,6 +53,10 @@ pub(super) struct RawConfig {
     pub operations: Key<RawOperations>,
     /// What `bootstrap` makes in the billing account.
     pub bootstrap: Key<RawBootstrap>,
+    /// Where chat messages go, one `[[chat]]` for each SNS topic: after each mail, the notifier publishes what it said
+    /// in the form that Amazon Q Developer shows in Slack and Teams (docs/chat.md). Of an account's OUs the deepest
+    /// that has a topic decides, else the one without `ou`.
+    pub chat: Vec<At<RawChat>>,
     /// What billctl may use in the member accounts beside what its StackSet makes there.
     pub members: Key<RawMembers>,
     /// What `status` looks after by itself.
@@ -170,6 +174,11 @@ pub(super) struct RawMail {
     /// the account's own address.
     #[schemars(regex(pattern = names::TAG_KEY.pattern()), extend("default" = MailConfig::OWNER_TAG))]
     pub owner_tag: Key<String>,
+    /// Whether an account without an owner tag is written to at its billing contact (AWS's alternate contact of type
+    /// BILLING), before its own address. Only where trusted access for AWS Account Management is on; else nothing
+    /// changes.
+    #[schemars(extend("default" = MailConfig::BILLING_CONTACT))]
+    pub billing_contact: Key<bool>,
     /// Who gets the mail when the account's owner can't be found out.
     #[schemars(extend("format" = "email"))]
     pub fallback: Key<String>,
@@ -232,6 +241,24 @@ pub(super) struct RawBootstrap {
     /// other.
     #[schemars(regex(pattern = names::POLICY.pattern()))]
     pub permissions_boundary: Key<String>,
+}
+
+/// `[[chat]]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("required" = ["topic"]))]
+pub(super) struct RawChat {
+    /// The OU whose accounts this topic is for, anywhere below it: its id, its path from the root, or its name if only
+    /// one OU has it. Without it, the topic is for every account that no other `[[chat]]` is for.
+    #[schemars(length(min = 1), extend("examples" = ["Production/Payments", "ou-ab12-c3d4e5f6"]))]
+    pub ou: Key<String>,
+    /// An SNS topic that is there already: a standard one in us-east-1. In another account, or encrypted, the topic has
+    /// to let the notifier's role publish; `bootstrap` says how.
+    #[schemars(
+        regex(pattern = format!("^arn:aws:sns:us-east-1:[0-9]{{12}}:{}", names::TOPIC.pattern().trim_start_matches('^'))),
+        extend("examples" = ["arn:aws:sns:us-east-1:123456789012:spend"])
+    )]
+    pub topic: Key<String>,
 }
 
 /// `[members]`.

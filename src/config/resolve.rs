@@ -10,12 +10,12 @@ use super::key::{At, Key};
 use super::names::{self, NameRule, Names, RawNames};
 use super::problem::{Place, Problem, Source};
 use super::raw::{
-    MOST_DAYS, RawAlarm, RawAmount, RawBootstrap, RawConfig, RawDeploy, RawDigest, RawMail, RawMembers, RawOperations,
-    RawStatus, RawThreshold, RawWave,
+    MOST_DAYS, RawAlarm, RawAmount, RawBootstrap, RawChat, RawConfig, RawDeploy, RawDigest, RawMail, RawMembers,
+    RawOperations, RawStatus, RawThreshold, RawWave,
 };
 use super::structure::printable;
 use super::types::{
-    AlarmConfig, BootstrapConfig, Config, DeployConfig, DigestConfig, MailConfig, MembersConfig, Operations,
+    AlarmConfig, BootstrapConfig, ChatRule, Config, DeployConfig, DigestConfig, MailConfig, MembersConfig, Operations,
     StatusConfig, ThresholdRule, ThresholdTarget, Wave,
 };
 use billctl_core::model::{AccountId, Usd};
@@ -62,6 +62,7 @@ impl Resolve {
             waves: self.waves(raw.wave),
             mail: self.mail(raw.mail.value().unwrap_or_default(), older_notify_ok),
             digest: self.digest(raw.digest.value().unwrap_or_default()),
+            chat: self.chat(raw.chat),
             operations: raw.operations.value().and_then(|raw| self.operations(raw)),
             bootstrap: self.bootstrap(raw.bootstrap.value().unwrap_or_default()),
             members: self.members(raw.members.value().unwrap_or_default()),
@@ -373,6 +374,7 @@ impl Resolve {
             mail_from_domain,
             reply_to: self.address(raw.reply_to),
             owner_tag: self.name(raw.owner_tag, &names::TAG_KEY, MailConfig::OWNER_TAG.to_owned()),
+            billing_contact: raw.billing_contact.value().unwrap_or(MailConfig::BILLING_CONTACT),
             fallback: self.address(raw.fallback),
             cc,
             notify_ok: self.notify_ok(raw.notify_ok.0, older_notify_ok),
@@ -465,8 +467,37 @@ impl Resolve {
         if raw.topic.0.is_none() {
             return self.address(raw.mail).map(Operations::Mail);
         }
-        let topic = self.checked(raw.topic, address::topic_fault)?;
+        let topic = self.checked(raw.topic, |text| address::topic_fault(text, "billctl's alarms are"))?;
         topic.parse().ok().map(Operations::Topic)
+    }
+
+    fn chat(&mut self, raw: Vec<At<RawChat>>) -> Vec<ChatRule> {
+        let mut rules = Vec::new();
+        let (mut seen, mut for_all) = (Seen::new(), None::<Range<usize>>);
+        for At { value, span } in raw {
+            let topic = self.checked(value.topic, |text| address::topic_fault(text, "the notifier is"));
+            let ou = match value.ou.0 {
+                Some(text) => {
+                    let place = text.span.clone();
+                    let Some(ou) = self.selector(text) else { continue };
+                    self.is_first(&mut seen, &ou, &place, "OU");
+                    self.source.remember(Place::ChatOu(rules.len()), place);
+                    Some(ou)
+                }
+                None => {
+                    if let Some(first) = for_all.replace(span.clone()) {
+                        let message = "two topics are for all accounts";
+                        let problem = Problem::at(span, message, "again here").and(first, "first here");
+                        self.report(problem.remedy("keep one of them, or give one an `ou`"));
+                    }
+                    None
+                }
+            };
+            if let Some(topic) = topic.and_then(|topic| topic.parse().ok()) {
+                rules.push(ChatRule { ou, topic });
+            }
+        }
+        rules
     }
 
     fn members(&mut self, raw: RawMembers) -> MembersConfig {

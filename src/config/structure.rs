@@ -345,6 +345,7 @@ fn missing_remedy(path: &TablePath, key: &str) -> String {
         (TablePath::Top, "mail") => "say where mails come from:\n[mail]\nfrom = \"billing@example.com\"".to_owned(),
         (TablePath::Table(_), "from") => "add `from = \"billing@example.com\"`".to_owned(),
         (_, "usd") => "add `usd = 250`".to_owned(),
+        (_, "topic") => "add `topic = \"arn:aws:sns:us-east-1:123456789012:spend\"`".to_owned(),
         (_, "ous") => "add `ous = [\"Production\"]`".to_owned(),
         _ => format!("add `{key}`"),
     }

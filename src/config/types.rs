@@ -32,6 +32,8 @@ pub struct Config {
     pub operations: Option<Operations>,
     /// What `bootstrap` makes.
     pub bootstrap: BootstrapConfig,
+    /// Where chat messages go.
+    pub chat: Vec<ChatRule>,
     /// What is used in the members.
     pub members: MembersConfig,
     /// What `status` looks after.
@@ -122,6 +124,8 @@ pub struct MailConfig {
     pub reply_to: Option<String>,
     /// The account tag that holds the owner's addresses.
     pub owner_tag: String,
+    /// Whether the billing contact is asked for where there is no owner tag.
+    pub billing_contact: bool,
     /// Who gets the mail when the account's owner can't be found.
     pub fallback: Option<String>,
     /// Who gets a copy of every mail.
@@ -139,6 +143,8 @@ pub struct MailConfig {
 impl MailConfig {
     /// The default of `owner_tag`.
     pub const OWNER_TAG: &str = "owner";
+    /// The default of `billing_contact`.
+    pub const BILLING_CONTACT: bool = true;
     /// The default of `notify_ok`.
     pub const NOTIFY_OK: bool = false;
     /// The default of `remind`.
@@ -171,6 +177,15 @@ pub enum Operations {
 pub struct BootstrapConfig {
     /// The name, with its path, of the billing account's managed policy that limits the roles there.
     pub permissions_boundary: Option<String>,
+}
+
+/// One `[[chat]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChatRule {
+    /// An OU by id, path or unique name, and all below it; None for everybody else.
+    pub ou: Option<String>,
+    /// The SNS topic.
+    pub topic: Arn,
 }
 
 /// `[members]`.

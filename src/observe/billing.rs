@@ -1,5 +1,6 @@
 //! Reads the billing account's side: who is calling, and every thing that bootstrap manages.
 
+use futures::FutureExt;
 use futures::future::try_join_all;
 use futures::try_join;
 
@@ -8,10 +9,10 @@ use crate::live;
 use crate::observe::{self, precheck};
 use crate::plan::Thresholds;
 use crate::plan::billing::Present;
+use crate::plan::chat::Channel;
 use crate::plan::operations::Hearing;
-use crate::resource::{self, Facts, Kind as Thing, Resource, ResourceId, Scope};
+use crate::resource::{self, Chat, Facts, Kind as Thing, Resource, ResourceId, Scope};
 use billctl_core::error::{Context, Result};
-use billctl_core::model::{AccountId, Usd};
 use billctl_core::service::organizations::OrganizationInfo;
 use billctl_core::service::sesv2::{EmailIdentity, SesAccount};
 use billctl_core::service::{self, Kind, Services};
@@ -27,6 +28,8 @@ pub struct Observed {
     pub identity: Option<EmailIdentity>,
     /// Who hears when the notifier itself fails.
     pub hearing: Hearing,
+    /// The topics that chat messages go to.
+    pub chat: Vec<Channel>,
 }
 
 /// Who is calling, checked: bootstrap works in the management account of the configured organisation alone.
@@ -37,21 +40,20 @@ pub async fn facts(services: &Services, config: &Config) -> Result<Facts> {
     let OrganizationInfo {
         id, management_account, ..
     } = precheck::billing_account(services, config).await?;
-    let own_threshold = own_threshold(services, config, management_account).await?;
-    Ok(Facts {
-        organization: id,
-        management_account,
-        own_threshold,
-    })
-}
-
-/// The management account's threshold. The organisation is read only where a rule for an OU could decide.
-async fn own_threshold(services: &Services, config: &Config, management_account: AccountId) -> Result<Usd> {
-    if let Some(threshold) = Thresholds::without_ous(config, management_account) {
-        return Ok(threshold);
+    // The organisation is read only where a rule for an OU could decide.
+    if let (Some(own_threshold), Some(chat)) = (
+        Thresholds::without_ous(config, management_account),
+        Chat::without_ous(config),
+    ) {
+        return Ok(Facts {
+            organization: id,
+            management_account,
+            own_threshold,
+            chat,
+        });
     }
     let organization = observe::organization(services).await?;
-    Ok(Thresholds::checked(config, &organization)?.of_management_account(&organization))
+    Ok(Thresholds::checked(config, &organization)?.facts(&organization))
 }
 
 /// Reads everything at once.
@@ -62,10 +64,11 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<Observed> {
     let things = resource::possible(scope)
         .into_iter()
         .map(|wanted| look(services, wanted));
-    let (found, ses, hearing) = try_join!(
+    let (found, ses, hearing, chat) = try_join!(
         try_join_all(things),
         services.sesv2.get_account(),
         observe::operations::read(services, scope.config, scope.facts.management_account),
+        observe::chat::read(services, scope.config, scope.facts.management_account).map(Ok),
     )
     .while_trying("read the billing side")?;
     let mut present = Present::default();
@@ -84,6 +87,7 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<Observed> {
         ses,
         identity,
         hearing,
+        chat,
     })
 }
 

@@ -9,13 +9,13 @@ use futures::try_join;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::operations;
 use super::told::ended;
 use super::undelivered;
+use super::{chat, operations};
 use crate::plan::above::Recent;
 use crate::plan::billing_health::{AlarmOn, BillingHealth, FailedExecution};
 use crate::plan::operations::Hearing;
-use crate::resource::{Alarm, EVENT_REFUSED, ExecutionName, Scope, Thing, UNKNOWN_ACCOUNT};
+use crate::resource::{Alarm, CHAT_NOT_TOLD, EVENT_REFUSED, ExecutionName, Scope, Thing, UNKNOWN_ACCOUNT};
 use billctl_core::error::{Context, Result};
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudwatch::AlarmState;
@@ -38,12 +38,13 @@ const RECENT: Duration = Duration::from_secs(2 * 86_400);
 /// # Errors
 /// AWS's answer to any of the reads; what isn't there counts as nothing.
 pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<BillingHealth> {
-    let (queue, executions, alarms, ses, hearing) = try_join!(
+    let (queue, executions, alarms, ses, hearing, chat) = try_join!(
         undelivered::read(services, scope),
         executions(services, scope),
         alarms(services, scope),
         services.sesv2.get_account(),
         hearing(services, scope).map(Ok),
+        chat::read(services, scope.config, scope.facts.management_account).map(Ok),
     )
     .while_trying("read how the billing side does")?;
     Ok(BillingHealth {
@@ -58,6 +59,8 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<BillingHealt
         recent: executions.recent,
         alarms,
         hearing,
+        chat,
+        chats_failed: executions.chats_failed,
         sent_last_24_hours: ses.sent_last_24_hours,
         daily_quota: (ses.max_24_hour_send >= 0.0).then_some(ses.max_24_hour_send),
         in_ses_sandbox: !ses.production_access,
@@ -79,6 +82,7 @@ struct Executions {
     failed_since_told: usize,
     refused: usize,
     more: bool,
+    chats_failed: usize,
     failures: Vec<FailedExecution>,
     recent: Vec<Recent>,
 }
@@ -92,7 +96,7 @@ async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<E
     let mut found = Executions::default();
     let mut failed: Vec<Execution> = Vec::new();
     let mut tokens = Tokens::new(LIST_EXECUTIONS);
-    let mut told: Option<Timestamp> = None;
+    let (mut told, mut chat): (Option<Timestamp>, Option<Execution>) = (None, None);
     let mut token = None;
     for page_number in 1..=MOST_PAGES {
         let page = services.sfn.list_executions(&machine, None, token).await;
@@ -120,6 +124,13 @@ async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<E
                 told = told.max(Some(execution.started));
             }
             match (name, execution.status) {
+                // The owner was told, which is what the others are about.
+                (ExecutionName::Chat { .. }, ExecutionStatus::Failed) => {
+                    found.chats_failed += 1;
+                    if found.chats_failed == 1 {
+                        chat = Some(execution);
+                    }
+                }
                 (_, ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted) => {
                     failed.push(execution);
                 }
@@ -150,6 +161,13 @@ async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<E
     found.failed_since_told = since_told - lacks_none;
     found.failures = failures;
     found.failures.truncate(MOST_TOLD);
+    // Why, by the latest.
+    if let Some(chat) = chat {
+        let said = cause(services, &chat).await?;
+        found
+            .failures
+            .extend(Some(said).filter(|said| said.error == CHAT_NOT_TOLD));
+    }
     Ok(found)
 }
 

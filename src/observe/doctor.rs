@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::FutureExt;
 use futures::future::{join_all, try_join_all};
-use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::config::Config;
 use crate::live;
-use crate::observe;
 use crate::observe::charges::Series;
+use crate::observe::{self, recipients};
 use crate::plan::billing;
 use crate::plan::doctor::{FirstHour, Members, Readings, active_members};
 use crate::plan::probe;
+use crate::plan::recipients::Owners;
 use crate::resource::permissions::{resource_types, simulations};
 use crate::resource::{self, Facts, Resource, Scope};
 use crate::spend::Missing;
@@ -20,7 +20,7 @@ use billctl_core::model::{AccountId, Arn, Organization};
 use billctl_core::service::organizations::LIST_DELEGATED_ADMINISTRATORS;
 use billctl_core::service::organizations::OrganizationInfo;
 use billctl_core::service::sts::CallerIdentity;
-use billctl_core::service::{Kind, OrAbsent, PARALLEL, Result, Services, all_pages};
+use billctl_core::service::{Kind, OrAbsent, Result, Services, all_pages};
 
 /// How many members without charges are asked for when they joined.
 const MOST_ASKED_FOR: usize = 100;
@@ -30,7 +30,7 @@ const LOOKED_INTO: usize = 3;
 
 /// Reads everything that `doctor` looks at.
 ///
-/// `deep` reads the owner tags of all members, one call each.
+/// `deep` reads whom the mails of all members go to, one or two calls each.
 pub async fn readings(services: &Services, config: &Config, deep: bool) -> Readings {
     let organizations = &services.organizations;
     let caller = async { services.sts.get_caller_identity().await }.boxed().shared();
@@ -46,6 +46,7 @@ pub async fn readings(services: &Services, config: &Config, deep: bool) -> Readi
         ses,
         identity,
         hearing,
+        chat,
         stack_set,
         things,
         denied,
@@ -63,6 +64,12 @@ pub async fn readings(services: &Services, config: &Config, deep: bool) -> Readi
         async {
             let account = caller.clone().await?.account;
             observe::operations::read(services, config, account).await
+        },
+        async {
+            match caller.clone().await {
+                Ok(caller) => observe::chat::read(services, config, caller.account).await,
+                Err(_) => Vec::new(),
+            }
         },
         services.cloudformation.describe_stack_set(&config.deploy.stack_set),
         things(services, config, organization.clone()),
@@ -84,6 +91,7 @@ pub async fn readings(services: &Services, config: &Config, deep: bool) -> Readi
         ses,
         identity: identity.or_absent(),
         hearing,
+        chat,
         stack_set: stack_set.or_absent(),
         things,
         denied,
@@ -154,14 +162,14 @@ async fn members(
         return Members {
             covered: false,
             looks: BTreeMap::new(),
-            owners: Ok(BTreeMap::new()),
+            owners: Ok(Owners::default()),
         };
     };
     if caller.account != tree.management_account {
         return Members {
             covered: false,
             looks: BTreeMap::new(),
-            owners: Ok(BTreeMap::new()),
+            owners: Ok(Owners::default()),
         };
     }
     let active: BTreeSet<AccountId> = active_members(tree).collect();
@@ -178,32 +186,18 @@ async fn members(
         .collect();
     let choice = if covered.is_empty() { &active } else { &covered };
     let chosen = probe::spread(tree, choice, LOOKED_INTO);
-    let tagged = if deep { active } else { chosen.clone() };
+    let tagged = if deep { &active } else { &chosen };
+    let accounts = tagged.iter().filter_map(|account| tree.account(*account));
+    let tagged = accounts.map(|(account, _)| account.clone()).collect();
     let (looks, owners) = futures::join!(
         observe::probe::looks(services, config, chosen),
-        owner_tags(services, &config.mail.owner_tag, tagged),
+        recipients::read(services, &config.mail, tree.management_account, tagged),
     );
     Members {
         covered: !covered.is_empty(),
         looks,
         owners,
     }
-}
-
-/// The owner tags of these accounts.
-async fn owner_tags(
-    services: &Services,
-    tag: &str,
-    accounts: BTreeSet<AccountId>,
-) -> Result<BTreeMap<AccountId, Option<String>>> {
-    stream::iter(accounts)
-        .map(|account| async move {
-            let mut tags = services.organizations.list_account_tags(account).await?;
-            Ok((account, tags.remove(tag)))
-        })
-        .buffer_unordered(PARALLEL)
-        .try_collect()
-        .await
 }
 
 /// What is there under the names that bootstrap would use.
@@ -221,6 +215,7 @@ async fn things(
         management_account: organization.management_account,
         // Only names matter here.
         own_threshold: config.alarm.threshold,
+        chat: resource::Chat::default(),
     };
     let scope = Scope { config, facts: &facts };
     let things = resource::desired(&scope)

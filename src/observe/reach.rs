@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 
+use super::recipients;
 use crate::config::MailConfig;
 use crate::plan::status::Reach;
 use billctl_core::error::{Context, Result};
-use billctl_core::model::{AccountId, owner_addresses};
+use billctl_core::model::{Account, AccountId};
 use billctl_core::service::{self, OrAbsent, Services};
 
 /// Accounts whose owners are looked up without being asked to: two or three calls each.
@@ -15,7 +16,7 @@ pub const LOOKED_UP_WITHOUT_ASKING: usize = 50;
 /// Lookups at once before the gate paces them.
 const PARALLEL: usize = 16;
 
-/// Whether SES's sandbox lets mails to the owners of these accounts, each with its own address, `most` of them. SES
+/// Whether SES's sandbox lets mails to the owners of these accounts, `most` of them. SES
 /// refuses a mail as a whole for one recipient, those of copies among them.
 ///
 /// # Errors
@@ -23,26 +24,20 @@ const PARALLEL: usize = 16;
 pub async fn reach(
     services: &Services,
     mail: &MailConfig,
-    accounts: &[(AccountId, &str)],
+    own: AccountId,
+    accounts: &[&Account],
     most: usize,
 ) -> Result<Reach> {
     let copies = || mail.cc.iter().map(|address| address.to_lowercase());
-    let looked_up = accounts.iter().take(most);
-    let owners: BTreeMap<AccountId, Vec<String>> = stream::iter(looked_up)
-        .map(|(account, own)| async move {
-            let mut tags = services.organizations.list_account_tags(*account).await?;
-            let named = tags.remove(&mail.owner_tag).map(|text| owner_addresses(&text));
-            let mut addresses = named.unwrap_or_default();
-            if addresses.is_empty() {
-                addresses.push(own.to_lowercase());
-            }
-            addresses.extend(copies());
-            service::Result::Ok((*account, addresses))
-        })
-        .buffer_unordered(PARALLEL)
-        .try_collect()
+    let looked_up = accounts.iter().take(most).map(|account| (*account).clone());
+    let read = recipients::read(services, mail, own, looked_up.collect())
         .await
         .while_trying("read the owners' addresses")?;
+    let owners: BTreeMap<AccountId, Vec<String>> = read
+        .accounts
+        .into_iter()
+        .map(|(account, (_, recipients))| (account, recipients.addresses.into_iter().chain(copies()).collect()))
+        .collect();
     let domain = |address: &str| address.rsplit('@').next().unwrap_or_default().to_owned();
     let addresses: BTreeSet<&String> = owners.values().flatten().collect();
     let domains = verified(services, addresses.iter().map(|address| domain(address)).collect()).await?;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::above::Recent;
+use super::chat::Channel;
 use super::operations::Hearing;
 use super::undelivered::Queue;
 
@@ -36,6 +37,10 @@ pub struct BillingHealth {
     /// Who hears when the notifier itself fails; None where that couldn't be read.
     #[serde(rename = "operations")]
     pub hearing: Option<Box<Hearing>>,
+    /// The topics that chat messages go to.
+    pub chat: Vec<Channel>,
+    /// Executions of the last seven days that say that a chat wasn't told: the mails went out.
+    pub chats_failed: usize,
     /// Mails in the last 24 hours, of all senders of the account.
     pub sent_last_24_hours: f64,
     /// How many there may be; None where unlimited.

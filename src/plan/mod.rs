@@ -3,6 +3,7 @@
 pub mod above;
 pub mod billing;
 pub mod billing_health;
+pub mod chat;
 pub mod digest;
 pub mod doctor;
 pub mod failure;
@@ -10,6 +11,7 @@ pub mod operation_id;
 pub mod operations;
 pub mod outcome;
 pub mod probe;
+pub mod recipients;
 pub mod resend;
 pub mod rollout;
 pub mod status;

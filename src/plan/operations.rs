@@ -9,7 +9,7 @@ use billctl_core::model::{AccountId, Arn};
 use billctl_core::service::sns::{Attributes, KEY_ATTRIBUTE, PENDING, Subscription};
 
 /// How the AWS managed key of SNS is named.
-const MANAGED_KEY: &str = "alias/aws/sns";
+pub(super) const MANAGED_KEY: &str = "alias/aws/sns";
 
 /// Who hears of failures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]

@@ -34,7 +34,9 @@ pub struct Journey {
     pub hops: Vec<Hop>,
     /// SES's id of the mail, if one went out.
     pub message_id: Option<String>,
-    /// To whom it went.
+    /// SNS's id of the message for a chat, if one was taken.
+    pub chat_message_id: Option<String>,
+    /// To whom the mail went.
     pub recipients: Vec<String>,
     /// What to do about the hop that failed.
     pub remedy: Option<String>,

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{Config, Place, Problem, ThresholdRule, ThresholdTarget};
-use crate::resource::Facts;
+use crate::resource::{Chat, Facts};
 use billctl_core::error::Error;
 use billctl_core::model::{AccountId, AccountState, Organization, OuId, Usd};
 
@@ -12,6 +12,8 @@ pub struct Thresholds {
     pub default: Usd,
     ous: BTreeMap<OuId, Usd>,
     accounts: BTreeMap<AccountId, Usd>,
+    /// The config's other rules for OUs, found in the same organisation.
+    chat: Chat,
 }
 
 impl Thresholds {
@@ -21,12 +23,17 @@ impl Thresholds {
     /// Every rule whose OU doesn't exist or is ambiguous, whose account isn't in the organisation, or that names
     /// an OU which another rule has named in other words; and every OU to deploy to that isn't one.
     pub fn resolve(config: &Config, organization: &Organization) -> Result<Self, Vec<Problem>> {
+        let mut problems = unknown_ous(config, organization);
+        let chat = Chat::resolve(config, organization).unwrap_or_else(|more| {
+            problems.extend(more);
+            Chat::default()
+        });
         let mut thresholds = Self {
             default: config.alarm.threshold,
             ous: BTreeMap::new(),
             accounts: BTreeMap::new(),
+            chat,
         };
-        let mut problems = unknown_ous(config, organization);
         for (index, rule) in config.thresholds.iter().enumerate() {
             let mut problem = |message: String| {
                 let place = Place::ThresholdTarget(index);
@@ -118,6 +125,7 @@ impl Thresholds {
             organization: organization.id.clone(),
             management_account: organization.management_account,
             own_threshold: self.of_management_account(organization),
+            chat: self.chat.clone(),
         }
     }
 

@@ -4,6 +4,7 @@ use serde_json::Value;
 use super::style;
 use super::{Format, Table, json, plural, rollout};
 use crate::plan::billing::{Action, Plan, Step};
+use crate::plan::chat::Channel;
 use crate::plan::operations::Hearing;
 use crate::plan::rollout::Waves;
 use crate::resource::document::{FieldChange, as_written};
@@ -23,24 +24,33 @@ const MOST_LINES: usize = 16;
 pub(super) struct Answer<'a> {
     applied: bool,
     plan: &'a Plan,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mail: Option<&'a MailSetup>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    operations: Option<&'a Hearing>,
+    #[serde(flatten)]
+    after: Option<After<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     members: Option<rollout::Json<'a>>,
 }
 
+/// What is to be known beside the plan.
+#[derive(Debug, Clone, Copy, Serialize, schemars::JsonSchema)]
+pub struct After<'a> {
+    /// What the sender needs.
+    pub mail: &'a MailSetup,
+    /// Who hears when the notifier itself fails.
+    pub operations: &'a Hearing,
+    /// The topics that chat messages go to.
+    pub chat: &'a [Channel],
+}
+
 /// The one JSON answer of `bootstrap`.
-pub fn billing_json(kind: &str, plan: &Plan, applied: bool, setup: Option<(&MailSetup, &Hearing)>) -> String {
+pub fn billing_json(kind: &str, plan: &Plan, applied: bool, after: Option<After<'_>>) -> String {
+    let members = None;
     json(
         kind,
         &Answer {
             applied,
             plan,
-            mail: setup.map(|(mail, _)| mail),
-            operations: setup.map(|(_, hearing)| hearing),
-            members: None,
+            after,
+            members,
         },
     )
 }
@@ -52,8 +62,7 @@ pub fn removal_json(plan: &Plan, members: Option<(&Waves, &Organization)>, appli
         &Answer {
             applied,
             plan,
-            mail: None,
-            operations: None,
+            after: None,
             members: members.map(|(waves, organization)| rollout::Json::new(waves, organization, None)),
         },
     )
@@ -273,6 +282,16 @@ pub fn hearing(format: Format, hearing: &Hearing) -> Option<String> {
     let remedy = hearing.remedy();
     let remedy = remedy.map_or_else(String::new, |remedy| format!(": {remedy}"));
     Some(warn(format, &format!("{hearing}{remedy}.")))
+}
+
+/// What is left to do so that chats hear of mails; nothing where it is done.
+pub fn channels(format: Format, channels: &[Channel]) -> Option<String> {
+    let each = channels.iter().filter_map(|channel| {
+        let remedy = channel.remedy.as_ref()?;
+        Some(warn(format, &format!("{channel}: {remedy}.")))
+    });
+    let each: Vec<String> = each.collect();
+    (!each.is_empty()).then(|| each.join("\n"))
 }
 
 fn good(format: Format, text: &str) -> String {

@@ -25,7 +25,7 @@ mod table;
 mod template;
 
 pub use aside::{Aside, aside};
-pub use billing::{billing_counts, billing_json, billing_plan, hearing, mail_setup, removal_json};
+pub use billing::{After, billing_counts, billing_json, billing_plan, channels, hearing, mail_setup, removal_json};
 pub use calls::calls;
 pub use csv::spend_csv;
 pub use demo::{comment, heading, mail, narration, prompt};

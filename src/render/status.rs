@@ -228,6 +228,8 @@ fn health_lines(format: Format, health: &BillingHealth) -> Vec<String> {
     {
         lines.push(format.text(&hearing.to_string()));
     }
+    let lost = health.chat.iter().filter(|channel| channel.is_lost());
+    lines.extend(lost.map(|channel| format.text(&channel.to_string())));
     if health.in_ses_sandbox {
         lines.push(
             "SES is in its sandbox: only verified recipients get mail; ask for production access in the SES console"

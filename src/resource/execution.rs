@@ -15,6 +15,9 @@ pub const EVENT_REFUSED: &str = "Billctl.EventRefused";
 pub const UNKNOWN_ACCOUNT: &str = "Billctl.UnknownAccount";
 const DIGEST: &str = "digest_";
 const UNSENT: &str = "_unsent";
+/// How one ends that was started because a topic didn't take a message for a chat: the mail went out.
+pub const CHAT_NOT_TOLD: &str = "Billctl.ChatNotTold";
+const CHAT: &str = "chat_";
 const DAY: &str = "day_";
 const WATCH: &str = "watch_";
 
@@ -37,6 +40,11 @@ pub enum ExecutionName {
         /// The hour of the event, in seconds.
         hour: i64,
     },
+    /// Fails, because messages for a chat about an account didn't arrive.
+    Chat {
+        /// Whose.
+        account: AccountId,
+    },
     /// A test's mail.
     Mail,
     /// A digest's claim on its day, or that its mail was refused.
@@ -54,14 +62,18 @@ impl ExecutionName {
         if name.starts_with(DIGEST) {
             return Self::Digest;
         }
-        day(name).or_else(|| watch(name)).unwrap_or(Self::Event)
+        day(name)
+            .or_else(|| watch(name))
+            .or_else(|| chat(name))
+            .unwrap_or(Self::Event)
     }
 
     /// Whose it is, where the name says so.
     pub const fn account(&self) -> Option<AccountId> {
         match self {
             Self::Day { account, .. } | Self::Watch { account, .. } => Some(*account),
-            Self::Mail | Self::Digest | Self::Event => None,
+            // Nothing of an account's is at work there.
+            Self::Chat { .. } | Self::Mail | Self::Digest | Self::Event => None,
         }
     }
 }
@@ -86,6 +98,12 @@ fn watch(name: &str) -> Option<ExecutionName> {
         account: account.parse().ok()?,
         hour: start.as_second(),
     })
+}
+
+fn chat(name: &str) -> Option<ExecutionName> {
+    let (account, _) = name.strip_prefix(CHAT)?.split_once('_')?;
+    let account = account.parse().ok()?;
+    Some(ExecutionName::Chat { account })
 }
 
 /// The UTC day of a moment.
@@ -169,5 +187,9 @@ mod tests {
         ] {
             assert_eq!(ExecutionName::parse(&name), ExecutionName::Digest, "{name}");
         }
+        let account = account();
+        let chat = ExecutionName::parse("chat_123456789012_2026-11-23");
+        assert_eq!(chat, ExecutionName::Chat { account });
+        assert_eq!(chat.account(), None);
     }
 }

@@ -4,6 +4,7 @@
 mod access;
 mod alarm;
 mod bus;
+mod chat;
 mod configuration_set;
 mod dashboard;
 pub mod document;
@@ -34,15 +35,16 @@ use billctl_core::service::sfn::StateMachine;
 
 pub use alarm::{Alarm, SPEND_EXPRESSION};
 pub use bus::{BUS_STATEMENT, Bus};
+pub use chat::Chat;
 pub use configuration_set::{ConfigurationSet, DESTINATION};
 pub use dashboard::{Dashboard, MOST_SEARCHED};
 pub use execution::{
-    EVENT_REFUSED, ExecutionName, MAIL_EXECUTION_PREFIX, UNKNOWN_ACCOUNT, day_execution, day_of, digest_execution,
-    unsent_execution, watch_execution,
+    CHAT_NOT_TOLD, EVENT_REFUSED, ExecutionName, MAIL_EXECUTION_PREFIX, UNKNOWN_ACCOUNT, day_execution, day_of,
+    digest_execution, unsent_execution, watch_execution,
 };
 pub use names::{
     ALARM_DETAIL_TYPE, ALARM_SOURCE, Facts, NOTIFIER_TARGET, QUEUE_TARGET, Scope, TEST_DETAIL_TYPE, TEST_SOURCE,
-    are_ours, bare_address, bus_arn, operations_topic_arn, tags,
+    are_ours, bare_address, bus_arn, notifier_role_arn, operations_topic_arn, tags,
 };
 pub use notifier::definition;
 pub(crate) use notifier::knows_digests;

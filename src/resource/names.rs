@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::chat::Chat;
 use super::fill::Values;
 use crate::config::{Config, Operations};
 use billctl_core::model::{AccountId, Arn, OrgId, REGION, Usd};
@@ -35,6 +36,8 @@ pub struct Facts {
     pub management_account: AccountId,
     /// The threshold of the management account's own alarm.
     pub own_threshold: Usd,
+    /// Where chat messages go.
+    pub chat: Chat,
 }
 
 /// The tags of everything that billctl makes.
@@ -75,6 +78,11 @@ pub(super) fn boundary_arn(scope: &Scope) -> Option<Arn> {
     let name = scope.config.bootstrap.permissions_boundary.as_ref()?;
     let resource = format!("policy/{}", name.trim_start_matches('/'));
     Some(Arn::new("iam", "", scope.facts.management_account, &resource))
+}
+
+/// The role that the notifier runs with.
+pub fn notifier_role_arn(config: &Config, account: AccountId) -> Arn {
+    Arn::new("iam", "", account, &format!("role/{}", config.names.notifier_role))
 }
 
 /// Names and ARNs, from config and facts.
@@ -173,7 +181,7 @@ impl Scope<'_> {
 
     /// The state machine's role.
     pub fn notifier_role_arn(&self) -> Arn {
-        self.global_arn("iam", &format!("role/{}", self.config.names.notifier_role))
+        notifier_role_arn(self.config, self.facts.management_account)
     }
 
     /// The rules' role.
@@ -207,6 +215,7 @@ impl Scope<'_> {
             _ => None,
         });
         let escalate_after = mail.escalate_after.unwrap_or(0).to_string();
+        let chat = &self.facts.chat;
         values([
             ("FromAddress", mail.sender().as_str()),
             ("IdentityArn", identity_arn.as_deref().unwrap_or_default()),
@@ -220,6 +229,7 @@ impl Scope<'_> {
             ("Cc", &mail.cc.join(" ")),
             ("FallbackRecipient", mail.fallback.as_deref().unwrap_or_default()),
             ("OwnerTag", &mail.owner_tag),
+            ("BillingContact", truth(mail.billing_contact)),
             ("AlarmName", &self.config.alarm.name),
             ("Measure", self.config.alarm.measure.word()),
             ("NotifyOk", truth(mail.notify_ok)),
@@ -227,6 +237,8 @@ impl Scope<'_> {
             ("EscalateAfter", &escalate_after),
             ("EscalateTo", &mail.escalate_to.join(" ")),
             ("StackSetName", &self.config.deploy.stack_set),
+            ("ChatTopic", chat.default.as_ref().map(Arn::as_str).unwrap_or_default()),
+            ("ChatTopics", &chat.by_ou()),
         ])
     }
 
@@ -246,6 +258,14 @@ impl Scope<'_> {
             ("TemplateName", &names.template),
             ("FromAddress", &self.config.mail.from),
         ]);
+        let (billing, organization) = (self.facts.management_account, &self.facts.organization);
+        let contacts = [
+            format!("arn:aws:account::{billing}:account"),
+            format!("arn:aws:account::{billing}:account/{organization}/*"),
+        ];
+        let asked = self.config.mail.billing_contact;
+        filled.insert("ContactArns", if asked { json!(contacts) } else { json!([]) });
+        filled.insert("ChatTopicArns", json!(self.facts.chat.topics()));
         let mut rules = self.notifier_rule_arns();
         filled.insert("NotifierRuleArns", json!(rules));
         rules.push(self.mail_failure_rule_arn());

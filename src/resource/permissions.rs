@@ -10,7 +10,8 @@ use crate::config::{Config, Operations};
 use billctl_core::model::{AccountId, Arn, OrgId};
 use billctl_core::service::iam::Simulation;
 use billctl_core::service::{
-    Operation, billing, cloudformation, cloudwatch, eventbridge, iam, member, organizations, sesv2, sfn, sns, sqs,
+    Operation, account, billing, cloudformation, cloudwatch, eventbridge, iam, member, organizations, sesv2, sfn, sns,
+    sqs,
 };
 use scope::{Places, StatementScope};
 
@@ -59,7 +60,8 @@ impl Job {
     /// The operations that the job's commands call. The operator's lack one, for which there are no characters left: whether
     /// a digest's addresses are on SES's suppression list. Without it `digest` says so.
     pub fn operations(self) -> BTreeSet<Operation> {
-        let all: [&[Operation]; 10] = [
+        let all: [&[Operation]; 11] = [
+            account::ALL,
             billing::ALL,
             cloudformation::ALL,
             cloudwatch::ALL,
@@ -119,6 +121,7 @@ const DEPLOY: &[Operation] = &[
 
 /// What `status`, `spend` and `doctor` call.
 const STATUS: &[Operation] = &[
+    account::GET_ALTERNATE_CONTACT,
     billing::GET_BILLING_PREFERENCES,
     cloudformation::DESCRIBE_ORGANIZATIONS_ACCESS,
     cloudformation::DESCRIBE_STACK_INSTANCE,
@@ -330,16 +333,18 @@ pub fn policy(job: Job, config: &Config, account: Option<AccountId>, resource_ty
             statement
         })
         .collect();
-    // Somebody's topic is looked at, never changed.
+    // Somebody's topics are looked at, never changed.
     let looks = sns::GET_TOPIC_ATTRIBUTES;
-    if let Some(Operations::Topic(topic)) = &config.operations
-        && job.operations().contains(&looks)
-    {
+    let mut topics: BTreeSet<&Arn> = config.chat.iter().map(|rule| &rule.topic).collect();
+    if let Some(Operations::Topic(topic)) = &config.operations {
+        topics.insert(topic);
+    }
+    if !topics.is_empty() && job.operations().contains(&looks) {
         statements.push(json!({
             "Sid": "Topic",
             "Effect": "Allow",
             "Action": looks.iam_action(),
-            "Resource": topic,
+            "Resource": single_or_list(topics.iter().map(|topic| topic.as_str())),
         }));
     }
     let policy = json!({"Version": "2012-10-17", "Statement": statements});

@@ -5,6 +5,15 @@ use serde_json::Value;
 use super::fill::fill;
 use super::names::Scope;
 
+/// The policy without statements about nothing, which IAM refuses: a list of resources can be empty.
+fn about_something(mut policy: Value) -> Value {
+    if let Some(statements) = policy.get_mut("Statement").and_then(Value::as_array_mut) {
+        let nothing = |statement: &Value| statement.get("Resource") == Some(&Value::Array(Vec::new()));
+        statements.retain(|statement| !nothing(statement));
+    }
+    policy
+}
+
 /// Declares a function for each shipped policy.
 macro_rules! policies {
     ($($(#[$doc:meta])* $function:ident = $file:literal;)*) => {
@@ -12,7 +21,7 @@ macro_rules! policies {
             $(#[$doc])*
             pub(super) fn $function(scope: &Scope) -> Value {
                 const SHIPPED: &str = include_str!(concat!("../../assets/policies/", $file));
-                fill(SHIPPED, &scope.policy_values())
+                about_something(fill(SHIPPED, &scope.policy_values()))
             }
         )*
         #[cfg(test)]

@@ -22,6 +22,7 @@ pub(crate) fn facts() -> Facts {
         organization: "o-a1b2c3d4e5".parse().unwrap(),
         management_account: "111111111111".parse().unwrap(),
         own_threshold: Usd::dollars(250),
+        chat: Chat::default(),
     }
 }
 
@@ -72,7 +73,13 @@ fn no_placeholder_is_left_in_the_state_machine_and_none_is_unused() {
 #[test]
 fn the_notifier_may_call_exactly_what_the_state_machine_calls() {
     let config = config();
-    let all = all(&config);
+    let mut facts = facts();
+    facts.chat.default = "arn:aws:sns:us-east-1:111111111111:spend".parse().ok();
+    let scope = Scope {
+        config: &config,
+        facts: &facts,
+    };
+    let all = desired(&scope);
     let mut allowed = BTreeSet::new();
     for statement in role(&all, "billctl-notifier").policies["billctl"]["Statement"]
         .as_array()
@@ -113,6 +120,32 @@ fn no_policy_has_a_wildcard_action_or_an_open_resource_that_could_be_closed() {
             assert_eq!(open, statement["Sid"] == json!("WhatWasSpent"), "{statement}");
         }
     }
+}
+
+#[test]
+fn the_notifier_may_publish_to_the_topics_of_the_config_alone_and_to_none_without() {
+    let config = config();
+    let mut facts = facts();
+    let statement = |facts: &Facts| {
+        let scope = Scope { config: &config, facts };
+        let all = desired(&scope);
+        let policy = &role(&all, "billctl-notifier").policies["billctl"];
+        let statements = policy["Statement"].as_array().unwrap().clone();
+        statements
+            .into_iter()
+            .find(|statement| statement["Sid"] == "WriteToTheChat")
+    };
+    assert_eq!(statement(&facts), None);
+    let topic = |name: &str| -> billctl_core::model::Arn {
+        format!("arn:aws:sns:us-east-1:111111111111:{name}").parse().unwrap()
+    };
+    facts.chat.default = Some(topic("a"));
+    facts.chat.ous = [("ou-ab12-c3d4e5f6", "b"), ("ou-ab12-c3d4e5f7", "a")]
+        .map(|(ou, name)| (ou.parse().unwrap(), topic(name)))
+        .into();
+    let found = statement(&facts).unwrap();
+    assert_eq!(found["Action"], "sns:Publish");
+    assert_eq!(found["Resource"], json!([topic("a"), topic("b")]));
 }
 
 #[test]

@@ -73,6 +73,10 @@ fn written_policies() -> Vec<(String, Value)> {
         organization: "o-a1b2c3d4e5".parse().expect("an id"),
         management_account: "111111111111".parse().expect("an id"),
         own_threshold: billctl_core::model::Usd::dollars(100),
+        chat: resource::Chat {
+            default: "arn:aws:sns:us-east-1:111111111111:spend".parse().ok(),
+            ..Default::default()
+        },
     };
     let scope = Scope {
         config: &config,

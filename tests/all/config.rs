@@ -246,6 +246,7 @@ identity-arn = "arn:aws:ses:us-east-1:123456789012:identity/example.com"
 mail-from-domain = "bounce.example.com"
 reply-to = "platform@example.com"
 owner-tag = "team:mail"
+billing-contact = false
 fallback = "platform@example.com"
 cc = ["finops@example.com"]
 notify-ok = true
@@ -261,6 +262,10 @@ mail = "platform@example.com"
 
 [bootstrap]
 permissions-boundary = "/teams/Boundary"
+
+[[chat]]
+ou = "Production"
+topic = "arn:aws:sns:us-east-1:123456789012:spend"
 
 [members]
 role = "AWSControlTowerExecution"
@@ -518,6 +523,9 @@ refused! {
         "[operations]\ntopic = \"arn:aws:sns:us-east-1:123456789012:ops\"\nmail = \"ops@example.com\""
     );
     operations_of_nobody: with_mail("[operations]");
+    two_chat_topics_for_all: with_mail("[[chat]]\ntopic = \"arn:aws:sns:us-east-1:123456789012:a\"\n\n[[chat]]\ntopic = \"arn:aws:sns:us-east-1:123456789012:b\"");
+    one_chat_in_single_brackets: with_mail("[chat]\ntopic = \"arn:aws:sns:us-east-1:123456789012:a\"");
+    a_chat_topic_of_another_region_and_one_without: with_mail("[[chat]]\ntopic = \"arn:aws:sns:eu-west-1:123456789012:a\"\n\n[[chat]]\nou = \"Production\"");
     a_topic_of_another_region: with_mail("[operations]\ntopic = \"arn:aws:sns:eu-west-1:123456789012:ops\"");
     a_topic_that_is_a_queue: with_mail("[operations]\ntopic = \"arn:aws:sqs:us-east-1:123456789012:ops\"");
     a_topic_that_is_a_name: with_mail("[operations]\ntopic = \"ops\"");

@@ -70,6 +70,7 @@ fn billing_metrics() -> f64 {
         organization: "o-a1b2c3d4e5".parse().unwrap(),
         management_account: "111111111111".parse().unwrap(),
         own_threshold: config.alarm.threshold,
+        chat: resource::Chat::default(),
     };
     let things = resource::desired(&Scope {
         config: &config,

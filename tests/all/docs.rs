@@ -212,7 +212,7 @@ fn every_field_of_a_json_answer_is_on_the_page_on_json() {
         &["doctor"],
         &["template"],
         &["preview"],
-        &["test-alert", "--account", "886563732113"],
+        &["test-alert", "--account", "886563732113", "--yes"],
         &["status"],
         &["destroy", "--plan"],
     ] {

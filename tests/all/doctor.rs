@@ -7,6 +7,7 @@ use billctl::config::Config;
 use billctl::plan::doctor::{Check, Members, Readings, Verdict, examine};
 use billctl::plan::operations::{Hearing, Topic};
 use billctl::plan::probe::{ForwardRule, Inside, Look};
+use billctl::plan::recipients::{Owners, RecipientFrom, Recipients};
 use billctl::render;
 use billctl::resource::{Alarm, Resource};
 use billctl_core::model::{Account, AccountState, Organization, OrganizationalUnit};
@@ -16,7 +17,7 @@ use billctl_core::service::organizations::OrganizationInfo;
 use billctl_core::service::sesv2::{EmailIdentity, SesAccount};
 use billctl_core::service::sts::CallerIdentity;
 use billctl_core::service::{
-    Kind, Operation, ServiceError, billing, cloudformation, iam, member, organizations, sns, sts,
+    Kind, Operation, ServiceError, account, billing, cloudformation, iam, member, organizations, sns, sts,
 };
 
 use crate::support::home::Home;
@@ -106,6 +107,7 @@ fn healthy() -> Readings {
             topic: TOPIC.parse().unwrap(),
             address: Some("platform@example.com".into()),
         }),
+        chat: Vec::new(),
         stack_set: Ok(None),
         things: vec![("role billctl-notifier".into(), Ok(None))],
         denied: Ok(Some(Default::default())),
@@ -118,10 +120,30 @@ fn members(looks: [Look; 2]) -> Members {
     Members {
         covered: true,
         looks: accounts.into_iter().zip(looks).collect(),
-        owners: Ok(accounts
-            .into_iter()
-            .zip([Some("Ann <ann@example.com>".to_owned()), None])
-            .collect()),
+        owners: Ok(owners([
+            ("222222222222", Some("Ann <ann@example.com>"), None),
+            ("333333333333", None, None),
+        ])),
+    }
+}
+
+/// Accounts with their owner tags and billing contacts.
+fn owners<const N: usize>(accounts: [(&str, Option<&str>, Option<&str>); N]) -> Owners {
+    let mail = config("").mail;
+    let each = accounts.map(|(id, tag, contact)| {
+        let account = Account {
+            id: id.parse().unwrap(),
+            name: "any".into(),
+            email: "root@example.com".into(),
+            state: AccountState::Active,
+            joined: None,
+        };
+        let to = Recipients::of(&mail, &account, tag, contact);
+        (account.id, (tag.map(str::to_owned), to))
+    });
+    Owners {
+        accounts: each.into(),
+        no_contacts: None,
     }
 }
 
@@ -223,12 +245,10 @@ fn what_is_wrong_inside_a_member_is_named() {
 #[test]
 fn an_owner_tag_without_an_address_that_can_be_used_is_named() {
     let mut readings = healthy();
-    readings.members.owners = Ok([
-        ("222222222222", Some("payments team")),
-        ("333333333333", Some("a@x.io b@x.io")),
-    ]
-    .map(|(id, tag)| (id.parse().unwrap(), tag.map(str::to_owned)))
-    .into());
+    readings.members.owners = Ok(owners([
+        ("222222222222", Some("payments team"), None),
+        ("333333333333", Some("a@x.io b@x.io"), None),
+    ]));
     let checks = examine(&config(""), &readings);
     let owners = check(&checks, "owner-tags");
     assert_eq!(owners.verdict, Verdict::Warning);
@@ -255,6 +275,77 @@ fn all_owner_tags_are_read_with_deep() {
     assert!(out.contains("3 of 3 accounts looked at have a tag"), "{out}");
     let (out, _) = home.run(&["doctor", "--deep"]).texts();
     assert!(out.contains("38 of 38 accounts looked at have a tag"), "{out}");
+}
+
+#[test]
+fn it_is_counted_whom_mails_go_to_and_who_gets_none_is_named() {
+    let mut readings = healthy();
+    let mut read = owners([
+        ("222222222222", Some("Ann <ann@example.com>"), None),
+        ("333333333333", Some("the team"), Some("bills@example.com")),
+        ("444444444444", None, None),
+    ]);
+    readings.members.owners = Ok(read.clone());
+    let found = check(&examine(&config(""), &readings), "recipients").clone();
+    assert_eq!(found.verdict, Verdict::Ok);
+    assert_eq!(
+        found.finding,
+        "of 3 accounts looked at, mails go: 1 to the owner tag, 1 to the billing contact, 1 to the account's address"
+    );
+    // Without trusted access that is said, and how to come to it; nothing fails for it.
+    read.no_contacts = Some(error(
+        account::GET_ALTERNATE_CONTACT,
+        Kind::Denied,
+        "AccessDeniedException",
+    ));
+    readings.members.owners = Ok(read.clone());
+    let found = check(&examine(&config(""), &readings), "recipients").clone();
+    assert_eq!(found.verdict, Verdict::Ok);
+    assert!(found.finding.contains("billing contacts can't be read"), "{found:?}");
+    assert!(found.remedy.unwrap().contains("Enable trusted access"));
+    // Nobody.
+    let id = "444444444444".parse().unwrap();
+    let nobody = Recipients {
+        from: RecipientFrom::Nobody,
+        addresses: Vec::new(),
+    };
+    read.accounts.insert(id, (None, nobody));
+    readings.members.owners = Ok(read);
+    let found = check(&examine(&config(""), &readings), "recipients").clone();
+    assert_eq!(found.verdict, Verdict::Warning);
+    assert!(found.finding.ends_with("1 to nobody (444444444444)"), "{found:?}");
+    assert!(found.remedy.unwrap().contains("set fallback under [mail]"));
+}
+
+#[test]
+fn billing_contacts_are_asked_for_once_where_nobody_may_ask_and_only_without_a_tag() {
+    let home = Home::demo();
+    home.config(SANDBOX_CONFIG);
+    let asked = |line: &str| {
+        let ended = home.run(line);
+        let line = ended.stderr.lines().find(|line| line.contains("GetAlternateContact"));
+        let count = line.and_then(|line| line.split_whitespace().nth(2)?.parse::<usize>().ok());
+        (ended.stdout, count.unwrap_or_default())
+    };
+    let (out, shut) = asked("doctor --deep -v");
+    assert!(out.contains("billing contacts can't be read"), "{out}");
+    home.change(|world| {
+        world.account.trusted = true;
+        let all: Vec<_> = world.organizations.account_ids().collect();
+        for (number, id) in all.into_iter().enumerate() {
+            if number % 2 == 0 {
+                world.account.billing.insert(id, "bills@example.com".into());
+            }
+        }
+    });
+    let (out, open) = asked("doctor --deep -v");
+    assert!(out.contains("to the billing contact"), "{out}");
+    // A batch may be under way when the first refusal comes.
+    assert!(shut <= open && open < 38, "{shut} {open}");
+    home.config(&SANDBOX_CONFIG.replace("[mail]\n", "[mail]\nbilling-contact = false\n"));
+    let (out, none) = asked("doctor --deep -v");
+    assert_eq!(none, 0);
+    assert!(!out.contains("billing contact"), "{out}");
 }
 
 fn domain() -> EmailIdentity {
@@ -355,6 +446,7 @@ fn without_credentials_one_check_fails_and_the_others_say_why_they_were_not_look
         ses: Err(none(billing::GET_BILLING_PREFERENCES)),
         identity: Err(none(billing::GET_BILLING_PREFERENCES)),
         hearing: Err(none(sns::GET_TOPIC_ATTRIBUTES)),
+        chat: Vec::new(),
         stack_set: Err(none(cloudformation::DESCRIBE_STACK_SET)),
         things: vec![("role billctl-notifier".into(), Err(none(iam::GET_ROLE)))],
         denied: Err(none(iam::SIMULATE_PRINCIPAL_POLICY)),

@@ -30,7 +30,7 @@ fn interrupted(home: &Home, line: &str) -> Ended {
 fn what_only_reads_stops_at_once_and_says_that_nothing_is_under_way() {
     let home = rolled_out();
     let account = crate::deploy::id(&home, "prod-web");
-    let test_alert = format!("test-alert --account {account}");
+    let test_alert = format!("test-alert --account {account} --yes");
     for line in [
         "status",
         "spend",

@@ -230,6 +230,8 @@ fn looking_runs_under_its_policy() {
     home.config(&config(100, "[\"Production\"]", HEARD));
     home.succeeds(&["--yes", "bootstrap"]);
     home.succeeds(&["--yes", "deploy"]);
+    // Without it Account Management refuses whatever the policy allows.
+    home.change(|world| world.account.trusted = true);
     allow_only(&home, Job::Status);
     used(&home, &["status"]);
     used(&home, &["status", "--deep"]);

@@ -105,7 +105,7 @@ fn with_a_core_accounts_identity_its_policy_is_printed_and_mail_goes_out_as_it()
         "billing@example.com"
     );
     let id = account(&home, "payments-prod");
-    let said = home.succeeds(&["test-alert", "--account", &id]);
+    let said = home.succeeds(&["test-alert", "--yes", "--account", &id]);
     assert!(said.contains("SES: took mail"), "{said}");
 }
 
@@ -130,7 +130,7 @@ fn a_mail_that_bounced_and_one_that_did_not_render_are_shown_by_status() {
         let tags = world.organizations.tags_mut(id.parse().unwrap()).unwrap();
         tags.insert("owner".into(), "bounce@simulator.amazonses.com".into());
     });
-    let output = home.run(&["test-alert", "--account", &id]);
+    let output = home.run(&["test-alert", "--yes", "--account", &id]);
     let (out, err) = output.texts();
     assert_eq!(output.code, 1, "{out}{err}");
     assert!(out.contains("FAILED  SES: bounced: the mail about account"), "{out}");
@@ -155,7 +155,7 @@ fn a_notifier_that_failed_is_shown_by_status_with_its_cause_and_its_alarm() {
     home.succeeds(&["bootstrap"]);
     home.change(|world| world.sesv2.verifies = false);
     let id = account(&home, "payments-prod");
-    let output = home.run(&["test-alert", "--account", &id]);
+    let output = home.run(&["test-alert", "--yes", "--account", &id]);
     assert_eq!(output.code, 1);
     home.succeeds(&["sandbox", "advance", "15m"]);
     let said = home.succeeds(&["status"]);

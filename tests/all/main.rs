@@ -16,6 +16,7 @@ mod artifacts;
 mod aws_facts;
 mod bootstrap;
 mod chain;
+mod chat;
 mod ci;
 mod closing;
 mod completion;

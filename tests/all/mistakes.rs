@@ -19,7 +19,7 @@ const COMMANDS: [&str; 6] = [
     "deploy --yes",
     "status",
     "spend",
-    "test-alert --account 886563732113",
+    "test-alert --account 886563732113 --to me@example.com",
     "destroy --organization o-c050fdb2de",
 ];
 

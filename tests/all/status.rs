@@ -166,7 +166,7 @@ fn fail_once(home: &Home) -> String {
         world["sesv2"]["verifies"] = json!(false);
         world["sesv2"]["identities"]["billing@example.com"]["verified"] = json!(false);
     });
-    home.run(&format!("test-alert --account {account}")).code(1);
+    home.run(&format!("test-alert --yes --account {account}")).code(1);
     home.run("sandbox verify billing@example.com").code(0);
     account
 }
@@ -178,7 +178,7 @@ fn mails_that_failed_are_a_finding_until_one_goes_out() {
     // The alarm on failures has gone off as well, and goes off again by itself.
     home.run("sandbox advance 1h").code(0);
     finds(&home, "mails-failed");
-    home.run(&format!("test-alert --account {account}")).code(0);
+    home.run(&format!("test-alert --yes --account {account}")).code(0);
     let ended = has(home.run("status --check").code(0), &["all well"]);
     // It is still told that there was one.
     has(ended, &["1 failed"]);
@@ -204,7 +204,7 @@ fn what_lies_in_the_queue_is_a_finding() {
 fn an_alarm_on_the_notifiers_health_is_a_finding_and_its_own_spend_is_not() {
     let home = well();
     let account = fail_once(&home);
-    home.run(&format!("test-alert --account {account}")).code(0);
+    home.run(&format!("test-alert --yes --account {account}")).code(0);
     home.run("sandbox advance 5m").code(0);
     assert_eq!(kinds(&home, "status"), ["health-alarm"]);
     home.run("sandbox advance 1h").code(0);

@@ -71,7 +71,11 @@ impl Billing {
     }
 
     async fn test(&self) -> Journey {
-        test_alert::run(&self.services, &self.scope(), self.account, &mut |_| {})
+        self.test_to(None).await
+    }
+
+    async fn test_to(&self, to: Option<&str>) -> Journey {
+        test_alert::run(&self.services, &self.scope(), self.account, to, &mut |_| {})
             .await
             .unwrap()
     }
@@ -317,4 +321,98 @@ async fn a_notifier_role_that_may_not_send_is_named_with_its_remedy() {
     let journey = billing.test().await;
     assert_eq!(journey.message_id, None);
     assert!(journey.remedy.unwrap().contains("role"), "{:#?}", journey.hops);
+}
+
+#[tokio::test]
+async fn a_test_for_somebody_goes_to_that_address_alone() {
+    let mut billing = Billing::made().await;
+    billing.config.mail.cc = vec!["copy@example.com".into()];
+    let plan = plan::plan(
+        resource::desired(&billing.scope()),
+        &observe::read(&billing.services, &billing.scope())
+            .await
+            .unwrap()
+            .present,
+    );
+    apply::billing::run(&plan, &billing.services, &NullListener)
+        .await
+        .unwrap();
+    billing.ready();
+    let journey = billing.test_to(Some("Me@example.com")).await;
+    assert_eq!(journey.recipients, ["me@example.com"], "{journey:#?}");
+    let mails = billing.sandbox.world().sesv2.mails().to_vec();
+    assert_eq!(
+        (mails[0].to.as_slice(), mails[0].cc.len()),
+        (["me@example.com".to_owned()].as_slice(), 0)
+    );
+    // Without, it goes to the owner, with the copy.
+    billing.test().await;
+    let mails = billing.sandbox.world().sesv2.mails().to_vec();
+    assert_ne!(mails[1].to, ["me@example.com"]);
+    assert_eq!(mails[1].cc, ["copy@example.com"]);
+}
+
+#[tokio::test]
+async fn a_billing_contact_gets_the_mail_where_no_owner_is_tagged() {
+    let billing = Billing::made().await;
+    billing.ready();
+    let account = billing.account;
+    billing
+        .sandbox
+        .change(|world| {
+            world.organizations.tags_mut(account).unwrap().remove("owner");
+            world.account.billing.insert(account, "bills@example.com".into());
+            Ok(())
+        })
+        .unwrap();
+    // Without trusted access nobody may ask: the mail goes to the account's own address, and the test is none the worse.
+    let journey = billing.test().await;
+    assert_ne!(journey.recipients, ["bills@example.com"]);
+    let asked = journey
+        .hops
+        .iter()
+        .find(|hop| hop.name.contains("billing contact"))
+        .unwrap();
+    assert_eq!(asked.status, HopStatus::Ok, "{asked:?}");
+    let trust = |world: &mut billctl_sandbox::World| {
+        world.account.trusted = true;
+        Ok(())
+    };
+    billing.sandbox.change(trust).unwrap();
+    assert_eq!(billing.test().await.recipients, ["bills@example.com"]);
+    // A tag goes before it.
+    let tag = |world: &mut billctl_sandbox::World| {
+        world
+            .organizations
+            .tags_mut(account)
+            .unwrap()
+            .insert("owner".into(), "ann@example.com".into());
+        Ok(())
+    };
+    billing.sandbox.change(tag).unwrap();
+    assert_eq!(billing.test().await.recipients, ["ann@example.com"]);
+}
+
+#[test]
+fn nobody_real_is_written_to_unasked() {
+    let home = crate::support::home::Home::with_sandbox("[mail]\nfrom = \"billing@example.com\"\n");
+    home.succeeds("bootstrap");
+    home.change(|world| {
+        let now = world.now;
+        world.sesv2.verify("billing@example.com", now);
+        world.sesv2.production_access = true;
+    });
+    let mails = || home.sandbox().peek(|world| world.sesv2.mails().len());
+    let ended = home.run("test-alert --account 886563732113").code(2);
+    assert!(ended.stderr.contains("--to you@example.com"), "{}", ended.stderr);
+    assert_eq!(mails(), 0);
+    for wrong in ["me", "a@x.io,b@x.io", "Me <me@example.com>"] {
+        home.run(&["test-alert", "--account", "886563732113", "--to", wrong])
+            .code(2);
+    }
+    assert_eq!(mails(), 0);
+    let said = home.succeeds("test-alert --account 886563732113 --to me@example.com");
+    assert!(said.contains("to me@example.com"), "{said}");
+    home.succeeds("test-alert --account 886563732113 --yes");
+    assert_eq!(mails(), 2);
 }

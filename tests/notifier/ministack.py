@@ -66,12 +66,14 @@ def configure(node, config):
 
 
 def comparable(arguments):
-    """Arguments with the template's data parsed and the machine's own name left out."""
+    """Arguments with the template's data and a chat's message parsed, and the machine's own name left out."""
     text = re.sub(r":stateMachine:[\w-]+", ":stateMachine:x", json.dumps(arguments))
     value = json.loads(text)
     template = value.get("Content", {}).get("Template") if isinstance(value, dict) else None
     if template:
         template["TemplateData"] = json.loads(template["TemplateData"])
+    if isinstance(value, dict) and "TopicArn" in value:
+        value["Message"] = json.loads(value["Message"])
     return value
 
 

@@ -48,6 +48,7 @@ export const CONFIG = {
   Cc: '',
   FallbackRecipient: '',
   OwnerTag: 'owner',
+  BillingContact: 'false',
   AlarmName: 'Billing-Alarm',
   Measure: 'daily',
   NotifyOk: 'true',
@@ -56,6 +57,8 @@ export const CONFIG = {
   Remind: 'true',
   EscalateAfter: '0',
   EscalateTo: '',
+  ChatTopic: '',
+  ChatTopics: '',
 };
 
 class Failure extends Error {
@@ -275,6 +278,10 @@ function world(test, calls, clock) {
         };
       case 'sesv2:sendEmail':
         return { MessageId: '0100-message' };
+      case 'account:getAlternateContact':
+        throw new Failure('Account.ResourceNotFoundException', 'No contact of the inputted alternate contact type found.');
+      case 'sns:publish':
+        return { MessageId: '0200-chat' };
       case 'states:startExecution':
         return { ExecutionArn: 'arn:started', StartDate: '2026-11-23T00:00:00Z' };
       default:
@@ -309,8 +316,10 @@ export async function runCase(test, trace) {
   const mails = calls
     .filter((c) => c.call === 'sesv2:sendEmail' && !c.error && c.arguments.Content.Template)
     .map((c) => ({ at: c.at, to: c.arguments.Destination, ...JSON.parse(c.arguments.Content.Template.TemplateData) }));
+  // What the chat's topics took.
+  const chats = calls.filter((c) => c.call === 'sns:publish' && !c.error).map((c) => ({ topic: c.arguments.TopicArn, subject: c.arguments.Subject, ...JSON.parse(c.arguments.Message) }));
   const started = calls.filter((c) => c.call === 'states:startExecution').map((c) => ({ name: c.arguments.Name, input: c.arguments.Input }));
-  return { execution: executionName, input, config: test.config ?? {}, clock: began, vars: run.vars, end: run.end, error: run.error, cause: run.cause, output: run.output, calls, mails, started, mail: data ? JSON.parse(data) : undefined, send: sent, visited: run.visited };
+  return { execution: executionName, input, config: test.config ?? {}, clock: began, vars: run.vars, end: run.end, error: run.error, cause: run.cause, output: run.output, calls, mails, chats, started, mail: data ? JSON.parse(data) : undefined, send: sent, visited: run.visited };
 }
 
 /** Renders the three parts as SES does: Handlebars without HTML escaping, and every variable must exist. */
@@ -319,6 +328,34 @@ export function render(mail) {
   const part = (folder, file) => handlebars.compile(fs.readFileSync(path.join(folder, file), 'utf8'), { noEscape: true, strict: true })(mail);
   const source = path.join(root, 'assets/mail');
   return { subject: part(source, 'subject.txt').trim(), html: part(assembled, 'body.html'), text: part(source, 'body.txt') };
+}
+
+/**
+ * In what a chat message isn't one that Amazon Q Developer shows, or holds what Slack or Teams would make something of:
+ * its form is in docs/aws-facts.md, "Chat messages".
+ */
+function chatProblems({ topic, subject, version, source, id, content, metadata, ...more }) {
+  const problems = [];
+  const want = (yes, what) => yes || problems.push(`chat: ${what}`);
+  const text = (value, most) => typeof value === 'string' && value.length > 0 && value.length <= most && !/undefined|NaN|\[object/.test(value);
+  want(Object.keys(more).length === 0, `strange fields ${Object.keys(more)}`);
+  want(version === '1.0' && source === 'custom' && text(id, 128), 'version, source or id');
+  want(/^arn:aws:sns:us-east-1:[0-9]{12}:/.test(topic) && /^[ -~]{1,99}$/.test(subject), 'topic or subject');
+  const { textType, title, description, nextSteps, keywords, ...other } = content;
+  want(textType === 'client-markdown' && Object.keys(other).length === 0, 'content');
+  want(text(title, 150) && !/[\r\n]/.test(title), `title ${JSON.stringify(title)}`);
+  want(text(description, 3000), 'description');
+  want(nextSteps.length === 2 && nextSteps.every((step) => text(step, 600) && /^[^:]+: https:\/\/[^\s<>|]+$/.test(step)), `steps ${nextSteps}`);
+  want(keywords.length === 3 && keywords.every((word) => text(word, 40)), 'keywords');
+  want(metadata.threadId === `billctl-${metadata.additionalContext.account}`, 'thread');
+  want(/^billctl-[a-z]+$/.test(metadata.eventType) && text(metadata.summary, 150) && metadata.relatedResources.length === 1, 'metadata');
+  want(Object.values(metadata.additionalContext).every((value) => typeof value === 'string'), 'context');
+  // The amount alone is bold; all else is plain.
+  const plain = `${title}\n${description.replace(/^\*(-?\$[0-9,.]+)\* /gm, '$1 ')}`;
+  const meant = plain.match(/[<>@＠`[\]|~#&\\*]|:\/\/|(^|[^A-Za-z0-9_])_|_([^A-Za-z0-9_]|$)|[\p{L}]\.[\p{L}]/mu);
+  want(!meant, `${JSON.stringify(meant?.[0])} means something in a chat: ${plain}`);
+  want(!/[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u061C\u200B\u200E\u200F\u2028-\u202E\u2060-\u2069\uFEFF]/.test(plain), 'control characters');
+  return problems;
 }
 
 /** Where `actual` lacks something of `expected`: objects by subset, everything else exactly. */
@@ -346,7 +383,8 @@ export function expectations(test, got, mail) {
     const asked = got.calls.filter((c) => c.call === 'cloudwatch:getMetricData').pop().arguments.MetricDataQueries.length;
     if (asked !== serviceQueries) problems.push(`${asked} services were asked for, expected ${serviceQueries}`);
   }
-  let seen = JSON.stringify(got.send ?? {}) + JSON.stringify(got.output ?? {});
+  problems.push(...got.chats.flatMap(chatProblems));
+  let seen = JSON.stringify(got.send ?? {}) + JSON.stringify(got.output ?? {}) + JSON.stringify(got.chats);
   if (mail) {
     seen += mail.subject + mail.html + mail.text;
     const size = Buffer.byteLength(mail.html) + Buffer.byteLength(mail.text);
@@ -447,12 +485,12 @@ export async function fuzz(count, seed) {
     }
     return random() < 0.1 ? list.reverse() : list;
   };
-  const calls = ['organizations:describeAccount', 'organizations:listTagsForResource', 'organizations:listParents', 'organizations:describeOrganizationalUnit', 'cloudformation:describeStackInstance', 'cloudformation:describeStackSet', 'cloudwatch:getMetricData', 'cloudwatch:listMetrics'];
+  const calls = ['account:getAlternateContact', 'organizations:describeAccount', 'organizations:listTagsForResource', 'organizations:listParents', 'organizations:describeOrganizationalUnit', 'cloudformation:describeStackInstance', 'cloudformation:describeStackSet', 'cloudwatch:getMetricData', 'cloudwatch:listMetrics'];
   const failed = [];
   for (let i = 0; i < count; i++) {
     const now = Date.UTC(2026, Math.floor(random() * 12), 1 + Math.floor(random() * 31), Math.floor(random() * 24), Math.floor(random() * 60));
     const test = {
-      config: { FallbackRecipient: 'finops@example.com', Measure: pick(['daily', 'six-hourly', 'month-to-date']) },
+      config: { FallbackRecipient: 'finops@example.com', Measure: pick(['daily', 'six-hourly', 'month-to-date']), ChatTopic: 'arn:aws:sns:us-east-1:999999999999:spend', BillingContact: 'true' },
       clock: new Date(now).toISOString(),
       execution: 'mail_fuzz',
       input: {
@@ -470,7 +508,8 @@ export async function fuzz(count, seed) {
       if (roll < 0.1) test.answers[call] = { error: pick(['States.TaskFailed', 'X.AccessDeniedException', 'X.Throttling']) };
       else if (roll < 0.2) test.answers[call] = { result: pick([{}, { Account: junk(), Tags: junk(), Parents: junk(), OrganizationalUnit: junk(), StackInstance: junk(), StackSet: junk(), Metrics: junk(), MetricDataResults: junk(), NextToken: junk() }, { Account: { Name: junk(), Email: junk(), State: junk() }, Tags: [{ Key: 'owner', Value: junk() }], Parents: [{ Id: junk(), Type: junk() }], OrganizationalUnit: { Name: junk() }, StackInstance: { ParameterOverrides: junk() }, StackSet: { Parameters: [{ ParameterKey: 'Threshold', ParameterValue: junk() }] }, Metrics: [{ Dimensions: junk() }], MetricDataResults: [{ Id: 'm1', Timestamps: junk(), Values: junk() }, { Id: 's0', Timestamps: junk(), Values: junk() }] }]) };
     }
-    test.answers['organizations:describeAccount'] ??= { result: { Account: { Name: String(junk()), Email: 'a@example.com', State: 'ACTIVE' } } };
+    const names = ['*a*', '_b_ c', '~d~', '`e`', '<!channel> @here', '<@U1|x>', '[x](https://evil.example)', '# h', '- x', 'a_b', ':warning:', '\\*', '> q', '&lt;!here&gt;'];
+    test.answers['organizations:describeAccount'] ??= { result: { Account: { Name: String(pick([junk(), pick(names), pick(names)])), Email: 'a@example.com', State: 'ACTIVE' } } };
     const got = await runCase(test);
     let problem = got.end !== 'Sent' || !got.mail ? `ended in ${got.end}: ${got.error} ${got.cause}` : '';
     if (!problem) {
@@ -478,6 +517,7 @@ export async function fuzz(count, seed) {
       const bad = walk(got.mail, 'mail');
       if (bad) problem = `${bad} is not usable`;
     }
+    if (!problem) problem = got.chats.length === 1 ? chatProblems(got.chats[0]).join('; ') : `${got.chats.length} chat messages: ${got.output.chatFailure}`;
     if (problem) failed.push(`world ${i} of seed ${seed}: ${problem}`);
   }
   return failed;

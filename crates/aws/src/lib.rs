@@ -1,5 +1,6 @@
 //! The traits of `service` on the AWS SDK: one file per service, and the only place that names an SDK type.
 
+mod account;
 mod billing;
 mod call;
 mod classify;
@@ -159,6 +160,7 @@ pub fn connect_with(config: &SdkConfig, options: &Options, gate: Gate) -> Servic
         }};
     }
     Services {
+        account: Arc::new(caller!(aws_sdk_account)),
         billing: Arc::new(caller!(aws_sdk_billing)),
         cloudformation: Arc::new(cloudformation::StackSets::new(
             caller!(aws_sdk_cloudformation),

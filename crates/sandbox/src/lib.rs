@@ -4,6 +4,7 @@
 //! same error code.
 
 mod access;
+pub mod account;
 mod asl;
 mod billing;
 pub mod clock;

@@ -8,6 +8,7 @@ impl Sandbox {
     pub fn services(&self) -> Services {
         let shared = Arc::new(self.clone());
         Services {
+            account: shared.clone(),
             billing: shared.clone(),
             cloudformation: shared.clone(),
             cloudwatch: shared.clone(),

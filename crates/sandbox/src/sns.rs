@@ -1,10 +1,11 @@
 //! SNS of the billing account: topics, who is subscribed to them, and what they were told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Sandbox, World};
 use billctl_core::model::{Arn, REGION};
@@ -12,7 +13,7 @@ use billctl_core::service::sns::{
     Attributes, CREATE_TOPIC, DELETE_TOPIC, EMAIL, GET_TOPIC_ATTRIBUTES, KEY_ATTRIBUTE, LIST_SUBSCRIPTIONS_BY_TOPIC,
     LIST_TAGS_FOR_RESOURCE, SUBSCRIBE, Sns, Subscription,
 };
-use billctl_core::service::{Kind, Operation, Page, Result, ServiceError, Tags};
+use billctl_core::service::{Kind, Operation, Page, Result, Service, ServiceError, Tags};
 
 /// The AWS managed key of SNS. Its policy can't be changed, and doesn't let CloudWatch publish
 /// (docs/aws-facts.md, "SNS topics").
@@ -21,6 +22,14 @@ pub const MANAGED_KEY: &str = "alias/aws/sns";
 const PAGE_SIZE: usize = 100;
 /// Notifications kept; the oldest go first.
 const MOST_KEPT: usize = 1_000;
+/// Most bytes of a message (Publish, API reference).
+const LONGEST_MESSAGE: usize = 262_144;
+/// What Amazon Q Developer subscribes for a channel.
+const CHANNEL: &str = "https://global.sns-api.chatbot.amazonaws.com";
+/// The attribute that says who may do what with a topic.
+const POLICY_ATTRIBUTE: &str = "Policy";
+/// What only the notifier's role calls.
+pub(super) const PUBLISH: Operation = Operation::write(Service::Sns, "Publish");
 /// Whom SNS's mails come from.
 const SENDER: &str = "AWS Notifications <no-reply@sns.amazonaws.com>";
 
@@ -29,6 +38,12 @@ const SENDER: &str = "AWS Notifications <no-reply@sns.amazonaws.com>";
 pub struct State {
     topics: BTreeMap<String, Topic>,
     notifications: Vec<Notification>,
+    /// How many there were.
+    #[serde(default)]
+    published: u64,
+    /// Keys whose policies let no role in: KMS itself isn't simulated.
+    #[serde(default)]
+    pub locked: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,6 +57,9 @@ struct Topic {
 /// What a topic was told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification {
+    /// Counts from one.
+    #[serde(default)]
+    pub number: u64,
     /// When.
     pub at: Timestamp,
     /// Which topic.
@@ -52,6 +70,17 @@ pub struct Notification {
     pub message: String,
     /// The addresses that were mailed.
     pub mailed: Vec<String>,
+}
+
+impl Notification {
+    /// Its title, where it is in the form that Amazon Q Developer shows in a chat and others drop
+    /// (docs/aws-facts.md, "Chat messages").
+    pub fn chat_title(&self) -> Option<String> {
+        let message: Value = serde_json::from_str(&self.message).ok()?;
+        let custom = message.get("version")? == "1.0" && message.get("source")? == "custom";
+        let title = message.pointer("/content/title")?.as_str()?;
+        custom.then(|| title.to_owned())
+    }
 }
 
 impl State {
@@ -86,6 +115,30 @@ impl State {
         self.topics.insert(arn.resource().to_owned(), topic);
     }
 
+    /// Somebody chooses the topic for a channel in the Amazon Q Developer console, which subscribes it.
+    pub fn add_channel(&mut self, topic: &Arn) {
+        if let Some(topic) = self.topics.get_mut(topic.resource()) {
+            topic.subscriptions.push(Subscription {
+                protocol: "https".to_owned(),
+                endpoint: CHANNEL.to_owned(),
+                confirmed: true,
+            });
+        }
+    }
+
+    /// Gives a topic this policy.
+    pub fn set_policy(&mut self, topic: &Arn, policy: &Value) {
+        if let Some(topic) = self.topics.get_mut(topic.resource()) {
+            topic.attributes.insert(POLICY_ATTRIBUTE.to_owned(), policy.to_string());
+        }
+    }
+
+    /// The policy of a topic, if it has one of its own and is there.
+    pub(super) fn policy(&self, topic: &Arn) -> Option<Value> {
+        let topic = self.topics.get(topic.resource()).filter(|there| there.arn == *topic)?;
+        serde_json::from_str(topic.attributes.get(POLICY_ATTRIBUTE)?).ok()
+    }
+
     fn topic(&mut self, operation: Operation, arn: &Arn) -> Result<&mut Topic> {
         self.topics
             .get_mut(arn.resource())
@@ -98,12 +151,46 @@ impl World {
     /// An alarm publishes to a topic. A topic that isn't there, that is another account's, or that CloudWatch may
     /// not encrypt for is told nothing, and nobody hears of that.
     pub(super) fn publish(&mut self, topic: &Arn, subject: &str, message: &str) {
-        let Ok(topic) = self.sns.topic(GET_TOPIC_ATTRIBUTES, topic) else {
+        let Ok(there) = self.sns.topic(GET_TOPIC_ATTRIBUTES, topic) else {
             return;
         };
-        if topic.attributes.get(KEY_ATTRIBUTE).map(String::as_str) == Some(MANAGED_KEY) {
-            return;
+        if there.attributes.get(KEY_ATTRIBUTE).map(String::as_str) != Some(MANAGED_KEY) {
+            self.tell(&topic.clone(), subject, message);
         }
+    }
+
+    /// A role that may publish to this topic does so.
+    ///
+    /// # Errors
+    /// SNS's and KMS's refusals.
+    pub(super) fn publish_as_role(&mut self, topic: &Arn, subject: &str, message: &str) -> Result<String> {
+        let payer = self.management_account();
+        let there = self.sns.topic(PUBLISH, topic)?;
+        let key = there.attributes.get(KEY_ATTRIBUTE).cloned().unwrap_or_default();
+        let foreign = topic.account() != Some(payer);
+        // The managed key lets in everybody of its own account who may use the topic
+        // (docs/aws-facts.md, "SNS topics").
+        if !key.is_empty() && (foreign || self.sns.locked.contains(&key)) {
+            let why = "User is not authorized to perform: kms:GenerateDataKey on this resource";
+            return Err(ServiceError::new(PUBLISH, Kind::Denied, "KMSAccessDenied", why));
+        }
+        // docs/aws-facts.md, "Chat messages".
+        let plain = subject.is_ascii() && !subject.contains(|c: char| c.is_ascii_control());
+        if !plain || subject.len() >= 100 {
+            return Err(invalid(PUBLISH, "Invalid parameter: Subject"));
+        }
+        if message.is_empty() || message.len() > LONGEST_MESSAGE {
+            return Err(invalid(PUBLISH, "Invalid parameter: Message"));
+        }
+        self.tell(topic, subject, message);
+        Ok(format!("00000000-0000-4000-8000-{:012}", self.sns.published))
+    }
+
+    /// Whoever is subscribed gets it.
+    fn tell(&mut self, topic: &Arn, subject: &str, message: &str) {
+        let Ok(topic) = self.sns.topic(PUBLISH, topic) else {
+            return;
+        };
         let arn = topic.arn.clone();
         let mailed: Vec<String> = topic
             .subscriptions
@@ -117,7 +204,9 @@ impl World {
         if self.sns.notifications.len() >= MOST_KEPT {
             self.sns.notifications.remove(0);
         }
+        self.sns.published += 1;
         self.sns.notifications.push(Notification {
+            number: self.sns.published,
             at: self.now,
             topic: arn,
             subject: subject.to_owned(),

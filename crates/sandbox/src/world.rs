@@ -12,7 +12,7 @@ use super::faults::Faults;
 use super::member::Member;
 use super::publications::Publications;
 use super::seed::Origin;
-use super::{cloudformation, cloudwatch, eventbridge, iam, metering, organizations, sesv2, sfn, sns, sqs};
+use super::{account, cloudformation, cloudwatch, eventbridge, iam, metering, organizations, sesv2, sfn, sns, sqs};
 use billctl_core::model::AccountId;
 
 /// Everything that the sandbox knows: one serialisable value.
@@ -33,6 +33,9 @@ pub struct World {
     /// When charges are published.
     #[serde(default)]
     pub publications: Publications,
+    /// Contacts of accounts.
+    #[serde(default)]
+    pub account: account::State,
     /// OUs and accounts.
     pub organizations: organizations::State,
     /// StackSets, their instances and operations.
@@ -105,6 +108,7 @@ impl World {
             latency: Duration::ZERO,
             faults: Faults::default(),
             publications: Publications::default(),
+            account: account::State::default(),
             organizations,
             cloudformation: cloudformation::State::default(),
             cloudwatch: cloudwatch::State::default(),

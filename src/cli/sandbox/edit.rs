@@ -5,7 +5,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::arguments::Who;
 use crate::cli::complete;
 use billctl_core::error::{Error, Result};
-use billctl_core::model::{AccountState, Usd};
+use billctl_core::model::{AccountState, Arn, REGION, Usd};
 use billctl_core::service::Tags;
 use billctl_core::text;
 use billctl_sandbox::Sandbox;
@@ -196,5 +196,22 @@ pub(super) fn verify(sandbox: &Sandbox, identity: &str) -> Result<String> {
             ""
         };
         Ok(format!("{} is verified{also}.", text::line(identity)))
+    })
+}
+
+/// A topic's name (CreateTopic, API reference).
+pub(super) fn topic_name(text: &str) -> std::result::Result<String, String> {
+    let usable = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let fits = (1..=256).contains(&text.len()) && text.bytes().all(usable);
+    let why = "a topic's name has letters, digits, - and _";
+    fits.then(|| text.to_owned()).ok_or_else(|| why.to_owned())
+}
+
+pub(super) fn add_topic(sandbox: &Sandbox, name: &str) -> Result<String> {
+    sandbox.change(|world| {
+        let arn = Arn::new("sns", REGION, world.management_account(), name);
+        world.sns.add(&arn, None);
+        world.sns.add_channel(&arn);
+        Ok(format!("{arn} is there, and a chat channel listens to it."))
     })
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::cli::Format;
 use crate::render;
-use billctl_core::model::{AccountId, AccountState, Organization, OuId, Usd};
+use billctl_core::model::{AccountId, AccountState, Arn, Organization, OuId, Usd};
 use billctl_core::service::cloudwatch::AlarmState;
 use billctl_core::text;
 use billctl_sandbox::cloudformation::Summary;
@@ -31,11 +32,38 @@ struct Picture {
     stack_sets: Vec<StackSetPicture>,
     mails: usize,
     notifications: usize,
+    /// The latest titles that a chat showed, newest first.
+    chat: Vec<ChatPicture>,
     undelivered: usize,
     billing_alerts: bool,
     latency_ms: u128,
     publications: Publications,
     faults: Faults,
+}
+
+#[derive(Debug, Serialize)]
+struct ChatPicture {
+    at: Timestamp,
+    topic: Arn,
+    title: String,
+    /// As it was published.
+    message: Value,
+}
+
+/// Chat messages that are shown.
+const MOST_CHATS: usize = 5;
+
+fn chats(world: &World) -> Vec<ChatPicture> {
+    let newest = world.sns.notifications().iter().rev();
+    let chats = newest.filter_map(|told| {
+        Some(ChatPicture {
+            at: told.at,
+            topic: told.topic.clone(),
+            title: told.chat_title()?,
+            message: serde_json::from_str(&told.message).ok()?,
+        })
+    });
+    chats.take(MOST_CHATS).collect()
 }
 
 #[derive(Debug, Serialize)]
@@ -86,6 +114,7 @@ fn picture(world: &World, organization: &Organization) -> Picture {
             .collect(),
         mails: world.sesv2.mails().len(),
         notifications: world.sns.notifications().len(),
+        chat: chats(world),
         undelivered: world.sqs.waiting(),
         billing_alerts: world.billing_alerts,
         latency_ms: world.latency.as_millis(),
@@ -145,6 +174,10 @@ fn drawn(organization: &Organization, picture: &Picture) -> String {
             render::plural(picture.notifications, "notification")
         ));
     }
+    lines.extend(picture.chat.iter().map(|chat| {
+        let (at, topic) = (time(chat.at), text::line(chat.topic.resource()));
+        format!("chat, by topic {topic}, {at}: {}", text::line(&chat.title))
+    }));
     if picture.caller != picture.management_account {
         lines.push(format!("Calls are made from {}.", picture.caller));
     }
@@ -288,6 +321,7 @@ fn readable(file: &Path) -> PathBuf {
 pub(super) struct Standing {
     alarms: BTreeMap<AccountId, AlarmState>,
     last_mail: u64,
+    last_notification: u64,
     undelivered: usize,
 }
 
@@ -300,6 +334,7 @@ impl Standing {
                 .filter_map(|id| Some((*id, world.member_alarm(*id)?.1.state)))
                 .collect(),
             last_mail: world.sesv2.mails().last().map_or(0, |mail| mail.number),
+            last_notification: world.sns.notifications().last().map_or(0, |told| told.number),
             undelivered: world.sqs.waiting(),
         }
     }
@@ -334,6 +369,15 @@ impl Standing {
                     text::line(&mail.to.join(", ")),
                     text::line(&mail.subject),
                     file.unwrap_or_default()
+                ));
+            }
+        }
+        for told in world.sns.notifications() {
+            if let Some(title) = told.chat_title().filter(|_| told.number > self.last_notification) {
+                lines.push(format!(
+                    "Chat, by topic {}: \"{}\"",
+                    text::line(told.topic.resource()),
+                    text::line(&title)
                 ));
             }
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Check, Members};
 use crate::config::Config;
 use crate::plan::probe::{Inside, Look, way_in_remedy};
+use crate::plan::recipients::RecipientFrom;
 use crate::resource::bus_arn;
 use billctl_core::model::{AccountId, owner_addresses};
 use billctl_core::service::organizations::OrganizationInfo;
@@ -146,16 +147,18 @@ pub(super) fn alarms(config: &Config, members: &Members, organization: &Result<O
         .remedy("`billctl status --probe` looks into all; `billctl deploy` makes what is missing")
 }
 
-/// Whom the owner tags name: a tag without an address that can be used sends the mail to the account's own address.
+/// Whom the owner tags name: a tag without an address that can be used counts as none.
 pub(super) fn owners(config: &Config, members: &Members) -> Check {
     const NAME: &str = "owner-tags";
-    let tags = match &members.owners {
-        Ok(tags) if tags.is_empty() => {
+    let owners = match &members.owners {
+        Ok(owners) if owners.accounts.is_empty() => {
             return Check::skipped(NAME, "needs the list of accounts, and an active member");
         }
-        Ok(tags) => tags,
+        Ok(owners) => owners,
         Err(error) => return Check::unread(NAME, error),
     };
+    let tags = owners.accounts.iter().map(|(account, (tag, _))| (account, tag));
+    let tags: BTreeMap<&AccountId, &Option<String>> = tags.collect();
     let tag = &config.mail.owner_tag;
     let unusable: Vec<String> = tags
         .iter()
@@ -166,13 +169,10 @@ pub(super) fn owners(config: &Config, members: &Members) -> Check {
                 .then(|| format!("{account} (`{text}`)"))
         })
         .collect();
-    let tagged = tags.values().flatten().count();
+    let tagged = tags.values().filter(|tag| tag.is_some()).count();
     let of = format!("{} accounts looked at", tags.len());
     if unusable.is_empty() {
-        return Check::ok(
-            NAME,
-            format!("{tagged} of {of} name an owner in tag `{tag}`; the others' mails go to their own address"),
-        );
+        return Check::ok(NAME, format!("{tagged} of {of} name an owner in tag `{tag}`"));
     }
     let more = if unusable.len() > NAMED { ", ..." } else { "" };
     let named: Vec<&str> = unusable.iter().take(NAMED).map(String::as_str).collect();
@@ -188,4 +188,49 @@ pub(super) fn owners(config: &Config, members: &Members) -> Check {
         "write an address such as ann@example.com into the tag: aws organizations tag-resource --resource-id N --tags \
          Key={tag},Value=ann@example.com"
     ))
+}
+
+/// How many accounts' mails go to whom.
+pub(super) fn recipients(config: &Config, members: &Members) -> Check {
+    const NAME: &str = "recipients";
+    let owners = match &members.owners {
+        Ok(owners) if owners.accounts.is_empty() => {
+            return Check::skipped(NAME, "needs the list of accounts, and an active member");
+        }
+        Ok(owners) => owners,
+        Err(error) => return Check::unread(NAME, error),
+    };
+    let mut counts: BTreeMap<RecipientFrom, usize> = BTreeMap::new();
+    for (_, recipients) in owners.accounts.values() {
+        *counts.entry(recipients.from).or_default() += 1;
+    }
+    let each: Vec<String> = counts
+        .iter()
+        .map(|(from, count)| format!("{count} to the {}", from.word()))
+        .collect();
+    let of = format!(
+        "of {} accounts looked at, mails go: {}",
+        owners.accounts.len(),
+        each.join(", ")
+    );
+    let of = of.replace("to the nobody", "to nobody");
+    let nobody = owners
+        .accounts
+        .iter()
+        .filter(|(_, (_, to))| to.from == RecipientFrom::Nobody);
+    let nobody: Vec<&AccountId> = nobody.map(|(account, _)| account).collect();
+    if !nobody.is_empty() {
+        return Check::warning(NAME, format!("{of} ({})", list(nobody))).remedy(format!(
+            "give them the tag `{}` with an address, or set fallback under [mail]",
+            config.mail.owner_tag
+        ));
+    }
+    match &owners.no_contacts {
+        // Nobody has to have it: mails go to the next in the rule.
+        Some(error) => Check::ok(NAME, format!("{of}; billing contacts can't be read: {error}")).remedy(
+            "to write to them: Organizations console > Services > AWS Account Management > Enable trusted access; else \
+             set billing-contact = false under [mail]",
+        ),
+        None => Check::ok(NAME, of),
+    }
 }

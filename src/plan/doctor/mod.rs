@@ -15,8 +15,10 @@ pub use first_hour::{FirstHour, first_hour};
 use serde::Serialize;
 
 use crate::config::Config;
+use crate::plan::chat::Channel;
 use crate::plan::operations::Hearing;
 use crate::plan::probe::Look;
+use crate::plan::recipients::Owners;
 use crate::resource::Resource;
 use billctl_core::model::{AccountId, AccountState, Organization, REGION};
 use billctl_core::service::cloudformation::{OrganizationsAccess, StackSet};
@@ -134,6 +136,8 @@ pub struct Readings {
     pub identity: Result<Option<EmailIdentity>>,
     /// Who hears when the notifier itself fails.
     pub hearing: Result<Hearing>,
+    /// The topics that chat messages go to.
+    pub chat: Vec<Channel>,
     /// The StackSet.
     pub stack_set: Result<Option<StackSet>>,
     /// Things that may collide with those that bootstrap makes: what they are called, and what is there.
@@ -150,8 +154,8 @@ pub struct Members {
     pub covered: bool,
     /// The members that were looked into.
     pub looks: BTreeMap<AccountId, Look>,
-    /// The owner tags: of the same members, or of all with `--deep`. None where an account has none.
-    pub owners: Result<BTreeMap<AccountId, Option<String>>>,
+    /// Whom the mails about them go to: about the same members, or about all with `--deep`.
+    pub owners: Result<Owners>,
 }
 
 /// Every check, in the order in which remedies are best applied.
@@ -175,7 +179,7 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
         }
         _ => None,
     };
-    let payer = [
+    let mut payer = vec![
         charges::billing_alerts(&readings.billing_alerts, &readings.series),
         charges::account_series(&readings.series, &readings.billing_alerts),
         charges::own_series(&readings.series, &readings.organization),
@@ -184,6 +188,7 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
         members::data(&readings.members).by_config(),
         members::alarms(config, &readings.members, &readings.organization).by_config(),
         members::owners(config, &readings.members).by_config(),
+        members::recipients(config, &readings.members).by_config(),
         mail::ses_account(&readings.ses),
         mail::ses_quota(&readings.ses, &readings.tree),
         mail::identity(config, &readings.identity).by_config(),
@@ -192,6 +197,7 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
         operations::operations(&readings.hearing).by_config(),
         names::collisions(&readings.things).by_config(),
     ];
+    payer.extend(operations::chat(&readings.chat).map(Check::by_config));
     checks.extend(payer.into_iter().map(|check| match elsewhere {
         Some(management) => Check::skipped(
             check.name,

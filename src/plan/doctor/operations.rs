@@ -1,6 +1,7 @@
-//! Whether anybody hears when the notifier itself fails.
+//! Whether anybody hears when the notifier itself fails, and whether a chat hears of mails.
 
 use super::{Check, Verdict};
+use crate::plan::chat::{Channel, ChannelState};
 use crate::plan::operations::Hearing;
 use billctl_core::service::Result;
 
@@ -19,4 +20,27 @@ pub(super) fn operations(hearing: &Result<Hearing>) -> Check {
         Some(remedy) => check.remedy(remedy),
         None => check,
     }
+}
+
+/// None where the config names no topic: not everybody chats. The one that needs most is told with its remedy.
+pub(super) fn chat(channels: &[Channel]) -> Option<Check> {
+    const NAME: &str = "chat";
+    let sentence = |channel: &Channel| channel.to_string();
+    let told: Vec<String> = channels.iter().map(sentence).collect();
+    let rank = |channel: &&Channel| match channel.state {
+        ChannelState::Heard => 0,
+        ChannelState::Elsewhere => 1,
+        ChannelState::PerhapsEncrypted | ChannelState::Unread => 2,
+        ChannelState::Unsubscribed | ChannelState::Missing | ChannelState::Locked => 3,
+    };
+    let worst = channels.iter().max_by_key(rank)?;
+    let verdict = match worst.state {
+        ChannelState::Heard | ChannelState::Elsewhere => Verdict::Ok,
+        _ => Verdict::Warning,
+    };
+    let check = Check::new(NAME, verdict, told.join("; "));
+    Some(match &worst.remedy {
+        Some(remedy) => check.remedy(remedy.clone()),
+        None => check,
+    })
 }

@@ -55,7 +55,7 @@ impl StatementScope {
         Some(match operation.service {
             // GetCallerIdentity needs no permission, and can't be denied.
             Service::Sts => return None,
-            Service::Billing => Self::Everywhere,
+            Service::Account | Service::Billing => Self::Everywhere,
             Service::CloudFormation => match operation {
                 cloudformation::DESCRIBE_ORGANIZATIONS_ACCESS => Self::Everywhere,
                 cloudformation::ACTIVATE_ORGANIZATIONS_ACCESS | cloudformation::CREATE_STACK_SET => Self::Region,

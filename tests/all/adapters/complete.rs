@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// How many services billctl calls, and the way into members, which is several of them with other credentials.
-const SERVICES: usize = 12;
+const SERVICES: usize = 13;
 
 /// The files of a service's wire tests: `iam.rs`, and those in `iam/` if there is such a folder.
 fn tests_of(service: &str) -> String {

@@ -29,6 +29,12 @@ fn refusal(service: Service, status: u16, code: &str) -> Answer {
             (status, vec![id, header], namespaced.to_string().into())
         }
         Service::CloudWatch => cbor_answer(status, namespaced),
+        // Account Management is REST: its error's name is in a header.
+        Service::Account => (
+            status,
+            vec![id, ("x-amzn-errortype", code.to_owned())],
+            plain.to_string().into(),
+        ),
         // EventBridge and Organizations (JSON 1.1), Step Functions and Billing (JSON 1.0).
         Service::Organizations | Service::Billing => (status, vec![id], plain.to_string().into()),
         Service::EventBridge | Service::StepFunctions => (status, vec![id], namespaced.to_string().into()),
@@ -39,6 +45,7 @@ fn refusal(service: Service, status: u16, code: &str) -> Answer {
 pub(super) async fn ask(service: Service, services: &Services) -> Result<(), ServiceError> {
     let machine = "arn:aws:states:us-east-1:111111111111:stateMachine:billctl-notifier";
     match service {
+        Service::Account => services.account.billing_contact(None).await.map(drop),
         Service::Billing => services.billing.billing_alerts_enabled().await.map(drop),
         Service::CloudFormation => services.cloudformation.describe_stack_set("s").await.map(drop),
         Service::CloudWatch => services.cloudwatch.get_dashboard("d").await.map(drop),

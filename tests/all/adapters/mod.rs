@@ -1,6 +1,7 @@
 //! The SDK adapters on the wire: each operation's request as it is sent and its answer as it is read, and every class
 //! of error in the shape in which its protocol sends it.
 
+mod account;
 mod billing;
 mod cloudformation;
 mod cloudwatch;

@@ -202,6 +202,7 @@ async fn every_service_is_signed_for_the_billing_region() {
             "cloudformation.us-east-1.amazonaws.com",
             "cloudformation",
         ),
+        (Service::Account, "account.us-east-1.amazonaws.com", "account"),
         (Service::CloudWatch, "monitoring.us-east-1.amazonaws.com", "monitoring"),
         (Service::EventBridge, "events.us-east-1.amazonaws.com", "events"),
         (Service::Iam, "iam.amazonaws.com", "iam"),

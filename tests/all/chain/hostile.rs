@@ -215,3 +215,31 @@ async fn ten_thousand_flips_of_an_alarm_in_an_hour_bring_the_days_mails_and_no_m
     let names: Vec<&str> = running.items.iter().map(|one| one.name.as_str()).collect();
     assert!(names.len() == 1 && names[0].starts_with("day_"), "{names:?}");
 }
+
+#[tokio::test]
+async fn a_members_test_event_is_refused_by_the_bus_and_sets_no_recipient_if_it_were_not() {
+    let story = Story::begin().await;
+    story.above();
+    let mut event = story.alarm_event(story.account());
+    event["source"] = json!("billctl.test");
+    event["detail-type"] = json!("billctl Test Alarm");
+    event["detail"]["account"] = json!(story.account());
+    event["detail"]["to"] = json!("eve@evil.example");
+    story.forge(&event).unwrap_err();
+    assert_eq!((story.mails().len(), story.executions().await.len()), (0, 0));
+    // Past the bus's policy, as if somebody had opened it: the notifier refuses what is another account's.
+    let machine = story.machine();
+    let started = story.services.sfn.start_execution(&machine, "forged", &event);
+    started.await.unwrap();
+    story.pass(HOUR);
+    let executions = story.executions().await;
+    assert_eq!(executions[0].0, ExecutionStatus::Failed, "{executions:?}");
+    assert!(story.mails().is_empty());
+    // And of an alarm's event nobody reads it.
+    let mut alarm = story.alarm_event(story.account());
+    alarm["detail"]["to"] = json!("eve@evil.example");
+    story.forge(&alarm).unwrap();
+    let mails = story.mails();
+    assert_eq!(mails.len(), 1, "{:#?}", story.executions().await);
+    assert_eq!(mails[0].to, [story.owner().to_lowercase()]);
+}

@@ -1,6 +1,7 @@
 //! The seam to AWS: one trait per service, with only the operations that billctl uses, in billctl's own types.
 //! One method is one API call (a page is a page); the implementations are in `aws` and in `sandbox`.
 
+pub mod account;
 pub mod billing;
 pub mod charges;
 pub mod clock;
@@ -22,6 +23,7 @@ pub mod sts;
 
 use std::sync::Arc;
 
+pub use account::AccountManagement;
 pub use billing::Billing;
 pub use clock::Clock;
 pub use cloudformation::CloudFormation;
@@ -52,6 +54,8 @@ pub type Tags = std::collections::BTreeMap<String, String>;
 /// Every service behind its trait: what a command is handed, whichever world it works in.
 #[derive(Clone)]
 pub struct Services {
+    /// Contacts of accounts.
+    pub account: Arc<dyn AccountManagement>,
     /// Billing preferences.
     pub billing: Arc<dyn Billing>,
     /// StackSets.

@@ -3,6 +3,8 @@ use std::fmt;
 /// An AWS service that billctl calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Service {
+    /// AWS Account Management.
+    Account,
     /// Billing and Cost Management preferences.
     Billing,
     /// CloudFormation StackSets.
@@ -34,6 +36,7 @@ impl Service {
     /// The prefix of its IAM actions (Service Authorization Reference).
     pub const fn iam_prefix(self) -> &'static str {
         match self {
+            Self::Account => "account",
             Self::Billing => "billing",
             Self::CloudFormation => "cloudformation",
             Self::CloudWatch => "cloudwatch",

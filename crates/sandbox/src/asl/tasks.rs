@@ -10,9 +10,10 @@ use super::run::{Failure, Machine};
 use crate::World;
 use crate::faults::FaultAction;
 use crate::iam::RoleFault;
-use crate::policy::RequestContext;
+use crate::policy::{Caller, Decision, Request, RequestContext, evaluate};
 use crate::sesv2;
 use billctl_core::model::{Arn, REGION};
+use billctl_core::service::account::BILLING_CONTACT;
 use billctl_core::service::{Kind, Operation, Service, ServiceError};
 
 /// A call that a state machine can make.
@@ -179,6 +180,30 @@ const ACTIONS: &[Action] = &[
         throttled: "TooManyRequestsException",
         denied: "SesV2Exception",
         run: send_email,
+    },
+    Action {
+        resource: "arn:aws:states:::aws-sdk:account:getAlternateContact",
+        prefix: "Account",
+        operation: billctl_core::service::account::GET_ALTERNATE_CONTACT,
+        parameters: &["AccountId", "AlternateContactType"],
+        throttled: "TooManyRequestsException",
+        denied: "AccessDeniedException",
+        run: alternate_contact,
+    },
+    Action {
+        resource: "arn:aws:states:::aws-sdk:sns:publish",
+        prefix: "Sns",
+        operation: crate::sns::PUBLISH,
+        parameters: &[
+            "TopicArn",
+            "Subject",
+            "Message",
+            "MessageAttributes",
+            "MessageStructure",
+        ],
+        throttled: "ThrottledException",
+        denied: "AuthorizationErrorException",
+        run: publish,
     },
     Action {
         resource: "arn:aws:states:::states:startExecution",
@@ -375,6 +400,63 @@ fn send_email(call: &mut Call<'_>) -> Result<Value, Refusal> {
         call.authorize_with(&resource, &context)?;
     }
     let id = sesv2::send(call.world, &request)?;
+    Ok(json!({"MessageId": id}))
+}
+
+fn alternate_contact(call: &mut Call<'_>) -> Result<Value, Refusal> {
+    let kind = call.text("AlternateContactType")?.to_owned();
+    if kind != BILLING_CONTACT {
+        return Err(call.invalid("AlternateContactType is none that the sandbox knows"));
+    }
+    let member = match call.optional("AccountId") {
+        Some(text) => Some(text.parse().map_err(|_| call.invalid("AccountId is no account's id"))?),
+        None => None,
+    };
+    let payer = call.world.management_account();
+    let organization = call.world.organization_id();
+    let resource = match member {
+        Some(member) => format!("arn:aws:account::{payer}:account/{organization}/{member}"),
+        None => format!("arn:aws:account::{payer}:account"),
+    };
+    call.authorize(&resource)?;
+    let address = call.world.billing_contact(payer, member)?;
+    Ok(json!({"AlternateContact": {"AlternateContactType": kind, "EmailAddress": address}}))
+}
+
+/// In the role's own account its policy is enough; another account's topic has to let the role in besides
+/// (docs/aws-facts.md, "SNS topics").
+fn publish(call: &mut Call<'_>) -> Result<Value, Refusal> {
+    let topic: Arn = call
+        .text("TopicArn")?
+        .parse()
+        .map_err(|_| Refusal::new("InvalidParameterException", "Invalid parameter: TopicArn"))?;
+    let subject = call.optional("Subject").unwrap_or_default().to_owned();
+    let message = call.text("Message")?.to_owned();
+    call.authorize(topic.as_str())?;
+    if topic.account() != Some(call.world.management_account()) {
+        let action = call.action.operation.iam_action();
+        let policy = call.world.sns.policy(&topic).unwrap_or(Value::Null);
+        let decision = evaluate(
+            &policy,
+            Request {
+                caller: Caller::Role(call.role.as_str()),
+                action: &action,
+                resource: topic.as_str(),
+                context: &RequestContext::default(),
+            },
+        );
+        if decision != Decision::Allowed {
+            return Err(Refusal::new(
+                call.action.denied,
+                format!(
+                    "User: {} is not authorized to perform: {action} on resource: {topic} because no resource-based \
+                     policy allows the {action} action",
+                    call.role
+                ),
+            ));
+        }
+    }
+    let id = call.world.publish_as_role(&topic, &subject, &message)?;
     Ok(json!({"MessageId": id}))
 }
 
