@@ -99,7 +99,10 @@ const MORE: &[More] = &[
             ("billctl spend", "The last two weeks of every account"),
             ("billctl spend --by ou --days 31", "A month, an OU a row"),
             ("billctl spend --html spend.html", "A report for a browser"),
-            ("billctl spend --suggest", "Thresholds from each account's own history"),
+            (
+                "billctl spend --suggest --write",
+                "Put thresholds from each account's own history into config.toml",
+            ),
             (
                 "billctl spend --tell",
                 "In CI, hourly: tell owners whose alarm stayed silent",
@@ -107,6 +110,15 @@ const MORE: &[More] = &[
         ],
         related: &["status", "preview"],
         page: "spend.md",
+    },
+    More {
+        command: "digest",
+        examples: &[
+            ("billctl digest --preview out", "The mail as files; nothing is sent"),
+            ("billctl digest", "Send it, once a day: in CI on weekdays"),
+        ],
+        related: &["spend", "status"],
+        page: "digest.md",
     },
     More {
         command: "destroy",
@@ -117,19 +129,22 @@ const MORE: &[More] = &[
     More {
         command: "preview",
         examples: &[
-            ("billctl preview", "A mail from sample data"),
+            ("billctl preview --all", "Every kind of mail, from sample data"),
             (
                 "billctl preview --account 111122223333",
                 "What the owner of this account would get",
             ),
         ],
         related: &["test-alert", "spend"],
-        page: "alerts.md",
+        page: "mail.md",
     },
     More {
         command: "test-alert",
         examples: &[
-            ("billctl test-alert --account 111122223333", "From the bus to the mail"),
+            (
+                "billctl test-alert --account 111122223333 --to me@example.com",
+                "From the bus to your own mailbox",
+            ),
             (
                 "billctl test-alert --account 111122223333 --from-member",
                 "From the member's own alarm",
@@ -171,7 +186,10 @@ const MORE: &[More] = &[
     },
     More {
         command: "demo",
-        examples: &[("billctl demo", "The whole story, without an AWS account")],
+        examples: &[(
+            "billctl demo",
+            "The whole story, without an AWS account; --fast doesn't wait",
+        )],
         related: &["sandbox", "init"],
         page: "sandbox.md",
     },
@@ -186,10 +204,19 @@ const MORE: &[More] = &[
         page: "sandbox.md",
     },
     More {
+        command: "schema",
+        examples: &[
+            ("billctl schema config", "What config.toml may say"),
+            ("billctl schema status", "What `status --format json` answers"),
+        ],
+        related: &["init"],
+        page: "json.md",
+    },
+    More {
         command: "completions",
         examples: &[("billctl completions zsh", "To standard output")],
         related: &["man"],
-        page: "configuration.md",
+        page: "completion.md",
     },
     More {
         command: "man",
