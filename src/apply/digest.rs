@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::config::Config;
 use crate::render::DigestMail;
-use crate::resource::{Scope, digest_execution, knows_digests, unsent_execution};
+use crate::resource::{Naming, digest_execution, knows_digests, unsent_execution};
 use billctl_core::error::{Context, Error, Result};
 use billctl_core::event::{Event, Listener};
 use billctl_core::service::sesv2::OutgoingMail;
@@ -28,23 +28,23 @@ const MOST_ATTEMPTS: u32 = 50;
 ///
 /// # Errors
 /// Those, and AWS's answers.
-pub async fn check(services: &Services, scope: &Scope<'_>, day: Date, again: bool) -> Result<()> {
-    let machine = services.sfn.describe_state_machine(&scope.notifier_arn()).await;
+pub async fn check(services: &Services, naming: &Naming<'_>, day: Date, again: bool) -> Result<()> {
+    let machine = services.sfn.describe_state_machine(&naming.notifier_arn()).await;
     let machine = machine.or_absent().while_trying("look for the notifier")?;
-    let name = &scope.config.names.notifier;
+    let name = &naming.config.names.notifier;
     let fault = match machine {
         Some(machine) if knows_digests(&machine.definition) => None,
         Some(_) => Some(format!("the state machine {name} is of an older billctl")),
         None => Some(format!(
             "there is no state machine {name} in account {}",
-            scope.facts.management_account
+            naming.facts.management_account
         )),
     };
     if let Some(fault) = fault {
         let fault = format!("{fault}: a digest claims its day there, so that it is sent once");
         return Err(Error::failed(fault).remedy("run `billctl bootstrap`"));
     }
-    next(services, scope, day, again).await.map(drop)
+    next(services, naming, day, again).await.map(drop)
 }
 
 /// SES takes a mail to an address on the account's suppression list and doesn't deliver it
@@ -97,17 +97,17 @@ pub struct Sent {
 ///
 /// # Errors
 /// The day is claimed already, unless `again`; SES's refusal, with what to do about it.
-pub async fn send(services: &Services, scope: &Scope<'_>, mail: &DigestMail, day: Date, again: bool) -> Result<Sent> {
-    let claim = claim(services, scope, day, again).await?;
-    let outgoing = outgoing(scope.config, mail);
+pub async fn send(services: &Services, naming: &Naming<'_>, mail: &DigestMail, day: Date, again: bool) -> Result<Sent> {
+    let claim = claim(services, naming, day, again).await?;
+    let outgoing = outgoing(naming.config, mail);
     match services.sesv2.send_email(&outgoing).await {
         Ok(message_id) => Ok(Sent { message_id, claim }),
         Err(error) if was_refused(&error) => {
             // If this is lost too, the day stays claimed, and the next run says so.
             let input = json!({"billctl": "digest", "unsent": claim, "error": error.code});
             let note = unsent_execution(&claim);
-            let _ = services.sfn.start_execution(&scope.notifier_arn(), &note, &input).await;
-            Err(refusal(error, scope.config).while_trying("send the digest"))
+            let _ = services.sfn.start_execution(&naming.notifier_arn(), &note, &input).await;
+            Err(refusal(error, naming.config).while_trying("send the digest"))
         }
         Err(error) => Err(Error::from(error).while_trying("send the digest").remedy(
             "the mail may be on its way: look into the mailbox, and send it once more with `billctl digest --again` if it \
@@ -117,21 +117,25 @@ pub async fn send(services: &Services, scope: &Scope<'_>, mail: &DigestMail, day
 }
 
 /// Takes the next name of the day.
-async fn claim(services: &Services, scope: &Scope<'_>, day: Date, again: bool) -> Result<String> {
+async fn claim(services: &Services, naming: &Naming<'_>, day: Date, again: bool) -> Result<String> {
     // Whoever starts a name with the same input while it runs is told that it is theirs: this one is nobody else's.
     let token = Uuid::new_v4().to_string();
     let input = json!({"billctl": "digest", "day": day, "claim": token});
     // Somebody else may take the name between the look and the start: then it is looked at once more.
-    let mut attempt = next(services, scope, day, again).await?;
+    let mut attempt = next(services, naming, day, again).await?;
     loop {
         let name = digest_execution(day, attempt);
-        match services.sfn.start_execution(&scope.notifier_arn(), &name, &input).await {
+        match services
+            .sfn
+            .start_execution(&naming.notifier_arn(), &name, &input)
+            .await
+        {
             Ok(_) => return Ok(name),
             Err(error) if error.kind == Kind::Exists => {}
             Err(error) => return Err(error).while_trying("claim the day of the digest"),
         }
         // An answer of the first try may have got lost.
-        let taken = look(services, scope, &name).await?;
+        let taken = look(services, naming, &name).await?;
         let ours = |execution: &Execution| {
             execution.input.as_ref().and_then(|input| input.get("claim")) == Some(&Value::from(token.clone()))
         };
@@ -150,21 +154,21 @@ async fn claim(services: &Services, scope: &Scope<'_>, day: Date, again: bool) -
 }
 
 /// The number of the next digest of the day: after those that were refused, and with `again` after all of them.
-async fn next(services: &Services, scope: &Scope<'_>, day: Date, again: bool) -> Result<u32> {
+async fn next(services: &Services, naming: &Naming<'_>, day: Date, again: bool) -> Result<u32> {
     for attempt in 1..=MOST_ATTEMPTS {
         let name = digest_execution(day, attempt);
-        let Some(taken) = look(services, scope, &name).await? else {
+        let Some(taken) = look(services, naming, &name).await? else {
             return Ok(attempt);
         };
-        if !again && look(services, scope, &unsent_execution(&name)).await?.is_none() {
+        if !again && look(services, naming, &unsent_execution(&name)).await?.is_none() {
             return Err(already(&name, Some(&taken)));
         }
     }
     Err(Error::failed(format!("{MOST_ATTEMPTS} digests of {day} are enough")))
 }
 
-async fn look(services: &Services, scope: &Scope<'_>, name: &str) -> Result<Option<Execution>> {
-    let described = services.sfn.describe_execution(&scope.execution_arn(name)).await;
+async fn look(services: &Services, naming: &Naming<'_>, name: &str) -> Result<Option<Execution>> {
+    let described = services.sfn.describe_execution(&naming.execution_arn(name)).await;
     described
         .or_absent()
         .while_trying("see whether today's digest was sent")

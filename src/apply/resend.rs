@@ -16,7 +16,7 @@ use crate::plan::Thresholds;
 use crate::plan::resend::{Item, Outcome, Source, Step, wake};
 use crate::plan::tell::{Above, Outcome as Told};
 use crate::plan::undelivered::Undelivered;
-use crate::resource::{EVENT_REFUSED, ExecutionName, Scope, UNKNOWN_ACCOUNT, day_of, watch_execution};
+use crate::resource::{EVENT_REFUSED, ExecutionName, Naming, UNKNOWN_ACCOUNT, day_of, watch_execution};
 use crate::spend::Charges;
 use billctl_core::error::{Context, Error, Result};
 use billctl_core::model::{AccountId, Organization, Usd};
@@ -39,7 +39,7 @@ const HALF_A_DAY: i64 = 12 * 3_600;
 /// What is known of everybody.
 pub struct Known<'a> {
     /// Names and ARNs.
-    pub scope: &'a Scope<'a>,
+    pub naming: &'a Naming<'a>,
     /// The organisation.
     pub organization: &'a Organization,
     /// The limits by config.
@@ -82,7 +82,7 @@ pub async fn look(services: &Services, known: &Known<'_>) -> Result<Undone> {
         .filter_map(|execution| ExecutionName::parse(&execution.name).account())
         .filter(|account| known.organization.account(*account).is_some())
         .collect();
-    let measure = known.scope.config.alarm.measure;
+    let measure = known.naming.config.alarm.measure;
     let charges = match accounts.is_empty() {
         true => BTreeMap::new(),
         false => observe::charges::of(services, accounts, measure, known.now).await?,
@@ -133,7 +133,7 @@ fn step(
     }
     let above = |account: AccountId| {
         let limit = known.limit(account)?;
-        let measure = known.scope.config.alarm.measure;
+        let measure = known.naming.config.alarm.measure;
         let charges = charges.get(&account)?;
         charges.above(limit, measure, known.now).map(|_| limit)
     };
@@ -173,7 +173,7 @@ fn step(
 }
 
 fn event_step(known: &Known<'_>, event: &Value) -> Step {
-    match wake(event, known.scope) {
+    match wake(event, known.naming) {
         Ok(wake) if known.organization.account(wake.account).is_none() => Step::Leave {
             remedy: "the account isn't in the organisation".to_owned(),
         },
@@ -190,7 +190,7 @@ async fn queue(services: &Services, known: &Known<'_>) -> Result<Undone> {
         notes: Vec::new(),
         queue: None,
     };
-    let name = &known.scope.config.names.queue;
+    let name = &known.naming.config.names.queue;
     let url = services.sqs.get_queue_url(name).await.or_absent();
     let Some(url) = url.while_trying(trying)? else {
         return Ok(undone);
@@ -294,7 +294,7 @@ async fn list(
     known: &Known<'_>,
     status: ExecutionStatus,
 ) -> service::Result<(Vec<Execution>, bool)> {
-    let machine = known.scope.notifier_arn();
+    let machine = known.naming.notifier_arn();
     let since = known.now - LOOK_BACK;
     let mut found = Vec::new();
     let mut tokens = Tokens::new(LIST_EXECUTIONS);
@@ -337,7 +337,7 @@ pub async fn run(services: &Services, known: &Known<'_>, undone: &mut Undone, dr
     let url = undone.queue.clone();
     for item in &mut undone.items {
         let outcome = match &item.step {
-            Step::Watch { execution, input } => watch(services, known.scope, execution, input).await,
+            Step::Watch { execution, input } => watch(services, known.naming, execution, input).await,
             Step::Day { limit } => day(services, known, item.account, *limit).await?,
             Step::Settled { .. } | Step::Leave { .. } if drop && item.receipt.is_some() => Outcome::Dropped,
             Step::Settled { .. } | Step::Leave { .. } => Outcome::Left,
@@ -358,13 +358,13 @@ pub async fn run(services: &Services, known: &Known<'_>, undone: &mut Undone, dr
     release(services, undone).await
 }
 
-async fn watch(services: &Services, scope: &Scope<'_>, name: &str, input: &Value) -> Outcome {
+async fn watch(services: &Services, naming: &Naming<'_>, name: &str, input: &Value) -> Outcome {
     let execution = || name.to_owned();
-    let started = services.sfn.start_execution(&scope.notifier_arn(), name, input).await;
+    let started = services.sfn.start_execution(&naming.notifier_arn(), name, input).await;
     match started {
         Ok(_) => Outcome::Sent { execution: execution() },
         Err(error) if error.kind == Kind::Exists => {
-            let arn = scope.execution_arn(name);
+            let arn = naming.execution_arn(name);
             let found = services.sfn.describe_execution(&arn).await;
             let status = found.map(|execution| execution.status);
             match status {
@@ -384,7 +384,7 @@ async fn day(services: &Services, known: &Known<'_>, account: Option<AccountId>,
     let account = account.ok_or_else(|| Error::failed("a day without an account"))?;
     let above = Above { account, limit };
     let today = day_of(known.now);
-    let told = tell::start(services, known.scope, above, today, "resend").await;
+    let told = tell::start(services, known.naming, above, today, "resend").await;
     Ok(match told.while_trying("see who was told")? {
         Told::Started { execution } => Outcome::Sent { execution },
         Told::AlreadyTold { execution } | Told::UnderWay { execution } => Outcome::Already { execution },

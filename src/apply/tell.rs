@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::observe::told::{self, MOST_ATTEMPTS};
 use crate::plan::above::Told;
 use crate::plan::tell::{Above, Outcome, Telling, Tellings};
-use crate::resource::{Scope, day_execution};
+use crate::resource::{Naming, day_execution};
 use billctl_core::error::{Context, Error, Result};
 use billctl_core::service::{self, Kind, OrAbsent, PARALLEL, Services};
 
@@ -16,15 +16,15 @@ use billctl_core::service::{self, Kind, OrAbsent, PARALLEL, Services};
 ///
 /// # Errors
 /// There is none, or it can't be looked at.
-pub async fn notifier(services: &Services, scope: &Scope<'_>) -> Result<()> {
-    let machine = scope.notifier_arn();
+pub async fn notifier(services: &Services, naming: &Naming<'_>) -> Result<()> {
+    let machine = naming.notifier_arn();
     let described = services.sfn.describe_state_machine(&machine).await;
     let found = described.or_absent().while_trying("look for the notifier")?;
     match found {
         Some(_) => Ok(()),
         None => Err(Error::failed(format!(
             "there is no state machine {} in account {}, which mails",
-            scope.config.names.notifier, scope.facts.management_account
+            naming.config.names.notifier, naming.facts.management_account
         ))
         .remedy("run `billctl bootstrap`")),
     }
@@ -36,13 +36,13 @@ pub async fn notifier(services: &Services, scope: &Scope<'_>) -> Result<()> {
 /// It couldn't be seen whether somebody was told. An execution that can't be started is an answer.
 pub async fn tell(
     services: &Services,
-    scope: &Scope<'_>,
+    naming: &Naming<'_>,
     above: Vec<Above>,
     today: Date,
     from: &str,
 ) -> Result<Tellings> {
     let told: Vec<Telling> = stream::iter(above)
-        .map(|above| one(services, scope, above, today, from))
+        .map(|above| one(services, naming, above, today, from))
         .buffered(PARALLEL)
         .try_collect()
         .await
@@ -52,7 +52,7 @@ pub async fn tell(
 
 async fn one(
     services: &Services,
-    scope: &Scope<'_>,
+    naming: &Naming<'_>,
     above: Above,
     today: Date,
     from: &str,
@@ -60,7 +60,7 @@ async fn one(
     Ok(Telling {
         account: above.account,
         limit: above.limit,
-        outcome: start(services, scope, above, today, from).await?,
+        outcome: start(services, naming, above, today, from).await?,
     })
 }
 
@@ -70,16 +70,16 @@ async fn one(
 /// It couldn't be seen whether they were.
 pub async fn start(
     services: &Services,
-    scope: &Scope<'_>,
+    naming: &Naming<'_>,
     above: Above,
     today: Date,
     from: &str,
 ) -> service::Result<Outcome> {
-    let machine = scope.notifier_arn();
+    let machine = naming.notifier_arn();
     let mut name = String::new();
     // Somebody else may take the name between the look and the start: then it is looked at once more.
     for _ in 0..2 {
-        let day = told::look(services, scope, above.account, today).await?;
+        let day = told::look(services, naming, above.account, today).await?;
         let Some(attempt) = day.next else {
             return Ok(match day.told {
                 Told::Yes { execution, .. } | Told::NotBorneOut { execution } => Outcome::AlreadyTold { execution },

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::observe::undelivered;
 use crate::plan::test_alert::{Hop, HopStatus, Journey};
 use crate::plan::undelivered::{NOT_RENDERED, Queue, Undelivered};
-use crate::resource::{ExecutionName, MAIL_EXECUTION_PREFIX, Scope, TEST_DETAIL_TYPE, TEST_SOURCE};
+use crate::resource::{ExecutionName, MAIL_EXECUTION_PREFIX, Naming, TEST_DETAIL_TYPE, TEST_SOURCE};
 use billctl_core::error::{Context, Result};
 use billctl_core::model::{AccountId, Usd};
 use billctl_core::service::eventbridge::NewEvent;
@@ -39,20 +39,20 @@ const REPORT_PATIENCE: Duration = Duration::from_secs(10);
 /// The event couldn't be sent, or a look at how it goes failed. A hop that failed is an answer, not an error.
 pub async fn run(
     services: &Services,
-    scope: &Scope<'_>,
+    naming: &Naming<'_>,
     account: AccountId,
     to: Option<&str>,
     see: &mut (dyn FnMut(&Hop) + Send),
 ) -> Result<Journey> {
-    let mut follow = Follow::new(services, scope, see).await?;
+    let mut follow = Follow::new(services, naming, see).await?;
     let sent = services.clock.now();
     let event_id = services
         .eventbridge
-        .put_event(&event(scope, account, to))
+        .put_event(&event(naming, account, to))
         .await
         .while_trying("send the test event")?;
     follow.journey.event_id = Some(event_id.clone());
-    let bus = format!("event bus {}", scope.config.names.event_bus);
+    let bus = format!("event bus {}", naming.config.names.event_bus);
     follow.hop(&bus, true, format!("took the event {event_id}"));
     follow.follow_to_the_end(&event_id, sent).await?;
     Ok(follow.journey)
@@ -60,17 +60,17 @@ pub async fn run(
 
 /// The event: the notifier takes `detail.account` for the account of a test and `detail.to` for its reader, and only from
 /// the billing account, which the bus's policy alone lets send this source.
-fn event(scope: &Scope, account: AccountId, to: Option<&str>) -> NewEvent {
+fn event(naming: &Naming, account: AccountId, to: Option<&str>) -> NewEvent {
     let mut detail = json!({
         "account": account,
-        "alarmName": scope.config.alarm.name,
+        "alarmName": naming.config.alarm.name,
         "state": {"value": "ALARM"},
     });
     if let (Some(to), Some(fields)) = (to, detail.as_object_mut()) {
         fields.insert("to".to_owned(), json!(to));
     }
     NewEvent {
-        bus: scope.config.names.event_bus.clone(),
+        bus: naming.config.names.event_bus.clone(),
         source: TEST_SOURCE.to_owned(),
         detail_type: TEST_DETAIL_TYPE.to_owned(),
         detail,
@@ -78,8 +78,8 @@ fn event(scope: &Scope, account: AccountId, to: Option<&str>) -> NewEvent {
     }
 }
 
-async fn queue(services: &Services, scope: &Scope<'_>) -> Result<Queue> {
-    let queue = undelivered::read(services, scope)
+async fn queue(services: &Services, naming: &Naming<'_>) -> Result<Queue> {
+    let queue = undelivered::read(services, naming)
         .await
         .while_trying("look into the queue")?;
     Ok(queue.unwrap_or_default())
@@ -87,18 +87,22 @@ async fn queue(services: &Services, scope: &Scope<'_>) -> Result<Queue> {
 
 struct Follow<'a> {
     services: &'a Services,
-    scope: &'a Scope<'a>,
+    naming: &'a Naming<'a>,
     waiting_before: u64,
     see: &'a mut (dyn FnMut(&Hop) + Send),
     journey: Journey,
 }
 
 impl<'a> Follow<'a> {
-    async fn new(services: &'a Services, scope: &'a Scope<'a>, see: &'a mut (dyn FnMut(&Hop) + Send)) -> Result<Self> {
+    async fn new(
+        services: &'a Services,
+        naming: &'a Naming<'a>,
+        see: &'a mut (dyn FnMut(&Hop) + Send),
+    ) -> Result<Self> {
         Ok(Self {
             services,
-            scope,
-            waiting_before: queue(services, scope).await?.waiting,
+            naming,
+            waiting_before: queue(services, naming).await?.waiting,
             see,
             journey: Journey::default(),
         })
@@ -159,7 +163,7 @@ impl Follow<'_> {
     async fn named(&self, name: &str) -> Result<Option<Execution>> {
         self.services
             .sfn
-            .describe_execution(&self.scope.execution_arn(name))
+            .describe_execution(&self.naming.execution_arn(name))
             .await
             .or_absent()
             .while_trying("look for the notifier's execution")
@@ -170,7 +174,7 @@ impl Follow<'_> {
         let page = self
             .services
             .sfn
-            .list_executions(&self.scope.notifier_arn(), None, None)
+            .list_executions(&self.naming.notifier_arn(), None, None)
             .await
             .or_absent()
             .while_trying("list the notifier's executions")?;
@@ -220,7 +224,7 @@ impl Follow<'_> {
 
     /// Nothing started: which of the two things before it failed?
     async fn not_started(&mut self, event_id: &str) -> Result<()> {
-        let rule = format!("rule {}", self.scope.config.names.member_rule);
+        let rule = format!("rule {}", self.naming.config.names.member_rule);
         let fault = self.rule_fault(|message| message.event_id == event_id).await?;
         let (what, remedy) = fault.unwrap_or_else(|| {
             (
@@ -235,7 +239,7 @@ impl Follow<'_> {
 
     /// What can be seen to be wrong with the rule on the bus, and its remedy. `ours` knows the event in the queue.
     async fn rule_fault(&self, ours: impl Fn(&Undelivered) -> bool + Send) -> Result<Option<(String, &'static str)>> {
-        let names = &self.scope.config.names;
+        let names = &self.naming.config.names;
         let rule = self
             .services
             .eventbridge
@@ -243,7 +247,7 @@ impl Follow<'_> {
             .await
             .or_absent()
             .while_trying("look at the rule")?;
-        let queue = queue(self.services, self.scope).await?;
+        let queue = queue(self.services, self.naming).await?;
         let returned = queue.messages.iter().find(|message| ours(message));
         Ok(match rule {
             None => Some(("is not there".to_owned(), REPAIR)),
@@ -316,7 +320,7 @@ impl Follow<'_> {
                 self.journey.remedy = Some(if rejected {
                     self.why_rejected().await?
                 } else {
-                    remedy(&error, &cause, self.scope)
+                    remedy(&error, &cause, self.naming)
                 });
             }
         }
@@ -342,7 +346,7 @@ impl Follow<'_> {
             return;
         }
         self.hop(&name, false, failure);
-        let role = self.scope.notifier_role_arn();
+        let role = self.naming.notifier_role_arn();
         self.journey.remedy = Some(if failure.contains("NotFound") {
             format!("there is no topic {topic}: make it, or name another under [[chat]] and run `billctl bootstrap`")
         } else if failure.to_ascii_lowercase().contains("kms") {
@@ -356,7 +360,7 @@ impl Follow<'_> {
 
     /// SES has one error for a sender and for a recipient that it doesn't know: it is asked which it was.
     async fn why_rejected(&self) -> Result<String> {
-        let mail = &self.scope.config.mail;
+        let mail = &self.naming.config.mail;
         let sesv2 = &self.services.sesv2;
         if mail.identity_arn.is_none() {
             let identity = sesv2
@@ -388,7 +392,7 @@ impl Follow<'_> {
         let deadline = self.deadline(REPORT_PATIENCE);
         while self.services.clock.now() < deadline {
             self.services.clock.sleep(PAUSE).await;
-            let queue = queue(self.services, self.scope).await?;
+            let queue = queue(self.services, self.naming).await?;
             let report = queue
                 .messages
                 .iter()
@@ -454,8 +458,8 @@ fn calls(events: &[HistoryEvent]) -> Vec<Hop> {
 
 /// What to do about an execution that failed, from the error's name and, where the notifier wraps SES's answer,
 /// from the error names in its cause. Words are looked for only where a name may be missing: a remedy is a guess.
-fn remedy(error: &str, cause: &str, scope: &Scope) -> String {
-    let mail = &scope.config.mail;
+fn remedy(error: &str, cause: &str, naming: &Naming) -> String {
+    let mail = &naming.config.mail;
     let has = |name: &str| error.contains(name) || cause.contains(name);
     if has("MailFromDomainNotVerified") {
         "the MAIL FROM domain isn't verified: `billctl bootstrap` prints its DNS records".to_owned()

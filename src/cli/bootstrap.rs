@@ -8,7 +8,7 @@ use crate::observe::billing::{self as observe, Observed};
 use crate::plan::billing::{self as plan, Plan};
 use crate::render;
 use crate::resource::mail_setup::MailSetup;
-use crate::resource::{self, Scope};
+use crate::resource::{self, Naming};
 use billctl_core::error::{Context as _, Error, ErrorKind, Result};
 use billctl_core::event::Event;
 use billctl_core::service::OrAbsent;
@@ -55,15 +55,15 @@ pub(super) async fn run(args: &BootstrapArgs, context: &Context) -> Result<()> {
     let listener = &*context.listener;
     listener.on(Event::Phase("reading the billing side ...".to_owned()));
     let facts = observe::facts(services, &context.config).await?;
-    let scope = Scope {
+    let naming = Naming {
         config: &context.config,
         facts: &facts,
     };
-    let mut observed = observe::read(services, &scope).await?;
-    let plan = plan::plan(resource::desired(&scope), &observed.present);
+    let mut observed = observe::read(services, &naming).await?;
+    let plan = plan::plan(resource::desired(&naming), &observed.present);
     context.summarize(|| render::billing_plan(Format::Markdown, "bootstrap", &plan, args.full));
     if args.plan {
-        show(context, &plan, false, &scope, &observed, args.full)?;
+        show(context, &plan, false, &naming, &observed, args.full)?;
         return match args.check && !plan.is_empty() {
             true => Err(Error::new(ErrorKind::Check, "the plan isn't empty; see above")),
             false => Ok(()),
@@ -76,13 +76,13 @@ pub(super) async fn run(args: &BootstrapArgs, context: &Context) -> Result<()> {
     if !plan.is_empty() {
         confirm(args, context, &plan).await?;
         apply::run(&plan, services, listener).await?;
-        observed = observe::read(services, &scope).await?;
-        verify(&scope, &observed)?;
+        observed = observe::read(services, &naming).await?;
+        verify(&naming, &observed)?;
     }
     if let Some(minutes) = args.wait_verified {
-        wait_verified(context, &scope, &mut observed, minutes).await?;
+        wait_verified(context, &naming, &mut observed, minutes).await?;
     }
-    conclude(context, &plan, &scope, &observed)
+    conclude(context, &plan, &naming, &observed)
 }
 
 /// Asks whether to go on. What somebody else made is changed only when they were named: whatever uses it may stop
@@ -105,8 +105,8 @@ async fn confirm(args: &BootstrapArgs, context: &Context, plan: &Plan) -> Result
 }
 
 /// The plan alone: with `--plan`.
-fn show(context: &Context, plan: &Plan, applied: bool, scope: &Scope, observed: &Observed, full: bool) -> Result<()> {
-    let setup = MailSetup::new(scope, &observed.ses, observed.identity.as_ref());
+fn show(context: &Context, plan: &Plan, applied: bool, naming: &Naming, observed: &Observed, full: bool) -> Result<()> {
+    let setup = MailSetup::new(naming, &observed.ses, observed.identity.as_ref());
     let format = context.global.format;
     let text = if format == Format::Json {
         let after = render::After {
@@ -122,11 +122,11 @@ fn show(context: &Context, plan: &Plan, applied: bool, scope: &Scope, observed: 
 }
 
 /// What is left to do by hand, or everything for a program.
-fn conclude(context: &Context, plan: &Plan, scope: &Scope, observed: &Observed) -> Result<()> {
+fn conclude(context: &Context, plan: &Plan, naming: &Naming, observed: &Observed) -> Result<()> {
     if context.global.format == Format::Json {
-        return show(context, plan, !plan.is_empty(), scope, observed, false);
+        return show(context, plan, !plan.is_empty(), naming, observed, false);
     }
-    let setup = MailSetup::new(scope, &observed.ses, observed.identity.as_ref());
+    let setup = MailSetup::new(naming, &observed.ses, observed.identity.as_ref());
     let format = context.global.format;
     if context.global.quiet {
         return Ok(());
@@ -153,8 +153,8 @@ fn conclude(context: &Context, plan: &Plan, scope: &Scope, observed: &Observed) 
 }
 
 /// That what was applied is there: AWS's own words, not the plan's.
-fn verify(scope: &Scope, observed: &Observed) -> Result<()> {
-    let left = plan::plan(resource::desired(scope), &observed.present);
+fn verify(naming: &Naming, observed: &Observed) -> Result<()> {
+    let left = plan::plan(resource::desired(naming), &observed.present);
     let Some(step) = left.steps.first() else {
         return Ok(());
     };
@@ -168,9 +168,9 @@ fn verify(scope: &Scope, observed: &Observed) -> Result<()> {
 }
 
 /// Waits until the identity may send.
-async fn wait_verified(context: &Context, scope: &Scope<'_>, observed: &mut Observed, minutes: u64) -> Result<()> {
+async fn wait_verified(context: &Context, naming: &Naming<'_>, observed: &mut Observed, minutes: u64) -> Result<()> {
     let services = &context.services;
-    let setup = MailSetup::new(scope, &observed.ses, observed.identity.as_ref());
+    let setup = MailSetup::new(naming, &observed.ses, observed.identity.as_ref());
     if setup.verified != Some(false) {
         return Ok(());
     }

@@ -13,7 +13,7 @@ use crate::observe::{billing as observe, organization, stack_set};
 use crate::plan::billing as plan;
 use crate::plan::rollout::{Desired, Options, Wave, Waves, plan as plan_rollout};
 use crate::render::{self, Detail};
-use crate::resource::Scope;
+use crate::resource::Naming;
 use crate::resource::stack_set::foreign;
 use billctl_core::error::{Context as _, Error, Result};
 use billctl_core::event::Event;
@@ -48,12 +48,12 @@ pub(super) async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
     let listener = &*context.listener;
     listener.on(Event::Phase("reading the billing side ...".to_owned()));
     let facts = observe::facts(services, &context.config).await?;
-    let scope = Scope {
+    let naming = Naming {
         config: &context.config,
         facts: &facts,
     };
-    let observed = observe::read(services, &scope).await?;
-    let plan = plan::removal(&scope, &observed.present);
+    let observed = observe::read(services, &naming).await?;
+    let plan = plan::removal(&naming, &observed.present);
     let format = context.global.format;
     let members = Members::read(context).await?;
     let of_members = members.removal();
@@ -94,7 +94,7 @@ pub(super) async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
         None => BTreeSet::new(),
     };
     apply::run(&plan, services, listener).await?;
-    let left = plan::removal(&scope, &observe::read(services, &scope).await?.present);
+    let left = plan::removal(&naming, &observe::read(services, &naming).await?.present);
     if let Some(step) = left.steps.first() {
         return Err(Error::failed(format!("{} is still there", step.id)).remedy("run `billctl destroy` again"));
     }

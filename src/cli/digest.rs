@@ -9,7 +9,7 @@ use crate::apply::digest as apply;
 use crate::observe::{charges, precheck};
 use crate::plan::digest::{Digest, Material, digest};
 use crate::render::{self, DigestMail, DigestSent};
-use crate::resource::{Chat, Facts, Scope, day_of};
+use crate::resource::{Chat, Facts, Naming, day_of};
 use crate::spend::{self, By, Window};
 use billctl_core::error::{Context as _, Error, Result};
 use billctl_core::event::Event;
@@ -56,8 +56,8 @@ pub(super) async fn run(args: &DigestArgs, context: &Context) -> Result<()> {
             // Names alone are asked of them.
             chat: Chat::default(),
         };
-        let scope = Scope { config, facts: &facts };
-        apply::check(services, &scope, today, args.again).await?;
+        let naming = Naming { config, facts: &facts };
+        apply::check(services, &naming, today, args.again).await?;
         apply::reachable(services, &*context.listener, &config.digest.to).await?;
     }
     let (found, facts) = read(context).await?;
@@ -65,8 +65,8 @@ pub(super) async fn run(args: &DigestArgs, context: &Context) -> Result<()> {
     let sent = match &args.preview {
         Some(folder) => preview(folder, &mail, &config.digest.to)?,
         None => {
-            let scope = Scope { config, facts: &facts };
-            let sending = apply::send(services, &scope, &mail, today, args.again);
+            let naming = Naming { config, facts: &facts };
+            let sending = apply::send(services, &naming, &mail, today, args.again);
             let sent = context.watched.sending("send the digest", sending).await?;
             DigestSent {
                 subject: mail.subject,

@@ -95,18 +95,18 @@ async fn mail(scene: Scene) -> Result<Mail> {
     let sandbox = context::rehearsal(world);
     let services = sandbox.services();
     let facts = observe::billing::facts(&services, &config).await?;
-    let scope = resource::Scope {
+    let naming = resource::Naming {
         config: &config,
         facts: &facts,
     };
-    let observed = observe::billing::read(&services, &scope).await?;
-    let plan = plan::billing::plan(resource::desired(&scope), &observed.present);
+    let observed = observe::billing::read(&services, &naming).await?;
+    let plan = plan::billing::plan(resource::desired(&naming), &observed.present);
     apply::billing::run(&plan, &services, &NullListener).await?;
     // The management account has its own alarm instead of an instance.
     if let Some(parent) = parent.filter(|_| account != facts.management_account) {
         deploy(&services, &config, facts.management_account, account, parent).await?;
     }
-    sandbox.change(|world| world.preview_mail(&scope.notifier_arn(), account, kind))
+    sandbox.change(|world| world.preview_mail(&naming.notifier_arn(), account, kind))
 }
 
 /// The StackSet with an instance in this account, which is where the notifier reads the threshold.

@@ -4,7 +4,7 @@ use super::{Context, Format};
 use crate::apply::{resend as apply, tell};
 use crate::observe::{precheck, tree};
 use crate::render::{self, Resend};
-use crate::resource::Scope;
+use crate::resource::Naming;
 use billctl_core::error::{Error, ErrorKind, Result};
 use billctl_core::event::Event;
 
@@ -36,13 +36,13 @@ pub(super) async fn run(args: &ResendArgs, context: &Context) -> Result<()> {
     let organization = tree.organization(info)?;
     let thresholds = context.thresholds(&organization)?;
     let facts = thresholds.facts(&organization);
-    let scope = Scope {
+    let naming = Naming {
         config: &context.config,
         facts: &facts,
     };
-    tell::notifier(services, &scope).await?;
+    tell::notifier(services, &naming).await?;
     let known = apply::Known {
-        scope: &scope,
+        naming: &naming,
         organization: &organization,
         thresholds: &thresholds,
         now: services.clock.now(),

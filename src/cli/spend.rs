@@ -283,11 +283,11 @@ async fn tell(
     now: Timestamp,
 ) -> Result<Tellings> {
     let facts = thresholds.facts(organization);
-    let scope = resource::Scope {
+    let naming = resource::Naming {
         config: &context.config,
         facts: &facts,
     };
-    apply::notifier(&context.services, &scope).await?;
+    apply::notifier(&context.services, &naming).await?;
     let above = histories.iter().filter_map(|(subject, history)| {
         let Subject::Account(id) = subject else {
             return None;
@@ -298,7 +298,7 @@ async fn tell(
         (above && watched.contains(id)).then_some(Above { account: *id, limit })
     });
     context.listener.on(Event::Phase("telling the owners".to_owned()));
-    let telling = apply::tell(&context.services, &scope, above.collect(), day_of(now), "tell");
+    let telling = apply::tell(&context.services, &naming, above.collect(), day_of(now), "tell");
     context.watched.sending("tell the owners", telling).await
 }
 

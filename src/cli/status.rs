@@ -27,7 +27,7 @@ use crate::plan::rollout::{Observed, Override, targets};
 use crate::plan::status::{AccountStatus, BillingSide, Coverage, DriftLook, Findings, Looked, MembersStatus, members};
 use crate::render::{self, BillingStatus, Shown, Status};
 use crate::resource::mail_setup::MailSetup;
-use crate::resource::{self, ExecutionName, Scope, stack_set};
+use crate::resource::{self, ExecutionName, Naming, stack_set};
 use crate::spend::Charges;
 use billctl_core::error::{Error, ErrorKind, Result};
 use billctl_core::event::Event;
@@ -336,7 +336,7 @@ pub(super) async fn look(
         members.retain(|account| scope.contains(&account));
     }
     let facts = thresholds.facts(&organization);
-    let desired = Scope { config, facts: &facts };
+    let desired = Naming { config, facts: &facts };
     let looked_at = match args.deep {
         true => members.above.len(),
         false => members.above.len().min(LOOKED_AT_WITHOUT_ASKING),
@@ -684,18 +684,18 @@ async fn look_for_data(
 }
 
 /// The billing side, which only the management account can read. What can't be read doesn't hide the members.
-async fn billing(context: &Context, scope: &Scope<'_>) -> BillingStatus {
+async fn billing(context: &Context, naming: &Naming<'_>) -> BillingStatus {
     if context.config.call_as != CallAs::Own {
         return BillingStatus::NotHere;
     }
     let read = try_join!(
-        observe::billing::read(&context.services, scope),
-        observe::billing_health::read(&context.services, scope),
+        observe::billing::read(&context.services, naming),
+        observe::billing_health::read(&context.services, naming),
     );
     match read {
         Ok((observed, health)) => BillingStatus::Read {
-            plan: plan(resource::desired(scope), &observed.present),
-            mail: Box::new(MailSetup::new(scope, &observed.ses, observed.identity.as_ref())),
+            plan: plan(resource::desired(naming), &observed.present),
+            mail: Box::new(MailSetup::new(naming, &observed.ses, observed.identity.as_ref())),
             health: Box::new(health),
             reach: None,
         },

@@ -8,7 +8,7 @@ use crate::observe::billing as observe;
 use crate::observe::recipients;
 use crate::plan::test_alert::{Hop, Journey};
 use crate::render;
-use crate::resource::{Facts, Scope};
+use crate::resource::{Facts, Naming};
 use billctl_core::error::{Context as _, Error, Result};
 use billctl_core::event::Event;
 use billctl_core::model::{Account, AccountId};
@@ -37,7 +37,7 @@ pub(super) struct TestAlertArgs {
 pub(super) async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
     let services = &context.services;
     let facts = observe::facts(services, &context.config).await?;
-    let scope = Scope {
+    let naming = Naming {
         config: &context.config,
         facts: &facts,
     };
@@ -76,9 +76,9 @@ pub(super) async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
     };
     let following = async {
         if args.from_member {
-            apply::from_member(services, &scope, account, &mut see).await
+            apply::from_member(services, &naming, account, &mut see).await
         } else {
-            apply::run(services, &scope, account, args.to.as_deref(), &mut see).await
+            apply::run(services, &naming, account, args.to.as_deref(), &mut see).await
         }
     };
     let goes_on = format!("what was sent about account {account} goes its way, and a mail may still come of it");

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::told;
 use crate::plan::above::{Above, Told};
-use crate::resource::{Scope, day_of};
+use crate::resource::{Naming, day_of};
 use billctl_core::error::{Context, Result};
 use billctl_core::model::AccountId;
 use billctl_core::service::{self, PARALLEL, Services};
@@ -21,13 +21,13 @@ pub const LOOKED_AT_WITHOUT_ASKING: usize = 200;
 /// AWS's answer to any of the reads.
 pub async fn told(
     services: &Services,
-    scope: &Scope<'_>,
+    naming: &Naming<'_>,
     above: &[Above],
     now: Timestamp,
 ) -> Result<BTreeMap<AccountId, Told>> {
     stream::iter(above)
         .map(|above| async move {
-            let day = told::look(services, scope, above.account, day_of(now)).await?;
+            let day = told::look(services, naming, above.account, day_of(now)).await?;
             service::Result::Ok((above.account, day.told))
         })
         .buffered(PARALLEL)

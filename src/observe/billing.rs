@@ -11,7 +11,7 @@ use crate::plan::Thresholds;
 use crate::plan::billing::Present;
 use crate::plan::chat::Channel;
 use crate::plan::operations::Hearing;
-use crate::resource::{self, Chat, Facts, Kind as Thing, Resource, ResourceId, Scope};
+use crate::resource::{self, Chat, Facts, Kind as Thing, Naming, Resource, ResourceId};
 use billctl_core::error::{Context, Result};
 use billctl_core::service::organizations::OrganizationInfo;
 use billctl_core::service::sesv2::{EmailIdentity, SesAccount};
@@ -60,15 +60,15 @@ pub async fn facts(services: &Services, config: &Config) -> Result<Facts> {
 ///
 /// # Errors
 /// AWS's answer to any of the reads: only "not found" means that a thing isn't there.
-pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<Observed> {
-    let things = resource::possible(scope)
+pub async fn read(services: &Services, naming: &Naming<'_>) -> Result<Observed> {
+    let things = resource::possible(naming)
         .into_iter()
         .map(|wanted| look(services, wanted));
     let (found, ses, hearing, chat) = try_join!(
         try_join_all(things),
         services.sesv2.get_account(),
-        observe::operations::read(services, scope.config, scope.facts.management_account),
-        observe::chat::read(services, scope.config, scope.facts.management_account).map(Ok),
+        observe::operations::read(services, naming.config, naming.facts.management_account),
+        observe::chat::read(services, naming.config, naming.facts.management_account).map(Ok),
     )
     .while_trying("read the billing side")?;
     let mut present = Present::default();

@@ -15,7 +15,7 @@ use super::{chat, operations};
 use crate::plan::above::Recent;
 use crate::plan::billing_health::{AlarmOn, BillingHealth, FailedExecution};
 use crate::plan::operations::Hearing;
-use crate::resource::{Alarm, CHAT_NOT_TOLD, EVENT_REFUSED, ExecutionName, Scope, Thing, UNKNOWN_ACCOUNT};
+use crate::resource::{Alarm, CHAT_NOT_TOLD, EVENT_REFUSED, ExecutionName, Naming, Thing, UNKNOWN_ACCOUNT};
 use billctl_core::error::{Context, Result};
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudwatch::AlarmState;
@@ -37,14 +37,14 @@ const RECENT: Duration = Duration::from_secs(2 * 86_400);
 ///
 /// # Errors
 /// AWS's answer to any of the reads; what isn't there counts as nothing.
-pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<BillingHealth> {
+pub async fn read(services: &Services, naming: &Naming<'_>) -> Result<BillingHealth> {
     let (queue, executions, alarms, ses, hearing, chat) = try_join!(
-        undelivered::read(services, scope),
-        executions(services, scope),
-        alarms(services, scope),
+        undelivered::read(services, naming),
+        executions(services, naming),
+        alarms(services, naming),
         services.sesv2.get_account(),
-        hearing(services, scope).map(Ok),
-        chat::read(services, scope.config, scope.facts.management_account).map(Ok),
+        hearing(services, naming).map(Ok),
+        chat::read(services, naming.config, naming.facts.management_account).map(Ok),
     )
     .while_trying("read how the billing side does")?;
     Ok(BillingHealth {
@@ -68,9 +68,9 @@ pub async fn read(services: &Services, scope: &Scope<'_>) -> Result<BillingHealt
 }
 
 /// A policy printed by an older billctl doesn't let SNS be read: that is no reason to show nothing.
-async fn hearing(services: &Services, scope: &Scope<'_>) -> Option<Box<Hearing>> {
-    let account = scope.facts.management_account;
-    let hearing = operations::read(services, scope.config, account).await;
+async fn hearing(services: &Services, naming: &Naming<'_>) -> Option<Box<Hearing>> {
+    let account = naming.facts.management_account;
+    let hearing = operations::read(services, naming.config, account).await;
     hearing.ok().map(Box::new)
 }
 
@@ -89,8 +89,8 @@ struct Executions {
 
 /// What the names and ends of executions tell (docs/notifier.md): a day is there only where an account was above its
 /// limit, and has told its owner unless it failed; a `mail_` is a test's.
-async fn executions(services: &Services, scope: &Scope<'_>) -> service::Result<Executions> {
-    let machine = scope.notifier_arn();
+async fn executions(services: &Services, naming: &Naming<'_>) -> service::Result<Executions> {
+    let machine = naming.notifier_arn();
     let now = services.clock.now();
     let (since, recently) = (now - LOOK_BACK, now - RECENT);
     let mut found = Executions::default();
@@ -182,8 +182,8 @@ async fn cause(services: &Services, execution: &Execution) -> service::Result<Fa
     })
 }
 
-async fn alarms(services: &Services, scope: &Scope<'_>) -> service::Result<Vec<AlarmOn>> {
-    let names: Vec<String> = Alarm::desired(scope).iter().map(Thing::name).collect();
+async fn alarms(services: &Services, naming: &Naming<'_>) -> service::Result<Vec<AlarmOn>> {
+    let names: Vec<String> = Alarm::desired(naming).iter().map(Thing::name).collect();
     let alarms = services.cloudwatch.describe_alarms(&names).await?;
     Ok(alarms
         .into_iter()

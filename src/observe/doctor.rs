@@ -14,7 +14,7 @@ use crate::plan::doctor::{FirstHour, Members, Readings, active_members};
 use crate::plan::probe;
 use crate::plan::recipients::Owners;
 use crate::resource::permissions::{resource_types, simulations};
-use crate::resource::{self, Facts, Resource, Scope};
+use crate::resource::{self, Facts, Naming, Resource};
 use crate::spend::Missing;
 use billctl_core::model::{AccountId, Arn, Organization};
 use billctl_core::service::organizations::LIST_DELEGATED_ADMINISTRATORS;
@@ -106,9 +106,9 @@ const RHYTHMS: usize = 100;
 pub async fn first_hour(services: &Services, config: &Config, readings: &Readings) -> FirstHour {
     let billing = async {
         let facts = observe::billing::facts(services, config).await?;
-        let scope = Scope { config, facts: &facts };
-        let there = observe::billing::read(services, &scope).await?;
-        Ok(billing::plan(resource::desired(&scope), &there.present))
+        let naming = Naming { config, facts: &facts };
+        let there = observe::billing::read(services, &naming).await?;
+        Ok(billing::plan(resource::desired(&naming), &there.present))
     };
     let accounts: Vec<AccountId> = readings.series.iter().flatten().copied().take(RHYTHMS).collect();
     let series: Vec<Series> = accounts.iter().copied().map(Series::Account).collect();
@@ -217,8 +217,8 @@ async fn things(
         own_threshold: config.alarm.threshold,
         chat: resource::Chat::default(),
     };
-    let scope = Scope { config, facts: &facts };
-    let things = resource::desired(&scope)
+    let naming = Naming { config, facts: &facts };
+    let things = resource::desired(&naming)
         .into_iter()
         .map(|wanted| (wanted.id(), wanted))
         // These two have checks of their own, and need not be billctl's.

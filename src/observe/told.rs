@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use serde_json::{Map, Value};
 
 use crate::plan::above::{READ, Refused, SEND, Told, yesterday};
-use crate::resource::{Scope, day_execution};
+use crate::resource::{Naming, day_execution};
 use billctl_core::model::AccountId;
 use billctl_core::service::sfn::{Execution, ExecutionStatus, GET_EXECUTION_HISTORY, HistoryEvent};
 use billctl_core::service::{self, OrAbsent, Services, Tokens};
@@ -38,8 +38,8 @@ struct Tries {
 ///
 /// # Errors
 /// AWS's answer to any of the reads.
-pub async fn look(services: &Services, scope: &Scope<'_>, account: AccountId, today: Date) -> service::Result<Day> {
-    let of_today = tries(services, scope, account, today).await?;
+pub async fn look(services: &Services, naming: &Naming<'_>, account: AccountId, today: Date) -> service::Result<Day> {
+    let of_today = tries(services, naming, account, today).await?;
     let mut day = Day {
         next: may_start(&of_today).then_some(of_today.next),
         told: of_today.told,
@@ -49,7 +49,7 @@ pub async fn look(services: &Services, scope: &Scope<'_>, account: AccountId, to
     let Some(before) = yesterday(today).filter(|_| day.next.is_some()) else {
         return Ok(day);
     };
-    let before = tries(services, scope, account, before).await?;
+    let before = tries(services, naming, account, before).await?;
     let Some(last) = &before.last else {
         return Ok(day);
     };
@@ -80,14 +80,14 @@ fn may_start(tries: &Tries) -> bool {
 }
 
 /// Follows the names of a day's tries to the last.
-async fn tries(services: &Services, scope: &Scope<'_>, account: AccountId, day: Date) -> service::Result<Tries> {
+async fn tries(services: &Services, naming: &Naming<'_>, account: AccountId, day: Date) -> service::Result<Tries> {
     let mut found = Tries {
         last: None,
         told: Told::No,
         next: 1,
     };
     while found.next <= MOST_ATTEMPTS {
-        let arn = scope.execution_arn(&day_execution(account, day, found.next));
+        let arn = naming.execution_arn(&day_execution(account, day, found.next));
         let described = services.sfn.describe_execution(&arn).await.or_absent()?;
         let Some(execution) = described else {
             break;

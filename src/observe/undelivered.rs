@@ -1,15 +1,15 @@
 //! Looks into the queue.
 
 use crate::plan::undelivered::{Queue, Undelivered};
-use crate::resource::Scope;
+use crate::resource::Naming;
 use billctl_core::service::{self, OrAbsent, Services};
 
 /// Looks into the queue; None where there is none. Nothing is taken out.
 ///
 /// # Errors
 /// SQS's answer.
-pub(crate) async fn read(services: &Services, scope: &Scope<'_>) -> service::Result<Option<Queue>> {
-    let name = &scope.config.names.queue;
+pub(crate) async fn read(services: &Services, naming: &Naming<'_>) -> service::Result<Option<Queue>> {
+    let name = &naming.config.names.queue;
     let Some(url) = services.sqs.get_queue_url(name).await.or_absent()? else {
         return Ok(None);
     };

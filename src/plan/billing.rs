@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::resource::document::{FieldChange, all_fields, diff};
-use crate::resource::{self, Resource, ResourceId, Scope};
+use crate::resource::{self, Naming, Resource, ResourceId};
 
 /// What is there, by id, and what couldn't be read.
 #[derive(Debug, Clone, Default)]
@@ -156,9 +156,9 @@ pub fn plan(desired: Vec<Resource>, present: &Present) -> Plan {
 
 /// What it takes to remove billctl from the billing account: last made, first removed. What bears no mark of
 /// billctl stays, and so does trusted access, which other StackSets may use.
-pub fn removal(scope: &Scope, present: &Present) -> Plan {
+pub fn removal(naming: &Naming, present: &Present) -> Plan {
     let mut plan = Plan::default();
-    for wanted in resource::possible(scope).into_iter().rev() {
+    for wanted in resource::possible(naming).into_iter().rev() {
         let id = wanted.id();
         let Some(observed) = present.get(&id) else {
             continue;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::resource::{ALARM_DETAIL_TYPE, ALARM_SOURCE, Scope, watch_execution};
+use crate::resource::{ALARM_DETAIL_TYPE, ALARM_SOURCE, Naming, watch_execution};
 use billctl_core::model::{AccountId, REGION, Time, Usd};
 
 /// An event's id, as the notifier takes one.
@@ -114,13 +114,13 @@ pub struct Wake {
 ///
 /// # Errors
 /// What it is instead.
-pub fn wake(event: &Value, scope: &Scope) -> Result<Wake, &'static str> {
+pub fn wake(event: &Value, naming: &Naming) -> Result<Wake, &'static str> {
     let text = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or_default();
     if text("/source") != ALARM_SOURCE || text("/detail-type") != ALARM_DETAIL_TYPE {
         return Err("it is no alarm's change of state");
     }
     let account: AccountId = text("/account").parse().map_err(|_| "it names no account")?;
-    let alarm = &scope.config.alarm.name;
+    let alarm = &naming.config.alarm.name;
     if text("/resources/0") != format!("arn:aws:cloudwatch:{REGION}:{account}:alarm:{alarm}") {
         return Err("it isn't of the sender's own spend alarm");
     }
@@ -162,9 +162,9 @@ mod tests {
     use super::*;
     use crate::resource::tests::{config, facts};
 
-    fn with_scope(check: impl Fn(&Scope)) {
+    fn with_scope(check: impl Fn(&Naming)) {
         let (config, facts) = (config(), facts());
-        check(&Scope {
+        check(&Naming {
             config: &config,
             facts: &facts,
         });
@@ -187,13 +187,13 @@ mod tests {
 
     #[test]
     fn our_alarms_event_starts_the_watch_of_its_hour() {
-        with_scope(|scope| {
+        with_scope(|naming| {
             let mut event = event();
             event["resources"][0] = json!(format!(
                 "arn:aws:cloudwatch:us-east-1:123456789012:alarm:{}",
-                scope.config.alarm.name
+                naming.config.alarm.name
             ));
-            let Step::Watch { execution, input } = wake(&event, scope).unwrap().step else {
+            let Step::Watch { execution, input } = wake(&event, naming).unwrap().step else {
                 panic!("no watch");
             };
             assert_eq!(execution, "watch_123456789012_2026-11-23T07");
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn whatever_else_comes_starts_nothing() {
-        with_scope(|scope| {
+        with_scope(|naming| {
             for event in [
                 Value::Null,
                 with("/source", json!("aws.ses")),
@@ -215,7 +215,7 @@ mod tests {
                     json!("arn:aws:cloudwatch:us-east-1:123456789012:alarm:other"),
                 ),
             ] {
-                assert!(wake(&event, scope).is_err(), "{event}");
+                assert!(wake(&event, naming).is_err(), "{event}");
             }
         });
     }

@@ -156,7 +156,26 @@ struct Line {
 #[derive(Serialize)]
 struct FindingLine {
     what: String,
-    remedy: String,
+    remedy: Vec<Words>,
+}
+
+/// A part of a sentence: words, or something to type.
+#[derive(Serialize)]
+struct Words {
+    text: String,
+    code: bool,
+}
+
+/// billctl's own words, in which backticks stand around what is to be typed.
+fn words(text: &str) -> Vec<Words> {
+    let parts = text.split('`').enumerate();
+    parts
+        .filter(|(_, text)| !text.is_empty())
+        .map(|(index, part)| Words {
+            text: text::line(part),
+            code: index % 2 == 1,
+        })
+        .collect()
 }
 
 impl Page {
@@ -252,8 +271,7 @@ impl Page {
                 .iter()
                 .map(|finding| FindingLine {
                     what: sentence(&finding.what),
-                    // billctl's own words.
-                    remedy: text::line(&finding.remedy),
+                    remedy: words(&finding.remedy),
                 })
                 .collect(),
             not_looked_at: digest

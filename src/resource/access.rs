@@ -1,13 +1,13 @@
 use serde_json::{Value, json};
 
 use super::Thing;
-use super::names::Scope;
+use super::names::Naming;
 use billctl_core::service::cloudformation::OrganizationsAccess;
 
 /// Trusted access of StackSets in the organisation: without it no service-managed StackSet
 /// (docs/aws-facts.md, "StackSets: setup").
 impl Thing for OrganizationsAccess {
-    fn desired(_scope: &Scope) -> Vec<Self> {
+    fn desired(_scope: &Naming) -> Vec<Self> {
         vec![Self::Enabled]
     }
 

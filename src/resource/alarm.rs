@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::Thing;
-use super::names::{DESCRIPTION_MARK, Scope};
+use super::names::{DESCRIPTION_MARK, Naming};
 use billctl_core::model::Arn;
 use billctl_core::service::charges;
 use billctl_core::service::cloudwatch::{Alarm as ServiceAlarm, Metric, MetricQuery, QuerySource};
@@ -51,10 +51,10 @@ impl From<ServiceAlarm> for Alarm {
 impl Alarm {
     /// The management account's own alarm: on its LinkedAccount series, because `{Currency}` alone is the whole
     /// organisation's bill there (docs/aws-facts.md, "Charges of linked accounts").
-    fn own(scope: &Scope) -> Self {
-        let account = scope.facts.management_account;
+    fn own(naming: &Naming) -> Self {
+        let account = naming.facts.management_account;
         let series = charges::metric(Some(account), None);
-        let measure = scope.config.alarm.measure;
+        let measure = naming.config.alarm.measure;
         let period = measure.period();
         let stat = |return_data| MetricQuery {
             id: "m1".into(),
@@ -79,9 +79,9 @@ impl Alarm {
             };
             vec![spend, stat(false)]
         };
-        let threshold = scope.facts.own_threshold;
+        let threshold = naming.facts.own_threshold;
         let alarm = ServiceAlarm {
-            name: scope.config.alarm.name.clone(),
+            name: naming.config.alarm.name.clone(),
             description: format!(
                 "{DESCRIPTION_MARK}{} above {} USD in the management account.",
                 measure.measured(),
@@ -101,12 +101,12 @@ impl Alarm {
             ok_actions: Vec::new(),
             insufficient_data_actions: Vec::new(),
         };
-        Self(alarm, Some(scope.operations_topic_arn()))
+        Self(alarm, Some(naming.operations_topic_arn()))
     }
 
     /// Goes off when an execution of the notifier fails, runs out of time, is aborted or can't start: `status` lists
     /// it.
-    fn failures(scope: &Scope) -> Self {
+    fn failures(naming: &Naming) -> Self {
         let sum = MetricQuery {
             id: "failures".into(),
             source: QuerySource::Expression {
@@ -115,7 +115,7 @@ impl Alarm {
             return_data: true,
             label: Some("Executions that ended badly".into()),
         };
-        let machine = scope.notifier_arn().to_string();
+        let machine = naming.notifier_arn().to_string();
         let counts = FAILURES.iter().map(|(id, name)| MetricQuery {
             id: (*id).to_owned(),
             source: QuerySource::Stat {
@@ -131,22 +131,22 @@ impl Alarm {
             label: None,
         });
         Self::watching(
-            scope,
-            scope.config.names.failure_alarm(),
+            naming,
+            naming.config.names.failure_alarm(),
             "an execution of the notifier failed: a mail may be missing",
             std::iter::once(sum).chain(counts).collect(),
         )
     }
 
     /// Goes off while something lies in the queue.
-    fn queue(scope: &Scope) -> Self {
+    fn queue(naming: &Naming) -> Self {
         let messages = MetricQuery {
             id: "m1".into(),
             source: QuerySource::Stat {
                 metric: Metric {
                     namespace: "AWS/SQS".into(),
                     name: "ApproximateNumberOfMessagesVisible".into(),
-                    dimensions: BTreeMap::from([("QueueName".into(), scope.config.names.queue.clone())]),
+                    dimensions: BTreeMap::from([("QueueName".into(), naming.config.names.queue.clone())]),
                 },
                 period: QUEUE_PERIOD,
                 stat: "Maximum".into(),
@@ -155,15 +155,15 @@ impl Alarm {
             label: None,
         };
         Self::watching(
-            scope,
-            scope.config.names.queue_alarm(),
+            naming,
+            naming.config.names.queue_alarm(),
             "events that reached nobody, or SES reports of failed mails, lie in the queue",
             vec![messages],
         )
     }
 
     /// An alarm on the billing side's health. It acts when it goes off; that it is over is nothing to hear of.
-    fn watching(scope: &Scope, name: String, what: &str, metrics: Vec<MetricQuery>) -> Self {
+    fn watching(naming: &Naming, name: String, what: &str, metrics: Vec<MetricQuery>) -> Self {
         let alarm = ServiceAlarm {
             name,
             description: format!("{DESCRIPTION_MARK}{what}"),
@@ -173,19 +173,19 @@ impl Alarm {
             evaluation_periods: 1,
             treat_missing_data: "notBreaching".into(),
             actions_enabled: true,
-            alarm_actions: scope.alarm_topic().iter().map(Arn::to_string).collect(),
+            alarm_actions: naming.alarm_topic().iter().map(Arn::to_string).collect(),
             ok_actions: Vec::new(),
             insufficient_data_actions: Vec::new(),
         };
-        Self(alarm, Some(scope.operations_topic_arn()))
+        Self(alarm, Some(naming.operations_topic_arn()))
     }
 }
 
 impl Thing for Alarm {
     /// The management account's own alarm comes last: it can fire the moment it exists
     /// (docs/aws-facts.md, "Alarms on charges").
-    fn desired(scope: &Scope) -> Vec<Self> {
-        vec![Self::failures(scope), Self::queue(scope), Self::own(scope)]
+    fn desired(naming: &Naming) -> Vec<Self> {
+        vec![Self::failures(naming), Self::queue(naming), Self::own(naming)]
     }
 
     fn name(&self) -> String {

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::names::{self, Scope};
+use super::names::{self, Naming};
 use super::{NOT_OURS, Thing, document, policies};
 use billctl_core::service::Tags;
 use billctl_core::service::eventbridge::DEFAULT_BUS;
@@ -35,10 +35,10 @@ impl Thing for Bus {
     /// Only accounts of this organisation, only alarm state changes, only forwarded by a rule
     /// (docs/aws-facts.md, "Events between accounts"). No statement for the billing account itself: its own identities
     /// need no bus policy.
-    fn desired(scope: &Scope) -> Vec<Self> {
+    fn desired(naming: &Naming) -> Vec<Self> {
         vec![Self {
-            name: scope.config.names.event_bus.clone(),
-            policy: Some(policies::bus(scope)),
+            name: naming.config.names.event_bus.clone(),
+            policy: Some(policies::bus(naming)),
             tags: names::tags(),
         }]
     }

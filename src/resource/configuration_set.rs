@@ -1,7 +1,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Thing;
-use super::names::{self, Scope};
+use super::names::{self, Naming};
 use billctl_core::service::Tags;
 use billctl_core::service::sesv2::EventDestination;
 
@@ -23,15 +23,15 @@ pub struct ConfigurationSet {
 }
 
 impl Thing for ConfigurationSet {
-    fn desired(scope: &Scope) -> Vec<Self> {
+    fn desired(naming: &Naming) -> Vec<Self> {
         vec![Self {
-            name: scope.config.names.configuration_set.clone(),
+            name: naming.config.names.configuration_set.clone(),
             tags: names::tags(),
             destination: Some(EventDestination {
                 name: DESTINATION.to_owned(),
                 enabled: true,
                 event_types: REPORTED.map(str::to_owned).to_vec(),
-                event_bus_arn: Some(scope.default_bus_arn()),
+                event_bus_arn: Some(naming.default_bus_arn()),
             }),
         }]
     }

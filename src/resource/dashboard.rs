@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::Thing;
 use super::alarm::SPEND_EXPRESSION;
-use super::names::Scope;
+use super::names::Naming;
 use billctl_core::model::REGION;
 use billctl_core::service::charges::{ACCOUNT, CURRENCY, METRIC, NAMESPACE, STATISTIC, USD};
 
@@ -22,8 +22,8 @@ pub struct Dashboard {
 
 impl Thing for Dashboard {
     /// Daily spend in all and of the accounts that spend most, from the payer's series, and how the notifier does.
-    fn desired(scope: &Scope) -> Vec<Self> {
-        let names = &scope.config.names;
+    fn desired(naming: &Naming) -> Vec<Self> {
+        let names = &naming.config.names;
         let label = format!("${{PROP('Dim.{ACCOUNT}')}}");
         let body = json!({"widgets": [
             {
@@ -32,7 +32,7 @@ impl Thing for Dashboard {
                     "# Daily spend of {}\nMade by billctl. Estimated charges in US dollars, published by AWS about \
                      every 6 hours; days in UTC.\n\nCloudWatch searches {MOST_SEARCHED} accounts at most for the \
                      daily graph; the one by month looks at all. `billctl spend` shows every account by day.",
-                    scope.facts.organization
+                    naming.facts.organization
                 )},
             },
             {
@@ -88,8 +88,8 @@ impl Thing for Dashboard {
                     "title": "Notifier: executions",
                     "view": "timeSeries", "region": REGION, "period": 86_400, "start": "-P30D", "stat": "Sum",
                     "metrics": [
-                        ["AWS/States", "ExecutionsSucceeded", "StateMachineArn", scope.notifier_arn()],
-                        ["AWS/States", "ExecutionsFailed", "StateMachineArn", scope.notifier_arn()],
+                        ["AWS/States", "ExecutionsSucceeded", "StateMachineArn", naming.notifier_arn()],
+                        ["AWS/States", "ExecutionsFailed", "StateMachineArn", naming.notifier_arn()],
                     ],
                 },
             },

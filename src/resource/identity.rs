@@ -1,14 +1,14 @@
 use serde_json::{Value, json};
 
 use super::Thing;
-use super::names::{self, Scope};
+use super::names::{self, Naming};
 use billctl_core::service::sesv2::EmailIdentity;
 
 /// The SES identity: an address or a domain. What SES found out about it isn't compared.
 impl Thing for EmailIdentity {
     /// None where the mail is sent with another account's identity.
-    fn desired(scope: &Scope) -> Vec<Self> {
-        let mail = &scope.config.mail;
+    fn desired(naming: &Naming) -> Vec<Self> {
+        let mail = &naming.config.mail;
         let wanted = mail.identity_arn.is_none().then(|| Self {
             name: mail.identity.clone(),
             mail_from_domain: mail.mail_from_domain.clone(),

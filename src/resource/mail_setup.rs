@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::names::Scope;
+use super::names::Naming;
 use super::policies;
 use billctl_core::model::{Arn, REGION};
 use billctl_core::service::sesv2::{EmailIdentity, SesAccount};
@@ -62,8 +62,8 @@ pub struct CorePolicy {
 
 impl MailSetup {
     /// How far it is, from what SES says.
-    pub fn new(scope: &Scope, account: &SesAccount, identity: Option<&EmailIdentity>) -> Self {
-        let mail = &scope.config.mail;
+    pub fn new(naming: &Naming, account: &SesAccount, identity: Option<&EmailIdentity>) -> Self {
+        let mail = &naming.config.mail;
         let is_domain = !mail.identity.contains('@');
         Self {
             from: mail.from.clone(),
@@ -80,7 +80,7 @@ impl MailSetup {
             in_ses_sandbox: !account.production_access,
             sending_paused: !account.sending_enabled,
             daily_quota: (account.max_24_hour_send >= 0.0).then_some(account.max_24_hour_send),
-            core_policy: mail.identity_arn.clone().map(|identity| core_policy(scope, identity)),
+            core_policy: mail.identity_arn.clone().map(|identity| core_policy(naming, identity)),
         }
     }
 }
@@ -119,10 +119,10 @@ pub fn dns_records(identity: &EmailIdentity) -> Vec<DnsRecord> {
 }
 
 /// Lets the notifier's role alone send from the core account's identity, as the configured From alone.
-fn core_policy(scope: &Scope, identity: Arn) -> CorePolicy {
+fn core_policy(naming: &Naming, identity: Arn) -> CorePolicy {
     CorePolicy {
         identity,
         name: "billctl".to_owned(),
-        policy: policies::core_identity(scope),
+        policy: policies::core_identity(naming),
     }
 }

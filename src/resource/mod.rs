@@ -43,7 +43,7 @@ pub use execution::{
     digest_execution, unsent_execution, watch_execution,
 };
 pub use names::{
-    ALARM_DETAIL_TYPE, ALARM_SOURCE, Facts, NOTIFIER_TARGET, QUEUE_TARGET, Scope, TEST_DETAIL_TYPE, TEST_SOURCE,
+    ALARM_DETAIL_TYPE, ALARM_SOURCE, Facts, NOTIFIER_TARGET, Naming, QUEUE_TARGET, TEST_DETAIL_TYPE, TEST_SOURCE,
     are_ours, bare_address, bus_arn, notifier_role_arn, operations_topic_arn, tags,
 };
 pub use notifier::definition;
@@ -84,16 +84,16 @@ const NOT_OURS: &str = "billctl didn't make it";
 /// What there is to say of each kind of managed thing.
 pub trait Thing {
     /// Those that the billing account should have, in the order in which they can be made.
-    fn desired(scope: &Scope) -> Vec<Self>
+    fn desired(naming: &Naming) -> Vec<Self>
     where
         Self: Sized;
 
     /// Those that billctl may have made with this config or an earlier one.
-    fn possible(scope: &Scope) -> Vec<Self>
+    fn possible(naming: &Naming) -> Vec<Self>
     where
         Self: Sized,
     {
-        Self::desired(scope)
+        Self::desired(naming)
     }
 
     /// Its name, unique among its kind.
@@ -168,16 +168,16 @@ macro_rules! declare {
         }
 
         /// Everything that the billing account should have, in the order in which it can be made.
-        pub fn desired(scope: &Scope) -> Vec<Resource> {
+        pub fn desired(naming: &Naming) -> Vec<Resource> {
             let mut all = Vec::new();
-            $(all.extend($thing::desired(scope).into_iter().map(Resource::$kind));)*
+            $(all.extend($thing::desired(naming).into_iter().map(Resource::$kind));)*
             all
         }
 
         /// Everything that billctl may have made with this config or an earlier one, in the same order.
-        pub fn possible(scope: &Scope) -> Vec<Resource> {
+        pub fn possible(naming: &Naming) -> Vec<Resource> {
             let mut all = Vec::new();
-            $(all.extend($thing::possible(scope).into_iter().map(Resource::$kind));)*
+            $(all.extend($thing::possible(naming).into_iter().map(Resource::$kind));)*
             all
         }
     };

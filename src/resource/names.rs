@@ -74,10 +74,10 @@ pub fn operations_topic_arn(config: &Config, account: AccountId) -> Arn {
 }
 
 /// The permissions boundary of the billing account's roles, if config wants one.
-pub(super) fn boundary_arn(scope: &Scope) -> Option<Arn> {
-    let name = scope.config.bootstrap.permissions_boundary.as_ref()?;
+pub(super) fn boundary_arn(naming: &Naming) -> Option<Arn> {
+    let name = naming.config.bootstrap.permissions_boundary.as_ref()?;
     let resource = format!("policy/{}", name.trim_start_matches('/'));
-    Some(Arn::new("iam", "", scope.facts.management_account, &resource))
+    Some(Arn::new("iam", "", naming.facts.management_account, &resource))
 }
 
 /// The role that the notifier runs with.
@@ -87,14 +87,14 @@ pub fn notifier_role_arn(config: &Config, account: AccountId) -> Arn {
 
 /// Names and ARNs, from config and facts.
 #[derive(Debug, Clone, Copy)]
-pub struct Scope<'a> {
+pub struct Naming<'a> {
     /// What the user wants.
     pub config: &'a Config,
     /// What AWS says.
     pub facts: &'a Facts,
 }
 
-impl Scope<'_> {
+impl Naming<'_> {
     fn arn(&self, service: &str, resource: &str) -> Arn {
         Arn::new(service, REGION, self.facts.management_account, resource)
     }

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::Thing;
 use super::fill::fill;
-use super::names::Scope;
+use super::names::Naming;
 use billctl_core::service::sfn::StateMachine;
 
 /// The state machine as shipped, with placeholders (docs/notifier.md).
@@ -10,12 +10,12 @@ const DEFINITION: &str = include_str!(concat!(env!("OUT_DIR"), "/notifier.asl.js
 
 /// The notifier.
 impl Thing for StateMachine {
-    fn desired(scope: &Scope) -> Vec<Self> {
+    fn desired(naming: &Naming) -> Vec<Self> {
         vec![Self {
-            name: scope.config.names.notifier.clone(),
-            arn: scope.notifier_arn(),
-            definition: definition(scope),
-            role_arn: scope.notifier_role_arn(),
+            name: naming.config.names.notifier.clone(),
+            arn: naming.notifier_arn(),
+            definition: definition(naming),
+            role_arn: naming.notifier_role_arn(),
         }]
     }
 
@@ -47,6 +47,6 @@ pub(crate) fn knows_digests(definition: &Value) -> bool {
 }
 
 /// The shipped definition with this installation's values.
-pub fn definition(scope: &Scope) -> Value {
-    fill(DEFINITION, &scope.notifier_values())
+pub fn definition(naming: &Naming) -> Value {
+    fill(DEFINITION, &naming.notifier_values())
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::fill::fill;
-use super::names::Scope;
+use super::names::Naming;
 
 /// The policy without statements about nothing, which IAM refuses: a list of resources can be empty.
 fn about_something(mut policy: Value) -> Value {
@@ -19,14 +19,14 @@ macro_rules! policies {
     ($($(#[$doc:meta])* $function:ident = $file:literal;)*) => {
         $(
             $(#[$doc])*
-            pub(super) fn $function(scope: &Scope) -> Value {
+            pub(super) fn $function(naming: &Naming) -> Value {
                 const SHIPPED: &str = include_str!(concat!("../../assets/policies/", $file));
-                about_something(fill(SHIPPED, &scope.policy_values()))
+                about_something(fill(SHIPPED, &naming.policy_values()))
             }
         )*
         #[cfg(test)]
-        pub(super) fn all(scope: &Scope) -> Vec<(&'static str, Value)> {
-            vec![$(($file, $function(scope))),*]
+        pub(super) fn all(naming: &Naming) -> Vec<(&'static str, Value)> {
+            vec![$(($file, $function(naming))),*]
         }
     };
 }

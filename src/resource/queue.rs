@@ -1,6 +1,6 @@
 use serde_json::{Map, Value};
 
-use super::names::{self, Scope};
+use super::names::{self, Naming};
 use super::{Thing, document, policies};
 use billctl_core::service::Tags;
 use billctl_core::service::sqs::Attributes;
@@ -21,13 +21,13 @@ pub struct Queue {
 }
 
 impl Thing for Queue {
-    fn desired(scope: &Scope) -> Vec<Self> {
+    fn desired(naming: &Naming) -> Vec<Self> {
         vec![Self {
-            name: scope.config.names.queue.clone(),
+            name: naming.config.names.queue.clone(),
             attributes: Attributes::from([
                 ("MessageRetentionPeriod".into(), RETENTION_SECONDS.to_string()),
                 ("SqsManagedSseEnabled".into(), "true".into()),
-                ("Policy".into(), policies::queue(scope).to_string()),
+                ("Policy".into(), policies::queue(naming).to_string()),
             ]),
             tags: names::tags(),
         }]

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::names::{self, DESCRIPTION_MARK, Scope};
+use super::names::{self, DESCRIPTION_MARK, Naming};
 use super::{Thing, document, policies};
 use billctl_core::model::Arn;
 use billctl_core::service::Tags;
@@ -31,28 +31,28 @@ pub struct Role {
 
 impl Role {
     /// The role with which the rules start the notifier.
-    fn rules(scope: &Scope) -> Self {
+    fn rules(naming: &Naming) -> Self {
         Self::new(
-            scope,
-            &scope.config.names.rule_role,
+            naming,
+            &naming.config.names.rule_role,
             "lets the alarm rules start the notifier",
-            policies::rule_role_trust(scope),
-            policies::rule_role(scope),
+            policies::rule_role_trust(naming),
+            policies::rule_role(naming),
         )
     }
 
     /// The role with which the notifier runs: exactly what the state machine calls.
-    fn notifier(scope: &Scope) -> Self {
+    fn notifier(naming: &Naming) -> Self {
         Self::new(
-            scope,
-            &scope.config.names.notifier_role,
+            naming,
+            &naming.config.names.notifier_role,
             "what the notifier may do: read accounts and charges, send the mail",
-            policies::notifier_role_trust(scope),
-            policies::notifier_role(scope),
+            policies::notifier_role_trust(naming),
+            policies::notifier_role(naming),
         )
     }
 
-    fn new(scope: &Scope, name: &str, purpose: &str, trust: Value, policy: Value) -> Self {
+    fn new(naming: &Naming, name: &str, purpose: &str, trust: Value, policy: Value) -> Self {
         Self {
             name: name.to_owned(),
             description: format!("{DESCRIPTION_MARK}{purpose}"),
@@ -60,14 +60,14 @@ impl Role {
             trust,
             policies: BTreeMap::from([(POLICY_NAME.to_owned(), policy)]),
             attached: Vec::new(),
-            boundary: names::boundary_arn(scope),
+            boundary: names::boundary_arn(naming),
         }
     }
 }
 
 impl Thing for Role {
-    fn desired(scope: &Scope) -> Vec<Self> {
-        vec![Self::notifier(scope), Self::rules(scope)]
+    fn desired(naming: &Naming) -> Vec<Self> {
+        vec![Self::notifier(naming), Self::rules(naming)]
     }
 
     fn name(&self) -> String {

@@ -1,7 +1,7 @@
 use serde_json::{Map, Value, json};
 
 use super::names::{
-    ALARM_DETAIL_TYPE, ALARM_SOURCE, DESCRIPTION_MARK, NOTIFIER_TARGET, QUEUE_TARGET, Scope, TEST_DETAIL_TYPE,
+    ALARM_DETAIL_TYPE, ALARM_SOURCE, DESCRIPTION_MARK, NOTIFIER_TARGET, Naming, QUEUE_TARGET, TEST_DETAIL_TYPE,
     TEST_SOURCE,
 };
 use super::{Thing, document};
@@ -20,18 +20,18 @@ pub struct Rule {
 impl Rule {
     /// On the members' bus: their alarms, and the billing account's own tests. A member can't send a test: the bus
     /// policy lets only alarm state changes in, and the notifier takes tests from its own account alone.
-    fn members(scope: &Scope) -> Self {
-        let names = &scope.config.names;
+    fn members(naming: &Naming) -> Self {
+        let names = &naming.config.names;
         let pattern = json!({
             "source": [ALARM_SOURCE, TEST_SOURCE],
             "detail-type": [ALARM_DETAIL_TYPE, TEST_DETAIL_TYPE],
             "detail": {
-                "alarmName": [scope.config.alarm.name],
-                "state": {"value": states(scope)},
+                "alarmName": [naming.config.alarm.name],
+                "state": {"value": states(naming)},
             },
         });
         Self::to_notifier(
-            scope,
+            naming,
             &names.event_bus,
             &names.member_rule,
             "starts the notifier for the members' alarms",
@@ -41,21 +41,21 @@ impl Rule {
 
     /// On the default bus: the management account's own alarm, which no StackSet makes. None where the members'
     /// rule is on the default bus as well.
-    fn own(scope: &Scope) -> Option<Self> {
-        if scope.uses_default_bus() {
+    fn own(naming: &Naming) -> Option<Self> {
+        if naming.uses_default_bus() {
             return None;
         }
         let pattern = json!({
             "source": [ALARM_SOURCE],
             "detail-type": [ALARM_DETAIL_TYPE],
-            "account": [scope.facts.management_account],
-            "resources": [scope.own_alarm_arn()],
-            "detail": {"state": {"value": states(scope)}},
+            "account": [naming.facts.management_account],
+            "resources": [naming.own_alarm_arn()],
+            "detail": {"state": {"value": states(naming)}},
         });
         Some(Self::to_notifier(
-            scope,
+            naming,
             DEFAULT_BUS,
-            &scope.config.names.own_rule,
+            &naming.config.names.own_rule,
             "starts the notifier for the management account's own alarm",
             pattern,
         ))
@@ -63,15 +63,15 @@ impl Rule {
 
     /// On the default bus, the only one that SES writes to: what it reports of failed mails goes to the queue,
     /// where `status` counts it. Which kinds of report there are is the configuration set's choice.
-    fn mail_failures(scope: &Scope) -> Self {
-        let set = &scope.config.names.configuration_set;
+    fn mail_failures(naming: &Naming) -> Self {
+        let set = &naming.config.names.configuration_set;
         let pattern = json!({
             "source": ["aws.ses"],
             "detail": {"mail": {"tags": {"ses:configuration-set": [set]}}},
         });
         Self {
             rule: ServiceRule {
-                name: scope.config.names.mail_failure_rule(),
+                name: naming.config.names.mail_failure_rule(),
                 bus: DEFAULT_BUS.to_owned(),
                 pattern,
                 enabled: true,
@@ -79,7 +79,7 @@ impl Rule {
             },
             targets: vec![Target {
                 id: QUEUE_TARGET.to_owned(),
-                arn: scope.queue_arn(),
+                arn: naming.queue_arn(),
                 role_arn: None,
                 dead_letter_arn: None,
                 extras: None,
@@ -87,7 +87,7 @@ impl Rule {
         }
     }
 
-    fn to_notifier(scope: &Scope, bus: &str, name: &str, purpose: &str, pattern: Value) -> Self {
+    fn to_notifier(naming: &Naming, bus: &str, name: &str, purpose: &str, pattern: Value) -> Self {
         Self {
             rule: ServiceRule {
                 name: name.to_owned(),
@@ -98,9 +98,9 @@ impl Rule {
             },
             targets: vec![Target {
                 id: NOTIFIER_TARGET.to_owned(),
-                arn: scope.notifier_arn(),
-                role_arn: Some(scope.rule_role_arn()),
-                dead_letter_arn: Some(scope.queue_arn()),
+                arn: naming.notifier_arn(),
+                role_arn: Some(naming.rule_role_arn()),
+                dead_letter_arn: Some(naming.queue_arn()),
                 extras: None,
             }],
         }
@@ -108,11 +108,11 @@ impl Rule {
 }
 
 impl Thing for Rule {
-    fn desired(scope: &Scope) -> Vec<Self> {
-        let members = [Self::members(scope)].into_iter();
+    fn desired(naming: &Naming) -> Vec<Self> {
+        let members = [Self::members(naming)].into_iter();
         members
-            .chain(Self::own(scope))
-            .chain([Self::mail_failures(scope)])
+            .chain(Self::own(naming))
+            .chain([Self::mail_failures(naming)])
             .collect()
     }
 
@@ -152,8 +152,8 @@ impl Thing for Rule {
 }
 
 /// OK only where the owner wants to hear of it: otherwise each would be an execution for nothing.
-fn states(scope: &Scope) -> Value {
-    if scope.config.mail.notify_ok {
+fn states(naming: &Naming) -> Value {
+    if naming.config.mail.notify_ok {
         json!(["ALARM", "OK"])
     } else {
         json!(["ALARM"])

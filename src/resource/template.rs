@@ -1,14 +1,14 @@
 use serde_json::{Map, Value, json};
 
 use super::Thing;
-use super::names::{self, Scope};
+use super::names::{self, Naming};
 use billctl_core::service::sesv2::EmailTemplate;
 
 /// The stored mail template.
 impl Thing for EmailTemplate {
-    fn desired(scope: &Scope) -> Vec<Self> {
+    fn desired(naming: &Naming) -> Vec<Self> {
         vec![Self {
-            name: scope.config.names.template.clone(),
+            name: naming.config.names.template.clone(),
             subject: include_str!("../../assets/mail/subject.txt").trim_end().to_owned(),
             html: include_str!(concat!(env!("OUT_DIR"), "/mail/body.html")).to_owned(),
             text: include_str!("../../assets/mail/body.txt").to_owned(),

@@ -27,7 +27,7 @@ pub(crate) fn facts() -> Facts {
 }
 
 fn all(config: &Config) -> Vec<Resource> {
-    desired(&Scope {
+    desired(&Naming {
         config,
         facts: &facts(),
     })
@@ -54,7 +54,7 @@ fn walk(value: &Value, see: &mut impl FnMut(&str)) {
 #[test]
 fn no_placeholder_is_left_in_the_state_machine_and_none_is_unused() {
     let (config, facts) = (config(), facts());
-    let scope = Scope {
+    let naming = Naming {
         config: &config,
         facts: &facts,
     };
@@ -65,9 +65,11 @@ fn no_placeholder_is_left_in_the_state_machine_and_none_is_unused() {
             wanted.insert(name.to_owned());
         }
     });
-    let given: BTreeSet<String> = scope.notifier_values().into_keys().map(str::to_owned).collect();
+    let given: BTreeSet<String> = naming.notifier_values().into_keys().map(str::to_owned).collect();
     assert_eq!(given, wanted);
-    walk(&definition(&scope), &mut |text| assert!(!text.contains("${"), "{text}"));
+    walk(&definition(&naming), &mut |text| {
+        assert!(!text.contains("${"), "{text}")
+    });
 }
 
 #[test]
@@ -75,11 +77,11 @@ fn the_notifier_may_call_exactly_what_the_state_machine_calls() {
     let config = config();
     let mut facts = facts();
     facts.chat.default = "arn:aws:sns:us-east-1:111111111111:spend".parse().ok();
-    let scope = Scope {
+    let naming = Naming {
         config: &config,
         facts: &facts,
     };
-    let all = desired(&scope);
+    let all = desired(&naming);
     let mut allowed = BTreeSet::new();
     for statement in role(&all, "billctl-notifier").policies["billctl"]["Statement"]
         .as_array()
@@ -127,8 +129,8 @@ fn the_notifier_may_publish_to_the_topics_of_the_config_alone_and_to_none_withou
     let config = config();
     let mut facts = facts();
     let statement = |facts: &Facts| {
-        let scope = Scope { config: &config, facts };
-        let all = desired(&scope);
+        let naming = Naming { config: &config, facts };
+        let all = desired(&naming);
         let policy = &role(&all, "billctl-notifier").policies["billctl"];
         let statements = policy["Statement"].as_array().unwrap().clone();
         statements
@@ -311,11 +313,11 @@ fn dns_records_are_what_ses_asks_for() {
 #[test]
 fn no_policy_has_a_placeholder_left() {
     let (config, facts) = (config(), facts());
-    let scope = Scope {
+    let naming = Naming {
         config: &config,
         facts: &facts,
     };
-    for (file, policy) in policies::all(&scope) {
+    for (file, policy) in policies::all(&naming) {
         assert!(policy.is_object(), "{file}");
         walk(&policy, &mut |text| assert!(!text.contains("${"), "{file}: {text}"));
     }

@@ -1,7 +1,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Thing;
-use super::names::{self, Scope};
+use super::names::{self, Naming};
 use crate::config::Operations;
 use billctl_core::model::Arn;
 use billctl_core::service::Tags;
@@ -31,15 +31,15 @@ impl Topic {
 
 impl Thing for Topic {
     /// None where the config names no address: a topic that somebody has is theirs.
-    fn desired(scope: &Scope) -> Vec<Self> {
-        let mut all = Self::possible(scope);
+    fn desired(naming: &Naming) -> Vec<Self> {
+        let mut all = Self::possible(naming);
         all.retain(|topic| !topic.subscriptions.is_empty());
         all
     }
 
     /// The topic of that name, also where the config names no address any more.
-    fn possible(scope: &Scope) -> Vec<Self> {
-        let address = match &scope.config.operations {
+    fn possible(naming: &Naming) -> Vec<Self> {
+        let address = match &naming.config.operations {
             Some(Operations::Mail(address)) => Some(address.clone()),
             _ => None,
         };
@@ -49,8 +49,8 @@ impl Thing for Topic {
             confirmed: false,
         });
         vec![Self {
-            name: scope.config.names.operations_topic.clone(),
-            arn: scope.operations_topic_arn(),
+            name: naming.config.names.operations_topic.clone(),
+            arn: naming.operations_topic_arn(),
             subscriptions: subscriptions.collect(),
             tags: names::tags(),
         }]

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use billctl::config::Config;
-use billctl::resource::{self, Facts, Resource, Scope, mail_setup};
+use billctl::resource::{self, Facts, Naming, Resource, mail_setup};
 use billctl_core::service::sesv2::SesAccount;
 use serde_json::{Value, json};
 
@@ -78,12 +78,12 @@ fn written_policies() -> Vec<(String, Value)> {
             ..Default::default()
         },
     };
-    let scope = Scope {
+    let naming = Naming {
         config: &config,
         facts: &facts,
     };
     let mut policies = Vec::new();
-    for thing in resource::desired(&scope) {
+    for thing in resource::desired(&naming) {
         match thing {
             Resource::Role(role) => {
                 let mut trust = role.trust;
@@ -112,7 +112,7 @@ fn written_policies() -> Vec<(String, Value)> {
         sent_last_24_hours: 0.0,
         max_send_rate: 1.0,
     };
-    let setup = mail_setup::MailSetup::new(&scope, &account, None);
+    let setup = mail_setup::MailSetup::new(&naming, &account, None);
     policies.push(("core".into(), setup.core_policy.expect("a policy").policy));
     policies
 }

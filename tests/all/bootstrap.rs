@@ -9,7 +9,7 @@ use billctl::config::Config;
 use billctl::observe::billing::{self as observe, Observed};
 use billctl::observe::billing_health;
 use billctl::plan::billing::{self as plan, Action, Plan};
-use billctl::resource::{self, Facts, Kind, Scope};
+use billctl::resource::{self, Facts, Kind, Naming};
 use billctl_core::error;
 use billctl_core::event::{Event, Listener, NullListener};
 use billctl_core::service::eventbridge::Target;
@@ -46,19 +46,19 @@ impl Billing {
         billing
     }
 
-    fn scope(&self) -> Scope<'_> {
-        Scope {
+    fn naming(&self) -> Naming<'_> {
+        Naming {
             config: &self.config,
             facts: &self.facts,
         }
     }
 
     async fn observe(&self) -> Observed {
-        observe::read(&self.services, &self.scope()).await.unwrap()
+        observe::read(&self.services, &self.naming()).await.unwrap()
     }
 
     async fn plan(&self) -> Plan {
-        plan::plan(resource::desired(&self.scope()), &self.observe().await.present)
+        plan::plan(resource::desired(&self.naming()), &self.observe().await.present)
     }
 
     async fn apply(&self, plan: &Plan) -> error::Result<()> {
@@ -230,7 +230,7 @@ async fn a_target_and_a_policy_that_somebody_added_are_removed() {
     let eventbridge = &billing.services.eventbridge;
     let extra = Target {
         id: "extra".into(),
-        arn: billing.scope().queue_arn(),
+        arn: billing.naming().queue_arn(),
         role_arn: None,
         dead_letter_arn: None,
         extras: None,
@@ -279,7 +279,7 @@ async fn destroying_leaves_nothing_but_what_billctl_did_not_make() {
         .await
         .unwrap();
     billing.apply(&billing.plan().await).await.unwrap();
-    let removal = plan::removal(&billing.scope(), &billing.observe().await.present);
+    let removal = plan::removal(&billing.naming(), &billing.observe().await.present);
     let kept: Vec<String> = removal.kept.iter().map(|kept| kept.id.to_string()).collect();
     assert_eq!(kept, ["identity example.com", "trusted access StackSets"]);
     billing.apply(&removal).await.unwrap();
@@ -354,7 +354,9 @@ async fn a_role_that_aws_does_not_know_everywhere_yet_is_waited_for() {
 #[tokio::test]
 async fn a_healthy_billing_side_says_so() {
     let billing = Billing::made().await;
-    let health = billing_health::read(&billing.services, &billing.scope()).await.unwrap();
+    let health = billing_health::read(&billing.services, &billing.naming())
+        .await
+        .unwrap();
     assert_eq!((health.failed, health.alarms.len()), (0, 0), "{health:?}");
     assert_eq!(health.queue, Some(Default::default()));
     let world = billing.sandbox.world();
@@ -394,7 +396,7 @@ async fn an_address_under_operations_gets_a_topic_that_both_health_alarms_act_on
     let billing = Billing::new(&format!("{CONFIG}{HEARD}")).await;
     billing.apply(&billing.plan().await).await.unwrap();
     assert_eq!(billing.differences().await, Vec::<String>::new());
-    let topic = billing.scope().operations_topic_arn();
+    let topic = billing.naming().operations_topic_arn();
     for alarm in ["billctl-notifier-failed", "billctl-undelivered-waiting"] {
         let (on, over) = actions(&billing, alarm).await;
         assert_eq!((on, over), (vec![topic.to_string()], vec![]), "{alarm}");
@@ -414,7 +416,7 @@ async fn actions_that_somebody_added_by_hand_stay_and_only_billctls_own_go() {
     let mut billing = Billing::new(&format!("{CONFIG}{HEARD}")).await;
     billing.apply(&billing.plan().await).await.unwrap();
     let name = "billctl-notifier-failed";
-    let own = billing.scope().operations_topic_arn().to_string();
+    let own = billing.naming().operations_topic_arn().to_string();
     let pager = "arn:aws:sns:us-east-1:111122223333:pager".to_owned();
     let cloudwatch = billing.services.cloudwatch.clone();
     let found = cloudwatch.describe_alarms(&[name.to_owned()]).await.unwrap();
@@ -478,7 +480,7 @@ async fn a_topic_that_somebody_has_is_used_looked_at_and_never_changed() {
     );
     let hearing = billing.observe().await.hearing;
     assert!(hearing.to_string().contains("the AWS managed key"), "{hearing}");
-    let removal = plan::removal(&billing.scope(), &billing.observe().await.present);
+    let removal = plan::removal(&billing.naming(), &billing.observe().await.present);
     assert!(removal.steps.iter().all(|step| step.id.kind != Kind::Topic));
 }
 
@@ -487,7 +489,7 @@ async fn destroying_takes_the_topic_too_also_when_the_config_names_nobody_any_mo
     let mut billing = Billing::new(&format!("{CONFIG}{HEARD}")).await;
     billing.apply(&billing.plan().await).await.unwrap();
     billing.config = Config::parse("config.toml", CONFIG).unwrap();
-    let removal = plan::removal(&billing.scope(), &billing.observe().await.present);
+    let removal = plan::removal(&billing.naming(), &billing.observe().await.present);
     assert!(removal.steps.iter().any(|step| step.id.kind == Kind::Topic));
     billing.apply(&removal).await.unwrap();
     let observed = billing.observe().await;
@@ -508,7 +510,7 @@ async fn a_second_address_is_subscribed_beside_the_first_which_nobody_takes_off(
             &["sns:Subscribe"],
         )
         .await;
-    let topic = billing.scope().operations_topic_arn();
+    let topic = billing.naming().operations_topic_arn();
     let page = billing.services.sns.list_subscriptions(&topic, None).await.unwrap();
     assert_eq!(page.items.len(), 2);
 }

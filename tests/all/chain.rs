@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use billctl::config::Config;
-use billctl::resource::{self, Scope};
+use billctl::resource::{self, Naming};
 use billctl::{apply, observe, plan};
 use billctl_core::event::NullListener;
 use billctl_core::model::AccountId;
@@ -51,12 +51,12 @@ impl Story {
         let sandbox = Sandbox::in_memory(seed::demo());
         let services = sandbox.services();
         let facts = observe::billing::facts(&services, &config).await.unwrap();
-        let scope = Scope {
+        let naming = Naming {
             config: &config,
             facts: &facts,
         };
-        let observed = observe::billing::read(&services, &scope).await.unwrap();
-        let plan = plan::billing::plan(resource::desired(&scope), &observed.present);
+        let observed = observe::billing::read(&services, &naming).await.unwrap();
+        let plan = plan::billing::plan(resource::desired(&naming), &observed.present);
         apply::billing::run(&plan, &services, &NullListener).await.unwrap();
         let story = Self {
             sandbox,

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use billctl::config::Config;
-use billctl::resource::{self, Facts, Resource, Scope, stack_set};
+use billctl::resource::{self, Facts, Naming, Resource, stack_set};
 use billctl_core::service::cloudwatch::QuerySource;
 use serde_json::Value;
 
@@ -72,7 +72,7 @@ fn billing_metrics() -> f64 {
         own_threshold: config.alarm.threshold,
         chat: resource::Chat::default(),
     };
-    let things = resource::desired(&Scope {
+    let things = resource::desired(&Naming {
         config: &config,
         facts: &facts,
     });

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use billctl::config::Config;
-use billctl::resource::{self, Scope};
+use billctl::resource::{self, Naming};
 use billctl::{apply, observe, plan, render};
 use billctl_core::event::NullListener;
 use billctl_core::model::{Account, AccountState, Organization, OrganizationalUnit};
@@ -268,11 +268,11 @@ fn bootstrapped() -> World {
     let services = sandbox.services();
     wait(async {
         let facts = observe::billing::facts(&services, &config).await.expect("facts");
-        let scope = Scope {
+        let naming = Naming {
             config: &config,
             facts: &facts,
         };
-        let plan = plan::billing::plan(resource::desired(&scope), &Default::default());
+        let plan = plan::billing::plan(resource::desired(&naming), &Default::default());
         apply::billing::run(&plan, &services, &NullListener)
             .await
             .expect("a bootstrap");
@@ -335,11 +335,11 @@ fn any_sandbox_file_is_opened_or_refused() {
             let readings = observe::doctor::readings(&services, &config, true).await;
             plan::doctor::examine(&config, &readings);
             if let Ok(facts) = observe::billing::facts(&services, &config).await {
-                let scope = Scope {
+                let naming = Naming {
                     config: &config,
                     facts: &facts,
                 };
-                let _ = observe::billing::read(&services, &scope).await;
+                let _ = observe::billing::read(&services, &naming).await;
             }
             let _ = observe::stack_set::observe(&services, "billctl").await;
             services.clock.sleep(Duration::from_secs(7 * 3_600)).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use billctl::config::Config;
 use billctl::observe;
-use billctl::resource::{self, Kind, Scope};
+use billctl::resource::{self, Kind, Naming};
 use billctl_core::service::eventbridge::EventBus;
 use billctl_core::service::iam::NewRole;
 use billctl_core::service::sesv2::EmailTemplate;
@@ -98,7 +98,7 @@ async fn doctor_looks_for_everything_that_bootstrap_makes() {
     home.succeeds(&["bootstrap"]);
     let config = Config::parse("c", CONFIG).unwrap();
     let facts = observe::billing::facts(&aws, &config).await.unwrap();
-    let scope = Scope {
+    let naming = Naming {
         config: &config,
         facts: &facts,
     };
@@ -107,7 +107,7 @@ async fn doctor_looks_for_everything_that_bootstrap_makes() {
         assert!(matches!(thing, Ok(Some(_))), "{label}: {thing:?}");
     }
     let found: Vec<String> = readings.things.into_iter().map(|(label, _)| label).collect();
-    let made = resource::desired(&scope).into_iter().map(|thing| thing.id());
+    let made = resource::desired(&naming).into_iter().map(|thing| thing.id());
     // These two have checks of their own.
     let wanted: Vec<String> = made
         .filter(|id| !matches!(id.kind, Kind::TrustedAccess | Kind::Identity))

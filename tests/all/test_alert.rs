@@ -6,7 +6,7 @@ use billctl::config::Config;
 use billctl::observe::billing as observe;
 use billctl::plan::billing as plan;
 use billctl::plan::test_alert::{HopStatus, Journey};
-use billctl::resource::{self, Facts, Scope};
+use billctl::resource::{self, Facts, Naming};
 use billctl_core::event::NullListener;
 use billctl_core::model::AccountId;
 use billctl_core::service::Services;
@@ -43,16 +43,16 @@ impl Billing {
             facts,
             account,
         };
-        let observed = observe::read(&billing.services, &billing.scope()).await.unwrap();
-        let plan = plan::plan(resource::desired(&billing.scope()), &observed.present);
+        let observed = observe::read(&billing.services, &billing.naming()).await.unwrap();
+        let plan = plan::plan(resource::desired(&billing.naming()), &observed.present);
         apply::billing::run(&plan, &billing.services, &NullListener)
             .await
             .unwrap();
         billing
     }
 
-    fn scope(&self) -> Scope<'_> {
-        Scope {
+    fn naming(&self) -> Naming<'_> {
+        Naming {
             config: &self.config,
             facts: &self.facts,
         }
@@ -75,7 +75,7 @@ impl Billing {
     }
 
     async fn test_to(&self, to: Option<&str>) -> Journey {
-        test_alert::run(&self.services, &self.scope(), self.account, to, &mut |_| {})
+        test_alert::run(&self.services, &self.naming(), self.account, to, &mut |_| {})
             .await
             .unwrap()
     }
@@ -288,7 +288,7 @@ async fn an_address_that_bounces_is_named() {
 async fn a_notifier_that_fails_is_shown_with_its_cause() {
     let billing = Billing::made().await;
     billing.ready();
-    let arn = billing.scope().notifier_arn();
+    let arn = billing.naming().notifier_arn();
     let machine = billing.services.sfn.describe_state_machine(&arn).await.unwrap();
     let mut definition = machine.definition;
     definition["States"]["Read the event"] = serde_json::json!({
@@ -328,8 +328,8 @@ async fn a_test_for_somebody_goes_to_that_address_alone() {
     let mut billing = Billing::made().await;
     billing.config.mail.cc = vec!["copy@example.com".into()];
     let plan = plan::plan(
-        resource::desired(&billing.scope()),
-        &observe::read(&billing.services, &billing.scope())
+        resource::desired(&billing.naming()),
+        &observe::read(&billing.services, &billing.naming())
             .await
             .unwrap()
             .present,

@@ -18,11 +18,11 @@ const WAY_PATIENCE: Duration = Duration::from_secs(90);
 /// A look at how it goes failed. A hop that failed is an answer, not an error.
 pub async fn from_member(
     services: &Services,
-    scope: &Scope<'_>,
+    naming: &Naming<'_>,
     account: AccountId,
     see: &mut (dyn FnMut(&Hop) + Send),
 ) -> Result<Journey> {
-    let mut follow = Follow::new(services, scope, see).await?;
+    let mut follow = Follow::new(services, naming, see).await?;
     follow.begin_in_member(account).await?;
     Ok(follow.journey)
 }
@@ -63,7 +63,7 @@ impl Follow<'_> {
     }
 
     async fn enter(&mut self, account: AccountId) -> Result<Option<std::sync::Arc<dyn Member>>> {
-        let config = self.scope.config;
+        let config = self.naming.config;
         let role = &config.members.role;
         let name = format!("role {role}");
         let way = probe::way_in(config, account, true);
@@ -95,13 +95,13 @@ impl Follow<'_> {
         self.journey.remedy = Some(format!(
             "a service control policy, a permissions boundary, or the role's own policy refuses {action} in this \
              account (AWS says above which, where it does): allow it for the role {}",
-            self.scope.config.members.role
+            self.naming.config.members.role
         ));
         Ok(())
     }
 
     async fn alarm_there(&mut self, member: &dyn Member) -> Result<Option<AlarmStatus>> {
-        let alarm = &self.scope.config.alarm.name;
+        let alarm = &self.naming.config.alarm.name;
         let name = format!("alarm {alarm}");
         match member.describe_alarm(alarm).await {
             Ok(Some(found)) => {
@@ -123,7 +123,7 @@ impl Follow<'_> {
     /// Looked at before anything is set: a way that can't lead anywhere isn't begun.
     async fn rule_there(&mut self, member: &dyn Member) -> Result<bool> {
         let name = format!("the member's rule {MEMBER_RULE}");
-        let bus = self.scope.bus_arn();
+        let bus = self.naming.bus_arn();
         let fault = match probe::rule(member).await {
             Ok(Some(rule)) if !rule.enabled => "is disabled".to_owned(),
             Ok(Some(rule)) if !rule.targets.contains(&bus) => {
@@ -155,7 +155,7 @@ impl Follow<'_> {
                 before.push(name.clone());
             }
         }
-        let payer = self.scope.facts.management_account;
+        let payer = self.naming.facts.management_account;
         let reason = format!(
             "A test: set by billctl test-alert from {payer} at {at}. It says nothing about spend; CloudWatch sets the \
              state back at its next evaluation."
@@ -183,7 +183,7 @@ impl Follow<'_> {
         let account = account.to_string();
         let way = format!(
             "bus {} and rule {}",
-            self.scope.config.names.event_bus, self.scope.config.names.member_rule
+            self.naming.config.names.event_bus, self.naming.config.names.member_rule
         );
         loop {
             for name in &set.names {
@@ -217,7 +217,7 @@ impl Follow<'_> {
 
     /// The event didn't reach the notifier: what can be seen of why.
     async fn nothing_came(&mut self) -> Result<()> {
-        let names = &self.scope.config.names;
+        let names = &self.naming.config.names;
         if let Some((what, remedy)) = self.rule_fault(|_| false).await? {
             self.hop(&format!("rule {}", names.member_rule), false, what);
             self.journey.remedy = Some(remedy.to_owned());
