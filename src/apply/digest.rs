@@ -62,7 +62,7 @@ pub async fn reachable(services: &Services, listener: &dyn Listener, to: &[Strin
     });
     let found: service::Result<Vec<Option<String>>> = looks.buffered(PARALLEL).try_collect().await;
     let found = match found {
-        // The operator's policy doesn't allow it, and a mail that could go out is better than none.
+        // A role of before may not, and a mail that could go out is better than none.
         Err(error) if error.kind == Kind::Denied => {
             let what = "whether the digest's addresses are on SES's suppression list wasn't looked at";
             listener.on(Event::Note(format!("{what}: {error}")));

@@ -96,14 +96,15 @@ pub struct GlobalArgs {
 }
 
 impl GlobalArgs {
-    /// What nobody asked for, such as what was done: `--quiet` hides it. Everything on standard output is either this or
+    /// What nobody asked for, such as what was done: `--quiet` hides it, and JSON has no
+    /// place for it. Everything on standard output is either this or
     /// the answer that was asked for, which is always shown; progress and notes on stderr are the listener's, and errors,
     /// warnings and questions are always shown.
     ///
     /// # Errors
     /// Standard output can't be written to.
     pub fn notice(&self, text: impl AsRef<str>) -> Result<()> {
-        match self.quiet {
+        match self.quiet || self.format == Format::Json {
             true => Ok(()),
             false => say!("{}", text.as_ref()),
         }

@@ -221,7 +221,8 @@ struct Data {
 }
 
 /// Name, id or what else is below it, OU's place in the list, class, buckets, figures in cents, which are estimated
-/// (1: yesterday, 2: today), threshold, used, what stands out, why there is no data, depth and own name of an OU.
+/// (1: yesterday, 2: today), threshold, percent of it used, what stands out, why there is no data, depth and own name of
+/// an OU, and how often the threshold goes into the amount.
 #[derive(Serialize)]
 struct DataRow(
     String,
@@ -236,6 +237,7 @@ struct DataRow(
     String,
     &'static str,
     Option<(usize, String)>,
+    Option<String>,
 );
 
 impl Data {
@@ -274,6 +276,7 @@ fn data(report: &Report, charts: &[RowChart], scale: RowScale) -> Data {
             row.nested
                 .as_ref()
                 .map(|nested| (nested.depth, text::line(&nested.name))),
+            row.times(),
         ));
     }
     let above = |row: &Row| {

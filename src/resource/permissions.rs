@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::config::{Config, Operations};
 use billctl_core::model::{AccountId, Arn, OrgId};
@@ -74,11 +74,7 @@ impl Job {
             sqs::ALL,
         ];
         match self {
-            Self::Operator => {
-                let all = all.concat().into_iter();
-                all.filter(|operation| *operation != sesv2::GET_SUPPRESSED_DESTINATION)
-                    .collect()
-            }
+            Self::Operator => all.concat().into_iter().collect(),
             Self::Deploy => DEPLOY.iter().copied().collect(),
             Self::Thresholds => {
                 let set = [cloudformation::CREATE_STACK_SET, cloudformation::UPDATE_STACK_SET];
@@ -347,11 +343,7 @@ pub fn policy(job: Job, config: &Config, account: Option<AccountId>, resource_ty
             "Resource": single_or_list(topics.iter().map(|topic| topic.as_str())),
         }));
     }
-    let policy = json!({"Version": "2012-10-17", "Statement": statements});
-    match size(&policy) > MANAGED_POLICY_LIMIT {
-        true => shortened(policy),
-        false => policy,
-    }
+    within_limit(json!({"Version": "2012-10-17", "Statement": statements}))
 }
 
 /// Patterns that match these actions and no others, each of one service (docs/aws-facts.md, "IAM").
@@ -390,21 +382,35 @@ const EXACT: [(&str, &[&str]); 7] = [
     ),
 ];
 
-/// The same policy in fewer characters: it allows what it did.
-fn shortened(mut policy: Value) -> Value {
-    let statements = policy.get_mut("Statement").and_then(Value::as_array_mut);
-    for actions in statements
-        .into_iter()
-        .flatten()
-        .filter_map(|one| one.get_mut("Action")?.as_array_mut())
-    {
-        for (pattern, matched) in EXACT {
+/// The same policy in fewer characters, if it has too many: it allows what it did. The statements' names go first, then
+/// actions that a pattern names as exactly.
+fn within_limit(mut policy: Value) -> Value {
+    let statements = |policy: &mut Value, change: &dyn Fn(&mut Map<String, Value>)| {
+        let all = policy.get_mut("Statement").and_then(Value::as_array_mut);
+        all.into_iter()
+            .flatten()
+            .filter_map(Value::as_object_mut)
+            .for_each(change);
+    };
+    if size(&policy) > MANAGED_POLICY_LIMIT {
+        statements(&mut policy, &|statement| {
+            statement.shift_remove("Sid");
+        });
+    }
+    for (pattern, matched) in EXACT {
+        if size(&policy) <= MANAGED_POLICY_LIMIT {
+            break;
+        }
+        statements(&mut policy, &|statement| {
+            let Some(actions) = statement.get_mut("Action").and_then(Value::as_array_mut) else {
+                return;
+            };
             let has = |action: &str| actions.iter().any(|one| one == action);
             if matched.iter().all(|action| has(action)) {
                 actions.retain(|one| !matched.iter().any(|action| one == action));
                 actions.push(pattern.into());
             }
-        }
+        });
     }
     policy
 }
@@ -426,7 +432,7 @@ pub fn with_probe(mut policy: Value, config: &Config) -> Value {
             "Condition": {"StringEquals": {"aws:ResourceOrgID": organization}},
         }));
     }
-    policy
+    within_limit(policy)
 }
 
 /// Whether any of these actions can be about this resource: a scope can hold several services'.

@@ -29,7 +29,7 @@ fn writes() -> Vec<(&'static [&'static str], &'static str)> {
         (&[], "destroy --organization ORGANIZATION"),
         (
             &["bootstrap", "sandbox verify billing@example.com"],
-            "test-alert --account ACCOUNT",
+            "test-alert --account ACCOUNT --yes",
         ),
         (&["bootstrap"], "resend"),
         (&["bootstrap", "sandbox advance 12h"], "spend --tell"),
@@ -73,7 +73,7 @@ fn every_write_ends_with_what_was_done_and_what_comes_next() {
         let did = match line {
             "bootstrap" => before.is_empty(),
             "deploy" => before.len() < 2,
-            "deploy --detach" | "test-alert --account ACCOUNT" => true,
+            "deploy --detach" | "test-alert --account ACCOUNT --yes" => true,
             _ => line.contains("--recreate") || line.starts_with("destroy") && !before.is_empty(),
         };
         assert_eq!(last.starts_with("done: "), did, "{before:?}, {line}: {last}");

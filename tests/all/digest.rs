@@ -8,6 +8,7 @@ use std::process::Command;
 use billctl_sandbox::faults::Die;
 use serde_json::Value;
 
+use crate::support::browser::{Page, documented};
 use crate::support::home::{Ended, Home};
 use crate::support::install;
 use crate::support::node;
@@ -394,4 +395,19 @@ fn caniemail_finds_nothing_without_a_fallback() {
     node.envs(environment.into_iter().filter_map(|(name, value)| Some((name, value?))));
     let answer = install::run(&mut node).expect("caniemail");
     assert_eq!(String::from_utf8_lossy(&answer.stdout).trim(), "[]");
+}
+
+#[test]
+fn the_picture_in_the_documentation_is_of_this_mail() {
+    let home = company();
+    home.run("digest --preview out").code(0);
+    let html = std::fs::read_to_string(home.file("out/digest.html")).expect("a page");
+    let page = Page {
+        width: 700,
+        ..Page::new("the digest's picture", &html)
+    };
+    let Some(picture) = page.picture("", None) else {
+        return;
+    };
+    documented("digest.png", &picture);
 }

@@ -114,7 +114,7 @@ fn a_senders_name_is_in_the_mail_and_the_permission_is_for_the_address() {
     let home = home("[mail]\nfrom = \"Größe FinOps <billing@example.com>\"\n");
     home.succeeds(&["bootstrap", "--wait-verified"]);
     let id = account(&home, "payments-prod");
-    home.succeeds(&["test-alert", "--account", &id]);
+    home.succeeds(&["test-alert", "--account", &id, "--yes"]);
     let world = home.sandbox().world();
     let mail = world.sesv2.mails().last().expect("a mail");
     // The sandbox holds the role to its condition on ses:FromAddress, so it is the bare one.

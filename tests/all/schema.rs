@@ -116,7 +116,7 @@ fn what_is_answered_is_what_the_schemas_say() {
         .iter()
         .find(|one| one["coverage"] == "covered");
     let account = account.expect("a covered account")["account"].as_str().expect("an id");
-    holds(&home, "test-alert", &format!("test-alert --account {account}"));
+    holds(&home, "test-alert", &format!("test-alert --account {account} --yes"));
     home.config(&CONFIG.replace("threshold = 50", "threshold = 60"));
     holds(&home, "rollout", "deploy --plan --ou Production");
     home.change(|world| world.faults.deny = ["sqs:GetQueueUrl".to_owned()].into());

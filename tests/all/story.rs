@@ -129,7 +129,7 @@ fn an_account_is_named_wherever_its_id_is_taken() {
     for line in [
         "spend --account PAYMENTS-prod",
         "status --account payments-prod",
-        "test-alert --account payments-prod",
+        "test-alert --account payments-prod --yes",
         "preview --account payments-prod",
         "sandbox spend --account payments-prod --daily 5",
         "sandbox spend --name payments-prod --daily 5",

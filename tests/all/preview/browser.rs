@@ -1,28 +1,30 @@
 //! The mails in a real browser: axe, contrast, narrow windows, names from right to left, and the pictures in docs.
 
-use std::path::Path;
-
 use serde_json::Value;
 
 use super::sample;
-use crate::support::browser::{View, asked, picture};
+use crate::support::browser::{Page, documented};
 use crate::support::node;
 
+/// The window's width, and whether it is in dark mode.
+type View = (u32, bool);
+
 /// The narrowest phones and a usual window, in both colour schemes.
-const VIEWS: [View; 3] = [
-    View { width: 320, dark: true },
-    View {
-        width: 375,
-        dark: false,
-    },
-    View { width: 700, dark: true },
-];
+const VIEWS: [View; 3] = [(320, true), (375, false), (700, true)];
+
+const fn page<'a>(test: &'a str, html: &'a str, (width, dark): View) -> Page<'a> {
+    Page {
+        width,
+        dark,
+        ..Page::new(test, html)
+    }
+}
 
 /// Nothing sticks out of any window.
 pub(super) fn fits(name: &str, html: &str) {
     for view in VIEWS {
         let script = "return [document.documentElement.scrollWidth, window.innerWidth];";
-        let Some(answer) = asked(name, html, view, script) else {
+        let Some(answer) = page(name, html, view).answer(script) else {
             return;
         };
         assert!(answer[0].as_u64() <= answer[1].as_u64(), "{name} at {view:?}: {answer}");
@@ -36,7 +38,7 @@ fn axe(source: &str, html: &str, view: View) -> Option<Vec<Value>> {
          return found.violations.filter(v=>v.impact==='serious'||v.impact==='critical')\
          .map(v=>[v.id,v.nodes.map(n=>n.failureSummary+' '+n.html.slice(0,200))]);"
     );
-    let answer = asked("axe", html, view, &script)?;
+    let answer = page("axe", html, view).answer(&script)?;
     Some(answer.as_array().unwrap_or_else(|| panic!("{answer}")).clone())
 }
 
@@ -46,13 +48,7 @@ fn axe_finds_nothing_serious_in_any_mail_in_either_colour_scheme() {
         return;
     };
     let source = std::fs::read_to_string(packages.file("axe-core/axe.min.js")).expect("axe");
-    let views = [
-        View {
-            width: 700,
-            dark: false,
-        },
-        View { width: 375, dark: true },
-    ];
+    let views = [(700, false), (375, true)];
     let faint = "<!DOCTYPE html><html lang=\"en\"><head><title>t</title></head>\
                  <body style=\"background:#fff\"><p style=\"color:#ccc\">Faint</p></body></html>";
     let Some(found) = axe(&source, faint, views[0]) else {
@@ -101,15 +97,7 @@ fn a_name_from_right_to_left_leaves_the_amount_where_it_is() {
                       function at(from,to){var r=document.createRange();r.setStart(t,from);r.setEnd(t,to);return r.getBoundingClientRect();}\
                       var first=s.search(/[\\u0590-\\u05ff]/);\
                       return [at(first,first+1).left, at(a,a+1).left, at(a+1,a+2).left];";
-        asked(
-            "right to left",
-            &html,
-            View {
-                width: 700,
-                dark: false,
-            },
-            script,
-        )
+        page("right to left", &html, (700, false)).answer(script)
     };
     let order = |at: &Value| at[0].as_f64() < at[1].as_f64() && at[1].as_f64() < at[2].as_f64();
     // Mail programs fix the direction, or let the first letter decide.
@@ -125,74 +113,24 @@ fn a_name_from_right_to_left_leaves_the_amount_where_it_is() {
 
 /// The pictures in docs: the file, the sample, the view.
 const PICTURES: [(&str, &str, View); 10] = [
-    (
-        "mail-light",
-        "spike",
-        View {
-            width: 700,
-            dark: false,
-        },
-    ),
-    ("mail-dark", "spike", View { width: 700, dark: true }),
-    (
-        "mail-phone",
-        "spike",
-        View {
-            width: 375,
-            dark: false,
-        },
-    ),
-    ("mail-phone-dark", "spike", View { width: 375, dark: true }),
-    (
-        "mail-reminder",
-        "third-day",
-        View {
-            width: 375,
-            dark: false,
-        },
-    ),
-    ("mail-recovery", "recovery", View { width: 375, dark: true }),
-    (
-        "mail-month",
-        "month-to-date",
-        View {
-            width: 375,
-            dark: false,
-        },
-    ),
-    ("mail-new-account", "new-account", View { width: 375, dark: true }),
-    (
-        "mail-huge",
-        "huge",
-        View {
-            width: 375,
-            dark: false,
-        },
-    ),
-    ("mail-test", "test", View { width: 375, dark: true }),
+    ("mail-light", "spike", (700, false)),
+    ("mail-dark", "spike", (700, true)),
+    ("mail-phone", "spike", (375, false)),
+    ("mail-phone-dark", "spike", (375, true)),
+    ("mail-reminder", "third-day", (375, false)),
+    ("mail-recovery", "recovery", (375, true)),
+    ("mail-month", "month-to-date", (375, false)),
+    ("mail-new-account", "new-account", (375, true)),
+    ("mail-huge", "huge", (375, false)),
+    ("mail-test", "test", (375, true)),
 ];
 
-/// Fonts differ between machines, so a picture is compared by its size alone; `UPDATE=1` takes them anew.
 #[test]
 fn the_pictures_in_docs_show_the_mails_as_they_are() {
-    let size = |png: &[u8]| {
-        let number = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().expect("four bytes"));
-        (number(16), number(20))
-    };
     for (file, case, view) in PICTURES {
-        let Some(taken) = picture("the pictures in docs", &sample(case).html, view) else {
+        let Some(taken) = page("the pictures in docs", &sample(case).html, view).picture("", None) else {
             return;
         };
-        let place = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/images/{file}.png"));
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(&place, &taken).expect("a picture");
-        }
-        let kept = std::fs::read(&place).unwrap_or_else(|error| panic!("{file}: {error}; take it with UPDATE=1"));
-        let ((width, height), (kept_width, kept_height)) = (size(&taken), size(&kept));
-        assert_eq!((width, width), (view.width, kept_width), "{file}");
-        assert!(
-            height.abs_diff(kept_height) * 20 <= height,
-            "{file} is {kept_height} high and the mail {height}: take it anew with UPDATE=1"
-        );
+        documented(&format!("{file}.png"), &taken);
     }
 }

@@ -1,126 +1,13 @@
 //! The report in a real browser: sorting, filtering, both colour schemes, and a console without errors.
-//!
-//! Needs Chromium: `BILLCTL_CHROMIUM` names it, or it is found on the path. Without one the tests say that they were not
-//! run, and with `BILLCTL_REQUIRE_EMULATORS=1` they fail.
-
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use billctl::render;
 use billctl::spend::{By, Interval};
 use serde_json::Value;
 
 use super::fixture::Company;
+use crate::support::browser::{Page, documented};
 use crate::support::home::Home;
-use crate::support::{install, node};
-
-fn chromium() -> Option<PathBuf> {
-    if let Some(named) = std::env::var_os("BILLCTL_CHROMIUM") {
-        return Some(named.into());
-    }
-    let path = std::env::var_os("PATH")?;
-    let names = ["chromium", "chromium-browser", "google-chrome"];
-    std::env::split_paths(&path)
-        .flat_map(|folder| names.map(|name| folder.join(name)))
-        .find(|program| program.exists())
-}
-
-/// A page as it is opened.
-struct Opened<'a> {
-    name: &'a str,
-    html: &'a str,
-    dark: bool,
-    width: u32,
-    /// What follows `#` in its address.
-    hash: &'a str,
-    /// A picture instead of an answer: where to, and how high.
-    picture: Option<(&'a Path, u32)>,
-}
-
-impl<'a> Opened<'a> {
-    fn new(name: &'a str, html: &'a str) -> Self {
-        Self {
-            name,
-            html,
-            dark: false,
-            width: 1200,
-            hash: "",
-            picture: None,
-        }
-    }
-
-    /// Runs `script` in the page, and answers what it returns, or what a promise of it becomes. Fails on anything in the
-    /// console.
-    fn run(&self, script: &str) -> Option<Value> {
-        let Some(browser) = chromium() else {
-            install::skip(
-                &format!("the report in a browser ({})", self.name),
-                "there is no Chromium: install it (Debian: apt-get install chromium) or name one with BILLCTL_CHROMIUM",
-            );
-            return None;
-        };
-        let folder = tempfile::tempdir().unwrap();
-        let page = folder.path().join(format!("{}.html", self.name));
-        let probe = format!(
-            "<script>\"use strict\";(function(){{function told(answer){{var out=document.createElement(\"pre\");out.id=\"answer\";\
-             out.textContent=JSON.stringify(answer);document.body.appendChild(out);}}function failed(error){{told({{error:String(error)}});}}\
-             try{{var answer=(function(){{{script}}})();if(answer&&answer.then){{answer.then(told,failed);}}else{{told(answer);}}}}\
-             catch(error){{failed(error);}}}})();</script></body>"
-        );
-        let (before, after) = self.html.rsplit_once("</body>").unwrap();
-        std::fs::write(&page, format!("{before}{probe}{after}")).unwrap();
-        let mut command = Command::new(browser);
-        command.args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--hide-scrollbars",
-            "--enable-logging=stderr",
-        ]);
-        let height = match self.picture {
-            Some((to, height)) => {
-                command.arg(format!("--screenshot={}", to.display()));
-                height
-            }
-            None => {
-                command.arg("--dump-dom");
-                900
-            }
-        };
-        if script.contains("Promise") {
-            command.arg("--virtual-time-budget=20000");
-        }
-        let scheme = if self.dark { 0 } else { 1 };
-        let output = command
-            .arg(format!("--blink-settings=preferredColorScheme={scheme}"))
-            .arg(format!("--window-size={},{height}", self.width))
-            .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
-            .arg(format!("file://{}{}", page.display(), self.hash))
-            .output()
-            .unwrap();
-        let log = String::from_utf8_lossy(&output.stderr);
-        let complaints: Vec<&str> = log.lines().filter(|line| line.contains(":CONSOLE")).collect();
-        assert!(complaints.is_empty(), "{complaints:?}");
-        if let Some((to, _)) = self.picture {
-            assert!(to.exists(), "{log}");
-            return Some(Value::Null);
-        }
-        let dom = String::from_utf8_lossy(&output.stdout);
-        let (_, rest) = dom
-            .rsplit_once("<pre id=\"answer\">")
-            .unwrap_or_else(|| panic!("no answer: {log}"));
-        let (answer, _) = rest.split_once("</pre>").unwrap();
-        let answer = answer.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
-        let answer: Value = serde_json::from_str(&answer).unwrap();
-        assert!(answer.get("error").is_none(), "{answer}");
-        Some(answer)
-    }
-}
+use crate::support::node;
 
 fn page(company: &Company, by: By) -> String {
     render::spend_html(&company.report(by, Interval::Day, 14, None)).unwrap()
@@ -146,7 +33,7 @@ fn columns_sort_by_click_and_say_so() {
          set(by('order'),'-1a'); r.back=names();\
          r.focus=(b[2].focus(),document.activeElement===b[2]); return r;"
     );
-    let Some(answer) = Opened::new("sort", &html()).run(&script) else {
+    let Some(answer) = Page::new("sort", &html()).answer(&script) else {
         return;
     };
     let first = |key: &str| answer[key][0].as_str().unwrap().to_owned();
@@ -172,11 +59,11 @@ fn rows_filter_by_text_ou_and_what_needs_a_look() {
          set(by('find'),'nobody'); r.none=names(); r.visible=!document.querySelector('.tools').hidden; return r;"
     );
     let html = html();
-    let opened = Opened {
+    let opened = Page {
         dark: true,
-        ..Opened::new("filter", &html)
+        ..Page::new("filter", &html)
     };
-    let Some(answer) = opened.run(&script) else {
+    let Some(answer) = opened.answer(&script) else {
         return;
     };
     assert_eq!(answer["text"], serde_json::json!(["payments-ledger"]));
@@ -197,11 +84,11 @@ fn what_is_shown_is_in_the_address_and_comes_back_from_it() {
          location.hash='sort=99d&ou=Nowhere&find=web'; window.dispatchEvent(new Event('hashchange')); r.odd=names(); return r;"
     );
     let html = html();
-    let opened = Opened {
+    let opened = Page {
         hash: "#find=pay&sort=2a&look=1",
-        ..Opened::new("address", &html)
+        ..Page::new("address", &html)
     };
-    let Some(answer) = opened.run(&script) else {
+    let Some(answer) = opened.answer(&script) else {
         return;
     };
     assert_eq!(answer["opened"], serde_json::json!(["payments-api"]));
@@ -227,7 +114,7 @@ fn what_is_found_is_copied_as_csv_in_its_order() {
         "{HANDS} var kept; Object.defineProperty(navigator,'clipboard',{{value:{{writeText:function(t){{kept=t;return Promise.resolve();}}}}}});\
          set(by('ou'),'Root/Platform'); set(by('order'),'0a'); by('copy').click(); return kept;"
     );
-    let Some(answer) = Opened::new("copy", &page(&company, By::Account)).run(&script) else {
+    let Some(answer) = Page::new("copy", &page(&company, By::Account)).answer(&script) else {
         return;
     };
     let mut reader = csv::Reader::from_reader(answer.as_str().unwrap().as_bytes());
@@ -256,7 +143,7 @@ fn a_row_opens_to_its_days_and_services_and_closes_again() {
          b.click(); r.rows=document.querySelectorAll('tr.more').length; r.closed=b.getAttribute('aria-expanded');\
          document.querySelectorAll('#spend tbody button')[1].click(); r.how=document.querySelector('tr.more code').textContent; return r;"
     );
-    let Some(answer) = Opened::new("open", &render::spend_html(&report).unwrap()).run(&script) else {
+    let Some(answer) = Page::new("open", &render::spend_html(&report).unwrap()).answer(&script) else {
         return;
     };
     let says = answer["says"].as_str().unwrap();
@@ -289,12 +176,12 @@ fn the_rows_that_are_written_are_those_that_the_script_makes() {
         ("hostile", page(&hostile, By::Account)),
     ] {
         let script = "return document.querySelector('#spend tbody').innerHTML.replace(/\\n/g,'');";
-        let Some(made) = Opened::new(name, &html).run(script) else {
+        let Some(made) = Page::new(name, &html).answer(script) else {
             return;
         };
         let (before, rest) = html.rsplit_once("<script>\n(function").unwrap();
         let (_, after) = rest.split_once("</script>").unwrap();
-        let written = Opened::new(name, &format!("{before}{after}")).run(script).unwrap();
+        let written = Page::new(name, &format!("{before}{after}")).answer(script).unwrap();
         assert!(made.as_str().unwrap().matches("<tr").count() > 4);
         assert_eq!(made, written, "{name}");
     }
@@ -312,7 +199,7 @@ fn ten_thousand_accounts_fit_in_three_megabytes_and_are_sorted_and_filtered_at_o
          r.filter=timed(function(){{set(by('find'),'team-07');}}); r.found=by('count').textContent;\
          set(by('find'),''); r.all=by('all').textContent; r.first=timed(function(){{by('all').click();}}); r.now=names().length; return r;"
     );
-    let Some(answer) = Opened::new("huge", &html).run(&script) else {
+    let Some(answer) = Page::new("huge", &html).answer(&script) else {
         return;
     };
     // Of ten thousand rows fifty are made, whatever is done.
@@ -330,7 +217,7 @@ fn ten_thousand_accounts_fit_in_three_megabytes_and_are_sorted_and_filtered_at_o
         "{HANDS} by('all').click(); return new Promise(function(done){{(function look(){{\
          if(names().length===10000){{done(by('count').textContent);}}else{{setTimeout(look,20);}}}})();}});"
     );
-    assert_eq!(Opened::new("all", &html).run(&script).unwrap(), "10000 shown");
+    assert_eq!(Page::new("all", &html).answer(&script).unwrap(), "10000 shown");
 }
 
 #[test]
@@ -352,12 +239,12 @@ fn both_colour_schemes_and_a_phone_are_served_and_no_row_is_higher_than_forty_pi
         (true, 500),
     ] {
         let html = page(&long, By::Account);
-        let opened = Opened {
+        let opened = Page {
             dark,
             width,
-            ..Opened::new("scheme", &html)
+            ..Page::new("scheme", &html)
         };
-        let Some(answer) = opened.run(script) else {
+        let Some(answer) = opened.answer(script) else {
             return;
         };
         let page = if dark { "rgb(15, 20, 25)" } else { "rgb(242, 244, 247)" };
@@ -377,7 +264,7 @@ fn axe_finds_nothing_serious() {
     // Nothing of it may end the page early.
     let axe = axe.replace("</", "<\\/");
     let script = "var b=document.querySelector('#spend tbody button'); b.click();\
-                  return new Promise(function(done){axe.run(document,{resultTypes:['violations']}).then(function(found){\
+                  return new Promise(function(done){axe.answer(document,{resultTypes:['violations']}).then(function(found){\
                   done(found.violations.map(function(v){return v.impact+' '+v.id+': '+v.nodes.map(function(n){return n.html.slice(0,120);}).slice(0,3).join(' | ');}));});});";
     for (by, dark, width) in [
         (By::Account, false, 1200),
@@ -388,12 +275,12 @@ fn axe_finds_nothing_serious() {
         let plain = page(&Company::small(), by);
         let (before, after) = plain.rsplit_once("</body>").unwrap();
         let html = format!("{before}<script>{axe}</script></body>{after}");
-        let opened = Opened {
+        let opened = Page {
             dark,
             width,
-            ..Opened::new("axe", &html)
+            ..Page::new("axe", &html)
         };
-        let Some(answer) = opened.run(script) else {
+        let Some(answer) = opened.answer(script) else {
             return;
         };
         let found: Vec<&str> = answer
@@ -432,22 +319,14 @@ fn the_pictures_of_the_documentation_are_of_this_page() {
             "document.querySelector('#spend tbody button').click(); document.querySelectorAll('main>section,main>.pair').forEach(function(s){if(!s.querySelector('#spend')){s.remove();}});",
         ),
     ] {
-        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/images").join(file);
-        let fresh = home.file(file);
-        let opened = Opened {
+        let page = Page {
             dark,
             width,
-            picture: Some((&fresh, height)),
-            ..Opened::new("picture", &html)
+            ..Page::new("the report's pictures", &html)
         };
-        if opened.run(script).is_none() {
+        let Some(picture) = page.picture(script, Some(height)) else {
             return;
-        }
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::copy(&fresh, &kept).unwrap();
-        }
-        // Fonts differ from machine to machine, the size doesn't.
-        let size = |path: &Path| std::fs::read(path).map(|png| png[16..24].to_vec()).unwrap_or_default();
-        assert_eq!(size(&fresh), size(&kept), "{file}: run this test with UPDATE=1");
+        };
+        documented(file, &picture);
     }
 }
