@@ -29,6 +29,8 @@ pub(super) enum StatementScope {
     StackSet,
     Instances,
     Organization,
+    /// Accounts' alternate contacts (docs/aws-facts.md, "Alternate contacts").
+    Contacts,
     /// Alarms and the dashboard.
     Alarms,
     /// An event's way: bus, rules, notifier, queue.
@@ -55,7 +57,8 @@ impl StatementScope {
         Some(match operation.service {
             // GetCallerIdentity needs no permission, and can't be denied.
             Service::Sts => return None,
-            Service::Account | Service::Billing => Self::Everywhere,
+            Service::Account => Self::Contacts,
+            Service::Billing => Self::Everywhere,
             Service::CloudFormation => match operation {
                 cloudformation::DESCRIBE_ORGANIZATIONS_ACCESS => Self::Everywhere,
                 cloudformation::ACTIVATE_ORGANIZATIONS_ACCESS | cloudformation::CREATE_STACK_SET => Self::Region,
@@ -109,9 +112,15 @@ impl StatementScope {
             Self::Region => "Region",
             Self::StackSet => "StackSet",
             Self::Instances => "Instances",
-            // Six services, none of them in two of these scopes, and no conditions: as one statement they allow the
+            // Seven services, none of them in two of these scopes, and no conditions: as one statement they allow the
             // same in fewer characters.
-            Self::Organization | Self::Alarms | Self::Delivery | Self::Topic | Self::Mail | Self::Roles => "Things",
+            Self::Organization
+            | Self::Contacts
+            | Self::Alarms
+            | Self::Delivery
+            | Self::Topic
+            | Self::Mail
+            | Self::Roles => "Things",
             Self::Looks => "Looks",
             Self::Bounded => "Bounded",
             Self::PassRoles => "PassRoles",
@@ -158,12 +167,12 @@ impl<'a> Places<'a> {
 
     /// Parts of the organisation. It belongs to the management account, which is another one for a delegated
     /// administrator.
-    fn in_organization(&self, kind: &str) -> String {
+    fn in_organization(&self, service: &str, kind: &str) -> String {
         let owner = match self.config.call_as {
             CallAs::Own => self.account.as_str(),
             CallAs::DelegatedAdmin => "*",
         };
-        format!("arn:aws:organizations::{owner}:{kind}/{}/*", self.organization)
+        format!("arn:aws:{service}::{owner}:{kind}/{}/*", self.organization)
     }
 
     pub(super) fn resources(&self, scope: StatementScope) -> Vec<String> {
@@ -194,8 +203,12 @@ impl<'a> Places<'a> {
                 resources
             }
             StatementScope::Organization => ["account", "ou", "root"]
-                .map(|kind| self.in_organization(kind))
+                .map(|kind| self.in_organization("organizations", kind))
                 .to_vec(),
+            StatementScope::Contacts => vec![
+                self.global("account", "account"),
+                self.in_organization("account", "account"),
+            ],
             StatementScope::Alarms => {
                 let alarms = [
                     self.config.alarm.name.clone(),

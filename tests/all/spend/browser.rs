@@ -264,7 +264,7 @@ fn axe_finds_nothing_serious() {
     // Nothing of it may end the page early.
     let axe = axe.replace("</", "<\\/");
     let script = "var b=document.querySelector('#spend tbody button'); b.click();\
-                  return new Promise(function(done){axe.answer(document,{resultTypes:['violations']}).then(function(found){\
+                  return new Promise(function(done){axe.run(document,{resultTypes:['violations']}).then(function(found){\
                   done(found.violations.map(function(v){return v.impact+' '+v.id+': '+v.nodes.map(function(n){return n.html.slice(0,120);}).slice(0,3).join(' | ');}));});});";
     for (by, dark, width) in [
         (By::Account, false, 1200),
