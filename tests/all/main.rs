@@ -59,4 +59,5 @@ mod story;
 mod support;
 mod tell;
 mod terminal;
+mod terminals;
 mod test_alert;
