@@ -68,7 +68,7 @@ fn no_placeholder_is_left_in_the_state_machine_and_none_is_unused() {
     let given: BTreeSet<String> = naming.notifier_values().into_keys().map(str::to_owned).collect();
     assert_eq!(given, wanted);
     walk(&definition(&naming), &mut |text| {
-        assert!(!text.contains("${"), "{text}")
+        assert!(!text.contains("${"), "{text}");
     });
 }
 
