@@ -127,7 +127,7 @@ impl Members {
             None => None,
             Some(live) => {
                 let organization = organization(services).await?;
-                let desired = Desired::nothing(live, deploy.preferences);
+                let desired = Desired::nothing(live);
                 let rollout = plan_rollout(&desired, &observed, &organization, &everything());
                 let wave = Wave { name: None, rollout };
                 Some((Waves::from(wave), organization))
@@ -172,7 +172,7 @@ async fn remove_members(context: &Context, organization: &Organization) -> Resul
     let afresh = async || {
         let members = stack_set::observe(services, name).await?;
         let desired = match &members.stack_set {
-            Some(live) => Desired::nothing(live, deploy.preferences),
+            Some(live) => Desired::nothing(live),
             None => return Ok(None),
         };
         let removal = plan_rollout(&desired, &members, organization, &everything());

@@ -21,17 +21,32 @@ pub fn with_ous(name: &str, text: &str, ous: &[String]) -> Result<String> {
     for ou in ous {
         push(array, ou);
     }
+    let wanted = |config: &mut Config, _: &Config| config.deploy.ous.extend(ous.iter().cloned());
+    written(name, text, &document, before, wanted)?.ok_or_else(|| other(name))
+}
+
+/// The text of a document that was made of `text` and changed; None if it now says anything else than `before`, with
+/// what `wanted` puts into that: somebody's file is at stake. `wanted` is also given what the changed one says.
+///
+/// # Errors
+/// The document is no valid config any more.
+pub(super) fn written(
+    name: &str,
+    text: &str,
+    document: &DocumentMut,
+    before: Config,
+    wanted: impl FnOnce(&mut Config, &Config),
+) -> Result<Option<String>> {
     let mut edited = document.to_string();
     // The writer ends its own lines in one way, whatever the others do.
     if text.contains("\r\n") {
         edited = edited.replace("\r\n", "\n").replace('\n', "\r\n");
     }
-    // Nothing but that is to be different: somebody's file is at stake.
     let after = Config::parse(name, &edited)?;
-    let mut wanted = before;
-    wanted.deploy.ous.extend(ous.iter().cloned());
-    wanted.source.clone_from(&after.source);
-    if wanted == after { Ok(edited) } else { Err(other(name)) }
+    let mut expected = before;
+    wanted(&mut expected, &after);
+    expected.source.clone_from(&after.source);
+    Ok((expected == after).then_some(edited))
 }
 
 fn other(name: &str) -> Error {

@@ -20,7 +20,7 @@ pub use address::is_address;
 pub use measure::Measure;
 pub use names::Names;
 pub use problem::{Place, Problem, Source};
-pub use schema::{reference, schema};
+pub use schema::schema;
 pub use types::{
     AlarmConfig, BootstrapConfig, ChatRule, Config, DeployConfig, DigestConfig, MailConfig, MembersConfig, Operations,
     StatusConfig, ThresholdRule, ThresholdTarget, Wave,

@@ -2,6 +2,7 @@
 
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, TableLike, Value};
 
+use super::edit::written;
 use super::{Config, ThresholdTarget};
 use billctl_core::error::{Error, Result};
 use billctl_core::model::{AccountId, Organization, OuId, Usd};
@@ -88,21 +89,13 @@ pub fn with_thresholds(
             }
         }
     }
-    let mut edited = document.to_string();
-    // The writer ends its own lines in one way, whatever the others do.
-    if text.contains("\r\n") {
-        edited = edited.replace("\r\n", "\n").replace('\n', "\r\n");
-    }
-    // Nothing but thresholds is to be different: somebody's file is at stake.
-    let after = Config::parse(name, &edited)?;
-    let mut wanted = before;
-    wanted.alarm.threshold = after.alarm.threshold;
-    wanted.thresholds.clone_from(&after.thresholds);
-    wanted.source.clone_from(&after.source);
-    if wanted != after {
-        return Err(other());
-    }
-    Ok(Merged { text: edited, kept })
+    // Nothing but thresholds is to be different.
+    let wanted = |config: &mut Config, after: &Config| {
+        config.alarm.threshold = after.alarm.threshold;
+        config.thresholds.clone_from(&after.thresholds);
+    };
+    let text = written(name, text, &document, before, wanted)?.ok_or_else(other)?;
+    Ok(Merged { text, kept })
 }
 
 fn whose(target: &ThresholdTarget, organization: &Organization) -> Option<Whose> {

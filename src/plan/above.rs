@@ -154,11 +154,6 @@ impl Above {
         self.amount - self.limit
     }
 
-    /// Whether the owner was told.
-    pub const fn was_told(&self) -> bool {
-        matches!(self.told, Some(Told::Yes { .. }))
-    }
-
     /// Takes what was found out, and says what it is likely due to that nobody was told.
     pub fn explain(&mut self, told: Told, coverage: Coverage, circumstances: &Circumstances) {
         let now = circumstances.now;

@@ -128,11 +128,6 @@ impl Hearing {
         Self::PerhapsEncrypted { topic, key }
     }
 
-    /// Whether it is known that somebody hears.
-    pub fn is_heard(&self) -> bool {
-        matches!(self, Self::Heard { .. })
-    }
-
     /// What to do about it.
     pub fn remedy(&self) -> Option<String> {
         Some(match self {

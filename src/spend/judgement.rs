@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 
 use super::increments::{Increment, Publication, Series};
-use super::{Figures, SpendHistory, mean, share};
+use super::share;
 use crate::config::Measure;
 use billctl_core::model::Usd;
 use billctl_core::model::{DAY, Month};
@@ -10,8 +10,6 @@ use billctl_core::model::{DAY, Month};
 const DAYS: i64 = 14;
 /// A month's reset is told by the publication before it, so reading begins this much before the month.
 const BEFORE_A_MONTH: i64 = 2 * DAY;
-/// Whole days before today that say what a usual day costs.
-const USUAL_DAYS: usize = 13;
 /// A newest publication that is older says nothing about now: five are missing.
 const STALE: i64 = 36 * HOUR;
 /// Publications further apart than this leave a gap, after which it takes longer to be sure.
@@ -302,46 +300,6 @@ fn cents(amount: Usd) -> Usd {
     let micros = amount.micros();
     let half = micros.signum() * CENT / 2;
     Usd::from_micros(micros.saturating_add(half) / CENT * CENT)
-}
-
-/// What the month comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outlook {
-    /// If it goes on as in the time that was measured.
-    pub goes_on: Usd,
-    /// If it stops now, and every day left costs what a day within the limit usually did.
-    pub stops: Usd,
-}
-
-impl Outlook {
-    /// Of an account with this limit; `None` while the month to date isn't known.
-    pub fn of(history: &SpendHistory, limit: Usd, measure: Measure, now: Timestamp) -> Option<Self> {
-        let (month, measured) = history.month_to_date.zip(history.measured)?;
-        let Some(span) = measure.span() else {
-            let forecast = Figures::of(history, now).forecast;
-            return Some(Self {
-                goes_on: forecast.unwrap_or(month),
-                stops: month,
-            });
-        };
-        let left = Month::of(now).end() - measured.at.as_second();
-        let of_a_day = share(limit, DAY, span);
-        let usual: Vec<Usd> = history
-            .days
-            .iter()
-            .rev()
-            .skip(1)
-            .take(USUAL_DAYS)
-            .flatten()
-            .map(|day| day.usd)
-            .filter(|usd| *usd <= of_a_day)
-            .collect();
-        let base = mean(&usual).unwrap_or(of_a_day);
-        Some(Self {
-            goes_on: month + share(measured.amount.max(Usd::ZERO), left, span),
-            stops: month + share(base.max(Usd::ZERO), left, DAY),
-        })
-    }
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub use figures::{Figures, Growth, SpendHistory};
 pub use grid::{Grid, Interval};
 pub use group::{Rule, group};
 pub use increments::{Increment, LATE, Publication, increments};
-pub use judgement::{Judgement, Measured, Outlook, Verdict, judge, reading_from};
+pub use judgement::{Judgement, Measured, Verdict, judge, reading_from};
 pub use missing::{Evidence, Missing, missing};
 pub use outlier::{MIN_BASELINE, StandsOut, Usual};
 pub use report::{Band, By, Key, Material, MonthSoFar, NEAR, Nested, Note, Report, Row, Subject, report};

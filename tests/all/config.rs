@@ -1,5 +1,7 @@
 //! config.toml: what is read from it, and what is said about everything that can be wrong with it.
 
+mod reference;
+
 use std::path::Path;
 
 use billctl::config::{self, Config, MailConfig, Measure, Names, Operations, Place, ThresholdTarget};
@@ -419,7 +421,7 @@ fn the_shipped_schema_is_fresh() {
 
 #[test]
 fn the_reference_is_fresh() {
-    fresh("docs/configuration.md", &config::reference());
+    fresh("docs/configuration.md", &reference::reference());
 }
 
 /// One snapshot for each thing that can be wrong.

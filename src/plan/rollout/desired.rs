@@ -7,7 +7,7 @@ use crate::plan::Thresholds;
 use crate::plan::rollout::target_of;
 use crate::resource::stack_set;
 use billctl_core::model::{AccountId, AccountState, Organization, OuId, SelectorError, Usd};
-use billctl_core::service::cloudformation::{Preferences, StackSet, StackSetSpec};
+use billctl_core::service::cloudformation::{StackSet, StackSetSpec};
 
 /// What the config wants, in the accounts that a run is about.
 #[derive(Debug, Clone)]
@@ -26,8 +26,6 @@ pub struct Desired {
     pub scope: Option<BTreeSet<AccountId>>,
     /// Whether the run names single accounts, so that an OU as a whole is never a target.
     pub only_named: bool,
-    /// How carefully operations go.
-    pub preferences: Preferences,
     /// What the user should know.
     pub notes: Vec<String>,
 }
@@ -105,7 +103,7 @@ struct Place {
 
 impl Desired {
     /// Nothing at all: with [`prune`](super::Options::prune), the way to remove every instance of `live`.
-    pub fn nothing(live: &StackSet, preferences: Preferences) -> Self {
+    pub fn nothing(live: &StackSet) -> Self {
         Self {
             spec: stack_set::as_it_is(live),
             targets: BTreeSet::new(),
@@ -114,7 +112,6 @@ impl Desired {
             covered: BTreeSet::new(),
             scope: None,
             only_named: false,
-            preferences,
             notes: Vec::new(),
         }
     }
@@ -144,7 +141,6 @@ impl Desired {
             covered: BTreeSet::new(),
             scope: None,
             only_named: scope.accounts.is_some(),
-            preferences: config.deploy.preferences,
             notes: Vec::new(),
         };
         let named = |account: &AccountId| scope.accounts.as_ref().is_none_or(|named| named.contains(account));

@@ -1,4 +1,5 @@
 mod cases;
+mod outlook;
 mod random;
 mod worlds;
 

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::outlook::Outlook;
 use super::*;
 use crate::spend::Window;
+use crate::spend::{Figures, SpendHistory};
 
 /// The table; docs/spend.md explains its fields.
 const TABLE: &str = include_str!("../../../../tests/notifier/figures.json");
