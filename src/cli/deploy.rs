@@ -43,7 +43,7 @@ pub(super) struct DeployArgs {
     /// With --plan: exit with code 4 if something would be done.
     #[arg(long, requires = "plan")]
     pub check: bool,
-    /// Remove and create the instance of this account, to mend what an update can't; it and --account's alone are touched.
+    /// Remove and create the instance of this account, to fix what an update can't; it and --account's alone are touched.
     #[arg(long, value_name = "ACCOUNT", add = complete::accounts())]
     pub recreate: Vec<String>,
     /// Remove and create the instances that drifted, lost something or are INOPERABLE, as drift detection last found

@@ -186,7 +186,7 @@ async fn remove_members(context: &Context, organization: &Organization) -> Resul
         say!("{}", render::failures(&report.outcomes, organization))?;
         return Err(
             Error::failed("not every instance could be removed, so the StackSet and the billing side stay")
-                .remedy("mend the accounts above and run `billctl destroy` again"),
+                .remedy("fix the accounts above and run `billctl destroy` again"),
         );
     }
     listener.on(Event::Phase(format!("removing StackSet {name}")));

@@ -25,7 +25,7 @@ pub(super) struct DoctorArgs {
     pub first_hour: bool,
 }
 
-/// Checks every precondition and says how to mend what is missing. Changes nothing.
+/// Checks every precondition and says how to fix what is missing. Changes nothing.
 ///
 /// # Errors
 /// A check failed; they are all shown before.

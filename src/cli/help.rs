@@ -71,7 +71,7 @@ const MORE: &[More] = &[
                 "billctl deploy --yes --no-wait",
                 "In CI: all that config targets, or exit code 5",
             ),
-            ("billctl deploy --repair", "Mend what `status --drift` found"),
+            ("billctl deploy --repair", "Fix what `status --drift` found"),
         ],
         related: &["status", "destroy", "policy"],
         page: "rollout.md",

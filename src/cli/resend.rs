@@ -78,7 +78,7 @@ pub(super) async fn run(args: &ResendArgs, context: &Context) -> Result<()> {
     if done.failed > 0 {
         return Err(
             Error::new(ErrorKind::Partial, format!("{} couldn't be sent again", done.failed))
-                .remedy("see above for why, mend it, and run `billctl resend` again"),
+                .remedy("see above for why, fix it, and run `billctl resend` again"),
         );
     }
     context.conclude(&done.summary(), NEXT)

@@ -177,7 +177,7 @@ impl Above {
                 cause,
             } => (
                 format!("{execution} failed: {error}: {cause}"),
-                "mend that, then `billctl resend`",
+                "fix that, then `billctl resend`",
             ),
             Told::Trying {
                 refused: Some(refused), ..
@@ -229,7 +229,7 @@ impl Above {
                 ExecutionStatus::Succeeded => (format!("the watch that began {at} ended as not borne out"), TELL),
                 _ => (
                     format!("the watch that began {at} failed"),
-                    "mend that, then `billctl resend`",
+                    "fix that, then `billctl resend`",
                 ),
             };
         }
@@ -251,13 +251,13 @@ impl Above {
         if found.waiting > 0 {
             return (
                 "its event may lie in the dead-letter queue".to_owned(),
-                "mend what is said there, then `billctl resend`",
+                "fix what is said there, then `billctl resend`",
             );
         }
         if found.failed > 0 {
             return (
                 "the notifier's executions fail".to_owned(),
-                "mend what is said there, then `billctl resend`",
+                "fix what is said there, then `billctl resend`",
             );
         }
         if day_of(found.now).day() == 1 {

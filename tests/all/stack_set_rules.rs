@@ -133,7 +133,7 @@ fn failures_inside_the_tolerance_are_told_apart_and_taken_up_again() {
         "{}",
         ended.stdout
     );
-    home.run("sandbox fail mend payments-prod").code(0);
+    home.run("sandbox fail fix payments-prod").code(0);
     assert_eq!(touched(&home, "deploy --plan --format json"), ["payments-prod"]);
     home.run("deploy").code(0);
     home.run("status --check").code(0);

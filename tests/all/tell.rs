@@ -1,4 +1,4 @@
-//! Silence is noticed and mended: `spend --tell`, what `status` says of accounts above their limits, and `resend`.
+//! Silence is noticed and fixed: `spend --tell`, what `status` says of accounts above their limits, and `resend`.
 
 use std::collections::BTreeMap;
 

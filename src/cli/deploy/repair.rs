@@ -11,7 +11,7 @@ use billctl_core::model::{AccountId, Organization};
 /// How many accounts are named.
 const NAMED: usize = 5;
 
-/// What `--repair` has to mend.
+/// What `--repair` has to fix.
 pub(super) struct Found {
     /// The accounts whose instances are removed and made anew.
     pub broken: BTreeSet<AccountId>,
@@ -19,7 +19,7 @@ pub(super) struct Found {
     pub notes: Vec<String>,
 }
 
-/// Looks through the instances of the run for what no update mends.
+/// Looks through the instances of the run for what no update fixes.
 ///
 /// # Errors
 /// A selector that doesn't name exactly one OU.

@@ -356,14 +356,12 @@ impl Deploy<'_> {
             } else {
                 format!("{what}; not begun: {}", left.join("; "))
             };
-            return Err(
-                Error::failed(what).remedy("mend the accounts above and run deploy again: it takes up the rest")
-            );
+            return Err(Error::failed(what).remedy("fix the accounts above and run deploy again: it takes up the rest"));
         }
         if progress.outcomes.iter().any(|outcome| !outcome.is_clean()) {
             return Err(
                 Error::new(ErrorKind::Partial, "some accounts failed, within the tolerance")
-                    .remedy("mend the accounts above and run deploy again: it takes up only those"),
+                    .remedy("fix the accounts above and run deploy again: it takes up only those"),
             );
         }
         Ok(())

@@ -34,7 +34,7 @@ pub(super) enum FailCommand {
         reason: Vec<String>,
     },
     /// Let stack operations in an account work again.
-    Mend {
+    Fix {
         /// The account's id or name.
         #[arg(add = complete::accounts())]
         account: String,
@@ -93,7 +93,7 @@ fn rate(text: &str) -> std::result::Result<f64, String> {
 pub(super) fn run(sandbox: &Sandbox, command: &FailCommand) -> Result<String> {
     sandbox.change(|world| {
         let who = match command {
-            FailCommand::Account { account, .. } | FailCommand::Mend { account } => {
+            FailCommand::Account { account, .. } | FailCommand::Fix { account } => {
                 Some(Who::of(account).find(world)?.0)
             }
             _ => None,
@@ -110,7 +110,7 @@ pub(super) fn run(sandbox: &Sandbox, command: &FailCommand) -> Result<String> {
             FailCommand::Account { reason, .. } => {
                 set.accounts.extend(who.map(|id| (id, reason.join(" "))));
             }
-            FailCommand::Mend { .. } => {
+            FailCommand::Fix { .. } => {
                 set.accounts.retain(|id, _| Some(*id) != who);
             }
             FailCommand::DieAt { call, after } => {

@@ -225,7 +225,7 @@ pub fn without_config(checks: &mut Vec<Check>, fault: String, remedy: Option<Str
     let failed = Check::failed("config", fault);
     checks.insert(
         0,
-        failed.remedy(remedy.unwrap_or_else(|| "mend what is reported above".to_owned())),
+        failed.remedy(remedy.unwrap_or_else(|| "fix what is reported above".to_owned())),
     );
 }
 
@@ -236,7 +236,7 @@ pub fn next(readings: &Readings, checks: &[Check]) -> &'static str {
         of_name.any(|check| check.verdict == Verdict::Failed)
     };
     if failed("config") {
-        return "`billctl init` writes a config from the organisation; or mend the one that is there";
+        return "`billctl init` writes a config from the organisation; or fix the one that is there";
     }
     let to_do = checks.iter().any(|check| check.verdict == Verdict::ToDo);
     let bootstrapped = !to_do && readings.things.iter().all(|(_, thing)| !matches!(thing, Ok(None)));
@@ -245,7 +245,7 @@ pub fn next(readings: &Readings, checks: &[Check]) -> &'static str {
         .iter()
         .any(|check| check.verdict == Verdict::Failed && check.name != "identity");
     match (others, bootstrapped, &readings.stack_set) {
-        (true, ..) => "mend what failed, from the top, and run `billctl doctor` again",
+        (true, ..) => "fix what failed, from the top, and run `billctl doctor` again",
         (false, false, _) => "`billctl bootstrap --plan` shows what it will make, `billctl bootstrap` makes it",
         (false, true, _) if failed("identity") => "verify the sender as said above; until then no mail can leave",
         (false, true, Ok(None)) => {

@@ -68,7 +68,7 @@ pub(super) fn targets(config: &Config, tree: &std::result::Result<Organization, 
         .collect();
     if !faults.is_empty() {
         return Check::failed(NAME, faults.join("; "))
-            .remedy("mend the config; `billctl init --config new.toml` writes one with the OUs that there are");
+            .remedy("fix the config; `billctl init --config new.toml` writes one with the OUs that there are");
     }
     let covered: Vec<_> = config
         .ous()

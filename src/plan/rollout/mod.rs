@@ -406,7 +406,7 @@ impl Options {
     }
 }
 
-/// The accounts of the run whose instance no update mends: somebody has changed or deleted what is in it, as the last
+/// The accounts of the run whose instance no update fixes: somebody has changed or deleted what is in it, as the last
 /// look for drift or the last operation found, or CloudFormation has given it up.
 pub fn broken(desired: &Desired, observed: &Observed) -> BTreeSet<AccountId> {
     desired

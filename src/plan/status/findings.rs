@@ -96,10 +96,10 @@ impl Looked<'_> {
             (Coverage::Missing, "`billctl deploy` creates what is missing"),
             (
                 Coverage::Failed,
-                "mend what CloudFormation says of them (`--format json`: `reason`), then `billctl deploy`",
+                "fix what CloudFormation says of them (`--format json`: `reason`), then `billctl deploy`",
             ),
             (Coverage::Outdated, "`billctl deploy` takes them up"),
-            (Coverage::WrongThreshold, "`billctl deploy` puts them right"),
+            (Coverage::WrongThreshold, "`billctl deploy` corrects them"),
             (Coverage::Drifted, "`billctl deploy --repair` makes their stacks anew"),
             (
                 Coverage::Stray,
@@ -212,11 +212,7 @@ impl Looked<'_> {
         };
         if !plan.is_empty() {
             let what = "the billing side differs";
-            found.push(Finding::new(
-                "billing-differs",
-                what,
-                "`billctl bootstrap` puts it right",
-            ));
+            found.push(Finding::new("billing-differs", what, "`billctl bootstrap` corrects it"));
         }
         if mail.verified == Some(false) {
             let remedy = match mail.is_domain {
@@ -260,7 +256,7 @@ impl Looked<'_> {
             found.push(Finding::new(
                 "mails-failed",
                 what,
-                "mend what is said below, then `billctl resend`",
+                "fix what is said below, then `billctl resend`",
             ));
         }
         if *waiting > 0 {
@@ -271,7 +267,7 @@ impl Looked<'_> {
             found.push(Finding::new(
                 "queue",
                 what,
-                "mend what is said below, then `billctl resend`",
+                "fix what is said below, then `billctl resend`",
             ));
         }
         if !alarms.is_empty() {

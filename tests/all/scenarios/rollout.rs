@@ -208,7 +208,7 @@ pub(super) fn an_alarm_deleted_by_hand_is_named_and_recreated(stage: &mut Stage<
     stage.config(100, &[], &["A"]);
     stage.run("deploy").code(0);
     stage.delete_alarm("ledger");
-    // CloudFormation's next update of that stack fails: the account is named, with the way to mend it.
+    // CloudFormation's next update of that stack fails: the account is named, with the way to fix it.
     stage.config(100, &[("account", "ledger", 700)], &["A"]);
     let ended = stage.run("deploy --tolerance 1");
     let id = stage.id("ledger");

@@ -81,7 +81,7 @@ impl Place for SandboxPlace {
     }
 
     fn clear(&mut self, account: &str) {
-        self.do_it(&format!("sandbox fail mend {account}"));
+        self.do_it(&format!("sandbox fail fix {account}"));
     }
 
     fn edit_alarm(&mut self, account: &str, usd: u32) {

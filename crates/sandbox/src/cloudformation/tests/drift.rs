@@ -95,7 +95,7 @@ async fn a_hand_deleted_alarm_is_drift_and_makes_the_next_change_of_it_fail() {
     // Wanted, but not there.
     assert_eq!(house.overrides("security-audit").await["Threshold"], "500");
 
-    // Deleting and creating the instance mends it.
+    // Deleting and creating the instance fixes it.
     let targets = Targets {
         ous: vec![house.ou("Security")],
         accounts: only.clone(),

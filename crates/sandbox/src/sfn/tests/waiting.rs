@@ -256,8 +256,8 @@ async fn a_long_pause_before_a_retry_is_a_wait_too() {
     let ended = stage.look(&refused).await;
     assert_eq!(ended.output, Some(json!("caught")));
     assert_eq!(failed(stage.kinds(&refused).await), 4);
-    // What is mended meanwhile works at the next try.
-    let mended = stage.named("mended", json!(account)).unwrap();
+    // What is fixed meanwhile works at the next try.
+    let fixed = stage.named("fixed", json!(account)).unwrap();
     stage.pass(HOUR / 2).await;
     let policy = json!({"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Action": "organizations:DescribeAccount", "Resource": "*"}
@@ -265,9 +265,9 @@ async fn a_long_pause_before_a_retry_is_a_wait_too() {
     let iam = &stage.services.iam;
     iam.put_role_policy("r", "may", &policy).await.unwrap();
     stage.pass(HOUR).await;
-    let ended = stage.look(&mended).await;
+    let ended = stage.look(&fixed).await;
     assert_eq!(ended.status, ExecutionStatus::Succeeded);
-    assert_eq!(failed(stage.kinds(&mended).await), 1);
+    assert_eq!(failed(stage.kinds(&fixed).await), 1);
 }
 
 #[tokio::test]
