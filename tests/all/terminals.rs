@@ -55,13 +55,15 @@ fn the_picture_of_status_is_what_it_prints() {
     documented("status.svg", &typed(&home, &["status"]));
 }
 
-/// The first of two waves fails in one account, and nothing outside it changes.
+/// The first of two waves fails in one account, and nothing outside it changes. All of its accounts begin at once: in
+/// which order they would, the operation's id decides, which is new each time.
 #[test]
 fn the_pictures_of_a_wave_are_what_is_printed_and_what_is_there() {
     let home = Home::demo();
     let config = |threshold: u32| {
         format!(
             "[alarm]\nthreshold = {threshold}\n[deploy]\nous = [\"Sandboxes\", \"Security\"]\n\
+             max-concurrent = \"100%\"\nconcurrency-mode = \"soft\"\n\
              [mail]\nfrom = \"billing@example.com\"\n\
              [[wave]]\nname = \"sandboxes\"\nous = [\"Sandboxes\"]\nfailure-tolerance = 0\n\
              [[wave]]\nname = \"security\"\nous = [\"Security\"]\n"
