@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::config::Config;
-use crate::render::DigestMail;
+use crate::plan::digest::DigestMail;
 use crate::resource::{Naming, digest_execution, knows_digests, unsent_execution};
 use billctl_core::error::{Context, Error, Result};
 use billctl_core::event::{Event, Listener};
@@ -185,10 +185,10 @@ fn already(name: &str, taken: Option<&Execution>) -> Error {
 
 fn outgoing(config: &Config, mail: &DigestMail) -> OutgoingMail {
     OutgoingMail {
-        from: config.mail.from.clone(),
+        from: config.mail.sender(),
         identity_arn: config.mail.identity_arn.clone(),
         to: config.digest.to.clone(),
-        reply_to: config.mail.reply_to.clone(),
+        reply_to: config.reply_to().map(str::to_owned),
         configuration_set: Some(config.names.configuration_set.clone()),
         subject: mail.subject.clone(),
         html: mail.html.clone(),

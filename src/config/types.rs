@@ -45,6 +45,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// Where answers to mails go: `[mail] reply-to`, else whoever answers for billctl by `[operations] mail`.
+    pub fn reply_to(&self) -> Option<&str> {
+        self.mail.reply_to.as_deref().or(match &self.operations {
+            Some(Operations::Mail(address)) => Some(address.as_str()),
+            _ => None,
+        })
+    }
+
     /// Every OU to deploy to, as it is named: those of `[deploy]`, then the waves'.
     pub fn ous(&self) -> impl Iterator<Item = &String> {
         let waves = self.waves.iter().flat_map(|wave| &wave.ous);

@@ -10,6 +10,17 @@ use crate::resource::day_of;
 use crate::spend::{Growth, Report, SpendHistory, Subject};
 use billctl_core::model::{AccountId, Month, OrgId, Organization, Time, Usd};
 
+/// The digest as it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DigestMail {
+    /// The subject line.
+    pub subject: String,
+    /// The HTML part.
+    pub html: String,
+    /// The text part.
+    pub text: String,
+}
+
 /// An account counts as new for so long: a digest on Monday still names who came on the Monday before.
 const NEW: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Growth below this is no news: a dollar, or a hundredth of what is usual, as in the mail's list of services.

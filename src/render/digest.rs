@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::spend::{forecast, minute, plain};
 use super::{Format, json, plural};
 use crate::plan::above::{Above, Told};
-use crate::plan::digest::{Digest, Grown, NewAccount};
+use crate::plan::digest::{Digest, DigestMail, Grown, NewAccount};
 use crate::plan::status::Coverage;
 use billctl_core::error::{Error, Result};
 use billctl_core::model::Usd;
@@ -22,17 +22,6 @@ const TEXT: &str = include_str!("../../assets/mail/digest.txt");
 const MOST: usize = 10;
 /// Most characters of a name, as in the owner's mail.
 const LONGEST: usize = 80;
-
-/// The digest as it is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DigestMail {
-    /// The subject line.
-    pub subject: String,
-    /// The HTML part.
-    pub html: String,
-    /// The text part.
-    pub text: String,
-}
 
 /// What became of the mail.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]

@@ -29,7 +29,7 @@ pub use billing::{After, billing_counts, billing_json, billing_plan, channels, h
 pub use calls::calls;
 pub use csv::spend_csv;
 pub use demo::{comment, heading, mail, narration, prompt};
-pub use digest::{DigestMail, DigestSent, digest, digest_mail};
+pub use digest::{DigestSent, digest, digest_mail};
 pub use doctor::doctor;
 pub use error::{error, error_json};
 pub use format::Format;

@@ -209,11 +209,6 @@ impl Naming<'_> {
         let names = &self.config.names;
         let identity_arn = mail.identity_arn.as_ref().map(Arn::to_string);
         let truth = |is: bool| if is { "true" } else { "false" };
-        // Answers reach those who answer for billctl, where nobody else is named.
-        let reply_to = mail.reply_to.as_deref().or(match &self.config.operations {
-            Some(Operations::Mail(address)) => Some(address.as_str()),
-            _ => None,
-        });
         let escalate_after = mail.escalate_after.unwrap_or(0).to_string();
         let chat = &self.facts.chat;
         values([
@@ -221,7 +216,7 @@ impl Naming<'_> {
             ("IdentityArn", identity_arn.as_deref().unwrap_or_default()),
             ("ConfigurationSet", &names.configuration_set),
             ("TemplateName", &names.template),
-            ("ReplyTo", reply_to.unwrap_or_default()),
+            ("ReplyTo", self.config.reply_to().unwrap_or_default()),
             (
                 "OrganizationName",
                 self.config.organization_name.as_deref().unwrap_or_default(),

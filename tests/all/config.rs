@@ -14,6 +14,8 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::support::fresh;
+
 /// The smallest config.
 const SMALLEST: &str = "[mail]\nfrom = \"billing@example.com\"\n";
 
@@ -400,17 +402,6 @@ fn the_schema_refuses_what_the_reader_refuses() {
 
 fn top(file: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
-}
-
-/// Compares a file with what it is made from; `UPDATE=1` writes it.
-fn fresh(file: &str, made: &str) {
-    let path = top(file);
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, made).unwrap();
-    }
-    let there = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(there, made, "{file} is behind; run the tests with UPDATE=1");
 }
 
 #[test]

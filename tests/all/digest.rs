@@ -411,3 +411,17 @@ fn the_picture_in_the_documentation_is_of_this_mail() {
     };
     documented("digest.png", &picture);
 }
+
+#[test]
+fn it_comes_from_whom_the_owners_mails_come_and_is_answered_there() {
+    let home = Home::with_sandbox(
+        "[mail]\nfrom = \"Acme FinOps <billing@example.com>\"\n[operations]\nmail = \"platform@example.com\"\n\
+         [digest]\nto = [\"finops@example.com\"]\n",
+    );
+    home.run("bootstrap --yes").code(0);
+    home.run("sandbox verify billing@example.com").code(0);
+    home.run("digest").code(0);
+    let sent = digests(&home);
+    assert_eq!(sent[0]["from"], "\"Acme FinOps\" <billing@example.com>");
+    assert_eq!(sent[0]["replyTo"], serde_json::json!(["platform@example.com"]));
+}

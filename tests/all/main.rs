@@ -61,3 +61,4 @@ mod tell;
 mod terminal;
 mod terminals;
 mod test_alert;
+mod walls;

@@ -2,6 +2,7 @@
 
 use anstyle_svg::Term;
 
+use crate::support::fresh;
 use crate::support::home::Home;
 
 /// Columns of the terminal that is shown.
@@ -27,18 +28,7 @@ fn typed(home: &Home, lines: &[&str]) -> String {
 }
 
 fn documented(file: &str, shown: &str) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("docs/images")
-        .join(file);
-    let picture = Term::new().render_svg(shown);
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(&path, &picture).unwrap();
-    }
-    let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        kept == picture,
-        "{file} shows something else: take it anew with UPDATE=1"
-    );
+    fresh(&format!("docs/images/{file}"), &Term::new().render_svg(shown));
 }
 
 #[test]
