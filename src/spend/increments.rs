@@ -129,8 +129,9 @@ pub fn increments(publications: &[Publication], read_from: i64) -> Vec<Increment
 /// month go on from the last one of the month before, until they fall. Such a fall is looked for in the first two
 /// days; where none has come so far, values at or above the last month's are taken for a late reset, because hardly
 /// an account spends as much in hours as in the month before. Once those two days have passed without a fall, the
-/// last month was just that small. Where reading began with a month, the month before wasn't read and any fall in the
-/// first two days is taken for the reset.
+/// last month was just that small. Where reading began less than two days before a month and found nothing until then,
+/// what the month before came to isn't known, and any fall in the first two days is taken for the reset: a day without
+/// publications is commoner than a new account's credit in its first two days.
 pub(super) fn months(publications: &[Publication], read_from: i64) -> Vec<(Month, usize)> {
     let mut months: Vec<(Month, usize)> = Vec::new();
     let mut rest = publications;
@@ -147,7 +148,7 @@ pub(super) fn months(publications: &[Publication], read_from: i64) -> Vec<(Month
             Some((last, previous)) if previous.end() == month.start() => {
                 late_publications(of_month, last, month, later.is_empty())
             }
-            None if month.start() - read_from < DAY => fall(of_month, month).unwrap_or_default(),
+            None if month.start() - read_from < RESET_GRACE => fall(of_month, month).unwrap_or_default(),
             _ => 0,
         };
         if late > 0 {
@@ -236,6 +237,19 @@ mod tests {
         assert_eq!(found[1].to, found[1].month.end() - 1, "it is spend of October");
         assert_eq!(found[2].amount, Usd::dollars(4));
         assert_eq!(found[3].amount, Usd::dollars(2));
+    }
+
+    #[test]
+    fn a_late_reset_is_told_where_nothing_was_published_on_the_day_before_the_month() {
+        let points = series(&[
+            ("11-01T08", 310.0),
+            ("11-02T04", 310.0),
+            ("11-02T14", 16.0),
+            ("11-02T20", 18.0),
+        ]);
+        let day_before = points[0].at.as_second() - 32 * 3_600;
+        let spent: Vec<Usd> = increments(&points, day_before).iter().map(|i| i.amount).collect();
+        assert_eq!(spent, [Usd::ZERO, Usd::dollars(16), Usd::dollars(2)]);
     }
 
     #[test]
