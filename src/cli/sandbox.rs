@@ -3,6 +3,8 @@ mod edit;
 mod fail;
 mod show;
 
+pub(super) use self::show::Picture;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -63,6 +65,20 @@ enum SandboxCommand {
     Close(Who),
     /// Switch the payer's "receive billing alerts" on or off.
     Alerts {
+        /// On or off.
+        #[arg(value_enum)]
+        state: edit::Switch,
+    },
+    /// Give an account a billing contact (AWS's alternate contact BILLING), or take it away.
+    Contact {
+        #[command(flatten)]
+        who: Who,
+        /// The contact's address; without it, the account has none.
+        #[arg(value_parser = super::test_alert::address)]
+        address: Option<String>,
+    },
+    /// Switch trusted access for Account Management on or off: whether the payer may read members' contacts.
+    Contacts {
         /// On or off.
         #[arg(value_enum)]
         state: edit::Switch,
@@ -177,6 +193,8 @@ pub(super) async fn run(args: &SandboxArgs, global: &GlobalArgs) -> Result<()> {
         SandboxCommand::Reactivate(who) => edit::reactivate(&sandbox, who)?,
         SandboxCommand::Close(who) => edit::close(&sandbox, who)?,
         SandboxCommand::Alerts { state } => edit::alerts(&sandbox, *state)?,
+        SandboxCommand::Contact { who, address } => edit::contact(&sandbox, who, address.as_deref())?,
+        SandboxCommand::Contacts { state } => edit::contacts(&sandbox, *state)?,
         SandboxCommand::Delegate(who) => edit::delegate(&sandbox, who)?,
         SandboxCommand::Login(who) => edit::login(&sandbox, who)?,
         SandboxCommand::AddTopic { name } => edit::add_topic(&sandbox, name)?,

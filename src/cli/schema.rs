@@ -21,7 +21,7 @@ fn kinds() -> Vec<&'static str> {
     kinds.extend(render::KINDS);
     kinds.push("test-alert");
     #[cfg(feature = "sandbox")]
-    kinds.push("preview");
+    kinds.extend(["preview", "sandbox"]);
     kinds
 }
 
@@ -38,6 +38,8 @@ pub(super) fn run(args: &SchemaArgs) -> Result<()> {
         "test-alert" => Some(render::schema_of::<super::test_alert::Answer<'_>>(kind)),
         #[cfg(feature = "sandbox")]
         "preview" => Some(render::schema_of::<super::preview::Answer<'_>>(kind)),
+        #[cfg(feature = "sandbox")]
+        "sandbox" => Some(render::schema_of::<super::sandbox::Picture>(kind)),
         kind => render::schema(kind),
     };
     let schema = schema.ok_or_else(|| Error::usage(format!("there is no schema of {kind}")))?;

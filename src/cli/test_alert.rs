@@ -173,7 +173,7 @@ async fn may_write(account: &Account, context: &Context, facts: &Facts) -> Resul
     context.confirm(&text::line(&question), false).await
 }
 
-fn address(text: &str) -> std::result::Result<String, String> {
+pub(super) fn address(text: &str) -> std::result::Result<String, String> {
     match is_address(text) {
         true => Ok(text.to_owned()),
         false => Err("write a bare address such as you@example.com".to_owned()),

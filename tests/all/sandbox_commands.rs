@@ -240,3 +240,30 @@ fn a_domain_is_verified_in_capitals_too() {
     assert_eq!(identities["example.com"]["verified"], true);
     assert!(!identities.contains_key("Example.com"));
 }
+
+#[test]
+fn a_billing_contact_is_given_and_is_written_to_once_the_payer_may_read_it() {
+    let home = Home::with_sandbox("[mail]\nfrom = \"billing@example.com\"\n");
+    let contacts = |said: &str| home.run(&format!("sandbox {said}")).code(0);
+    home.run("bootstrap --yes").code(0);
+    contacts("verify billing@example.com");
+    contacts("add-account --name newcomer --ou Production");
+    contacts("contact --account newcomer bills@example.com");
+    let written_to = || {
+        let told = home.run("test-alert --account newcomer --yes --format json").code(0);
+        let told: Value = serde_json::from_str(&told.stdout).unwrap();
+        told["recipients"].clone()
+    };
+    assert_eq!(written_to(), serde_json::json!(["aws+newcomer@example.com"]));
+    contacts("contacts on");
+    assert_eq!(written_to(), serde_json::json!(["bills@example.com"]));
+    assert!(
+        home.run("sandbox show")
+            .stdout
+            .contains("billing contact bills@example.com")
+    );
+    contacts("contact --account newcomer");
+    assert_eq!(written_to(), serde_json::json!(["aws+newcomer@example.com"]));
+    let refused = home.run("sandbox contact --account newcomer nobody").code(2);
+    assert!(refused.stderr.contains("bare address"), "{}", refused.stderr);
+}

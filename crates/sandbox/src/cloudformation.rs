@@ -62,7 +62,7 @@ struct Revision {
 }
 
 /// A StackSet in figures.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, schemars::JsonSchema)]
 pub struct Summary {
     /// Its instances.
     pub instances: usize,

@@ -9,7 +9,7 @@ use billctl_core::model::AccountId;
 use billctl_core::service::{Kind, Operation, ServiceError};
 
 /// Faults of the world. Shares are from 0 to 1, of all API calls.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct Faults {
     /// Decides which calls are hit.
@@ -42,7 +42,7 @@ pub struct Faults {
 }
 
 /// A death at an API call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Die {
     /// The call's number in the process, from one; retries count.
     pub at: u64,

@@ -20,7 +20,7 @@ const MOST_MISSING: f64 = 0.9;
 const LATEST: i64 = 3 * DAY;
 
 /// When an account's charges are published: read from `6h~40m`, every six hours, up to 40 minutes early or late.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct Publications {
     /// Seconds from one to the next.

@@ -164,6 +164,29 @@ pub(super) fn alerts(sandbox: &Sandbox, state: Switch) -> Result<String> {
     })
 }
 
+pub(super) fn contact(sandbox: &Sandbox, who: &Who, address: Option<&str>) -> Result<String> {
+    sandbox.change(|world| {
+        let (id, name) = who.find(world)?;
+        Ok(if let Some(address) = address {
+            world.account.billing.insert(id, address.to_owned());
+            format!("{name} ({id}) has the billing contact {}.", text::line(address))
+        } else {
+            world.account.billing.remove(&id);
+            format!("{name} ({id}) has no billing contact.")
+        })
+    })
+}
+
+pub(super) fn contacts(sandbox: &Sandbox, state: Switch) -> Result<String> {
+    sandbox.change(|world| {
+        world.account.trusted = state == Switch::On;
+        Ok(match state {
+            Switch::On => "The payer may read members' contacts from now on.".to_owned(),
+            Switch::Off => "The payer may not read members' contacts any more.".to_owned(),
+        })
+    })
+}
+
 pub(super) fn delegate(sandbox: &Sandbox, who: &Who) -> Result<String> {
     sandbox.change(|world| {
         let (id, name) = who.find(world)?;

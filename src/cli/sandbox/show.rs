@@ -5,12 +5,13 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::Format;
 use crate::render;
-use billctl_core::model::{AccountId, AccountState, Arn, Organization, OuId, Usd};
+use billctl_core::model::{AccountId, AccountState, Arn, Organization, OuId, Time, Usd};
 use billctl_core::service::cloudwatch::AlarmState;
 use billctl_core::text;
 use billctl_sandbox::cloudformation::Summary;
@@ -22,8 +23,9 @@ use billctl_sandbox::{Sandbox, World};
 const MANY: usize = 120;
 
 /// What `sandbox show --format json` prints.
-#[derive(Debug, Serialize)]
-struct Picture {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct Picture {
+    #[schemars(with = "Time")]
     now: Timestamp,
     organization: String,
     management_account: AccountId,
@@ -36,13 +38,16 @@ struct Picture {
     chat: Vec<ChatPicture>,
     undelivered: usize,
     billing_alerts: bool,
-    latency_ms: u128,
+    /// Whether the payer may read members' contacts.
+    contacts: bool,
+    latency_ms: u64,
     publications: Publications,
     faults: Faults,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ChatPicture {
+    #[schemars(with = "Time")]
     at: Timestamp,
     topic: Arn,
     title: String,
@@ -66,7 +71,7 @@ fn chats(world: &World) -> Vec<ChatPicture> {
     chats.take(MOST_CHATS).collect()
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct AccountPicture {
     id: AccountId,
     name: String,
@@ -75,9 +80,10 @@ struct AccountPicture {
     /// The threshold of the alarm that is in the account.
     threshold: Option<f64>,
     alarm: Option<AlarmState>,
+    billing_contact: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct StackSetPicture {
     name: String,
     #[serde(flatten)]
@@ -101,6 +107,7 @@ fn picture(world: &World, organization: &Organization) -> Picture {
                     state: account.state,
                     threshold: alarm.as_ref().map(|(alarm, _)| alarm.threshold),
                     alarm: alarm.map(|(_, state)| state.state),
+                    billing_contact: world.account.billing.get(&account.id).cloned(),
                 }
             })
             .collect(),
@@ -117,7 +124,8 @@ fn picture(world: &World, organization: &Organization) -> Picture {
         chat: chats(world),
         undelivered: world.sqs.waiting(),
         billing_alerts: world.billing_alerts,
-        latency_ms: world.latency.as_millis(),
+        contacts: world.account.trusted,
+        latency_ms: u64::try_from(world.latency.as_millis()).unwrap_or(u64::MAX),
         publications: world.publications,
         faults: world.faults.clone(),
     }
@@ -184,6 +192,9 @@ fn drawn(organization: &Organization, picture: &Picture) -> String {
     if !picture.billing_alerts {
         lines.push("Members don't see their own charges (billing alerts are off).".into());
     }
+    if picture.contacts {
+        lines.push("The payer may read members' contacts.".into());
+    }
     if picture.latency_ms > 0 {
         lines.push(format!("Every API call takes {} ms.", picture.latency_ms));
     }
@@ -225,17 +236,20 @@ fn branch(
 }
 
 fn leaf(account: &AccountPicture) -> String {
-    let mut text = format!("{}  {}", account.id, text::line(&account.name));
+    let mut leaf = format!("{}  {}", account.id, text::line(&account.name));
     if account.state != AccountState::Active {
-        let _ = write!(text, "  {}", account.state);
+        let _ = write!(leaf, "  {}", account.state);
     }
     if let Some(usd) = account.threshold.and_then(Usd::from_f64) {
-        let _ = write!(text, "  alarm above {usd}");
+        let _ = write!(leaf, "  alarm above {usd}");
+    }
+    if let Some(address) = &account.billing_contact {
+        let _ = write!(leaf, "  billing contact {}", text::line(address));
     }
     if account.alarm == Some(AlarmState::Alarm) {
-        text.push_str("  IN ALARM");
+        leaf.push_str("  IN ALARM");
     }
-    text
+    leaf
 }
 
 /// What is set to go wrong.
