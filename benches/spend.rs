@@ -18,9 +18,9 @@ mod forced;
 
 use std::time::{Duration, Instant};
 
-use billctl::observe::charges::{Series, Window, histories};
+use billctl::observe::charges::{ChargeSeries, Window, histories};
 use billctl::render::{spend_csv, spend_html};
-use billctl::spend::{By, Material, report};
+use billctl::spend::{By, ReportInput, report};
 use billctl::{config::Measure, observe};
 use billctl_core::model::Usd;
 use billctl_sandbox::Sandbox;
@@ -70,13 +70,13 @@ fn main() {
         let read = started.elapsed();
         let now = services.clock.now();
         let window = Window::of_days(DAYS + 2, Measure::Daily, now);
-        let series: Vec<Series> = organization
+        let series: Vec<ChargeSeries> = organization
             .accounts()
-            .map(|(account, _)| Series::Account(account.id))
+            .map(|(account, _)| ChargeSeries::Account(account.id))
             .collect();
         let found = histories(&services, &series, &window).await.expect("charges");
         let charged = started.elapsed();
-        let made = report(Material {
+        let made = report(ReportInput {
             organization: &organization,
             now,
             by: By::Account,

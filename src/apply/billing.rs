@@ -2,7 +2,7 @@
 
 use crate::live::Writer;
 use crate::plan::billing::{Action, Plan};
-use billctl_core::error::{Context, Result};
+use billctl_core::error::{Result, WhileTrying};
 use billctl_core::event::{Event, Listener};
 use billctl_core::service::Services;
 

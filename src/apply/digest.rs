@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::config::Config;
 use crate::plan::digest::DigestMail;
 use crate::resource::{Naming, digest_execution, knows_digests, unsent_execution};
-use billctl_core::error::{Context, Error, Result};
+use billctl_core::error::{Error, Result, WhileTrying};
 use billctl_core::event::{Event, Listener};
 use billctl_core::service::sesv2::OutgoingMail;
 use billctl_core::service::sfn::Execution;
@@ -118,7 +118,7 @@ pub async fn send(services: &Services, naming: &Naming<'_>, mail: &DigestMail, d
 
 /// Takes the next name of the day.
 async fn claim(services: &Services, naming: &Naming<'_>, day: Date, again: bool) -> Result<String> {
-    // Whoever starts a name with the same input while it runs is told that it is theirs: this one is nobody else's.
+    // Whoever starts a name with the same input while it runs is answered that it is theirs: this one is nobody else's.
     let token = Uuid::new_v4().to_string();
     let input = json!({"billctl": "digest", "day": day, "claim": token});
     // Somebody else may take the name between the look and the start: then it is looked at once more.

@@ -11,11 +11,11 @@ use crate::observe;
 use crate::plan::operation_id::Mark;
 use crate::plan::outcome::Outcome;
 use crate::plan::rollout::Observed;
-use billctl_core::error::{Context, Error, Result};
+use billctl_core::error::{Error, Result, WhileTrying};
 use billctl_core::event::{Event, Listener};
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::LIST_STACK_INSTANCE_RESOURCE_DRIFTS;
-use billctl_core::service::cloudformation::{Amount, DriftStatus, OperationId, Preferences, ResourceDrift};
+use billctl_core::service::cloudformation::{CountOrPercent, DriftStatus, OperationId, Preferences, ResourceDrift};
 use billctl_core::service::{Kind, PARALLEL, Services, all_pages};
 
 /// A resource that is as its template says.
@@ -47,7 +47,7 @@ pub async fn detect(
 ) -> Result<Drift> {
     let preferences = Preferences {
         // Every account is to be looked at, whatever is the matter with others.
-        tolerance: Amount::Percent(100),
+        tolerance: CountOrPercent::Percent(100),
         ..*preferences
     };
     let id = start(services, listener, stack_set, &preferences).await?;

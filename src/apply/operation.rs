@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::plan::outcome::Outcome;
-use billctl_core::error::{Context, Result};
+use billctl_core::error::{Result, WhileTrying};
 use billctl_core::event::{Event, Listener};
 use billctl_core::service::cloudformation::LIST_STACK_SET_OPERATION_RESULTS;
 use billctl_core::service::cloudformation::{

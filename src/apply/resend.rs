@@ -13,12 +13,12 @@ use super::tell;
 use crate::observe;
 use crate::observe::told::ended;
 use crate::plan::Thresholds;
-use crate::plan::resend::{Item, Outcome, Source, Step, wake};
-use crate::plan::tell::{Above, Outcome as Told};
+use crate::plan::resend::{Item, ResendOutcome, Source, Step, wake};
+use crate::plan::tell::{TellOutcome, ToTell};
 use crate::plan::undelivered::Undelivered;
 use crate::resource::{EVENT_REFUSED, ExecutionName, Naming, UNKNOWN_ACCOUNT, day_of, watch_execution};
 use crate::spend::Charges;
-use billctl_core::error::{Context, Error, Result};
+use billctl_core::error::{Error, Result, WhileTrying};
 use billctl_core::model::{AccountId, Organization, Usd};
 use billctl_core::service::sfn::{Execution, ExecutionStatus, LIST_EXECUTIONS};
 use billctl_core::service::sqs::Received;
@@ -216,7 +216,7 @@ async fn queue(services: &Services, known: &Known<'_>) -> Result<Undone> {
 }
 
 fn message(known: &Known<'_>, received: Received) -> Item {
-    let told = Undelivered::of(&received.message);
+    let undelivered = Undelivered::of(&received.message);
     let event: Value = serde_json::from_str(&received.message.body).unwrap_or_default();
     let account = event
         .pointer("/account")
@@ -224,13 +224,13 @@ fn message(known: &Known<'_>, received: Received) -> Item {
     let report = event.pointer("/source").and_then(Value::as_str) == Some("aws.ses");
     Item {
         source: Source::Queue,
-        name: told.event_id.clone(),
+        name: undelivered.event_id.clone(),
         account: account
             .filter(|_| !report)
             .or_else(|| event.pointer("/detail/mail/tags/billctl-account/0"))
             .and_then(Value::as_str)
             .and_then(|id| id.parse().ok()),
-        at: told.at,
+        at: undelivered.at,
         step: if report {
             Step::Leave {
                 remedy: report_remedy(&event).to_owned(),
@@ -238,8 +238,8 @@ fn message(known: &Known<'_>, received: Received) -> Item {
         } else {
             event_step(known, &event)
         },
-        what: told.what,
-        why: told.why,
+        what: undelivered.what,
+        why: undelivered.why,
         outcome: None,
         receipt: Some(received.receipt),
     }
@@ -339,12 +339,12 @@ pub async fn run(services: &Services, known: &Known<'_>, undone: &mut Undone, dr
         let outcome = match &item.step {
             Step::Watch { execution, input } => watch(services, known.naming, execution, input).await,
             Step::Day { limit } => day(services, known, item.account, *limit).await?,
-            Step::Settled { .. } | Step::Leave { .. } if drop && item.receipt.is_some() => Outcome::Dropped,
-            Step::Settled { .. } | Step::Leave { .. } => Outcome::Left,
+            Step::Settled { .. } | Step::Leave { .. } if drop && item.receipt.is_some() => ResendOutcome::Dropped,
+            Step::Settled { .. } | Step::Leave { .. } => ResendOutcome::Left,
         };
         let done = matches!(
             outcome,
-            Outcome::Sent { .. } | Outcome::Already { .. } | Outcome::Dropped
+            ResendOutcome::Sent { .. } | ResendOutcome::Already { .. } | ResendOutcome::Dropped
         );
         item.outcome = Some(outcome);
         if let (true, Some(url), Some(receipt)) = (done, &url, item.receipt.take_if(|_| done)) {
@@ -358,36 +358,40 @@ pub async fn run(services: &Services, known: &Known<'_>, undone: &mut Undone, dr
     release(services, undone).await
 }
 
-async fn watch(services: &Services, naming: &Naming<'_>, name: &str, input: &Value) -> Outcome {
+async fn watch(services: &Services, naming: &Naming<'_>, name: &str, input: &Value) -> ResendOutcome {
     let execution = || name.to_owned();
     let started = services.sfn.start_execution(&naming.notifier_arn(), name, input).await;
     match started {
-        Ok(_) => Outcome::Sent { execution: execution() },
+        Ok(_) => ResendOutcome::Sent { execution: execution() },
         Err(error) if error.kind == Kind::Exists => {
             let arn = naming.execution_arn(name);
             let found = services.sfn.describe_execution(&arn).await;
             let status = found.map(|execution| execution.status);
             match status {
-                Ok(ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted) => Outcome::Failed {
-                    error: format!("{name} failed too, and its name is taken: run it again in an hour"),
-                },
-                _ => Outcome::Already { execution: execution() },
+                Ok(ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted) => {
+                    ResendOutcome::Failed {
+                        error: format!("{name} failed too, and its name is taken: run it again in an hour"),
+                    }
+                }
+                _ => ResendOutcome::Already { execution: execution() },
             }
         }
-        Err(error) => Outcome::Failed {
+        Err(error) => ResendOutcome::Failed {
             error: error.to_string(),
         },
     }
 }
 
-async fn day(services: &Services, known: &Known<'_>, account: Option<AccountId>, limit: Usd) -> Result<Outcome> {
+async fn day(services: &Services, known: &Known<'_>, account: Option<AccountId>, limit: Usd) -> Result<ResendOutcome> {
     let account = account.ok_or_else(|| Error::failed("a day without an account"))?;
-    let above = Above { account, limit };
+    let above = ToTell { account, limit };
     let today = day_of(known.now);
     let told = tell::start(services, known.naming, above, today, "resend").await;
     Ok(match told.while_trying("see who was told")? {
-        Told::Started { execution } => Outcome::Sent { execution },
-        Told::AlreadyTold { execution } | Told::UnderWay { execution } => Outcome::Already { execution },
-        Told::Failed { error } => Outcome::Failed { error },
+        TellOutcome::Started { execution } => ResendOutcome::Sent { execution },
+        TellOutcome::AlreadyTold { execution } | TellOutcome::UnderWay { execution } => {
+            ResendOutcome::Already { execution }
+        }
+        TellOutcome::Failed { error } => ResendOutcome::Failed { error },
     })
 }

@@ -10,7 +10,7 @@ use crate::observe;
 use crate::plan::operation_id::Mark;
 use crate::plan::outcome::Outcome;
 use crate::plan::rollout::{InstanceStep, Observed, Rollout, SetStep, Step, StepAction};
-use billctl_core::error::{Context, Error, Result};
+use billctl_core::error::{Error, Result, WhileTrying};
 use billctl_core::event::{Event, Listener};
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::{InstancesRequest, OperationId, Preferences, UPDATE_STACK_SET};

@@ -12,7 +12,7 @@ use billctl_core::service::cloudformation::Preferences;
 pub struct RolloutLoop<'a> {
     /// AWS, or the sandbox.
     services: &'a Services,
-    /// Who is told what happens.
+    /// Who listens to what happens.
     listener: &'a dyn Listener,
     /// The StackSet's name.
     stack_set: &'a str,

@@ -2,7 +2,7 @@
 
 use super::operation::{Pause, follow};
 use crate::observe;
-use billctl_core::error::{Context, Error, ErrorKind, Result};
+use billctl_core::error::{Error, ErrorKind, Result, WhileTrying};
 use billctl_core::event::{Event, Listener};
 use billctl_core::service::cloudformation::OperationId;
 use billctl_core::service::{Kind, ServiceError, Services};

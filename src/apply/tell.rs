@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 
 use crate::observe::told::{self, MOST_ATTEMPTS};
 use crate::plan::above::Told;
-use crate::plan::tell::{Above, Outcome, Telling, Tellings};
+use crate::plan::tell::{TellOutcome, Telling, Tellings, ToTell};
 use crate::resource::{Naming, day_execution};
-use billctl_core::error::{Context, Error, Result};
+use billctl_core::error::{Error, Result, WhileTrying};
 use billctl_core::service::{self, Kind, OrAbsent, PARALLEL, Services};
 
 /// That there is a notifier to start.
@@ -37,7 +37,7 @@ pub async fn notifier(services: &Services, naming: &Naming<'_>) -> Result<()> {
 pub async fn tell(
     services: &Services,
     naming: &Naming<'_>,
-    above: Vec<Above>,
+    above: Vec<ToTell>,
     today: Date,
     from: &str,
 ) -> Result<Tellings> {
@@ -53,7 +53,7 @@ pub async fn tell(
 async fn one(
     services: &Services,
     naming: &Naming<'_>,
-    above: Above,
+    above: ToTell,
     today: Date,
     from: &str,
 ) -> service::Result<Telling> {
@@ -71,10 +71,10 @@ async fn one(
 pub async fn start(
     services: &Services,
     naming: &Naming<'_>,
-    above: Above,
+    above: ToTell,
     today: Date,
     from: &str,
-) -> service::Result<Outcome> {
+) -> service::Result<TellOutcome> {
     let machine = naming.notifier_arn();
     let mut name = String::new();
     // Somebody else may take the name between the look and the start: then it is looked at once more.
@@ -82,9 +82,9 @@ pub async fn start(
         let day = told::look(services, naming, above.account, today).await?;
         let Some(attempt) = day.next else {
             return Ok(match day.told {
-                Told::Yes { execution, .. } | Told::NotBorneOut { execution } => Outcome::AlreadyTold { execution },
-                Told::Trying { execution, .. } | Told::Failed { execution, .. } => Outcome::UnderWay { execution },
-                Told::No => Outcome::UnderWay {
+                Told::Yes { execution, .. } | Told::NotBorneOut { execution } => TellOutcome::AlreadyTold { execution },
+                Told::Trying { execution, .. } | Told::Failed { execution, .. } => TellOutcome::UnderWay { execution },
+                Told::No => TellOutcome::UnderWay {
                     execution: String::new(),
                 },
             });
@@ -94,7 +94,7 @@ pub async fn start(
                 Told::Failed { error, cause, .. } => format!("{error}: {cause}"),
                 _ => String::new(),
             };
-            return Ok(Outcome::Failed {
+            return Ok(TellOutcome::Failed {
                 error: format!("{MOST_ATTEMPTS} tries failed today; the last: {why}"),
             });
         }
@@ -102,10 +102,10 @@ pub async fn start(
         let input = input(above, today, from, day.chain);
         let started = services.sfn.start_execution(&machine, &name, &input);
         match started.await {
-            Ok(_) => return Ok(Outcome::Started { execution: name }),
+            Ok(_) => return Ok(TellOutcome::Started { execution: name }),
             Err(error) if error.kind == Kind::Exists => {}
             Err(error) => {
-                return Ok(Outcome::Failed {
+                return Ok(TellOutcome::Failed {
                     error: error.to_string(),
                 });
             }
@@ -113,11 +113,11 @@ pub async fn start(
     }
     // Taken, and not to be seen yet: DescribeExecution is eventually consistent
     // (docs/aws-facts.md, "Step Functions: executions").
-    Ok(Outcome::UnderWay { execution: name })
+    Ok(TellOutcome::UnderWay { execution: name })
 }
 
 /// A day's input. Yesterday's count goes on where it left one, so that reminders come when they are due.
-fn input(above: Above, today: Date, from: &str, chain: Map<String, Value>) -> Value {
+fn input(above: ToTell, today: Date, from: &str, chain: Map<String, Value>) -> Value {
     let mut input = chain;
     input.extend(
         [

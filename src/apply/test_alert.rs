@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::observe::undelivered;
 use crate::plan::test_alert::{Hop, HopStatus, Journey};
-use crate::plan::undelivered::{NOT_RENDERED, Queue, Undelivered};
+use crate::plan::undelivered::{NOT_RENDERED, QueueContents, Undelivered};
 use crate::resource::{ExecutionName, MAIL_EXECUTION_PREFIX, Naming, TEST_DETAIL_TYPE, TEST_SOURCE};
-use billctl_core::error::{Context, Result};
+use billctl_core::error::{Result, WhileTrying};
 use billctl_core::model::{AccountId, Usd};
 use billctl_core::service::eventbridge::NewEvent;
 use billctl_core::service::sfn::GET_EXECUTION_HISTORY;
@@ -33,7 +33,7 @@ const MOST_INPUTS: usize = 20;
 /// How long to look for SES's report of a mail that failed at once (a rendering failure, a reject).
 const REPORT_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Sends a test event about `account` and follows it. Its mail goes to the account's owner, or only to `to`. `see` is told each hop as soon as it is known.
+/// Sends a test event about `account` and follows it. Its mail goes to the account's owner, or only to `to`. `see` gets each hop as soon as it is known.
 ///
 /// # Errors
 /// The event couldn't be sent, or a look at how it goes failed. A hop that failed is an answer, not an error.
@@ -78,7 +78,7 @@ fn event(naming: &Naming, account: AccountId, to: Option<&str>) -> NewEvent {
     }
 }
 
-async fn queue(services: &Services, naming: &Naming<'_>) -> Result<Queue> {
+async fn queue(services: &Services, naming: &Naming<'_>) -> Result<QueueContents> {
     let queue = undelivered::read(services, naming)
         .await
         .while_trying("look into the queue")?;

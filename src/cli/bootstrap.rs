@@ -9,7 +9,7 @@ use crate::plan::billing::{self as plan, Plan};
 use crate::render;
 use crate::resource::mail_setup::MailSetup;
 use crate::resource::{self, Naming};
-use billctl_core::error::{Context as _, Error, ErrorKind, Result};
+use billctl_core::error::{Error, ErrorKind, Result, WhileTrying};
 use billctl_core::event::Event;
 use billctl_core::service::OrAbsent;
 

@@ -17,7 +17,7 @@ use clap_complete::engine::{PathCompleter, ValueCompleter as _};
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Shells, Zsh};
 
 #[cfg(feature = "sandbox")]
-use super::context::{SANDBOX_FILE, SANDBOX_VARIABLE};
+use super::{SANDBOX_FILE, SANDBOX_VARIABLE};
 use billctl_core::text;
 
 /// The variable by which a shell asks, as clap's engine has it.

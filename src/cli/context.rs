@@ -11,6 +11,8 @@ use clap::{ArgAction, Args, ValueEnum};
 use super::complete;
 use super::output::Outputs;
 use super::watch::Watched;
+#[cfg(feature = "sandbox")]
+use super::{SANDBOX_FILE, SANDBOX_VARIABLE};
 use crate::config::Config;
 use crate::plan::Thresholds;
 use crate::render::{self, Detail, Format, Progress};
@@ -21,14 +23,6 @@ use billctl_core::service::Services;
 use billctl_core::service::cloudformation::CallAs;
 #[cfg(feature = "sandbox")]
 use billctl_sandbox::{Sandbox, World};
-
-#[cfg(feature = "sandbox")]
-/// Where the sandbox is kept unless `--sandbox=FILE` says otherwise.
-pub(super) const SANDBOX_FILE: &str = ".billctl-sandbox.json";
-
-#[cfg(feature = "sandbox")]
-/// Names a sandbox file, as `--sandbox=FILE` does.
-pub(super) const SANDBOX_VARIABLE: &str = "BILLCTL_SANDBOX";
 
 /// Where the config is unless something else is said.
 const CONFIG_FILE: &str = "config.toml";
@@ -154,7 +148,7 @@ pub struct Context {
     pub config: Config,
     /// AWS, or the sandbox.
     pub services: Services,
-    /// Who is told what happens.
+    /// Who listens to what happens.
     pub listener: Arc<dyn Listener>,
     /// The same, as it knows what Ctrl-C would leave behind.
     pub watched: Arc<Watched>,

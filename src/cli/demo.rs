@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::Cli;
 use super::output::Outputs;
 use crate::render;
-use billctl_core::error::{Context as _, Error, ErrorKind, Result};
+use billctl_core::error::{Error, ErrorKind, Result, WhileTrying};
 
 /// The file that marks a folder as the demo's own, so that a second demo may replace it.
 const MARK: &str = ".billctl-demo";

@@ -16,10 +16,10 @@ use crate::config::Config;
 use crate::config::edit::with_ous;
 use crate::observe::{self, precheck};
 use crate::plan::Thresholds;
-use billctl_core::error::{Context as _, Result};
+use billctl_core::error::{Result, WhileTrying};
 use billctl_core::event::Event;
 use billctl_core::model::Organization;
-use billctl_core::service::cloudformation::Amount;
+use billctl_core::service::cloudformation::CountOrPercent;
 use billctl_core::text;
 
 /// Arguments of `deploy`.
@@ -59,10 +59,10 @@ pub(super) struct DeployArgs {
     pub instances_only: bool,
     /// Failures after which an operation stops: a count, or a share such as 10%.
     #[arg(long, value_name = "N|N%", value_parser = amount)]
-    pub tolerance: Option<Amount>,
+    pub tolerance: Option<CountOrPercent>,
     /// Accounts at once: a count, at least 1, or a share such as 25%.
     #[arg(long, value_name = "N|N%", value_parser = some)]
-    pub concurrency: Option<Amount>,
+    pub concurrency: Option<CountOrPercent>,
     /// Don't wait for another operation on the StackSet: exit with code 5.
     #[arg(long)]
     pub no_wait: bool,
@@ -78,21 +78,21 @@ pub(super) struct DeployArgs {
 }
 
 /// A count, or a share in percent.
-fn amount(text: &str) -> Result<Amount, String> {
+fn amount(text: &str) -> Result<CountOrPercent, String> {
     let number = |digits: &str| digits.parse::<u32>().map_err(|_| "expected 5 or 10%".to_owned());
     match text.strip_suffix('%') {
         Some(digits) => match number(digits)? {
-            percent @ 0..=100 => Ok(Amount::Percent(percent)),
+            percent @ 0..=100 => Ok(CountOrPercent::Percent(percent)),
             _ => Err("a share is at most 100%".to_owned()),
         },
-        None => number(text).map(Amount::Count),
+        None => number(text).map(CountOrPercent::Count),
     }
 }
 
 /// The same, and not none.
-fn some(text: &str) -> Result<Amount, String> {
+fn some(text: &str) -> Result<CountOrPercent, String> {
     match amount(text)? {
-        Amount::Count(0) | Amount::Percent(0) => {
+        CountOrPercent::Count(0) | CountOrPercent::Percent(0) => {
             Err("nothing can be done with none at once; at least 1, or 1%".to_owned())
         }
         some => Ok(some),

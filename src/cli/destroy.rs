@@ -15,7 +15,7 @@ use crate::plan::rollout::{Desired, Options, Wave, Waves, plan as plan_rollout};
 use crate::render::{self, Detail};
 use crate::resource::Naming;
 use crate::resource::stack_set::foreign;
-use billctl_core::error::{Context as _, Error, Result};
+use billctl_core::error::{Error, Result, WhileTrying};
 use billctl_core::event::Event;
 use billctl_core::model::{AccountId, OrgId, Organization};
 use billctl_core::service::OrAbsent;

@@ -7,11 +7,11 @@ use super::status::{self, StatusArgs};
 use super::{Context, Format};
 use crate::apply::digest as apply;
 use crate::observe::{charges, precheck};
-use crate::plan::digest::{Digest, DigestMail, Material, digest};
+use crate::plan::digest::{Digest, DigestInput, DigestMail, digest};
 use crate::render::{self, DigestSent};
 use crate::resource::{Chat, Facts, Naming, day_of};
 use crate::spend::{self, By, Window};
-use billctl_core::error::{Context as _, Error, Result};
+use billctl_core::error::{Error, Result, WhileTrying};
 use billctl_core::event::Event;
 use billctl_core::model::{AccountId, OuId};
 use billctl_core::service::cloudformation::CallAs;
@@ -106,7 +106,7 @@ async fn read(context: &Context) -> Result<(Digest, Facts)> {
     let (status, organization) = status::look(&StatusArgs::default(), context, charges).await?;
     let histories = histories.ok_or_else(|| Error::failed("the accounts' charges weren't read"))??;
     let thresholds = context.thresholds(&organization)?;
-    let report = spend::report(spend::Material {
+    let report = spend::report(spend::ReportInput {
         organization: &organization,
         now,
         by: By::Account,
@@ -119,7 +119,7 @@ async fn read(context: &Context) -> Result<(Digest, Facts)> {
         top: None,
         metrics: histories.len(),
     });
-    let digest = digest(&Material {
+    let digest = digest(&DigestInput {
         organization: &organization,
         report: &report,
         histories: &histories,

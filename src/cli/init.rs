@@ -12,7 +12,7 @@ use crate::config::{AlarmConfig, Config, is_address, schema};
 use crate::observe::{self, precheck};
 use crate::render::{self, Progress};
 use crate::resource::bare_address;
-use billctl_core::error::{Context as _, Error, Result};
+use billctl_core::error::{Error, Result, WhileTrying};
 use billctl_core::model::{Organization, Usd};
 use billctl_core::service::cloudformation::CallAs;
 

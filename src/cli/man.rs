@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, Command};
 
 use super::output::Outputs;
-use billctl_core::error::{Context, Result};
+use billctl_core::error::{Result, WhileTrying};
 
 /// Arguments of `man`.
 #[derive(Debug, Args)]

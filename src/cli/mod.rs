@@ -43,6 +43,14 @@ use crate::render;
 use billctl_core::error::Result;
 use output::Outputs;
 
+#[cfg(feature = "sandbox")]
+/// Where the sandbox is kept unless `--sandbox=FILE` says otherwise.
+const SANDBOX_FILE: &str = ".billctl-sandbox.json";
+
+#[cfg(feature = "sandbox")]
+/// Names a sandbox file, as `--sandbox=FILE` does.
+const SANDBOX_VARIABLE: &str = "BILLCTL_SANDBOX";
+
 /// A daily-spend alarm for every account of an AWS Organization, and a mail worth reading for its owner.
 #[derive(Debug, Parser)]
 #[command(name = "billctl", version, max_term_width = 100, arg_required_else_help = true)]

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{Format, GlobalArgs, complete, context};
 use crate::config::Config;
 use crate::{apply, observe, plan, render, resource};
-use billctl_core::error::{Context as _, Result};
+use billctl_core::error::{Result, WhileTrying};
 use billctl_core::event::NullListener;
 use billctl_core::model::{AccountId, OuId, Usd};
 use billctl_core::service::Services;

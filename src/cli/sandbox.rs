@@ -15,7 +15,7 @@ use jiff::SignedDuration;
 
 use self::arguments::{Who, advance as how_far, hours, latency, missing, payer_late, share, time_of_day};
 use super::GlobalArgs;
-use super::context::SANDBOX_FILE;
+use super::SANDBOX_FILE;
 use billctl_core::error::{Error, Result};
 use billctl_core::model::Usd;
 use billctl_core::service::cloudformation::CallAs;
@@ -247,7 +247,7 @@ fn reset(sandbox: &Sandbox) -> Result<String> {
 }
 
 fn advance(sandbox: &Sandbox, by: Duration) -> Result<String> {
-    let before = sandbox.peek(show::Standing::of);
+    let before = sandbox.peek(show::Snapshot::of);
     sandbox.change(|world| {
         let to = SignedDuration::try_from(by)
             .ok()

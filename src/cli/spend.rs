@@ -10,14 +10,16 @@ use super::{Context, Format, GlobalArgs, complete};
 use crate::apply::tell as apply;
 use crate::config::Config;
 use crate::config::suggested::with_thresholds;
-use crate::observe::charges::{self as observe, Series, Window};
+use crate::observe::charges::{self as observe, ChargeSeries, Window};
 use crate::observe::{precheck, tree};
 use crate::plan::Thresholds;
-use crate::plan::tell::{Above, Tellings};
+use crate::plan::tell::{Tellings, ToTell};
 use crate::render;
 use crate::resource::{self, day_of};
-use crate::spend::{By, Figures, Grid, Interval, Key, Material, Missing, Note, Report, SpendHistory, Subject, report};
-use billctl_core::error::{Context as _, Error, ErrorKind, Result};
+use crate::spend::{
+    By, Figures, Grid, Interval, Key, Missing, Note, Report, ReportInput, SpendHistory, Subject, report,
+};
+use billctl_core::error::{Error, ErrorKind, Result, WhileTrying};
 use billctl_core::event::Event;
 use billctl_core::model::{AccountId, Organization, OuId, Usd};
 
@@ -168,7 +170,7 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
     };
     let mut missing = observe::reasons(&context.services, &organization, &without_data, some_data, window.now).await?;
     missing.retain(|_, missing| !of_everybody || missing.everywhere());
-    let told = match thresholds.as_ref().filter(|_| args.tell) {
+    let tellings = match thresholds.as_ref().filter(|_| args.tell) {
         Some(thresholds) => Some(tell(context, &organization, thresholds, &watched, &histories, window.now).await?),
         None => None,
     };
@@ -187,10 +189,10 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
     );
     report.scope = scope.said;
     drill_down(args, context, &window, &mut report).await;
-    write(args, context, outputs, &report, told.as_ref())?;
-    context.summarize(|| render::spend_summary(&report, told.as_ref()));
-    conclude(args, &report, told.as_ref())?;
-    if told.is_some() {
+    write(args, context, outputs, &report, tellings.as_ref())?;
+    context.summarize(|| render::spend_summary(&report, tellings.as_ref()));
+    conclude(args, &report, tellings.as_ref())?;
+    if tellings.is_some() {
         // Beside the answer, which may be CSV or JSON.
         let next = "next: `billctl status` shows who is above the limit and was told";
         context.listener.on(Event::Note(next.to_owned()));
@@ -237,14 +239,14 @@ async fn drill_down(args: &SpendArgs, context: &Context, window: &Window, report
 }
 
 /// Whom nobody could tell is worse than that somebody is above.
-fn conclude(args: &SpendArgs, report: &Report, told: Option<&Tellings>) -> Result<()> {
-    if let Some(told) = told.filter(|told| told.failed > 0) {
+fn conclude(args: &SpendArgs, report: &Report, tellings: Option<&Tellings>) -> Result<()> {
+    if let Some(tellings) = tellings.filter(|tellings| tellings.failed > 0) {
         let error = Error::new(
             ErrorKind::Partial,
             format!(
                 "{} of {} that are above their thresholds couldn't be told about",
-                told.failed,
-                told.accounts.len()
+                tellings.failed,
+                tellings.accounts.len()
             ),
         );
         return Err(error.remedy("see above for why, and run the same command again"));
@@ -295,7 +297,7 @@ async fn tell(
         let (account, parent) = organization.account(*id)?;
         let limit = thresholds.of(account.id, parent, organization);
         let above = history.measured?.verdict(limit, now).is_above();
-        (above && watched.contains(id)).then_some(Above { account: *id, limit })
+        (above && watched.contains(id)).then_some(ToTell { account: *id, limit })
     });
     context.listener.on(Event::Phase("telling the owners".to_owned()));
     let telling = apply::tell(&context.services, &naming, above.collect(), day_of(now), "tell");
@@ -349,12 +351,12 @@ impl Scope {
     }
 
     /// The accounts that were asked for and have no data.
-    fn without_data(&self, series: &[Series], histories: &[(Subject, SpendHistory)]) -> Vec<AccountId> {
+    fn without_data(&self, series: &[ChargeSeries], histories: &[(Subject, SpendHistory)]) -> Vec<AccountId> {
         let by_service: BTreeSet<AccountId> = series
             .iter()
             .filter_map(|series| match series {
-                Series::AccountService(account, _) => Some(*account),
-                Series::Account(_) | Series::Service(_) => None,
+                ChargeSeries::AccountService(account, _) => Some(*account),
+                ChargeSeries::Account(_) | ChargeSeries::Service(_) => None,
             })
             .collect();
         let with_data: BTreeSet<AccountId> = histories
@@ -370,9 +372,9 @@ impl Scope {
             .collect()
     }
 
-    async fn series(&self, args: &SpendArgs, context: &Context) -> Result<Vec<Series>> {
+    async fn series(&self, args: &SpendArgs, context: &Context) -> Result<Vec<ChargeSeries>> {
         match args.by {
-            ByArg::Account | ByArg::Ou => Ok(self.accounts.iter().copied().map(Series::Account).collect()),
+            ByArg::Account | ByArg::Ou => Ok(self.accounts.iter().copied().map(ChargeSeries::Account).collect()),
             ByArg::Service => {
                 let accounts = (!self.everything).then_some(&self.accounts);
                 observe::service_series(&context.services, accounts).await
@@ -417,7 +419,7 @@ fn assemble(
         let thresholds = thresholds.filter(|_| watched.contains(&account))?;
         Some(thresholds.of(account, parent, organization))
     };
-    let mut report = report(Material {
+    let mut report = report(ReportInput {
         organization,
         now: window.now,
         by: match args.by {
@@ -509,7 +511,7 @@ fn write(
     context: &Context,
     outputs: Outputs,
     report: &Report,
-    told: Option<&Tellings>,
+    tellings: Option<&Tellings>,
 ) -> Result<()> {
     let put = |path: &Path, text: String| -> Result<()> {
         outputs.put(path, &text)?;
@@ -525,13 +527,13 @@ fn write(
         put(path, render::spend_csv(report)?)?;
     }
     if let Some(path) = &args.json {
-        put(path, render::spend(Format::Json, report, told, None) + "\n")?;
+        put(path, render::spend(Format::Json, report, tellings, None) + "\n")?;
     }
     if let Some(path) = &args.openmetrics {
         put(path, render::spend_openmetrics(report))?;
     }
     if !outputs.takes_stdout() {
-        let text = render::spend(context.global.format, report, told, Outputs::width());
+        let text = render::spend(context.global.format, report, tellings, Outputs::width());
         Outputs::print(text + "\n")?;
     }
     Ok(())

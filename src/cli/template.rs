@@ -7,7 +7,7 @@ use super::{GlobalArgs, services};
 use crate::config::Config;
 use crate::render;
 use crate::resource::stack_set;
-use billctl_core::error::{Context as _, Result};
+use billctl_core::error::{Result, WhileTrying};
 use billctl_core::model::AccountId;
 
 /// Arguments of `template`.

@@ -9,7 +9,7 @@ use crate::observe::recipients;
 use crate::plan::test_alert::{Hop, Journey};
 use crate::render;
 use crate::resource::{Facts, Naming};
-use billctl_core::error::{Context as _, Error, Result};
+use billctl_core::error::{Error, Result, WhileTrying};
 use billctl_core::event::Event;
 use billctl_core::model::{Account, AccountId};
 use billctl_core::service::OrAbsent;

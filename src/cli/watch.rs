@@ -87,20 +87,20 @@ impl Watched {
 }
 
 fn interrupted(state: &State) -> Error {
-    let told = |text: String| Error::new(ErrorKind::Interrupted, text);
+    let stopped = |text: String| Error::new(ErrorKind::Interrupted, text);
     match state {
-        State::Idle(None) => told("stopped; nothing was under way".to_owned()),
-        State::Idle(Some(done)) => told(format!(
+        State::Idle(None) => stopped("stopped; nothing was under way".to_owned()),
+        State::Idle(Some(done)) => stopped(format!(
             "stopped; the last thing done was to {done}; nothing is under way"
         ))
         .remedy("run the same command again: it does what is left"),
-        State::Sending(what) => told(format!(
+        State::Sending(what) => stopped(format!(
             "stopped while this was being sent: {what}; AWS may or may not have begun with it"
         ))
         .remedy("run the same command again: it finds out, and does what is left"),
-        State::Following(id) => told(format!("stopped watching; operation {id} goes on in AWS"))
+        State::Following(id) => stopped(format!("stopped watching; operation {id} goes on in AWS"))
             .remedy("run the same command again to follow it and do the rest, or `billctl deploy --stop` to stop it"),
-        State::GoesOn(what) => told(format!("stopped watching; {what}")),
+        State::GoesOn(what) => stopped(format!("stopped watching; {what}")),
     }
 }
 

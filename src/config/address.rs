@@ -3,6 +3,7 @@
 use email_address::{EmailAddress, Options};
 
 use billctl_core::model::{Arn, PARTITION, REGION};
+use billctl_core::text::visible;
 
 /// What is wrong with a text, and what to do about it.
 pub(super) struct Fault {
@@ -25,7 +26,7 @@ pub(super) fn fault(text: &str) -> Option<Fault> {
         .without_domain_literal()
         .without_display_text();
     let remedy = "write a bare address such as billing@example.com";
-    let shown = super::structure::printable(text);
+    let shown = visible(text);
     if let Err(error) = EmailAddress::parse_with_options(text, options) {
         let error = error.to_string().to_lowercase();
         let why = error.trim_end_matches('.');
@@ -38,10 +39,7 @@ pub(super) fn fault(text: &str) -> Option<Fault> {
         return fault_of(message, "use an address of letters, digits and ._%+=- before the @");
     }
     if !is_domain(domain) {
-        let message = format!(
-            "`{}` is not a domain that mail can go to",
-            super::structure::printable(domain)
-        );
+        let message = format!("`{}` is not a domain that mail can go to", visible(domain));
         return fault_of(message, "write an internationalised domain in its xn-- form");
     }
     None
@@ -76,7 +74,7 @@ pub(super) fn sender_fault(text: &str) -> Option<Fault> {
 
 /// What is wrong with a name that mails show. One with an `@` would pass itself off as an address.
 pub(super) fn name_fault(name: &str) -> Option<Fault> {
-    let shown = super::structure::printable(name);
+    let shown = visible(name);
     let remedy = format!("write a name of at most {MOST_LETTERS} characters, such as Acme FinOps");
     if name.trim().is_empty() || name.chars().count() > MOST_LETTERS {
         return fault_of(format!("`{shown}` is not a name that a mail can show"), &remedy);
@@ -174,7 +172,7 @@ pub(super) fn lower_identity_arn(arn: &str) -> String {
 /// `who` publishes to it, which it does in its own Region alone (CloudWatch user guide, alarm actions; docs/aws-facts.md,
 /// "Chat messages").
 pub(super) fn topic_fault(text: &str, who: &str) -> Option<Fault> {
-    let shown = super::structure::printable(text);
+    let shown = visible(text);
     let remedy = format!("write it as arn:aws:sns:{REGION}:123456789012:operations");
     let Ok(arn) = text.parse::<Arn>() else {
         return fault_of(format!("`{shown}` is not an ARN"), &remedy);
@@ -186,10 +184,7 @@ pub(super) fn topic_fault(text: &str, who: &str) -> Option<Fault> {
     }
     if region != REGION {
         return fault_of(
-            format!(
-                "the topic is in {}, but {who} in {REGION}",
-                super::structure::printable(region)
-            ),
+            format!("the topic is in {}, but {who} in {REGION}", visible(region)),
             &format!("only a topic of the same Region can be used: name one in {REGION}"),
         );
     }
@@ -197,10 +192,7 @@ pub(super) fn topic_fault(text: &str, who: &str) -> Option<Fault> {
     // group, which those want.
     if !super::names::TOPIC.allows(name) {
         return fault_of(
-            format!(
-                "`{}` is not the name of a standard SNS topic",
-                super::structure::printable(name)
-            ),
+            format!("`{}` is not the name of a standard SNS topic", visible(name)),
             &remedy,
         );
     }
@@ -210,7 +202,7 @@ pub(super) fn topic_fault(text: &str, who: &str) -> Option<Fault> {
 /// What is wrong with an identity that is to send as `from`: SES wants the address itself, its domain, or a
 /// domain above that one.
 pub(super) fn identity_fault(identity: &str, from: &str) -> Option<Fault> {
-    let shown = super::structure::printable(identity);
+    let shown = visible(identity);
     if identity.contains('@') {
         if let Some(fault) = fault(identity) {
             return Some(fault);
@@ -246,17 +238,14 @@ pub(super) fn identity_fault(identity: &str, from: &str) -> Option<Fault> {
 
 /// What is wrong with the ARN of an identity in another account.
 pub(super) fn identity_arn_fault(text: &str) -> Option<Fault> {
-    let shown = super::structure::printable(text);
+    let shown = visible(text);
     let remedy = "write it as arn:aws:ses:us-east-1:123456789012:identity/example.com";
     let arn: Arn = match text.parse() {
         Ok(arn) => arn,
         Err(_) => return fault_of(format!("`{shown}` is not an ARN"), remedy),
     };
     if arn.partition() != PARTITION {
-        let message = format!(
-            "billctl doesn't work in partition {}",
-            super::structure::printable(arn.partition())
-        );
+        let message = format!("billctl doesn't work in partition {}", visible(arn.partition()));
         return fault_of(message, "only partition aws has the metrics that billctl needs");
     }
     let in_region = text.starts_with(&format!("arn:aws:ses:{REGION}:"));
@@ -272,7 +261,7 @@ pub(super) fn identity_arn_fault(text: &str) -> Option<Fault> {
 
 /// What is wrong with a MAIL FROM domain: SES wants a subdomain of the identity's domain.
 pub(super) fn mail_from_fault(domain: &str, identity: &str) -> Option<Fault> {
-    let shown = super::structure::printable(domain);
+    let shown = visible(domain);
     if !is_domain(domain) {
         return fault_of(
             format!("`{shown}` is not a domain"),

@@ -10,10 +10,10 @@ use toml::de::DeTable;
 use super::problem::{Problem, Source};
 use super::raw::RawConfig;
 use super::resolve::resolve;
-use super::structure::printable;
 use super::types::Config;
 use super::{schema, structure};
 use billctl_core::error::{Error, Result};
+use billctl_core::text::visible;
 
 const HOW_TO_MAKE_ONE: &str =
     "`billctl init` writes one from your organisation; --config (or BILLCTL_CONFIG) names another file";
@@ -40,7 +40,7 @@ impl Config {
             _ => Error::usage(format!("config file {name} can't be read: {error}")),
         })?;
         if bytes.len() > LARGEST {
-            let name = printable(&name);
+            let name = visible(&name);
             return Err(
                 Error::usage(format!("config file {name} is larger than {} MB", LARGEST >> 20))
                     .remedy("a config for the largest organisation is far below: is it the right file?"),

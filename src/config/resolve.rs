@@ -13,14 +13,14 @@ use super::raw::{
     MOST_DAYS, RawAlarm, RawAmount, RawBootstrap, RawChat, RawConfig, RawDeploy, RawDigest, RawMail, RawMembers,
     RawOperations, RawStatus, RawThreshold, RawWave,
 };
-use super::structure::printable;
 use super::types::{
     AlarmConfig, BootstrapConfig, ChatRule, Config, DeployConfig, DigestConfig, MailConfig, MembersConfig, Operations,
     StatusConfig, ThresholdRule, ThresholdTarget, Wave,
 };
 use billctl_core::model::{AccountId, Usd};
-use billctl_core::service::cloudformation::{Amount, Preferences};
+use billctl_core::service::cloudformation::{CountOrPercent, Preferences};
 use billctl_core::service::sesv2::MAX_RECIPIENTS;
+use billctl_core::text::visible;
 
 /// Values that were there, and where first.
 type Seen = HashMap<String, Range<usize>>;
@@ -84,7 +84,7 @@ impl Resolve {
         match text.value.parse() {
             Ok(value) => Some(value),
             Err(error) => {
-                let message = printable(&error.to_string());
+                let message = visible(&error.to_string());
                 self.report(Problem::at(text.span, message, "").remedy(remedy));
                 None
             }
@@ -275,7 +275,7 @@ impl Resolve {
     fn is_first(&mut self, seen: &mut Seen, value: &str, span: &Range<usize>, what: &str) -> bool {
         match seen.get(value) {
             Some(first) => {
-                let message = format!("{what} {} is listed twice", printable(value));
+                let message = format!("{what} {} is listed twice", visible(value));
                 let problem = Problem::at(span.clone(), message, "again here").and(first.clone(), "first here");
                 self.report(problem.remedy("keep one of them"));
                 false
@@ -287,19 +287,19 @@ impl Resolve {
         }
     }
 
-    fn amount(&mut self, raw: Key<RawAmount>, least: u32) -> Option<Amount> {
+    fn amount(&mut self, raw: Key<RawAmount>, least: u32) -> Option<CountOrPercent> {
         let At { value, span } = raw.0?;
         let amount = match &value {
-            RawAmount::Count(count) => u32::try_from(*count).ok().map(Amount::Count),
+            RawAmount::Count(count) => u32::try_from(*count).ok().map(CountOrPercent::Count),
             RawAmount::Text(text) => text
                 .strip_suffix('%')
                 .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
                 .and_then(|digits| digits.parse().ok())
                 .filter(|percent| *percent <= 100)
-                .map(Amount::Percent),
+                .map(CountOrPercent::Percent),
         };
-        let enough = |amount: &Amount| match amount {
-            Amount::Count(number) | Amount::Percent(number) => *number >= least,
+        let enough = |amount: &CountOrPercent| match amount {
+            CountOrPercent::Count(number) | CountOrPercent::Percent(number) => *number >= least,
         };
         if let Some(amount) = amount.filter(enough) {
             return Some(amount);
@@ -314,7 +314,7 @@ impl Resolve {
                 ))
             }
             (None, RawAmount::Text(text)) => {
-                let message = format!("`{}` is not a share in percent", printable(text));
+                let message = format!("`{}` is not a share in percent", visible(text));
                 Problem::at(span, message, "").remedy("write a whole number from 0 to 100 with a percent sign: \"10%\"")
             }
             (None, RawAmount::Count(count)) => Problem::at(span, format!("{count} is not a number of accounts"), "")
@@ -534,7 +534,7 @@ impl Resolve {
             .and_then(|(digits, hours)| Some(digits.parse::<i64>().ok()? * hours))
             .filter(|hours| *hours > 0);
         let Some(hours) = hours else {
-            let message = format!("`{}` is no length of time", printable(&value));
+            let message = format!("`{}` is no length of time", visible(&value));
             self.report(
                 Problem::at(span, message, "").remedy("write hours or days, such as \"12h\" or \"7d\", or \"never\""),
             );
@@ -590,7 +590,7 @@ impl Resolve {
             let message = if value.is_empty() {
                 format!("the name of {} can't be empty", rule.what)
             } else {
-                format!("`{}` can't be the name of {}", printable(&value), rule.what)
+                format!("`{}` can't be the name of {}", visible(&value), rule.what)
             };
             let remedy = format!("use 1 to {} characters: {}", rule.longest, rule.described);
             self.report(Problem::at(span, message, "").remedy(remedy));

@@ -15,12 +15,3 @@ pub fn schema() -> Value {
     }
     schema
 }
-
-/// The keys of a table with their schemas.
-pub(super) fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    let object = schema["properties"].as_object();
-    object
-        .into_iter()
-        .flatten()
-        .map(|(key, property)| (key.as_str(), property))
-}

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::structure;
 use super::types::{Config, MailConfig};
 use billctl_core::error::Result;
 use billctl_core::model::{AccountId, AccountState, Organization, OrganizationalUnit, OuId, Usd};
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::text::toml as quoted;
+use billctl_core::text::visible;
 
 /// The schema that `init` puts beside the config. Editors read its name in the file's first line, as a path from there
 /// (the `schema` directive of Taplo, which Even Better TOML and Tombi share), so no address has to be published.
@@ -151,7 +151,7 @@ pub fn starter(name: &str, organization: &Organization, answers: &Answers) -> Re
     text += "\n[deploy]\n# The OUs whose members get the alarm, those below them included. Active members in each:\n";
     let label = |choice: &Choice| {
         let name = choice.selector.rsplit('/').next().unwrap_or_default();
-        format!("{}{}", "  ".repeat(choice.depth), structure::printable(name))
+        format!("{}{}", "  ".repeat(choice.depth), visible(name))
     };
     let width = choices
         .iter()

@@ -8,11 +8,9 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeArray, DeString, DeTable, DeValue};
 
-pub(super) use billctl_core::text::visible as printable;
-
 use super::problem::Problem;
-use super::schema::properties;
 use billctl_core::similar::nearest;
+use billctl_core::text::visible;
 
 /// Reports what doesn't fit `schema`, and takes it out of `root`.
 pub(super) fn check(root: &mut DeTable<'_>, schema: &Value) -> Vec<Problem> {
@@ -69,7 +67,7 @@ impl Check<'_> {
                 return None;
             }
             let (remedy, near) = self.unknown_remedy(path, name, schema);
-            let message = format!("unknown key `{}`", printable(name));
+            let message = format!("unknown key `{}`", visible(name));
             let label = format!("not a key of {}", path.name());
             self.problems
                 .push(Problem::at(key.span(), message, label).remedy(remedy));
@@ -203,7 +201,7 @@ impl Check<'_> {
             (_, Some(near)) => format!("did you mean `{near}`?"),
             _ => format!("use one of `{}`", listed.join("`, `")),
         };
-        let message = format!("{} can't be `{}`", path.key(key), printable(text));
+        let message = format!("{} can't be `{}`", path.key(key), visible(text));
         self.problems
             .push(Problem::at(span, message, format!("not {}", listed.join(" or "))).remedy(remedy));
         false
@@ -314,7 +312,7 @@ fn mismatch_hint(key: &str, value: &DeValue<'_>, schema: &Value) -> Option<Strin
             format!("write `[{key}]`, with single brackets: there is only one")
         }
         DeValue::String(text) if is == ["array"] => {
-            format!("write `{key} = [\"{}\"]`", printable(text))
+            format!("write `{key} = [\"{}\"]`", visible(text))
         }
         DeValue::String(text) if is == ["boolean"] && matches!(text.as_ref(), "true" | "false") => {
             format!("write `{key} = {text}`, without quotes")
@@ -349,4 +347,13 @@ fn missing_remedy(path: &TablePath, key: &str) -> String {
         (_, "ous") => "add `ous = [\"Production\"]`".to_owned(),
         _ => format!("add `{key}`"),
     }
+}
+
+/// The keys of a table with their schemas.
+fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let object = schema["properties"].as_object();
+    object
+        .into_iter()
+        .flatten()
+        .map(|(key, property)| (key.as_str(), property))
 }

@@ -5,7 +5,7 @@ use super::names::Names;
 use super::problem::Source;
 use billctl_core::model::{AccountId, Arn, OrgId, Usd};
 use billctl_core::service::cloudformation::CallAs;
-use billctl_core::service::cloudformation::{Amount, ConcurrencyMode, Preferences};
+use billctl_core::service::cloudformation::{ConcurrencyMode, CountOrPercent, Preferences};
 
 /// What config.toml says, checked as far as it can be without asking AWS.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,7 +112,7 @@ pub struct Wave {
     /// Its OUs, by id, path or unique name.
     pub ous: Vec<String>,
     /// Its own tolerance, if it has one.
-    pub tolerance: Option<Amount>,
+    pub tolerance: Option<CountOrPercent>,
 }
 
 /// `[mail]`.
@@ -253,8 +253,8 @@ impl Default for DeployConfig {
             exclude_accounts: Vec::new(),
             auto_deploy: true,
             preferences: Preferences {
-                tolerance: Amount::Percent(10),
-                concurrency: Amount::Percent(25),
+                tolerance: CountOrPercent::Percent(10),
+                concurrency: CountOrPercent::Percent(25),
                 mode: ConcurrencyMode::Soft,
             },
         }

@@ -149,7 +149,7 @@ impl<'a> Writer<'a> {
         } else {
             ROLE_ATTEMPTS
         };
-        let mut told = false;
+        let mut announced = false;
         loop {
             left -= 1;
             let error = match call().await {
@@ -157,7 +157,7 @@ impl<'a> Writer<'a> {
                 Err(error) => error,
             };
             if left > 0 && matches!(error.kind, Kind::Denied | Kind::Invalid) {
-                if !std::mem::replace(&mut told, true) {
+                if !std::mem::replace(&mut announced, true) {
                     let text = format!("waiting until AWS knows the role {name} everywhere");
                     self.listener.on(Event::Note(text));
                 }

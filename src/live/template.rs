@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::{Event, FieldChange, Kind, Live, OrAbsent, Result, Services, Writer, exists_or, service};
 use crate::resource::sample_data;
-use billctl_core::error::Context;
+use billctl_core::error::WhileTrying;
 use billctl_core::service::sesv2::EmailTemplate;
 
 /// Between two calls for templates: SES takes one a second (docs/aws-facts.md, "SES: templates").

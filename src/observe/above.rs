@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::told;
 use crate::plan::above::{Above, Told};
 use crate::resource::{Naming, day_of};
-use billctl_core::error::{Context, Result};
+use billctl_core::error::{Result, WhileTrying};
 use billctl_core::model::AccountId;
 use billctl_core::service::{self, PARALLEL, Services};
 

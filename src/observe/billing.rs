@@ -12,7 +12,7 @@ use crate::plan::billing::Present;
 use crate::plan::chat::Channel;
 use crate::plan::operations::Hearing;
 use crate::resource::{self, Chat, Facts, Kind as Thing, Naming, Resource, ResourceId};
-use billctl_core::error::{Context, Result};
+use billctl_core::error::{Result, WhileTrying};
 use billctl_core::service::organizations::OrganizationInfo;
 use billctl_core::service::sesv2::{EmailIdentity, SesAccount};
 use billctl_core::service::{self, Kind, Services};

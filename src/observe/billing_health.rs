@@ -16,7 +16,7 @@ use crate::plan::above::Recent;
 use crate::plan::billing_health::{AlarmOn, BillingHealth, FailedExecution};
 use crate::plan::operations::Hearing;
 use crate::resource::{Alarm, CHAT_NOT_TOLD, EVENT_REFUSED, ExecutionName, Naming, Thing, UNKNOWN_ACCOUNT};
-use billctl_core::error::{Context, Result};
+use billctl_core::error::{Result, WhileTrying};
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudwatch::AlarmState;
 use billctl_core::service::sfn::{Execution, ExecutionStatus, LIST_EXECUTIONS};

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::config::Measure;
 pub use crate::spend::Window;
 use crate::spend::{Charges, Publication, SpendHistory, Subject};
-use billctl_core::error::{Context, Result};
+use billctl_core::error::{Result, WhileTrying};
 use billctl_core::model::{AccountId, DAY, Usd};
 use billctl_core::service::charges::{self, ACCOUNT, COARSE, FINE, SERVICE, STATISTIC};
 use billctl_core::service::cloudwatch::{DataRequest, MAX_DATAPOINTS, MAX_QUERIES, Metric, MetricQuery, QuerySource};
@@ -33,7 +33,7 @@ const JUDGED_DAYS: usize = 14;
 
 /// One series of charges.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Series {
+pub enum ChargeSeries {
     /// All charges of an account.
     Account(AccountId),
     /// All charges for a service, whoever made them.
@@ -42,7 +42,7 @@ pub enum Series {
     AccountService(AccountId, String),
 }
 
-impl Series {
+impl ChargeSeries {
     /// Whose history it goes into.
     fn subject(&self) -> Subject {
         match self {
@@ -71,7 +71,7 @@ fn period(from: i64, now: Timestamp) -> u32 {
 }
 
 /// From the first publication wanted to the end of this bucket, so that the newest is in; both on whole buckets.
-fn request(window: &Window, batch: &[Series]) -> DataRequest {
+fn request(window: &Window, batch: &[ChargeSeries]) -> DataRequest {
     let period = period(window.from(), window.now);
     let length = i64::from(period);
     let end = (window.now.as_second().div_euclid(length) + 1) * length;
@@ -104,7 +104,7 @@ fn batch_size(window: &Window) -> usize {
 /// AWS's answer to any of the calls.
 pub async fn histories(
     services: &Services,
-    series: &[Series],
+    series: &[ChargeSeries],
     window: &Window,
 ) -> Result<Vec<(Subject, SpendHistory)>> {
     let read = each(services, series, window, &SpendHistory::read).await?;
@@ -138,7 +138,7 @@ pub async fn of(
     now: Timestamp,
 ) -> Result<BTreeMap<AccountId, Charges>> {
     let accounts: Vec<AccountId> = accounts.into_iter().collect();
-    let series: Vec<Series> = accounts.iter().copied().map(Series::Account).collect();
+    let series: Vec<ChargeSeries> = accounts.iter().copied().map(ChargeSeries::Account).collect();
     let window = Window::of_days(JUDGED_DAYS, measure, now);
     let read = each(services, &series, &window, &Charges::read).await?;
     Ok(accounts.into_iter().zip(read).collect())
@@ -154,7 +154,7 @@ pub async fn histories_and_standing(
     accounts: &BTreeSet<AccountId>,
     window: &Window,
 ) -> Result<(Vec<(Subject, SpendHistory)>, BTreeMap<AccountId, Charges>)> {
-    let series: Vec<Series> = accounts.iter().copied().map(Series::Account).collect();
+    let series: Vec<ChargeSeries> = accounts.iter().copied().map(ChargeSeries::Account).collect();
     let judged = Window::of_days(JUDGED_DAYS, window.measure, window.now);
     let both = |publications: &[Publication], window: &Window| {
         // As `of` reads them, however far back this window goes.
@@ -175,7 +175,11 @@ pub async fn histories_and_standing(
 ///
 /// # Errors
 /// AWS's answer to any of the calls.
-pub async fn publications(services: &Services, series: &[Series], now: Timestamp) -> Result<Vec<Vec<Publication>>> {
+pub async fn publications(
+    services: &Services,
+    series: &[ChargeSeries],
+    now: Timestamp,
+) -> Result<Vec<Vec<Publication>>> {
     let window = Window::of_days(JUDGED_DAYS, Measure::default(), now);
     each(services, series, &window, &|publications, _| publications.to_vec()).await
 }
@@ -183,7 +187,7 @@ pub async fn publications(services: &Services, series: &[Series], now: Timestamp
 /// What `make` takes from the publications of each series, in the order of the series.
 async fn each<T: Send>(
     services: &Services,
-    series: &[Series],
+    series: &[ChargeSeries],
     window: &Window,
     make: &(dyn Fn(&[Publication], &Window) -> T + Sync),
 ) -> Result<Vec<T>> {
@@ -196,7 +200,7 @@ async fn each<T: Send>(
 
 async fn read<T: Send>(
     services: &Services,
-    batch: &[Series],
+    batch: &[ChargeSeries],
     window: &Window,
     make: &(dyn Fn(&[Publication], &Window) -> T + Sync),
 ) -> service::Result<Vec<T>> {
@@ -233,7 +237,7 @@ async fn read<T: Send>(
     Ok(made.collect())
 }
 
-fn query(index: usize, series: &Series, period: u32) -> MetricQuery {
+fn query(index: usize, series: &ChargeSeries, period: u32) -> MetricQuery {
     MetricQuery {
         id: format!("m{index}"),
         source: QuerySource::Stat {
@@ -251,18 +255,20 @@ fn query(index: usize, series: &Series, period: u32) -> MetricQuery {
 ///
 /// # Errors
 /// AWS's answer to any of the calls.
-pub async fn service_series(services: &Services, accounts: Option<&BTreeSet<AccountId>>) -> Result<Vec<Series>> {
-    let found: Vec<Series> = match accounts {
+pub async fn service_series(services: &Services, accounts: Option<&BTreeSet<AccountId>>) -> Result<Vec<ChargeSeries>> {
+    let found: Vec<ChargeSeries> = match accounts {
         None => {
             let names = service_names(services, None).await;
             let names = names.while_trying("list the services that were charged for")?;
-            names.into_iter().map(Series::Service).collect()
+            names.into_iter().map(ChargeSeries::Service).collect()
         }
         Some(accounts) => {
-            let lists: Vec<Vec<Series>> = stream::iter(accounts)
+            let lists: Vec<Vec<ChargeSeries>> = stream::iter(accounts)
                 .map(|account| async move {
                     let names = service_names(services, Some(*account)).await?;
-                    let series = names.into_iter().map(|name| Series::AccountService(*account, name));
+                    let series = names
+                        .into_iter()
+                        .map(|name| ChargeSeries::AccountService(*account, name));
                     service::Result::Ok(series.collect())
                 })
                 .buffered(PARALLEL)
@@ -290,8 +296,8 @@ pub async fn by_service(
         .into_iter()
         .zip(read)
         .filter_map(|(series, history)| match series {
-            Series::AccountService(account, service) => Some((account, service, history)),
-            Series::Account(_) | Series::Service(_) => None,
+            ChargeSeries::AccountService(account, service) => Some((account, service, history)),
+            ChargeSeries::Account(_) | ChargeSeries::Service(_) => None,
         });
     Ok(of_accounts.collect())
 }

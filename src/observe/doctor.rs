@@ -7,7 +7,7 @@ use futures::future::{join_all, try_join_all};
 
 use crate::config::Config;
 use crate::live;
-use crate::observe::charges::Series;
+use crate::observe::charges::ChargeSeries;
 use crate::observe::{self, recipients};
 use crate::plan::billing;
 use crate::plan::doctor::{FirstHour, Members, Readings, active_members};
@@ -111,7 +111,7 @@ pub async fn first_hour(services: &Services, config: &Config, readings: &Reading
         Ok(billing::plan(resource::desired(&naming), &there.present))
     };
     let accounts: Vec<AccountId> = readings.series.iter().flatten().copied().take(RHYTHMS).collect();
-    let series: Vec<Series> = accounts.iter().copied().map(Series::Account).collect();
+    let series: Vec<ChargeSeries> = accounts.iter().copied().map(ChargeSeries::Account).collect();
     let (billing, published) = futures::join!(
         billing,
         observe::charges::publications(services, &series, services.clock.now())
@@ -141,7 +141,7 @@ async fn young(
         return BTreeSet::new();
     }
     let reasons = observe::charges::reasons(services, tree, &without, true, services.clock.now()).await;
-    // What can't be told is no reason to say less than before.
+    // What isn't known is no reason to say less than before.
     let reasons = reasons.unwrap_or_default().into_iter();
     reasons
         .filter(|(_, why)| *why == Missing::TooNew)

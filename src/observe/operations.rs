@@ -1,7 +1,7 @@
 //! Reads who hears when the notifier itself fails.
 
 use crate::config::{Config, Operations};
-use crate::plan::operations::{Hearing, Topic};
+use crate::plan::operations::{Hearing, TopicState};
 use crate::resource::operations_topic_arn;
 use billctl_core::model::{AccountId, Arn};
 use billctl_core::service::sns::LIST_SUBSCRIPTIONS_BY_TOPIC;
@@ -22,7 +22,7 @@ pub async fn read(services: &Services, config: &Config, account: AccountId) -> R
     Ok(Hearing::of(operations, account, &own, found.as_ref()))
 }
 
-async fn topic(services: &Services, arn: &Arn, whole: bool) -> Result<Option<Topic>> {
+async fn topic(services: &Services, arn: &Arn, whole: bool) -> Result<Option<TopicState>> {
     let sns = &services.sns;
     let Some(attributes) = sns.get_topic_attributes(arn).await.or_absent()? else {
         return Ok(None);
@@ -35,7 +35,7 @@ async fn topic(services: &Services, arn: &Arn, whole: bool) -> Result<Option<Top
     } else {
         Vec::new()
     };
-    Ok(Some(Topic {
+    Ok(Some(TopicState {
         attributes,
         subscriptions,
     }))

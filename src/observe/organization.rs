@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use futures::stream::{BoxStream, SelectAll, StreamExt, TryStreamExt};
 use futures::try_join;
 
-use billctl_core::error::{Context, Error, Result};
+use billctl_core::error::{Error, Result, WhileTrying};
 use billctl_core::model::{Account, AccountId, Organization, OrganizationalUnit, OuId};
 use billctl_core::service::organizations::OrganizationInfo;
 use billctl_core::service::organizations::{

@@ -7,7 +7,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use super::recipients;
 use crate::config::MailConfig;
 use crate::plan::status::Reach;
-use billctl_core::error::{Context, Result};
+use billctl_core::error::{Result, WhileTrying};
 use billctl_core::model::{Account, AccountId};
 use billctl_core::service::{self, OrAbsent, Services};
 

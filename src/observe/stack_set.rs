@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::plan::rollout::{Observed, Override};
 use crate::resource::stack_set::threshold;
-use billctl_core::error::{Context, Result};
+use billctl_core::error::{Result, WhileTrying};
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::StackSetOperation;
 use billctl_core::service::cloudformation::{LIST_STACK_INSTANCES, LIST_STACK_SET_OPERATIONS};

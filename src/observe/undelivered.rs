@@ -1,6 +1,6 @@
 //! Looks into the queue.
 
-use crate::plan::undelivered::{Queue, Undelivered};
+use crate::plan::undelivered::{QueueContents, Undelivered};
 use crate::resource::Naming;
 use billctl_core::service::{self, OrAbsent, Services};
 
@@ -8,7 +8,7 @@ use billctl_core::service::{self, OrAbsent, Services};
 ///
 /// # Errors
 /// SQS's answer.
-pub(crate) async fn read(services: &Services, naming: &Naming<'_>) -> service::Result<Option<Queue>> {
+pub(crate) async fn read(services: &Services, naming: &Naming<'_>) -> service::Result<Option<QueueContents>> {
     let name = &naming.config.names.queue;
     let Some(url) = services.sqs.get_queue_url(name).await.or_absent()? else {
         return Ok(None);
@@ -26,5 +26,5 @@ pub(crate) async fn read(services: &Services, naming: &Naming<'_>) -> service::R
     };
     let mut messages: Vec<Undelivered> = seen.iter().map(Undelivered::of).collect();
     messages.sort_by_key(|message| std::cmp::Reverse(message.at));
-    Ok(Some(Queue { waiting, messages }))
+    Ok(Some(QueueContents { waiting, messages }))
 }

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
 
-use super::status::{AccountStatus, Coverage};
+use super::coverage::{AccountStatus, Coverage};
 use crate::resource::{ExecutionName, day_of};
 use crate::spend::Standing;
 use billctl_core::model::{AccountId, Time, Usd};

@@ -6,14 +6,14 @@ use serde::Serialize;
 use super::above::Recent;
 use super::chat::Channel;
 use super::operations::Hearing;
-use super::undelivered::Queue;
+use super::undelivered::QueueContents;
 
 /// How the billing side does.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct BillingHealth {
     /// What lies in the queue: events that reached nobody, SES's reports of failed mails. None where there is no
     /// queue.
-    pub queue: Option<Queue>,
+    pub queue: Option<QueueContents>,
     /// Test mails that SES took in the last seven days.
     pub sent: usize,
     /// Accounts' days above their limit in the last seven days that the notifier took up without failing. How many

@@ -5,7 +5,8 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde::Serialize;
 
 use super::above::Above;
-use super::status::{Coverage, Finding, MembersStatus};
+use super::coverage::Coverage;
+use super::status::{Finding, MembersStatus};
 use crate::resource::day_of;
 use crate::spend::{Growth, Report, SpendHistory, Subject};
 use billctl_core::model::{AccountId, Month, OrgId, Organization, Time, Usd};
@@ -122,7 +123,7 @@ pub struct NewAccount {
 }
 
 /// What a digest is made of.
-pub struct Material<'a> {
+pub struct DigestInput<'a> {
     /// The organisation.
     pub organization: &'a Organization,
     /// What `spend` shows.
@@ -138,25 +139,25 @@ pub struct Material<'a> {
 }
 
 /// Makes the digest.
-pub fn digest(material: &Material<'_>) -> Digest {
-    let Material {
+pub fn digest(input: &DigestInput<'_>) -> Digest {
+    let DigestInput {
         organization,
         report,
         members,
         ..
-    } = material;
+    } = input;
     Digest {
         organization: organization.id.clone(),
         generated_at: report.now,
         yesterday_is: yesterday(report.now).to_string(),
         published_until: report.published,
-        total: total(material),
+        total: total(input),
         above: members.above.clone(),
         untold: members.untold(),
-        grew: grew(material),
+        grew: grew(input),
         coverage: coverage(members),
-        findings: material.findings.to_vec(),
-        not_looked_at: material.not_looked_at.to_vec(),
+        findings: input.findings.to_vec(),
+        not_looked_at: input.not_looked_at.to_vec(),
         new_accounts: new_accounts(organization, members, report.now),
     }
 }
@@ -165,15 +166,12 @@ fn yesterday(now: Timestamp) -> Date {
     day_of(now).saturating_sub(1.day())
 }
 
-fn total(material: &Material<'_>) -> Total {
-    let figures = &material.report.total.figures;
-    let month_before = material
-        .histories
-        .iter()
-        .filter_map(|(_, history)| history.month_before);
+fn total(input: &DigestInput<'_>) -> Total {
+    let figures = &input.report.total.figures;
+    let month_before = input.histories.iter().filter_map(|(_, history)| history.month_before);
     let month_before = month_before.reduce(|sum, month| sum + month);
     Total {
-        accounts: material.report.total.members,
+        accounts: input.report.total.members,
         yesterday: figures.yesterday.map(|amount| amount.usd),
         yesterday_estimated: figures.yesterday.is_some_and(|amount| amount.estimated),
         average_7_days: figures.average,
@@ -196,9 +194,9 @@ pub fn percent(part: Usd, whole: Usd) -> Option<i64> {
     (percent.abs() < 100_000.0).then(|| billctl_core::model::nearest(percent))
 }
 
-fn grew(material: &Material<'_>) -> Vec<Grown> {
-    let organization = material.organization;
-    let grown = material.histories.iter().filter_map(|(subject, history)| {
+fn grew(input: &DigestInput<'_>) -> Vec<Grown> {
+    let organization = input.organization;
+    let grown = input.histories.iter().filter_map(|(subject, history)| {
         let Subject::Account(id) = subject else {
             return None;
         };

@@ -1,4 +1,4 @@
-//! Failures told together: what accounts failed of, each reason once, with what helps against it.
+//! Failures grouped: what accounts failed of, each reason once, with what helps against it.
 
 use std::collections::BTreeMap;
 
@@ -103,7 +103,7 @@ fn remedy(reason: &str, accounts: &[AccountId]) -> Option<String> {
             _ => "`billctl deploy --repair`".to_owned(),
         }
     };
-    let told = if has(&["service control policy"]) {
+    let remedy = if has(&["service control policy"]) {
         "a service control policy forbids it: allow the StackSets role `stacksets-exec-*` there".to_owned()
     } else if has(&["inoperable"]) {
         "run deploy again: it releases the instance, leaving the stack, and creates it anew".to_owned()
@@ -146,7 +146,7 @@ fn remedy(reason: &str, accounts: &[AccountId]) -> Option<String> {
     } else {
         return None;
     };
-    Some(told)
+    Some(remedy)
 }
 
 #[cfg(test)]
@@ -239,8 +239,8 @@ mod tests {
             ("The maximum limit exceeded for alarms", "quota"),
         ] {
             let groups = group([(id(1), reason)]);
-            let told = groups[0].remedy.as_deref().unwrap_or_default();
-            assert!(told.contains(remedy), "{reason}: {told}");
+            let found = groups[0].remedy.as_deref().unwrap_or_default();
+            assert!(found.contains(remedy), "{reason}: {found}");
         }
         assert_eq!(group([(id(1), "something odd")])[0].remedy, None);
     }

@@ -4,6 +4,7 @@ pub mod above;
 pub mod billing;
 pub mod billing_health;
 pub mod chat;
+pub mod coverage;
 pub mod digest;
 pub mod doctor;
 pub mod failure;

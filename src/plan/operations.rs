@@ -66,7 +66,7 @@ pub enum Hearing {
 
 /// A topic as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Topic {
+pub struct TopicState {
     /// Its attributes.
     pub attributes: Attributes,
     /// Its subscriptions; read for bootstrap's own topic alone.
@@ -76,7 +76,7 @@ pub struct Topic {
 impl Hearing {
     /// What becomes of failures. `own` is the topic that bootstrap makes, `found` what is there of the topic that the
     /// config is about, if it is in this account.
-    pub fn of(operations: Option<&Operations>, account: AccountId, own: &Arn, found: Option<&Topic>) -> Self {
+    pub fn of(operations: Option<&Operations>, account: AccountId, own: &Arn, found: Option<&TopicState>) -> Self {
         let (topic, address) = match operations {
             None => return Self::Nobody,
             Some(Operations::Topic(topic)) if topic.account() != Some(account) => {

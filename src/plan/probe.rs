@@ -106,7 +106,7 @@ pub struct ProbedAccount {
     pub unread: Vec<String>,
 }
 
-/// What looking into members told.
+/// What looking into members found.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Probes {
     /// The role that was assumed.

@@ -30,7 +30,7 @@ pub struct Item {
     #[serde(flatten)]
     pub step: Step,
     /// What was done; None in a plan.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<ResendOutcome>,
     /// With what its message is deleted or shown again.
     #[serde(skip)]
     pub receipt: Option<String>,
@@ -78,7 +78,7 @@ pub enum Step {
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "state", rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum ResendOutcome {
     /// It was sent again, by this execution.
     Sent {
         /// Which.

@@ -6,7 +6,7 @@ use billctl_core::model::{AccountId, Usd};
 
 /// An account to tell about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Above {
+pub struct ToTell {
     /// Which.
     pub account: AccountId,
     /// Its limit by config.
@@ -22,13 +22,13 @@ pub struct Telling {
     pub limit: Usd,
     /// What happened.
     #[serde(flatten)]
-    pub outcome: Outcome,
+    pub outcome: TellOutcome,
 }
 
 /// How telling went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum TellOutcome {
     /// The day's execution was started; it mails.
     Started {
         /// Its name.
@@ -72,10 +72,10 @@ impl Tellings {
         let mut counted = Self::default();
         for telling in &accounts {
             *match telling.outcome {
-                Outcome::Started { .. } => &mut counted.started,
-                Outcome::AlreadyTold { .. } => &mut counted.already_told,
-                Outcome::UnderWay { .. } => &mut counted.under_way,
-                Outcome::Failed { .. } => &mut counted.failed,
+                TellOutcome::Started { .. } => &mut counted.started,
+                TellOutcome::AlreadyTold { .. } => &mut counted.already_told,
+                TellOutcome::UnderWay { .. } => &mut counted.under_way,
+                TellOutcome::Failed { .. } => &mut counted.failed,
             } += 1;
         }
         Self { accounts, ..counted }

@@ -11,7 +11,7 @@ pub const NOT_RENDERED: &str = "not rendered";
 
 /// What the queue holds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, schemars::JsonSchema)]
-pub struct Queue {
+pub struct QueueContents {
     /// How many messages there are, about.
     pub waiting: u64,
     /// Some of them, newest first: SQS shows ten at a time, of its own choice.
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_bounce_names_the_account_and_the_reason() {
-        let told = message(
+        let found = message(
             &json!({
                 "id": "e", "source": "aws.ses", "detail-type": "Email Bounced", "time": "2026-11-23T12:20:00Z",
                 "detail": {
@@ -134,15 +134,15 @@ mod tests {
             }),
             &[],
         );
-        assert_eq!(told.what, "bounced: the mail about account 123456789012");
-        assert_eq!(told.why, "550 no such user");
-        assert_eq!(told.message_id.as_deref(), Some("0100"));
-        assert_eq!(told.at, "2026-11-23T12:20:00Z".parse().ok());
+        assert_eq!(found.what, "bounced: the mail about account 123456789012");
+        assert_eq!(found.why, "550 no such user");
+        assert_eq!(found.message_id.as_deref(), Some("0100"));
+        assert_eq!(found.at, "2026-11-23T12:20:00Z".parse().ok());
     }
 
     #[test]
     fn an_event_that_reached_nobody_names_the_rule_and_the_error() {
-        let told = message(
+        let found = message(
             &json!({"id": "e", "source": "aws.cloudwatch", "account": "123456789012"}),
             &[
                 ("RULE_ARN", "arn:aws:events:us-east-1:999999999999:rule/billctl/members"),
@@ -151,21 +151,21 @@ mod tests {
             ],
         );
         assert_eq!(
-            told.what,
+            found.what,
             "not delivered by rule members: an event of account 123456789012"
         );
-        assert_eq!(told.why, "NO_PERMISSIONS: not authorized");
+        assert_eq!(found.why, "NO_PERMISSIONS: not authorized");
     }
 
     #[test]
     fn a_message_that_is_no_event_is_told_all_the_same() {
         for body in ["", "[]", "nonsense", r#"{"source": 5, "detail": "aws.ses"}"#] {
-            let told = Undelivered::of(&Message {
+            let found = Undelivered::of(&Message {
                 body: body.to_owned(),
                 attributes: Default::default(),
             });
-            assert_eq!(told.what, "not delivered by rule : an event");
-            assert_eq!((told.at, told.message_id), (None, None));
+            assert_eq!(found.what, "not delivered by rule : an event");
+            assert_eq!((found.at, found.message_id), (None, None));
         }
     }
 }

@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::spend::{forecast, minute, plain};
 use super::{Format, json, plural};
 use crate::plan::above::{Above, Told};
+use crate::plan::coverage::Coverage;
 use crate::plan::digest::{Digest, DigestMail, Grown, NewAccount};
-use crate::plan::status::Coverage;
 use billctl_core::error::{Error, Result};
 use billctl_core::model::Usd;
 use billctl_core::text;
@@ -329,7 +329,7 @@ fn above_line(above: &Above) -> Line {
         0 | 1 => format!("since {since}"),
         days => format!("{days} days, since {since}"),
     };
-    let told = match (&above.told, above.finding) {
+    let note = match (&above.told, above.finding) {
         (Some(Told::Yes { .. }), _) => String::new(),
         (_, true) => match &above.cause {
             Some(cause) => format!("Nobody was told: {}.", mail(cause)),
@@ -343,7 +343,7 @@ fn above_line(above: &Above) -> Line {
         under: format!("{} \u{b7} {}", above.account, name(&above.ou)),
         amount: above.amount.to_string(),
         beside: format!("limit {}, {days}", above.limit),
-        note: told,
+        note,
         hot: above.finding,
     }
 }

@@ -7,7 +7,7 @@ use crate::spend::{Amount, Key, Report, Row};
 use billctl_core::model::Usd;
 use billctl_core::text;
 
-/// What is told of a row.
+/// What is shown of a row.
 struct Metric {
     /// Its name after `billctl_account_`, `billctl_ou_` or `billctl_service_`; it ends with the unit.
     name: &'static str,

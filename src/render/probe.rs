@@ -6,7 +6,7 @@ use billctl_core::service::cloudwatch::AlarmState;
 /// Most accounts that are listed whole: beyond, those that are well are only counted.
 const MOST_ROWS: usize = 100;
 
-/// What looking into members told.
+/// What looking into members found.
 pub(super) fn probes(format: Format, probes: &Probes, all: bool) -> String {
     let mut lines = vec![format!(
         "looked into {} of {} covered accounts by role {}",

@@ -2,7 +2,7 @@ use serde::Serialize;
 
 use super::style;
 use super::{Format, json};
-use crate::plan::resend::{Item, Outcome, Step};
+use crate::plan::resend::{Item, ResendOutcome, Step};
 
 /// What ended undelivered, and what is or was done about it.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -43,12 +43,14 @@ impl<'a> Resend<'a> {
         };
         for item in items {
             *match (&item.outcome, &item.step) {
-                (Some(Outcome::Sent { .. }), _) | (None, Step::Watch { .. } | Step::Day { .. }) => &mut counted.again,
-                (Some(Outcome::Already { .. }), _) => &mut counted.already,
-                (Some(Outcome::Dropped), _) => &mut counted.dropped,
-                (Some(Outcome::Failed { .. }), _) => &mut counted.failed,
+                (Some(ResendOutcome::Sent { .. }), _) | (None, Step::Watch { .. } | Step::Day { .. }) => {
+                    &mut counted.again
+                }
+                (Some(ResendOutcome::Already { .. }), _) => &mut counted.already,
+                (Some(ResendOutcome::Dropped), _) => &mut counted.dropped,
+                (Some(ResendOutcome::Failed { .. }), _) => &mut counted.failed,
                 (_, Step::Settled { .. }) => &mut counted.settled,
-                (Some(Outcome::Left) | None, _) => &mut counted.left,
+                (Some(ResendOutcome::Left) | None, _) => &mut counted.left,
             } += 1;
         }
         counted
@@ -116,10 +118,10 @@ pub fn resend(format: Format, resend: &Resend) -> String {
 
 fn done(item: &Item) -> (&'static str, String) {
     match (&item.outcome, &item.step) {
-        (Some(Outcome::Sent { execution }), _) => ("+", format!("started {execution}")),
-        (Some(Outcome::Already { execution }), _) => ("=", format!("{execution} was there")),
-        (Some(Outcome::Dropped), _) => ("-", "dropped".to_owned()),
-        (Some(Outcome::Failed { error }), _) => ("!", error.clone()),
+        (Some(ResendOutcome::Sent { execution }), _) => ("+", format!("started {execution}")),
+        (Some(ResendOutcome::Already { execution }), _) => ("=", format!("{execution} was there")),
+        (Some(ResendOutcome::Dropped), _) => ("-", "dropped".to_owned()),
+        (Some(ResendOutcome::Failed { error }), _) => ("!", error.clone()),
         (_, Step::Settled { because }) => ("=", because.clone()),
         (_, Step::Leave { remedy }) => ("?", remedy.clone()),
         (_, Step::Watch { execution, .. }) => ("+", format!("start {execution}")),

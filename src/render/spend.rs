@@ -3,18 +3,18 @@ mod json;
 pub(super) use self::json::Json;
 use super::style;
 use super::{Format, Table, json, plural};
-use crate::plan::tell::{Outcome, Tellings};
+use crate::plan::tell::{TellOutcome, Tellings};
 use crate::spend::{Amount, By, Interval, Key, NEAR, Nested, Note, Report, Row};
 use billctl_core::model::Usd;
 use billctl_core::text;
 
 /// What every account spends, as a table or as JSON, with what `--tell` did. A table leaves out what a terminal of
 /// `width` columns has no room for, and says so.
-pub fn spend(format: Format, report: &Report, told: Option<&Tellings>, width: Option<usize>) -> String {
+pub fn spend(format: Format, report: &Report, tellings: Option<&Tellings>, width: Option<usize>) -> String {
     match format {
-        Format::Json => json("spend", &Json::of(report, told)),
-        Format::Table => text(format, report, told, width),
-        Format::Markdown => text(format, report, told, None),
+        Format::Json => json("spend", &Json::of(report, tellings)),
+        Format::Table => text(format, report, tellings, width),
+        Format::Markdown => text(format, report, tellings, None),
     }
 }
 
@@ -22,26 +22,29 @@ pub fn spend(format: Format, report: &Report, told: Option<&Tellings>, width: Op
 const MOST_IN_SUMMARY: usize = 100;
 
 /// The same for the summary of a CI step.
-pub fn spend_summary(report: &Report, told: Option<&Tellings>) -> String {
+pub fn spend_summary(report: &Report, tellings: Option<&Tellings>) -> String {
     let mut report = report.clone();
     let left_out = report.rows.len().saturating_sub(MOST_IN_SUMMARY);
     report.rows.truncate(MOST_IN_SUMMARY);
     report.left_out += left_out;
-    format!("### billctl spend\n\n{}", text(Format::Markdown, &report, told, None))
+    format!(
+        "### billctl spend\n\n{}",
+        text(Format::Markdown, &report, tellings, None)
+    )
 }
 
 /// What `--tell` did: counts, and whom nobody could tell.
-fn told_lines(format: Format, told: &Tellings) -> Vec<String> {
+fn telling_lines(format: Format, tellings: &Tellings) -> Vec<String> {
     let mut lines = vec![format!(
         "Told: {} above, {} told now, {} told already, {} under way, {} failed.",
-        plural(told.accounts.len(), "account"),
-        told.started,
-        told.already_told,
-        told.under_way,
-        told.failed
+        plural(tellings.accounts.len(), "account"),
+        tellings.started,
+        tellings.already_told,
+        tellings.under_way,
+        tellings.failed
     )];
-    let failed = told.accounts.iter().filter_map(|telling| match &telling.outcome {
-        Outcome::Failed { error } => Some((telling.account, error)),
+    let failed = tellings.accounts.iter().filter_map(|telling| match &telling.outcome {
+        TellOutcome::Failed { error } => Some((telling.account, error)),
         _ => None,
     });
     lines.extend(failed.map(|(account, error)| format!("Not told: {account}: {}", format.text(error))));
@@ -68,7 +71,7 @@ pub fn spend_above(report: &Report) -> Option<String> {
     ))
 }
 
-fn text(format: Format, report: &Report, told: Option<&Tellings>, width: Option<usize>) -> String {
+fn text(format: Format, report: &Report, tellings: Option<&Tellings>, width: Option<usize>) -> String {
     let (fit, table) = fitting(format, report, width);
     let mut lines = vec![table.render(), String::new()];
     let mut below = legend(report);
@@ -77,7 +80,7 @@ fn text(format: Format, report: &Report, told: Option<&Tellings>, width: Option<
             "Not shown, for want of room: {left_out}. A wider terminal, --csv, --json and --html have everything."
         ));
     }
-    let said = told.map_or_else(Vec::new, |told| told_lines(format, told));
+    let said = tellings.map_or_else(Vec::new, |tellings| telling_lines(format, tellings));
     below.extend(said.into_iter().chain(notes(report)).map(|note| match format {
         Format::Markdown => format!("- {note}"),
         _ => note,

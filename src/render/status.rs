@@ -9,9 +9,10 @@ use super::{Format, Table, billing_plan, json, plural};
 use crate::plan::above::{Above, Told};
 use crate::plan::billing::Plan;
 use crate::plan::billing_health::BillingHealth;
+use crate::plan::coverage::{AccountStatus, Coverage};
 use crate::plan::operations::Hearing;
 use crate::plan::probe::Probes;
-use crate::plan::status::{AccountStatus, Coverage, Finding, MembersStatus, Reach};
+use crate::plan::status::{Finding, MembersStatus, Reach};
 use crate::resource::mail_setup::MailSetup;
 use billctl_core::model::{OrgId, Time, Usd};
 use billctl_core::service::cloudformation::{DriftStatus, InstanceStatus, OperationAction, OperationStatus};
@@ -37,7 +38,7 @@ pub struct Status {
     /// The members.
     #[serde(flatten)]
     pub members: MembersStatus,
-    /// What looking into members told, where that was wanted.
+    /// What looking into members found, where that was wanted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probes>,
     /// The billing side.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Format, plural, style};
 use crate::config::suggested::ProposedRule;
 use crate::config::{Measure, ThresholdTarget};
-use crate::spend::{Interval, Rule, SpendHistory, Subject, Suggestion, group, suggest};
+use crate::spend::{GroupedThreshold, Interval, SpendHistory, Subject, Suggestion, group, suggest};
 use billctl_core::model::{AccountId, Organization, OuId, Usd};
 use billctl_core::text;
 
@@ -169,14 +169,14 @@ impl Snippet<'_> {
         }
     }
 
-    fn rule(&self, rule: &Rule) -> ProposedRule {
+    fn rule(&self, rule: &GroupedThreshold) -> ProposedRule {
         match rule {
-            Rule::Ou(ou, usd) => ProposedRule {
+            GroupedThreshold::Ou(ou, usd) => ProposedRule {
                 target: ThresholdTarget::Ou(self.selector(ou)),
                 usd: *usd,
                 comment: self.ou_comment(ou),
             },
-            Rule::Account(account, usd) => {
+            GroupedThreshold::Account(account, usd) => {
                 let high = self.own.get(account).map(|own| own.usual_high);
                 let high = high.map_or_else(String::new, |high| format!(", usually up to {high} {}", self.noun));
                 ProposedRule {

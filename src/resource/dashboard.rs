@@ -6,7 +6,7 @@ use super::names::Naming;
 use billctl_core::model::REGION;
 use billctl_core::service::charges::{ACCOUNT, CURRENCY, METRIC, NAMESPACE, STATISTIC, USD};
 
-/// Most lines in the graph of accounts: more can't be told apart.
+/// Most lines in the graph of accounts: more can't be distinguished.
 const MOST_ACCOUNTS: u32 = 20;
 /// Most series that a SEARCH gives (CloudWatch user guide, "Using search expressions in graphs").
 pub const MOST_SEARCHED: u32 = 500;

@@ -14,7 +14,7 @@ pub struct Topic {
     pub name: String,
     /// Its ARN.
     pub arn: Arn,
-    /// Who gets what it is told, confirmed or not.
+    /// Who gets what is published to it, confirmed or not.
     pub subscriptions: Vec<Subscription>,
     /// Its tags.
     pub tags: Tags,
@@ -64,7 +64,7 @@ impl Thing for Topic {
         names::are_ours(&self.tags)
     }
 
-    /// The same, with whoever is subscribed already: who subscribed them can't be told, so nobody is taken off.
+    /// The same, with whoever is subscribed already: who subscribed them can't be known, so nobody is taken off.
     fn beside(mut self, observed: &Self) -> Self {
         let wanted = std::mem::take(&mut self.subscriptions);
         self.subscriptions.clone_from(&observed.subscriptions);

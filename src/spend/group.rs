@@ -4,7 +4,7 @@ use billctl_core::model::{AccountId, Organization, OuId, Usd};
 
 /// A threshold for an OU or an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rule {
+pub enum GroupedThreshold {
     /// For the accounts of an OU and those below.
     Ou(OuId, Usd),
     /// For one account.
@@ -24,7 +24,7 @@ pub fn group(
     organization: &Organization,
     own: &BTreeMap<AccountId, Usd>,
     fixed: Option<Usd>,
-) -> Option<(Usd, Vec<Rule>)> {
+) -> Option<(Usd, Vec<GroupedThreshold>)> {
     if own.is_empty() {
         return None;
     }
@@ -179,7 +179,7 @@ impl<'a> Tree<'a> {
         may_set: bool,
         values: &[Usd],
         costs: &HashMap<OuId, Vec<Choice>>,
-        rules: &mut Vec<Rule>,
+        rules: &mut Vec<GroupedThreshold>,
     ) {
         let Some(choice) = costs.get(ou).and_then(|choices| choices.get(inherited)) else {
             return;
@@ -193,11 +193,11 @@ impl<'a> Tree<'a> {
             return;
         };
         if index != inherited {
-            rules.push(Rule::Ou(ou.clone(), *value));
+            rules.push(GroupedThreshold::Ou(ou.clone(), *value));
         }
         for (account, own) in self.accounts_of(ou) {
             if account_cost(*own, *value).rules > 0 {
-                rules.push(Rule::Account(*account, *own));
+                rules.push(GroupedThreshold::Account(*account, *own));
             }
         }
         for child in self.below(ou) {

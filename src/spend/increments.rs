@@ -171,7 +171,7 @@ pub(super) fn months(publications: &[Publication], read_from: i64) -> Vec<(Month
 
 /// How many of a month's first publications still belong to the month before, whose last value was `last`.
 fn late_publications(of_month: &[Publication], last: Usd, month: Month, newest: bool) -> usize {
-    // A month that cost nothing, or ended with a credit, can't be told from its reset; nor need it.
+    // A month that cost nothing, or ended with a credit, can't be distinguished from its reset; nor need it.
     let grows = of_month.first().is_some_and(|first| first.month_to_date >= last);
     if !last.is_positive() || !grows {
         return 0;

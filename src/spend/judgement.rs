@@ -8,7 +8,7 @@ use billctl_core::model::{DAY, Month};
 
 /// Days before today that the judgement may want: what the mail shows, and what it takes a usual day from.
 const DAYS: i64 = 14;
-/// A month's reset is told by the publication before it, so reading begins this much before the month.
+/// A month's reset is recognized by the publication before it, so reading begins this much before the month.
 const BEFORE_A_MONTH: i64 = 2 * DAY;
 /// A newest publication that is older says nothing about now: five are missing.
 const STALE: i64 = 36 * HOUR;
@@ -21,7 +21,7 @@ const EDGE: i64 = 60;
 const HOUR: i64 = 3_600;
 
 /// From which second on publications are read to judge an account: two days before the month that today less two weeks
-/// lies in. So every month that matters has a predecessor, by which its reset is told, and everybody who judges reads
+/// lies in. So every month that matters has a predecessor, by which its reset is recognized, and everybody who judges reads
 /// the same.
 pub fn reading_from(now: Timestamp) -> i64 {
     let today = now.as_second().div_euclid(DAY) * DAY;
@@ -55,7 +55,7 @@ pub enum Verdict {
     /// There is no publication, or none that says something about now.
     #[default]
     Unknown,
-    /// It isn't, as far as can be told.
+    /// It isn't, as far as is known.
     NotAbove,
     /// It has been for half a day by even spend between publications.
     Likely,

@@ -86,7 +86,7 @@ fn least_spread(median: i64) -> i64 {
 }
 
 /// Whether so much is above at least half of what was spent before by the least spread there can be, as it must be to
-/// stand out: told for a fraction of what the medians cost, which matters for thousands of accounts.
+/// stand out: found for a fraction of what the medians cost, which matters for thousands of accounts.
 fn above_half(usd: Usd, before: &[Option<Amount>]) -> bool {
     let (mut below, mut all) = (0, 0);
     for amount in before.iter().flatten() {

@@ -244,7 +244,7 @@ impl Report {
 }
 
 /// What a report is made of.
-pub struct Material<'a> {
+pub struct ReportInput<'a> {
     /// The organisation.
     pub organization: &'a Organization,
     /// Now.
@@ -275,59 +275,59 @@ const MAX_BANDS: usize = 6;
 const STALE: i64 = super::DAY;
 
 /// Makes the report.
-pub fn report(material: Material<'_>) -> Report {
+pub fn report(input: ReportInput<'_>) -> Report {
     // Once for each OU: thousands of accounts share it.
-    let organization = material.organization;
+    let organization = input.organization;
     let paths: BTreeMap<&OuId, String> = organization
         .ous()
         .map(|ou| (&ou.id, organization.path(&ou.id)))
         .collect();
-    let rows: Vec<Row> = material
+    let rows: Vec<Row> = input
         .histories
         .iter()
-        .map(|(subject, history)| material.row(subject, history, &paths))
+        .map(|(subject, history)| input.row(subject, history, &paths))
         .collect();
-    let total_history = SpendHistory::sum(material.histories.iter().map(|(_, history)| history));
+    let total_history = SpendHistory::sum(input.histories.iter().map(|(_, history)| history));
     let total = Row {
         members: rows.len(),
         members_over: rows.iter().filter(|row| row.over()).count(),
-        ..material.sum_row(Key::Total, "Total".to_owned(), &total_history, rows.iter())
+        ..input.sum_row(Key::Total, "Total".to_owned(), &total_history, rows.iter())
     };
     let over = rows.iter().filter(|row| row.over());
     let worst = over.max_by_key(|row| row.excess()).cloned();
-    let bands = material.bands();
-    let notes = material.notes(&total_history);
-    let mut rows = match material.by {
-        By::Ou => material.by_ou(&rows),
+    let bands = input.bands();
+    let notes = input.notes(&total_history);
+    let mut rows = match input.by {
+        By::Ou => input.by_ou(&rows),
         By::Account | By::Service => rows,
     };
     rows.sort_by(|a, b| (a.rank(), &a.name, &a.key).cmp(&(b.rank(), &b.name, &b.key)));
-    let left_out = material.top.map_or(0, |top| rows.len().saturating_sub(top));
+    let left_out = input.top.map_or(0, |top| rows.len().saturating_sub(top));
     rows.truncate(rows.len() - left_out);
-    if material.by == By::Ou && left_out == 0 {
-        rows = material.as_tree(rows);
+    if input.by == By::Ou && left_out == 0 {
+        rows = input.as_tree(rows);
     }
     Report {
-        now: material.now,
-        organization: material.organization.id.to_string(),
+        now: input.now,
+        organization: input.organization.id.to_string(),
         scope: None,
         services: BTreeMap::new(),
-        by: material.by,
-        grid: material.shown,
-        measure: material.measure,
+        by: input.by,
+        grid: input.shown,
+        measure: input.measure,
         rows,
         left_out,
         total,
         worst,
         bands,
-        month: material.month(&total_history),
+        month: input.month(&total_history),
         notes,
-        metrics: material.metrics,
+        metrics: input.metrics,
         published: total_history.published,
     }
 }
 
-impl Material<'_> {
+impl ReportInput<'_> {
     fn row(&self, subject: &Subject, history: &SpendHistory, paths: &BTreeMap<&OuId, String>) -> Row {
         let figures = Figures::of(history, self.now);
         let (key, name, ou, state, threshold, missing) = match subject {

@@ -29,17 +29,17 @@ impl Window {
         }
     }
 
-    /// From which second on publications are read: far enough back to judge, and to tell the reset of the month that the
+    /// From which second on publications are read: far enough back to judge, and to recognize the reset of the month that the
     /// first day lies in. Days of a month that began earlier have the publications before them for that.
     pub fn from(&self) -> i64 {
         let first = self.days.start();
         let month = Timestamp::from_second(first).map_or(first, |day| Month::of(day).start());
-        let told = if first - month < 3 * DAY {
+        let reset_shows = if first - month < 3 * DAY {
             month - 2 * DAY
         } else {
             first
         };
-        told.min(reading_from(self.now))
+        reset_shows.min(reading_from(self.now))
     }
 }
 

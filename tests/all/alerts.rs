@@ -207,12 +207,12 @@ impl Unkind {
 
 /// A mail, as its recipient has it.
 #[derive(Debug, Clone)]
-struct Told {
+struct Mailed {
     at: Timestamp,
     subject: String,
 }
 
-impl Told {
+impl Mailed {
     fn day(&self) -> i64 {
         self.at.as_second().div_euclid(DAY)
     }
@@ -240,7 +240,7 @@ struct Reading {
 /// One account's sixty days.
 struct Played {
     pattern: Pattern,
-    told: Vec<Told>,
+    told: Vec<Mailed>,
     readings: Vec<Reading>,
 }
 
@@ -410,7 +410,7 @@ fn play(unkind: &Unkind) -> Vec<Played> {
             told: mails
                 .iter()
                 .filter(|mail| mail.account() == Some(&account.to_string()))
-                .map(|mail| Told {
+                .map(|mail| Mailed {
                     at: mail.at,
                     subject: mail.subject.clone(),
                 })

@@ -15,8 +15,8 @@ use billctl_core::event::NullListener;
 use billctl_core::model::AccountId;
 use billctl_core::model::{Arn, Usd};
 use billctl_core::service::cloudformation::{
-    AccountFilter, Amount, AutoDeployment, ConcurrencyMode, InstancesRequest, OperationId, Parameters, Preferences,
-    StackSetSpec, Targets,
+    AccountFilter, AutoDeployment, ConcurrencyMode, CountOrPercent, InstancesRequest, OperationId, Parameters,
+    Preferences, StackSetSpec, Targets,
 };
 use billctl_core::service::cloudwatch::AlarmState;
 use billctl_core::service::sfn::ExecutionStatus;
@@ -107,8 +107,8 @@ impl Story {
                 },
                 overrides: None,
                 preferences: Preferences {
-                    tolerance: Amount::Count(0),
-                    concurrency: Amount::Percent(100),
+                    tolerance: CountOrPercent::Count(0),
+                    concurrency: CountOrPercent::Percent(100),
                     mode: ConcurrencyMode::Soft,
                 },
                 operation_id: OperationId("roll-out".into()),

@@ -8,7 +8,7 @@ use billctl::config::{self, Config, MailConfig, Measure, Names, Operations, Plac
 use billctl_core::error::{Cause, Error, ErrorKind};
 use billctl_core::model::Usd;
 use billctl_core::service::cloudformation::CallAs;
-use billctl_core::service::cloudformation::{Amount, ConcurrencyMode};
+use billctl_core::service::cloudformation::{ConcurrencyMode, CountOrPercent};
 use jiff::SignedDuration;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use proptest::prelude::*;
@@ -181,12 +181,12 @@ fn every_key_is_read() {
     assert_eq!(config.deploy.ous, ["Sandbox", "ou-ab12-c3d4e5f6"]);
     assert_eq!(config.deploy.exclude_accounts.len(), 1);
     assert!(!config.deploy.auto_deploy);
-    assert_eq!(config.deploy.preferences.tolerance, Amount::Count(5));
-    assert_eq!(config.deploy.preferences.concurrency, Amount::Percent(50));
+    assert_eq!(config.deploy.preferences.tolerance, CountOrPercent::Count(5));
+    assert_eq!(config.deploy.preferences.concurrency, CountOrPercent::Percent(50));
     assert_eq!(config.deploy.preferences.mode, ConcurrencyMode::Strict);
     assert_eq!(config.waves[0].name, "first");
     assert_eq!(config.waves[1].name, "wave 2");
-    assert_eq!(config.waves[1].tolerance, Some(Amount::Count(0)));
+    assert_eq!(config.waves[1].tolerance, Some(CountOrPercent::Count(0)));
     assert_eq!(config.mail.identity, "example.com");
     assert_eq!(config.mail.mail_from_domain.as_deref(), Some("bounce.example.com"));
     assert_eq!(config.mail.cc, ["finops@example.com"]);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use billctl::cli::Format;
 use billctl::config::Config;
 use billctl::plan::doctor::{Check, Members, Readings, Verdict, examine};
-use billctl::plan::operations::{Hearing, Topic};
+use billctl::plan::operations::{Hearing, TopicState};
 use billctl::plan::probe::{ForwardRule, Inside, Look};
 use billctl::plan::recipients::{Owners, RecipientFrom, Recipients};
 use billctl::render;
@@ -591,7 +591,7 @@ fn hearing(operations: &str, key: &str, subscriptions: &[(&str, bool)]) -> Heari
         })
         .collect();
     let confirmed = subscriptions.iter().filter(|one| one.confirmed).count();
-    let found = Topic {
+    let found = TopicState {
         attributes: [
             ("KmsMasterKeyId".into(), key.into()),
             ("SubscriptionsConfirmed".into(), confirmed.to_string()),

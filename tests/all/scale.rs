@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use billctl::config::Measure;
 use billctl::observe;
-use billctl::observe::charges::{Series, Window, histories};
+use billctl::observe::charges::{ChargeSeries, Window, histories};
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::organizations::PAGE_SIZE;
 use billctl_core::service::{Service, cloudformation};
@@ -134,9 +134,9 @@ async fn the_spend_of_ten_thousand_accounts_takes_no_longer_than_its_longest_cha
     let services = sandbox.services();
     // As `spend` does: which accounts there are has to be known before their charges can be asked for.
     let organization = observe::organization(&services).await.expect("the tree");
-    let series: Vec<Series> = organization
+    let series: Vec<ChargeSeries> = organization
         .accounts()
-        .map(|(account, _)| Series::Account(account.id))
+        .map(|(account, _)| ChargeSeries::Account(account.id))
         .collect();
     let now = services.clock.now();
     let window = Window::of_days(32, Measure::Daily, now);

@@ -290,8 +290,8 @@ fn common(code: &str) -> Option<Kind> {
 /// What the credentials chain says, if it is what failed.
 fn credentials_problem(error: &(dyn Error + 'static)) -> Option<Trouble> {
     let problem = causes(error).find_map(|cause| cause.downcast_ref::<CredentialsError>())?;
-    let told = causes(problem).find_map(|cause| cause.downcast_ref::<Trouble>());
-    Some(told.cloned().unwrap_or_else(|| Trouble::new(chain(problem))))
+    let known = causes(problem).find_map(|cause| cause.downcast_ref::<Trouble>());
+    Some(known.cloned().unwrap_or_else(|| Trouble::new(chain(problem))))
 }
 
 /// An error and its causes, outermost first.

@@ -64,7 +64,7 @@ pub enum Cause {
 }
 
 impl Error {
-    /// An error of this kind, told in words.
+    /// An error of this kind, in words.
     pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
         Self {
             kind,
@@ -108,12 +108,12 @@ impl Error {
 }
 
 /// Adds what was tried to any error that can become an [`Error`].
-pub trait Context<T> {
+pub trait WhileTrying<T> {
     /// `what` fits after "failed to".
     fn while_trying(self, what: impl Into<String>) -> Result<T>;
 }
 
-impl<T, E: Into<Error>> Context<T> for std::result::Result<T, E> {
+impl<T, E: Into<Error>> WhileTrying<T> for std::result::Result<T, E> {
     fn while_trying(self, what: impl Into<String>) -> Result<T> {
         self.map_err(|error| error.into().while_trying(what))
     }

@@ -3,10 +3,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use super::World;
 use super::faults::FaultAction;
 use super::file::{FileError, Lock, Store};
 use super::latency::{SimulatedTime, unpoisoned};
-use super::{World, sesv2};
 use billctl_core::error::{Error, Result};
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::{
@@ -326,7 +326,8 @@ impl Sandbox {
 
 /// Puts new mails into the outbox folder, then the world into its file.
 fn save(cell: &mut Cell, store: &Store, lock: &Lock) -> std::result::Result<(), FileError> {
-    sesv2::flush(&mut cell.world, store.path()).map_err(|error| FileError::Io(store.path().to_owned(), error))?;
+    let flushed = cell.world.sesv2.flush(store.path());
+    flushed.map_err(|error| FileError::Io(store.path().to_owned(), error))?;
     cell.generation = store.save(&cell.world, lock)?;
     Ok(())
 }
@@ -385,10 +386,10 @@ impl From<FileError> for Error {
             FileError::Exists(_) => Some("start over with `billctl sandbox reset`, or pass --force"),
             FileError::Io(..) => None,
         };
-        let told = Self::failed(error.to_string());
+        let failed = Self::failed(error.to_string());
         match remedy {
-            Some(remedy) => told.remedy(remedy),
-            None => told,
+            Some(remedy) => failed.remedy(remedy),
+            None => failed,
         }
     }
 }

@@ -83,7 +83,7 @@ impl World {
             let then = self.now - SignedDuration::from_hours(24 * days);
             then.strftime("%Y-%m-%d").to_string()
         };
-        let (name, told) = match kind {
+        let (name, days) = match kind {
             MailKind::First => ("first", None),
             MailKind::Unreadable => ("unreadable", None),
             MailKind::Doubling { .. } => ("doubling", Some(0)),
@@ -92,7 +92,7 @@ impl World {
             MailKind::Recovery { days } => ("recovery", Some(days)),
         };
         let mut input = json!({"billctl": "mail", "account": account, "as": name});
-        if let Some(days) = told {
+        if let Some(days) = days {
             input["since"] = json!(ago(days));
             // A recovery is told a day after the amount was last above the limit.
             input["lastOver"] = json!((self.now - SignedDuration::from_hours(24)).as_millisecond());

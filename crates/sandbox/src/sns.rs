@@ -1,4 +1,4 @@
-//! SNS of the billing account: topics, who is subscribed to them, and what they were told.
+//! SNS of the billing account: topics, who is subscribed to them, and what was published to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,7 +54,7 @@ struct Topic {
     subscriptions: Vec<Subscription>,
 }
 
-/// What a topic was told.
+/// What was published to a topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification {
     /// Counts from one.
@@ -84,7 +84,7 @@ impl Notification {
 }
 
 impl State {
-    /// What topics were told, oldest first.
+    /// What was published, oldest first.
     pub fn notifications(&self) -> &[Notification] {
         &self.notifications
     }
@@ -149,7 +149,7 @@ impl State {
 
 impl World {
     /// An alarm publishes to a topic. A topic that isn't there, that is another account's, or that CloudWatch may
-    /// not encrypt for is told nothing, and nobody hears of that.
+    /// not encrypt for gets nothing, and nobody hears of that.
     pub(super) fn publish(&mut self, topic: &Arn, subject: &str, message: &str) {
         let Ok(there) = self.sns.topic(GET_TOPIC_ATTRIBUTES, topic) else {
             return;

@@ -50,7 +50,7 @@ pub struct World {
     pub sesv2: sesv2::State,
     /// State machines and their executions.
     pub sfn: sfn::State,
-    /// Topics, and what they were told.
+    /// Topics, and what was published to them.
     #[serde(default)]
     pub sns: sns::State,
     /// Queues and their messages.

@@ -10,14 +10,14 @@ use crate::mock::MockCloudFormation;
 use crate::plan::rollout::InstanceStep;
 use billctl_core::event::NullListener;
 use billctl_core::service::cloudformation::{
-    AccountFilter, Amount, AutoDeployment, ConcurrencyMode, OperationAction, StackSetOperation, StackSetSpec, Targets,
-    UPDATE_STACK_INSTANCES,
+    AccountFilter, AutoDeployment, ConcurrencyMode, CountOrPercent, OperationAction, StackSetOperation, StackSetSpec,
+    Targets, UPDATE_STACK_INSTANCES,
 };
 use billctl_sandbox::{Sandbox, seed};
 
 const PREFERENCES: Preferences = Preferences {
-    tolerance: Amount::Count(0),
-    concurrency: Amount::Count(1),
+    tolerance: CountOrPercent::Count(0),
+    concurrency: CountOrPercent::Count(1),
     mode: ConcurrencyMode::Soft,
 };
 

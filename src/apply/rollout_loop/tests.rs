@@ -8,25 +8,26 @@ use super::*;
 use crate::config::{Config, Measure, ThresholdRule, ThresholdTarget};
 use crate::observe;
 use crate::plan::Thresholds;
-use crate::plan::rollout::{AccountChange, Desired, Options, Override, Reach, Scope, Step, plan};
+use crate::plan::rollout::{AccountChange, Desired, Extent, Options, Override, Scope, Step, plan};
 use crate::resource::stack_set;
 use billctl_core::event::NullListener;
 use billctl_core::model::{AccountId, AccountState, Organization, OuId, Usd};
 use billctl_core::service::cloudformation::{
-    AccountFilter, Amount, ConcurrencyMode, InstanceStatus, InstancesRequest, OperationId, OrganizationsAccess, Targets,
+    AccountFilter, ConcurrencyMode, CountOrPercent, InstanceStatus, InstancesRequest, OperationId, OrganizationsAccess,
+    Targets,
 };
 use billctl_core::service::cloudwatch::Alarm;
 use billctl_sandbox::seed::{self, Shape};
 use billctl_sandbox::{Sandbox, World};
 
 const EASY: Preferences = Preferences {
-    tolerance: Amount::Percent(100),
-    concurrency: Amount::Percent(100),
+    tolerance: CountOrPercent::Percent(100),
+    concurrency: CountOrPercent::Percent(100),
     mode: ConcurrencyMode::Soft,
 };
 const STRICT: Preferences = Preferences {
-    tolerance: Amount::Count(0),
-    concurrency: Amount::Count(1),
+    tolerance: CountOrPercent::Count(0),
+    concurrency: CountOrPercent::Count(1),
     mode: ConcurrencyMode::Strict,
 };
 const SET: &str = "billctl";
@@ -108,12 +109,12 @@ fn asked() -> impl Strategy<Value = Asked> {
 }
 
 impl Asked {
-    fn reach(&self) -> Reach {
+    fn extent(&self) -> Extent {
         match (&self.ous, self.wave) {
-            _ if self.accounts.is_some() || self.recreate.is_some() => Reach::Accounts,
-            (Some(_), true) => Reach::Wave,
-            (Some(_), false) => Reach::Accounts,
-            (None, _) => Reach::Everything,
+            _ if self.accounts.is_some() || self.recreate.is_some() => Extent::Accounts,
+            (Some(_), true) => Extent::Wave,
+            (Some(_), false) => Extent::Accounts,
+            (None, _) => Extent::Everything,
         }
     }
 }
@@ -218,7 +219,7 @@ impl Stage {
             accounts: (!named.is_empty()).then_some(named),
         };
         let mut desired = Desired::new(&config, spec, &organization, &thresholds, &scope).unwrap();
-        if asked.reach() == Reach::Everything {
+        if asked.extent() == Extent::Everything {
             desired.scope = None;
         }
         desired
@@ -246,7 +247,7 @@ impl Stage {
         let options = Options {
             prune: asked.prune,
             recreate: recreate.into_iter().collect(),
-            reach: asked.reach(),
+            extent: asked.extent(),
             all_instances: asked.all_instances,
             ..Options::default()
         };
@@ -340,8 +341,8 @@ impl Stage {
         let listed = instances.iter().map(|(listed, _)| listed.clone());
         let believed = Observed::from_listing(None, listed).instances;
         for (listed, overrides) in &instances {
-            if let Override::Known(told) = believed[&listed.account].threshold {
-                assert_eq!(told, stack_set::threshold(overrides), "account {}", listed.account);
+            if let Override::Known(known) = believed[&listed.account].threshold {
+                assert_eq!(known, stack_set::threshold(overrides), "account {}", listed.account);
             }
         }
     }
@@ -448,13 +449,13 @@ proptest! {
                 }
             }
             // In a scope the StackSet's default stays, and nobody else's alarm will be another one later.
-            if let (Some(live), Reach::Accounts | Reach::Wave) = (&observed.stack_set, asked.reach()) {
+            if let (Some(live), Extent::Accounts | Extent::Wave) = (&observed.stack_set, asked.extent()) {
                 let then = stage.services.cloudformation.describe_stack_set(SET).await.unwrap();
                 assert_eq!(stack_set::threshold(&live.parameters), stack_set::threshold(&then.parameters));
             }
 
             // Then there is nothing left; a wave that had nobody to try a template on may have one more go.
-            let waits = asked.reach() == Reach::Wave && rollout.stack_set.is_empty();
+            let waits = asked.extent() == Extent::Wave && rollout.stack_set.is_empty();
             let foreseen = observed.after(&rollout);
             if waits {
                 stage.deploy(&wish, &asked).await;
@@ -464,7 +465,7 @@ proptest! {
             if !waits {
                 let options = Options {
                     prune: asked.prune,
-                    reach: asked.reach(),
+                    extent: asked.extent(),
                     all_instances: asked.all_instances,
                     ..Options::default()
                 };

@@ -12,7 +12,7 @@ use billctl_core::service::{Kind, Member, ServiceError};
 /// How long the event may take from the member to the notifier: two buses and a rule on each.
 const WAY_PATIENCE: Duration = Duration::from_secs(90);
 
-/// Puts the alarm of a member into ALARM, and follows what comes of it. `see` is told each hop as soon as it is known.
+/// Puts the alarm of a member into ALARM, and follows what comes of it. `see` gets each hop as soon as it is known.
 ///
 /// # Errors
 /// A look at how it goes failed. A hop that failed is an answer, not an error.

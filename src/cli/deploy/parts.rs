@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::DeployArgs;
 use crate::config::Config;
-use crate::plan::rollout::{Reach, Scope};
+use crate::plan::rollout::{Extent, Scope};
 use billctl_core::error::{Error, Result};
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::Preferences;
@@ -15,7 +15,7 @@ pub(super) struct Part {
     /// What it is about.
     pub scope: Scope,
     /// How much of the StackSet itself it may change.
-    pub reach: Reach,
+    pub extent: Extent,
     /// How carefully it goes.
     pub preferences: Preferences,
 }
@@ -27,9 +27,9 @@ pub(super) struct Part {
 /// Nothing is targeted.
 pub(super) fn parts(args: &DeployArgs, config: &Config, accounts: Option<&BTreeSet<AccountId>>) -> Result<Vec<Part>> {
     let configured = config.deploy.preferences;
-    let part = |name: Option<&String>, ous: &[String], reach, tolerance| Part {
+    let part = |name: Option<&String>, ous: &[String], extent, tolerance| Part {
         name: name.cloned(),
-        reach: if accounts.is_none() { reach } else { Reach::Accounts },
+        extent: if accounts.is_none() { extent } else { Extent::Accounts },
         scope: Scope {
             ous: ous.to_vec(),
             accounts: accounts.cloned(),
@@ -41,16 +41,16 @@ pub(super) fn parts(args: &DeployArgs, config: &Config, accounts: Option<&BTreeS
         },
     };
     if !args.ou.is_empty() {
-        return Ok(vec![part(None, &args.ou, Reach::Accounts, None)]);
+        return Ok(vec![part(None, &args.ou, Extent::Accounts, None)]);
     }
     let mut parts: Vec<Part> = config
         .waves
         .iter()
-        .map(|wave| part(Some(&wave.name), &wave.ous, Reach::Wave, wave.tolerance))
+        .map(|wave| part(Some(&wave.name), &wave.ous, Extent::Wave, wave.tolerance))
         .collect();
     let all: Vec<String> = config.ous().cloned().collect();
     if !all.is_empty() {
-        parts.push(part(None, &all, Reach::Everything, None));
+        parts.push(part(None, &all, Extent::Everything, None));
     }
     if parts.is_empty() {
         return Err(

@@ -12,7 +12,7 @@ use crate::cli::{Context, Format};
 use crate::observe;
 use crate::plan::Thresholds;
 use crate::plan::outcome::Outcome;
-use crate::plan::rollout::{Desired, Observed, Options, Reach, Rollout, Wave, Waves, plan};
+use crate::plan::rollout::{Desired, Extent, Observed, Options, Rollout, Wave, Waves, plan};
 use crate::render::{self, Detail, RolloutResult};
 use crate::resource::stack_set;
 use billctl_core::error::{Error, ErrorKind, Result};
@@ -43,7 +43,7 @@ pub(super) struct Deploy<'a> {
 
 /// What has come of it so far.
 #[derive(Default)]
-struct Progress {
+struct DeployResult {
     outcomes: Vec<Outcome>,
     detached: Option<OperationId>,
     /// Why it ended before its last part.
@@ -77,7 +77,7 @@ impl Deploy<'_> {
         let waves = self.warned(self.plan(&observed)?).await;
         self.show_plan(&waves)?;
         self.summarize(&waves);
-        let mut progress = Progress::default();
+        let mut result = DeployResult::default();
         if !waves.is_empty() {
             let no_access = match observed.stack_set {
                 None => checks::access(services, self.listener).await,
@@ -85,14 +85,14 @@ impl Deploy<'_> {
             };
             let mut confirmed = Confirmed::default();
             confirmed.ask(self, &waves).await?;
-            self.parts(&waves, observed, &mut rolling, &mut confirmed, &mut progress)
+            self.parts(&waves, observed, &mut rolling, &mut confirmed, &mut result)
                 .await
                 .map_err(|error| match (error.service(), no_access) {
                     (Some(refusal), Some(why)) if refusal.operation.name == "CreateStackSet" => why,
                     _ => error,
                 })?;
         }
-        self.conclude(&waves, &progress)
+        self.conclude(&waves, &result)
     }
 
     /// Each part as it was planned, or planned afresh if something has happened since.
@@ -102,7 +102,7 @@ impl Deploy<'_> {
         observed: Observed,
         rolling: &mut RolloutLoop<'_>,
         confirmed: &mut Confirmed,
-        progress: &mut Progress,
+        result: &mut DeployResult,
     ) -> Result<()> {
         let mut observed = Some(observed);
         for (index, (part, wave)) in self.parts.iter().zip(&waves.waves).enumerate() {
@@ -113,15 +113,15 @@ impl Deploy<'_> {
                 self.listener.on(Event::Phase(format!("wave {name}")));
             }
             let first = observed.take().map(|observed| (observed, wave.rollout.clone()));
-            let failures = progress.outcomes.iter().flat_map(|outcome| outcome.failures.keys());
+            let failures = result.outcomes.iter().flat_map(|outcome| outcome.failures.keys());
             let given_up = failures.copied().collect();
             let report = self.part(index, part, first, rolling, confirmed, &given_up).await?;
-            progress.outcomes.extend(report.outcomes);
-            progress.detached = report.detached;
-            progress.failed = progress.outcomes.iter().any(|outcome| !outcome.is_within_tolerance());
-            if progress.failed || progress.detached.is_some() {
-                progress.steps_left = report.not_reached;
-                progress.parts_left = self.left_after(index, waves);
+            result.outcomes.extend(report.outcomes);
+            result.detached = report.detached;
+            result.failed = result.outcomes.iter().any(|outcome| !outcome.is_within_tolerance());
+            if result.failed || result.detached.is_some() {
+                result.steps_left = report.not_reached;
+                result.parts_left = self.left_after(index, waves);
                 return Ok(());
             }
         }
@@ -188,9 +188,9 @@ impl Deploy<'_> {
         Options {
             prune: self.args.prune && index + 1 == self.parts.len(),
             recreate: self.recreate.clone(),
-            reach: match self.parts.get(index) {
-                Some(part) if !self.args.instances_only => part.reach,
-                _ => Reach::Accounts,
+            extent: match self.parts.get(index) {
+                Some(part) if !self.args.instances_only => part.extent,
+                _ => Extent::Accounts,
             },
             all_instances: self.args.all_instances,
             instances_only: self.args.instances_only,
@@ -303,28 +303,28 @@ impl Deploy<'_> {
     }
 
     /// What the run amounts to: every failure listed, and the exit code.
-    fn conclude(&self, waves: &Waves, progress: &Progress) -> Result<()> {
-        let failures = progress
+    fn conclude(&self, waves: &Waves, result: &DeployResult) -> Result<()> {
+        let failures = result
             .outcomes
             .iter()
             .any(|outcome| !outcome.is_clean())
-            .then(|| render::failures(&progress.outcomes, self.organization));
+            .then(|| render::failures(&result.outcomes, self.organization));
         if let Some(failures) = &failures {
             self.context.summarize(|| render::failures_summary(failures));
         }
         if self.context.global.format == Format::Json {
             let result = RolloutResult {
-                outcomes: &progress.outcomes,
-                detached: progress.detached.as_ref(),
-                not_reached: &progress.parts_left,
+                outcomes: &result.outcomes,
+                detached: result.detached.as_ref(),
+                not_reached: &result.parts_left,
             };
             self.print(waves, Some(&result))?;
         } else {
-            let clean = failures.is_none() && !progress.failed;
+            let clean = failures.is_none() && !result.failed;
             if let Some(failures) = failures {
                 say!("{failures}")?;
             }
-            if let Some(id) = &progress.detached {
+            if let Some(id) = &result.detached {
                 self.context.conclude(
                     &format!("operation {id} was begun, and goes on in AWS"),
                     "run the same command again to follow it and do the rest, or `billctl deploy --stop` to stop it",
@@ -333,16 +333,16 @@ impl Deploy<'_> {
                 self.context.conclude(&done(waves), NEXT)?;
             }
         }
-        self.verdict(progress)
+        self.verdict(result)
     }
 
-    fn verdict(&self, progress: &Progress) -> Result<()> {
-        let mut left = progress.parts_left.clone();
-        if progress.steps_left > 0 {
-            left.insert(0, render::plural(progress.steps_left, "step"));
+    fn verdict(&self, result: &DeployResult) -> Result<()> {
+        let mut left = result.parts_left.clone();
+        if result.steps_left > 0 {
+            left.insert(0, render::plural(result.steps_left, "step"));
         }
-        if progress.failed {
-            let stopped = progress
+        if result.failed {
+            let stopped = result
                 .outcomes
                 .iter()
                 .all(|outcome| outcome.is_within_tolerance() || outcome.is_stopped());
@@ -358,7 +358,7 @@ impl Deploy<'_> {
             };
             return Err(Error::failed(what).remedy("fix the accounts above and run deploy again: it takes up the rest"));
         }
-        if progress.outcomes.iter().any(|outcome| !outcome.is_clean()) {
+        if result.outcomes.iter().any(|outcome| !outcome.is_clean()) {
             return Err(
                 Error::new(ErrorKind::Partial, "some accounts failed, within the tolerance")
                     .remedy("fix the accounts above and run deploy again: it takes up only those"),
@@ -391,7 +391,7 @@ pub(super) fn desired_of(
     let spec = stack_set::desired(config, organization.management_account);
     let mut desired = Desired::new(config, spec, organization, thresholds, &part.scope)?;
     // The last part of a deploy of everything is about everything, also what lies outside of its OUs.
-    if part.reach == Reach::Everything {
+    if part.extent == Extent::Everything {
         desired.scope = None;
     }
     Ok(desired)

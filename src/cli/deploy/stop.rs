@@ -1,7 +1,7 @@
 use crate::apply::operation::follow;
 use crate::cli::Context;
 use crate::observe;
-use billctl_core::error::{Context as _, Result};
+use billctl_core::error::{Result, WhileTrying};
 use billctl_core::service::Kind;
 use billctl_core::service::cloudformation::OperationStatus;
 

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::Scene;
 use crate::cli::accounts::account;
 use crate::cli::{Context, GlobalArgs};
-use crate::observe::charges::{self, Series};
+use crate::observe::charges::{self, ChargeSeries};
 use crate::observe::{self, precheck};
-use billctl_core::error::{Context as _, Error, Result};
+use billctl_core::error::{Error, Result, WhileTrying};
 use billctl_core::event::Event;
 use billctl_core::model::{Account, AccountId, Organization};
 use billctl_core::service::Services;
@@ -76,16 +76,18 @@ fn management(organization: &Organization) -> Result<Account> {
 /// The account's month to date as it was published, in all and by service, from the payer's series.
 async fn published(services: &Services, account: AccountId) -> Result<Published> {
     let of_services = charges::service_series(services, Some(&BTreeSet::from([account]))).await?;
-    let series: Vec<Series> = std::iter::once(Series::Account(account)).chain(of_services).collect();
+    let series: Vec<ChargeSeries> = std::iter::once(ChargeSeries::Account(account))
+        .chain(of_services)
+        .collect();
     let read = charges::publications(services, &series, services.clock.now()).await?;
     let mut published = Published::default();
     for (series, publications) in series.into_iter().zip(read) {
         let points = publications.into_iter().map(|one| (one.at, one.month_to_date.to_f64()));
         match series {
-            Series::AccountService(_, service) => {
+            ChargeSeries::AccountService(_, service) => {
                 published.services.insert(service, points.collect());
             }
-            Series::Account(_) | Series::Service(_) => published.total = points.collect(),
+            ChargeSeries::Account(_) | ChargeSeries::Service(_) => published.total = points.collect(),
         }
     }
     Ok(published)

@@ -60,12 +60,12 @@ const MOST_CHATS: usize = 5;
 
 fn chats(world: &World) -> Vec<ChatPicture> {
     let newest = world.sns.notifications().iter().rev();
-    let chats = newest.filter_map(|told| {
+    let chats = newest.filter_map(|notification| {
         Some(ChatPicture {
-            at: told.at,
-            topic: told.topic.clone(),
-            title: told.chat_title()?,
-            message: serde_json::from_str(&told.message).ok()?,
+            at: notification.at,
+            topic: notification.topic.clone(),
+            title: notification.chat_title()?,
+            message: serde_json::from_str(&notification.message).ok()?,
         })
     });
     chats.take(MOST_CHATS).collect()
@@ -332,14 +332,14 @@ fn readable(file: &Path) -> PathBuf {
 }
 
 /// What is compared to tell what time brought.
-pub(super) struct Standing {
+pub(super) struct Snapshot {
     alarms: BTreeMap<AccountId, AlarmState>,
     last_mail: u64,
     last_notification: u64,
     undelivered: usize,
 }
 
-impl Standing {
+impl Snapshot {
     pub(super) fn of(world: &World) -> Self {
         Self {
             alarms: world
@@ -348,7 +348,11 @@ impl Standing {
                 .filter_map(|id| Some((*id, world.member_alarm(*id)?.1.state)))
                 .collect(),
             last_mail: world.sesv2.mails().last().map_or(0, |mail| mail.number),
-            last_notification: world.sns.notifications().last().map_or(0, |told| told.number),
+            last_notification: world
+                .sns
+                .notifications()
+                .last()
+                .map_or(0, |notification| notification.number),
             undelivered: world.sqs.waiting(),
         }
     }
@@ -386,11 +390,14 @@ impl Standing {
                 ));
             }
         }
-        for told in world.sns.notifications() {
-            if let Some(title) = told.chat_title().filter(|_| told.number > self.last_notification) {
+        for notification in world.sns.notifications() {
+            if let Some(title) = notification
+                .chat_title()
+                .filter(|_| notification.number > self.last_notification)
+            {
                 lines.push(format!(
                     "Chat, by topic {}: \"{}\"",
-                    text::line(told.topic.resource()),
+                    text::line(notification.topic.resource()),
                     text::line(&title)
                 ));
             }

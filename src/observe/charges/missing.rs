@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{account_of, listed};
 use crate::spend::{Evidence, Missing, missing};
-use billctl_core::error::{Context, Result};
+use billctl_core::error::{Result, WhileTrying};
 use billctl_core::model::{AccountId, AccountState, Organization};
 use billctl_core::service::charges::{self, ACCOUNT};
 use billctl_core::service::{self, Kind, PARALLEL, Services};

@@ -32,10 +32,10 @@ fn window(days: usize) -> Window {
     Window::of_days(days, Measure::Daily, now)
 }
 
-fn accounts(count: u64) -> Vec<Series> {
+fn accounts(count: u64) -> Vec<ChargeSeries> {
     (1..=count)
         .filter_map(AccountId::from_number)
-        .map(Series::Account)
+        .map(ChargeSeries::Account)
         .collect()
 }
 
@@ -144,7 +144,8 @@ async fn an_accounts_services_are_summed_up_by_service() {
         .times(4)
         .returning(|_, _, dimensions, token| {
             let account = dimensions["LinkedAccount"].clone().unwrap();
-            let metric = |service: &str| Series::AccountService(account.parse().unwrap(), service.to_owned()).metric();
+            let metric =
+                |service: &str| ChargeSeries::AccountService(account.parse().unwrap(), service.to_owned()).metric();
             Ok(match token {
                 None => Page {
                     items: vec![metric("AmazonEC2")],

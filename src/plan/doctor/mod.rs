@@ -33,7 +33,7 @@ use billctl_core::service::{Kind, Result, ServiceError};
 pub enum Verdict {
     /// As it has to be.
     Ok,
-    /// Something will be missing or can't be told.
+    /// Something will be missing or can't be known.
     Warning,
     /// Not there yet, and the next command makes it.
     ToDo,
@@ -142,7 +142,7 @@ pub struct Readings {
     pub stack_set: Result<Option<StackSet>>,
     /// Things that may collide with those that bootstrap makes: what they are called, and what is there.
     pub things: Vec<(String, Result<Option<Resource>>)>,
-    /// Actions that the caller may not do, of those that billctl needs; None where that can't be told.
+    /// Actions that the caller may not do, of those that billctl needs; None where that can't be known.
     pub denied: Result<Option<BTreeSet<String>>>,
     /// A few members from inside, and owner tags.
     pub members: Members,

@@ -22,11 +22,11 @@ pub(super) fn operations(hearing: &Result<Hearing>) -> Check {
     }
 }
 
-/// None where the config names no topic: not everybody chats. The one that needs most is told with its remedy.
+/// None where the config names no topic: not everybody chats. The one that needs most is reported with its remedy.
 pub(super) fn chat(channels: &[Channel]) -> Option<Check> {
     const NAME: &str = "chat";
     let sentence = |channel: &Channel| channel.to_string();
-    let told: Vec<String> = channels.iter().map(sentence).collect();
+    let sentences: Vec<String> = channels.iter().map(sentence).collect();
     let rank = |channel: &&Channel| match channel.state {
         ChannelState::Heard => 0,
         ChannelState::Elsewhere => 1,
@@ -38,7 +38,7 @@ pub(super) fn chat(channels: &[Channel]) -> Option<Check> {
         ChannelState::Heard | ChannelState::Elsewhere => Verdict::Ok,
         _ => Verdict::Warning,
     };
-    let check = Check::new(NAME, verdict, told.join("; "));
+    let check = Check::new(NAME, verdict, sentences.join("; "));
     Some(match &worst.remedy {
         Some(remedy) => check.remedy(remedy.clone()),
         None => check,

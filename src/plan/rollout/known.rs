@@ -52,7 +52,7 @@ impl Instance {
 }
 
 /// Whether the last operation did with this instance what it was to do. It may be OUTDATED all the same: an update of
-/// the StackSet that is for others marks it so. Where no status of the operation itself is told, only what is
+/// the StackSet that is for others marks it so. Where no status of the operation itself is known, only what is
 /// CURRENT is believed.
 fn went_well(listed: &StackInstance) -> bool {
     match listed.detailed_status {

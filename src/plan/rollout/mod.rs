@@ -150,7 +150,7 @@ pub struct Options {
     /// for: each with its last operation as it was then.
     pub recreate: BTreeMap<AccountId, Option<OperationId>>,
     /// How much of the StackSet itself may change.
-    pub reach: Reach,
+    pub extent: Extent,
     /// Accounts that are left as they are: they failed a moment ago.
     pub given_up: BTreeSet<AccountId>,
     /// A change of the StackSet takes every instance along, also those that the run isn't about.
@@ -161,7 +161,7 @@ pub struct Options {
 
 /// How much of the StackSet itself a run may change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Reach {
+pub enum Extent {
     /// Nothing, but for what all instances are to get: a run about some accounts.
     Accounts,
     /// The template and the parameters but for the default threshold, for the accounts of the run first: a wave.
@@ -192,11 +192,11 @@ impl SetPlan {
         };
         let wanted = stack_set::diff(&desired.spec, live);
         let body = |change: &FieldChange| change.concerns_stacks() && change.field != stack_set::DEFAULT_THRESHOLD;
-        let goes = match options.reach {
-            Reach::Everything => true,
+        let goes = match options.extent {
+            Extent::Everything => true,
             // To update nobody would be refused.
-            Reach::Wave => has_instances && wanted.iter().any(body),
-            Reach::Accounts => options.all_instances,
+            Extent::Wave => has_instances && wanted.iter().any(body),
+            Extent::Accounts => options.all_instances,
         };
         if !goes {
             return Self {
@@ -206,7 +206,7 @@ impl SetPlan {
             };
         }
         let mut spec = stack_set::keeping_tags(desired.spec.clone(), live);
-        if options.reach != Reach::Everything {
+        if options.extent != Extent::Everything {
             let as_it_is = stack_set::as_it_is(live);
             spec.auto_deployment = as_it_is.auto_deployment;
             if let Some(default) = as_it_is.parameters.get(stack_set::THRESHOLD) {
@@ -233,8 +233,8 @@ impl SetPlan {
     }
 
     /// What of the difference stays, and why.
-    fn notes(&self, reach: Reach, instances: usize) -> Vec<String> {
-        if reach != Reach::Accounts {
+    fn notes(&self, extent: Extent, instances: usize) -> Vec<String> {
+        if extent != Extent::Accounts {
             return Vec::new();
         }
         let mut notes = Vec::new();
@@ -377,8 +377,8 @@ pub fn plan(desired: &Desired, observed: &Observed, organization: &Organization,
     }
 
     let mut notes = desired.notes.clone();
-    notes.extend(set.notes(options.reach, instances.len()));
-    if options.reach == Reach::Everything && set.updates() && !takes_along && !outside.is_empty() {
+    notes.extend(set.notes(options.extent, instances.len()));
+    if options.extent == Extent::Everything && set.updates() && !takes_along && !outside.is_empty() {
         notes.push(format!(
             "{} that config doesn't target {} behind the StackSet: take the OUs into [deploy] ous, remove them with \
              --prune, or pass --all-instances",

@@ -242,7 +242,7 @@ impl<'a> Builder<'a> {
             .iter()
             .flat_map(|live| &live.organizational_units)
             .collect();
-        // Where none is told though there are instances, targets aren't told at all: nothing would ever be enough.
+        // Where none is named though there are instances, targets aren't answered at all: nothing would ever be enough.
         if live.is_empty() && !self.observed.instances.is_empty() {
             return Vec::new();
         }

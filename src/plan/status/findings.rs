@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Coverage, MembersStatus};
+use super::MembersStatus;
 use crate::plan::billing::Plan;
+use crate::plan::coverage::Coverage;
 use crate::plan::probe::{ProbeFinding, Probes};
 use crate::resource::mail_setup::MailSetup;
 use crate::resource::stack_set::DEFAULT_THRESHOLD;
@@ -73,7 +74,7 @@ pub struct Looked<'a> {
     pub now: Timestamp,
     /// The members.
     pub members: &'a MembersStatus,
-    /// What looking into them told, where that was wanted.
+    /// What looking into them found, where that was wanted.
     pub probe: Option<&'a Probes>,
     /// The billing side.
     pub billing: BillingSide<'a>,

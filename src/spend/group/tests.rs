@@ -47,15 +47,15 @@ fn own(dollars: &[i32]) -> BTreeMap<AccountId, Usd> {
 }
 
 /// What an account gets: the most specific rule wins.
-fn resolve(organization: &Organization, default: Usd, rules: &[Rule], account: AccountId) -> Usd {
+fn resolve(organization: &Organization, default: Usd, rules: &[GroupedThreshold], account: AccountId) -> Usd {
     let of_account = rules.iter().find_map(|rule| match rule {
-        Rule::Account(id, usd) if *id == account => Some(*usd),
+        GroupedThreshold::Account(id, usd) if *id == account => Some(*usd),
         _ => None,
     });
     let (_, parent) = organization.account(account).unwrap();
     let of_ou = organization.ancestry(parent).find_map(|ou| {
         rules.iter().find_map(|rule| match rule {
-            Rule::Ou(id, usd) if id == ou => Some(*usd),
+            GroupedThreshold::Ou(id, usd) if id == ou => Some(*usd),
             _ => None,
         })
     });
@@ -75,7 +75,7 @@ fn an_ou_of_its_own_kind_gets_one_rule() {
     let (default, rules) = group(&organization, &own(&[500, 600, 500, 800, 10, 12, 15]), None).unwrap();
     assert_eq!(default, Usd::dollars(15));
     let ou = "ou-ab12-00000000".parse().unwrap();
-    assert_eq!(rules, [Rule::Ou(ou, Usd::dollars(800))]);
+    assert_eq!(rules, [GroupedThreshold::Ou(ou, Usd::dollars(800))]);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn an_account_unlike_its_siblings_gets_a_rule_of_its_own() {
     let (default, rules) = group(&organization, &own(&[10, 10, 5_000, 12]), None).unwrap();
     assert_eq!(default, Usd::dollars(12));
     let account = AccountId::from_number(3).unwrap();
-    assert_eq!(rules, [Rule::Account(account, Usd::dollars(5_000))]);
+    assert_eq!(rules, [GroupedThreshold::Account(account, Usd::dollars(5_000))]);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn fewest_by_trial(organization: &Organization, own: &BTreeMap<AccountId, Usd>) 
             let mut rules = Vec::new();
             for ou in &ous {
                 if let Some(usd) = choices[number % choices.len()] {
-                    rules.push(Rule::Ou(ou.clone(), usd));
+                    rules.push(GroupedThreshold::Ou(ou.clone(), usd));
                 }
                 number /= choices.len();
             }

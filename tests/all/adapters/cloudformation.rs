@@ -7,7 +7,7 @@ use billctl_core::model::AccountId;
 use billctl_core::service::Kind;
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::cloudformation::{
-    AccountFilter, Amount, AutoDeployment, CloudFormation, ConcurrencyMode, InstancesRequest, OperationId,
+    AccountFilter, AutoDeployment, CloudFormation, ConcurrencyMode, CountOrPercent, InstancesRequest, OperationId,
     OrganizationsAccess, Parameters, Preferences, StackSet, StackSetSpec, Targets,
 };
 
@@ -38,8 +38,8 @@ fn parameters(pairs: &[(&str, &str)]) -> Parameters {
 }
 
 const SOFT: Preferences = Preferences {
-    tolerance: Amount::Percent(10),
-    concurrency: Amount::Percent(25),
+    tolerance: CountOrPercent::Percent(10),
+    concurrency: CountOrPercent::Percent(25),
     mode: ConcurrencyMode::Soft,
 };
 const SOFT_FIELDS: &[(&str, &str)] = &[
@@ -49,8 +49,8 @@ const SOFT_FIELDS: &[(&str, &str)] = &[
     ("OperationId", "op-1"),
 ];
 const STRICT: Preferences = Preferences {
-    tolerance: Amount::Count(0),
-    concurrency: Amount::Count(1),
+    tolerance: CountOrPercent::Count(0),
+    concurrency: CountOrPercent::Count(1),
     mode: ConcurrencyMode::Strict,
 };
 const STRICT_FIELDS: &[(&str, &str)] = &[

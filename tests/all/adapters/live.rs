@@ -12,8 +12,8 @@ use billctl_aws::{Options, SdkConfig};
 use billctl_core::model::Arn;
 use billctl_core::service::cloudformation::LIST_STACK_INSTANCES;
 use billctl_core::service::cloudformation::{
-    AccountFilter, Amount, AutoDeployment, ConcurrencyMode, InstanceStatus, InstancesRequest, OperationId, Preferences,
-    StackSetSpec, Targets,
+    AccountFilter, AutoDeployment, ConcurrencyMode, CountOrPercent, InstanceStatus, InstancesRequest, OperationId,
+    Preferences, StackSetSpec, Targets,
 };
 use billctl_core::service::cloudwatch::LIST_METRICS;
 use billctl_core::service::cloudwatch::{DataRequest, Metric, MetricQuery, QuerySource};
@@ -404,8 +404,8 @@ async fn the_organisation_and_a_stack_set_on_moto() {
         },
         overrides: None,
         preferences: Preferences {
-            tolerance: Amount::Percent(10),
-            concurrency: Amount::Count(5),
+            tolerance: CountOrPercent::Percent(10),
+            concurrency: CountOrPercent::Count(5),
             mode: ConcurrencyMode::Soft,
         },
         operation_id: OperationId("op-1".into()),

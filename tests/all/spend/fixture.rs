@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use billctl::config::Measure;
 use billctl::spend::{
-    By, Evidence, Grid, Interval, Material, Missing, Publication, Report, SpendHistory, Subject, Window, missing,
+    By, Evidence, Grid, Interval, Missing, Publication, Report, ReportInput, SpendHistory, Subject, Window, missing,
     report,
 };
 use billctl_core::model::{Account, AccountId, AccountState, Organization, OrganizationalUnit, OuId, Usd};
@@ -209,7 +209,7 @@ impl Company {
             .iter()
             .map(|(id, _, spender)| (*id, spender.threshold))
             .collect();
-        report(Material {
+        report(ReportInput {
             organization: &self.organization,
             now: self.now,
             by,

@@ -2,7 +2,7 @@
 
 use billctl::config::Measure;
 use billctl::observe;
-use billctl::observe::charges::{Series, Window, histories};
+use billctl::observe::charges::{ChargeSeries, Window, histories};
 use billctl_core::service::cloudwatch::{GET_METRIC_DATA, MAX_DATAPOINTS, MAX_QUERIES};
 use billctl_sandbox::Sandbox;
 use billctl_sandbox::seed::{self, Shape};
@@ -19,9 +19,9 @@ const SHAPE: Shape = Shape {
 async fn ten_thousand_accounts_are_read_in_calls_that_are_answered_in_one_page_and_none_twice() {
     let services = Sandbox::in_memory(seed::world(&SHAPE)).services();
     let organization = observe::organization(&services).await.unwrap();
-    let series: Vec<Series> = organization
+    let series: Vec<ChargeSeries> = organization
         .accounts()
-        .map(|(account, _)| Series::Account(account.id))
+        .map(|(account, _)| ChargeSeries::Account(account.id))
         .collect();
     assert!(series.len() > SHAPE.accounts, "the management account too");
     let now = services.clock.now();

@@ -4,8 +4,8 @@ use aws_sdk_cloudformation::types as sdk;
 
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::{
-    AccountFilter, Amount, ConcurrencyMode, DetailedStatus, DriftStatus, InstanceFilter, Parameters, Preferences,
-    StackSetSpec, Targets,
+    AccountFilter, ConcurrencyMode, CountOrPercent, DetailedStatus, DriftStatus, InstanceFilter, Parameters,
+    Preferences, StackSetSpec, Targets,
 };
 
 pub(super) fn parameters(values: &Parameters) -> Vec<sdk::Parameter> {
@@ -66,12 +66,12 @@ pub(super) fn operation_preferences(wanted: &Preferences) -> sdk::StackSetOperat
         ConcurrencyMode::Soft => sdk::ConcurrencyMode::SoftFailureTolerance,
     });
     builder = match wanted.tolerance {
-        Amount::Count(count) => builder.failure_tolerance_count(number(count)),
-        Amount::Percent(percent) => builder.failure_tolerance_percentage(number(percent)),
+        CountOrPercent::Count(count) => builder.failure_tolerance_count(number(count)),
+        CountOrPercent::Percent(percent) => builder.failure_tolerance_percentage(number(percent)),
     };
     match wanted.concurrency {
-        Amount::Count(count) => builder.max_concurrent_count(number(count)),
-        Amount::Percent(percent) => builder.max_concurrent_percentage(number(percent)),
+        CountOrPercent::Count(count) => builder.max_concurrent_count(number(count)),
+        CountOrPercent::Percent(percent) => builder.max_concurrent_percentage(number(percent)),
     }
     .build()
 }

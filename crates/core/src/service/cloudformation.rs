@@ -150,14 +150,14 @@ pub struct Targets {
 
 /// A number of accounts, or a share of them in percent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema, Deserialize)]
-pub enum Amount {
+pub enum CountOrPercent {
     /// So many accounts.
     Count(u32),
     /// Percent, 0 to 100; AWS rounds down.
     Percent(u32),
 }
 
-impl fmt::Display for Amount {
+impl fmt::Display for CountOrPercent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Count(count) => write!(f, "{count}"),
@@ -182,9 +182,9 @@ pub enum ConcurrencyMode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema, Deserialize)]
 pub struct Preferences {
     /// Failures after which the operation stops.
-    pub tolerance: Amount,
+    pub tolerance: CountOrPercent,
     /// Accounts at once.
-    pub concurrency: Amount,
+    pub concurrency: CountOrPercent,
     /// How the two go together.
     pub mode: ConcurrencyMode,
 }

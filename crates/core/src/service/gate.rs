@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::cloudformation::DESCRIBE_STACK_INSTANCE;
+use super::sesv2::SEND_EMAIL;
 use super::{Kind, Operation, Result, Service, ServiceError};
 use crate::event::{Event, Listener};
 
@@ -94,7 +95,7 @@ pub struct Gate {
     counts: Mutex<BTreeMap<Operation, CallCount>>,
     /// The pace of slow operations that have been throttled.
     paces: Mutex<BTreeMap<Operation, Pace>>,
-    /// Who is told that a service is waited for.
+    /// Who listens when a service is waited for.
     listener: OnceLock<Arc<dyn Listener>>,
 }
 
@@ -173,8 +174,8 @@ impl Gate {
     /// Makes a call, again after a pause while it is throttled or unanswered.
     ///
     /// Every write of billctl is safe to repeat: it either carries an idempotency token, or sets a state that is
-    /// the same when set twice, or answers "exists", which its caller takes for done. One isn't, and is made again only
-    /// where it was refused ([`Operation::is_repeatable`]).
+    /// the same when set twice, or answers "exists", which its caller takes for done. A mail isn't, and is sent again only
+    /// where it was refused.
     ///
     /// It ends, whatever the other side does, if each attempt ends: after so many retries, and where nobody answers
     /// with the last attempt that was begun in time.
@@ -199,7 +200,7 @@ impl Gate {
             waited += taken;
             let error = match answer {
                 Err(error) if error.kind == Kind::Throttled => error,
-                Err(error) if error.kind.is_transient() && operation.is_repeatable() => error,
+                Err(error) if error.kind.is_transient() && operation != SEND_EMAIL => error,
                 answer => return answer,
             };
             let answered = self.limiter(operation).answered.load(Ordering::Relaxed);

@@ -101,11 +101,6 @@ impl Operation {
         self
     }
 
-    /// Whether it may be made again where no answer came. A mail may then come twice.
-    pub fn is_repeatable(&self) -> bool {
-        *self != super::sesv2::SEND_EMAIL
-    }
-
     /// The IAM action that allows it, such as `cloudformation:ListStackInstances`.
     pub fn iam_action(&self) -> String {
         format!("{}:{}", self.service.iam_prefix(), self.action.unwrap_or(self.name))

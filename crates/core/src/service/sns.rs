@@ -28,7 +28,7 @@ pub const KEY_ATTRIBUTE: &str = "KmsMasterKeyId";
 /// What stands in place of a subscription's ARN until somebody has clicked the link (SNS API reference, Subscribe).
 pub const PENDING: &str = "PendingConfirmation";
 
-/// Who gets what a topic is told.
+/// Who gets what is published to a topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscription {
     /// How, such as `email`.

@@ -4,6 +4,7 @@
 //! the state machine is put, because a half-run one would be worse than none.
 
 mod definition;
+mod machine;
 mod query;
 mod rehearsal;
 mod run;
@@ -12,6 +13,13 @@ mod tasks;
 mod work;
 
 pub(super) use definition::check;
+pub(super) use machine::{Machine, Pause, Ran, Stand, Start};
 pub use rehearsal::{Outcome, Rehearsal};
-pub(super) use run::{Machine, Pause, Ran, Stand, Start, run};
 pub(super) use size::is_within;
+
+use crate::World;
+
+/// Runs an execution until it pauses or ends, with the world's own services behind its tasks.
+pub(super) fn run(world: &mut World, machine: &Machine, start: &Start, from: Option<Pause>) -> Ran {
+    run::run_with(world, machine, start, from, false, &mut tasks::call)
+}

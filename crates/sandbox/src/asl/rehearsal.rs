@@ -6,7 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::run::{Failure, Machine, Stand, Start, run_with};
+use super::machine::{Failure, Machine, Stand, Start};
+use super::run::run_with;
 use crate::World;
 use billctl_core::model::Arn;
 

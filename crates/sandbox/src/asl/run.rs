@@ -4,18 +4,15 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use jsonata_core::value::JValue;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::query::{self, Bindings, QUERY_ERROR, object};
+use super::machine::{Failure, Machine, Pause, Ran, Stand, Start};
+use super::query::{self, Bindings, object};
 use super::size::is_within;
-use super::tasks;
 use crate::World;
-use billctl_core::model::Arn;
 use billctl_core::service::sfn::{ExecutionStatus, HistoryEvent};
 
 /// Most events of an execution, and most bytes of a state's input or output
@@ -27,78 +24,6 @@ const TRANSITION: SignedDuration = SignedDuration::from_millis(15);
 pub(super) const CALL: SignedDuration = SignedDuration::from_millis(120);
 /// A pause before a retry that is no longer passes on the execution's own clock.
 pub(super) const SHORT_PAUSE: SignedDuration = SignedDuration::from_mins(10);
-
-/// The state machine that runs.
-pub(crate) struct Machine {
-    pub(crate) arn: Arn,
-    pub(crate) name: String,
-    pub(crate) role: Arn,
-    pub(crate) definition: Arc<Value>,
-}
-
-/// What starts.
-pub(crate) struct Start {
-    pub(crate) arn: Arn,
-    pub(crate) name: String,
-    pub(crate) at: Timestamp,
-    pub(crate) input: Value,
-}
-
-/// An execution that waits at a state of its outermost level: all that it needs to go on.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Pause {
-    /// When it goes on.
-    pub(crate) until: Timestamp,
-    state: String,
-    input: Value,
-    variables: BTreeMap<String, Value>,
-    /// How often each retrier of the state has tried again; `None` at a Wait.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    retries: Option<Vec<u32>>,
-    /// By `TimeoutSeconds`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    deadline: Option<Timestamp>,
-    /// How many events its history has.
-    events: usize,
-}
-
-/// How far it ran.
-pub(crate) struct Ran {
-    pub(crate) at: Timestamp,
-    /// The events since it was started or went on.
-    pub(crate) history: Vec<HistoryEvent>,
-    pub(crate) stand: Stand,
-}
-
-/// How an execution stands.
-pub(crate) enum Stand {
-    Paused(Pause),
-    Ended {
-        status: ExecutionStatus,
-        output: Option<Value>,
-        error: Option<(String, String)>,
-    },
-}
-
-/// An error of Step Functions: a name that retriers and catchers know, and a cause.
-#[derive(Debug, Clone)]
-pub(super) struct Failure {
-    pub(super) error: String,
-    pub(super) cause: String,
-}
-
-impl Failure {
-    pub(super) fn new(error: impl Into<String>, cause: impl Into<String>) -> Self {
-        Self {
-            error: error.into(),
-            cause: cause.into(),
-        }
-    }
-
-    fn query(cause: String) -> Self {
-        Self::new(QUERY_ERROR, cause)
-    }
-}
 
 pub(super) type Variables = BTreeMap<String, JValue>;
 
@@ -143,12 +68,8 @@ enum Flow {
     Paused(Pause),
 }
 
-/// Runs an execution from its start, or from where it paused, until it pauses or ends. The world's time is the same
-/// afterwards.
-pub(crate) fn run(world: &mut World, machine: &Machine, start: &Start, from: Option<Pause>) -> Ran {
-    run_with(world, machine, start, from, false, &mut tasks::call)
-}
-
+/// Runs an execution from its start, or from where it paused, until it pauses or ends. `calls` answers its tasks;
+/// `at_once` lets waits pass on its own clock. The world's time is the same afterwards.
 pub(super) fn run_with<'w>(
     world: &'w mut World,
     machine: &'w Machine,

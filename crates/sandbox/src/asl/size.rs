@@ -1,4 +1,4 @@
-//! How long a value is as JSON, told without writing it where it is far from the limit.
+//! How long a value is as JSON, found without writing it where it is far from the limit.
 
 use serde_json::Value;
 

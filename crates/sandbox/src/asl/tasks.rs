@@ -6,7 +6,7 @@ mod organizations;
 
 use serde_json::{Map, Value, json};
 
-use super::run::{Failure, Machine};
+use super::machine::{Failure, Machine};
 use crate::World;
 use crate::faults::FaultAction;
 use crate::iam::RoleFault;

@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
-use super::run::{CALL, Failure, MAX_BYTES, Run, SHORT_PAUSE, Step, Variables, next};
+use super::machine::Failure;
+use super::run::{CALL, MAX_BYTES, Run, SHORT_PAUSE, Step, Variables, next};
 use super::size::is_within;
 
 impl Run<'_> {

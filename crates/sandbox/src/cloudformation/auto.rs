@@ -5,7 +5,7 @@ use super::record::{Reach, SetRecord, Work};
 use super::with_set;
 use crate::{World, metrics};
 use billctl_core::model::{AccountId, OuId};
-use billctl_core::service::cloudformation::{Amount, ConcurrencyMode, OperationId, Preferences};
+use billctl_core::service::cloudformation::{ConcurrencyMode, CountOrPercent, OperationId, Preferences};
 
 /// An account was created (`old` is `None`) or moved.
 pub(crate) fn account_arrived(world: &mut World, account: AccountId, old: Option<&OuId>) {
@@ -51,8 +51,8 @@ fn start(world: &mut World, set: &mut SetRecord, account: AccountId, ou: OuId, w
         Reach::Auto { account, ou },
         // The caller's preferences don't apply to it.
         Preferences {
-            tolerance: Amount::Count(0),
-            concurrency: Amount::Count(1),
+            tolerance: CountOrPercent::Count(0),
+            concurrency: CountOrPercent::Count(1),
             mode: ConcurrencyMode::Strict,
         },
     );

@@ -9,8 +9,8 @@ use crate::template::Template;
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::cloudformation::{
-    AccountFilter, Amount, MAX_OUS, MAX_TEMPLATE_BYTES, OperationId, OrganizationsAccess, Parameters, Preferences,
-    Targets,
+    AccountFilter, CountOrPercent, MAX_OUS, MAX_TEMPLATE_BYTES, OperationId, OrganizationsAccess, Parameters,
+    Preferences, Targets,
 };
 use billctl_core::service::{Kind, Operation, Result, ServiceError};
 
@@ -164,9 +164,9 @@ pub(super) fn preferences(operation: Operation, preferences: &Preferences) -> Re
         ))
     };
     match (preferences.tolerance, preferences.concurrency) {
-        (Amount::Percent(101..), _) => refuse("failureTolerancePercentage"),
-        (_, Amount::Percent(0 | 101..)) => refuse("maxConcurrentPercentage"),
-        (_, Amount::Count(0)) => refuse("maxConcurrentCount"),
+        (CountOrPercent::Percent(101..), _) => refuse("failureTolerancePercentage"),
+        (_, CountOrPercent::Percent(0 | 101..)) => refuse("maxConcurrentPercentage"),
+        (_, CountOrPercent::Count(0)) => refuse("maxConcurrentCount"),
         _ => Ok(()),
     }
 }

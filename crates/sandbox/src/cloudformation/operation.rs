@@ -10,8 +10,8 @@ use crate::World;
 use crate::faults::chance;
 use billctl_core::model::{AccountId, AccountState, OuId};
 use billctl_core::service::cloudformation::{
-    AccountFilter, Amount, ConcurrencyMode, DetailedStatus, DriftStatus, InstanceStatus, OperationId, OperationStatus,
-    Parameters, Preferences,
+    AccountFilter, ConcurrencyMode, CountOrPercent, DetailedStatus, DriftStatus, InstanceStatus, OperationId,
+    OperationStatus, Parameters, Preferences,
 };
 
 /// Seconds that a stack takes at least; at most it is twice as many. Simulated, in the order of what AWS needs for
@@ -248,10 +248,12 @@ fn named_ou(world: &World, reach: &Reach, account: AccountId) -> OuId {
 }
 
 /// So many accounts; percentages round down (docs/aws-facts.md, "StackSets: preferences").
-fn amount(amount: Amount, total: u32) -> u32 {
+fn amount(amount: CountOrPercent, total: u32) -> u32 {
     match amount {
-        Amount::Count(count) => count,
-        Amount::Percent(percent) => u32::try_from(u64::from(percent) * u64::from(total) / 100).unwrap_or(u32::MAX),
+        CountOrPercent::Count(count) => count,
+        CountOrPercent::Percent(percent) => {
+            u32::try_from(u64::from(percent) * u64::from(total) / 100).unwrap_or(u32::MAX)
+        }
     }
 }
 

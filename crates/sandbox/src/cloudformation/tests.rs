@@ -14,7 +14,7 @@ use billctl_core::model::{AccountState, OuId};
 use billctl_core::service::cloudformation as cfn;
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::cloudformation::{
-    AccountFilter, Amount, AutoDeployment, ConcurrencyMode, DetailedStatus, InstanceStatus, InstancesRequest,
+    AccountFilter, AutoDeployment, ConcurrencyMode, CountOrPercent, DetailedStatus, InstanceStatus, InstancesRequest,
     OperationId, OperationResult, OperationStatus, Preferences, StackSetOperation, StackSetSpec, Targets,
 };
 use billctl_core::service::{CloudFormation, ServiceError, Tags, all_pages};
@@ -55,7 +55,7 @@ fn threshold(usd: &str) -> Option<Parameters> {
     Some(parameters(&[("Threshold", usd)]))
 }
 
-fn soft(tolerance: Amount, concurrency: Amount) -> Preferences {
+fn soft(tolerance: CountOrPercent, concurrency: CountOrPercent) -> Preferences {
     Preferences {
         tolerance,
         concurrency,
@@ -64,7 +64,7 @@ fn soft(tolerance: Amount, concurrency: Amount) -> Preferences {
 }
 
 fn easy() -> Preferences {
-    soft(Amount::Percent(100), Amount::Percent(100))
+    soft(CountOrPercent::Percent(100), CountOrPercent::Percent(100))
 }
 
 fn id(text: &str) -> OperationId {

@@ -136,7 +136,7 @@ impl Watch {
         Some(changes)
     }
 
-    /// Whether nothing can happen in `(from, to]`, told without looking at the account: charges come, leave a period,
+    /// Whether nothing can happen in `(from, to]`, known without looking at the account: charges come, leave a period,
     /// and the calendar turns only early in a publication's slot.
     fn is_quiet(&self, world: &World, viewer: AccountId, from: Timestamp, to: Timestamp) -> bool {
         let publications = &world.publications;

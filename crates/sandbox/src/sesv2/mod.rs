@@ -13,7 +13,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use outbox::Mail;
-pub(super) use outbox::flush;
 pub use outbox::folder as outbox_folder;
 pub(super) use send::{SendRequest, bare_address, send};
 

@@ -10,7 +10,6 @@ use serde_json::{Map, Value, json};
 
 use super::State;
 use super::render::Parts;
-use crate::World;
 
 /// Mails kept in the world; the older ones are in their files only.
 const MAX_MAILS: usize = 1_000;
@@ -120,6 +119,29 @@ impl State {
         }
         self.mails.push(mail);
     }
+
+    /// Writes the mails that aren't in files yet into the outbox of the world kept at `state`.
+    ///
+    /// # Errors
+    /// The outbox can't be written.
+    pub(crate) fn flush(&mut self, state: &Path) -> io::Result<()> {
+        let mut folder_made = false;
+        for mail in &mut self.mails {
+            if mail.file.is_some() {
+                continue;
+            }
+            let folder = folder(state);
+            if !folder_made {
+                fs::create_dir_all(&folder)?;
+                folder_made = true;
+            }
+            mail.file = Some(mail.write(&folder)?);
+            mail.html.clear();
+            mail.text.clear();
+            mail.data = None;
+        }
+        Ok(())
+    }
 }
 
 /// The outbox of the world kept at `state`: `<its name without ending>-outbox` in the same folder.
@@ -128,27 +150,4 @@ pub fn folder(state: &Path) -> PathBuf {
     let mut name = stem;
     name.push("-outbox");
     state.with_file_name(name)
-}
-
-/// Writes the mails that aren't in files yet into the outbox of the world kept at `state`.
-///
-/// # Errors
-/// The outbox can't be written.
-pub(crate) fn flush(world: &mut World, state: &Path) -> io::Result<()> {
-    let mut folder_made = false;
-    for mail in &mut world.sesv2.mails {
-        if mail.file.is_some() {
-            continue;
-        }
-        let folder = folder(state);
-        if !folder_made {
-            fs::create_dir_all(&folder)?;
-            folder_made = true;
-        }
-        mail.file = Some(mail.write(&folder)?);
-        mail.html.clear();
-        mail.text.clear();
-        mail.data = None;
-    }
-    Ok(())
 }

@@ -280,7 +280,7 @@ fn check_quota(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// Sends a mail: answers its message id. What can't be rendered is taken all the same, and told in an event only.
+/// Sends a mail: answers its message id. What can't be rendered is taken all the same, and reported in an event only.
 pub(crate) fn send(world: &mut World, request: &SendRequest) -> Result<String> {
     if world.sesv2.sending_off {
         let message = "Email sending is disabled for this account.";

@@ -190,7 +190,7 @@ async fn an_empty_ou_is_an_operation_without_results_that_succeeds() {
 async fn a_suspended_account_is_skipped_and_is_no_failure() {
     let house = House::new().await;
     let mut request = house.request("op-1", "Suspended", AccountFilter::None);
-    request.preferences = soft(Amount::Count(0), Amount::Count(1));
+    request.preferences = soft(CountOrPercent::Count(0), CountOrPercent::Count(1));
     house.sandbox.create_stack_instances(&request).await.unwrap();
     let done = house.wait("op-1").await;
     assert_eq!(done.status, OperationStatus::Succeeded);

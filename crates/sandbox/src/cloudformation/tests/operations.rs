@@ -9,7 +9,7 @@ async fn an_operation_takes_time_and_goes_so_many_accounts_at_once() {
     let house = House::new().await;
     let mut request = house.request("op-1", "Production", AccountFilter::None);
     // 25 % of 15 is 3.75: rounded down.
-    request.preferences = soft(Amount::Percent(0), Amount::Percent(25));
+    request.preferences = soft(CountOrPercent::Percent(0), CountOrPercent::Percent(25));
     house.sandbox.create_stack_instances(&request).await.unwrap();
     let running = async || {
         house
@@ -33,7 +33,7 @@ async fn an_operation_takes_time_and_goes_so_many_accounts_at_once() {
 async fn a_percentage_of_few_is_still_one() {
     let house = House::new().await;
     let mut request = house.request("op-1", "Security", AccountFilter::None);
-    request.preferences = soft(Amount::Percent(0), Amount::Percent(1));
+    request.preferences = soft(CountOrPercent::Percent(0), CountOrPercent::Percent(1));
     house.sandbox.create_stack_instances(&request).await.unwrap();
     assert_eq!(house.wait("op-1").await.status, OperationStatus::Succeeded);
 }
@@ -43,7 +43,7 @@ async fn success_within_the_tolerance_hides_failures() {
     let house = House::new().await;
     house.break_account("payments-prod", "explicit deny");
     let mut request = house.request("op-1", "Production", AccountFilter::None);
-    request.preferences = soft(Amount::Percent(10), Amount::Count(5));
+    request.preferences = soft(CountOrPercent::Percent(10), CountOrPercent::Count(5));
     house.sandbox.create_stack_instances(&request).await.unwrap();
     let done = house.wait("op-1").await;
     assert_eq!(done.status, OperationStatus::Succeeded);
@@ -60,7 +60,7 @@ async fn beyond_the_tolerance_the_rest_is_cancelled() {
         .unwrap();
     house.change(|world| world.faults.accounts.insert(first, "explicit deny".into()));
     let mut request = house.request("op-1", "Production", AccountFilter::None);
-    request.preferences = soft(Amount::Count(0), Amount::Count(1));
+    request.preferences = soft(CountOrPercent::Count(0), CountOrPercent::Count(1));
     house.sandbox.create_stack_instances(&request).await.unwrap();
     let done = house.wait("op-1").await;
     assert_eq!(done.status, OperationStatus::Failed);
@@ -84,8 +84,8 @@ async fn soft_tolerance_keeps_its_pace_and_strict_goes_one_above_the_tolerance()
         let house = House::new().await;
         let mut request = house.request("op-1", "Production", AccountFilter::None);
         request.preferences = Preferences {
-            tolerance: Amount::Count(2),
-            concurrency: Amount::Count(10),
+            tolerance: CountOrPercent::Count(2),
+            concurrency: CountOrPercent::Count(10),
             mode,
         };
         house.sandbox.create_stack_instances(&request).await.unwrap();
@@ -153,7 +153,7 @@ async fn an_operation_id_works_once() {
 async fn a_stopped_operation_finishes_what_it_began_and_cancels_the_rest() {
     let house = House::new().await;
     let mut request = house.request("op-1", "Production", AccountFilter::None);
-    request.preferences = soft(Amount::Count(0), Amount::Count(4));
+    request.preferences = soft(CountOrPercent::Count(0), CountOrPercent::Count(4));
     house.sandbox.create_stack_instances(&request).await.unwrap();
     house.sandbox.stop_operation(SET, &id("op-1")).await.unwrap();
     assert_eq!(house.status("op-1").await.status, OperationStatus::Stopping);
@@ -174,7 +174,7 @@ async fn a_running_operation_survives_the_process() {
     let path = folder.path().join("state.json");
     let house = House::new().await;
     let mut request = house.request("op-1", "Production", AccountFilter::None);
-    request.preferences = soft(Amount::Count(0), Amount::Count(4));
+    request.preferences = soft(CountOrPercent::Count(0), CountOrPercent::Count(4));
     let first = Sandbox::create(&path, house.sandbox.world(), false).unwrap();
     first.create_stack_instances(&request).await.unwrap();
     drop(first);

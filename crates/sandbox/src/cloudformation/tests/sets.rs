@@ -134,7 +134,7 @@ async fn a_failed_update_stores_the_template_all_the_same_and_leaves_instances_b
     }
     let mut spec = spec();
     spec.parameters.insert("Threshold".into(), "42".into());
-    let careful = soft(Amount::Count(0), Amount::Count(1));
+    let careful = soft(CountOrPercent::Count(0), CountOrPercent::Count(1));
     house
         .sandbox
         .update_stack_set(&spec, None, &careful, &id("op-2"))
