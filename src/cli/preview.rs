@@ -25,7 +25,7 @@ const INSTANCE_PATIENCE: Duration = Duration::from_secs(600);
 /// Arguments of `preview`.
 #[derive(Debug, Args)]
 pub(super) struct PreviewArgs {
-    /// The real data of this account (its id, or its name if only one bears it), read from AWS (or from the sandbox); nothing is sent or changed.
+    /// The real data of this account (its id, or its name if it is unique), read from AWS (or from the sandbox); nothing is sent or changed.
     #[arg(long, value_name = "ACCOUNT", conflicts_with = "case", add = complete::accounts())]
     pub account: Option<String>,
     /// Sample data of this kind.

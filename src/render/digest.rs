@@ -207,7 +207,7 @@ impl Page {
                 "AWS spend of {}: {yesterday}, {}",
                 short_day(&digest.yesterday_is),
                 match above {
-                    0 => "nobody above the limit".to_owned(),
+                    0 => "none above the limit".to_owned(),
                     _ => format!("{above} above the limit"),
                 }
             ),
@@ -431,7 +431,7 @@ mod tests {
             new_accounts: Vec::new(),
         };
         let mail = digest_mail(&digest).unwrap();
-        assert_eq!(mail.subject, "AWS spend of 31 Dec: -, nobody above the limit");
+        assert_eq!(mail.subject, "AWS spend of 31 Dec: -, none above the limit");
         assert!(mail.text.contains("No account is above its limit."), "{}", mail.text);
         assert!(!mail.html.contains("{{"), "{}", mail.html);
     }

@@ -442,8 +442,8 @@ fn caption(report: &Report, thresholds: bool, scale: RowScale) -> String {
     };
     let top = Usd::from_micros(scale.top.saturating_mul(10_000));
     format!(
-        "US dollars per {what}, {order}. All small charts have one scale, from $0 to {top} by the square root, so that \
-         small amounts can be seen."
+        "US dollars per {what}, {order}. All small charts share one scale, $0 to {top}, in square roots, so that \
+         small amounts show."
     )
 }
 

@@ -74,7 +74,7 @@ fn text(format: Format, report: &Report, told: Option<&Tellings>, width: Option<
     let mut below = legend(report);
     if let Some(left_out) = left_out(report, &fit) {
         below.push(format!(
-            "Not shown, for want of room: {left_out}. A wider terminal, --csv, --json and --html have everything."
+            "Not shown, for lack of room: {left_out}. A wider terminal, --csv, --json and --html have everything."
         ));
     }
     let said = told.map_or_else(Vec::new, |told| told_lines(format, told));
@@ -128,13 +128,13 @@ fn left_out(report: &Report, fit: &Fit) -> Option<String> {
     let older = report.grid.count().saturating_sub(fit.buckets);
     let noun = match report.grid.interval() {
         Interval::Day => "day",
-        Interval::SixHours => "quarter of a day",
+        Interval::SixHours => "quarter day",
     };
     let older = match (older, noun) {
         (0, _) => None,
         (1, noun) => Some(format!("the {noun} before")),
         (count, "day") => Some(format!("the {count} days before")),
-        (count, _) => Some(format!("the {count} quarters of days before")),
+        (count, _) => Some(format!("the {count} quarter days before")),
     };
     let parts: Vec<String> = Columns::of(report.by, fit)
         .left_out(report)

@@ -620,7 +620,7 @@ fn that_nobody_hears_of_the_notifiers_failures_is_a_warning_with_its_cause() {
             "",
             &[][..],
             Verdict::Warning,
-            "nobody hears of it when the notifier fails",
+            "nobody is told when the notifier fails",
             "under [operations]",
         ),
         (MAIL, "", &[], Verdict::Warning, "isn't subscribed", "billctl bootstrap"),

@@ -256,7 +256,7 @@ fn a_narrow_terminal_shows_the_newest_days_that_fit_and_says_how_many_it_lacks()
     let company = Company::small();
     for (interval, days, noun) in [
         (Interval::Day, 31, "days before"),
-        (Interval::SixHours, 10, "quarters of days before"),
+        (Interval::SixHours, 10, "quarter days before"),
     ] {
         let report = company.report(By::Account, interval, days, None);
         let buckets = report.grid.count();

@@ -108,7 +108,7 @@ fn status_finds_who_is_above_and_was_not_told_until_they_are() {
     home.run("sandbox advance 60h").code(0);
 
     let ended = home.run("status --check").code(4);
-    for word in ["1 above the limit without anybody told", "nobody told", "spend --tell"] {
+    for word in ["1 above the limit with nobody told", "nobody told", "spend --tell"] {
         assert!(ended.stdout.contains(word), "no {word}: {}", ended.stdout);
     }
     let status = json(&home, "status");

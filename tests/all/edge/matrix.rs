@@ -508,12 +508,12 @@ fn files() -> Vec<Case> {
         case(group, "a profile twice")
             .profile("team")
             .config(&format!("{team}[profile team]\nregion = us-east-1\n"))
-            .says("[profile team] comes a second time in line 4", "leave one of the two"),
+            .says("[profile team] appears a second time in line 4", "leave one of the two"),
         case(group, "a key twice")
             .profile("team")
             .config(&format!("{team}AWS_Access_Key_ID = OTHER\n"))
             .says(
-                "aws_access_key_id comes a second time in line 4",
+                "aws_access_key_id appears a second time in line 4",
                 "leave one of the two",
             ),
         case(group, "`[default]` and `[profile default]`: the last counts")
@@ -1006,7 +1006,7 @@ fn endpoints() -> Vec<Case> {
         keys("space around `AWS_ENDPOINT_URL`")
             .env("AWS_ENDPOINT_URL", " {aws} ")
             .says(
-                "AWS_ENDPOINT_URL is ` http://HOST `, which is no address",
+                "AWS_ENDPOINT_URL is ` http://HOST `, which is not an address",
                 "http://HOST",
             ),
         keys("an empty `AWS_ENDPOINT_URL_STS`")
@@ -1032,7 +1032,7 @@ fn endpoints() -> Vec<Case> {
             .says("got no answer", "AWS_ENDPOINT_URL"),
         keys("a name that isn't known")
             .env("AWS_ENDPOINT_URL", "http://nosuch.invalid")
-            .says("its host's name isn't known", "AWS_ENDPOINT_URL"),
+            .says("its host name can't be found", "AWS_ENDPOINT_URL"),
         keys("another `AWS_REGION`")
             .env("AWS_REGION", "eu-central-1")
             .signs("ENVIRONMENT"),
@@ -1264,7 +1264,7 @@ fn certificates() -> Vec<Case> {
 }
 
 fn answers() -> Vec<Case> {
-    let group = "What comes instead of an answer";
+    let group = "When the answer isn't AWS's";
     let to = |what, handler| case(group, what).keys("ENVIRONMENT").server(handler);
     vec![
         to("this machine's clock is slow", |_| {
