@@ -121,6 +121,7 @@ async fn read(context: &Context) -> Result<(Digest, Facts)> {
     });
     let digest = digest(&Material {
         organization: &organization,
+        organization_name: context.config.organization_name.as_deref(),
         report: &report,
         histories: &histories,
         members: &status.members,

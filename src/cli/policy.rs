@@ -42,8 +42,8 @@ pub(super) struct PolicyArgs {
     /// Who is to get the policy.
     #[arg(value_enum)]
     pub job: Job,
-    /// The account that it is for: the management account, or the delegated administrator. Without it, the ARNs
-    /// leave the account open.
+    /// The account that it is for: the management account, or the delegated administrator. By id, as this calls nothing
+    /// that knows names. Without it, the ARNs leave the account open.
     #[arg(long, value_name = "ID")]
     pub account: Option<AccountId>,
     /// With the way into members, which `status --probe`, `doctor` and (for the operator) `test-alert --from-member`

@@ -32,6 +32,8 @@ const LEAST_SHARE: i64 = 100;
 pub struct Digest {
     /// The organisation.
     pub organization: OrgId,
+    /// What it is called, by config.
+    pub organization_name: Option<String>,
     /// When it was made.
     #[schemars(with = "Time")]
     pub generated_at: Timestamp,
@@ -125,6 +127,8 @@ pub struct NewAccount {
 pub struct Material<'a> {
     /// The organisation.
     pub organization: &'a Organization,
+    /// What it is called, by config.
+    pub organization_name: Option<&'a str>,
     /// What `spend` shows.
     pub report: &'a Report,
     /// Every account's history, from which the report was made.
@@ -147,6 +151,7 @@ pub fn digest(material: &Material<'_>) -> Digest {
     } = material;
     Digest {
         organization: organization.id.clone(),
+        organization_name: material.organization_name.map(str::to_owned),
         generated_at: report.now,
         yesterday_is: yesterday(report.now).to_string(),
         published_until: report.published,

@@ -30,6 +30,10 @@ pub fn spend_summary(report: &Report, told: Option<&Tellings>) -> String {
     format!("### billctl spend\n\n{}", text(Format::Markdown, &report, told, None))
 }
 
+/// The notifier reads it, not this command, and may find another a moment later.
+const TO_WHOM: &str = "Whom each mail goes to is decided when the notifier runs: the owner tag, else the billing contact, \
+                       the account's address, the fallback. `billctl preview --account ACCOUNT` names them.";
+
 /// What `--tell` did: counts, and whom nobody could tell.
 fn told_lines(format: Format, told: &Tellings) -> Vec<String> {
     let mut lines = vec![format!(
@@ -40,6 +44,9 @@ fn told_lines(format: Format, told: &Tellings) -> Vec<String> {
         told.under_way,
         told.failed
     )];
+    if told.started > 0 {
+        lines.push(TO_WHOM.to_owned());
+    }
     let failed = told.accounts.iter().filter_map(|telling| match &telling.outcome {
         Outcome::Failed { error } => Some((telling.account, error)),
         _ => None,

@@ -772,7 +772,7 @@ fn every_action_that_doctor_lacks_costs_it_that_check_and_no_other() {
                 assert!(check["finding"].as_str().unwrap().contains(action), "{check}");
             } else if name == lost && check["verdict"] == "warning" {
                 assert!(check["remedy"].as_str().unwrap().contains(action), "{check}");
-            } else if check["finding"].as_str().unwrap().contains("can't be told") {
+            } else if check["finding"].as_str().unwrap().contains("not known") {
                 assert!(
                     check["finding"]
                         .as_str()

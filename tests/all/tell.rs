@@ -95,6 +95,22 @@ fn only_those_asked_for_are_told() {
         "{}",
         ended.stdout
     );
+    // Whom, only the notifier knows; and the last line says where to see it.
+    assert!(
+        ended.stdout.contains("decided when the notifier runs"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended.stdout.contains("`billctl preview --account ACCOUNT`"),
+        "{}",
+        ended.stdout
+    );
+    let again = home.run("spend --tell").code(0).stdout;
+    assert!(
+        !again.contains("decided when the notifier runs"),
+        "nobody is written to: {again}"
+    );
     assert_eq!(mails(&home), 2);
 }
 

@@ -155,7 +155,7 @@ impl Looked<'_> {
     }
 
     fn drift(&self) -> Vec<Finding> {
-        const LOOK: &str = "`billctl status --drift`, or with `--check`, looks";
+        const LOOK: &str = "`billctl status --drift` or `--check` looks";
         let drift = &self.members.drift;
         let mut found = Vec::new();
         // While an operation works on the StackSet, nobody can look.
