@@ -44,7 +44,7 @@ pub(super) struct StatusArgs {
     /// Exit with code 4 if anything isn't as it should be; looks for drift where that is due ([status] drift-every).
     #[arg(long)]
     pub check: bool,
-    /// Read every threshold that can't be told otherwise, however many (about two a second), and look for every
+    /// Read every threshold that the listing doesn't give, however many (about two a second), and look for every
     /// account's charges in the billing account.
     #[arg(long)]
     pub deep: bool,
@@ -54,7 +54,7 @@ pub(super) struct StatusArgs {
     /// Only the accounts below this OU: its id, path (Root/Production) or unique name; repeatable.
     #[arg(long, value_name = "OU", add = complete::ous())]
     pub ou: Vec<String>,
-    /// Only this account: its id, or its name if only one bears it; repeatable.
+    /// Only this account: its id, or its name if it is unique; repeatable.
     #[arg(long, value_name = "ACCOUNT", add = complete::accounts())]
     pub account: Vec<String>,
     /// List only accounts of this kind; repeatable. The verdict is about all of them.
@@ -297,7 +297,7 @@ pub(super) async fn look(
         observe::stack_set::read_overrides(services, name, &mut observed, |account| unknown.contains(&account)).await?;
     } else {
         findings.notes.push(format!(
-            "{} thresholds aren't told by the listing: `status --deep` reads them, about two a second",
+            "{} thresholds aren't in the listing: `status --deep` reads them, about two a second",
             unknown.len()
         ));
     }
@@ -423,7 +423,7 @@ fn conclude(
     members.notes.extend(
         unreachable
             .as_ref()
-            .map(|why| format!("whether SES's sandbox lets mails to the owners isn't known: {why}")),
+            .map(|why| format!("whether SES's sandbox lets mails through to the owners isn't known: {why}")),
     );
     let side = match &billing {
         BillingStatus::NotHere => BillingSide::NotHere,
@@ -505,7 +505,7 @@ async fn tree_and_charges(
     let services = &context.services;
     let tree = observe::tree(services).await?;
     if context.config.call_as != CallAs::Own {
-        let why = "who is above its limit isn't seen from here: the charges of all accounts are in the management \
+        let why = "who is above its limit can't be seen from here: the charges of all accounts are in the management \
                    account, where `billctl status` tells";
         return Ok((tree, Err(why.to_owned())));
     }
@@ -564,7 +564,7 @@ fn explain(
         );
         members.not_looked_at.push(unread);
         members.notes.push(format!(
-            "whether {unknown} more owners were told wasn't looked at: `status --deep` does"
+            "whether {unknown} more owners were told wasn't looked at: `status --deep` looks"
         ));
     }
 }

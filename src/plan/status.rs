@@ -1,4 +1,4 @@
-//! What is true everywhere: config, organisation and stack instances side by side.
+//! Where every account stands: config, organisation and stack instances side by side.
 
 mod findings;
 
