@@ -20,6 +20,7 @@ use billctl_core::event::{Event, Listener};
 use billctl_core::model::{AccountId, Organization};
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::cloudformation::OperationId;
+use billctl_core::text::plural;
 
 /// How long the accounts' spend is waited for: it only adds a warning to the plan.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -339,7 +340,7 @@ impl Deploy<'_> {
     fn verdict(&self, result: &DeployResult) -> Result<()> {
         let mut left = result.parts_left.clone();
         if result.steps_left > 0 {
-            left.insert(0, render::plural(result.steps_left, "step"));
+            left.insert(0, plural(result.steps_left, "step"));
         }
         if result.failed {
             let stopped = result
@@ -415,7 +416,7 @@ impl Confirmed {
             context.confirm_plan(&counts, "apply this plan?", more > 0).await?;
         } else if more > 0 {
             deploy.show_plan(waves)?;
-            let accounts = render::plural(more, "account");
+            let accounts = plural(more, "account");
             let question = format!("the plan now also removes the alarm from {accounts}; go on?");
             context.confirm_plan(&counts, &question, true).await?;
         }

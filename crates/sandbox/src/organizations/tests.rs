@@ -1,7 +1,10 @@
 use super::*;
+use crate::Sandbox;
 use crate::seed;
 use billctl_core::service::all_pages;
 use billctl_core::service::organizations::LIST_ACCOUNTS_FOR_PARENT;
+use billctl_core::service::organizations::PAGE_SIZE;
+use billctl_core::service::{Kind, Organizations as _};
 
 fn sandbox() -> Sandbox {
     Sandbox::in_memory(seed::world(&seed::Shape {
