@@ -5,10 +5,9 @@ use clap::Args;
 
 use super::output::Outputs;
 use super::{Context, Format};
-use crate::apply::billing as apply;
-use crate::apply::removal;
 use crate::apply::rollout_loop::RolloutLoop;
 use crate::apply::stack_set_queue::Wait;
+use crate::apply::{billing as apply, removal};
 use crate::observe::{billing as observe, organization, stack_set};
 use crate::plan::billing as plan;
 use crate::plan::rollout::{Desired, Options, Wave, Waves, plan as plan_rollout};

@@ -1,5 +1,4 @@
-use super::style;
-use super::{Format, Table};
+use super::{Format, Table, style};
 use crate::plan::probe::{ProbeFinding, ProbedAccount, Probes};
 use billctl_core::service::cloudwatch::AlarmState;
 use billctl_core::text::plural;

@@ -1,8 +1,7 @@
 mod json;
 
 pub(super) use self::json::Json;
-use super::style;
-use super::{Format, Table, json};
+use super::{Format, Table, json, style};
 use crate::plan::tell::{TellOutcome, Tellings};
 use crate::spend::{Amount, By, Interval, Key, NEAR, Nested, Note, Report, Row};
 use billctl_core::model::Usd;

@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::probe::probes;
-use super::style;
-use super::{Format, Table, billing_plan, json};
+use super::{Format, Table, billing_plan, json, style};
 use crate::plan::above::{Above, Told};
 use crate::plan::billing_health::BillingHealth;
 use crate::plan::coverage::{AccountStatus, Coverage};

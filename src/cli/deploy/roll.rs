@@ -1,9 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::DeployArgs;
-use super::checks;
 use super::parts::Part;
+use super::{DeployArgs, checks};
 use crate::apply::rollout::Report;
 use crate::apply::rollout_loop::RolloutLoop;
 use crate::apply::stack_set_queue::Wait;
@@ -18,8 +17,7 @@ use crate::resource::stack_set;
 use billctl_core::error::{Error, ErrorKind, Result};
 use billctl_core::event::{Event, Listener};
 use billctl_core::model::{AccountId, Organization};
-use billctl_core::service::cloudformation::CallAs;
-use billctl_core::service::cloudformation::OperationId;
+use billctl_core::service::cloudformation::{CallAs, OperationId};
 use billctl_core::text::plural;
 
 /// How long the accounts' spend is waited for: it only adds a warning to the plan.

@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::{Resolve, Seen};
-use crate::config::address;
 use crate::config::key::{At, Key};
-use crate::config::names;
 use crate::config::problem::{Place, Problem};
 use crate::config::raw::{MOST_DAYS, RawChat, RawDigest, RawMail, RawOperations};
 use crate::config::types::{ChatRule, DigestConfig, MailConfig, Operations};
+use crate::config::{address, names};
 use billctl_core::service::sesv2::MAX_RECIPIENTS;
 
 impl Resolve {
