@@ -50,6 +50,8 @@ const OVERRIDDEN: usize = 200;
 const MOST_TIMES_CHAIN: f64 = 1.3;
 /// Memory of `status`, in MiB.
 const MOST_MEMORY: f64 = 64.0;
+/// The same of `spend`, and of what reads as much.
+const MOST_MEMORY_OF_SPEND: f64 = 128.0;
 /// Planning [`PLANNED`] accounts.
 const MOST_PLANNING: Duration = Duration::from_millis(200);
 const PLANNED: usize = 100_000;
@@ -123,6 +125,7 @@ fn main() {
     status_over_the_wire(home, services, forced, &mut verdict);
     set(&file, LATENCY, 0.0);
     let calls = status_on_the_sandbox(home, forced, &mut verdict);
+    digest(home, forced, &mut verdict);
     deploy_without_changes(home, &mut verdict);
     set(&file, LATENCY, THROTTLED);
     status_under_throttling(home, calls, &mut verdict);
@@ -230,6 +233,29 @@ fn status_on_the_sandbox(home: &Path, forced: Forced, verdict: &mut Verdict) -> 
     );
     verdict.check("within 1.3 x the longest chain", times <= MOST_TIMES_CHAIN * slack().0);
     ran.calls()
+}
+
+/// It reads what `status` and `spend` read, each thing once: `status`'s chain, and `spend`'s memory.
+fn digest(home: &Path, forced: Forced, verdict: &mut Verdict) {
+    let ran = on_sandbox(home, "digest -v --preview digest");
+    let times = times_chain(&ran, forced);
+    let size = |ending: &str| {
+        let file = home.join(format!("digest/digest.{ending}"));
+        std::fs::metadata(file).expect("a part").len() / 1024
+    };
+    println!(
+        "digest: {} calls in {:.2?}, {times:.2} x the chain, {:.0} MiB with the sandbox; HTML {} KiB, text {} KiB",
+        ran.calls(),
+        ran.took,
+        ran.memory,
+        size("html"),
+        size("txt")
+    );
+    verdict.check("within 1.3 x the longest chain", times <= MOST_TIMES_CHAIN * slack().0);
+    verdict.check("at most 128 MiB", ran.memory <= MOST_MEMORY_OF_SPEND * slack().1);
+    let pages = ran.says("cloudformation:ListStackInstances ");
+    let pages = pages.and_then(|line| line.split_whitespace().nth(2)?.parse().ok());
+    verdict.check("each page of instances once", pages == Some(forced.instances));
 }
 
 fn deploy_without_changes(home: &Path, verdict: &mut Verdict) {

@@ -148,7 +148,9 @@ async fn claim(services: &Services, naming: &Naming<'_>, day: Date, again: bool)
         }
         attempt += 1;
         if attempt > MOST_ATTEMPTS {
-            return Err(Error::failed(format!("{MOST_ATTEMPTS} digests of {day} are enough")));
+            return Err(Error::failed(format!(
+                "{MOST_ATTEMPTS} digests of {day} were sent or tried already"
+            )));
         }
     }
 }
@@ -164,7 +166,9 @@ async fn next(services: &Services, naming: &Naming<'_>, day: Date, again: bool) 
             return Err(already(&name, Some(&taken)));
         }
     }
-    Err(Error::failed(format!("{MOST_ATTEMPTS} digests of {day} are enough")))
+    Err(Error::failed(format!(
+        "{MOST_ATTEMPTS} digests of {day} were sent or tried already"
+    )))
 }
 
 async fn look(services: &Services, naming: &Naming<'_>, name: &str) -> Result<Option<Execution>> {

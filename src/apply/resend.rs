@@ -75,7 +75,7 @@ pub async fn look(services: &Services, known: &Known<'_>) -> Result<Undone> {
     if more {
         undone
             .notes
-            .push("there are more failed executions than were looked at: run it again".to_owned());
+            .push("there are more failed executions than one run looks at: run it again".to_owned());
     }
     let accounts: BTreeSet<AccountId> = described
         .iter()
@@ -126,7 +126,7 @@ fn step(
     };
     let error = execution.error.as_deref().unwrap_or_default();
     if error == EVENT_REFUSED {
-        return leave("nothing is lacking: the event was none that mails");
+        return leave("nothing is missing: no mail comes of this event");
     }
     if error == UNKNOWN_ACCOUNT {
         return leave("the account isn't in the organisation");
@@ -138,7 +138,7 @@ fn step(
         charges.above(limit, measure, known.now).map(|_| limit)
     };
     if let Some(other) = name.account().and_then(|account| running.get(&account)) {
-        return settled(format!("{other} is at it"));
+        return settled(format!("{other} is already on it"));
     }
     match name {
         ExecutionName::Digest => leave("a digest: run `billctl digest` again"),
@@ -157,7 +157,7 @@ fn step(
         ExecutionName::Watch { account, hour } => {
             let over = known.now.as_second() - hour > HALF_A_DAY;
             if over && above(account).is_none() {
-                return settled("its half day is over, and the account isn't above its limit".into());
+                return settled("it had its twelve hours, and the account isn't above its limit".into());
             }
             let mut input = execution.input.clone().unwrap_or_else(|| json!({}));
             if let Some(fields) = input.as_object_mut() {
@@ -370,7 +370,7 @@ async fn watch(services: &Services, naming: &Naming<'_>, name: &str, input: &Val
             match status {
                 Ok(ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted) => {
                     ResendOutcome::Failed {
-                        error: format!("{name} failed too, and its name is taken: run it again in an hour"),
+                        error: format!("{name} failed too, and its name is taken: run this again in an hour"),
                     }
                 }
                 _ => ResendOutcome::Already { execution: execution() },

@@ -89,7 +89,7 @@ impl<'a> RolloutLoop<'a> {
                 return Ok(Report { outcomes, ..report });
             };
             self.listener.on(Event::Note(format!(
-                "somebody else came in between ({error}): planning afresh"
+                "something changed in between ({error}): planning again"
             )));
             self.queue.refused(error);
         }

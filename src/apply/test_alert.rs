@@ -130,7 +130,7 @@ impl Follow<'_> {
         let deadline = self.deadline(START_PATIENCE);
         loop {
             if let Some(mailing) = self.named(&name).await? {
-                self.hop("notifier", true, format!("took the event on: {name}"));
+                self.hop("notifier", true, format!("took the event: {name}"));
                 let mailing = self.ended(mailing).await?;
                 self.history(&mailing).await?;
                 return self.conclude(&mailing).await;

@@ -7,7 +7,7 @@ use billctl_core::service::Services;
 use billctl_core::{similar, text};
 
 /// What is wrong with a text of digits that is no id.
-const NO_ID: &str = "an account id has twelve digits, leading zeros among them";
+const NO_ID: &str = "an account id has twelve digits, leading zeros included";
 
 /// The account that a text names: its id, or its name where only one bears it, in capitals or not. An id is never taken
 /// for a name: an account could be called like another's id.

@@ -31,7 +31,7 @@ pub(super) struct BootstrapArgs {
     /// Show what is in everything that is made or changed: policies and patterns as whole documents.
     #[arg(long)]
     pub full: bool,
-    /// Take over what is there under billctl's names though billctl didn't make it; `--yes` alone doesn't do.
+    /// Take over what is there under billctl's names though billctl didn't make it; `--yes` alone isn't enough.
     #[arg(long)]
     pub adopt: bool,
     /// Wait until SES has verified the identity; at most MINUTES.

@@ -70,7 +70,7 @@ pub struct GlobalArgs {
         add = complete::sandboxes()
     )]
     sandbox: Option<PathBuf>,
-    /// How the answer is written.
+    /// The format of the answer.
     #[arg(long, global = true, value_enum, default_value_t)]
     pub format: Format,
     /// When to use colours.

@@ -71,7 +71,7 @@ const STORY: &[Scene] = &[
     Type(&["sandbox", "advance", "12h"]),
     Screen("What the owner reads"),
     Mail,
-    Screen("What is true everywhere"),
+    Screen("Where every account stands"),
     Type(&["status", "--drift", "--only", "above"]),
     Type(&["spend", "--top", "5"]),
     Screen("Your turn"),

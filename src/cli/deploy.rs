@@ -29,7 +29,7 @@ pub(super) struct DeployArgs {
     /// An OU by id, path (Root/Production) or unique name; again for more. Without it: all that config targets.
     #[arg(long, value_name = "OU", add = complete::ous())]
     pub ou: Vec<String>,
-    /// Only this account of the OUs: its id, or its name if only one bears it; again for more.
+    /// Only this account of the OUs: its id, or its name if it is unique; again for more.
     #[arg(long, value_name = "ACCOUNT", add = complete::accounts())]
     pub account: Vec<String>,
     /// Show what would be done, and do nothing.
@@ -44,7 +44,7 @@ pub(super) struct DeployArgs {
     /// With --plan: exit with code 4 if something would be done.
     #[arg(long, requires = "plan")]
     pub check: bool,
-    /// Remove and create the instance of this account, to fix what an update can't; it and --account's alone are touched.
+    /// Remove and create the instance of this account, to fix what an update can't; only it and --account's are touched.
     #[arg(long, value_name = "ACCOUNT", add = complete::accounts())]
     pub recreate: Vec<String>,
     /// Remove and create the instances that drifted, lost something or are INOPERABLE, as drift detection last found
@@ -94,7 +94,7 @@ fn amount(text: &str) -> Result<CountOrPercent, String> {
 fn some(text: &str) -> Result<CountOrPercent, String> {
     match amount(text)? {
         CountOrPercent::Count(0) | CountOrPercent::Percent(0) => {
-            Err("nothing can be done with none at once; at least 1, or 1%".to_owned())
+            Err("with 0 at a time nothing would be done; give at least 1, or 1%".to_owned())
         }
         some => Ok(some),
     }

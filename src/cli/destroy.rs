@@ -32,7 +32,7 @@ pub(super) struct DestroyArgs {
     /// Name every account, however many they are.
     #[arg(long)]
     pub full: bool,
-    /// The organisation's id, instead of being asked for it: `--yes` alone doesn't do.
+    /// The organisation's id, instead of being asked for it: `--yes` alone isn't enough.
     #[arg(long, value_name = "ID")]
     pub organization: Option<OrgId>,
 }
@@ -100,7 +100,7 @@ pub(super) async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
     let but = if kept.is_empty() {
         ""
     } else {
-        ", but for the stacks named above"
+        ", except the stacks named above"
     };
     context.conclude(&format!("what billctl made is gone{but}"), NEXT)
 }

@@ -40,7 +40,7 @@ pub(super) async fn run(args: &DigestArgs, context: &Context) -> Result<()> {
         .remedy("run it there, with a config without `call-as`"));
     }
     if args.preview.is_none() && config.digest.to.is_empty() {
-        return Err(Error::usage("the config names nobody who gets a digest").remedy(
+        return Err(Error::usage("the config names nobody to send a digest to").remedy(
             "add `[digest]` with `to = [\"finops@example.com\"]`, or look at it first: `billctl digest --preview DIR`",
         ));
     }
@@ -121,6 +121,7 @@ async fn read(context: &Context) -> Result<(Digest, Facts)> {
     });
     let digest = digest(&DigestInput {
         organization: &organization,
+        organization_name: context.config.organization_name.as_deref(),
         report: &report,
         histories: &histories,
         members: &status.members,

@@ -18,8 +18,8 @@ pub(super) struct DoctorArgs {
     /// Look at whom the mails of all members go to, one or two calls each; by default of the few that are looked into.
     #[arg(long)]
     pub deep: bool,
-    /// Go through the first hour on AWS instead (docs/first-hour.md): what can be told by reading, and the commands for
-    /// the rest.
+    /// Go through the first hour on AWS instead (docs/first-hour.md): what reading can show, and the commands
+    /// for the rest.
     #[arg(long, conflicts_with = "deep")]
     pub first_hour: bool,
 }
@@ -43,7 +43,7 @@ pub(super) async fn run(args: &DoctorArgs, global: &GlobalArgs, started: Instant
         let more = context.watched.until_interrupted(more).await?;
         context.report_calls(started);
         let checks = doctor::first_hour(&context.config, &readings, &more);
-        let next = "docs/first-hour.md says of each step what to expect; please report what is otherwise";
+        let next = "docs/first-hour.md says what to expect of each step; please report what differs";
         return say!("{}", render::doctor(global.format, &checks, next, global.quiet));
     }
     context.report_calls(started);

@@ -79,7 +79,7 @@ const MORE: &[More] = &[
     More {
         command: "status",
         examples: &[
-            ("billctl status", "What is true everywhere"),
+            ("billctl status", "Where every account stands"),
             (
                 "billctl status --check",
                 "In CI: exit code 4 if anything isn't as it should be",

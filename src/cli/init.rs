@@ -22,7 +22,7 @@ pub(super) struct InitArgs {
     /// Where the mails come from.
     #[arg(long, value_name = "ADDRESS")]
     pub from: Option<String>,
-    /// Where answers to the mails go, and whom the mails name for questions.
+    /// Where replies to the mails go; the mails also name it for questions.
     #[arg(long, value_name = "ADDRESS")]
     pub reply_to: Option<String>,
     /// The threshold of accounts that get none of their own, in US dollars a day [default: 100].
@@ -107,7 +107,7 @@ fn answers(args: &InitArgs, organization: &Organization, call_as: CallAs) -> Res
     let reply_to = match &args.reply_to {
         Some(address) => Some(address.clone()),
         None if person => Some(ask_until(
-            "Where do answers go, and whom does the mail name for questions?",
+            "Where do replies go? The mail also names this address for questions.",
             bare_address(&from),
             reply_to_fault,
         )?),
@@ -120,7 +120,7 @@ fn answers(args: &InitArgs, organization: &Organization, call_as: CallAs) -> Res
         Some(threshold) => threshold,
         None if person => {
             let text = ask_until(
-                "From how many US dollars a day on should a mail go out?",
+                "Above how many US dollars a day should a mail go out?",
                 &usual.to_decimal(),
                 usd_fault,
             )?;

@@ -8,7 +8,7 @@ use billctl_core::error::{Result, WhileTrying};
 /// Arguments of `man`.
 #[derive(Debug, Args)]
 pub(super) struct ManArgs {
-    /// Write the pages of all commands into this directory, which is made if need be.
+    /// Write the pages of all commands into this directory, which is created if needed.
     #[arg(long, value_name = "DIRECTORY")]
     pub dir: Option<PathBuf>,
 }

@@ -24,8 +24,8 @@ fn described(fault: &PanicHookInfo<'_>) -> Error {
         .location()
         .map_or_else(String::new, |at| format!(" ({}:{})", at.file(), at.line()));
     let version = env!("CARGO_PKG_VERSION");
-    Error::failed(format!("billctl {version} has met a fault of its own: {what}{place}")).remedy(
-        "please report these lines and the command where you have billctl from. What was handed over to AWS before goes \
-         on there: run the same command again, it begins with what it finds",
+    Error::failed(format!("billctl {version} ran into a bug of its own: {what}{place}")).remedy(
+        "please report these lines and the command to where you got billctl. What AWS was already doing goes on: run \
+         the same command again, and it continues from what it finds",
     )
 }

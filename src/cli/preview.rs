@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{Format, GlobalArgs, complete, context};
 use crate::config::Config;
+use crate::plan::recipients::RecipientFrom;
 use crate::{apply, observe, plan, render, resource};
 use billctl_core::error::{Result, WhileTrying};
 use billctl_core::event::NullListener;
@@ -16,7 +17,7 @@ use billctl_core::model::{AccountId, OuId, Usd};
 use billctl_core::service::Services;
 use billctl_core::service::cloudformation::{AccountFilter, InstancesRequest, OperationId, Targets};
 use billctl_sandbox::sesv2::Mail;
-use billctl_sandbox::{MailKind, World};
+use billctl_sandbox::{MailKind, Preview, World};
 pub(super) use sample::Case;
 
 /// How long the sandbox takes for one instance at most.
@@ -25,7 +26,7 @@ const INSTANCE_PATIENCE: Duration = Duration::from_secs(600);
 /// Arguments of `preview`.
 #[derive(Debug, Args)]
 pub(super) struct PreviewArgs {
-    /// The real data of this account (its id, or its name if only one bears it), read from AWS (or from the sandbox); nothing is sent or changed.
+    /// The real data of this account (its id, or its name if it is unique), read from AWS (or from the sandbox); nothing is sent or changed.
     #[arg(long, value_name = "ACCOUNT", conflicts_with = "case", add = complete::accounts())]
     pub account: Option<String>,
     /// Sample data of this kind.
@@ -48,7 +49,7 @@ pub(super) async fn run(args: &PreviewArgs, global: &GlobalArgs) -> Result<()> {
     let mut written = Vec::new();
     for (name, scene) in scenes(args, global).await? {
         let mail = mail(scene).await?;
-        let files = write(&args.out, &name, &mail).while_trying(format!("write to {}", args.out.display()))?;
+        let files = write(&args.out, &name, &mail.mail).while_trying(format!("write to {}", args.out.display()))?;
         written.push((mail, files));
     }
     report(global.format, &written, args.all)
@@ -77,7 +78,7 @@ struct Scene {
 }
 
 /// Sets up the billing side and the StackSet in a sandbox of its own, and lets the notifier write the mail.
-async fn mail(scene: Scene) -> Result<Mail> {
+async fn mail(scene: Scene) -> Result<Preview> {
     let Scene {
         mut config,
         mut world,
@@ -161,22 +162,29 @@ pub(super) struct Answers<'a> {
 pub(super) struct Answer<'a> {
     subject: &'a str,
     to: &'a [String],
+    /// Why they get it.
+    recipient_from: Option<RecipientFrom>,
     cc: &'a [String],
     files: &'a [PathBuf],
 }
 
-fn report(format: Format, written: &[(Mail, Vec<PathBuf>)], all: bool) -> Result<()> {
+fn report(format: Format, written: &[(Preview, Vec<PathBuf>)], all: bool) -> Result<()> {
     let mut mails = Vec::new();
-    for (mail, files) in written {
+    for (Preview { mail, recipient_from }, files) in written {
+        let recipient_from = recipient_from.as_deref().and_then(RecipientFrom::named);
         if format == Format::Json {
             mails.push(Answer {
                 subject: &mail.subject,
                 to: &mail.to,
+                recipient_from,
                 cc: &mail.cc,
                 files,
             });
         } else {
-            say!("{}", render::preview(format, &mail.subject, &mail.to, files))?;
+            say!(
+                "{}",
+                render::preview(format, &mail.subject, &mail.to, recipient_from, files)
+            )?;
         }
     }
     match mails.pop() {

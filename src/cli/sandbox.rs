@@ -44,7 +44,7 @@ enum SandboxCommand {
     },
     /// Change what an account spends.
     Spend(SpendArgs),
-    /// Make something go wrong, or nothing any more.
+    /// Make something go wrong, or stop all of it.
     #[command(subcommand)]
     Fail(fail::FailCommand),
     /// Change a member account by hand, past CloudFormation.
@@ -130,7 +130,7 @@ struct NewArgs {
     /// How much later than the member the payer sees a publication, such as 2h.
     #[arg(long, value_name = "TIME", value_parser = payer_late, default_value = "0h")]
     payer_late: Duration,
-    /// Replace a sandbox that is there.
+    /// Replace an existing sandbox.
     #[arg(long)]
     force: bool,
 }
@@ -152,10 +152,10 @@ struct SpendArgs {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Amount {
-    /// So many dollars a day, from now on.
+    /// This many dollars a day, from now on.
     #[arg(long, value_name = "USD")]
     daily: Option<Usd>,
-    /// So many dollars at once, now; less than nothing is a credit.
+    /// This many dollars at once, now; a negative amount is a credit.
     #[arg(long, value_name = "USD", allow_hyphen_values = true)]
     once: Option<Usd>,
 }

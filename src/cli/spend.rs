@@ -40,16 +40,16 @@ pub(super) struct SpendArgs {
     /// Only the accounts of this OU and those below it: an id, a path or a unique name. May be repeated.
     #[arg(long = "ou", value_name = "OU", add = complete::ous())]
     ous: Vec<String>,
-    /// Only this account: its id, or its name if only one bears it. May be repeated.
+    /// Only this account: its id, or its name if it is unique. May be repeated.
     #[arg(long = "account", value_name = "ACCOUNT", add = complete::accounts())]
     accounts: Vec<String>,
-    /// Days to show, today among them.
+    /// Days to show, today included.
     #[arg(long, value_name = "N", default_value_t = 14, allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=MAX_DAYS))]
     days: u16,
     /// Only the N most interesting rows; the total is of all.
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     top: Option<u32>,
-    /// Days, or quarters of days: as fine as the metric allows.
+    /// Days, or quarter days: as fine as the metric allows.
     #[arg(long, value_enum, default_value_t, value_name = "LENGTH")]
     interval: IntervalArg,
     /// Write a report to FILE: one self-contained page for any browser; - is standard output.
@@ -67,7 +67,7 @@ pub(super) struct SpendArgs {
     /// Propose thresholds from each account's own history, as a snippet for config.toml.
     #[arg(long, conflicts_with_all = ["by", "top", "interval", "html", "csv", "json", "openmetrics"])]
     suggest: bool,
-    /// Put the proposed thresholds into the config, after showing what changes and asking; comments and all else stay.
+    /// Put the proposed thresholds into the config, after showing what changes and asking; comments and everything else stay.
     #[arg(long, requires = "suggest")]
     write: bool,
     /// Exit with code 4 if an account is above its threshold.
@@ -124,7 +124,7 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
     let outputs = outputs(args)?;
     if args.suggest && context.global.format != Format::Table {
         return Err(Error::usage(
-            "--suggest prints a snippet for config.toml: --format has no say in it",
+            "--suggest prints a snippet for config.toml: --format doesn't apply to it",
         ));
     }
     let has_config = context.global.config != Path::new(DEFAULT_CONFIG) || context.global.config.exists();
@@ -245,7 +245,7 @@ fn conclude(args: &SpendArgs, report: &Report, tellings: Option<&Tellings>) -> R
         let error = Error::new(
             ErrorKind::Partial,
             format!(
-                "{} of {} that are above their thresholds couldn't be told about",
+                "of {1} accounts above their thresholds, {0} owners couldn't be told",
                 tellings.failed,
                 tellings.accounts.len()
             ),
@@ -265,7 +265,7 @@ fn checkable(args: &SpendArgs, option: Option<&str>, has_config: bool) -> Result
     };
     if matches!(args.by, ByArg::Service) {
         return Err(Error::usage(format!(
-            "{option} is about accounts: services have no thresholds"
+            "{option} works for accounts only: services have no thresholds"
         )));
     }
     if !has_config {
@@ -469,7 +469,7 @@ async fn merge(
     )?;
     if merged.kept > 0 {
         context.listener.on(Event::Note(format!(
-            "{} in {name} that nothing is proposed for: they stay, and go before a threshold that is less specific",
+            "{} in {name} that nothing is proposed for: they stay, and win over less specific thresholds",
             plural(merged.kept, "threshold")
         )));
     }

@@ -29,7 +29,7 @@ pub(super) struct StatusArgs {
     /// Exit with code 4 if anything isn't as it should be; looks for drift where that is due ([status] drift-every).
     #[arg(long)]
     pub check: bool,
-    /// Read every threshold that can't be told otherwise, however many (about two a second), and look for every
+    /// Read every threshold that the listing doesn't give, however many (about two a second), and look for every
     /// account's charges in the billing account.
     #[arg(long)]
     pub deep: bool,
@@ -39,7 +39,7 @@ pub(super) struct StatusArgs {
     /// Only the accounts below this OU: its id, path (Root/Production) or unique name; repeatable.
     #[arg(long, value_name = "OU", add = complete::ous())]
     pub ou: Vec<String>,
-    /// Only this account: its id, or its name if only one bears it; repeatable.
+    /// Only this account: its id, or its name if it is unique; repeatable.
     #[arg(long, value_name = "ACCOUNT", add = complete::accounts())]
     pub account: Vec<String>,
     /// List only accounts of this kind; repeatable. The verdict is about all of them.

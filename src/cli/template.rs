@@ -13,7 +13,8 @@ use billctl_core::model::AccountId;
 /// Arguments of `template`.
 #[derive(Debug, Args)]
 pub(super) struct TemplateArgs {
-    /// The account that the members' alarms are forwarded to: the management account. Without it, AWS is asked.
+    /// The account that the members' alarms are forwarded to: the management account. By id, as AWS isn't asked for
+    /// names then. Without it, AWS is asked for the id.
     #[arg(long, value_name = "ID")]
     pub account: Option<AccountId>,
 }

@@ -17,7 +17,7 @@ use billctl_core::text;
 /// Arguments of `test-alert`.
 #[derive(Debug, Args)]
 pub(super) struct TestAlertArgs {
-    /// The account that the mail is about, by id or by a name that only one bears: its owner gets it, marked as a test, unless `--to` says who.
+    /// The account that the mail is about, by id or unique name: its owner gets it, marked as a test, unless `--to` says who.
     #[arg(long, value_name = "ACCOUNT", add = complete::accounts())]
     pub account: String,
     /// Write to this address alone, instead of to the account's owner and whoever gets a copy.
@@ -77,7 +77,7 @@ pub(super) async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
             apply::run(services, &naming, account, args.to.as_deref(), &mut see).await
         }
     };
-    let goes_on = format!("what was sent about account {account} goes its way, and a mail may still come of it");
+    let goes_on = format!("what was sent about account {account} is on its way, and a mail may still come of it");
     let journey = context.watched.beginning(goes_on, following).await?;
     said?;
     if human {

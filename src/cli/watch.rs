@@ -95,7 +95,7 @@ fn interrupted(state: &State) -> Error {
         ))
         .remedy("run the same command again: it does what is left"),
         State::Sending(what) => stopped(format!(
-            "stopped while this was being sent: {what}; AWS may or may not have begun with it"
+            "stopped while this was being sent: {what}; AWS may or may not have started it"
         ))
         .remedy("run the same command again: it finds out, and does what is left"),
         State::Following(id) => stopped(format!("stopped watching; operation {id} goes on in AWS"))

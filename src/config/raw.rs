@@ -21,7 +21,7 @@ pub(super) struct RawConfig {
     #[schemars(regex(pattern = "^o-[a-z0-9]{10,32}$"), extend("examples" = ["o-a1b2c3d4e5"]))]
     pub organization: Key<String>,
     /// What the organisation is called. Mails show it above the account, and name its billing people as those to ask
-    /// where there is no `[mail] reply-to`. Left out, none is shown.
+    /// where there is no `[mail] reply-to`; the digest shows it at its top. Left out, none is shown.
     #[schemars(length(min = 1, max = address::MOST_LETTERS), extend("examples" = ["Acme"]))]
     pub organization_name: Key<String>,
     /// As whom StackSets are called: from the organisation's management account (`self`), or from a member
@@ -92,7 +92,7 @@ pub(super) struct RawThreshold {
     /// its name if only one OU has it. Either this or `account`.
     #[schemars(length(min = 1), extend("examples" = ["Production/Payments", "ou-ab12-c3d4e5f6"]))]
     pub ou: Key<String>,
-    /// The account. Either this or `ou`.
+    /// The account, by its id: names can change, and several accounts can bear one. Either this or `ou`.
     #[schemars(schema_with = "account_id")]
     pub account: Key<String>,
     /// The threshold in US dollars.

@@ -208,7 +208,7 @@ impl Resolve {
             if let Some(place) = excluded.get(&id).and_then(|place| self.source.span(*place)) {
                 let message = format!("account {id} has a threshold, but gets no alarm");
                 let problem = Problem::at(span.clone(), message, "has a threshold here").and(place, "is excluded here");
-                self.report(problem.remedy("take out one of the two"));
+                self.report(problem.remedy("remove one of the two"));
             }
             return Some((ThresholdTarget::Account(id), span));
         }
@@ -237,7 +237,7 @@ impl Resolve {
         }
         if selector.parse::<AccountId>().is_ok() {
             let message = format!("{selector} is an account, not an OU");
-            let remedy = "give single accounts with `account` in `[[threshold]]`, or with `billctl deploy --account`";
+            let remedy = "name single accounts with `account` in `[[threshold]]`, or with `billctl deploy --account`";
             self.report(Problem::at(text.span, message, "an account id").remedy(remedy));
             return None;
         }
@@ -305,12 +305,12 @@ impl Resolve {
             return Some(amount);
         }
         let problem = match (amount, &value) {
-            (Some(_), _) => Problem::at(span, "nothing can be done with none at once", "too small")
+            (Some(_), _) => Problem::at(span, "with 0 at a time nothing would be done", "too small")
                 .remedy(format!("write at least {least}, or \"1%\"")),
             (None, RawAmount::Text(text)) if text.parse::<u32>().is_ok() => {
                 let message = format!("`{text}` is neither a number nor a share");
                 Problem::at(span, message, "").remedy(format!(
-                    "write {text} without quotes for so many accounts, or \"{text}%\" for a share"
+                    "write {text} without quotes for that many accounts, or \"{text}%\" for a share"
                 ))
             }
             (None, RawAmount::Text(text)) => {
@@ -377,7 +377,7 @@ impl Resolve {
             .and_then(|(digits, hours)| Some(digits.parse::<i64>().ok()? * hours))
             .filter(|hours| *hours > 0);
         let Some(hours) = hours else {
-            let message = format!("`{}` is no length of time", visible(&value));
+            let message = format!("`{}` is not a length of time", visible(&value));
             self.report(
                 Problem::at(span, message, "").remedy("write hours or days, such as \"12h\" or \"7d\", or \"never\""),
             );

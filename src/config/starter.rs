@@ -120,7 +120,7 @@ pub fn starter(name: &str, organization: &Organization, answers: &Answers) -> Re
         text,
         "#:schema ./{SCHEMA_FILE}\n\
          # billctl: what it sets up, and where. Every key with its meaning: docs/configuration.md. Editors complete and\n\
-         # check it by the schema above, which `billctl schema config > {SCHEMA_FILE}` writes anew.\n\n\
+         # check it by the schema above, which `billctl schema config > {SCHEMA_FILE}` writes again.\n\n\
          # {members} active members in {} OUs; billctl refuses to work in another organisation.\n\
          organization = {}\n",
         choices.len(),
@@ -169,7 +169,7 @@ pub fn starter(name: &str, organization: &Organization, answers: &Answers) -> Re
          [mail]\n\
          # Where the mail comes from: an address that Amazon SES may send as.\n\
          from = {}\n\
-         # Where answers go, and whom the mail names for questions.\n\
+         # Where replies go; the mail also names this address for questions.\n\
          {reply_to}\n\
          # The account tag that holds its owner's addresses. Without the tag, the mail goes to the account's own\n\
          # address.\n\

@@ -103,7 +103,7 @@ impl Check<'_> {
         let listed = choices.join("` or `");
         match there.as_slice() {
             [] if !choices.is_empty() => {
-                let message = format!("{} is for nobody", path.name());
+                let message = format!("{} applies to nobody", path.name());
                 let problem = Problem::maybe_at(span, message, format!("needs `{listed}`"));
                 self.problems.push(problem.remedy(format!("add `{listed}`")));
             }
@@ -149,7 +149,7 @@ impl Check<'_> {
                 false
             }
             DeValue::Float(number) if number.as_str().parse::<f64>().is_err() => {
-                let message = format!("{} is no number", path.key(key));
+                let message = format!("{} is not a number", path.key(key));
                 self.problems.push(Problem::at(span, message, ""));
                 false
             }
@@ -161,7 +161,7 @@ impl Check<'_> {
             DeValue::Array(array) if array.is_empty() && schema["minItems"].as_u64().unwrap_or(0) > 0 => {
                 let message = format!("{} is empty", path.key(key));
                 self.problems
-                    .push(Problem::at(span, message, "").remedy("put something in, or take the entry out"));
+                    .push(Problem::at(span, message, "").remedy("fill it in, or remove the entry"));
                 false
             }
             DeValue::Array(array) => {
@@ -286,7 +286,7 @@ fn article(kind: &str) -> String {
         "string" => "a text".to_owned(),
         "integer" => "a whole number".to_owned(),
         "float" => "a number".to_owned(),
-        "boolean" => "a truth value".to_owned(),
+        "boolean" => "a boolean".to_owned(),
         "datetime" => "a date".to_owned(),
         "array" => "a list".to_owned(),
         other => format!("a {other}"),

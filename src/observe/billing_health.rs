@@ -44,7 +44,7 @@ pub async fn read(services: &Services, naming: &Naming<'_>) -> Result<BillingHea
         hearing(services, naming).map(Ok),
         chat::read(services, naming.config, naming.facts.management_account).map(Ok),
     )
-    .while_trying("read how the billing side does")?;
+    .while_trying("read the state of the billing side")?;
     Ok(BillingHealth {
         queue,
         sent: executions.sent,

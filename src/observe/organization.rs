@@ -110,7 +110,7 @@ pub async fn tree(services: &Services) -> Result<Tree> {
                             "{} is listed twice, or deeper than OUs can be: the organisation is no tree",
                             ou.id
                         ))
-                        .remedy("check AWS_ENDPOINT_URL: AWS doesn't answer so"));
+                        .remedy("check AWS_ENDPOINT_URL: AWS doesn't answer like this"));
                     }
                     open.push(ous_below(ou.id.clone()));
                     open.push(accounts_below(ou.id.clone()));

@@ -16,7 +16,7 @@ pub const LOOKED_UP_WITHOUT_ASKING: usize = 50;
 /// Lookups at once before the gate paces them.
 const PARALLEL: usize = 16;
 
-/// Whether SES's sandbox lets mails to the owners of these accounts, `most` of them. SES
+/// Whether SES's sandbox lets mails through to the owners of these accounts, `most` of them. SES
 /// refuses a mail as a whole for one recipient, those of copies among them.
 ///
 /// # Errors

@@ -184,14 +184,13 @@ impl Above {
             } => Self::refused(refused),
             Told::Trying { execution, since, .. } => (
                 format!(
-                    "{execution} runs since {} and has sent nothing: by the limit that it reads, the account may not \
-                     be above",
+                    "{execution} has run since {} and sent nothing: the limit that it reads may be a higher one",
                     minute(*since)
                 ),
                 "compare the limits: `billctl deploy --plan`",
             ),
             Told::NotBorneOut { execution } => (
-                format!("{execution} ended as not borne out"),
+                format!("{execution} ended without a mail: the figures didn't confirm it"),
                 "run `billctl spend --tell`",
             ),
             Told::Yes { .. } | Told::No => self.nobody_tried(coverage, circumstances),
@@ -202,12 +201,12 @@ impl Above {
         let (since, error) = (minute(refused.since), &refused.error);
         if refused.call == SEND {
             (
-                format!("SES refuses since {since}: {error}"),
+                format!("SES has refused since {since}: {error}"),
                 "it is tried hourly for a day; ask SES for a higher quota",
             )
         } else {
             (
-                format!("the notifier can't read the figures since {since}: {error}"),
+                format!("the notifier hasn't been able to read the figures since {since}: {error}"),
                 "run `billctl bootstrap`; it is tried hourly",
             )
         }
@@ -224,9 +223,12 @@ impl Above {
             return match watch.status {
                 ExecutionStatus::Running => (
                     format!("the watch that began {at} is still judging"),
-                    "it judges again within the hour; or run `billctl spend --tell`",
+                    "it checks again within the hour; or run `billctl spend --tell`",
                 ),
-                ExecutionStatus::Succeeded => (format!("the watch that began {at} ended as not borne out"), TELL),
+                ExecutionStatus::Succeeded => (
+                    format!("the watch that began {at} ended without a mail: the figures didn't confirm it"),
+                    TELL,
+                ),
                 _ => (
                     format!("the watch that began {at} failed"),
                     "fix that, then `billctl resend`",
@@ -251,13 +253,13 @@ impl Above {
         if found.waiting > 0 {
             return (
                 "its event may lie in the dead-letter queue".to_owned(),
-                "fix what is said there, then `billctl resend`",
+                "fix what is named there, then `billctl resend`",
             );
         }
         if found.failed > 0 {
             return (
                 "the notifier's executions fail".to_owned(),
-                "fix what is said there, then `billctl resend`",
+                "fix what is named there, then `billctl resend`",
             );
         }
         if day_of(found.now).day() == 1 {

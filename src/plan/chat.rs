@@ -123,7 +123,10 @@ impl fmt::Display for Channel {
         match self.state {
             ChannelState::Heard => write!(f, "chat messages go to topic {name}"),
             ChannelState::Unsubscribed => {
-                write!(f, "no chat hears of mails: topic {name} has no confirmed subscription")
+                write!(
+                    f,
+                    "chat messages reach nobody: topic {name} has no confirmed subscription"
+                )
             }
             ChannelState::PerhapsEncrypted => write!(
                 f,
@@ -136,13 +139,14 @@ impl fmt::Display for Channel {
             ),
             ChannelState::Locked => write!(
                 f,
-                "no chat hears of mails: {topic} is another account's and encrypted, and the notifier can't use that \
+                "chat messages reach nobody: {topic} is another account's and encrypted, and the notifier can't use \
+                 that \
                  account's keys"
             ),
-            ChannelState::Missing => write!(f, "no chat hears of mails: there is no topic {name}"),
+            ChannelState::Missing => write!(f, "chat messages reach nobody: there is no topic {name}"),
             ChannelState::Unread => write!(
                 f,
-                "whether a chat hears of mails can't be told: topic {name} can't be read"
+                "whether chat messages arrive isn't known: topic {name} can't be read"
             ),
         }
     }

@@ -33,6 +33,8 @@ const LEAST_SHARE: i64 = 100;
 pub struct Digest {
     /// The organisation.
     pub organization: OrgId,
+    /// What it is called, by config.
+    pub organization_name: Option<String>,
     /// When it was made.
     #[schemars(with = "Time")]
     pub generated_at: Timestamp,
@@ -126,6 +128,8 @@ pub struct NewAccount {
 pub struct DigestInput<'a> {
     /// The organisation.
     pub organization: &'a Organization,
+    /// What it is called, by config.
+    pub organization_name: Option<&'a str>,
     /// What `spend` shows.
     pub report: &'a Report,
     /// Every account's history, from which the report was made.
@@ -148,6 +152,7 @@ pub fn digest(input: &DigestInput<'_>) -> Digest {
     } = input;
     Digest {
         organization: organization.id.clone(),
+        organization_name: input.organization_name.map(str::to_owned),
         generated_at: report.now,
         yesterday_is: yesterday(report.now).to_string(),
         published_until: report.published,

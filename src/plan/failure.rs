@@ -106,7 +106,7 @@ fn remedy(reason: &str, accounts: &[AccountId]) -> Option<String> {
     let remedy = if has(&["service control policy"]) {
         "a service control policy forbids it: allow the StackSets role `stacksets-exec-*` there".to_owned()
     } else if has(&["inoperable"]) {
-        "run deploy again: it releases the instance, leaving the stack, and creates it anew".to_owned()
+        "run deploy again: it releases the instance, leaving the stack, and creates it again".to_owned()
     } else if has(&["suspended"]) {
         "nothing: the account is suspended".to_owned()
     } else if has(&["already exists", "alreadyexists"]) {
@@ -120,12 +120,12 @@ fn remedy(reason: &str, accounts: &[AccountId]) -> Option<String> {
             ("something", "[names] or [alarm]")
         };
         format!(
-            "{what} of this name is there already, perhaps left by a stack that was released: remove it there, or \
+            "{what} with this name exists already, perhaps left by a stack that was released: remove it there, or \
              choose another name in {key}"
         )
     } else if has(STACK_SETS_ROLE) {
-        "StackSets can't get into the account: see that its role `stacksets-exec-*` and the service-linked role of \
-         StackSets are there and may be used"
+        "StackSets can't get into the account: check that its role `stacksets-exec-*` and the service-linked role of \
+         StackSets exist and may be used"
             .to_owned()
     } else if has(DELETED) {
         format!(

@@ -165,7 +165,7 @@ impl fmt::Display for Hearing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |topic: &Arn| topic.resource().to_owned();
         match self {
-            Self::Nobody => write!(f, "nobody hears of it when the notifier fails"),
+            Self::Nobody => write!(f, "nobody is told when the notifier fails"),
             Self::Elsewhere { topic } => write!(
                 f,
                 "failures of the notifier go to {topic}, which is another account's: whether its policy lets \
@@ -174,14 +174,14 @@ impl fmt::Display for Hearing {
             Self::Missing { topic, .. } => {
                 write!(
                     f,
-                    "nobody hears of it when the notifier fails: there is no topic {}",
+                    "nobody is told when the notifier fails: there is no topic {}",
                     name(topic)
                 )
             }
             // docs/aws-facts.md, "SNS topics".
             Self::Encrypted { topic } => write!(
                 f,
-                "nobody hears of it when the notifier fails: topic {} is encrypted with the AWS managed key, which \
+                "nobody is told when the notifier fails: topic {} is encrypted with the AWS managed key, which \
                  CloudWatch can't use",
                 name(topic)
             ),
@@ -192,19 +192,19 @@ impl fmt::Display for Hearing {
             ),
             Self::Pending { topic, address } => write!(
                 f,
-                "nobody hears of it when the notifier fails: {address} hasn't confirmed its subscription to topic {} \
+                "nobody is told when the notifier fails: {address} hasn't confirmed its subscription to topic {} \
                  ({PENDING})",
                 name(topic)
             ),
             Self::Unsubscribed { topic, address } => match address {
                 Some(address) => write!(
                     f,
-                    "nobody hears of it when the notifier fails: {address} isn't subscribed to topic {}",
+                    "nobody is told when the notifier fails: {address} isn't subscribed to topic {}",
                     name(topic)
                 ),
                 None => write!(
                     f,
-                    "nobody hears of it when the notifier fails: topic {} has no confirmed subscription",
+                    "nobody is told when the notifier fails: topic {} has no confirmed subscription",
                     name(topic)
                 ),
             },

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::de::IntoDeserializer as _;
+use serde::de::value::{Error, StrDeserializer};
+use serde::{Deserialize, Serialize};
 
 use crate::config::MailConfig;
 use billctl_core::model::{Account, AccountId, AccountState, owner_addresses};
 use billctl_core::service::ServiceError;
 
 /// Where an account's recipients come from, in the order of the rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RecipientFrom {
     /// The owner tag.
@@ -25,6 +27,12 @@ pub enum RecipientFrom {
 }
 
 impl RecipientFrom {
+    /// By the notifier's own name of it.
+    pub fn named(name: &str) -> Option<Self> {
+        let name: StrDeserializer<'_, Error> = name.into_deserializer();
+        Self::deserialize(name).ok()
+    }
+
     /// In a few words.
     pub const fn word(self) -> &'static str {
         match self {

@@ -117,7 +117,7 @@ pub struct Wake {
 pub fn wake(event: &Value, naming: &Naming) -> Result<Wake, &'static str> {
     let text = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or_default();
     if text("/source") != ALARM_SOURCE || text("/detail-type") != ALARM_DETAIL_TYPE {
-        return Err("it is no alarm's change of state");
+        return Err("it isn't an alarm's change of state");
     }
     let account: AccountId = text("/account").parse().map_err(|_| "it names no account")?;
     if text("/resources/0") != alarm_arn(naming.config, account).as_str() {

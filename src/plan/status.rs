@@ -1,4 +1,4 @@
-//! What is true everywhere: config, organisation and stack instances side by side.
+//! Where every account stands: config, organisation and stack instances side by side.
 
 mod findings;
 
@@ -25,7 +25,7 @@ use billctl_core::service::cloudformation::{
     StackInstance, StackSetOperation,
 };
 
-/// What is true everywhere.
+/// Where every account stands.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct Status {
     /// The organisation.

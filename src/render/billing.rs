@@ -91,7 +91,7 @@ pub fn billing_plan(format: Format, command: &str, plan: &Plan, full: bool) -> S
         match room.checked_sub(characters) {
             Some(left) => room = left,
             // Half a document is none.
-            None if markdown => text = vec!["    (too long to stand here: `--format json` has it)".to_owned()],
+            None if markdown => text = vec!["    (too long to show here: `--format json` has it)".to_owned()],
             None => {}
         }
         steps.extend(text);
@@ -241,7 +241,7 @@ pub fn mail_setup(format: Format, setup: &MailSetup) -> String {
         parts.push(warn(
             format,
             &format!(
-                "Mail goes out with {}, which is in another account. There, attach this identity policy (SES \
+                "Mail is sent with {}, which is in another account. There, attach this identity policy (SES \
                  console, Identities, Authorization; or `aws sesv2 create-email-identity-policy --policy-name {}`), \
                  and keep the identity in us-east-1:",
                 core.identity, core.name
@@ -266,7 +266,7 @@ pub fn mail_setup(format: Format, setup: &MailSetup) -> String {
     if setup.sending_paused {
         parts.push(warn(
             format,
-            "Sending is switched off for this account: look into the SES console's Account dashboard.",
+            "Sending is switched off for this account: see the Account dashboard in the SES console.",
         ));
     }
     parts.join("\n\n")

@@ -23,6 +23,8 @@ const TEXT: &str = include_str!("../../assets/mail/digest.txt");
 const MOST: usize = 10;
 /// Most characters of a name, as in the owner's mail.
 const LONGEST: usize = 80;
+/// The same of the organisation's name.
+const LONGEST_ORGANIZATION: usize = 60;
 
 /// What became of the mail.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
@@ -124,6 +126,8 @@ struct Page {
     has_new: bool,
     new: Vec<Line>,
     more_new: String,
+    /// The organisation's name; empty where config has none.
+    organization_name: String,
     organization: String,
     published: String,
     generated: String,
@@ -181,6 +185,8 @@ impl Page {
         let (covered, should_be) = digest.covered();
         let above = digest.above.len();
         let verdict = verdict(digest);
+        let organization_name = digest.organization_name.as_deref().unwrap_or_default();
+        let organization_name = text::at_most(&mail(organization_name), LONGEST_ORGANIZATION);
         let against = match total.forecast_against_month_before {
             Some(0) => format!("as much as {month_before}"),
             Some(more @ 1..) => format!("{more}% more than {month_before}"),
@@ -208,7 +214,7 @@ impl Page {
                 "AWS spend of {}: {yesterday}, {}",
                 short_day(&digest.yesterday_is),
                 match above {
-                    0 => "nobody above the limit".to_owned(),
+                    0 => "none above the limit".to_owned(),
                     _ => format!("{above} above the limit"),
                 }
             ),
@@ -248,7 +254,7 @@ impl Page {
                 rest => format!("{} grew by less.", plural(rest, "account")),
             },
             coverage: match should_be {
-                0 => "No account is to be watched by an alarm of its own yet.".to_owned(),
+                0 => "The config gives no account an alarm of its own yet.".to_owned(),
                 _ => format!(
                     "{covered} of {} watched as they should be.",
                     plural(should_be, "account")
@@ -273,7 +279,11 @@ impl Page {
             has_new: !digest.new_accounts.is_empty(),
             new: digest.new_accounts.iter().take(MOST).map(new_line).collect(),
             more_new: more(digest.new_accounts.len(), "account", "accounts", " joined"),
-            organization: digest.organization.to_string(),
+            organization: match organization_name.as_str() {
+                "" => digest.organization.to_string(),
+                name => format!("{name} ({})", digest.organization),
+            },
+            organization_name,
             published: digest.published_until.map_or_else(
                 || "AWS has published no charges.".to_owned(),
                 |at| format!("Charges as AWS published them until {}.", minute(at)),
@@ -419,6 +429,7 @@ mod tests {
     fn an_organisation_of_which_nothing_is_known_has_a_digest_too() {
         let digest = Digest {
             organization: "o-a1b2c3d4e5".parse().unwrap(),
+            organization_name: None,
             generated_at: Timestamp::UNIX_EPOCH,
             yesterday_is: "1969-12-31".to_owned(),
             published_until: None,
@@ -432,7 +443,7 @@ mod tests {
             new_accounts: Vec::new(),
         };
         let mail = digest_mail(&digest).unwrap();
-        assert_eq!(mail.subject, "AWS spend of 31 Dec: -, nobody above the limit");
+        assert_eq!(mail.subject, "AWS spend of 31 Dec: -, none above the limit");
         assert!(mail.text.contains("No account is above its limit."), "{}", mail.text);
         assert!(!mail.html.contains("{{"), "{}", mail.html);
     }

@@ -83,7 +83,7 @@ fn summary(failed: usize, to_do: usize, warnings: usize) -> String {
         parts.push(format!("{} to read", plural(warnings, "warning")));
     }
     match (failed, parts.is_empty()) {
-        (_, true) => "Everything is there.".to_owned(),
+        (_, true) => "Everything is in place.".to_owned(),
         (0, false) => format!("Nothing is in the way; {}.", parts.join(", ")),
         (_, false) => format!("{}.", parts.join(", ")),
     }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use self::chart::{DayChart, MonthChart, RowChart, RowScale, to_cents};
 use super::spend::{NO_ALARM, amount, cost_line, forecast, has_thresholds, last_24_hours, minute, notes, plain};
+use crate::resource::day_of;
 use crate::spend::{Amount, By, Figures, Interval, Key, Report, Row};
 use billctl_core::error::{Error, Result};
 use billctl_core::model::Usd;
@@ -214,6 +215,8 @@ struct Data {
     buckets: Vec<String>,
     ous: Vec<String>,
     rows: Vec<DataRow>,
+    /// Cost Explorer's address for [`ACCOUNT`] and the days of the report; none where rows are no accounts.
+    cost: Option<String>,
     /// Services by the account's id.
     services: BTreeMap<String, Vec<(String, Cents)>>,
     #[serde(skip)]
@@ -298,8 +301,29 @@ fn data(report: &Report, charts: &[RowChart], scale: RowScale) -> Data {
         broken: report.rows.iter().any(above),
         ous,
         rows,
+        cost: (report.by == By::Account).then(|| cost_explorer(ACCOUNT, report)),
         services: services.collect(),
     }
+}
+
+/// Stands for an account's id in an address.
+const ACCOUNT: &str = "ACCOUNT";
+
+/// Cost Explorer in the console: an account alone, by service, for the days of the report. The notifier's
+/// `cost_explorer` is the same for the mail's days (docs/aws-facts.md, "Cost Explorer's address"); a test compares them.
+fn cost_explorer(account: &str, report: &Report) -> String {
+    let from = report.grid.starts().next().unwrap_or(report.now);
+    format!(
+        "https://us-east-1.console.aws.amazon.com/costmanagement/home?region=us-east-1#/cost-explorer\
+         ?chartStyle=STACK&costAggregate=unBlendedCost&granularity=Daily&reportMode=STANDARD\
+         &historicalRelativeRange=CUSTOM&futureRelativeRange=CUSTOM&startDate={}&endDate={}\
+         &groupBy=%5B%22Service%22%5D\
+         &filter=%5B%7B%22dimension%22:%7B%22id%22:%22LinkedAccount%22,%22displayValue%22:%22Linked%20account%22%7D\
+         ,%22operator%22:%22INCLUDES%22,%22values%22:%5B%7B%22value%22:%22{account}%22,%22displayValue%22:%22{account}\
+         %22%7D%5D%7D%5D",
+        day_of(from),
+        day_of(report.now)
+    )
 }
 
 /// Yesterday, today, average, month, forecast, last 24 hours, in cents.
@@ -442,8 +466,8 @@ fn caption(report: &Report, thresholds: bool, scale: RowScale) -> String {
     };
     let top = Usd::from_micros(scale.top.saturating_mul(10_000));
     format!(
-        "US dollars per {what}, {order}. All small charts have one scale, from $0 to {top} by the square root, so that \
-         small amounts can be seen."
+        "US dollars per {what}, {order}. All small charts share one scale, $0 to {top}, in square roots, so that \
+         small amounts show."
     )
 }
 

@@ -4,6 +4,7 @@ use super::style::{self, paint};
 use super::{Format, Table};
 use billctl_core::text::{self, at_most};
 
+use crate::plan::recipients::RecipientFrom;
 use crate::plan::test_alert::{Hop, HopStatus, Journey};
 
 /// One hop of a test event, as soon as it is known.
@@ -50,14 +51,21 @@ fn printable(format: Format, text: &str) -> String {
 }
 
 /// Where a preview went.
-pub fn preview(format: Format, subject: &str, to: &[String], files: &[PathBuf]) -> String {
+pub fn preview(
+    format: Format,
+    subject: &str,
+    to: &[String],
+    recipient_from: Option<RecipientFrom>,
+    files: &[PathBuf],
+) -> String {
     let begin = match format {
         Format::Markdown => "- ",
         _ => "",
     };
+    let why = recipient_from.map_or_else(String::new, |from| format!(" ({})", from.word()));
     let mut lines = vec![
         format!("{begin}subject: {}", printable(format, subject)),
-        format!("{begin}to:      {}", printable(format, &to.join(", "))),
+        format!("{begin}to:      {}{why}", printable(format, &to.join(", "))),
     ];
     lines.extend(
         files

@@ -11,7 +11,7 @@ use billctl_core::text;
 struct Metric {
     /// Its name after `billctl_account_`, `billctl_ou_` or `billctl_service_`; it ends with the unit.
     name: &'static str,
-    /// The unit; empty for a truth value.
+    /// The unit; empty for a boolean.
     unit: &'static str,
     help: &'static str,
     value: fn(&Row) -> Option<String>,
@@ -58,7 +58,7 @@ const METRICS: [Metric; 8] = [
     Metric {
         name: "threshold_usd",
         unit: "usd",
-        help: "The threshold of the account's alarm by config.",
+        help: "The threshold of the account's alarm, from the config.",
         value: |row| usd(row.threshold),
     },
     Metric {

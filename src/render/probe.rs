@@ -78,7 +78,7 @@ pub(super) fn probes(format: Format, probes: &Probes, all: bool) -> String {
     }
     if let Some(first) = probes.accounts.iter().find(|one| !one.entered) {
         lines.push(format!(
-            "no way into {}, of which nothing can be said: such as {} ({}), {}",
+            "no way into {}, so nothing is known of them: such as {} ({}), {}",
             plural(probes.not_entered(), "account"),
             first.account,
             format.text(&first.name),

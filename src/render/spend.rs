@@ -33,6 +33,10 @@ pub fn spend_summary(report: &Report, tellings: Option<&Tellings>) -> String {
     )
 }
 
+/// The notifier reads it, not this command, and may find another a moment later.
+const TO_WHOM: &str = "Whom each mail goes to is decided when the notifier runs: the owner tag, else the billing contact, \
+                       the account's address, the fallback. `billctl preview --account ACCOUNT` names them.";
+
 /// What `--tell` did: counts, and whom nobody could tell.
 fn telling_lines(format: Format, tellings: &Tellings) -> Vec<String> {
     let mut lines = vec![format!(
@@ -43,6 +47,9 @@ fn telling_lines(format: Format, tellings: &Tellings) -> Vec<String> {
         tellings.under_way,
         tellings.failed
     )];
+    if tellings.started > 0 {
+        lines.push(TO_WHOM.to_owned());
+    }
     let failed = tellings.accounts.iter().filter_map(|telling| match &telling.outcome {
         TellOutcome::Failed { error } => Some((telling.account, error)),
         _ => None,
@@ -77,7 +84,7 @@ fn text(format: Format, report: &Report, tellings: Option<&Tellings>, width: Opt
     let mut below = legend(report);
     if let Some(left_out) = left_out(report, &fit) {
         below.push(format!(
-            "Not shown, for want of room: {left_out}. A wider terminal, --csv, --json and --html have everything."
+            "Not shown, for lack of room: {left_out}. A wider terminal, --csv, --json and --html have everything."
         ));
     }
     let said = tellings.map_or_else(Vec::new, |tellings| telling_lines(format, tellings));
@@ -131,13 +138,13 @@ fn left_out(report: &Report, fit: &Fit) -> Option<String> {
     let older = report.grid.count().saturating_sub(fit.buckets);
     let noun = match report.grid.interval() {
         Interval::Day => "day",
-        Interval::SixHours => "quarter of a day",
+        Interval::SixHours => "quarter day",
     };
     let older = match (older, noun) {
         (0, _) => None,
         (1, noun) => Some(format!("the {noun} before")),
         (count, "day") => Some(format!("the {count} days before")),
-        (count, _) => Some(format!("the {count} quarters of days before")),
+        (count, _) => Some(format!("the {count} quarter days before")),
     };
     let parts: Vec<String> = Columns::of(report.by, fit)
         .left_out(report)

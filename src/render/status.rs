@@ -28,7 +28,7 @@ pub struct Shown<'a> {
 /// reads 2,000 lines to find the three that matter.
 const MOST_ROWS: usize = 100;
 
-/// What is true everywhere: a verdict in one line, what isn't as it should be with what to do about it, then what stands
+/// Where every account stands: a verdict in one line, what isn't as it should be with what to do about it, then what stands
 /// behind it. JSON lists every account; for people a long list is shortened to what needs a look, and a table leaves out
 /// what a terminal has no room for, and says so.
 pub fn status(format: Format, status: &Status, shown: &Shown<'_>) -> String {
@@ -95,7 +95,7 @@ fn under_way(format: Format, members: &MembersStatus) -> impl Iterator<Item = St
 
 fn billing(format: Format, billing: &BillingStatus) -> String {
     match billing {
-        BillingStatus::NotHere => "billing side: in the management account, not seen from here".to_owned(),
+        BillingStatus::NotHere => "billing side: in the management account, which can't be seen from here".to_owned(),
         BillingStatus::Unread { error } => {
             format!(
                 "{} billing side could not be read: {}",
@@ -201,7 +201,7 @@ fn text(format: Format, status: &Status, shown: &Shown<'_>) -> String {
         if !hidden.is_empty() {
             let names: Vec<&str> = hidden.iter().map(|index| HEADINGS[*index]).collect();
             lines.push(format!(
-                "not shown, for want of room: {} (a wider terminal and --format json have everything)",
+                "not shown, for lack of room: {} (a wider terminal and --format json have everything)",
                 names.join(", ")
             ));
         }
@@ -358,7 +358,7 @@ fn verdict(format: Format, status: &Status) -> String {
     } else if status.not_looked_at.is_empty() {
         text = format!("all well: {text}");
     } else {
-        text = format!("all well as far as looked: {text}");
+        text = format!("all well as far as checked: {text}");
     }
     if !status.drift_looked.is_empty() && !status.findings.iter().any(|finding| finding.kind == "drift-due") {
         text += &format!("; drift {}", status.drift_looked);

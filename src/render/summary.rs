@@ -13,7 +13,7 @@ pub fn step_summary(markdown: &str) -> String {
     }
     let kept = &text[..text.floor_char_boundary(LONGEST)];
     let kept = kept.rsplit_once('\n').map_or(kept, |(lines, _)| lines);
-    format!("{kept}\n\nToo long to be shown whole: see the log.\n\n")
+    format!("{kept}\n\nToo long to show in full: see the log.\n\n")
 }
 
 /// That a command failed, for the same summary.
@@ -48,6 +48,6 @@ mod tests {
         let long = "ääää\n".repeat(LONGEST / 4);
         let summary = step_summary(&long);
         assert!(summary.len() < LONGEST + 100);
-        assert!(summary.ends_with("ääää\n\nToo long to be shown whole: see the log.\n\n"));
+        assert!(summary.ends_with("ääää\n\nToo long to show in full: see the log.\n\n"));
     }
 }

@@ -31,7 +31,7 @@ impl Thing for Dashboard {
                 "properties": {"markdown": format!(
                     "# Daily spend of {}\nMade by billctl. Estimated charges in US dollars, published by AWS about \
                      every 6 hours; days in UTC.\n\nCloudWatch searches {MOST_SEARCHED} accounts at most for the \
-                     daily graph; the one by month looks at all. `billctl spend` shows every account by day.",
+                     daily graph; the monthly one covers all. `billctl spend` shows every account by day.",
                     naming.facts.organization
                 )},
             },

@@ -61,7 +61,9 @@ impl Missing {
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::AlertsOff => {
-                "CloudWatch has no billing metrics because \"Receive CloudWatch billing alerts\" is off: switch it on in the billing account under Billing preferences; the first data comes within minutes and the setting can't be taken back"
+                "CloudWatch has no billing metrics because \"Receive CloudWatch billing alerts\" is off: switch it on \
+                 in the billing account under Billing preferences; the first data comes within minutes and the \
+                 setting can't be undone"
             }
             Self::AlertsOffOrPartner => {
                 "CloudWatch has no billing metrics: either \"Receive CloudWatch billing alerts\" is off (Billing preferences in the billing account), or this is an account of the AWS Partner Network, which has none; allow billing:GetBillingPreferences and billctl can tell which"

@@ -240,7 +240,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// About what AWS charges for the metrics: $0.01 per 1,000 (docs/aws-facts.md, "GetMetricData").
+    /// About what AWS charges for the metrics: $0.01 per 1,000 (docs/aws-facts.md, "Prices").
     pub fn cost(&self) -> Usd {
         const MICROS_PER_METRIC: i64 = 10;
         let metrics = i64::try_from(self.metrics).unwrap_or(i64::MAX);

@@ -486,7 +486,7 @@ async fn publications(sandbox: &Sandbox, account: AccountId) -> Vec<Publication>
 #[test]
 fn sixty_days_bring_the_mails_that_are_wanted_and_no_others() {
     // All nine take minutes: three unless others are asked for, of which the last is the harshest.
-    let only = match std::env::var("BILLCTL_WORLD") {
+    let only = match std::env::var("BILLCTL_PUBLISHING") {
         Ok(all) if all == "all" => WORLDS.map(|world| world.name).to_vec(),
         Ok(one) => vec![WORLDS.iter().find(|world| world.name == one).unwrap().name],
         Err(_) => vec!["6h~40m", "8h~2h", "12h~3h"],

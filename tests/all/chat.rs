@@ -148,7 +148,7 @@ fn a_topic_that_refuses_ends_the_test_there_with_its_remedy_and_the_mail_is_out(
     let account = account(&home, WEB);
     let said = home.succeeds("bootstrap");
     assert!(
-        said.contains("no chat hears of mails: there is no topic spend"),
+        said.contains("chat messages reach nobody: there is no topic spend"),
         "{said}"
     );
     let gone = journey(&home, account, 1);
@@ -287,7 +287,7 @@ fn a_chat_that_is_not_told_costs_no_mail_and_operations_hear_of_it() {
     );
     let status = home.run("status").stdout;
     assert!(
-        status.contains("no chat hears of mails: there is no topic spend"),
+        status.contains("chat messages reach nobody: there is no topic spend"),
         "{status}"
     );
     assert!(status.contains("Billctl.ChatNotTold"), "{status}");

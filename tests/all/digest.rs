@@ -35,7 +35,7 @@ fn json(ended: &Ended) -> Value {
 }
 
 /// The digests in the outbox: their facts, oldest first.
-fn digests(home: &Home) -> Vec<Value> {
+pub(crate) fn digests(home: &Home) -> Vec<Value> {
     let Ok(outbox) = std::fs::read_dir(home.path().join("sandbox-outbox")) else {
         return Vec::new();
     };
@@ -423,4 +423,40 @@ fn it_comes_from_whom_the_owners_mails_come_and_is_answered_there() {
     let sent = digests(&home);
     assert_eq!(sent[0]["from"], "\"Acme FinOps\" <billing@example.com>");
     assert_eq!(sent[0]["replyTo"], serde_json::json!(["platform@example.com"]));
+}
+
+#[test]
+fn the_organisation_is_called_by_its_name_where_config_has_one() {
+    let home = company();
+    home.run("digest --preview without").code(0);
+    let read = |file: &str| std::fs::read_to_string(home.path().join(file)).expect("a part");
+    assert!(
+        read("without/digest.txt").starts_with("AWS SPEND, DAILY DIGEST"),
+        "nothing is made up"
+    );
+
+    home.config(&format!("organization-name = \"Größe & Söhne.io\"\n{CONFIG}"));
+    let answer = json(&home.run("digest --preview out --format json").code(0));
+    assert_eq!(answer["organization_name"], "Größe & Söhne.io");
+    let id = answer["organization"].as_str().expect("an id");
+    let (html, text) = (read("out/digest.html"), read("out/digest.txt"));
+    assert!(
+        text.starts_with("Größe & Söhne\u{2024}io\n\nAWS SPEND, DAILY DIGEST"),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("billctl for Größe & Söhne\u{2024}io ({id}) names you")),
+        "{text}"
+    );
+    assert!(
+        html.contains("<span dir=\"auto\">Größe &amp; Söhne\u{2024}io</span>"),
+        "{html}"
+    );
+    // As in the owner's mail, the subject begins with what it is about.
+    assert!(
+        answer["mail"]["subject"]
+            .as_str()
+            .expect("a subject")
+            .starts_with("AWS spend of ")
+    );
 }

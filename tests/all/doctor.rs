@@ -620,7 +620,7 @@ fn that_nobody_hears_of_the_notifiers_failures_is_a_warning_with_its_cause() {
             "",
             &[][..],
             Verdict::Warning,
-            "nobody hears of it when the notifier fails",
+            "nobody is told when the notifier fails",
             "under [operations]",
         ),
         (MAIL, "", &[], Verdict::Warning, "isn't subscribed", "billctl bootstrap"),
@@ -772,7 +772,7 @@ fn every_action_that_doctor_lacks_costs_it_that_check_and_no_other() {
                 assert!(check["finding"].as_str().unwrap().contains(action), "{check}");
             } else if name == lost && check["verdict"] == "warning" {
                 assert!(check["remedy"].as_str().unwrap().contains(action), "{check}");
-            } else if check["finding"].as_str().unwrap().contains("can't be told") {
+            } else if check["finding"].as_str().unwrap().contains("not known") {
                 assert!(
                     check["finding"]
                         .as_str()

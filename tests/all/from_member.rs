@@ -211,7 +211,7 @@ fn each_hop_that_fails_has_its_remedy() {
         ),
         (
             |world| edit(world, &HandEdit::DeleteRole),
-            "FAILED  event bus billctl: nothing came",
+            "FAILED  event bus billctl: there is no sign",
             "the bus's policy",
         ),
     ];

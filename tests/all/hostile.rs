@@ -322,7 +322,7 @@ fn a_fault_of_billctls_own_is_an_error_with_an_exit_code() {
     let stderr = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(1), "{stderr}");
     assert!(
-        stderr.contains("has met a fault of its own: the sum is  [2J wrong (tests/all/hostile.rs:"),
+        stderr.contains("ran into a bug of its own: the sum is  [2J wrong (tests/all/hostile.rs:"),
         "{stderr}"
     );
     assert!(stderr.contains("please report"), "{stderr}");

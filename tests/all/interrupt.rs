@@ -2,6 +2,7 @@
 //! goes on in AWS is named.
 
 use crate::deploy::{bootstrapped, config, slow};
+use crate::digest::digests;
 use crate::support::home::{Ended, Home};
 
 fn rolled_out() -> Home {
@@ -47,6 +48,37 @@ fn what_only_reads_stops_at_once_and_says_that_nothing_is_under_way() {
             ended.stderr
         );
     }
+}
+
+/// A digest is claimed, then sent: Ctrl-C in between lets it go out, and says so.
+#[test]
+fn the_digest_is_sent_whole_or_not_begun_and_the_next_run_knows() {
+    let config = format!(
+        "{}[digest]\nto = [\"finops@example.com\"]\n",
+        config(&["Production"], 100, &[])
+    );
+    let home = bootstrapped(&config);
+    let ended = interrupted(&home, "digest");
+    assert!(ended.stderr.contains("nothing was under way"), "{}", ended.stderr);
+    assert!(digests(&home).is_empty());
+
+    slow(&home, 500);
+    let started = home.start("digest");
+    // Its claim is there, and its mail under way.
+    while !home.world()["sfn"].to_string().contains("digest_") {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    started.interrupt();
+    let ended = started.end().code(130);
+    slow(&home, 0);
+    assert!(
+        ended.stderr.contains("the last thing done was to send the digest"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(digests(&home).len(), 1, "it went out");
+    let again = home.run("digest").code(1);
+    assert!(again.stderr.contains("today's digest was sent at"), "{}", again.stderr);
 }
 
 #[test]
@@ -114,6 +146,6 @@ fn destroy_plans_afresh_when_somebody_else_comes_in_between() {
     let ended = home
         .run(&format!("destroy --organization {}", organization(&home)))
         .code(0);
-    assert!(ended.stderr.contains("planning afresh"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("planning again"), "{}", ended.stderr);
     assert!(home.overrides().is_empty(), "Staging's are gone too");
 }

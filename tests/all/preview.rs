@@ -365,3 +365,67 @@ fn an_account_that_is_not_there_and_a_folder_that_is_a_file_are_refused() {
     assert!(ended.stderr.contains("taken"), "{}", ended.stderr);
     assert!(!Path::new("billctl-preview").exists());
 }
+
+#[test]
+fn the_recipient_is_named_with_the_reason_as_the_notifier_would_find_them() {
+    let home = Home::with_sandbox("[mail]\nfrom = \"billing@example.com\"\nfallback = \"finops@example.com\"\n");
+    let preview = |account: &str| {
+        let ended = home.run(&format!("preview --account {account} --format json")).code(0);
+        let mail: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+        (mail["to"].clone(), mail["recipient_from"].clone(), ended.stderr)
+    };
+    let (_, from, _) = preview("payments-prod");
+    assert_eq!(from, "owner-tag");
+    let said = home.run("preview --account payments-prod").code(0).stdout;
+    assert!(said.contains(" (owner tag)\n"), "{said}");
+
+    home.run("sandbox add-account --name untagged --ou Production").code(0);
+    home.run("sandbox advance 48h").code(0);
+    let id = crate::deploy::id(&home, "untagged");
+    let (_, from, said) = preview("untagged");
+    assert_eq!(from, "account-email");
+    assert!(
+        said.contains("the billing contact can't be read, so it is left out"),
+        "{said}"
+    );
+
+    home.edit_world(|world| {
+        world["account"]["trusted"] = true.into();
+        world["account"]["billing"][&id] = "Bills@example.com".into();
+    });
+    let (to, from, said) = preview("untagged");
+    assert_eq!(from, "billing-contact");
+    assert_eq!(to, serde_json::json!(["bills@example.com"]));
+    assert!(!said.contains("billing contact"), "{said}");
+    // The contact isn't read where it can't matter.
+    let calls = home.run("preview --account payments-prod -v").code(0).stderr;
+    assert!(!calls.contains("account:GetAlternateContact"), "{calls}");
+}
+
+/// The report and the mail open the same view of Cost Explorer, but for the days.
+#[test]
+fn the_reports_address_of_cost_explorer_is_the_mails() {
+    let home = Home::with_sandbox("[mail]\nfrom = \"billing@example.com\"\n");
+    let id = crate::deploy::id(&home, "payments-prod");
+    home.run(&format!("preview --account {id} --out mail")).code(0);
+    let read = |file: &str| std::fs::read_to_string(home.path().join(file)).expect("a file");
+    let mail = read(&format!("mail/{id}.txt"));
+    let of_mail = mail
+        .lines()
+        .find(|line| line.contains("costmanagement"))
+        .expect("an address");
+    home.run("spend --html page.html").code(0);
+    let page = read("page.html");
+    let (_, rest) = page.split_once("\"cost\":\"").expect("an address");
+    let (of_page, _) = rest.split_once('"').expect("its end");
+    let around_days = |address: &str| {
+        let (before, rest) = address.split_once("startDate=").expect("days");
+        let (days, after) = rest.split_once("&groupBy").expect("more");
+        assert_eq!(days.len(), "2026-01-01&endDate=2026-01-14".len(), "{days}");
+        (before.to_owned(), after.to_owned())
+    };
+    assert_eq!(around_days(&of_page.replace("ACCOUNT", &id)), around_days(of_mail));
+    // Services and OUs are nobody's.
+    home.run("spend --by ou --html ous.html").code(0);
+    assert!(read("ous.html").contains("\"cost\":null"));
+}

@@ -149,7 +149,7 @@ fn owners_that_were_not_looked_at_are_not_claimed_to_be_reached() {
     home.run("sandbox fail deny organizations:ListTagsForResource").code(0);
     has(
         home.run("status"),
-        &["whether SES's sandbox lets mails to the owners isn't known"],
+        &["whether SES's sandbox lets mails through to the owners isn't known"],
     );
 }
 
@@ -449,7 +449,7 @@ fn from_a_delegated_administrator_nothing_is_claimed_of_the_billing_side() {
     has(
         ended,
         &[
-            "all well as far as looked: 15 accounts covered",
+            "all well as far as checked: 15 accounts covered",
             "not looked at: the billing side",
         ],
     );

@@ -95,6 +95,22 @@ fn only_those_asked_for_are_told() {
         "{}",
         ended.stdout
     );
+    // Whom, only the notifier knows; and the last line says where to see it.
+    assert!(
+        ended.stdout.contains("decided when the notifier runs"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended.stdout.contains("`billctl preview --account ACCOUNT`"),
+        "{}",
+        ended.stdout
+    );
+    let again = home.run("spend --tell").code(0).stdout;
+    assert!(
+        !again.contains("decided when the notifier runs"),
+        "nobody is written to: {again}"
+    );
     assert_eq!(mails(&home), 2);
 }
 
@@ -108,7 +124,7 @@ fn status_finds_who_is_above_and_was_not_told_until_they_are() {
     home.run("sandbox advance 60h").code(0);
 
     let ended = home.run("status --check").code(4);
-    for word in ["1 above the limit without anybody told", "nobody told", "spend --tell"] {
+    for word in ["1 above the limit with nobody told", "nobody told", "spend --tell"] {
         assert!(ended.stdout.contains(word), "no {word}: {}", ended.stdout);
     }
     let status = json(&home, "status");

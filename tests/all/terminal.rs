@@ -297,7 +297,7 @@ fn status_leaves_out_the_columns_that_a_narrow_terminal_has_no_room_for() {
         }
         for heading in gone {
             assert!(!headings.contains(heading), "{columns}: {heading} in {text}");
-            assert!(text.contains("not shown, for want of room"), "{columns}: {text}");
+            assert!(text.contains("not shown, for lack of room"), "{columns}: {text}");
         }
     }
 }

@@ -44,8 +44,8 @@ where
         // endpoint exclude each other.
         let excluded = said.contains("custom endpoint");
         if excluded || matches!(error, SdkError::ConstructionFailure(_)) {
-            let remedy = "leave out AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT (use_fips_endpoint, \
-                        use_dualstack_endpoint in the profile) or AWS_ENDPOINT_URL: they exclude each other";
+            let remedy = "unset AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT (use_fips_endpoint, \
+                use_dualstack_endpoint in the profile) or AWS_ENDPOINT_URL: they exclude each other";
             return ServiceError {
                 remedy: excluded.then(|| remedy.to_owned().into()),
                 ..found(Kind::Invalid, None, said)

@@ -32,7 +32,7 @@ impl Environment {
     pub(crate) fn get(&self, name: &str) -> Result<Option<&str>, Trouble> {
         match self.0.get(name) {
             Some(Some(value)) => Ok(Some(value.trim()).filter(|value| !value.is_empty())),
-            Some(None) => Err(Trouble::new(format!("{name} is not UTF-8")).remedy(format!("set {name} anew"))),
+            Some(None) => Err(Trouble::new(format!("{name} is not UTF-8")).remedy(format!("set {name} again"))),
             None => Ok(None),
         }
     }

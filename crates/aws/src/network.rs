@@ -98,7 +98,7 @@ impl Proxy {
         };
         if !is_proxy(&address) {
             return Err(wrong(
-                "which is no address of a proxy",
+                "which is not an address of a proxy",
                 &format!(
                     "set {variable} to http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with %23 for #, %40 for @ and \
                      so on in user and password"
@@ -131,7 +131,7 @@ pub(crate) fn check_headers(environment: &Environment) -> Result<(), Trouble> {
             .is_some_and(|value| value.contains(char::is_control))
         {
             let text = format!("{variable} holds a line break or another control character");
-            return Err(Trouble::new(text).remedy(format!("set {variable} anew, without it, or not at all")));
+            return Err(Trouble::new(text).remedy(format!("set {variable} again without it, or unset it")));
         }
     }
     Ok(())
@@ -186,7 +186,7 @@ pub(crate) fn check_endpoints(
         if uri.as_ref().is_some_and(is_http) {
             continue;
         }
-        let text = format!("{name} is `{}`, which is no address", without_password(url));
+        let text = format!("{name} is `{}`, which is not an address", without_password(url));
         let bare = !url.contains("://") && uri.is_some_and(|uri| uri.host().is_some());
         return Err(Trouble::new(text).remedy(match bare {
             true => format!("it needs http:// or https:// before it: https://{url}"),
@@ -224,9 +224,9 @@ pub(crate) fn trust(environment: &Environment, profile: Option<(&str, &Section)>
     }
     // The SDK's HTTP client ends the process where the system has none, as in a bare container.
     if files.is_empty() && rustls_native_certs::load_native_certs().certs.is_empty() {
-        let what = "this system has no certificates by which AWS could be told from somebody else";
+        let what = "this system has no certificates to check AWS's against";
         return Err(Trouble::new(what.to_owned()).remedy(
-            "install them (the package is mostly called ca-certificates), or name a file of them in SSL_CERT_FILE",
+            "install them (the package is usually called ca-certificates), or name a file of them in SSL_CERT_FILE",
         ));
     }
     let mut store = TrustStore::default().with_native_roots(files.is_empty());
@@ -342,7 +342,7 @@ pub(crate) fn unreached(said: &str, environment: &Environment) -> (String, Strin
         if let Some((variable, _)) = variants {
             remedy = format!("not every service has the address that {variable} asks for; {remedy}");
         }
-        return ("its host's name isn't known".to_owned(), remedy);
+        return ("its host name can't be found".to_owned(), remedy);
     }
     (said.to_owned(), remedy)
 }
@@ -354,8 +354,8 @@ fn certificate(reason: &str) -> (&'static str, &'static str) {
     if has("UnknownIssuer") || has("unknown issuer") {
         (
             "its issuer isn't known here",
-            "where a company's proxy reads TLS, name the PEM file of its certificates in AWS_CA_BUNDLE, or as ca_bundle \
-             in the profile",
+            "where a company's proxy inspects TLS, name the PEM file of its certificates in AWS_CA_BUNDLE, or as \
+             ca_bundle in the profile",
         )
     } else if has("NotValidYet") || has("not valid yet") {
         ("it isn't valid yet", CLOCK)

@@ -160,7 +160,7 @@ fn remedy(error: &ServiceError) -> Option<String> {
         })),
         Kind::Throttled => Some("AWS kept throttling; run the same command again later".to_owned()),
         Kind::Unavailable if error.code.is_some() => {
-            Some("AWS has trouble of its own (health.aws.amazon.com); run the same command again later".to_owned())
+            Some("AWS has problems of its own (health.aws.amazon.com); run the same command again later".to_owned())
         }
         Kind::Unavailable => Some(
             "check the network, a proxy (HTTPS_PROXY), and AWS_ENDPOINT_URL; then run the same command again".to_owned(),
@@ -170,7 +170,7 @@ fn remedy(error: &ServiceError) -> Option<String> {
                 .to_owned(),
         ),
         Kind::Garbled if error.message.starts_with("HTTP 5") => Some(
-            "a proxy, or AWS itself, has trouble: run the same command again later, and check AWS_ENDPOINT_URL and \
+            "a proxy, or AWS itself, has problems: run the same command again later, and check AWS_ENDPOINT_URL and \
              whether a proxy is in between"
                 .to_owned(),
         ),
@@ -205,7 +205,8 @@ fn denied(error: &ServiceError, code: &str) -> String {
         format!("the policy of the VPC endpoint has to allow `{action}`")
     } else if said("explicit deny") {
         format!(
-            "a policy denies `{action}` outright, which no other can undo; some deny all until one has signed in with MFA"
+            "a policy denies `{action}` outright, which no other can undo; some deny everything until you sign in \
+             with MFA"
         )
     } else {
         format!("allow `{action}` for the identity in use; `billctl policy` prints all that is needed")
@@ -224,7 +225,8 @@ pub fn credentials_hint(code: &str, message: &str) -> Option<String> {
             "RequestTimeTooSkewed" | "RequestInTheFuture" | "RequestExpired" => CLOCK,
             "SignatureDoesNotMatch" | "InvalidSignatureException" | "IncompleteSignature" if late => CLOCK,
             "SignatureDoesNotMatch" | "InvalidSignatureException" => {
-                "the secret access key isn't the access key id's: copy both anew; a proxy that changes requests does this too"
+                "the secret access key doesn't belong to the access key id: copy both again; a proxy that changes \
+                 requests does this too"
             }
             "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => {
                 "these credentials have expired: log in again (`aws sso login`, `aws login`) or set new ones, then run the \

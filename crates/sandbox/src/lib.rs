@@ -37,5 +37,5 @@ pub mod world;
 pub use asl::{Outcome, Rehearsal};
 pub use clock::SimulatedClock;
 pub use handle::Sandbox;
-pub use preview::{MailKind, Subject};
+pub use preview::{MailKind, Preview, Subject};
 pub use world::World;

@@ -38,6 +38,15 @@ pub enum MailKind {
     Test,
 }
 
+/// A mail that would be sent.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// The mail.
+    pub mail: Mail,
+    /// Why it goes to whom it goes: `recipientFrom` of the notifier's answer (docs/notifier.md, "How executions end").
+    pub recipient_from: Option<String>,
+}
+
 /// An account as it really is: what a mail about it needs.
 #[derive(Debug, Clone)]
 pub struct Subject {
@@ -45,6 +54,8 @@ pub struct Subject {
     pub account: Account,
     /// Its tags.
     pub tags: Tags,
+    /// The addresses of its billing contact, where they may be read and there are some.
+    pub billing_contact: Option<String>,
     /// The names of its OUs, from below the root down.
     pub path: Vec<String>,
     /// Its charges.
@@ -69,6 +80,10 @@ impl World {
             state.insert(subject.account, at, subject.tags);
         }
         let mut world = Self::new(state, now);
+        if let Some(contact) = subject.billing_contact {
+            world.account.trusted = true;
+            world.account.billing.insert(account, contact);
+        }
         metrics::publish(&mut world, account, subject.charges);
         world
     }
@@ -77,7 +92,7 @@ impl World {
     ///
     /// # Errors
     /// The notifier isn't set up, or ended without a mail: its own words.
-    pub fn preview_mail(&mut self, notifier: &Arn, account: AccountId, kind: MailKind) -> Result<Mail> {
+    pub fn preview_mail(&mut self, notifier: &Arn, account: AccountId, kind: MailKind) -> Result<Preview> {
         let before = self.sesv2.mails().len();
         let ago = |days: i64| {
             let then = self.now - SignedDuration::from_hours(24 * days);
@@ -104,7 +119,11 @@ impl World {
         }
         let execution = sfn::start(self, notifier, Some(format!("preview_{name}")), input)?;
         if let Some(mail) = self.sesv2.mails().get(before) {
-            return Ok(mail.clone());
+            return Ok(Preview {
+                mail: mail.clone(),
+                recipient_from: sfn::output(self, &execution)
+                    .and_then(|output| Some(output.get("recipientFrom")?.as_str()?.to_owned())),
+            });
         }
         let ended = sfn::outcome(self, &execution);
         Err(Error::failed(match ended {

@@ -77,7 +77,7 @@ impl Publications {
             && (0..self.cadence).contains(&self.jitter)
             && (0.0..=MOST_MISSING).contains(&self.missing)
             && (0..=LATEST).contains(&self.payer_late);
-        (!fits).then(|| "publications: no charges can be published so".to_owned())
+        (!fits).then(|| "publications: no charges can be published like that".to_owned())
     }
 
     /// By how much the payer sees them later.

@@ -224,7 +224,7 @@ impl Follow<'_> {
             return Ok(());
         }
         let bus = format!("event bus {}", names.event_bus);
-        self.hop(&bus, false, "nothing came that the notifier could be seen to take");
+        self.hop(&bus, false, "there is no sign that the notifier took an event");
         self.journey.remedy = Some(
             "the bus's policy has to let the organisation in, and the rule there has to match: `billctl bootstrap --plan` \
              shows how they differ. In the member, the rule's role has to be there and no service control policy may \
@@ -311,7 +311,7 @@ impl Follow<'_> {
                     .into_iter()
                     .any(|hop| hop.status == HopStatus::Ok && hop.detail.starts_with("sendEmail"));
                 if mailed {
-                    self.hop("SES", true, format!("took the mail of {name}, which is no test"));
+                    self.hop("SES", true, format!("took the mail of {name}, which isn't a test"));
                     return Ok(());
                 }
                 match day.status {
@@ -340,8 +340,8 @@ fn figures_of(output: &Value) -> Option<(Usd, Usd)> {
 }
 
 fn deploy_remedy() -> String {
-    "`billctl deploy` makes what is missing; what was changed by hand `billctl status --drift` finds, and `billctl deploy \
-     --account N --recreate N` makes it anew"
+    "`billctl deploy` makes what is missing; what was changed by hand `billctl status --drift` finds, and `billctl \
+     deploy --account N --recreate N` makes it again"
         .to_owned()
 }
 

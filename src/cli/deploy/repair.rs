@@ -54,7 +54,7 @@ pub(super) fn look(
             String::new()
         };
         found.notes.push(format!(
-            "{} no instance, which a repair doesn't make: `billctl deploy --account N` does, for N alone{named}",
+            "{} no instance, and a repair makes none: `billctl deploy --account N` does, for N alone{named}",
             match absent.len() {
                 1 => "1 account has".to_owned(),
                 some => format!("{some} accounts have"),

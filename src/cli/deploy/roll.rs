@@ -24,7 +24,7 @@ use billctl_core::text::plural;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What comes after a deploy.
-const NEXT: &str = "`billctl status` shows what is true everywhere";
+const NEXT: &str = "`billctl status` shows where every account stands";
 
 /// One deploy.
 pub(super) struct Deploy<'a> {
@@ -254,7 +254,8 @@ impl Deploy<'_> {
             Err(_) => format!("no answer in {} s", PATIENCE.as_secs()),
         };
         waves.notes.push(format!(
-            "whether an alarm will go off at once isn't known, for what accounts have spent couldn't be read: {unread}"
+            "whether an alarm will go off at once isn't known, because what accounts have spent couldn't be read: \
+             {unread}"
         ));
         waves
     }
@@ -269,7 +270,7 @@ impl Deploy<'_> {
             return Err(Error::failed(format!(
                 "there is no StackSet {name} yet, and with --instances-only none is made"
             ))
-            .remedy("whoever may make it (`billctl policy deploy`) runs `billctl deploy` without it once"));
+            .remedy("somebody who may make it (`billctl policy deploy`) has to run `billctl deploy` without it once"));
         }
         observe::stack_set::read_overrides(services, name, &mut observed, |account| {
             self.args.all_instances || desired.iter().any(|desired| desired.accounts.contains_key(&account))
@@ -325,7 +326,7 @@ impl Deploy<'_> {
             }
             if let Some(id) = &result.detached {
                 self.context.conclude(
-                    &format!("operation {id} was begun, and goes on in AWS"),
+                    &format!("operation {id} has started, and goes on in AWS"),
                     "run the same command again to follow it and do the rest, or `billctl deploy --stop` to stop it",
                 )?;
             } else if clean {

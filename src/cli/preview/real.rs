@@ -7,6 +7,7 @@ use crate::cli::accounts::account;
 use crate::cli::{Context, GlobalArgs};
 use crate::observe::charges::{self, ChargeSeries};
 use crate::observe::{self, precheck};
+use crate::plan::recipients::RecipientFrom;
 use billctl_core::error::{Error, Result, WhileTrying};
 use billctl_core::event::Event;
 use billctl_core::model::{Account, AccountId, Organization};
@@ -45,13 +46,27 @@ pub(super) async fn scene(wanted: &str, global: &GlobalArgs) -> Result<Scene> {
         .map(|ou| ou.name.clone())
         .collect();
     path.reverse();
-    let (tags, charges) = futures::join!(
-        services.organizations.list_account_tags(account),
+    let mail = &context.config.mail;
+    let (owners, charges) = futures::join!(
+        observe::recipients::read(services, mail, management.id, vec![found.clone()]),
         published(services, account),
     );
+    let mut owners = owners.while_trying("find out who the owner is")?;
+    if let Some(error) = &owners.no_contacts {
+        let note = format!("the billing contact can't be read, so it is left out: {error}");
+        context.listener.on(Event::Note(note));
+    }
+    let (tag, contact) = match owners.accounts.remove(&account) {
+        Some((tag, to)) => {
+            let contact = (to.from == RecipientFrom::BillingContact).then(|| to.addresses.join(" "));
+            (tag, contact)
+        }
+        None => (None, None),
+    };
     let subject = Subject {
         account: found.clone(),
-        tags: tags.while_trying("read the account's tags")?,
+        tags: tag.map(|tag| (mail.owner_tag.clone(), tag)).into_iter().collect(),
+        billing_contact: contact,
         path,
         charges: charges?,
     };

@@ -18,7 +18,7 @@ use billctl_sandbox::world::LONGEST_LATENCY;
 /// An account, by id or by name.
 #[derive(Debug, Args)]
 pub(super) struct Who {
-    /// The account: its id, or its name if only one bears it.
+    /// The account: its id, or its name if it is unique.
     #[arg(long, visible_alias = "name", value_name = "ACCOUNT", add = complete::accounts())]
     account: String,
 }

@@ -85,7 +85,7 @@ fn rate(text: &str) -> std::result::Result<f64, String> {
         .filter(|rate| DESCRIBE_RATES.contains(rate))
         .ok_or_else(|| {
             let (least, most) = (DESCRIBE_RATES.start(), DESCRIBE_RATES.end());
-            format!("give calls a second, from {least} to {most}")
+            format!("give a number of calls a second, from {least} to {most}")
         })
 }
 

@@ -93,7 +93,7 @@ pub(in crate::cli) async fn look(
         observe::stack_set::read_overrides(services, name, &mut observed, |account| unknown.contains(&account)).await?;
     } else {
         findings.notes.push(format!(
-            "{} thresholds aren't told by the listing: `status --deep` reads them, about two a second",
+            "{} thresholds aren't in the listing: `status --deep` reads them, about two a second",
             unknown.len()
         ));
     }
@@ -218,7 +218,7 @@ fn conclude(
     members.notes.extend(
         unreachable
             .as_ref()
-            .map(|why| format!("whether SES's sandbox lets mails to the owners isn't known: {why}")),
+            .map(|why| format!("whether SES's sandbox lets mails through to the owners isn't known: {why}")),
     );
     let looked = Looked {
         now: context.services.clock.now(),
@@ -258,7 +258,7 @@ async fn tree_and_charges(
     let services = &context.services;
     let tree = observe::tree(services).await?;
     if context.config.call_as != CallAs::Own {
-        let why = "who is above its limit isn't seen from here: the charges of all accounts are in the management \
+        let why = "who is above its limit can't be seen from here: the charges of all accounts are in the management \
                    account, where `billctl status` tells";
         return Ok((tree, Err(why.to_owned())));
     }
@@ -314,7 +314,7 @@ fn explain(
         let unread = format!("whether {} above the limit were told", plural(unknown, "account"));
         members.not_looked_at.push(unread);
         members.notes.push(format!(
-            "whether {unknown} more owners were told wasn't looked at: `status --deep` does"
+            "whether {unknown} more owners were told wasn't looked at: `status --deep` looks"
         ));
     }
 }

@@ -90,7 +90,7 @@ impl Resolve {
             let days = u16::try_from(after.value).ok();
             let days = days.filter(|days| (1..=MOST_DAYS).contains(days));
             if days.is_none() {
-                let message = format!("nobody can be told after {} days", after.value);
+                let message = format!("`escalate-after` can't be {} days", after.value);
                 let problem = Problem::at(after.span, message, "");
                 self.report(problem.remedy(format!("write a number of days from 1 to {MOST_DAYS}")));
             }

@@ -107,7 +107,7 @@ pub(super) fn trusted_access(access: &Result<OrganizationsAccess>) -> Check {
         Ok(OrganizationsAccess::Disabled) => Check::to_do(NAME, "off for StackSets")
             .remedy("`billctl bootstrap` switches it on (aws cloudformation activate-organizations-access)"),
         Ok(OrganizationsAccess::DisabledPermanently) => {
-            Check::failed(NAME, "off for StackSets for good").remedy("ask AWS Support to allow it again")
+            Check::failed(NAME, "off for StackSets permanently").remedy("ask AWS Support to allow it again")
         }
         Err(error) => Check::unread(NAME, error),
     }
@@ -123,7 +123,7 @@ pub(super) fn permissions(config: &Config, denied: &Result<Option<BTreeSet<Strin
         }
         Ok(Some(denied)) => denied,
         Ok(None) => {
-            return Check::warning(NAME, "can't be told for this kind of identity")
+            return Check::warning(NAME, "unknown for this kind of identity")
                 .remedy("compare its policy with `billctl policy operator`");
         }
         Err(error) => return Check::unread(NAME, error),

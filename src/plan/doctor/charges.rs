@@ -54,7 +54,7 @@ pub(super) fn own_series(series: &Result<BTreeSet<AccountId>>, organization: &Re
             NAME,
             "no charges of the management account itself: its own alarm has no data",
         )
-        .remedy("nothing to do if it has no costs of its own; data appear with the first ones"),
+        .remedy("nothing to do if it has no costs of its own; data appears with the first ones"),
         (Err(error), _) | (_, Err(error)) => Check::unread(NAME, error),
     }
 }
@@ -85,8 +85,8 @@ pub(super) fn member_series(
     if missing.is_empty() {
         let but = match young.len() {
             0 => String::new(),
-            1 => ", but for one that is new: data come within two days".to_owned(),
-            some => format!(", but for {some} that are new: data come within two days"),
+            1 => ", except one that is new: data comes within two days".to_owned(),
+            some => format!(", except {some} that are new: data comes within two days"),
         };
         return Check::ok(
             NAME,

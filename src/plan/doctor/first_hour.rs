@@ -22,7 +22,7 @@ pub struct FirstHour {
 
 /// The twelve steps, in their order.
 pub fn first_hour(config: &Config, readings: &Readings, more: &FirstHour) -> Vec<Check> {
-    let member = Check::to_do("4-member-leg", "nothing that only reads can show it").remedy(format!(
+    let member = Check::to_do("4-member-leg", "reading alone can't show it").remedy(format!(
         "`billctl test-alert --from-member ACCOUNT`, or in the member: aws cloudwatch set-alarm-state --region us-east-1 \
          --alarm-name {} --state-value ALARM --state-reason test",
         config.alarm.name
@@ -53,13 +53,10 @@ pub fn first_hour(config: &Config, readings: &Readings, more: &FirstHour) -> Vec
             charges::own_series(&readings.series, &readings.organization),
         ),
         rhythm(&more.published),
-        Check::to_do(
-            "8-months-end",
-            "an alarm's graph over a month's end has to be looked at",
-        )
-        .remedy("CloudWatch console, the alarm's graph over midnight UTC of the 1st: docs/first-hour.md, step 8"),
+        Check::to_do("8-months-end", "only a look shows an alarm's graph over a month's end")
+            .remedy("CloudWatch console, the alarm's graph over midnight UTC of the 1st: docs/first-hour.md, step 8"),
         Check::to_do("9-drift", "looking for drift starts an operation").remedy("`billctl status --drift`"),
-        Check::to_do("10-dashboard", "whether the bars show figures has to be looked at")
+        Check::to_do("10-dashboard", "only a look shows whether the bars have figures")
             .remedy("CloudWatch console, us-east-1, Dashboards: docs/first-hour.md, step 10"),
         administrators(readings),
         Check::to_do("12-destroy", "removes everything, so it comes last").remedy("`billctl destroy`"),
@@ -80,9 +77,9 @@ fn billing(plan: &Result<Plan>) -> Check {
         ),
         Ok(plan) => Check::to_do(NAME, format!("`bootstrap` would change {} things", plan.steps.len())).remedy(
             "`billctl bootstrap`; if `billctl bootstrap --plan` has lines after that, report them: AWS keeps \
-                     something in another form than billctl expects",
+             something in a form that billctl doesn't expect",
         ),
-        Err(error) => Check::warning(NAME, format!("can't be told: {error}")),
+        Err(error) => Check::warning(NAME, format!("not known: {error}")),
     }
 }
 
@@ -123,7 +120,7 @@ fn rhythm(published: &Result<BTreeMap<AccountId, Vec<Timestamp>>>) -> Check {
     const NAME: &str = "7-publications";
     let published = match published {
         Ok(published) => published,
-        Err(error) => return Check::warning(NAME, format!("can't be told: {error}")),
+        Err(error) => return Check::warning(NAME, format!("not known: {error}")),
     };
     let mut gaps: Vec<i64> = published
         .values()
@@ -136,7 +133,7 @@ fn rhythm(published: &Result<BTreeMap<AccountId, Vec<Timestamp>>>) -> Check {
     };
     let hours = |seconds: i64| format!("{}:{:02}", seconds / 3_600, seconds % 3_600 / 60);
     let finding = format!(
-        "{} hours apart in the middle, {} to {}; {} gaps of {} accounts",
+        "{} hours apart (median), {} to {}; {} gaps of {} accounts",
         hours(gaps[gaps.len() / 2]),
         hours(*least),
         hours(*most),
@@ -148,7 +145,7 @@ fn rhythm(published: &Result<BTreeMap<AccountId, Vec<Timestamp>>>) -> Check {
         Check::ok(NAME, finding)
     } else {
         Check::warning(NAME, finding).remedy(
-            "harsher than the two to twelve hours that billctl allows for: docs/alerts.md says \
+            "outside the two to twelve hours that billctl allows for: docs/alerts.md says \
                                               what that costs; please report these figures",
         )
     }

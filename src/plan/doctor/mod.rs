@@ -105,9 +105,9 @@ impl Check {
     fn unread(name: &'static str, error: &ServiceError) -> Self {
         match error.kind {
             Kind::Credentials => Self::skipped(name, "needs credentials"),
-            Kind::Denied => Self::warning(name, format!("can't be told: {error}"))
+            Kind::Denied => Self::warning(name, format!("not known: {error}"))
                 .remedy(format!("allow {}", error.operation.iam_action())),
-            _ => Self::warning(name, format!("can't be told: {error}")).remedy("run `billctl doctor` again later"),
+            _ => Self::warning(name, format!("not known: {error}")).remedy("run `billctl doctor` again later"),
         }
     }
 }
@@ -201,7 +201,7 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
     checks.extend(payer.into_iter().map(|check| match elsewhere {
         Some(management) => Check::skipped(
             check.name,
-            format!("to be looked at in the management account {management}"),
+            format!("only the management account {management} can check this"),
         ),
         None => check,
     }));
@@ -251,7 +251,7 @@ pub fn next(readings: &Readings, checks: &[Check]) -> &'static str {
         (false, true, Ok(None)) => {
             "`billctl deploy --plan` shows which accounts get an alarm, `billctl deploy` gives it to them"
         }
-        (false, true, _) => "`billctl status` shows what is true everywhere",
+        (false, true, _) => "`billctl status` shows where every account stands",
     }
 }
 

@@ -83,7 +83,7 @@ impl Looked<'_> {
             ),
             (Coverage::Outdated, "`billctl deploy` takes them up"),
             (Coverage::WrongThreshold, "`billctl deploy` corrects them"),
-            (Coverage::Drifted, "`billctl deploy --repair` makes their stacks anew"),
+            (Coverage::Drifted, "`billctl deploy --repair` makes their stacks again"),
             (
                 Coverage::Stray,
                 "add their OU to `[deploy] ous`, or `billctl deploy --prune` removes them",
@@ -106,11 +106,11 @@ impl Looked<'_> {
             found.push(Finding::new("no-charges", "no alarm has data", remedy));
         }
         if members.untold() > 0 {
-            let what = format!("{} above the limit without anybody told", members.untold());
+            let what = format!("{} above the limit with nobody told", members.untold());
             found.push(Finding::new(
                 "untold",
                 what,
-                "`billctl spend --tell` tells them; the likely cause is said of each",
+                "`billctl spend --tell` tells them; each is listed with its likely cause",
             ));
         }
         found
@@ -138,7 +138,7 @@ impl Looked<'_> {
     }
 
     fn drift(&self) -> Vec<Finding> {
-        const LOOK: &str = "`billctl status --drift`, or with `--check`, looks";
+        const LOOK: &str = "`billctl status --drift` or `--check` looks";
         let drift = &self.members.drift;
         let mut found = Vec::new();
         // While an operation works on the StackSet, nobody can look.
@@ -168,9 +168,10 @@ impl Looked<'_> {
         let what = format!("{} of those looked into", plural(wrong.count(), "account"));
         let silent = probe.count(ProbeFinding::NoData);
         let remedy = match silent {
-            0 => "`billctl deploy --repair` makes their stacks anew",
+            0 => "`billctl deploy --repair` makes their stacks again",
             _ => {
-                "`billctl deploy --repair` makes stacks anew; where there is no data, `billctl spend --tell` hourly covers them"
+                "`billctl deploy --repair` makes stacks again; where there is no data, `billctl spend --tell` hourly \
+                 covers them"
             }
         };
         Some(Finding::new("probe", what, remedy))
@@ -222,7 +223,7 @@ impl Looked<'_> {
             && !reach.unreachable.is_empty()
         {
             let what = format!(
-                "SES's sandbox lets no mail to the owners of {}",
+                "SES's sandbox lets no mail through to the owners of {}",
                 plural(reach.unreachable.len(), "account")
             );
             let remedy = "ask for production access in the SES console, or verify their addresses";
@@ -237,7 +238,7 @@ impl Looked<'_> {
             found.push(Finding::new(
                 "mails-failed",
                 what,
-                "fix what is said below, then `billctl resend`",
+                "fix what is named below, then `billctl resend`",
             ));
         }
         let waiting = health.waiting();
@@ -249,7 +250,7 @@ impl Looked<'_> {
             found.push(Finding::new(
                 "queue",
                 what,
-                "fix what is said below, then `billctl resend`",
+                "fix what is named below, then `billctl resend`",
             ));
         }
         let alarms = health.alarms.iter().map(|alarm| alarm.name.as_str());
@@ -287,13 +288,13 @@ impl Looked<'_> {
             left.push("the billing side".to_owned());
         }
         if self.reach_is_unknown {
-            left.push("whether SES's sandbox lets mails to the owners".to_owned());
+            left.push("whether SES's sandbox lets mails through to the owners".to_owned());
         }
         if let BillingStatus::Read { reach: Some(reach), .. } = self.billing
             && reach.not_looked_at > 0
         {
             left.push(format!(
-                "whether SES's sandbox lets mails to the owners of {}",
+                "whether SES's sandbox lets mails through to the owners of {}",
                 plural(reach.not_looked_at, "account")
             ));
         }

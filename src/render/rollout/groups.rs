@@ -55,9 +55,9 @@ impl Words {
             AccountChange::Update { .. } => plain("~", "update with the StackSet".to_owned()),
             AccountChange::Retry { .. } => plain("~", "try again what failed or is behind".to_owned()),
             AccountChange::Recreate { retain: true, .. } => {
-                plain("~", "release the broken instance, create it anew".to_owned())
+                plain("~", "release the broken instance, create it again".to_owned())
             }
-            AccountChange::Recreate { .. } => plain("~", "remove and create anew".to_owned()),
+            AccountChange::Recreate { .. } => plain("~", "remove and create again".to_owned()),
             AccountChange::Remove { retain: true } => plain("-", "remove; its stack stays in the account".to_owned()),
             AccountChange::Remove { .. } => plain("-", "remove".to_owned()),
             AccountChange::Skip { reason } => plain("=", format!("skip: {reason}")),

@@ -50,7 +50,7 @@ fn an_operation_that_is_in_the_way_but_not_listed_yet_is_waited_for() {
         world["cloudformation"]["sets"]["billctl"]["managed_execution"] = false.into();
     });
     let ended = home.run("deploy -v").code(0);
-    assert!(ended.stderr.contains("planning afresh"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("planning again"), "{}", ended.stderr);
     assert!(ended.calls("write") < 20, "it spins: {}", ended.stderr);
     home.run("sandbox fail none").code(0);
     home.run("deploy --ou Staging --ou Production --ou Security").code(0);

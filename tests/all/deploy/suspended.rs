@@ -37,7 +37,7 @@ fn destroy_ends_where_an_account_is_suspended_and_names_it() {
         ended.stderr.contains(&format!("the stack stays in {account}")),
         "{ended:?}"
     );
-    assert!(ended.stdout.contains("but for the stacks named above"), "{ended:?}");
+    assert!(ended.stdout.contains("except the stacks named above"), "{ended:?}");
     let sets = &home.world()["cloudformation"]["sets"];
     assert!(sets.as_object().is_some_and(serde_json::Map::is_empty), "{sets}");
 }

@@ -245,7 +245,7 @@ async fn a_token_that_comes_again_is_an_error_in_every_list_that_is_read_to_its_
             let wire = replay(answers);
             let error: ServiceError = read_to_the_end(&wire.services, number).await.unwrap_err();
             assert_eq!(error.operation.to_string(), operation);
-            assert!(error.message.contains("came a second time"), "{error}");
+            assert!(error.message.contains("page token came twice"), "{error}");
             assert_eq!(wire.count(), cycle + 1, "{operation}");
         }
     }

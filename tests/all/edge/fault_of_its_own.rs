@@ -64,7 +64,7 @@ fn a_panic_of_the_released_program_ends_it_with_words_and_exit_code_1() {
         let stderr = String::from_utf8_lossy(&ended.stderr);
         assert_eq!(ended.status.code(), Some(1), "{stderr}");
         assert!(
-            stderr.contains("has met a fault of its own: index out of bounds"),
+            stderr.contains("ran into a bug of its own: index out of bounds"),
             "{stderr}"
         );
         assert!(stderr.contains("remedy: please report"), "{stderr}");

@@ -465,7 +465,7 @@ fn what_stays_wrong_ends_with_the_documented_code_and_a_later_run_goes_on() {
             (
                 Fault::Again,
                 hit(move |_, operation| lists(operation)),
-                "came a second time",
+                "page token came twice",
             ),
         ] {
             scope.spawn(move || {

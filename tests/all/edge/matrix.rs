@@ -310,28 +310,28 @@ fn environment() -> Vec<Case> {
             .signs("ENVIRONMENT"),
         case(group, "a line break in the id")
             .keys("ENVI\nRONMENT")
-            .says("AWS_ACCESS_KEY_ID holds a line break", "set AWS_ACCESS_KEY_ID anew"),
+            .says("AWS_ACCESS_KEY_ID holds a line break", "set AWS_ACCESS_KEY_ID again"),
         case(group, "a line break in the secret")
             .keys("ENVIRONMENT")
             .env("AWS_SECRET_ACCESS_KEY", "s3c\nr3t")
             .says(
                 "AWS_SECRET_ACCESS_KEY holds a line break",
-                "set AWS_SECRET_ACCESS_KEY anew",
+                "set AWS_SECRET_ACCESS_KEY again",
             ),
         case(group, "a line break in the token")
             .keys("ENVIRONMENT")
             .env("AWS_SESSION_TOKEN", "to\r\nken")
-            .says("AWS_SESSION_TOKEN holds a line break", "set AWS_SESSION_TOKEN anew"),
+            .says("AWS_SESSION_TOKEN holds a line break", "set AWS_SESSION_TOKEN again"),
         case(group, "a space in the id")
             .keys("ENVI RONMENT")
-            .says("AWS_ACCESS_KEY_ID holds a space", "anew"),
+            .says("AWS_ACCESS_KEY_ID holds a space", "again"),
         case(group, "a letter beyond ASCII in the token")
             .keys("ENVIRONMENT")
             .env("AWS_SESSION_TOKEN", "tök")
-            .says("AWS_SESSION_TOKEN holds `ö`", "anew"),
+            .says("AWS_SESSION_TOKEN holds `ö`", "again"),
         case(group, "a control character in the id")
             .keys("ENVI\u{1b}RONMENT")
-            .says("AWS_ACCESS_KEY_ID holds a control character", "anew"),
+            .says("AWS_ACCESS_KEY_ID holds a control character", "again"),
         case(group, "`AWS_CREDENTIAL_EXPIRATION` is past")
             .keys("ENVIRONMENT")
             .env("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z")
@@ -444,7 +444,7 @@ fn profiles() -> Vec<Case> {
         case(group, "a key over two lines")
             .profile("team")
             .config("[profile team]\naws_access_key_id = TE\n  AM\naws_secret_access_key = s3cr3t\n")
-            .says("aws_access_key_id of profile team holds a line break", "anew"),
+            .says("aws_access_key_id of profile team holds a line break", "again"),
         case(group, "a token in it")
             .profile("team")
             .config(&format!("{team}aws_session_token = token\n"))
@@ -508,13 +508,13 @@ fn files() -> Vec<Case> {
         case(group, "a profile twice")
             .profile("team")
             .config(&format!("{team}[profile team]\nregion = us-east-1\n"))
-            .says("[profile team] comes a second time in line 4", "leave one of the two"),
+            .says("[profile team] appears a second time in line 4", "keep one of the two"),
         case(group, "a key twice")
             .profile("team")
             .config(&format!("{team}AWS_Access_Key_ID = OTHER\n"))
             .says(
-                "aws_access_key_id comes a second time in line 4",
-                "leave one of the two",
+                "aws_access_key_id appears a second time in line 4",
+                "keep one of the two",
             ),
         case(group, "`[default]` and `[profile default]`: the last counts")
             .config(&format!(
@@ -587,7 +587,7 @@ fn roles() -> Vec<Case> {
                 &(role("Ops", "source_profile = two")
                     + "[profile two]\nrole_arn = arn:aws:iam::111122223333:role/Two\nsource_profile = ops\n"),
             )
-            .says("round and round: ops, two, ops", "credentials of its own"),
+            .says("in a circle: ops, two, ops", "credentials of its own"),
         case(group, "a source without credentials")
             .profile("ops")
             .config(&(role("Ops", "source_profile = two") + "[profile two]\nregion = eu-west-1\n"))
@@ -798,7 +798,7 @@ fn programs() -> Vec<Case> {
         )
         .says(
             "the access key id from the credential_process of profile tool holds a line break",
-            "anew",
+            "again",
         ),
         process(
             "it prints expired ones",
@@ -814,7 +814,7 @@ fn programs() -> Vec<Case> {
                 "[profile ops]\nrole_arn = {role}\nsource_profile = tool\n[profile tool]\ncredential_process = {}\n",
                 print(r#"{"Version":1,"AccessKeyId":"TO\nOL","SecretAccessKey":"s3cr3t"}"#)
             ))
-            .says("holds a line break", "anew"),
+            .says("holds a line break", "again"),
         case(group, "`AWS_WEB_IDENTITY_TOKEN_FILE`")
             .env("AWS_WEB_IDENTITY_TOKEN_FILE", "{home}/token")
             .env("AWS_ROLE_ARN", role)
@@ -1006,7 +1006,7 @@ fn endpoints() -> Vec<Case> {
         keys("space around `AWS_ENDPOINT_URL`")
             .env("AWS_ENDPOINT_URL", " {aws} ")
             .says(
-                "AWS_ENDPOINT_URL is ` http://HOST `, which is no address",
+                "AWS_ENDPOINT_URL is ` http://HOST `, which is not an address",
                 "http://HOST",
             ),
         keys("an empty `AWS_ENDPOINT_URL_STS`")
@@ -1032,7 +1032,7 @@ fn endpoints() -> Vec<Case> {
             .says("got no answer", "AWS_ENDPOINT_URL"),
         keys("a name that isn't known")
             .env("AWS_ENDPOINT_URL", "http://nosuch.invalid")
-            .says("its host's name isn't known", "AWS_ENDPOINT_URL"),
+            .says("its host name can't be found", "AWS_ENDPOINT_URL"),
         keys("another `AWS_REGION`")
             .env("AWS_REGION", "eu-central-1")
             .signs("ENVIRONMENT"),
@@ -1055,7 +1055,7 @@ fn endpoints() -> Vec<Case> {
             .says("Dualstack and custom endpoint", "use_dualstack_endpoint"),
         keys("a line break in `AWS_EXECUTION_ENV`")
             .env("AWS_EXECUTION_ENV", "a\nb")
-            .says("AWS_EXECUTION_ENV holds a line break", "anew"),
+            .says("AWS_EXECUTION_ENV holds a line break", "again"),
     ]
 }
 
@@ -1264,7 +1264,7 @@ fn certificates() -> Vec<Case> {
 }
 
 fn answers() -> Vec<Case> {
-    let group = "What comes instead of an answer";
+    let group = "When the answer isn't AWS's";
     let to = |what, handler| case(group, what).keys("ENVIRONMENT").server(handler);
     vec![
         to("this machine's clock is slow", |_| {
@@ -1390,7 +1390,7 @@ fn answers() -> Vec<Case> {
             }
         })
         .says(
-            "organizations:ListRoots got an answer that can't be used: a page's token came a second time",
+            "organizations:ListRoots got an answer that can't be used: the same page token came twice",
             "",
         ),
         to("commands for the terminal", |request| {

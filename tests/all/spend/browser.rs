@@ -140,6 +140,7 @@ fn a_row_opens_to_its_days_and_services_and_closes_again() {
         "{HANDS} var b=document.querySelector('#spend tbody button'), r={{}}; b.click();\
          var m=document.querySelector('tr.more'); r.says=m.textContent; r.days=m.querySelectorAll('li').length;\
          r.open=b.getAttribute('aria-expanded'); r.tags=m.querySelectorAll('table b').length;\
+         r.cost=m.querySelector('a').href;\
          b.click(); r.rows=document.querySelectorAll('tr.more').length; r.closed=b.getAttribute('aria-expanded');\
          document.querySelectorAll('#spend tbody button')[1].click(); r.how=document.querySelector('tr.more code').textContent; return r;"
     );
@@ -156,6 +157,9 @@ fn a_row_opens_to_its_days_and_services_and_closes_again() {
     ] {
         assert!(says.contains(part), "{part} in {says}");
     }
+    let cost = answer["cost"].as_str().unwrap();
+    assert_eq!(cost.matches(&id.to_string()).count(), 2, "{cost}");
+    assert!(cost.contains("&startDate=2026-11-10&endDate=2026-11-23&"), "{cost}");
     assert_eq!(answer["days"], 14);
     assert_eq!(answer["tags"], 0, "a name is no markup");
     assert_eq!((&answer["open"], &answer["closed"]), (&"true".into(), &"false".into()));

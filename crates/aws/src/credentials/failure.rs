@@ -44,7 +44,7 @@ pub(super) fn source(what: &What) -> String {
 /// What to do to get new ones from there.
 fn renewal(what: &What) -> String {
     match what {
-        What::Environment => "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew".to_owned(),
+        What::Environment => "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN again".to_owned(),
         What::Profile {
             name,
             base: Base::Sso(_),
@@ -131,7 +131,9 @@ fn metadata(error: &CredentialsError) -> Option<Option<Trouble>> {
         None if said.contains("disabled") || said.contains("403") => {
             "the instance metadata service refuses: it is switched off for this instance".to_owned()
         }
-        None if said.contains("invalid token") => "what answers as instance metadata service isn't it".to_owned(),
+        None if said.contains("invalid token") => {
+            "what answers at the instance metadata service's address is something else".to_owned()
+        }
         None => return Some(None),
     };
     Some(Some(Trouble::new(text).remedy(

@@ -133,7 +133,7 @@ impl Files {
         trouble.remedy(match (near, self.profiles.is_empty()) {
             (Some(near), _) => format!("there is one called `{near}`"),
             (None, true) => {
-                "no profile is there at all; make one with `aws configure` or `aws configure sso`".to_owned()
+                "there are no profiles at all; make one with `aws configure` or `aws configure sso`".to_owned()
             }
             (None, false) => format!("there are: {}", listed(self.profiles.keys())),
         })
@@ -256,7 +256,7 @@ fn read(environment: &Environment, variable: &str, name: &str) -> Result<(Place,
     let sections = parse(&text).map_err(|(line, what)| {
         Trouble::new(format!("{} can't be read: {what} in line {line}", path.display())).remedy(
             match what.ends_with("a second time") {
-                true => "leave one of the two; the AWS CLI doesn't read the file either",
+                true => "keep one of the two; the AWS CLI doesn't read the file either",
                 false => "a line is a [heading], `key = value`, or begins with #; the AWS CLI doesn't read it either",
             },
         )
@@ -333,14 +333,14 @@ fn parse(text: &str) -> Result<Sections, (usize, String)> {
             };
             let heading = heading.trim();
             if sections.iter().any(|(one, _)| one == heading) {
-                return Err((number, format!("[{heading}] comes a second time")));
+                return Err((number, format!("[{heading}] appears a second time")));
             }
             sections.push((heading.to_owned(), Section::new()));
             last = None;
             continue;
         }
         let Some((_, section)) = sections.last_mut() else {
-            return Err((number, "something stands before the first heading".to_owned()));
+            return Err((number, "something comes before the first heading".to_owned()));
         };
         let Some((key, value)) = content.split_once(['=', ':']) else {
             return Err((number, "there is no =".to_owned()));
@@ -355,7 +355,7 @@ fn parse(text: &str) -> Result<Sections, (usize, String)> {
             false => without_comment(value),
         };
         if section.insert(key.clone(), value.trim().to_owned()).is_some() {
-            return Err((number, format!("{key} comes a second time")));
+            return Err((number, format!("{key} appears a second time")));
         }
         last = Some((key, depth));
     }

@@ -426,7 +426,7 @@ fn container(environment: &Environment, direct: &SharedHttpClient) -> Result<Opt
     };
     if !right {
         return Err(
-            Trouble::new(format!("{variable} is `{address}`, which is no address")).remedy(match variable {
+            Trouble::new(format!("{variable} is `{address}`, which is not an address")).remedy(match variable {
                 RELATIVE => format!("{variable} has to begin with /"),
                 _ => format!("{variable} has to look like http://HOST/PATH"),
             }),
@@ -439,7 +439,7 @@ fn container(environment: &Environment, direct: &SharedHttpClient) -> Result<Opt
                     "{file}, which AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names, can't be read: {}",
                     plain(&error)
                 ))
-                .remedy("the container's credentials are only given for the token in this file")
+                .remedy("the container gives out credentials only for the token in this file")
             })?;
             Some(("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", text))
         }
@@ -479,7 +479,7 @@ fn metadata(
         None => Ok(standard),
         Some((name, value)) => match value.parse::<u32>() {
             Ok(number @ 1..=600) => Ok(number),
-            _ => Err(Trouble::new(format!("{name} is `{value}`")).remedy("it has to be a whole number from 1 on")),
+            _ => Err(Trouble::new(format!("{name} is `{value}`")).remedy("it has to be a whole number, at least 1")),
         },
     };
     let seconds = number(
@@ -508,7 +508,8 @@ fn metadata(
     };
     let address = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint")?;
     let wrong = |name: &str, address: &str| {
-        Trouble::new(format!("{name} is `{address}`, which is no address")).remedy("it has to look like http://HOST")
+        Trouble::new(format!("{name} is `{address}`, which is not an address"))
+            .remedy("it has to look like http://HOST")
     };
     let (name, address) = address.unwrap_or(("the metadata service's endpoint", standard.to_owned()));
     if !address
@@ -583,8 +584,8 @@ fn clean<'a>(text: &'a str, part: &str, key: &str, variable: &str, what: &What) 
     };
     Err(
         Trouble::new(format!("{name} holds {shown}, which no key or token does")).remedy(match what {
-            What::Environment => format!("set {variable} anew, without it"),
-            _ => "write or copy it anew, without it".to_owned(),
+            What::Environment => format!("set {variable} again without it"),
+            _ => "write or copy it again without it".to_owned(),
         }),
     )
 }

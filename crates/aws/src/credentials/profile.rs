@@ -72,7 +72,7 @@ pub(crate) fn how(files: &Files, name: &str) -> Result<Option<How>, Trouble> {
         if visited.contains(&current) {
             visited.push(current);
             return Err(Trouble::new(format!(
-                "the profiles take their credentials from each other, round and round: {}",
+                "the profiles take their credentials from each other, in a circle: {}",
                 visited.join(", ")
             ))
             .remedy("let the source_profile of one of them name a profile with credentials of its own"));
@@ -111,7 +111,7 @@ pub(crate) fn how(files: &Files, name: &str) -> Result<Option<How>, Trouble> {
                     "ec2instancemetadata" => Base::Metadata,
                     _ => {
                         return Err(Trouble::new(format!(
-                            "the credential_source of profile {current} is `{source}`, which is none"
+                            "the credential_source of profile {current} is `{source}`, which AWS doesn't know"
                         ))
                         .remedy("it can be Environment, Ec2InstanceMetadata or EcsContainer"));
                     }

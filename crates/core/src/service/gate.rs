@@ -238,7 +238,7 @@ impl Gate {
         drop(said);
         let service = error.operation.service.iam_prefix();
         let what = match (&error.code, error.kind) {
-            (_, Kind::Throttled) => format!("{service} takes no more calls for the moment"),
+            (_, Kind::Throttled) => format!("{service} takes no more calls at the moment"),
             (Some(code), _) => format!("{service} answered {code}"),
             (None, _) => format!("no answer from {service}"),
         };

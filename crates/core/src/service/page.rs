@@ -47,7 +47,7 @@ impl Tokens {
     pub fn next(&mut self, token: Option<String>) -> Result<Option<String>> {
         let Some(token) = token else { return Ok(None) };
         let what = if !self.seen.insert(token.clone()) {
-            "a page's token came a second time, so the list has no end"
+            "the same page token came twice, so the list has no end"
         } else if self.seen.len() >= MOST_PAGES {
             "the list doesn't end"
         } else {
@@ -124,7 +124,7 @@ mod tests {
             assert_eq!(
                 error.to_string(),
                 "organizations:ListRoots got an answer that can't be used: \
-                 a page's token came a second time, so the list has no end"
+                 the same page token came twice, so the list has no end"
             );
             assert_eq!(calls, cycle + 1);
         }

@@ -405,10 +405,13 @@ fn send_email(call: &mut Call<'_>) -> Result<Value, Refusal> {
 fn alternate_contact(call: &mut Call<'_>) -> Result<Value, Refusal> {
     let kind = call.text("AlternateContactType")?.to_owned();
     if kind != BILLING_CONTACT {
-        return Err(call.invalid("AlternateContactType is none that the sandbox knows"));
+        return Err(call.invalid("AlternateContactType isn't one that the sandbox knows"));
     }
     let member = match call.optional("AccountId") {
-        Some(text) => Some(text.parse().map_err(|_| call.invalid("AccountId is no account's id"))?),
+        Some(text) => Some(
+            text.parse()
+                .map_err(|_| call.invalid("AccountId isn't an account's id"))?,
+        ),
         None => None,
     };
     let payer = call.world.management_account();

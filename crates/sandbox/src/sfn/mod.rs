@@ -344,6 +344,12 @@ pub(super) fn outcome(world: &World, execution: &Arn) -> Option<(ExecutionStatus
     Some((found.status, found.error.clone()))
 }
 
+/// What an execution answered, once it was run and did.
+pub(super) fn output<'a>(world: &'a World, execution: &Arn) -> Option<&'a Value> {
+    let found = world.execution(DESCRIBE_EXECUTION, execution).ok()?;
+    found.output.as_ref()
+}
+
 #[async_trait]
 impl StepFunctions for Sandbox {
     async fn describe_state_machine(&self, arn: &Arn) -> Result<StateMachine> {

@@ -115,7 +115,7 @@ async fn of_many_calls_that_wait_for_a_service_one_speaks() {
     assert!(join_all(calls).await.iter().all(Result::is_ok));
     let said = lock(&ear.0).clone();
     assert!((1..10).contains(&said.len()), "{said:?}");
-    let word = "sts takes no more calls for the moment, trying again (2 of 13)";
+    let word = "sts takes no more calls at the moment, trying again (2 of 13)";
     assert_eq!(said[0], Event::Note(word.into()));
 }
 
