@@ -3,8 +3,7 @@ use jiff::Timestamp;
 use super::increments::{Increment, Publication, Series};
 use super::share;
 use crate::config::Measure;
-use billctl_core::model::Usd;
-use billctl_core::model::{DAY, Month};
+use billctl_core::model::{DAY, Month, Usd};
 
 /// Days before today that the judgement may want: what the mail shows, and what it takes a usual day from.
 const DAYS: i64 = 14;

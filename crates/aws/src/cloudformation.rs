@@ -2,18 +2,16 @@ mod read;
 mod write;
 
 use async_trait::async_trait;
-use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::types as sdk;
+use aws_sdk_cloudformation::{Client, types as sdk};
 
 use super::call::{Caller, required, unusable};
 use super::convert::token as next;
 use billctl_core::model::{AccountId, REGION};
-use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::cloudformation::{
-    ACTIVATE_ORGANIZATIONS_ACCESS, CREATE_STACK_INSTANCES, CREATE_STACK_SET, CloudFormation, DELETE_STACK_INSTANCES,
-    DELETE_STACK_SET, DESCRIBE_ORGANIZATIONS_ACCESS, DESCRIBE_STACK_INSTANCE, DESCRIBE_STACK_SET,
-    DESCRIBE_STACK_SET_OPERATION, DETECT_STACK_SET_DRIFT, DetailedStatus, InstanceFilter, InstancesRequest,
-    LIST_STACK_INSTANCE_RESOURCE_DRIFTS, LIST_STACK_INSTANCES, LIST_STACK_SET_OPERATION_RESULTS,
+    ACTIVATE_ORGANIZATIONS_ACCESS, CREATE_STACK_INSTANCES, CREATE_STACK_SET, CallAs, CloudFormation,
+    DELETE_STACK_INSTANCES, DELETE_STACK_SET, DESCRIBE_ORGANIZATIONS_ACCESS, DESCRIBE_STACK_INSTANCE,
+    DESCRIBE_STACK_SET, DESCRIBE_STACK_SET_OPERATION, DETECT_STACK_SET_DRIFT, DetailedStatus, InstanceFilter,
+    InstancesRequest, LIST_STACK_INSTANCE_RESOURCE_DRIFTS, LIST_STACK_INSTANCES, LIST_STACK_SET_OPERATION_RESULTS,
     LIST_STACK_SET_OPERATIONS, OperationId, OperationResult, OrganizationsAccess, PAGE_SIZE, Parameters, Preferences,
     ResourceDrift, STOP_STACK_SET_OPERATION, StackInstance, StackSet, StackSetOperation, StackSetSpec, Targets,
     UPDATE_STACK_INSTANCES, UPDATE_STACK_SET,

@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use aws_sdk_cloudwatch::Client;
-use aws_sdk_cloudwatch::types as sdk;
+use aws_sdk_cloudwatch::{Client, types as sdk};
 use serde_json::Value;
 
 use super::call::{Caller, json, parsed, required};

@@ -1,6 +1,5 @@
 use async_trait::async_trait;
-use aws_sdk_eventbridge::Client;
-use aws_sdk_eventbridge::types as sdk;
+use aws_sdk_eventbridge::{Client, types as sdk};
 use serde_json::Value;
 
 use super::call::{Caller, built, json, parsed, required};

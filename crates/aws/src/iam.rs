@@ -1,8 +1,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use aws_sdk_iam::Client;
-use aws_sdk_iam::types as sdk;
+use aws_sdk_iam::{Client, types as sdk};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 

@@ -11,8 +11,7 @@ use aws_sdk_sts::Client;
 use super::call::{Caller, required};
 use super::strange::RefuseStrange;
 use billctl_core::service::cloudwatch::{AlarmState, AlarmStatus, CloudWatch, DataRequest, Series};
-use billctl_core::service::eventbridge::DEFAULT_BUS;
-use billctl_core::service::eventbridge::{EventBridge, Rule, Target};
+use billctl_core::service::eventbridge::{DEFAULT_BUS, EventBridge, Rule, Target};
 use billctl_core::service::member::{
     ASSUME_ROLE, Member, Members, SESSION_NAME, SESSION_SECONDS, SET_ALARM_STATE, WayIn,
 };

@@ -1,6 +1,5 @@
 use async_trait::async_trait;
-use aws_sdk_organizations::Client;
-use aws_sdk_organizations::types as sdk;
+use aws_sdk_organizations::{Client, types as sdk};
 use jiff::Timestamp;
 
 use super::call::{Caller, parsed, required};

@@ -1,6 +1,5 @@
 use async_trait::async_trait;
-use aws_sdk_sesv2::Client;
-use aws_sdk_sesv2::types as sdk;
+use aws_sdk_sesv2::{Client, types as sdk};
 
 use super::call::{Caller, built, parsed, required};
 use billctl_core::service::sesv2::{

@@ -1,6 +1,5 @@
 use async_trait::async_trait;
-use aws_sdk_sfn::Client;
-use aws_sdk_sfn::types as sdk;
+use aws_sdk_sfn::{Client, types as sdk};
 use jiff::Timestamp;
 use serde_json::Value;
 

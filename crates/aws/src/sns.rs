@@ -1,6 +1,5 @@
 use async_trait::async_trait;
-use aws_sdk_sns::Client;
-use aws_sdk_sns::types as sdk;
+use aws_sdk_sns::{Client, types as sdk};
 
 use super::call::{Caller, built, parsed};
 use super::convert::token as next;

@@ -7,11 +7,10 @@ mod organizations;
 use serde_json::{Map, Value, json};
 
 use super::machine::{Failure, Machine};
-use crate::World;
 use crate::faults::FaultAction;
 use crate::iam::RoleFault;
 use crate::policy::{Caller, Decision, Request, RequestContext, evaluate};
-use crate::sesv2;
+use crate::{World, sesv2};
 use billctl_core::model::{Arn, REGION};
 use billctl_core::service::account::BILLING_CONTACT;
 use billctl_core::service::{Kind, Operation, Service, ServiceError};

@@ -7,9 +7,8 @@ use super::{Revision, State};
 use crate::World;
 use crate::template::Template;
 use billctl_core::model::AccountId;
-use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::cloudformation::{
-    AccountFilter, CountOrPercent, MAX_OUS, MAX_TEMPLATE_BYTES, OperationId, OrganizationsAccess, Parameters,
+    AccountFilter, CallAs, CountOrPercent, MAX_OUS, MAX_TEMPLATE_BYTES, OperationId, OrganizationsAccess, Parameters,
     Preferences, Targets,
 };
 use billctl_core::service::{Kind, Operation, Result, ServiceError};

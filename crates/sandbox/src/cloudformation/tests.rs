@@ -11,13 +11,12 @@ use std::time::Duration;
 use super::*;
 use crate::{Sandbox, seed};
 use billctl_core::model::{AccountState, OuId};
-use billctl_core::service::cloudformation as cfn;
-use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::cloudformation::{
-    AccountFilter, AutoDeployment, ConcurrencyMode, CountOrPercent, DetailedStatus, InstanceStatus, InstancesRequest,
-    OperationId, OperationResult, OperationStatus, Preferences, StackSetOperation, StackSetSpec, Targets,
+    AccountFilter, AutoDeployment, CallAs, ConcurrencyMode, CountOrPercent, DetailedStatus, InstanceStatus,
+    InstancesRequest, OperationId, OperationResult, OperationStatus, Preferences, StackSetOperation, StackSetSpec,
+    Targets,
 };
-use billctl_core::service::{CloudFormation, ServiceError, Tags, all_pages};
+use billctl_core::service::{CloudFormation, ServiceError, Tags, all_pages, cloudformation as cfn};
 
 const TEMPLATE: &str = include_str!("../../../../assets/member-template.yaml");
 const SET: &str = "billctl";

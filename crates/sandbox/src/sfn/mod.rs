@@ -15,9 +15,8 @@ use execution::stop_all;
 pub(super) use execution::{start, start_from_rule, wake};
 use store::Executions;
 
-use super::asl;
 use super::policy::RequestContext;
-use super::{Sandbox, World};
+use super::{Sandbox, World, asl};
 use billctl_core::model::{Arn, REGION};
 use billctl_core::service::sfn::{
     CREATE_STATE_MACHINE, DELETE_STATE_MACHINE, DESCRIBE_EXECUTION, DESCRIBE_STATE_MACHINE, Execution, ExecutionStatus,
