@@ -1294,7 +1294,7 @@ fn answers() -> Vec<Case> {
                 "The request signature we calculated does not match",
             )
         })
-        .says("SignatureDoesNotMatch", "isn't the access key id's"),
+        .says("SignatureDoesNotMatch", "doesn't belong to the access key id"),
         to("expired credentials", |_| {
             aws::refusal(403, "ExpiredToken", "The security token included is expired")
         })
