@@ -151,7 +151,7 @@ impl FromStr for Many {
     }
 }
 
-/// Shows what is true everywhere.
+/// Shows where every account stands.
 ///
 /// # Errors
 /// AWS's answer, or with `--check` a finding.
