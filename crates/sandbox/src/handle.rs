@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::faults::FaultAction;
 use super::file::{FileError, Lock, Store};
 use super::latency::{SimulatedTime, unpoisoned};
+use super::refusal::{Answer, Refusal};
 use super::{World, sesv2};
 use billctl_core::error::{Error, Result};
 use billctl_core::service::cloudformation::CallAs;
@@ -146,39 +147,31 @@ impl Sandbox {
     ///
     /// # Errors
     /// What `body` answers, or an injected fault.
-    pub async fn call<T>(
+    pub(super) async fn call<T: Send>(
         &self,
         operation: Operation,
-        body: impl Fn(&mut World) -> ServiceResult<T> + Send + Sync,
-    ) -> ServiceResult<T>
-    where
-        T: Send,
-    {
-        self.shared
-            .gate
-            .call(operation, || self.attempt(operation, &body))
-            .await
+        body: impl Fn(&mut World) -> Answer<T> + Send + Sync,
+    ) -> ServiceResult<T> {
+        let gate = &self.shared.gate;
+        gate.call(operation, || self.attempt(operation, &body)).await
     }
 
     /// [`call`](Self::call) for an operation that only reads.
     ///
     /// # Errors
     /// What `body` answers, or an injected fault.
-    pub async fn read<T>(
+    pub(super) async fn read<T: Send>(
         &self,
         operation: Operation,
-        body: impl Fn(&World) -> ServiceResult<T> + Send + Sync,
-    ) -> ServiceResult<T>
-    where
-        T: Send,
-    {
+        body: impl Fn(&World) -> Answer<T> + Send + Sync,
+    ) -> ServiceResult<T> {
         self.call(operation, |world| body(world)).await
     }
 
     async fn attempt<T>(
         &self,
         operation: Operation,
-        body: &(impl Fn(&mut World) -> ServiceResult<T> + Send + Sync),
+        body: &(impl Fn(&mut World) -> Answer<T> + Send + Sync),
     ) -> ServiceResult<T> {
         let (number, nth, latency) = self.begin(operation)?;
         if !latency.is_zero() {
@@ -217,7 +210,7 @@ impl Sandbox {
         operation: Operation,
         number: u64,
         nth: u64,
-        body: &impl Fn(&mut World) -> ServiceResult<T>,
+        body: &impl Fn(&mut World) -> Answer<T>,
     ) -> ServiceResult<T> {
         let mut cell = self.lock();
         if cell.dead {
@@ -225,12 +218,9 @@ impl Sandbox {
         }
         let answer = match cell.world.faults.action(operation, nth) {
             FaultAction::Refuse(error) => Err(error),
-            _ if !cell.has_token(operation) => Err(ServiceError::new(
-                operation,
-                Kind::Throttled,
-                "Throttling",
-                "Rate exceeded",
-            )),
+            _ if !cell.has_token(operation) => {
+                Err(Refusal::new(Kind::Throttled, "Throttling", "Rate exceeded").of(operation))
+            }
             FaultAction::Lose(error) => self.effect(&mut cell, operation, body).and(Err(error)),
             FaultAction::Pass => self.effect(&mut cell, operation, body),
         };
@@ -244,21 +234,23 @@ impl Sandbox {
         &self,
         cell: &mut Cell,
         operation: Operation,
-        body: &impl Fn(&mut World) -> ServiceResult<T>,
+        body: &impl Fn(&mut World) -> Answer<T>,
     ) -> ServiceResult<T> {
+        let broken = |error| broken(operation, &error);
+        let body = |cell: &mut Cell| body(&mut cell.world).map_err(|refusal| refusal.of(operation));
         match (&self.shared.store, operation.access) {
             (Some(store), Access::Write) => {
-                let lock = store.lock().map_err(|error| broken(operation, &error))?;
-                self.refresh(cell).map_err(|error| broken(operation, &error))?;
-                let answer = body(&mut cell.world)?;
-                save(cell, store, &lock).map_err(|error| broken(operation, &error))?;
+                let lock = store.lock().map_err(broken)?;
+                self.refresh(cell).map_err(broken)?;
+                let answer = body(cell)?;
+                save(cell, store, &lock).map_err(broken)?;
                 Ok(answer)
             }
             (Some(_), Access::Read) => {
-                self.refresh(cell).map_err(|error| broken(operation, &error))?;
-                body(&mut cell.world)
+                self.refresh(cell).map_err(broken)?;
+                body(cell)
             }
-            (None, _) => body(&mut cell.world),
+            (None, _) => body(cell),
         }
     }
 

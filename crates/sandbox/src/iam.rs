@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::policy::{Caller, Decision, PolicyKind, Request, RequestContext, check, evaluate, evaluate_all};
+use super::refusal::{Answer, Refusal};
 use super::{Sandbox, World};
 use billctl_core::model::Arn;
 use billctl_core::service::iam::{
@@ -15,7 +16,7 @@ use billctl_core::service::iam::{
     LIST_ATTACHED_ROLE_POLICIES, LIST_ROLE_POLICIES, NewRole, PUT_ROLE_PERMISSIONS_BOUNDARY, PUT_ROLE_POLICY, Role,
     SIMULATE_PRINCIPAL_POLICY, Simulation, UPDATE_ASSUME_ROLE_POLICY,
 };
-use billctl_core::service::{Kind, Operation, Result, ServiceError, Tags};
+use billctl_core::service::{Kind, Result, Tags};
 
 /// How long other services don't see a new role yet. AWS names no number ("eventual consistency"); callers have to
 /// wait until it works, however long it takes.
@@ -55,12 +56,12 @@ pub(super) enum RoleFault {
 }
 
 impl State {
-    fn role(&self, operation: Operation, name: &str) -> Result<&StoredRole> {
-        self.roles.get(name).ok_or_else(|| no_such_role(operation, name))
+    fn role(&self, name: &str) -> Answer<&StoredRole> {
+        self.roles.get(name).ok_or_else(|| no_such_role(name))
     }
 
-    fn role_mut(&mut self, operation: Operation, name: &str) -> Result<&mut StoredRole> {
-        self.roles.get_mut(name).ok_or_else(|| no_such_role(operation, name))
+    fn role_mut(&mut self, name: &str) -> Answer<&mut StoredRole> {
+        self.roles.get_mut(name).ok_or_else(|| no_such_role(name))
     }
 
     /// Attaches a managed policy, as a person does by hand. False where there is no such role.
@@ -82,12 +83,10 @@ impl State {
     }
 
     /// That a boundary can be set (CreateRole and PutRolePermissionsBoundary, API reference).
-    fn attachable(&self, operation: Operation, policy: &Arn) -> Result<()> {
+    fn attachable(&self, policy: &Arn) -> Answer<()> {
         match self.policies.contains_key(policy) {
             true => Ok(()),
-            false => Err(ServiceError::new(
-                operation,
-                Kind::NotFound,
+            false => Err(Refusal::not_found(
                 "NoSuchEntity",
                 format!("Scope ARN: {policy} does not exist or is not attachable."),
             )),
@@ -157,21 +156,16 @@ impl State {
     }
 }
 
-fn no_such_role(operation: Operation, name: &str) -> ServiceError {
-    ServiceError::new(
-        operation,
-        Kind::NotFound,
-        "NoSuchEntity",
-        format!("The role with name {name} cannot be found."),
-    )
+fn no_such_role(name: &str) -> Refusal {
+    Refusal::not_found("NoSuchEntity", format!("The role with name {name} cannot be found."))
 }
 
-fn well_formed(operation: Operation, document: &Value, kind: PolicyKind) -> Result<()> {
-    check(document, kind).map_err(|why| ServiceError::new(operation, Kind::Invalid, "MalformedPolicyDocument", why))
+fn well_formed(document: &Value, kind: PolicyKind) -> Answer<()> {
+    check(document, kind).map_err(|why| Refusal::invalid("MalformedPolicyDocument", why))
 }
 
 /// IAM's rule for names of roles and policies: `[\w+=,.@-]`, up to a length.
-fn valid_name(operation: Operation, name: &str, longest: usize) -> Result<()> {
+fn valid_name(name: &str, longest: usize) -> Answer<()> {
     let valid = (1..=longest).contains(&name.len())
         && name
             .bytes()
@@ -179,19 +173,15 @@ fn valid_name(operation: Operation, name: &str, longest: usize) -> Result<()> {
     if valid {
         return Ok(());
     }
-    Err(ServiceError::new(
-        operation,
-        Kind::Invalid,
-        "ValidationError",
-        format!("The specified value for the name `{name}` is invalid."),
-    ))
+    let why = format!("The specified value for the name `{name}` is invalid.");
+    Err(Refusal::invalid("ValidationError", why))
 }
 
 #[async_trait]
 impl Iam for Sandbox {
     async fn get_role(&self, name: &str) -> Result<Role> {
         self.call(GET_ROLE, |world| {
-            let role = world.iam.role(GET_ROLE, name)?;
+            let role = world.iam.role(name)?;
             Ok(Role {
                 name: name.to_owned(),
                 arn: role.arn.clone(),
@@ -210,8 +200,8 @@ impl Iam for Sandbox {
 
     async fn update_trust_policy(&self, role: &str, policy: &Value) -> Result<()> {
         self.call(UPDATE_ASSUME_ROLE_POLICY, |world| {
-            well_formed(UPDATE_ASSUME_ROLE_POLICY, policy, PolicyKind::Trust)?;
-            world.iam.role_mut(UPDATE_ASSUME_ROLE_POLICY, role)?.trust = policy.clone();
+            well_formed(policy, PolicyKind::Trust)?;
+            world.iam.role_mut(role)?.trust = policy.clone();
             Ok(())
         })
         .await
@@ -219,8 +209,8 @@ impl Iam for Sandbox {
 
     async fn put_role_permissions_boundary(&self, role: &str, policy: &Arn) -> Result<()> {
         self.call(PUT_ROLE_PERMISSIONS_BOUNDARY, |world| {
-            world.iam.attachable(PUT_ROLE_PERMISSIONS_BOUNDARY, policy)?;
-            let stored = world.iam.role_mut(PUT_ROLE_PERMISSIONS_BOUNDARY, role)?;
+            world.iam.attachable(policy)?;
+            let stored = world.iam.role_mut(role)?;
             stored.boundary = Some(policy.clone());
             Ok(())
         })
@@ -229,14 +219,10 @@ impl Iam for Sandbox {
 
     async fn delete_role(&self, name: &str) -> Result<()> {
         self.call(DELETE_ROLE, |world| {
-            let role = world.iam.role(DELETE_ROLE, name)?;
+            let role = world.iam.role(name)?;
             if !role.inline.is_empty() || !role.attached.is_empty() {
-                return Err(ServiceError::new(
-                    DELETE_ROLE,
-                    Kind::Other,
-                    "DeleteConflict",
-                    "Cannot delete entity, must delete or detach policies first.",
-                ));
+                let why = "Cannot delete entity, must delete or detach policies first.";
+                return Err(Refusal::new(Kind::Other, "DeleteConflict", why));
             }
             world.iam.roles.remove(name);
             Ok(())
@@ -246,7 +232,7 @@ impl Iam for Sandbox {
 
     async fn list_role_policies(&self, role: &str) -> Result<Vec<String>> {
         self.call(LIST_ROLE_POLICIES, |world| {
-            let role = world.iam.role(LIST_ROLE_POLICIES, role)?;
+            let role = world.iam.role(role)?;
             Ok(role.inline.keys().cloned().collect())
         })
         .await
@@ -254,21 +240,17 @@ impl Iam for Sandbox {
 
     async fn get_role_policy(&self, role: &str, policy: &str) -> Result<Value> {
         self.call(GET_ROLE_POLICY, |world| {
-            let stored = world.iam.role(GET_ROLE_POLICY, role)?;
-            stored
-                .inline
-                .get(policy)
-                .cloned()
-                .ok_or_else(|| no_such_policy(GET_ROLE_POLICY, policy))
+            let stored = world.iam.role(role)?;
+            stored.inline.get(policy).cloned().ok_or_else(|| no_such_policy(policy))
         })
         .await
     }
 
     async fn put_role_policy(&self, role: &str, policy: &str, document: &Value) -> Result<()> {
         self.call(PUT_ROLE_POLICY, |world| {
-            valid_name(PUT_ROLE_POLICY, policy, 128)?;
-            let stored = world.iam.role_mut(PUT_ROLE_POLICY, role)?;
-            well_formed(PUT_ROLE_POLICY, document, PolicyKind::Identity)?;
+            valid_name(policy, 128)?;
+            let stored = world.iam.role_mut(role)?;
+            well_formed(document, PolicyKind::Identity)?;
             stored.inline.insert(policy.to_owned(), document.clone());
             Ok(())
         })
@@ -277,10 +259,10 @@ impl Iam for Sandbox {
 
     async fn delete_role_policy(&self, role: &str, policy: &str) -> Result<()> {
         self.call(DELETE_ROLE_POLICY, |world| {
-            let stored = world.iam.role_mut(DELETE_ROLE_POLICY, role)?;
+            let stored = world.iam.role_mut(role)?;
             match stored.inline.remove(policy) {
                 Some(_) => Ok(()),
-                None => Err(no_such_policy(DELETE_ROLE_POLICY, policy)),
+                None => Err(no_such_policy(policy)),
             }
         })
         .await
@@ -288,7 +270,7 @@ impl Iam for Sandbox {
 
     async fn list_attached_role_policies(&self, role: &str) -> Result<Vec<Arn>> {
         self.call(LIST_ATTACHED_ROLE_POLICIES, |world| {
-            let role = world.iam.role(LIST_ATTACHED_ROLE_POLICIES, role)?;
+            let role = world.iam.role(role)?;
             Ok(role.attached.iter().cloned().collect())
         })
         .await
@@ -296,10 +278,10 @@ impl Iam for Sandbox {
 
     async fn detach_role_policy(&self, role: &str, policy: &Arn) -> Result<()> {
         self.call(DETACH_ROLE_POLICY, |world| {
-            let stored = world.iam.role_mut(DETACH_ROLE_POLICY, role)?;
+            let stored = world.iam.role_mut(role)?;
             match stored.attached.remove(policy) {
                 true => Ok(()),
-                false => Err(no_such_policy(DETACH_ROLE_POLICY, policy.as_str())),
+                false => Err(no_such_policy(policy.as_str())),
             }
         })
         .await
@@ -310,9 +292,7 @@ impl Iam for Sandbox {
             // It takes several where they have the same kinds of resource, which isn't known here
             // (docs/aws-facts.md, "IAM").
             if simulation.actions.len() > 1 {
-                return Err(ServiceError::new(
-                    SIMULATE_PRINCIPAL_POLICY,
-                    Kind::Invalid,
+                return Err(Refusal::invalid(
                     "InvalidInput",
                     format!(
                         "Invalid Input Actions: [{}] require different authorization information.",
@@ -344,19 +324,15 @@ impl Iam for Sandbox {
     }
 }
 
-fn create_role(world: &mut World, role: &NewRole) -> Result<Arn> {
-    valid_name(CREATE_ROLE, &role.name, 64)?;
-    well_formed(CREATE_ROLE, &role.trust_policy, PolicyKind::Trust)?;
+fn create_role(world: &mut World, role: &NewRole) -> Answer<Arn> {
+    valid_name(&role.name, 64)?;
+    well_formed(&role.trust_policy, PolicyKind::Trust)?;
     if world.iam.roles.contains_key(&role.name) {
-        return Err(ServiceError::new(
-            CREATE_ROLE,
-            Kind::Exists,
-            "EntityAlreadyExists",
-            format!("Role with name {} already exists.", role.name),
-        ));
+        let why = format!("Role with name {} already exists.", role.name);
+        return Err(Refusal::exists("EntityAlreadyExists", why));
     }
     if let Some(boundary) = &role.permissions_boundary {
-        world.iam.attachable(CREATE_ROLE, boundary)?;
+        world.iam.attachable(boundary)?;
     }
     let payer = world.management_account();
     let arn = Arn::new("iam", "", payer, &format!("role/{}", role.name));
@@ -376,11 +352,7 @@ fn create_role(world: &mut World, role: &NewRole) -> Result<Arn> {
     Ok(arn)
 }
 
-fn no_such_policy(operation: Operation, policy: &str) -> ServiceError {
-    ServiceError::new(
-        operation,
-        Kind::NotFound,
-        "NoSuchEntity",
-        format!("The role policy with name {policy} cannot be found."),
-    )
+fn no_such_policy(policy: &str) -> Refusal {
+    let why = format!("The role policy with name {policy} cannot be found.");
+    Refusal::not_found("NoSuchEntity", why)
 }

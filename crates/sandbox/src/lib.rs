@@ -24,6 +24,7 @@ pub mod organizations;
 mod policy;
 mod preview;
 pub mod publications;
+mod refusal;
 pub mod seed;
 mod services;
 pub mod sesv2;

@@ -11,10 +11,11 @@ use crate::World;
 use crate::faults::FaultAction;
 use crate::iam::RoleFault;
 use crate::policy::{Caller, Decision, Request, RequestContext, evaluate};
+use crate::refusal::{Answer, Refusal};
 use crate::sesv2;
 use billctl_core::model::{Arn, REGION};
 use billctl_core::service::account::BILLING_CONTACT;
-use billctl_core::service::{Kind, Operation, Service, ServiceError};
+use billctl_core::service::{Kind, Operation, Service};
 
 /// A call that a state machine can make.
 struct Action {
@@ -31,7 +32,7 @@ struct Action {
     /// What a missing permission is called there: where the API model has no such error, Step Functions names the
     /// service's general exception.
     denied: &'static str,
-    run: fn(&mut Call<'_>) -> Result<Value, Refusal>,
+    run: fn(&mut Call<'_>) -> Answer<Value>,
 }
 
 /// One call under way.
@@ -41,37 +42,6 @@ struct Call<'a> {
     machine: &'a Arn,
     action: &'static Action,
     arguments: &'a Map<String, Value>,
-}
-
-/// A service's refusal: its error's name without prefix, and message.
-struct Refusal {
-    name: String,
-    message: String,
-}
-
-impl Refusal {
-    fn new(name: &str, message: impl Into<String>) -> Self {
-        Self {
-            name: name.to_owned(),
-            message: message.into(),
-        }
-    }
-}
-
-/// A refusal of the world's own services: Step Functions ends the names of errors with `Exception`.
-impl From<ServiceError> for Refusal {
-    fn from(error: ServiceError) -> Self {
-        let code = error.code.unwrap_or_else(|| "Unknown".to_owned());
-        let name = if code.ends_with("Exception") {
-            code
-        } else {
-            format!("{code}Exception")
-        };
-        Self {
-            name,
-            message: error.message,
-        }
-    }
 }
 
 const ACTIONS: &[Action] = &[
@@ -245,25 +215,24 @@ pub(super) fn call(world: &mut World, machine: &Machine, resource: &str, argumen
             format!("The field \"{unknown}\" is not supported by Step Functions"),
         ));
     }
-    let fail = |refusal: Refusal| {
+    let fail = |name: &str, message: &str| {
+        // Step Functions ends the names of errors with `Exception`.
+        let end = if name.ends_with("Exception") { "" } else { "Exception" };
         Failure::new(
-            format!("{}.{}", action.prefix, refusal.name),
-            format!("{} (Service: {}, Status Code: 400)", refusal.message, action.prefix),
+            format!("{}.{name}{end}", action.prefix),
+            format!("{message} (Service: {}, Status Code: 400)", action.prefix),
         )
     };
     let nth = world.sfn.next_call();
     if let FaultAction::Refuse(error) = world.faults.action(action.operation, nth) {
         // What the caller of the sandbox lacks says nothing about the state machine's role.
         let name = match error.kind {
-            Kind::Throttled => Some(action.throttled.to_owned()),
-            Kind::Unavailable => Some("SdkClientException".to_owned()),
+            Kind::Throttled => Some(action.throttled),
+            Kind::Unavailable => Some("SdkClientException"),
             _ => None,
         };
         if let Some(name) = name {
-            return Err(fail(Refusal {
-                name,
-                message: error.message,
-            }));
+            return Err(fail(name, &error.message));
         }
     }
     (action.run)(&mut Call {
@@ -273,11 +242,11 @@ pub(super) fn call(world: &mut World, machine: &Machine, resource: &str, argumen
         action,
         arguments,
     })
-    .map_err(fail)
+    .map_err(|refusal| fail(refusal.code, &refusal.message))
 }
 
 impl Call<'_> {
-    fn text(&self, parameter: &str) -> Result<&str, Refusal> {
+    fn text(&self, parameter: &str) -> Answer<&str> {
         self.arguments
             .get(parameter)
             .and_then(Value::as_str)
@@ -290,7 +259,7 @@ impl Call<'_> {
     }
 
     fn invalid(&self, message: impl Into<String>) -> Refusal {
-        Refusal::new(
+        Refusal::invalid(
             match self.action.prefix {
                 "Organizations" => "InvalidInputException",
                 "SesV2" => "BadRequestException",
@@ -301,11 +270,11 @@ impl Call<'_> {
     }
 
     /// Whether the role may do this action on the resource.
-    fn authorize(&self, resource: &str) -> Result<(), Refusal> {
+    fn authorize(&self, resource: &str) -> Answer<()> {
         self.authorize_with(resource, &RequestContext::default())
     }
 
-    fn authorize_with(&self, resource: &str, context: &RequestContext) -> Result<(), Refusal> {
+    fn authorize_with(&self, resource: &str, context: &RequestContext) -> Answer<()> {
         let iam = &self.world.iam;
         let action = self.action.operation.iam_action();
         let assume = crate::sfn::assume_context(self.world, self.machine);
@@ -316,11 +285,11 @@ impl Call<'_> {
         };
         match fault {
             None => Ok(()),
-            Some(RoleFault::NotAssumable) => Err(Refusal::new(
+            Some(RoleFault::NotAssumable) => Err(Refusal::denied(
                 self.action.denied,
                 format!("Step Functions can't assume {}", self.role),
             )),
-            Some(RoleFault::NotAllowed) => Err(Refusal::new(
+            Some(RoleFault::NotAllowed) => Err(Refusal::denied(
                 self.action.denied,
                 format!(
                     "User: {} is not authorized to perform: {action} on resource: {resource} \
@@ -350,7 +319,7 @@ fn parameter_list(parameters: &billctl_core::service::cloudformation::Parameters
         .collect()
 }
 
-fn describe_stack_instance(call: &mut Call<'_>) -> Result<Value, Refusal> {
+fn describe_stack_instance(call: &mut Call<'_>) -> Answer<Value> {
     let name = call.text("StackSetName")?;
     let account = call.text("StackInstanceAccount")?;
     let region = call.text("StackInstanceRegion")?;
@@ -368,7 +337,7 @@ fn describe_stack_instance(call: &mut Call<'_>) -> Result<Value, Refusal> {
             "ParameterOverrides": parameter_list(&overrides),
         }})),
         Some(None) if call.world.stack_set_parameters(name).is_none() => Err(no_stack_set(name)),
-        _ => Err(Refusal::new(
+        _ => Err(Refusal::not_found(
             "StackInstanceNotFoundException",
             format!("Stack instance not found for account {account}, region {region}."),
         )),
@@ -376,10 +345,10 @@ fn describe_stack_instance(call: &mut Call<'_>) -> Result<Value, Refusal> {
 }
 
 fn no_stack_set(name: &str) -> Refusal {
-    Refusal::new("StackSetNotFoundException", format!("StackSet {name} not found"))
+    Refusal::not_found("StackSetNotFoundException", format!("StackSet {name} not found"))
 }
 
-fn describe_stack_set(call: &mut Call<'_>) -> Result<Value, Refusal> {
+fn describe_stack_set(call: &mut Call<'_>) -> Answer<Value> {
     let name = call.text("StackSetName")?;
     call.authorize(&stack_set_arn(call, name))?;
     let parameters = call
@@ -393,7 +362,7 @@ fn describe_stack_set(call: &mut Call<'_>) -> Result<Value, Refusal> {
 }
 
 /// SES checks the identity, the configuration set and the template (docs/aws-facts.md, "SES: permissions").
-fn send_email(call: &mut Call<'_>) -> Result<Value, Refusal> {
+fn send_email(call: &mut Call<'_>) -> Answer<Value> {
     let request = sesv2::SendRequest::parse(call.arguments).map_err(|why| call.invalid(why))?;
     let context = RequestContext::default().with("ses:FromAddress", sesv2::bare_address(&request.from));
     for resource in request.resources(call.world) {
@@ -403,7 +372,7 @@ fn send_email(call: &mut Call<'_>) -> Result<Value, Refusal> {
     Ok(json!({"MessageId": id}))
 }
 
-fn alternate_contact(call: &mut Call<'_>) -> Result<Value, Refusal> {
+fn alternate_contact(call: &mut Call<'_>) -> Answer<Value> {
     let kind = call.text("AlternateContactType")?.to_owned();
     if kind != BILLING_CONTACT {
         return Err(call.invalid("AlternateContactType is none that the sandbox knows"));
@@ -425,11 +394,11 @@ fn alternate_contact(call: &mut Call<'_>) -> Result<Value, Refusal> {
 
 /// In the role's own account its policy is enough; another account's topic has to let the role in besides
 /// (docs/aws-facts.md, "SNS topics").
-fn publish(call: &mut Call<'_>) -> Result<Value, Refusal> {
+fn publish(call: &mut Call<'_>) -> Answer<Value> {
     let topic: Arn = call
         .text("TopicArn")?
         .parse()
-        .map_err(|_| Refusal::new("InvalidParameterException", "Invalid parameter: TopicArn"))?;
+        .map_err(|_| Refusal::invalid("InvalidParameterException", "Invalid parameter: TopicArn"))?;
     let subject = call.optional("Subject").unwrap_or_default().to_owned();
     let message = call.text("Message")?.to_owned();
     call.authorize(topic.as_str())?;
@@ -446,7 +415,7 @@ fn publish(call: &mut Call<'_>) -> Result<Value, Refusal> {
             },
         );
         if decision != Decision::Allowed {
-            return Err(Refusal::new(
+            return Err(Refusal::denied(
                 call.action.denied,
                 format!(
                     "User: {} is not authorized to perform: {action} on resource: {topic} because no resource-based \
@@ -460,17 +429,16 @@ fn publish(call: &mut Call<'_>) -> Result<Value, Refusal> {
     Ok(json!({"MessageId": id}))
 }
 
-fn start_execution(call: &mut Call<'_>) -> Result<Value, Refusal> {
+fn start_execution(call: &mut Call<'_>) -> Answer<Value> {
     let machine: Arn = call
         .text("StateMachineArn")?
         .parse()
-        .map_err(|_| Refusal::new("InvalidArnException", "Invalid Arn"))?;
+        .map_err(|_| Refusal::invalid("InvalidArnException", "Invalid Arn"))?;
     call.authorize(machine.as_str())?;
     // The optimised integration takes the input as it is; the SDK integration as a text.
     let input = match call.arguments.get("Input") {
-        Some(Value::String(text)) => {
-            serde_json::from_str(text).map_err(|_| Refusal::new("InvalidExecutionInputException", "Invalid input"))?
-        }
+        Some(Value::String(text)) => serde_json::from_str(text)
+            .map_err(|_| Refusal::invalid("InvalidExecutionInputException", "Invalid input"))?,
         Some(value) => value.clone(),
         None => json!({}),
     };

@@ -8,9 +8,10 @@ use super::render::{self, Parts};
 use super::{bad, not_found};
 use crate::World;
 use crate::eventbridge::{own_event, seconds};
+use crate::refusal::{Answer, Refusal};
 use billctl_core::model::{Arn, REGION};
-use billctl_core::service::sesv2::{MAX_RECIPIENTS, OutgoingMail, SEND_EMAIL};
-use billctl_core::service::{Kind, Result, ServiceError};
+use billctl_core::service::Kind;
+use billctl_core::service::sesv2::{MAX_RECIPIENTS, OutgoingMail};
 
 /// SES's own recipients for trying things out: they need no verification.
 const SIMULATOR: &str = "simulator.amazonses.com";
@@ -219,11 +220,11 @@ impl Content {
     }
 }
 
-fn rejected(message: String) -> ServiceError {
-    ServiceError::new(SEND_EMAIL, Kind::Denied, "MessageRejected", message)
+fn rejected(message: String) -> Refusal {
+    Refusal::denied("MessageRejected", message)
 }
 
-fn check_addresses(world: &World, request: &SendRequest) -> Result<()> {
+fn check_addresses(world: &World, request: &SendRequest) -> Answer<()> {
     let failed = |addresses: &str| {
         Err(rejected(format!(
             "Email address is not verified. The following identities failed the check in region US-EAST-1: {addresses}"
@@ -254,16 +255,9 @@ fn check_addresses(world: &World, request: &SendRequest) -> Result<()> {
     Ok(())
 }
 
-fn check_quota(world: &World) -> Result<()> {
+fn check_quota(world: &World) -> Answer<()> {
     let (daily, rate) = world.sesv2.quota();
-    let slow_down = |message: &str| {
-        Err(ServiceError::new(
-            SEND_EMAIL,
-            Kind::Throttled,
-            "TooManyRequestsException",
-            message,
-        ))
-    };
+    let slow_down = |message: &str| Err(Refusal::new(Kind::Throttled, "TooManyRequestsException", message));
     let since = |span: SignedDuration| world.sesv2.accepted_since(world.now - span) as f64;
     if since(SignedDuration::from_hours(24)) >= daily {
         return slow_down("Daily message quota exceeded.");
@@ -281,23 +275,18 @@ fn check_quota(world: &World) -> Result<()> {
 }
 
 /// Sends a mail: answers its message id. What can't be rendered is taken all the same, and told in an event only.
-pub(crate) fn send(world: &mut World, request: &SendRequest) -> Result<String> {
+pub(crate) fn send(world: &mut World, request: &SendRequest) -> Answer<String> {
     if world.sesv2.sending_off {
         let message = "Email sending is disabled for this account.";
-        return Err(ServiceError::new(
-            SEND_EMAIL,
-            Kind::Other,
-            "SendingPausedException",
-            message,
-        ));
+        return Err(Refusal::new(Kind::Other, "SendingPausedException", message));
     }
     check_addresses(world, request)?;
     if let Some(set) = &request.configuration_set {
-        super::configuration_set(world, SEND_EMAIL, set)?;
+        super::configuration_set(world, set)?;
     }
     let rendered = match &request.content {
         Content::Simple(parts) if parts.subject.is_empty() => {
-            return Err(bad(SEND_EMAIL, "The subject is missing."));
+            return Err(bad("The subject is missing."));
         }
         Content::Simple(parts) => Ok(parts.clone()),
         Content::Template { name, data } => {
@@ -305,7 +294,7 @@ pub(crate) fn send(world: &mut World, request: &SendRequest) -> Result<String> {
                 .sesv2
                 .templates
                 .get(name)
-                .ok_or_else(|| not_found(SEND_EMAIL, "Template", name))?;
+                .ok_or_else(|| not_found("Template", name))?;
             render::render(template, data).map_err(|why| (name.clone(), why))
         }
     };

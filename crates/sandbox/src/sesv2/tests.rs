@@ -37,7 +37,8 @@ fn mail(sandbox: &Sandbox, to: &str, data: &Value) -> Result<String> {
         "EmailTags": [{"Name": "billctl-account", "Value": "111122223333"}],
     });
     let request = SendRequest::parse(request.as_object().unwrap()).unwrap();
-    sandbox.change(|world| Ok(send(world, &request))).unwrap()
+    let sent = sandbox.change(|world| Ok(send(world, &request))).unwrap();
+    sent.map_err(|refusal| refusal.of(SEND_EMAIL))
 }
 
 fn code<T: std::fmt::Debug>(answer: Result<T>) -> String {

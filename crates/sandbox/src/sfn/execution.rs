@@ -6,9 +6,10 @@ use serde_json::Value;
 use super::{StoredEvent, StoredExecution, valid_name};
 use crate::World;
 use crate::asl::{self, Machine, Pause, Ran, Stand, Start};
+use crate::refusal::{Answer, Refusal};
 use billctl_core::model::Arn;
-use billctl_core::service::sfn::{ExecutionStatus, HistoryEvent, START_EXECUTION};
-use billctl_core::service::{Kind, Result, ServiceError};
+use billctl_core::service::Kind;
+use billctl_core::service::sfn::{ExecutionStatus, HistoryEvent};
 
 /// Most bytes of a task's output that its history keeps: a world of weeks is one file.
 const MAX_OUTPUT: usize = 4 * 1024;
@@ -16,7 +17,7 @@ const MAX_OUTPUT: usize = 4 * 1024;
 const DEEPEST_NESTING: usize = 5;
 
 /// EventBridge starts an execution with an event: each delivery has a name of its own.
-pub(crate) fn start_from_rule(world: &mut World, machine: &Arn, event: &Value) -> Result<Arn> {
+pub(crate) fn start_from_rule(world: &mut World, machine: &Arn, event: &Value) -> Answer<Arn> {
     let id = event.get("id").and_then(Value::as_str).unwrap_or_default();
     let delivery = world.fresh_event_id();
     start(world, machine, Some(format!("{id}_{delivery}")), event.clone())
@@ -24,15 +25,15 @@ pub(crate) fn start_from_rule(world: &mut World, machine: &Arn, event: &Value) -
 
 /// `StartExecution`: answers its ARN. It has run to its end or first wait when this returns, in simulated time yet to
 /// come.
-pub(crate) fn start(world: &mut World, machine: &Arn, name: Option<String>, input: Value) -> Result<Arn> {
-    let refuse = |kind, code: &str, message: String| Err(ServiceError::new(START_EXECUTION, kind, code, message));
-    let (machine_name, _) = world.sfn.machine(START_EXECUTION, machine)?;
+pub(crate) fn start(world: &mut World, machine: &Arn, name: Option<String>, input: Value) -> Answer<Arn> {
+    let refuse = |kind, code, message: String| Err(Refusal::new(kind, code, message));
+    let (machine_name, _) = world.sfn.machine(machine)?;
     let machine_name = machine_name.to_owned();
     let name = match name {
         Some(name) => name,
         None => world.fresh_event_id(),
     };
-    valid_name(START_EXECUTION, &name)?;
+    valid_name(&name)?;
     let arn = world.execution_arn(&machine_name, &name);
     world.sfn.executions.forget(world.now, &machine_name, &name);
     if let Some(there) = world.sfn.executions.find(&machine_name, &name) {

@@ -204,7 +204,7 @@ async fn a_name_is_taken_once() {
     };
     named(json!(1)).unwrap();
     stage.services.clock.sleep(Duration::from_secs(60)).await;
-    assert_eq!(named(json!(1)).unwrap_err().code.unwrap(), "ExecutionAlreadyExists");
+    assert_eq!(named(json!(1)).unwrap_err().code, "ExecutionAlreadyExists");
     assert_eq!(
         stage
             .services

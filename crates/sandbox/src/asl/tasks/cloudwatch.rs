@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{Call, Refusal};
+use super::Call;
+use crate::refusal::Answer;
 use billctl_core::service::cloudwatch::{AlarmState, DataRequest, Metric, MetricQuery, QuerySource};
 
 fn text(value: &Value, field: &str) -> Option<String> {
     value.get(field).and_then(Value::as_str).map(str::to_owned)
 }
 
-fn time(call: &Call<'_>, parameter: &str) -> Result<Timestamp, Refusal> {
+fn time(call: &Call<'_>, parameter: &str) -> Answer<Timestamp> {
     let text = call.text(parameter)?;
     text.parse()
         .map_err(|_| call.invalid(format!("{parameter} is not a time: {text}")))
@@ -57,7 +58,7 @@ fn query(value: &Value) -> Option<MetricQuery> {
     })
 }
 
-pub(super) fn get_metric_data(call: &mut Call<'_>) -> Result<Value, Refusal> {
+pub(super) fn get_metric_data(call: &mut Call<'_>) -> Answer<Value> {
     call.authorize("*")?;
     let queries: Option<Vec<MetricQuery>> = call
         .arguments
@@ -104,7 +105,7 @@ pub(super) fn get_metric_data(call: &mut Call<'_>) -> Result<Value, Refusal> {
     Ok(Value::Object(answer))
 }
 
-pub(super) fn list_metrics(call: &mut Call<'_>) -> Result<Value, Refusal> {
+pub(super) fn list_metrics(call: &mut Call<'_>) -> Answer<Value> {
     call.authorize("*")?;
     let wanted = dimensions(call.arguments.get("Dimensions"));
     let page = call.world.metrics_like(
@@ -132,7 +133,7 @@ pub(super) fn list_metrics(call: &mut Call<'_>) -> Result<Value, Refusal> {
     Ok(Value::Object(answer))
 }
 
-pub(super) fn describe_alarms(call: &mut Call<'_>) -> Result<Value, Refusal> {
+pub(super) fn describe_alarms(call: &mut Call<'_>) -> Answer<Value> {
     let names: Vec<String> = call
         .arguments
         .get("AlarmNames")
