@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::cloudwatch::get_metric_data;
-use super::policy::{Caller, Decision, PolicyKind, Request, RequestContext, check, evaluate};
+use super::policy::{PolicyKind, Request, RequestContext, allowed_by, check};
 use super::refusal::{Answer, Refusal};
 use super::{Sandbox, World, metering};
 use billctl_core::model::{AccountId, AccountState, Arn, REGION};
@@ -57,13 +57,9 @@ impl Members for Sandbox {
             }
             // STS answers the same where there is no role and where it doesn't trust the caller.
             let caller = Arn::new("sts", "", world.caller, "assumed-role/Operator/sandbox");
-            Err(Refusal::denied(
-                "AccessDenied",
-                format!(
-                    "User: {caller} is not authorized to perform: sts:AssumeRole on resource: {}",
-                    way.role_arn()
-                ),
-            ))
+            let role = way.role_arn();
+            let why = format!("User: {caller} is not authorized to perform: sts:AssumeRole on resource: {role}");
+            Err(Refusal::denied("AccessDenied", why))
         })
         .await?;
         let role = format!("assumed-role/{}/{SESSION_NAME}", way.role);
@@ -80,26 +76,17 @@ impl Session {
     /// The role may do everything; the session what its policy allows.
     fn may(&self, operation: Operation, resource: &str) -> Answer<()> {
         let action = operation.iam_action();
-        let decision = evaluate(
-            &self.policy,
-            Request {
-                caller: Caller::Role(self.role.as_str()),
-                action: &action,
-                resource,
-                context: &RequestContext::default(),
-            },
-        );
-        if decision == Decision::Allowed {
+        let context = RequestContext::default();
+        let request = Request::by_role(self.role.as_str(), &action, resource, &context);
+        if allowed_by([&self.policy], request) {
             return Ok(());
         }
-        Err(Refusal::denied(
-            "AccessDenied",
-            format!(
-                "User: {} is not authorized to perform: {action} on resource: {resource} because no session policy \
-                 allows the {action} action",
-                self.role
-            ),
-        ))
+        let why = format!(
+            "User: {} is not authorized to perform: {action} on resource: {resource} because no session policy allows the \
+             {action} action",
+            self.role
+        );
+        Err(Refusal::denied("AccessDenied", why))
     }
 
     fn arn(&self, service: &str, resource: &str) -> Arn {
@@ -147,10 +134,8 @@ impl Member for Session {
         self.sandbox
             .call(SET_ALARM_STATE, |world| {
                 self.may(SET_ALARM_STATE, self.alarm_arn(name).as_str())?;
-                let there = world
-                    .member_alarm(self.account)
-                    .is_some_and(|(alarm, _)| alarm.name == name);
-                if !there {
+                let found = world.member_alarm(self.account);
+                if found.is_none_or(|(alarm, _)| alarm.name != name) {
                     let why = format!("There is no alarm {name}");
                     return Err(Refusal::not_found("ResourceNotFound", why));
                 }

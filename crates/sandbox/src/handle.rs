@@ -345,25 +345,11 @@ impl Cell {
 
 /// Not transient: a process that died makes no further attempt.
 fn died(operation: Operation) -> ServiceError {
-    ServiceError {
-        operation,
-        kind: Kind::Other,
-        code: None,
-        message: "the process died here".into(),
-        request_id: None,
-        remedy: None,
-    }
+    ServiceError::without_code(operation, Kind::Other, "the process died here")
 }
 
 fn broken(operation: Operation, error: &FileError) -> ServiceError {
-    ServiceError {
-        operation,
-        kind: Kind::Other,
-        code: None,
-        message: error.to_string(),
-        request_id: None,
-        remedy: None,
-    }
+    ServiceError::without_code(operation, Kind::Other, error.to_string())
 }
 
 impl From<FileError> for Error {

@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::policy::{Caller, Decision, PolicyKind, Request, RequestContext, check, evaluate, evaluate_all};
+use super::names::is_name;
+use super::policy::{PolicyKind, Request, RequestContext, allowed_by, check};
 use super::refusal::{Answer, Refusal};
 use super::{Sandbox, World};
 use billctl_core::model::Arn;
@@ -106,33 +107,18 @@ impl State {
     /// Whether the service can assume the role at this time, with these condition values.
     pub(super) fn assumable(&self, arn: &Arn, service: &str, context: &RequestContext, now: Timestamp) -> bool {
         self.by_arn(arn).is_some_and(|role| {
-            now.duration_since(role.created) >= PROPAGATION
-                && evaluate(
-                    &role.trust,
-                    Request {
-                        caller: Caller::Service(service),
-                        action: "sts:AssumeRole",
-                        resource: role.arn.as_str(),
-                        context,
-                    },
-                ) == Decision::Allowed
+            let request = Request::by_service(service, "sts:AssumeRole", role.arn.as_str(), context);
+            now.duration_since(role.created) >= PROPAGATION && allowed_by([&role.trust], request)
         })
     }
 
     /// Whether the role's policies allow an action.
     pub(super) fn allows(&self, arn: &Arn, action: &str, resource: &str, context: &RequestContext) -> bool {
         self.by_arn(arn).is_some_and(|role| {
-            let request = || Request {
-                caller: Caller::Role(arn.as_str()),
-                action,
-                resource,
-                context,
-            };
-            let within = role.boundary.as_ref().is_none_or(|boundary| {
-                let policy = self.policies.get(boundary);
-                policy.is_some_and(|policy| evaluate(policy, request()) == Decision::Allowed)
-            });
-            within && evaluate_all(role.inline.values(), request()) == Decision::Allowed
+            let request = Request::by_role(arn.as_str(), action, resource, context);
+            let boundary = role.boundary.as_ref();
+            boundary.is_none_or(|boundary| allowed_by(self.policies.get(boundary), request))
+                && allowed_by(role.inline.values(), request)
         })
     }
 
@@ -166,11 +152,7 @@ fn well_formed(document: &Value, kind: PolicyKind) -> Answer<()> {
 
 /// IAM's rule for names of roles and policies: `[\w+=,.@-]`, up to a length.
 fn valid_name(name: &str, longest: usize) -> Answer<()> {
-    let valid = (1..=longest).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte));
-    if valid {
+    if is_name(name, longest, "_+=,.@-") {
         return Ok(());
     }
     let why = format!("The specified value for the name `{name}` is invalid.");

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::names::is_name;
 use super::refusal::{Answer, Refusal};
 use super::{Sandbox, World};
-use billctl_core::model::{Arn, REGION};
+use billctl_core::model::Arn;
 use billctl_core::service::sns::{
     Attributes, CREATE_TOPIC, DELETE_TOPIC, EMAIL, GET_TOPIC_ATTRIBUTES, KEY_ATTRIBUTE, LIST_SUBSCRIPTIONS_BY_TOPIC,
     LIST_TAGS_FOR_RESOURCE, SUBSCRIBE, Sns, Subscription,
@@ -270,14 +271,10 @@ impl Sns for Sandbox {
 
     async fn create_topic(&self, name: &str, tags: &Tags) -> Result<Arn> {
         self.call(CREATE_TOPIC, |world| {
-            let valid = (1..=256).contains(&name.len())
-                && name
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-            if !valid {
+            if !is_name(name, 256, "-_") {
                 return Err(invalid("Invalid parameter: Topic Name"));
             }
-            let arn = Arn::new("sns", REGION, world.management_account(), name);
+            let arn = world.own_arn("sns", name);
             match world.sns.topics.get(name) {
                 // The same topic again is no error; one with other tags is.
                 Some(there) if there.tags == *tags => Ok(arn),

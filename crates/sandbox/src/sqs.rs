@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::policy::{Caller, Decision, PolicyKind, Request, RequestContext, check, evaluate, named_roles};
+use super::names::is_name;
+use super::policy::{PolicyKind, Request, RequestContext, allowed_by, check, named_roles};
 use super::refusal::{Answer, Refusal};
 use super::{Sandbox, World};
 use billctl_core::model::{Arn, REGION};
@@ -118,26 +119,14 @@ impl State {
         let Some(queue) = self.queues.values_mut().find(|one| one.arn == *queue) else {
             return false;
         };
-        let Some(policy) = queue
-            .attributes
-            .get("Policy")
-            .and_then(|text| serde_json::from_str(text).ok())
-        else {
-            return false;
-        };
+        let policy = queue.attributes.get("Policy");
+        let policy: Option<Value> = policy.and_then(|text| serde_json::from_str(text).ok());
         let context = RequestContext::default().with("aws:SourceArn", rule).with(
             "aws:SourceAccount",
             rule.account().map_or_else(String::new, |id| id.to_string()),
         );
-        let allowed = evaluate(
-            &policy,
-            Request {
-                caller: Caller::Service("events.amazonaws.com"),
-                action: "sqs:SendMessage",
-                resource: queue.arn.as_str(),
-                context: &context,
-            },
-        ) == Decision::Allowed;
+        let send = Request::by_service("events.amazonaws.com", "sqs:SendMessage", queue.arn.as_str(), &context);
+        let allowed = allowed_by(&policy, send);
         if allowed {
             queue.messages.push(message);
         }
@@ -334,11 +323,7 @@ impl Sqs for Sandbox {
 
 fn create_queue(world: &mut World, name: &str, attributes: &Attributes, tags: &Tags) -> Answer<String> {
     let invalid = |message: &str| Refusal::invalid("InvalidParameterValue", message);
-    if !(1..=80).contains(&name.len())
-        || !name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-    {
+    if !is_name(name, 80, "-_") {
         return Err(invalid(
             "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
         ));

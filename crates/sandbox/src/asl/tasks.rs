@@ -9,8 +9,7 @@ use serde_json::{Map, Value, json};
 use super::run::{Failure, Machine};
 use crate::World;
 use crate::faults::FaultAction;
-use crate::iam::RoleFault;
-use crate::policy::{Caller, Decision, Request, RequestContext, evaluate};
+use crate::policy::{Request, RequestContext, allowed_by};
 use crate::refusal::{Answer, Refusal};
 use crate::sesv2;
 use billctl_core::model::{Arn, REGION};
@@ -278,38 +277,26 @@ impl Call<'_> {
         let iam = &self.world.iam;
         let action = self.action.operation.iam_action();
         let assume = crate::sfn::assume_context(self.world, self.machine);
-        let fault = if iam.assumable(self.role, crate::sfn::STATES_SERVICE, &assume, self.world.now) {
-            (!iam.allows(self.role, &action, resource, context)).then_some(RoleFault::NotAllowed)
+        let why = if !iam.assumable(self.role, crate::sfn::STATES_SERVICE, &assume, self.world.now) {
+            format!("Step Functions can't assume {}", self.role)
+        } else if !iam.allows(self.role, &action, resource, context) {
+            format!(
+                "User: {} is not authorized to perform: {action} on resource: {resource} because no identity-based policy \
+                 allows the {action} action",
+                self.role
+            )
         } else {
-            Some(RoleFault::NotAssumable)
+            return Ok(());
         };
-        match fault {
-            None => Ok(()),
-            Some(RoleFault::NotAssumable) => Err(Refusal::denied(
-                self.action.denied,
-                format!("Step Functions can't assume {}", self.role),
-            )),
-            Some(RoleFault::NotAllowed) => Err(Refusal::denied(
-                self.action.denied,
-                format!(
-                    "User: {} is not authorized to perform: {action} on resource: {resource} \
-                     because no identity-based policy allows the {action} action",
-                    self.role
-                ),
-            )),
-        }
+        Err(Refusal::denied(self.action.denied, why))
     }
 }
 
 fn stack_set_arn(call: &Call<'_>, name: &str) -> String {
     // The id after the name is chosen by CloudFormation; policies end in `:*`.
-    Arn::new(
-        "cloudformation",
-        REGION,
-        call.world.management_account(),
-        &format!("stackset/{name}:0"),
-    )
-    .to_string()
+    call.world
+        .own_arn("cloudformation", &format!("stackset/{name}:0"))
+        .to_string()
 }
 
 fn parameter_list(parameters: &billctl_core::service::cloudformation::Parameters) -> Vec<Value> {
@@ -405,24 +392,15 @@ fn publish(call: &mut Call<'_>) -> Answer<Value> {
     if topic.account() != Some(call.world.management_account()) {
         let action = call.action.operation.iam_action();
         let policy = call.world.sns.policy(&topic).unwrap_or(Value::Null);
-        let decision = evaluate(
-            &policy,
-            Request {
-                caller: Caller::Role(call.role.as_str()),
-                action: &action,
-                resource: topic.as_str(),
-                context: &RequestContext::default(),
-            },
-        );
-        if decision != Decision::Allowed {
-            return Err(Refusal::denied(
-                call.action.denied,
-                format!(
-                    "User: {} is not authorized to perform: {action} on resource: {topic} because no resource-based \
-                     policy allows the {action} action",
-                    call.role
-                ),
-            ));
+        let context = RequestContext::default();
+        let request = Request::by_role(call.role.as_str(), &action, topic.as_str(), &context);
+        if !allowed_by([&policy], request) {
+            let why = format!(
+                "User: {} is not authorized to perform: {action} on resource: {topic} because no resource-based policy \
+                 allows the {action} action",
+                call.role
+            );
+            return Err(Refusal::denied(call.action.denied, why));
         }
     }
     let id = call.world.publish_as_role(&topic, &subject, &message)?;

@@ -17,8 +17,9 @@ pub(super) use source::{Source, bucket, source};
 
 use super::metrics::SpendOverrides;
 use super::{Sandbox, World};
+use crate::names::is_name;
 use crate::refusal::{Answer, Refusal};
-use billctl_core::model::{AccountId, Arn, REGION};
+use billctl_core::model::{AccountId, Arn};
 use billctl_core::service::cloudwatch::{
     Alarm, AlarmState, AlarmStatus, CloudWatch, DELETE_ALARMS, DELETE_DASHBOARDS, DESCRIBE_ALARMS, DataRequest,
     GET_DASHBOARD, GET_METRIC_DATA, LIST_METRICS, Metric, MetricQuery, PUT_DASHBOARD, PUT_METRIC_ALARM, QuerySource,
@@ -152,12 +153,7 @@ fn check_alarm(alarm: &Alarm) -> std::result::Result<(), String> {
 impl World {
     /// The ARN of an alarm of the payer.
     pub(super) fn alarm_arn(&self, name: &str) -> Arn {
-        Arn::new(
-            "cloudwatch",
-            REGION,
-            self.management_account(),
-            &format!("alarm:{name}"),
-        )
+        self.own_arn("cloudwatch", &format!("alarm:{name}"))
     }
 
     /// The payer's alarms of these names, those that exist.
@@ -270,11 +266,7 @@ impl CloudWatch for Sandbox {
                 let why = "The dashboard body is invalid: it needs `widgets`, at most 500";
                 return Err(Refusal::invalid("InvalidParameterInput", why));
             }
-            let valid = (1..=255).contains(&name.len())
-                && name
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-            if !valid {
+            if !is_name(name, 255, "-_") {
                 let why = "The dashboard's name may hold letters, digits, hyphens and underscores only";
                 return Err(Refusal::invalid("InvalidParameterValue", why));
             }

@@ -15,8 +15,9 @@ pub use delivery::{from_account, from_member};
 
 use super::policy::{PolicyKind, check};
 use super::{Sandbox, World};
+use crate::names::is_name;
 use crate::refusal::{Answer, Refusal};
-use billctl_core::model::{Arn, REGION};
+use billctl_core::model::Arn;
 use billctl_core::service::eventbridge::{
     CREATE_EVENT_BUS, DEFAULT_BUS, DELETE_EVENT_BUS, DELETE_RULE, DESCRIBE_EVENT_BUS, DESCRIBE_RULE, EventBridge,
     EventBus, LIST_TAGS_FOR_RESOURCE, LIST_TARGETS_BY_RULE, NewEvent, PUT_EVENTS, PUT_PERMISSION, PUT_RULE,
@@ -130,12 +131,7 @@ impl World {
     }
 
     fn bus_arn(&self, name: &str) -> Arn {
-        Arn::new(
-            "events",
-            REGION,
-            self.management_account(),
-            &format!("event-bus/{name}"),
-        )
+        self.own_arn("events", &format!("event-bus/{name}"))
     }
 
     /// A rule on the default bus has no bus in its ARN.
@@ -145,7 +141,7 @@ impl World {
         } else {
             format!("rule/{bus}/{rule}")
         };
-        Arn::new("events", REGION, self.management_account(), &resource)
+        self.own_arn("events", &resource)
     }
 
     /// A fresh event id, in the shape that EventBridge's have; the same in every run.
@@ -172,11 +168,7 @@ fn invalid(message: impl Into<String>) -> Refusal {
 
 /// Names of buses and rules: `[.\-_A-Za-z0-9]`, up to a length (API reference).
 fn valid_name(name: &str, longest: usize) -> Answer<()> {
-    let valid = (1..=longest).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
-    if valid {
+    if is_name(name, longest, ".-_") {
         Ok(())
     } else {
         Err(invalid(format!(

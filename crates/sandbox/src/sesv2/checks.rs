@@ -3,8 +3,8 @@
 use super::{bad, render};
 use crate::World;
 use crate::faults::hash;
+use crate::names::is_name;
 use crate::refusal::Answer;
-use billctl_core::model::{Arn, REGION};
 use billctl_core::service::sesv2::{EmailTemplate, EventDestination};
 
 /// Largest template, all parts together (docs/aws-facts.md, "SES: templates").
@@ -35,12 +35,7 @@ pub(super) fn template(template: &EmailTemplate) -> Answer<()> {
     if bytes > MAX_TEMPLATE_BYTES {
         return Err(bad("The template is larger than 500 KB."));
     }
-    let valid_name = (1..=64).contains(&template.name.len())
-        && template
-            .name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    if !valid_name {
+    if !is_name(&template.name, 64, "-_") {
         return Err(bad("The template's name is not valid."));
     }
     render::check(template).map_err(|why| bad(why))
@@ -69,7 +64,7 @@ pub(super) fn destination(world: &World, destination: &EventDestination) -> Answ
     if destination.event_types.is_empty() {
         return Err(bad("Matching event types are missing."));
     }
-    let default_bus = Arn::new("events", REGION, world.management_account(), "event-bus/default");
+    let default_bus = world.own_arn("events", "event-bus/default");
     match &destination.event_bus_arn {
         Some(bus) if *bus != default_bus => Err(bad("Only the default event bus can be a destination.")),
         None => Err(bad("A destination is missing.")),

@@ -18,6 +18,7 @@ pub use outbox::folder as outbox_folder;
 pub(super) use send::{SendRequest, bare_address, send};
 
 use super::{Sandbox, World};
+use crate::names::is_name;
 use crate::refusal::{Answer, Refusal};
 use billctl_core::service::sesv2::{
     CREATE_CONFIGURATION_SET, CREATE_CONFIGURATION_SET_EVENT_DESTINATION, CREATE_EMAIL_IDENTITY, CREATE_EMAIL_TEMPLATE,
@@ -355,11 +356,7 @@ impl SesV2 for Sandbox {
 
     async fn create_configuration_set(&self, name: &str, tags: &Tags) -> Result<()> {
         self.call(CREATE_CONFIGURATION_SET, |world| {
-            let valid = (1..=64).contains(&name.len())
-                && name
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-            if !valid {
+            if !is_name(name, 64, "-_") {
                 return Err(bad(format!("Invalid configuration set name <{name}>.")));
             }
             if world.sesv2.sets.contains_key(name) {

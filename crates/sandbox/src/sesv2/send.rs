@@ -8,6 +8,8 @@ use super::render::{self, Parts};
 use super::{bad, not_found};
 use crate::World;
 use crate::eventbridge::{own_event, seconds};
+use crate::json::{items, texts};
+use crate::names::is_name;
 use crate::refusal::{Answer, Refusal};
 use billctl_core::model::{Arn, REGION};
 use billctl_core::service::Kind;
@@ -43,13 +45,7 @@ pub(crate) fn bare_address(text: &str) -> &str {
 }
 
 fn list(value: Option<&Value>) -> Vec<String> {
-    value
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect()
+    texts(value).map(str::to_owned).collect()
 }
 
 impl SendRequest {
@@ -73,11 +69,7 @@ impl SendRequest {
             bcc: recipients("BccAddresses"),
             reply_to: list(arguments.get("ReplyToAddresses")),
             content: Content::parse(content)?,
-            tags: arguments
-                .get("EmailTags")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
+            tags: items(arguments.get("EmailTags"))
                 .filter_map(|tag| Some((tag.get("Name")?.as_str()?.to_owned(), tag.get("Value")?.clone())))
                 .collect(),
             configuration_set: text("ConfigurationSetName"),
@@ -125,12 +117,7 @@ impl SendRequest {
         }
         // Names and values of tags hold ASCII letters, digits, hyphens and underscores (API reference).
         for (name, value) in &self.tags {
-            let valid = |text: &str| {
-                (1..=256).contains(&text.len())
-                    && text
-                        .bytes()
-                        .all(|byte| byte.is_ascii_alphanumeric() || b"-_@.".contains(&byte))
-            };
+            let valid = |text: &str| is_name(text, 256, "-_@.");
             if !valid(name) || !value.as_str().is_some_and(valid) {
                 return Err(format!("Invalid email tag <{name}>."));
             }
@@ -144,7 +131,7 @@ impl SendRequest {
 
     /// What the caller needs a permission for.
     pub(crate) fn resources(&self, world: &World) -> Vec<String> {
-        let own = |resource: String| Arn::new("ses", REGION, world.management_account(), &resource).to_string();
+        let own = |resource: String| world.own_arn("ses", &resource).to_string();
         let address = bare_address(&self.from);
         let domain = address.rsplit('@').next().unwrap_or(address);
         // SES looks at the address's own identity where there is one, else at the domain's.
@@ -307,22 +294,24 @@ pub(crate) fn send(world: &mut World, request: &SendRequest) -> Answer<String> {
     let id = format!("0100{}-000000", world.fresh_event_id());
     match rendered {
         Ok(parts) => {
-            let mail = Mail::new(
-                world.sesv2.numbers,
-                now,
-                &id,
-                request.tags.clone(),
-                request.from.clone(),
-                request.to.clone(),
-                request.cc.clone(),
-                request.reply_to.clone(),
-                parts,
-                match &request.content {
+            world.sesv2.keep(Mail {
+                number: world.sesv2.numbers,
+                at: now,
+                message_id: id.clone(),
+                tags: request.tags.clone(),
+                from: request.from.clone(),
+                to: request.to.clone(),
+                cc: request.cc.clone(),
+                reply_to: request.reply_to.clone(),
+                subject: parts.subject,
+                html: parts.html,
+                text: parts.text,
+                data: match &request.content {
                     Content::Template { data, .. } => Some(data.clone()),
                     Content::Simple(_) => None,
                 },
-            );
-            world.sesv2.keep(mail);
+                file: None,
+            });
             report(world, request, &id, "SEND", &json!({}));
             let simulated = |name: &str| {
                 request
@@ -360,25 +349,22 @@ impl World {
     /// A mail of another AWS service: it needs no identity and counts against no quota.
     pub(crate) fn deliver_mail(&mut self, from: &str, to: &str, subject: &str, text: &str) {
         self.sesv2.numbers += 1;
-        let id = self.fresh_event_id();
-        let parts = Parts {
+        let message_id = self.fresh_event_id();
+        self.sesv2.keep(Mail {
+            number: self.sesv2.numbers,
+            at: self.now,
+            message_id,
+            tags: Map::new(),
+            from: from.to_owned(),
+            to: vec![to.to_owned()],
+            cc: Vec::new(),
+            reply_to: Vec::new(),
             subject: subject.to_owned(),
             html: String::new(),
             text: text.to_owned(),
-        };
-        let mail = Mail::new(
-            self.sesv2.numbers,
-            self.now,
-            &id,
-            Map::new(),
-            from.to_owned(),
-            vec![to.to_owned()],
-            Vec::new(),
-            Vec::new(),
-            parts,
-            None,
-        );
-        self.sesv2.keep(mail);
+            data: None,
+            file: None,
+        });
     }
 }
 
@@ -422,7 +408,7 @@ fn report(world: &mut World, request: &SendRequest, id: &str, kind: &str, detail
         "time": seconds(world.now),
         "region": REGION,
         "resources": request.configuration_set.iter().map(|name| {
-            Arn::new("ses", REGION, world.management_account(), &format!("configuration-set/{name}"))
+            world.own_arn("ses", &format!("configuration-set/{name}"))
         }).collect::<Vec<_>>(),
         "detail": {
             "eventType": event_type,

@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::policy::{Caller, Decision, Request, RequestContext, evaluate};
+use crate::policy::{Request, RequestContext, allowed_by};
 use crate::seed;
 use billctl_core::service::Services;
 
@@ -216,13 +216,9 @@ async fn in_the_ses_sandbox_the_recipients_identity_has_to_be_allowed_too() {
             "Effect": "Allow", "Action": "ses:SendEmail", "Resource": allowed,
         }});
         resources.iter().all(|resource| {
-            let request = Request {
-                caller: Caller::Role("arn:aws:iam::111122223333:role/r"),
-                action: "ses:SendEmail",
-                resource,
-                context: &RequestContext::default(),
-            };
-            evaluate(&policy, request) == Decision::Allowed
+            let context = RequestContext::default();
+            let role = "arn:aws:iam::111122223333:role/r";
+            allowed_by([&policy], Request::by_role(role, "ses:SendEmail", resource, &context))
         })
     };
     let template = format!("arn:aws:ses:us-east-1:{account}:template/t");

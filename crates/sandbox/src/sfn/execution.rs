@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{StoredEvent, StoredExecution, valid_name};
+use super::{StoredExecution, valid_name};
 use crate::World;
 use crate::asl::{self, Machine, Pause, Ran, Stand, Start};
 use crate::refusal::{Answer, Refusal};
@@ -133,7 +133,7 @@ pub(super) fn stop_all(world: &mut World, machine: &str) {
             execution.began_with = None;
             execution.status = ExecutionStatus::Aborted;
             execution.stopped = Some(now);
-            execution.history.push(StoredEvent {
+            execution.history.push(HistoryEvent {
                 kind: "ExecutionAborted".to_owned(),
                 at: now,
                 state: None,
@@ -152,7 +152,10 @@ impl StoredExecution {
     }
 
     fn follow(&mut self, ran: Ran) {
-        self.history.extend(ran.history.into_iter().map(StoredEvent::from));
+        self.history.extend(ran.history.into_iter().map(|event| HistoryEvent {
+            output: event.output.filter(|output| asl::is_within(output, MAX_OUTPUT)),
+            ..event
+        }));
         match ran.stand {
             Stand::Paused(pause) => self.paused = Some(pause),
             Stand::Ended { status, output, error } => {
@@ -162,32 +165,6 @@ impl StoredExecution {
                 self.error = error;
                 self.began_with = None;
             }
-        }
-    }
-}
-
-impl From<HistoryEvent> for StoredEvent {
-    fn from(event: HistoryEvent) -> Self {
-        Self {
-            kind: event.kind,
-            at: event.at,
-            state: event.state,
-            resource: event.resource,
-            output: event.output.filter(|output| asl::is_within(output, MAX_OUTPUT)),
-            error: event.error,
-        }
-    }
-}
-
-impl From<StoredEvent> for HistoryEvent {
-    fn from(event: StoredEvent) -> Self {
-        Self {
-            kind: event.kind,
-            at: event.at,
-            state: event.state,
-            resource: event.resource,
-            output: event.output,
-            error: event.error,
         }
     }
 }

@@ -19,7 +19,7 @@ use super::asl;
 use super::policy::RequestContext;
 use super::{Sandbox, World};
 use crate::refusal::{Answer, Refusal};
-use billctl_core::model::{Arn, REGION};
+use billctl_core::model::Arn;
 use billctl_core::service::sfn::{
     CREATE_STATE_MACHINE, DELETE_STATE_MACHINE, DESCRIBE_EXECUTION, DESCRIBE_STATE_MACHINE, Execution, ExecutionStatus,
     GET_EXECUTION_HISTORY, HistoryEvent, LIST_EXECUTIONS, NewStateMachine, START_EXECUTION, StateMachine,
@@ -85,27 +85,12 @@ struct StoredExecution {
     input: Value,
     output: Option<Value>,
     error: Option<(String, String)>,
-    history: Vec<StoredEvent>,
+    history: Vec<HistoryEvent>,
     /// Where it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     paused: Option<asl::Pause>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     began_with: Option<BeganWith>,
-}
-
-/// A [`HistoryEvent`] as it is kept.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct StoredEvent {
-    kind: String,
-    at: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    state: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    resource: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    output: Option<Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    error: Option<(String, String)>,
 }
 
 impl State {
@@ -195,21 +180,11 @@ impl StoredExecution {
 
 impl World {
     fn machine_arn(&self, name: &str) -> Arn {
-        Arn::new(
-            "states",
-            REGION,
-            self.management_account(),
-            &format!("stateMachine:{name}"),
-        )
+        self.own_arn("states", &format!("stateMachine:{name}"))
     }
 
     fn execution_arn(&self, machine: &str, name: &str) -> Arn {
-        Arn::new(
-            "states",
-            REGION,
-            self.management_account(),
-            &format!("execution:{machine}:{name}"),
-        )
+        self.own_arn("states", &format!("execution:{machine}:{name}"))
     }
 
     fn execution(&self, arn: &Arn) -> Answer<&StoredExecution> {
@@ -420,7 +395,6 @@ impl StepFunctions for Sandbox {
                 .iter()
                 .filter(|event| event.at <= world.now)
                 .cloned()
-                .map(HistoryEvent::from)
                 .collect();
             page(events, token.as_deref())
         })

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::Call;
+use crate::json::{items, texts};
 use crate::refusal::Answer;
-use billctl_core::service::cloudwatch::{AlarmState, DataRequest, Metric, MetricQuery, QuerySource};
+use billctl_core::service::cloudwatch::{DataRequest, Metric, MetricQuery, QuerySource};
 
 fn text(value: &Value, field: &str) -> Option<String> {
     value.get(field).and_then(Value::as_str).map(str::to_owned)
@@ -21,10 +22,7 @@ fn time(call: &Call<'_>, parameter: &str) -> Answer<Timestamp> {
 
 /// `[{Name, Value?}]` as a map.
 fn dimensions(value: Option<&Value>) -> BTreeMap<String, Option<String>> {
-    value
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
+    items(value)
         .filter_map(|one| Some((text(one, "Name")?, text(one, "Value"))))
         .collect()
 }
@@ -134,15 +132,8 @@ pub(super) fn list_metrics(call: &mut Call<'_>) -> Answer<Value> {
 }
 
 pub(super) fn describe_alarms(call: &mut Call<'_>) -> Answer<Value> {
-    let names: Vec<String> = call
-        .arguments
-        .get("AlarmNames")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect();
+    let names = texts(call.arguments.get("AlarmNames")).map(str::to_owned);
+    let names: Vec<String> = names.collect();
     for name in &names {
         let arn = call.world.alarm_arn(name);
         call.authorize(arn.as_str())?;
@@ -161,19 +152,10 @@ pub(super) fn describe_alarms(call: &mut Call<'_>) -> Answer<Value> {
                 "EvaluationPeriods": status.alarm.evaluation_periods,
                 "TreatMissingData": status.alarm.treat_missing_data,
                 "ActionsEnabled": status.alarm.actions_enabled,
-                "StateValue": state_text(status.state),
+                "StateValue": status.state,
                 "StateReason": status.reason,
             })
         })
         .collect();
     Ok(json!({"MetricAlarms": alarms, "CompositeAlarms": []}))
-}
-
-/// AWS's word for an alarm's state.
-fn state_text(state: AlarmState) -> &'static str {
-    match state {
-        AlarmState::Ok => "OK",
-        AlarmState::Alarm => "ALARM",
-        AlarmState::InsufficientData => "INSUFFICIENT_DATA",
-    }
 }
