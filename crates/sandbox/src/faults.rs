@@ -52,7 +52,7 @@ pub struct Die {
 
 /// What happens to one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum FaultAction {
+pub enum FaultAction {
     /// Nothing odd.
     Pass,
     /// It is answered with this error and has no effect.

@@ -29,8 +29,13 @@ struct Shared {
     store: Option<Store>,
     /// Where the latency passes, unless it passes really.
     simulated: Option<SimulatedTime>,
+    /// Decides instead of the world's faults.
+    fates: Option<Box<Fates>>,
     cell: Mutex<Cell>,
 }
+
+/// What happens to a call.
+type Fates = dyn Fn(Operation) -> FaultAction + Send + Sync;
 
 struct Cell {
     world: World,
@@ -101,6 +106,15 @@ impl Sandbox {
         sandbox
     }
 
+    /// A sandbox without a file that has calls end as `fates` says, instead of by the world's faults.
+    pub fn with_fates(world: World, fates: impl Fn(Operation) -> FaultAction + Send + Sync + 'static) -> Self {
+        let mut sandbox = Self::in_memory(world);
+        if let Some(shared) = Arc::get_mut(&mut sandbox.shared) {
+            shared.fates = Some(Box::new(fates));
+        }
+        sandbox
+    }
+
     /// How long the calls have taken that wait for each other; none in a sandbox whose latency passes really.
     pub fn simulated_time(&self) -> Option<Duration> {
         self.shared.simulated.as_ref().map(SimulatedTime::now)
@@ -113,6 +127,7 @@ impl Sandbox {
                 call_as,
                 store,
                 simulated: None,
+                fates: None,
                 cell: Mutex::new(Cell {
                     world,
                     generation,
@@ -216,7 +231,11 @@ impl Sandbox {
         if cell.dead {
             return Err(died(operation));
         }
-        let answer = match cell.world.faults.action(operation, nth) {
+        let fate = match &self.shared.fates {
+            Some(fates) => fates(operation),
+            None => cell.world.faults.action(operation, nth),
+        };
+        let answer = match fate {
             FaultAction::Refuse(error) => Err(error),
             _ if !cell.has_token(operation) => {
                 Err(Refusal::new(Kind::Throttled, "Throttling", "Rate exceeded").of(operation))

@@ -529,10 +529,8 @@ impl Organizations for Sandbox {
     async fn list_ous_for_parent(&self, parent: &OuId, token: Option<String>) -> Result<Page<OrganizationalUnit>> {
         self.read(LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, |world| {
             let state = may_read(world)?;
-            let unit = state
-                .units
-                .get(parent)
-                .ok_or_else(|| absent("ParentNotFoundException", parent))?;
+            let found = state.units.get(parent);
+            let unit = found.ok_or_else(|| absent("ParentNotFoundException", parent))?;
             let (ids, next) = page(
                 LIST_ORGANIZATIONAL_UNITS_FOR_PARENT,
                 parent.as_str(),
@@ -551,10 +549,8 @@ impl Organizations for Sandbox {
     async fn list_accounts_for_parent(&self, parent: &OuId, token: Option<String>) -> Result<Page<Account>> {
         self.read(LIST_ACCOUNTS_FOR_PARENT, |world| {
             let state = may_read(world)?;
-            let unit = state
-                .units
-                .get(parent)
-                .ok_or_else(|| absent("ParentNotFoundException", parent))?;
+            let found = state.units.get(parent);
+            let unit = found.ok_or_else(|| absent("ParentNotFoundException", parent))?;
             let (ids, next) = page(
                 LIST_ACCOUNTS_FOR_PARENT,
                 parent.as_str(),

@@ -186,12 +186,8 @@ fn valid_value(world: &World, name: &str, value: &str) -> bool {
 impl Sqs for Sandbox {
     async fn get_queue_url(&self, name: &str) -> Result<String> {
         self.call(GET_QUEUE_URL, |world| {
-            world
-                .sqs
-                .queues
-                .get(name)
-                .map(|queue| queue.url.clone())
-                .ok_or_else(|| no_queue())
+            let found = world.sqs.queues.get(name).map(|queue| queue.url.clone());
+            found.ok_or_else(|| no_queue())
         })
         .await
     }

@@ -338,10 +338,8 @@ fn no_stack_set(name: &str) -> Refusal {
 fn describe_stack_set(call: &mut Call<'_>) -> Answer<Value> {
     let name = call.text("StackSetName")?;
     call.authorize(&stack_set_arn(call, name))?;
-    let parameters = call
-        .world
-        .stack_set_parameters(name)
-        .ok_or_else(|| no_stack_set(name))?;
+    let found = call.world.stack_set_parameters(name);
+    let parameters = found.ok_or_else(|| no_stack_set(name))?;
     Ok(json!({"StackSet": {
         "StackSetName": name,
         "Parameters": parameter_list(&parameters),

@@ -248,12 +248,8 @@ impl CloudWatch for Sandbox {
 
     async fn get_dashboard(&self, name: &str) -> Result<Value> {
         self.call(GET_DASHBOARD, |world| {
-            world
-                .cloudwatch
-                .dashboards
-                .get(name)
-                .cloned()
-                .ok_or_else(|| no_dashboard(name))
+            let found = world.cloudwatch.dashboards.get(name).cloned();
+            found.ok_or_else(|| no_dashboard(name))
         })
         .await
     }

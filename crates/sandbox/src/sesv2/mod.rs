@@ -201,11 +201,8 @@ impl SesV2 for Sandbox {
 
     async fn get_email_identity(&self, identity: &str) -> Result<EmailIdentity> {
         self.read(GET_EMAIL_IDENTITY, |world| {
-            let stored = world
-                .sesv2
-                .identities
-                .get(identity)
-                .ok_or_else(|| not_found("Email identity", identity))?;
+            let found = world.sesv2.identities.get(identity);
+            let stored = found.ok_or_else(|| not_found("Email identity", identity))?;
             Ok(world.sesv2.described(identity, stored, world.now))
         })
         .await
@@ -244,11 +241,8 @@ impl SesV2 for Sandbox {
     async fn put_mail_from(&self, identity: &str, domain: Option<String>) -> Result<()> {
         self.call(PUT_EMAIL_IDENTITY_MAIL_FROM_ATTRIBUTES, |world| {
             let now = world.now;
-            let stored = world
-                .sesv2
-                .identities
-                .get_mut(identity)
-                .ok_or_else(|| not_found("Email identity", identity))?;
+            let found = world.sesv2.identities.get_mut(identity);
+            let stored = found.ok_or_else(|| not_found("Email identity", identity))?;
             let own = identity.rsplit('@').next().unwrap_or(identity);
             if let Some(domain) = &domain
                 && !domain.ends_with(&format!(".{own}"))
@@ -265,12 +259,8 @@ impl SesV2 for Sandbox {
 
     async fn get_email_template(&self, name: &str) -> Result<EmailTemplate> {
         self.read(GET_EMAIL_TEMPLATE, |world| {
-            world
-                .sesv2
-                .templates
-                .get(name)
-                .cloned()
-                .ok_or_else(|| not_found("Template", name))
+            let found = world.sesv2.templates.get(name).cloned();
+            found.ok_or_else(|| not_found("Template", name))
         })
         .await
     }
@@ -331,11 +321,8 @@ impl SesV2 for Sandbox {
 
     async fn test_render_email_template(&self, name: &str, data: &str) -> Result<String> {
         self.read(TEST_RENDER_EMAIL_TEMPLATE, |world| {
-            let template = world
-                .sesv2
-                .templates
-                .get(name)
-                .ok_or_else(|| not_found("Template", name))?;
+            let found = world.sesv2.templates.get(name);
+            let template = found.ok_or_else(|| not_found("Template", name))?;
             let data = serde_json::from_str(data).map_err(|_| bad("Invalid template data: it is not JSON."))?;
             let parts = render::render(template, &data).map_err(|why| bad(why))?;
             Ok(parts.mime(world.now))
@@ -417,19 +404,13 @@ impl SesV2 for Sandbox {
 }
 
 fn configuration_set<'w>(world: &'w World, name: &str) -> Answer<&'w Set> {
-    world
-        .sesv2
-        .sets
-        .get(name)
-        .ok_or_else(|| not_found("Configuration set", name))
+    let found = world.sesv2.sets.get(name);
+    found.ok_or_else(|| not_found("Configuration set", name))
 }
 
 fn configuration_set_mut<'w>(world: &'w mut World, name: &str) -> Answer<&'w mut Set> {
-    world
-        .sesv2
-        .sets
-        .get_mut(name)
-        .ok_or_else(|| not_found("Configuration set", name))
+    let found = world.sesv2.sets.get_mut(name);
+    found.ok_or_else(|| not_found("Configuration set", name))
 }
 
 #[cfg(test)]

@@ -277,11 +277,8 @@ pub(crate) fn send(world: &mut World, request: &SendRequest) -> Answer<String> {
         }
         Content::Simple(parts) => Ok(parts.clone()),
         Content::Template { name, data } => {
-            let template = world
-                .sesv2
-                .templates
-                .get(name)
-                .ok_or_else(|| not_found("Template", name))?;
+            let found = world.sesv2.templates.get(name);
+            let template = found.ok_or_else(|| not_found("Template", name))?;
             render::render(template, data).map_err(|why| (name.clone(), why))
         }
     };
