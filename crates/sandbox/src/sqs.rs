@@ -137,7 +137,7 @@ impl State {
         self.queues
             .values_mut()
             .find(|queue| queue.url == url)
-            .ok_or_else(|| no_queue())
+            .ok_or_else(no_queue)
     }
 }
 
@@ -187,7 +187,7 @@ impl Sqs for Sandbox {
     async fn get_queue_url(&self, name: &str) -> Result<String> {
         self.call(GET_QUEUE_URL, |world| {
             let found = world.sqs.queues.get(name).map(|queue| queue.url.clone());
-            found.ok_or_else(|| no_queue())
+            found.ok_or_else(no_queue)
         })
         .await
     }
@@ -219,7 +219,7 @@ impl Sqs for Sandbox {
     async fn peek_messages(&self, url: &str) -> Result<Vec<sqs::Message>> {
         self.read(RECEIVE_MESSAGE, |world| {
             let queue = world.sqs.queues.values().find(|queue| queue.url == url);
-            let queue = queue.ok_or_else(|| no_queue())?;
+            let queue = queue.ok_or_else(no_queue)?;
             // In no order that a caller could rely on; here the oldest come first.
             Ok(queue
                 .messages

@@ -38,7 +38,7 @@ pub(super) fn template(template: &EmailTemplate) -> Answer<()> {
     if !is_name(&template.name, 64, "-_") {
         return Err(bad("The template's name is not valid."));
     }
-    render::check(template).map_err(|why| bad(why))
+    render::check(template).map_err(bad)
 }
 
 pub(super) fn destination(world: &World, destination: &EventDestination) -> Answer<()> {

@@ -324,7 +324,7 @@ impl SesV2 for Sandbox {
             let found = world.sesv2.templates.get(name);
             let template = found.ok_or_else(|| not_found("Template", name))?;
             let data = serde_json::from_str(data).map_err(|_| bad("Invalid template data: it is not JSON."))?;
-            let parts = render::render(template, &data).map_err(|why| bad(why))?;
+            let parts = render::render(template, &data).map_err(bad)?;
             Ok(parts.mime(world.now))
         })
         .await
