@@ -242,10 +242,8 @@ impl Iam for Sandbox {
     async fn delete_role_policy(&self, role: &str, policy: &str) -> Result<()> {
         self.call(DELETE_ROLE_POLICY, |world| {
             let stored = world.iam.role_mut(role)?;
-            match stored.inline.remove(policy) {
-                Some(_) => Ok(()),
-                None => Err(no_such_policy(policy)),
-            }
+            let removed = stored.inline.remove(policy);
+            removed.map(drop).ok_or_else(|| no_such_policy(policy))
         })
         .await
     }
@@ -332,6 +330,20 @@ fn create_role(world: &mut World, role: &NewRole) -> Answer<Arn> {
         },
     );
     Ok(arn)
+}
+
+/// A role that this service may assume.
+#[cfg(test)]
+pub(super) fn trusting(service: &str) -> NewRole {
+    NewRole {
+        name: "r".into(),
+        trust_policy: serde_json::json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"
+        }]}),
+        description: String::new(),
+        tags: Tags::new(),
+        permissions_boundary: None,
+    }
 }
 
 fn no_such_policy(policy: &str) -> Refusal {

@@ -16,21 +16,48 @@ use billctl_core::model::{Arn, REGION};
 use billctl_core::service::account::BILLING_CONTACT;
 use billctl_core::service::{Kind, Operation, Service};
 
-/// A call that a state machine can make.
-struct Action {
-    /// What `Resource` says.
-    resource: &'static str,
+/// A service as Step Functions calls it.
+#[derive(Clone, Copy)]
+struct Integration {
     /// Stands before the errors' names.
     prefix: &'static str,
-    /// The operation, for its IAM action and for faults.
-    operation: Operation,
-    /// The parameters that it takes; Step Functions refuses others.
-    parameters: &'static [&'static str],
     /// What throttling is called there.
     throttled: &'static str,
     /// What a missing permission is called there: where the API model has no such error, Step Functions names the
     /// service's general exception.
     denied: &'static str,
+}
+
+impl Integration {
+    const fn new(prefix: &'static str, throttled: &'static str, denied: &'static str) -> Self {
+        Self {
+            prefix,
+            throttled,
+            denied,
+        }
+    }
+}
+
+const ORGANIZATIONS: Integration =
+    Integration::new("Organizations", "TooManyRequestsException", "AccessDeniedException");
+const CLOUDWATCH: Integration = Integration::new("CloudWatch", "CloudWatchException", "CloudWatchException");
+const CLOUDFORMATION: Integration =
+    Integration::new("CloudFormation", "CloudFormationException", "CloudFormationException");
+const SESV2: Integration = Integration::new("SesV2", "TooManyRequestsException", "SesV2Exception");
+const ACCOUNT: Integration = Integration::new("Account", "TooManyRequestsException", "AccessDeniedException");
+const SNS: Integration = Integration::new("Sns", "ThrottledException", "AuthorizationErrorException");
+const STEP_FUNCTIONS: Integration = Integration::new("StepFunctions", "ThrottlingException", "AccessDeniedException");
+const SFN: Integration = Integration::new("Sfn", "SfnException", "SfnException");
+
+/// A call that a state machine can make.
+struct Action {
+    /// What `Resource` says.
+    resource: &'static str,
+    service: Integration,
+    /// The operation, for its IAM action and for faults.
+    operation: Operation,
+    /// The parameters that it takes; Step Functions refuses others.
+    parameters: &'static [&'static str],
     run: fn(&mut Call<'_>) -> Answer<Value>,
 }
 
@@ -46,43 +73,35 @@ struct Call<'a> {
 const ACTIONS: &[Action] = &[
     Action {
         resource: "arn:aws:states:::aws-sdk:organizations:describeAccount",
-        prefix: "Organizations",
+        service: ORGANIZATIONS,
         operation: billctl_core::service::organizations::DESCRIBE_ACCOUNT,
         parameters: &["AccountId"],
-        throttled: "TooManyRequestsException",
-        denied: "AccessDeniedException",
         run: organizations::describe_account,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:organizations:listTagsForResource",
-        prefix: "Organizations",
+        service: ORGANIZATIONS,
         operation: billctl_core::service::organizations::LIST_TAGS_FOR_RESOURCE,
         parameters: &["ResourceId", "NextToken"],
-        throttled: "TooManyRequestsException",
-        denied: "AccessDeniedException",
         run: organizations::list_tags,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:organizations:listParents",
-        prefix: "Organizations",
+        service: ORGANIZATIONS,
         operation: Operation::read(Service::Organizations, "ListParents"),
         parameters: &["ChildId", "MaxResults", "NextToken"],
-        throttled: "TooManyRequestsException",
-        denied: "AccessDeniedException",
         run: organizations::list_parents,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:organizations:describeOrganizationalUnit",
-        prefix: "Organizations",
+        service: ORGANIZATIONS,
         operation: Operation::read(Service::Organizations, "DescribeOrganizationalUnit"),
         parameters: &["OrganizationalUnitId"],
-        throttled: "TooManyRequestsException",
-        denied: "AccessDeniedException",
         run: organizations::describe_ou,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:cloudwatch:getMetricData",
-        prefix: "CloudWatch",
+        service: CLOUDWATCH,
         operation: billctl_core::service::cloudwatch::GET_METRIC_DATA,
         parameters: &[
             "StartTime",
@@ -93,49 +112,39 @@ const ACTIONS: &[Action] = &[
             "NextToken",
             "LabelOptions",
         ],
-        throttled: "CloudWatchException",
-        denied: "CloudWatchException",
         run: cloudwatch::get_metric_data,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:cloudwatch:listMetrics",
-        prefix: "CloudWatch",
+        service: CLOUDWATCH,
         operation: billctl_core::service::cloudwatch::LIST_METRICS,
         parameters: &["Namespace", "MetricName", "Dimensions", "NextToken", "RecentlyActive"],
-        throttled: "CloudWatchException",
-        denied: "CloudWatchException",
         run: cloudwatch::list_metrics,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:cloudwatch:describeAlarms",
-        prefix: "CloudWatch",
+        service: CLOUDWATCH,
         operation: billctl_core::service::cloudwatch::DESCRIBE_ALARMS,
         parameters: &["AlarmNames", "AlarmTypes", "MaxRecords", "NextToken"],
-        throttled: "CloudWatchException",
-        denied: "CloudWatchException",
         run: cloudwatch::describe_alarms,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:cloudformation:describeStackInstance",
-        prefix: "CloudFormation",
+        service: CLOUDFORMATION,
         operation: billctl_core::service::cloudformation::DESCRIBE_STACK_INSTANCE,
         parameters: &["StackSetName", "StackInstanceAccount", "StackInstanceRegion", "CallAs"],
-        throttled: "CloudFormationException",
-        denied: "CloudFormationException",
         run: describe_stack_instance,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:cloudformation:describeStackSet",
-        prefix: "CloudFormation",
+        service: CLOUDFORMATION,
         operation: billctl_core::service::cloudformation::DESCRIBE_STACK_SET,
         parameters: &["StackSetName", "CallAs"],
-        throttled: "CloudFormationException",
-        denied: "CloudFormationException",
         run: describe_stack_set,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:sesv2:sendEmail",
-        prefix: "SesV2",
+        service: SESV2,
         operation: Operation::write(Service::SesV2, "SendEmail"),
         parameters: &[
             "FromEmailAddress",
@@ -146,22 +155,18 @@ const ACTIONS: &[Action] = &[
             "EmailTags",
             "ConfigurationSetName",
         ],
-        throttled: "TooManyRequestsException",
-        denied: "SesV2Exception",
         run: send_email,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:account:getAlternateContact",
-        prefix: "Account",
+        service: ACCOUNT,
         operation: billctl_core::service::account::GET_ALTERNATE_CONTACT,
         parameters: &["AccountId", "AlternateContactType"],
-        throttled: "TooManyRequestsException",
-        denied: "AccessDeniedException",
         run: alternate_contact,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:sns:publish",
-        prefix: "Sns",
+        service: SNS,
         operation: crate::sns::PUBLISH,
         parameters: &[
             "TopicArn",
@@ -170,26 +175,20 @@ const ACTIONS: &[Action] = &[
             "MessageAttributes",
             "MessageStructure",
         ],
-        throttled: "ThrottledException",
-        denied: "AuthorizationErrorException",
         run: publish,
     },
     Action {
         resource: "arn:aws:states:::states:startExecution",
-        prefix: "StepFunctions",
+        service: STEP_FUNCTIONS,
         operation: Operation::write(Service::StepFunctions, "StartExecution"),
         parameters: &["StateMachineArn", "Name", "Input", "TraceHeader"],
-        throttled: "ThrottlingException",
-        denied: "AccessDeniedException",
         run: start_execution,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:sfn:startExecution",
-        prefix: "Sfn",
+        service: SFN,
         operation: Operation::write(Service::StepFunctions, "StartExecution"),
         parameters: &["StateMachineArn", "Name", "Input", "TraceHeader"],
-        throttled: "SfnException",
-        denied: "SfnException",
         run: start_execution,
     },
 ];
@@ -218,15 +217,15 @@ pub(super) fn call(world: &mut World, machine: &Machine, resource: &str, argumen
         // Step Functions ends the names of errors with `Exception`.
         let end = if name.ends_with("Exception") { "" } else { "Exception" };
         Failure::new(
-            format!("{}.{name}{end}", action.prefix),
-            format!("{message} (Service: {}, Status Code: 400)", action.prefix),
+            format!("{}.{name}{end}", action.service.prefix),
+            format!("{message} (Service: {}, Status Code: 400)", action.service.prefix),
         )
     };
     let nth = world.sfn.next_call();
     if let FaultAction::Refuse(error) = world.faults.action(action.operation, nth) {
         // What the caller of the sandbox lacks says nothing about the state machine's role.
         let name = match error.kind {
-            Kind::Throttled => Some(action.throttled),
+            Kind::Throttled => Some(action.service.throttled),
             Kind::Unavailable => Some("SdkClientException"),
             _ => None,
         };
@@ -259,7 +258,7 @@ impl Call<'_> {
 
     fn invalid(&self, message: impl Into<String>) -> Refusal {
         Refusal::invalid(
-            match self.action.prefix {
+            match self.action.service.prefix {
                 "Organizations" => "InvalidInputException",
                 "SesV2" => "BadRequestException",
                 _ => "ValidationException",
@@ -288,7 +287,7 @@ impl Call<'_> {
         } else {
             return Ok(());
         };
-        Err(Refusal::denied(self.action.denied, why))
+        Err(Refusal::denied(self.action.service.denied, why))
     }
 }
 
@@ -315,15 +314,15 @@ fn describe_stack_instance(call: &mut Call<'_>) -> Answer<Value> {
         .parse()
         .ok()
         .filter(|_| region == REGION)
-        .map(|account| call.world.stack_instance_overrides(name, account));
+        .map(|account| call.world.cloudformation.overrides(name, account));
     match overrides {
         Some(Some(overrides)) => Ok(json!({"StackInstance": {
             "StackSetId": name,
             "Account": account,
             "Region": region,
-            "ParameterOverrides": parameter_list(&overrides),
+            "ParameterOverrides": parameter_list(overrides),
         }})),
-        Some(None) if call.world.stack_set_parameters(name).is_none() => Err(no_stack_set(name)),
+        Some(None) if call.world.cloudformation.parameters(name).is_none() => Err(no_stack_set(name)),
         _ => Err(Refusal::not_found(
             "StackInstanceNotFoundException",
             format!("Stack instance not found for account {account}, region {region}."),
@@ -338,11 +337,11 @@ fn no_stack_set(name: &str) -> Refusal {
 fn describe_stack_set(call: &mut Call<'_>) -> Answer<Value> {
     let name = call.text("StackSetName")?;
     call.authorize(&stack_set_arn(call, name))?;
-    let found = call.world.stack_set_parameters(name);
+    let found = call.world.cloudformation.parameters(name);
     let parameters = found.ok_or_else(|| no_stack_set(name))?;
     Ok(json!({"StackSet": {
         "StackSetName": name,
-        "Parameters": parameter_list(&parameters),
+        "Parameters": parameter_list(parameters),
     }}))
 }
 
@@ -398,7 +397,7 @@ fn publish(call: &mut Call<'_>) -> Answer<Value> {
                  allows the {action} action",
                 call.role
             );
-            return Err(Refusal::denied(call.action.denied, why));
+            return Err(Refusal::denied(call.action.service.denied, why));
         }
     }
     let id = call.world.publish_as_role(&topic, &subject, &message)?;

@@ -11,7 +11,7 @@ use billctl_core::service::charges::{self, metric};
 use billctl_core::service::cloudwatch::{METRICS_PAGE_SIZE, Metric};
 
 /// `ListMetrics`: those that have at least the given dimensions.
-pub(super) fn list_metrics(
+pub(crate) fn list_metrics(
     world: &World,
     namespace: &str,
     name: &str,

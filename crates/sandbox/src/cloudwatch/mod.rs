@@ -13,12 +13,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub(super) use data::{frame_values, get_metric_data};
+pub(super) use list::list_metrics;
 pub(super) use source::{Source, bucket, source};
 
 use super::metrics::SpendOverrides;
 use super::{Sandbox, World};
 use crate::names::is_name;
-use crate::refusal::{Answer, Refusal};
+use crate::refusal::Refusal;
 use billctl_core::model::{AccountId, Arn};
 use billctl_core::service::cloudwatch::{
     Alarm, AlarmState, AlarmStatus, CloudWatch, DELETE_ALARMS, DELETE_DASHBOARDS, DESCRIBE_ALARMS, DataRequest,
@@ -291,24 +292,6 @@ impl CloudWatch for Sandbox {
 
 fn no_dashboard(name: &str) -> Refusal {
     Refusal::not_found("ResourceNotFound", format!("Dashboard {name} does not exist"))
-}
-
-impl World {
-    /// GetMetricData as the notifier calls it: in the payer, one page.
-    pub(super) fn metric_data(&self, request: &DataRequest, token: Option<&str>) -> Answer<Page<Series>> {
-        data::get_metric_data(self, self.management_account(), request, token)
-    }
-
-    /// ListMetrics as the notifier calls it.
-    pub(super) fn metrics_like(
-        &self,
-        namespace: &str,
-        name: &str,
-        dimensions: &BTreeMap<String, Option<String>>,
-        token: Option<&str>,
-    ) -> Answer<Page<Metric>> {
-        list::list_metrics(self, namespace, name, dimensions, token)
-    }
 }
 
 #[cfg(test)]

@@ -230,10 +230,8 @@ impl SesV2 for Sandbox {
 
     async fn delete_email_identity(&self, identity: &str) -> Result<()> {
         self.call(DELETE_EMAIL_IDENTITY, |world| {
-            match world.sesv2.identities.remove(identity) {
-                Some(_) => Ok(()),
-                None => Err(not_found("Email identity", identity)),
-            }
+            let removed = world.sesv2.identities.remove(identity);
+            removed.map(drop).ok_or_else(|| not_found("Email identity", identity))
         })
         .await
     }
@@ -298,10 +296,8 @@ impl SesV2 for Sandbox {
 
     async fn delete_email_template(&self, name: &str) -> Result<()> {
         self.call(DELETE_EMAIL_TEMPLATE, |world| {
-            match world.sesv2.templates.remove(name) {
-                Some(_) => Ok(()),
-                None => Err(not_found("Template", name)),
-            }
+            let removed = world.sesv2.templates.remove(name);
+            removed.map(drop).ok_or_else(|| not_found("Template", name))
         })
         .await
     }

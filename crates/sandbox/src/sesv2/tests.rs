@@ -41,6 +41,18 @@ fn mail(sandbox: &Sandbox, to: &str, data: &Value) -> Result<String> {
     sent.map_err(|refusal| refusal.of(SEND_EMAIL))
 }
 
+/// Has the payer's bus of this name told of these events.
+async fn tell(sandbox: &Sandbox, event_type: &str, bus: &str) -> Result<()> {
+    let bus = sandbox.peek(|world| world.own_arn("events", &format!("event-bus/{bus}")));
+    let destination = EventDestination {
+        name: "d".into(),
+        enabled: true,
+        event_types: vec![event_type.into()],
+        event_bus_arn: Some(bus),
+    };
+    sandbox.create_event_destination("set", &destination).await
+}
+
 fn code<T: std::fmt::Debug>(answer: Result<T>) -> String {
     answer.unwrap_err().code.unwrap()
 }
@@ -60,24 +72,8 @@ async fn a_mail_is_rendered_into_the_outbox_without_escaping() {
 #[tokio::test]
 async fn a_missing_variable_is_accepted_never_delivered_and_told_to_the_default_bus() {
     let (sandbox, services) = with_template("<p>{{missing}}</p>").await;
-    let payer = sandbox.peek(World::management_account);
-    services
-        .sesv2
-        .create_event_destination(
-            "set",
-            &EventDestination {
-                name: "d".into(),
-                enabled: true,
-                event_types: vec!["RENDERING_FAILURE".into()],
-                event_bus_arn: Some(
-                    format!("arn:aws:events:us-east-1:{payer}:event-bus/default")
-                        .parse()
-                        .unwrap(),
-                ),
-            },
-        )
-        .await
-        .unwrap();
+    let told = tell(&sandbox, "RENDERING_FAILURE", "default").await;
+    told.unwrap();
     mail(&sandbox, "a@example.org", &json!({"subject": "s"})).unwrap();
     sandbox.peek(|world| {
         assert!(world.sesv2.mails().is_empty());
@@ -98,24 +94,8 @@ async fn a_missing_variable_is_accepted_never_delivered_and_told_to_the_default_
 
 #[tokio::test]
 async fn only_the_default_bus_can_be_told() {
-    let (sandbox, services) = with_template("").await;
-    let payer = sandbox.peek(World::management_account);
-    let answer = services
-        .sesv2
-        .create_event_destination(
-            "set",
-            &EventDestination {
-                name: "d".into(),
-                enabled: true,
-                event_types: vec!["BOUNCE".into()],
-                event_bus_arn: Some(
-                    format!("arn:aws:events:us-east-1:{payer}:event-bus/billctl")
-                        .parse()
-                        .unwrap(),
-                ),
-            },
-        )
-        .await;
+    let (sandbox, _) = with_template("").await;
+    let answer = tell(&sandbox, "BOUNCE", "billctl").await;
     assert_eq!(code(answer), "BadRequestException");
 }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::Call;
+use crate::cloudwatch;
 use crate::json::{items, texts};
 use crate::refusal::Answer;
 use billctl_core::service::cloudwatch::{DataRequest, Metric, MetricQuery, QuerySource};
@@ -73,7 +74,8 @@ pub(super) fn get_metric_data(call: &mut Call<'_>) -> Answer<Value> {
         None | Some("TimestampDescending") => false,
         Some(other) => return Err(call.invalid(format!("ScanBy `{other}` is not valid"))),
     };
-    let page = call.world.metric_data(&request, call.optional("NextToken"))?;
+    let payer = call.world.management_account();
+    let page = cloudwatch::get_metric_data(call.world, payer, &request, call.optional("NextToken"))?;
     let results: Vec<Value> = page
         .items
         .into_iter()
@@ -106,7 +108,8 @@ pub(super) fn get_metric_data(call: &mut Call<'_>) -> Answer<Value> {
 pub(super) fn list_metrics(call: &mut Call<'_>) -> Answer<Value> {
     call.authorize("*")?;
     let wanted = dimensions(call.arguments.get("Dimensions"));
-    let page = call.world.metrics_like(
+    let page = cloudwatch::list_metrics(
+        call.world,
         call.text("Namespace")?,
         call.text("MetricName")?,
         &wanted,
