@@ -87,9 +87,8 @@ impl Member for Inside {
             .state_value(super::cloudwatch::state_value(state))
             .state_reason(reason);
         self.cloudwatch
-            .call(SET_ALARM_STATE, || request.clone().send())
+            .command(SET_ALARM_STATE, || request.clone().send())
             .await
-            .map(drop)
     }
 
     async fn get_metric_data(&self, request: &DataRequest) -> Result<Page<Series>> {
