@@ -1,18 +1,18 @@
-use std::fs::OpenOptions;
-use std::io::{ErrorKind as IoError, IsTerminal, Write};
+use std::io::{ErrorKind as IoError, IsTerminal};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
 
+use super::output::create;
 use super::{GlobalArgs, complete, report_calls, services};
 use crate::config::starter::{Answers, SCHEMA_FILE, choices, starter, suggested};
 use crate::config::{AlarmConfig, Config, is_address, schema};
 use crate::observe::{self, precheck};
 use crate::render::{self, Progress};
 use crate::resource::bare_address;
-use billctl_core::error::{Error, Result, WhileTrying};
+use billctl_core::error::{Error, Result};
 use billctl_core::model::{Organization, Usd};
 use billctl_core::service::cloudformation::CallAs;
 
@@ -51,16 +51,10 @@ pub(super) async fn run(args: &InitArgs, global: &GlobalArgs, started: Instant) 
     let organization = tree.organization(info)?;
     let answers = answers(args, &organization, call_as)?;
     let text = starter(&name, &organization, &answers)?;
-    // Made anew or not at all, even if somebody else made it meanwhile.
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(|error| match error.kind() {
-            IoError::AlreadyExists => already(&name),
-            _ => Error::failed(format!("{name} can't be written: {error}")),
-        })?;
-    file.write_all(text.as_bytes()).while_trying(format!("write {name}"))?;
+    create(path, &text).map_err(|error| match error.kind() {
+        IoError::AlreadyExists => already(&name),
+        _ => Error::failed(format!("{name} can't be written: {error}")),
+    })?;
     write_schema(path);
     global.conclude(
         &format!("wrote {name} for organisation {}", organization.id),
@@ -71,12 +65,7 @@ pub(super) async fn run(args: &InitArgs, global: &GlobalArgs, started: Instant) 
 /// Puts the schema beside the config, unless one is there. An editor does without.
 fn write_schema(config: &Path) {
     let path = config.with_file_name(SCHEMA_FILE);
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&path)
-        .and_then(|mut file| writeln!(file, "{:#}", schema()));
-    match written {
+    match create(&path, &format!("{:#}\n", schema())) {
         Err(error) if error.kind() != IoError::AlreadyExists => {
             aside!("warning: {} can't be written: {error}", path.display());
         }

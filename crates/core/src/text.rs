@@ -62,6 +62,20 @@ pub fn line(text: &str) -> String {
     safe
 }
 
+/// The same for a text of any length in a message: one line, and so many characters of it at most.
+pub fn bounded(text: &str, most: usize) -> String {
+    // To clean ten megabytes takes its time. A character has four bytes at most, and most of what is left out is space.
+    let end = text.floor_char_boundary(most.saturating_mul(16));
+    let (head, rest) = text.split_at(end);
+    let words: Vec<&str> = head.split_whitespace().collect();
+    let line = line(&words.join(" "));
+    match line.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None if rest.trim().is_empty() => line,
+        None => format!("{line}..."),
+    }
+}
+
 /// The same for a text of several lines.
 pub fn lines(text: &str) -> String {
     let kept = |character| match character {

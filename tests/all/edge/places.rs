@@ -74,8 +74,10 @@ fn credentials_that_expire_in_mid_run_are_renewed() {
                 until=$(date -u -d \"+6 seconds\" +%Y-%m-%dT%H:%M:%SZ)\n\
                 echo \"{\\\"Version\\\":1,\\\"AccessKeyId\\\":\\\"TOOL$(echo $n)\\\",\\\"SecretAccessKey\\\":\\\"s3cr3t\\\",\
                 \\\"Expiration\\\":\\\"$until\\\"}\"\n";
-    let (home, mut command) = home(&server, "[profile tool]\ncredential_process = $HOME/tool\n");
+    let (home, mut command) = home(&server, "");
     let path = home.path().join("tool");
+    let profile = format!("[profile tool]\ncredential_process = '{}'\n", path.display());
+    std::fs::write(home.path().join(".aws/config"), profile).unwrap();
     std::fs::write(&path, tool).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     stderr(command.args(["--profile", "tool"]));
