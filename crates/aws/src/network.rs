@@ -188,7 +188,7 @@ pub(crate) fn check_endpoints(
                 .get("endpoint_url")
                 .map(|url| (format!("endpoint_url of profile {name}"), url.as_str())),
         );
-        if let (Some(services), Some(files)) = (section.get("services"), files) {
+        if let (Some(services), Some(files)) = (section.get("services").filter(|name| !name.is_empty()), files) {
             let found = files.services(services).ok_or_else(|| {
                 Trouble::new(format!(
                     "profile {name} names services {services}, but there is no [services {services}]"

@@ -379,6 +379,21 @@ mod tests {
     const HOSTILE: &str = "\u{1b}]52;c;AAAA\u{7}\u{9b}2J\r\n\u{202e}\u{2066}a\u{200b}b\u{2028}\u{e0041}";
 
     #[test]
+    fn a_text_of_any_length_is_shown_in_part() {
+        for (text, shown) in [
+            ("", ""),
+            (" a\n b ", "a b"),
+            ("aaaa", "aaaa"),
+            ("aaaaa", "aaaa..."),
+            ("\u{202e}äöü ßx", "äöü ..."),
+        ] {
+            assert_eq!(bounded(text, 4), shown, "{text}");
+        }
+        assert_eq!(bounded(&format!("a{}b", " ".repeat(1000)), 4), "a...");
+        assert_eq!(bounded(&"x".repeat(10_000_000), 300).len(), 303);
+    }
+
+    #[test]
     fn a_mail_has_no_links_and_no_addresses_of_others() {
         assert_eq!(
             mail("log in at https://evil.example/x"),

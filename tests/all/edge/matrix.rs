@@ -456,6 +456,10 @@ fn profiles() -> Vec<Case> {
                 r#"{"Version":1,"AccessKeyId":"TOOL","SecretAccessKey":"s3cr3t"}"#
             ))
             .signs("TOOL"),
+        case(group, "`--profile ''`")
+            .profile("")
+            .credentials(&format!("[default]\n{TEAM}"))
+            .signs("TEAM"),
         case(group, "a profile that isn't there")
             .profile("nosuch")
             .config(&format!("{team}{BASE}"))
@@ -1210,6 +1214,10 @@ fn endpoints() -> Vec<Case> {
                 "{}services = my own\n[services 'my own']\nsts =\n  endpoint_url = {{aws}}\n",
                 with_profile(TEAM)
             ))
+            .signs("TEAM"),
+        case(group, "the same, empty")
+            .profile("team")
+            .config(&format!("{}services =\n", with_profile(TEAM)))
             .signs("TEAM"),
         case(group, "the same, the section isn't there")
             .profile("team")

@@ -56,7 +56,8 @@ pub(crate) struct Selected {
 
 impl Selected {
     pub(crate) fn of(argument: Option<&str>, environment: &Environment) -> Result<Self, Trouble> {
-        if let Some(name) = argument {
+        // An empty one names none, as for the CLI.
+        if let Some(name) = argument.filter(|name| !name.is_empty()) {
             return Ok(Self {
                 name: name.to_owned(),
                 by: Some("--profile"),

@@ -309,6 +309,44 @@ mod tests {
         assert!(split_as_shlex("a 'b").is_err() && split_as_shlex("a \"b").is_err() && split_as_shlex("a\\").is_err());
     }
 
+    /// Whether a process runs, as Linux tells.
+    #[cfg(target_os = "linux")]
+    fn runs(id: &str) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        !status.is_empty() && !status.contains(") Z ")
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_program_that_takes_too_long_is_ended_and_not_run_again() {
+        let file = std::env::temp_dir().join(format!("billctl-process-{}", std::process::id()));
+        let command = format!("sh -c 'sleep 60 & echo $$ $! >> {}; wait'", file.display());
+        let process = Process::new("tool", &command, Duration::from_secs(2));
+        for _ in 0..2 {
+            let error = process.credentials().await.unwrap_err();
+            let trouble = crate::classify::causes(&error).find_map(|cause| cause.downcast_ref::<Trouble>());
+            assert!(trouble.unwrap().text.ends_with("in 2 seconds"), "{error:?}");
+        }
+        let started = std::fs::read_to_string(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        let started: Vec<&str> = started.split_whitespace().collect();
+        let [shell, slept] = started[..] else {
+            panic!("{started:?}")
+        };
+        // What it has started is ended with it only where there is no terminal.
+        let all = match std::fs::File::open("/dev/tty") {
+            Ok(_) => vec![shell],
+            Err(_) => vec![shell, slept],
+        };
+        for _ in 0..100 {
+            if !all.iter().any(|id| runs(id)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{all:?} still run");
+    }
+
     #[test]
     fn on_windows_a_path_s_backslashes_stay() {
         let words = split_for_windows(r#""C:\Program Files\x.exe" --a "b c" \"d\" e:\f"#);
