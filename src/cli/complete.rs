@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
-#[cfg(feature = "sandbox")]
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 

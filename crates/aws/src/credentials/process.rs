@@ -1,7 +1,6 @@
 //! `credential_process`: a program that prints credentials, run as the AWS CLI runs it, in bounds of time and length.
 
 use std::io::ErrorKind;
-use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, SystemTime};
 
@@ -196,7 +195,7 @@ impl Running {
     fn start(command: &mut Command) -> std::io::Result<Self> {
         // Who asks on a terminal has to be in the group in its foreground, which also gets the user's Ctrl-C.
         #[cfg(unix)]
-        let own = std::fs::File::open(Path::new("/dev/tty")).is_err();
+        let own = std::fs::File::open("/dev/tty").is_err();
         #[cfg(unix)]
         if own {
             command.process_group(0);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
+use billctl_core::text::bounded;
 
-use super::failure::shown;
 use super::files::{Files, Section};
 use super::{What, checked};
 use crate::trouble::Trouble;
@@ -269,7 +269,7 @@ fn sso(files: &Files, name: &str, section: &Section) -> Result<Option<Sso>, Trou
         true => Ok(Some(found)),
         false => Err(Trouble::new(format!(
             "the sso_region of profile {name} is `{}`, which is not a Region",
-            shown(&found.region)
+            bounded(&found.region, 40)
         ))
         .remedy(format!(
             "it has to look like us-east-1: run `aws configure sso --profile {name}`"
