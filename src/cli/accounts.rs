@@ -6,6 +6,8 @@ use billctl_core::model::{AccountId, Organization};
 use billctl_core::service::Services;
 use billctl_core::{similar, text};
 
+/// How much of what was given as an account is repeated, in characters.
+const SHOWN: usize = 200;
 /// What is wrong with a text of digits that is no id.
 const NO_ID: &str = "an account id has twelve digits, leading zeros included";
 
@@ -30,11 +32,12 @@ pub(super) fn account(organization: &Organization, text: &str) -> Result<Account
         .filter(|account| account.name.to_lowercase() == wanted)
         .map(|account| account.id)
         .collect();
-    let shown = text::visible(text);
+    let shown: String = text.chars().take(SHOWN).collect();
+    let shown = text::visible(&shown);
     match named.as_slice() {
         [id] => Ok(*id),
         [] => {
-            let near = similar::nearest(text, all().map(|account| account.name.as_str()));
+            let near = similar::nearest(&shown, all().map(|account| account.name.as_str()));
             let error = Error::usage(format!("no account of the organisation is called `{shown}`"));
             let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
             Err(match near {

@@ -4,9 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
-#[cfg(feature = "sandbox")]
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Command;
@@ -161,6 +159,12 @@ pub(super) fn accounts() -> ArgValueCompleter {
     })
 }
 
+/// A file's text, if it can be read at once: who presses Tab doesn't wait.
+fn read(path: &Path) -> Option<String> {
+    const LONGEST: usize = 16 << 20;
+    String::from_utf8(billctl_core::file::read(path, LONGEST).ok()?).ok()
+}
+
 /// Profiles of the AWS CLI.
 pub(super) fn profiles() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
@@ -170,7 +174,7 @@ pub(super) fn profiles() -> ArgValueCandidates {
                 .filter(|path| !path.is_empty())
                 .map(PathBuf::from);
             let path = named.or_else(|| Some(home.as_ref()?.join(name)))?;
-            std::fs::read_to_string(path).ok()
+            read(&path)
         };
         let config = file("AWS_CONFIG_FILE", "config").unwrap_or_default();
         let credentials = file("AWS_SHARED_CREDENTIALS_FILE", "credentials").unwrap_or_default();
@@ -243,7 +247,7 @@ impl Known {
             .flatten()
             .or_else(|| std::env::var_os("BILLCTL_CONFIG").filter(|path| !path.is_empty()));
         let config = config.unwrap_or_else(|| "config.toml".into());
-        std::fs::read_to_string(config).map_or_else(|_| Self::default(), |text| Self::of_config(&text))
+        read(Path::new(&config)).map_or_else(Self::default, |text| Self::of_config(&text))
     }
 
     /// Also of a config that isn't finished: what can be read of it.

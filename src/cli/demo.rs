@@ -213,7 +213,7 @@ fn prepare(dir: &Path) -> Result<()> {
         std::fs::remove_dir_all(dir).while_trying(format!("clear {}", dir.display()))?;
     }
     let write = |name: &str, text: &str| {
-        std::fs::write(dir.join(name), text).while_trying(format!("write {}", dir.join(name).display()))
+        super::output::replace(&dir.join(name), text).while_trying(format!("write {}", dir.join(name).display()))
     };
     std::fs::create_dir_all(dir).while_trying(format!("make {}", dir.display()))?;
     write(MARK, "")?;

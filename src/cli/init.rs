@@ -1,18 +1,18 @@
-use std::fs::OpenOptions;
-use std::io::{ErrorKind as IoError, IsTerminal, Write};
+use std::io::{ErrorKind as IoError, IsTerminal};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
 
+use super::output::create;
 use super::{GlobalArgs, complete, report_calls, services};
 use crate::config::starter::{Answers, SCHEMA_FILE, choices, starter, suggested};
 use crate::config::{AlarmConfig, Config, is_address, schema};
 use crate::observe::{self, precheck};
 use crate::render::{self, Progress};
 use crate::resource::bare_address;
-use billctl_core::error::{Error, Result, WhileTrying};
+use billctl_core::error::{Error, Result};
 use billctl_core::model::{Organization, Usd};
 use billctl_core::service::cloudformation::CallAs;
 
@@ -49,18 +49,12 @@ pub(super) async fn run(args: &InitArgs, global: &GlobalArgs, started: Instant) 
     report_calls(global, &services, started);
     let ((call_as, info), tree) = read?;
     let organization = tree.organization(info)?;
-    let answers = answers(args, &organization, call_as)?;
+    let answers = answers(args, &organization, call_as).await?;
     let text = starter(&name, &organization, &answers)?;
-    // Made anew or not at all, even if somebody else made it meanwhile.
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(|error| match error.kind() {
-            IoError::AlreadyExists => already(&name),
-            _ => Error::failed(format!("{name} can't be written: {error}")),
-        })?;
-    file.write_all(text.as_bytes()).while_trying(format!("write {name}"))?;
+    create(path, &text).map_err(|error| match error.kind() {
+        IoError::AlreadyExists => already(&name),
+        _ => Error::failed(format!("{name} can't be written: {error}")),
+    })?;
     write_schema(path);
     global.conclude(
         &format!("wrote {name} for organisation {}", organization.id),
@@ -71,12 +65,7 @@ pub(super) async fn run(args: &InitArgs, global: &GlobalArgs, started: Instant) 
 /// Puts the schema beside the config, unless one is there. An editor does without.
 fn write_schema(config: &Path) {
     let path = config.with_file_name(SCHEMA_FILE);
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&path)
-        .and_then(|mut file| writeln!(file, "{:#}", schema()));
-    match written {
+    match create(&path, &format!("{:#}\n", schema())) {
         Err(error) if error.kind() != IoError::AlreadyExists => {
             aside!("warning: {} can't be written: {error}", path.display());
         }
@@ -90,11 +79,11 @@ fn already(name: &str) -> Error {
 }
 
 /// The flags' answers, and a person's for what they leave open.
-fn answers(args: &InitArgs, organization: &Organization, call_as: CallAs) -> Result<Answers> {
+async fn answers(args: &InitArgs, organization: &Organization, call_as: CallAs) -> Result<Answers> {
     let person = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let from = match &args.from {
         Some(from) => from.clone(),
-        None if person => ask_until("Where do the mails come from (an address of yours)?", "", from_fault)?,
+        None if person => ask_until("Where do the mails come from (an address of yours)?", "", from_fault).await?,
         None => {
             return Err(Error::usage("where do the mails come from?")
                 .remedy("pass --from billing@example.com: there is no terminal to ask on"));
@@ -106,11 +95,14 @@ fn answers(args: &InitArgs, organization: &Organization, call_as: CallAs) -> Res
     let usual = AlarmConfig::default().threshold;
     let reply_to = match &args.reply_to {
         Some(address) => Some(address.clone()),
-        None if person => Some(ask_until(
-            "Where do replies go? The mail also names this address for questions.",
-            bare_address(&from),
-            reply_to_fault,
-        )?),
+        None if person => Some(
+            ask_until(
+                "Where do replies go? The mail also names this address for questions.",
+                bare_address(&from),
+                reply_to_fault,
+            )
+            .await?,
+        ),
         None => None,
     };
     if let Some(fault) = reply_to.as_deref().and_then(reply_to_fault) {
@@ -123,7 +115,8 @@ fn answers(args: &InitArgs, organization: &Organization, call_as: CallAs) -> Res
                 "Above how many US dollars a day should a mail go out?",
                 &usual.to_decimal(),
                 usd_fault,
-            )?;
+            )
+            .await?;
             text.parse().map_err(|error| Error::usage(format!("{error}")))?
         }
         None => usual,
@@ -141,7 +134,8 @@ fn answers(args: &InitArgs, organization: &Organization, call_as: CallAs) -> Res
         let suggestion = suggested(organization).join(", ");
         let text = ask_until("Which OUs get the alarm (separated by commas)?", &suggestion, |text| {
             split(text).find_map(|ou| organization.select(ou).err().map(Error::from))
-        })?;
+        })
+        .await?;
         split(&text).map(str::to_owned).collect()
     } else {
         suggested(organization)
@@ -186,15 +180,20 @@ fn usd_fault(text: &str) -> Option<Error> {
 }
 
 /// Asks until the answer will do; an empty one is the default.
-fn ask_until(question: &str, default: &str, fault: impl Fn(&str) -> Option<Error>) -> Result<String> {
+async fn ask_until(question: &str, default: &str, fault: impl Fn(&str) -> Option<Error>) -> Result<String> {
     loop {
         if default.is_empty() {
             render::aside(&format!("{question} "));
         } else {
             render::aside(&format!("{question} [{default}] "));
         }
-        let mut line = String::new();
-        if std::io::stdin().read_line(&mut line)? == 0 {
+        // On a thread of its own, so that Ctrl-C is heard meanwhile.
+        let reading = tokio::task::spawn_blocking(|| {
+            let mut line = String::new();
+            std::io::stdin().read_line(&mut line).map(|length| (length, line))
+        });
+        let (length, line) = reading.await.map_err(|error| Error::failed(error.to_string()))??;
+        if length == 0 {
             return Err(Error::usage("no answer: nothing was written"));
         }
         let answer = match line.trim() {

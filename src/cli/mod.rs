@@ -38,6 +38,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use crate::render::Format;
 pub use context::{Color, Context, GlobalArgs, report_calls, services};
 pub use panic::end_faults_as_errors;
+use watch::until_interrupted;
 
 use crate::render;
 use billctl_core::error::Result;
@@ -171,11 +172,11 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Schema(args) => return schema::run(args),
         Command::Man(args) => return man::run(args, Cli::command()),
         Command::Doctor(args) => return doctor::run(args, global, started).await,
-        Command::Init(args) => return init::run(args, global, started).await,
+        Command::Init(args) => return until_interrupted(init::run(args, global, started)).await,
         Command::Policy(args) => return policy::run(args, global),
-        Command::Template(args) => return template::run(args, global).await,
+        Command::Template(args) => return until_interrupted(template::run(args, global)).await,
         #[cfg(feature = "sandbox")]
-        Command::Preview(args) => return preview::run(args, global).await,
+        Command::Preview(args) => return until_interrupted(preview::run(args, global)).await,
         #[cfg(feature = "sandbox")]
         Command::Demo(args) => return demo::run(args).await,
         #[cfg(feature = "sandbox")]

@@ -106,6 +106,45 @@ impl Outputs {
     }
 }
 
+/// Makes a file that isn't there yet, as a whole or not at all, even if somebody else makes it meanwhile.
+///
+/// # Errors
+/// `AlreadyExists`; what the system says about the file.
+pub(super) fn create(path: &Path, text: &str) -> std::io::Result<()> {
+    let beside = beside(path);
+    let written = write_new(&beside, None, text).and_then(|()| match fs::hard_link(&beside, path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            // Not every file system has links.
+            let made = write_new(path, None, text);
+            if made
+                .as_ref()
+                .is_err_and(|error| error.kind() != ErrorKind::AlreadyExists)
+            {
+                let _ = fs::remove_file(path);
+            }
+            made
+        }
+        linked => linked,
+    });
+    let _ = fs::remove_file(&beside);
+    written
+}
+
+/// A name for the file while it is written.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    path.with_file_name(name)
+}
+
+fn write_new(path: &Path, permissions: Option<fs::Permissions>, text: &str) -> std::io::Result<()> {
+    let mut file = fs::File::create_new(path)?;
+    if let Some(permissions) = permissions {
+        file.set_permissions(permissions)?;
+    }
+    file.write_all(text.as_bytes())
+}
+
 fn shown(path: &Path) -> String {
     if Outputs::is_stdout(path) {
         "standard output".to_owned()
@@ -141,7 +180,11 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+/// Writes a file as a whole or not at all, over one that is there.
+///
+/// # Errors
+/// What the system says about the file.
+pub(super) fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     // A link stays one; what it leads to is replaced.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let found = fs::metadata(&path);
@@ -153,24 +196,15 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     if found.as_ref().is_ok_and(|found| found.permissions().readonly()) {
         return Err(ErrorKind::PermissionDenied.into());
     }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let beside = path.with_file_name(name);
-    let file = match fs::File::create_new(&beside) {
+    let beside = beside(&path);
+    let permissions = found.as_ref().ok().map(fs::Metadata::permissions);
+    let written = match write_new(&beside, permissions, text) {
         // In a folder of others one can only write into one's file.
         Err(error) if error.kind() == ErrorKind::PermissionDenied && found.is_ok() => {
             return fs::write(path, text);
         }
-        file => file,
+        written => written.and_then(|()| fs::rename(&beside, &path)),
     };
-    let written = file.and_then(|mut file| {
-        if let Ok(found) = &found {
-            file.set_permissions(found.permissions())?;
-        }
-        file.write_all(text.as_bytes())?;
-        drop(file);
-        fs::rename(&beside, &path)
-    });
     if written.is_err() {
         let _ = fs::remove_file(&beside);
     }
@@ -204,6 +238,16 @@ mod tests {
         assert_eq!(old, "old");
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(names(folder.path()), ["report.html"]);
+    }
+
+    #[test]
+    fn a_file_is_made_once_and_nothing_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        create(&path, "mine").unwrap();
+        assert_eq!(create(&path, "other").unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+        assert_eq!(names(folder.path()), ["config.toml"]);
     }
 
     #[cfg(unix)]

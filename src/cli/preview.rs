@@ -146,7 +146,7 @@ fn write(folder: &Path, name: &str, mail: &Mail) -> std::io::Result<Vec<PathBuf>
             continue;
         }
         let file = folder.join(format!("{name}.{ending}"));
-        std::fs::write(&file, text)?;
+        super::output::replace(&file, text)?;
         files.push(file);
     }
     Ok(files)

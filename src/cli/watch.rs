@@ -8,7 +8,7 @@ use tokio::signal::ctrl_c;
 use tokio::sync::watch;
 
 use billctl_core::error::{Error, ErrorKind, Result};
-use billctl_core::event::{Event, Listener};
+use billctl_core::event::{Event, Listener, NullListener};
 use billctl_core::service::cloudformation::OperationId;
 
 /// Passes what happens on, and keeps what AWS would go on with if nobody watched any more.
@@ -27,6 +27,14 @@ enum State {
     Following(OperationId),
     /// This was begun and goes on without us; a sentence.
     GoesOn(String),
+}
+
+/// Lets work that changes nothing in AWS go on until it ends or Ctrl-C is pressed.
+///
+/// # Errors
+/// What `work` answers, or [`ErrorKind::Interrupted`].
+pub(super) async fn until_interrupted<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    Watched::new(Arc::new(NullListener)).until_interrupted(work).await
 }
 
 impl Watched {

@@ -1,7 +1,6 @@
 //! A file's bytes -> [`Config`], or everything that is wrong with it in one report.
 
-use std::fs::File;
-use std::io::{ErrorKind as IoError, Read as _};
+use std::io::ErrorKind as IoError;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -29,7 +28,7 @@ impl Config {
     /// the one report.
     pub fn load(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
-        let bytes = read(path).map_err(|error| match error.kind() {
+        let bytes = billctl_core::file::read(path, LARGEST).map_err(|error| match error.kind() {
             IoError::NotFound => Error::usage(format!("there is no config file {name}")).remedy(HOW_TO_MAKE_ONE),
             IoError::IsADirectory => Error::usage(format!("{name} is a directory, not a config file")).remedy(format!(
                 "name the file in it: --config {}",
@@ -37,15 +36,14 @@ impl Config {
             )),
             IoError::PermissionDenied => Error::usage(format!("config file {name} can't be read: {error}"))
                 .remedy("give yourself read permission on it"),
+            IoError::FileTooLarge => Error::usage(format!(
+                "config file {} is larger than {} MB",
+                visible(&name),
+                LARGEST >> 20
+            ))
+            .remedy("a config for the largest organisation is far below: is it the right file?"),
             _ => Error::usage(format!("config file {name} can't be read: {error}")),
         })?;
-        if bytes.len() > LARGEST {
-            let name = visible(&name);
-            return Err(
-                Error::usage(format!("config file {name} is larger than {} MB", LARGEST >> 20))
-                    .remedy("a config for the largest organisation is far below: is it the right file?"),
-            );
-        }
         Self::parse_bytes(&name, &bytes)
     }
 
@@ -103,13 +101,6 @@ impl Config {
             Err(source.error(problems))
         }
     }
-}
-
-/// The file, or the beginning of one that is too large or never ends.
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// What TOML itself refuses.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::operations::MANAGED_KEY;
+use billctl_core::error::advice;
 use billctl_core::model::{AccountId, Arn};
 use billctl_core::service::Result;
 use billctl_core::service::sns::{Attributes, KEY_ATTRIBUTE};
@@ -80,10 +81,7 @@ impl Channel {
                 ChannelState::Missing,
                 Some("make it in the SNS console, or name another under [[chat]]".to_owned()),
             ),
-            (Err(error), true) => (
-                ChannelState::Unread,
-                Some(format!("allow {}", error.operation.iam_action())),
-            ),
+            (Err(error), true) => (ChannelState::Unread, advice(error)),
             (Ok(Some(_)), true) if nobody => (
                 ChannelState::Unsubscribed,
                 Some(format!(

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Thresholds;
 use crate::config::Config;
 use crate::resource::bus_arn;
+use billctl_core::error::{advice, denied_by};
 use billctl_core::model::{AccountId, Arn, Organization, OuId, Time, Usd};
 use billctl_core::service::cloudwatch::{AlarmState, AlarmStatus};
 use billctl_core::service::{Kind, Result, ServiceError};
@@ -247,11 +248,12 @@ fn judge(probed: &mut ProbedAccount, inside: Inside, bus: &Arn) {
 /// that trusts the caller.
 pub fn way_in_remedy(error: &ServiceError, role: &str) -> String {
     if error.kind != Kind::Denied {
-        return "run it again later".to_owned();
+        return advice(error).unwrap_or_else(|| "run it again later".to_owned());
     }
-    format!(
+    // No trust of a role's can undo what a policy above it denies.
+    denied_by(&error.operation.iam_action(), &error.message).unwrap_or_else(|| format!(
         "the identity in use needs sts:AssumeRole (`billctl policy status --probe` prints it), and the account a role \
          {role} that trusts the management account: Organizations makes one in accounts that it makes, not in invited \
          ones (make it there by hand, or name another in `[members] role`, such as AWSControlTowerExecution)"
-    )
+    ))
 }

@@ -167,3 +167,39 @@ fn an_unknown_ou_or_a_wrong_address_writes_nothing() {
         assert!(!home.file("config.toml").exists());
     }
 }
+
+/// A command that may not write a single byte into a file, as on a full disk.
+#[cfg(unix)]
+fn on_a_full_disk(home: &Home, line: &str) -> std::process::Output {
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "-"])
+        .arg(assert_cmd::cargo::cargo_bin!("billctl"))
+        .args(line.split(' '))
+        .env_clear()
+        .env("HOME", home.path())
+        .current_dir(home.path());
+    command.output().unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_no_file_behind() {
+    let home = Home::demo();
+    for line in [
+        "--sandbox=sandbox.json init --from billing@example.com",
+        "preview --out .",
+    ] {
+        let ended = on_a_full_disk(&home, line);
+        let stderr = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(1), "{line}: {stderr}");
+        assert!(stderr.contains("File too large"), "{line}: {stderr}");
+        let after: Vec<_> = std::fs::read_dir(home.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .filter(|name| !name.to_string_lossy().contains("sandbox"))
+            .collect();
+        assert!(after.is_empty(), "{line}: {after:?}");
+    }
+    home.run("init --from billing@example.com").code(0);
+}

@@ -39,6 +39,9 @@ fn what_only_reads_stops_at_once_and_says_that_nothing_is_under_way() {
         "resend",
         "bootstrap",
         "deploy",
+        "template",
+        "init --config other.toml --from billing@example.com",
+        &format!("preview --account {account}"),
         &test_alert,
     ] {
         let ended = interrupted(&home, line);

@@ -267,3 +267,16 @@ fn a_billing_contact_is_given_and_is_written_to_once_the_payer_may_read_it() {
     let refused = home.run("sandbox contact --account newcomer nobody").code(2);
     assert!(refused.stderr.contains("bare address"), "{}", refused.stderr);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_sandbox_stays_one() {
+    let home = Home::demo();
+    let link = home.file("link.json");
+    std::os::unix::fs::symlink("sandbox.json", &link).unwrap();
+    let before = home.world();
+    home.end(home.command().args(["--sandbox=link.json", "sandbox", "advance", "1h"]))
+        .code(0);
+    assert!(link.is_symlink());
+    assert_ne!(home.world(), before);
+}

@@ -6,8 +6,9 @@ use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::error::operation::BuildError;
 
-use super::classify::{classify, given_up};
+use super::classify::{LONGEST, classify, given_up};
 use billctl_core::service::{Gate, Kind, Operation, Result, ServiceError};
+use billctl_core::text::bounded;
 
 /// What sending an SDK request gives.
 type Sent<T, E> = std::result::Result<T, SdkError<E, HttpResponse>>;
@@ -86,7 +87,12 @@ where
 {
     required(operation, part, name)?
         .parse()
-        .map_err(|error| unusable(operation, format!("{name}: {error}")))
+        .map_err(|error| unusable(operation, format!("{name}: {}", shown(&error))))
+}
+
+/// What is wrong with a text, which it may repeat.
+fn shown(error: &dyn std::fmt::Display) -> String {
+    bounded(&error.to_string(), LONGEST)
 }
 
 /// Parts of a request. A builder refuses where a required field isn't set, which its caller sets: said rather than
@@ -102,5 +108,5 @@ pub(super) fn built<T>(
 
 /// A JSON document of an answer.
 pub(super) fn json(operation: Operation, text: &str, name: &str) -> Result<serde_json::Value> {
-    serde_json::from_str(text).map_err(|error| unusable(operation, format!("{name} is not JSON: {error}")))
+    serde_json::from_str(text).map_err(|error| unusable(operation, format!("{name} is not JSON: {}", shown(&error))))
 }

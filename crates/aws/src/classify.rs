@@ -9,13 +9,15 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::environment::Environment;
 use super::network;
-use super::strange::Strange;
+use super::strange::{Strange, is_html};
 use super::trouble::Trouble;
 use billctl_core::service::{Kind, Operation, Service, ServiceError};
-use billctl_core::text;
+use billctl_core::text::bounded;
 
 /// How much of an answer that isn't AWS's is shown.
 const SHOWN: usize = 120;
+/// How much of AWS's own words is shown: its longest name an ARN or two and a policy.
+pub(super) const LONGEST: usize = 2000;
 /// What an answer without a code is told with.
 const PAGE: &str = "HTTP ";
 
@@ -27,9 +29,9 @@ where
     let found = |kind, code: Option<&str>, message: String| ServiceError {
         operation,
         kind,
-        code: code.map(cleaned),
-        message: cleaned(&message),
-        request_id: request_id(error).map(|id| cleaned(&id).into()),
+        code: code.map(|code| bounded(code, SHOWN)),
+        message: bounded(&message, LONGEST),
+        request_id: request_id(error).map(|id| bounded(&id, SHOWN).into()),
         remedy: None,
     };
     if let Some(Trouble { text, remedy }) = credentials_problem(error) {
@@ -73,7 +75,12 @@ where
                 500.. => Kind::Unavailable,
                 _ => Kind::Garbled,
             };
-            let mut message = without_code(status, body);
+            // Half of a session's credentials are its keys.
+            let secret = operation.name.starts_with("AssumeRole") && status < 300;
+            let mut message = match secret && !body.is_empty() && !is_html(body) {
+                true => hidden(status),
+                false => without_code(status, body),
+            };
             if let Some(strange @ Strange::Cut) = causes(error).find_map(|cause| cause.downcast_ref()) {
                 message = format!("{strange}: {message}");
             }
@@ -352,19 +359,16 @@ where
     error.request_id().or_else(in_body).map(str::to_owned)
 }
 
-/// A text from outside on one line, as people may be shown it.
-pub(super) fn cleaned(said: &str) -> String {
-    let words: Vec<&str> = said.split_whitespace().collect();
-    text::line(&words.join(" "))
+/// The status of an answer with a body that mustn't be shown.
+pub(super) fn hidden(status: u16) -> String {
+    format!("{PAGE}{status}, which isn't shown, as keys may be in it")
 }
 
 /// The status, and how the body begins, on one line.
-fn without_code(status: u16, body: &[u8]) -> String {
-    let line = cleaned(&String::from_utf8_lossy(body));
-    match line.char_indices().nth(SHOWN) {
-        _ if line.is_empty() => format!("{PAGE}{status} with no body"),
-        Some((end, _)) => format!("{PAGE}{status}: {}...", line.get(..end).unwrap_or_default()),
-        None => format!("{PAGE}{status}: {line}"),
+pub(super) fn without_code(status: u16, body: &[u8]) -> String {
+    match bounded(&String::from_utf8_lossy(body), SHOWN) {
+        line if line.is_empty() => format!("{PAGE}{status} with no body"),
+        line => format!("{PAGE}{status}: {line}"),
     }
 }
 

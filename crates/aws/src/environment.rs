@@ -52,13 +52,10 @@ impl Environment {
         Ok(None)
     }
 
-    /// The names that begin so, with their values as they are, but for empty ones.
-    pub(crate) fn all(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .filter(move |(name, _)| name.starts_with(prefix))
-            .filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?)))
-            .filter(|(_, value)| !value.is_empty())
+    /// A variable's value as it is; an empty one is as good as none.
+    pub(crate) fn whole(&self, name: &str) -> Result<Option<&str>, Trouble> {
+        self.get(name)?;
+        Ok(self.raw(name).filter(|value| !value.is_empty()))
     }
 
     /// A path with the variables in it, `$HOME` or `${HOME}`, filled in; one that isn't set stays as it is.

@@ -55,7 +55,7 @@ use environment::Environment;
 use network::{Proxies, Proxy};
 use strange::RefuseStrange;
 use trouble::Trouble;
-use whole::whole;
+use whole::{whole, whole_by};
 
 /// How to reach AWS.
 #[derive(Debug, Clone)]
@@ -105,12 +105,13 @@ pub async fn connect(options: &Options) -> Result<Services> {
     network::check_headers(&environment)?;
     let trust = network::trust(&environment, section)?;
     let direct = connector(trust.clone(), None);
-    let http = client_by(Routes {
+    let routes = Routes {
         http: by_proxy(&trust, &proxies, proxies.http.as_ref(), ProxyConfig::http)?,
         https: by_proxy(&trust, &proxies, proxies.https.as_ref(), ProxyConfig::https)?,
         proxies,
         direct: direct.clone(),
-    });
+    };
+    let http = client_by(routes.clone());
     let settings = files
         .as_ref()
         .map_or_else(|_| Files::default().for_sdk(), Files::for_sdk);
@@ -132,9 +133,9 @@ pub async fn connect(options: &Options) -> Result<Services> {
     let means = Means {
         environment: &environment,
         config: &config,
-        http: whole(http, whole::PATIENCE),
+        http: whole_by(SharedHttpConnector::new(routes), whole::PATIENCE),
         // To addresses of this machine and its network no proxy leads.
-        direct: client_by(direct),
+        direct: whole_by(direct, whole::PATIENCE),
     };
     let chain = Chain::new(&selected, &files, &means).await;
     let config = config

@@ -1,7 +1,7 @@
 //! The way to AWS: proxies, certificates, addresses. What is set wrongly is said before the first call, and a call that
 //! fails on the way says where.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aws_smithy_http_client::tls::{TlsContext, TrustStore};
 use http::Uri;
@@ -13,6 +13,8 @@ use crate::credentials::{Files, Section, plain};
 use crate::environment::Environment;
 use crate::trouble::Trouble;
 
+/// The longest file of certificates in bytes: a system's takes 300 KB.
+const LONGEST_BUNDLE: usize = 16 << 20;
 const HEADING: &str = "-----BEGIN CERTIFICATE-----";
 const ENDING: &str = "-----END CERTIFICATE-----";
 
@@ -137,7 +139,26 @@ pub(crate) fn check_headers(environment: &Environment) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Every endpoint that is set is an address: the SDK takes a name without a scheme for a path.
+/// The services that billctl calls, as AWS's settings name them; for its credentials the last three.
+const SERVICES: [&str; 15] = [
+    "account",
+    "billing",
+    "cloudformation",
+    "cloudwatch",
+    "eventbridge",
+    "iam",
+    "organizations",
+    "sesv2",
+    "sfn",
+    "sns",
+    "sqs",
+    "sts",
+    "sso",
+    "sso_oidc",
+    "signin",
+];
+
+/// Every endpoint that is set for a service that is called is an address: the SDK takes a name without a scheme for a path.
 pub(crate) fn check_endpoints(
     environment: &Environment,
     profile: Option<(&str, &Section)>,
@@ -154,24 +175,28 @@ pub(crate) fn check_endpoints(
     {
         return Ok(());
     }
-    let mut set: Vec<(String, &str)> = environment
-        .all("AWS_ENDPOINT_URL")
-        .map(|(name, url)| (name.to_owned(), url))
-        .collect();
+    let mut set: Vec<(String, &str)> = Vec::new();
+    let services = SERVICES
+        .iter()
+        .map(|service| format!("AWS_ENDPOINT_URL_{}", service.to_uppercase()));
+    for name in std::iter::once("AWS_ENDPOINT_URL".to_owned()).chain(services) {
+        set.extend(environment.whole(&name)?.map(|url| (name, url)));
+    }
     if let Some((name, section)) = profile {
         set.extend(
             section
                 .get("endpoint_url")
                 .map(|url| (format!("endpoint_url of profile {name}"), url.as_str())),
         );
-        if let (Some(services), Some(files)) = (section.get("services"), files) {
+        if let (Some(services), Some(files)) = (section.get("services").filter(|name| !name.is_empty()), files) {
             let found = files.services(services).ok_or_else(|| {
                 Trouble::new(format!(
                     "profile {name} names services {services}, but there is no [services {services}]"
                 ))
                 .remedy(format!("add the section, or leave services out of profile {name}"))
             })?;
-            set.extend(found.iter().flat_map(|(service, settings)| {
+            let called = found.iter().filter(|(service, _)| SERVICES.contains(&service.as_str()));
+            set.extend(called.flat_map(|(service, settings)| {
                 let of_service = settings.lines().filter_map(|line| {
                     let (key, url) = line.split_once('=')?;
                     (key.trim() == "endpoint_url").then(|| url.trim())
@@ -180,8 +205,8 @@ pub(crate) fn check_endpoints(
             }));
         }
     }
-    for (name, url) in set {
-        let uri = url.parse::<Uri>().ok();
+    for (name, url) in set.into_iter().filter(|(_, url)| !url.is_empty()) {
+        let uri = url.parse::<Uri>().ok().filter(has_port_in_range);
         let is_http = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host() != Some("");
         if uri.as_ref().is_some_and(is_http) {
             continue;
@@ -194,6 +219,14 @@ pub(crate) fn check_endpoints(
         }));
     }
     Ok(())
+}
+
+/// Whether the port of an address is one: what is beyond all ports is none to the parser.
+fn has_port_in_range(uri: &Uri) -> bool {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let place = authority.rsplit('@').next().unwrap_or_default();
+    let port = place.rsplit(']').next().and_then(|rest| rest.split_once(':'));
+    port.is_none_or(|(_, port)| port.is_empty() || uri.port_u16().is_some())
 }
 
 /// An address without who signs in there.
@@ -211,16 +244,22 @@ fn without_password(url: &str) -> String {
 pub(crate) fn trust(environment: &Environment, profile: Option<(&str, &Section)>) -> Result<TlsContext, Trouble> {
     let bundle = environment
         .get("AWS_CA_BUNDLE")?
-        .map(|path| ("AWS_CA_BUNDLE".to_owned(), path));
+        .map(|path| ("AWS_CA_BUNDLE".to_owned(), PathBuf::from(path)));
     let setting = profile.and_then(|(name, section)| {
         let path = section.get("ca_bundle").filter(|path| !path.is_empty())?;
-        Some((format!("ca_bundle of profile {name}"), path.as_str()))
+        Some((format!("ca_bundle of profile {name}"), PathBuf::from(path)))
     });
-    let mut files: Vec<(String, &str)> = bundle.or(setting).into_iter().collect();
+    let mut files: Vec<(String, PathBuf)> = bundle.or(setting).into_iter().collect();
     if files.is_empty() {
-        for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
-            files.extend(environment.get(variable)?.map(|path| (variable.to_owned(), path)));
-        }
+        files.extend(
+            environment
+                .get("SSL_CERT_FILE")?
+                .map(|path| ("SSL_CERT_FILE".to_owned(), path.into())),
+        );
+        // A list, as for OpenSSL.
+        let folders = environment.get("SSL_CERT_DIR")?.unwrap_or_default();
+        let folders = std::env::split_paths(folders).filter(|path| !path.as_os_str().is_empty());
+        files.extend(folders.map(|path| ("SSL_CERT_DIR".to_owned(), path)));
     }
     // The SDK's HTTP client ends the process where the system has none, as in a bare container.
     if files.is_empty() && rustls_native_certs::load_native_certs().certs.is_empty() {
@@ -233,11 +272,15 @@ pub(crate) fn trust(environment: &Environment, profile: Option<(&str, &Section)>
     let mut found = 0;
     for (name, path) in &files {
         let wrong = |what: String| {
-            Trouble::new(format!("{path}, which {name} names, {what}"))
+            Trouble::new(format!("{}, which {name} names, {what}", path.display()))
                 .remedy("it has to be a file of certificates in PEM, each from -----BEGIN CERTIFICATE----- on")
         };
-        let texts = read(&crate::credentials::in_home(Path::new(path)))
-            .map_err(|error| wrong(format!("can't be read: {}", plain(&error))))?;
+        let texts = match read(&crate::credentials::in_home(path)) {
+            Ok(texts) => texts,
+            // As for OpenSSL, not every folder of a list has to be there.
+            Err(_) if name == "SSL_CERT_DIR" && files.len() > 1 => continue,
+            Err(error) => return Err(wrong(format!("can't be read: {}", plain(&error)))),
+        };
         for block in texts.iter().flat_map(|text| certificates(text)) {
             store.add_pem_certificate(block.into_bytes());
             found += 1;
@@ -254,7 +297,10 @@ pub(crate) fn trust(environment: &Environment, profile: Option<(&str, &Section)>
 
 /// A file's text, or those of a directory's files.
 fn read(path: &Path) -> std::io::Result<Vec<String>> {
-    let text = |path: &Path| std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let text = |path: &Path| {
+        let bytes = billctl_core::file::read(path, LONGEST_BUNDLE)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
     if !path.is_dir() {
         return text(path).map(|text| vec![text]);
     }

@@ -67,7 +67,7 @@ impl Intercept for RefuseStrange {
     }
 }
 
-fn is_html(body: &[u8]) -> bool {
+pub(super) fn is_html(body: &[u8]) -> bool {
     ["<!doctype html", "<html"].iter().any(|opening| {
         body.get(..opening.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(opening.as_bytes()))
@@ -75,7 +75,7 @@ fn is_html(body: &[u8]) -> bool {
 }
 
 /// Whether this is XML whose outermost element isn't closed: the SDK reads a document only as far as it needs.
-fn is_cut(body: &[u8]) -> bool {
+pub(super) fn is_cut(body: &[u8]) -> bool {
     let Ok(mut text) = std::str::from_utf8(body) else {
         // XML is UTF-8 at AWS, and so are JSON's errors found by its reader; the rest is CBOR.
         return body.starts_with(b"<");

@@ -33,6 +33,11 @@ pub(super) fn whole(http: SharedHttpClient, patience: Duration) -> SharedHttpCli
     })
 }
 
+/// The same for one way to send requests.
+pub(super) fn whole_by(inner: SharedHttpConnector, patience: Duration) -> SharedHttpConnector {
+    SharedHttpConnector::new(Whole { inner, patience })
+}
+
 impl HttpConnector for Whole {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let answer = self.inner.call(request);

@@ -136,7 +136,7 @@ impl std::error::Error for Error {}
 
 impl From<ServiceError> for Error {
     fn from(error: ServiceError) -> Self {
-        let remedy = error.remedy.as_deref().cloned().or_else(|| remedy(&error));
+        let remedy = advice(&error);
         Self {
             kind: if error.kind == Kind::Busy {
                 ErrorKind::Busy
@@ -150,26 +150,33 @@ impl From<ServiceError> for Error {
     }
 }
 
-/// What to do, by the cause: first what AWS's code says, then its message, then the kind.
-fn remedy(error: &ServiceError) -> Option<String> {
-    let code = error.code.as_deref().unwrap_or_default();
-    match error.kind {
-        Kind::Denied => Some(denied(error, code)),
-        Kind::Credentials => Some(credentials_hint(code, &error.message).unwrap_or_else(|| {
+/// What to do about AWS's answer, where that is known: the error's own remedy, or its cause's.
+pub fn advice(error: &ServiceError) -> Option<String> {
+    let action = error.operation.iam_action();
+    let own = error.remedy.as_deref().cloned();
+    own.or_else(|| remedy(error.kind, &action, error.code.as_deref(), &error.message))
+}
+
+/// What to do, by the cause: first what AWS's code says, then its message, then the kind. `action` is what was asked
+/// for, as IAM calls it.
+pub fn remedy(kind: Kind, action: &str, code: Option<&str>, message: &str) -> Option<String> {
+    match kind {
+        Kind::Denied => Some(denied(action, code.unwrap_or_default(), message)),
+        Kind::Credentials => Some(credentials_hint(code.unwrap_or_default(), message).unwrap_or_else(|| {
             "log in (`aws sso login`), set AWS_PROFILE or pass --profile; without an AWS account try --sandbox".to_owned()
         })),
         Kind::Throttled => Some("AWS kept throttling; run the same command again later".to_owned()),
-        Kind::Unavailable if error.code.is_some() => {
+        Kind::Unavailable if code.is_some() => {
             Some("AWS has problems of its own (health.aws.amazon.com); run the same command again later".to_owned())
         }
         Kind::Unavailable => Some(
             "check the network, a proxy (HTTPS_PROXY), and AWS_ENDPOINT_URL; then run the same command again".to_owned(),
         ),
-        Kind::Garbled if error.message.starts_with("HTTP 407") => Some(
+        Kind::Garbled if message.starts_with("HTTP 407") => Some(
             "the proxy wants a user and a password: write them into its variable, http://USER:PASSWORD@HOST:PORT"
                 .to_owned(),
         ),
-        Kind::Garbled if error.message.starts_with("HTTP 5") => Some(
+        Kind::Garbled if message.starts_with("HTTP 5") => Some(
             "a proxy, or AWS itself, has problems: run the same command again later, and check AWS_ENDPOINT_URL and \
              whether a proxy is in between"
                 .to_owned(),
@@ -184,16 +191,22 @@ fn remedy(error: &ServiceError) -> Option<String> {
     }
 }
 
-/// Who has to allow it: AWS says in its message which kind of policy refused.
-fn denied(error: &ServiceError, code: &str) -> String {
-    let action = error.operation.iam_action();
-    let said = |words: &str| error.message.to_lowercase().contains(words);
+fn denied(action: &str, code: &str, message: &str) -> String {
     if matches!(code, "OptInRequired" | "SubscriptionRequiredException") {
-        format!(
-            "the account isn't signed up for {}: open it once in the console",
-            error.operation.service.iam_prefix()
-        )
-    } else if said("service control policy") {
+        let service = action.split(':').next().unwrap_or_default();
+        return format!("the account isn't signed up for {service}: open it once in the console");
+    }
+    denied_by(action, message).unwrap_or_else(|| {
+        format!("allow `{action}` for the identity in use; `billctl policy` prints all that is needed")
+    })
+}
+
+/// Who has to allow an action that was refused, where AWS says in its message which kind of policy refused it. None
+/// where it is only that nothing allows it.
+pub fn denied_by(action: &str, message: &str) -> Option<String> {
+    let said = message.to_lowercase();
+    let said = |words: &str| said.contains(words);
+    Some(if said("service control policy") {
         format!("a service control policy of the organisation has to allow `{action}`: no policy of billctl's can")
     } else if said("resource control policy") {
         format!("a resource control policy of the organisation has to allow `{action}`: no policy of billctl's can")
@@ -209,8 +222,8 @@ fn denied(error: &ServiceError, code: &str) -> String {
              with MFA"
         )
     } else {
-        format!("allow `{action}` for the identity in use; `billctl policy` prints all that is needed")
-    }
+        return None;
+    })
 }
 
 /// What to do about credentials that AWS refuses with this code and message, where these tell.

@@ -3,6 +3,7 @@
 
 pub mod error;
 pub mod event;
+pub mod file;
 pub mod model;
 pub mod service;
 pub mod similar;

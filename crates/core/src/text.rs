@@ -62,6 +62,20 @@ pub fn line(text: &str) -> String {
     safe
 }
 
+/// The same for a text of any length in a message: one line, and so many characters of it at most.
+pub fn bounded(text: &str, most: usize) -> String {
+    // To clean ten megabytes takes its time. A character has four bytes at most, and most of what is left out is space.
+    let end = text.floor_char_boundary(most.saturating_mul(16));
+    let (head, rest) = text.split_at(end);
+    let words: Vec<&str> = head.split_whitespace().collect();
+    let line = line(&words.join(" "));
+    match line.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None if rest.trim().is_empty() => line,
+        None => format!("{line}..."),
+    }
+}
+
 /// The same for a text of several lines.
 pub fn lines(text: &str) -> String {
     let kept = |character| match character {
@@ -372,6 +386,21 @@ mod tests {
     use super::*;
 
     const HOSTILE: &str = "\u{1b}]52;c;AAAA\u{7}\u{9b}2J\r\n\u{202e}\u{2066}a\u{200b}b\u{2028}\u{e0041}";
+
+    #[test]
+    fn a_text_of_any_length_is_shown_in_part() {
+        for (text, shown) in [
+            ("", ""),
+            (" a\n b ", "a b"),
+            ("aaaa", "aaaa"),
+            ("aaaaa", "aaaa..."),
+            ("\u{202e}äöü ßx", "äöü ..."),
+        ] {
+            assert_eq!(bounded(text, 4), shown, "{text}");
+        }
+        assert_eq!(bounded(&format!("a{}b", " ".repeat(1000)), 4), "a...");
+        assert_eq!(bounded(&"x".repeat(10_000_000), 300).len(), 303);
+    }
 
     #[test]
     fn a_mail_has_no_links_and_no_addresses_of_others() {

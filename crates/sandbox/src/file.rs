@@ -57,7 +57,13 @@ pub(super) struct Lock {
 
 impl Store {
     pub(super) fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        let path = path.into();
+        // A link stays one: what it leads to is changed, and locked under one name.
+        let path = match path.is_symlink() {
+            true => fs::canonicalize(&path).unwrap_or(path),
+            false => path,
+        };
+        Self { path }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -99,6 +105,10 @@ impl Store {
     fn header(&self) -> Result<(Header, BufReader<File>), FileError> {
         /// A longer first line isn't ours.
         const LONGEST: u64 = 512;
+        if billctl_core::file::is_pipe(&self.path) {
+            let error = io::Error::other("it is a named pipe, not a file");
+            return Err(FileError::Io(self.path.clone(), error));
+        }
         let file = File::open(&self.path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => FileError::Missing(self.path.clone()),
             _ => FileError::Io(self.path.clone(), error),

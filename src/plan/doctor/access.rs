@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Check, Readings};
 use crate::config::Config;
 use crate::resource::permissions::{Job, actions};
+use billctl_core::error::advice;
 use billctl_core::model::PARTITION;
 use billctl_core::service::cloudformation::{CallAs, OrganizationsAccess};
 use billctl_core::service::organizations::OrganizationInfo;
@@ -14,8 +15,10 @@ use billctl_core::service::{Kind, Result};
 pub(super) fn credentials(caller: &Result<CallerIdentity>) -> Check {
     match caller {
         Ok(caller) => Check::ok("credentials", caller.arn.to_string()),
-        Err(error) => Check::failed("credentials", error.to_string())
-            .remedy("log in (`aws sso login`), set AWS_PROFILE or pass --profile"),
+        Err(error) => Check {
+            remedy: advice(error),
+            ..Check::failed("credentials", error.to_string())
+        },
     }
 }
 

@@ -20,6 +20,7 @@ use crate::plan::operations::Hearing;
 use crate::plan::probe::Look;
 use crate::plan::recipients::Owners;
 use crate::resource::Resource;
+use billctl_core::error::advice;
 use billctl_core::model::{AccountId, AccountState, Organization, REGION};
 use billctl_core::service::cloudformation::{OrganizationsAccess, StackSet};
 use billctl_core::service::organizations::OrganizationInfo;
@@ -105,9 +106,8 @@ impl Check {
     fn unread(name: &'static str, error: &ServiceError) -> Self {
         match error.kind {
             Kind::Credentials => Self::skipped(name, "needs credentials"),
-            Kind::Denied => Self::warning(name, format!("not known: {error}"))
-                .remedy(format!("allow {}", error.operation.iam_action())),
-            _ => Self::warning(name, format!("not known: {error}")).remedy("run `billctl doctor` again later"),
+            _ => Self::warning(name, format!("not known: {error}"))
+                .remedy(advice(error).unwrap_or_else(|| "run `billctl doctor` again later".to_owned())),
         }
     }
 }

@@ -38,6 +38,8 @@ struct Case {
     /// Whether the proxy itself speaks TLS: `{tls-proxy}`.
     proxy_by_tls: bool,
     then: Then,
+    /// The session token that the first call has to carry.
+    token: Option<&'static str>,
 }
 
 fn case(group: &'static str, what: &'static str) -> Case {
@@ -55,6 +57,7 @@ fn case(group: &'static str, what: &'static str) -> Case {
         certificate: None,
         proxy_by_tls: false,
         then: Then::Signs("nobody"),
+        token: None,
     }
 }
 
@@ -122,6 +125,12 @@ impl Case {
 
     fn signs(mut self, key: &'static str) -> Self {
         self.then = Then::Signs(key);
+        self
+    }
+
+    /// With this session token; an empty one is none.
+    fn token(mut self, token: &'static str) -> Self {
+        self.token = Some(token);
         self
     }
 
@@ -197,12 +206,12 @@ impl Case {
         let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
         let taken = begun.elapsed();
         let code = output.status.code();
-        let signers: Vec<String> = [&server, &proxy]
+        let signed: Vec<Request> = [&server, &proxy]
             .iter()
             .flat_map(|server| server.seen())
             .filter(|request| request.operation() == "GetCallerIdentity" && !request.target.starts_with("/federation"))
-            .map(|request| request.signer())
             .collect();
+        let signers: Vec<String> = signed.iter().map(Request::signer).collect();
         let mut shown = stderr.replace(&home.path().display().to_string(), "~");
         for (there, name) in [(&server.address, "HOST"), (&proxy.address, "PROXY"), (&dead, "NOBODY")] {
             shown = shown.replace(there.as_str(), name);
@@ -216,7 +225,15 @@ impl Case {
         }
         match self.then {
             Then::Signs(key) => match signers.first() {
-                Some(signer) if signer == key => Ok(format!("signs as `{key}`")),
+                Some(signer) if signer == key => {
+                    let token = signed[0].header("x-amz-security-token");
+                    match self.token {
+                        Some(wanted) if wanted != token => Err(format!("its token is {token} instead of {wanted}")),
+                        Some("") => Ok(format!("signs as `{key}`, without a token")),
+                        Some(token) => Ok(format!("signs as `{key}` with `{token}`")),
+                        None => Ok(format!("signs as `{key}`")),
+                    }
+                }
                 signer => Err(format!("signed by {signer:?} instead of {key}: {stderr}")),
             },
             Then::Says(text, remedy) => {
@@ -332,6 +349,12 @@ fn environment() -> Vec<Case> {
         case(group, "a control character in the id")
             .keys("ENVI\u{1b}RONMENT")
             .says("AWS_ACCESS_KEY_ID holds a control character", "again"),
+        case(group, "`AWS_SECURITY_TOKEN` beside `AWS_SESSION_TOKEN`, as in the CLI")
+            .keys("ENVIRONMENT")
+            .env("AWS_SESSION_TOKEN", "session")
+            .env("AWS_SECURITY_TOKEN", "security")
+            .token("security")
+            .signs("ENVIRONMENT"),
         case(group, "`AWS_CREDENTIAL_EXPIRATION` is past")
             .keys("ENVIRONMENT")
             .env("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z")
@@ -384,6 +407,59 @@ fn profiles() -> Vec<Case> {
             .config("[profile team]\ncredential_process = false\n")
             .credentials(&format!("[team]\n{TEAM}"))
             .signs("TEAM"),
+        case(group, "temporary keys in the config file, keys in the credentials file")
+            .profile("base")
+            .config(&format!("{BASE}aws_session_token = old\n"))
+            .credentials("[base]\naws_access_key_id = FILE\naws_secret_access_key = s3cr3t\n")
+            .token("")
+            .signs("FILE"),
+        case(group, "the same for `[default]`")
+            .config(&format!("[default]\n{TEAM}aws_session_token = old\n"))
+            .credentials("[default]\naws_access_key_id = FILE\naws_secret_access_key = s3cr3t\n")
+            .token("")
+            .signs("FILE"),
+        case(group, "the id in the credentials file, the secret in the config file")
+            .profile("team")
+            .config("[profile team]\naws_secret_access_key = s3cr3t\n")
+            .credentials("[team]\naws_access_key_id = FILE\n")
+            .says(
+                "profile team has aws_access_key_id in ~/.aws/credentials, but no aws_secret_access_key beside it",
+                "aws configure",
+            ),
+        case(group, "the secret in the credentials file, the id in the config file")
+            .profile("team")
+            .config("[profile team]\naws_access_key_id = CONFIG\n")
+            .credentials("[team]\naws_secret_access_key = s3cr3t\n")
+            .says("aws_access_key_id in ~/.aws/config, but no aws_secret_access_key", "aws configure"),
+        case(group, "a secret in the credentials file, both in the config file")
+            .profile("base")
+            .config(BASE)
+            .credentials("[base]\naws_secret_access_key = other\n")
+            .signs("BASE"),
+        case(group, "a secret alone")
+            .profile("team")
+            .config("[profile team]\naws_secret_access_key = s3cr3t\n")
+            .says("profile team has aws_secret_access_key, but no aws_access_key_id", "aws configure"),
+        case(group, "both kinds of token")
+            .profile("team")
+            .config(&format!("{team}aws_session_token = session\naws_security_token = security\n"))
+            .token("security")
+            .signs("TEAM"),
+        case(group, "`sso_session` for other things, and keys")
+            .profile("team")
+            .config(&format!("{team}sso_session = work\n"))
+            .signs("TEAM"),
+        case(group, "`sso_start_url` and `sso_region`, and a process")
+            .profile("team")
+            .config(&format!(
+                "[profile team]\nsso_start_url = https://x\nsso_region = us-east-1\ncredential_process = printf '%s' '{}'\n",
+                r#"{"Version":1,"AccessKeyId":"TOOL","SecretAccessKey":"s3cr3t"}"#
+            ))
+            .signs("TOOL"),
+        case(group, "`--profile ''`")
+            .profile("")
+            .credentials(&format!("[default]\n{TEAM}"))
+            .signs("TEAM"),
         case(group, "a profile that isn't there")
             .profile("nosuch")
             .config(&format!("{team}{BASE}"))
@@ -434,7 +510,7 @@ fn profiles() -> Vec<Case> {
             .profile("team")
             .config("[profile team]\naws_access_key_id = TEAM\n")
             .says(
-                "profile team has aws_access_key_id, but no aws_secret_access_key",
+                "profile team has aws_access_key_id in ~/.aws/config, but no aws_secret_access_key beside it",
                 "aws configure",
             ),
         case(group, "no credentials in it")
@@ -537,6 +613,17 @@ fn files() -> Vec<Case> {
                 "[preview]\ncloudfront = true\n[plugins]\nx = y\n{team}s3 =\n  max_queue_size = 10\n"
             ))
             .signs("TEAM"),
+        case(group, "a file without end")
+            .profile("team")
+            .env("AWS_CONFIG_FILE", "/dev/zero")
+            .says(
+                "/dev/zero can't be read: it is longer than 16 MB",
+                "set AWS_CONFIG_FILE",
+            ),
+        case(group, "`/dev/null` for none")
+            .env("AWS_CONFIG_FILE", "/dev/null")
+            .credentials(&format!("[default]\n{TEAM}"))
+            .signs("TEAM"),
         case(group, "a broken file, and keys in the environment")
             .keys("ENVIRONMENT")
             .config("what\n")
@@ -570,6 +657,44 @@ fn roles() -> Vec<Case> {
             .profile("ops")
             .config(&role("Ops", &format!("source_profile = ops\n{TEAM}")))
             .signs("ROLEOpsBYTEAM"),
+        case(group, "the profile itself, without keys")
+            .profile("ops")
+            .config(&role("Ops", "source_profile = ops\ncredential_process = false"))
+            .says("from itself, and has no keys", "source_profile"),
+        case(group, "a source with keys and a process")
+            .profile("ops")
+            .config(&format!(
+                "{}{BASE}credential_process = printf '%s' '{}'\n",
+                role("Ops", "source_profile = base"),
+                r#"{"Version":1,"AccessKeyId":"TOOL","SecretAccessKey":"s3cr3t"}"#
+            ))
+            .signs("ROLEOpsBYTOOL"),
+        case(group, "a source with keys, and a role of its own")
+            .profile("ops")
+            .config(&format!(
+                "{}{BASE}role_arn = arn:aws:iam::111122223333:role/Two\nsource_profile = nosuch\n",
+                role("Ops", "source_profile = base")
+            ))
+            .signs("ROLEOpsBYBASE"),
+        case(group, "a source with keys, and a web identity")
+            .profile("ops")
+            .config(&format!(
+                "{}{BASE}role_arn = arn:aws:iam::111122223333:role/Two\nweb_identity_token_file = {{home}}/token\n",
+                role("Ops", "source_profile = base")
+            ))
+            .file("token", "good")
+            .signs("ROLEOpsBYWEBTwogood"),
+        case(group, "fifteen profiles, one after the other")
+            .profile("p0")
+            .config(&chain_of(15))
+            .signs(
+                "ROLER0BYROLER1BYROLER2BYROLER3BYROLER4BYROLER5BYROLER6BYROLER7BYROLER8BYROLER9BYROLER10BYROLER11BYROLER12BY\
+                 ROLER13BYROLER14BYTEAM",
+            ),
+        case(group, "hundreds")
+            .profile("p0")
+            .config(&chain_of(300))
+            .says("profile p0 takes its credentials from more than 16 others", "nearer"),
         case(group, "a source whose name has a space")
             .profile("ops")
             .config(&(role("Ops", "source_profile = my team") + &format!("[profile \"my team\"]\n{TEAM}")))
@@ -640,12 +765,39 @@ fn roles() -> Vec<Case> {
             .profile("ops")
             .config(&(role("Closed", "source_profile = base") + BASE))
             .says("can't be assumed: AccessDenied", "trust policy"),
+        case(group, "a service control policy that denies it")
+            .profile("ops")
+            .config(&(role("Ops", "source_profile = base") + BASE))
+            .server(|request| match request.operation().as_str() {
+                "AssumeRole" => aws::refusal(
+                    403,
+                    "AccessDenied",
+                    "not authorized to perform: sts:AssumeRole with an explicit deny in a service control policy",
+                ),
+                _ => aws::answer(request),
+            })
+            .says(
+                "can't be assumed: AccessDenied",
+                "a service control policy of the organisation has to allow `sts:AssumeRole`",
+            ),
         case(group, "sts can't be reached")
             .profile("ops")
             .env("AWS_ENDPOINT_URL", "http://{dead}")
             .config(&(role("Ops", "source_profile = base") + BASE))
             .says("sts can't be reached", "network"),
     ]
+}
+
+/// So many roles, one by the next, and keys at the end.
+fn chain_of(roles: usize) -> String {
+    let roles = (0..roles).map(|number| {
+        format!(
+            "[profile p{number}]\nrole_arn = arn:aws:iam::111122223333:role/R{number}\nsource_profile = p{}\n",
+            number + 1
+        )
+    });
+    let count = roles.len();
+    roles.collect::<String>() + &format!("[profile p{count}]\n{TEAM}")
 }
 
 fn sign_ins() -> Vec<Case> {
@@ -698,6 +850,16 @@ fn sign_ins() -> Vec<Case> {
         dev("no `sso_account_id`")
             .config(&SSO.replace("sso_account_id = 111122223333\n", ""))
             .says("profile dev lacks sso_account_id", "aws configure sso"),
+        dev("neither `sso_account_id` nor `sso_role_name`")
+            .config(
+                &SSO.replace("sso_account_id = 111122223333\n", "")
+                    .replace("sso_role_name = Admin\n", ""),
+            )
+            .says("none in profile dev", "aws configure sso"),
+        dev("a Region that is none")
+            .config(&SSO.replace("us-east-1", "us east"))
+            .file(SSO_CACHE, good.as_str())
+            .says("the sso_region of profile dev is `us east`", "us-east-1"),
         dev("IAM Identity Center as before 2023")
             .config(LEGACY_SSO)
             .file(LEGACY_CACHE, good.as_str())
@@ -783,7 +945,12 @@ fn programs() -> Vec<Case> {
             "the credential_process of profile tool ended with status 3: please run corp-login",
             "by hand",
         ),
-        process("it isn't there", "/nonexistent/tool").says("ended with status 127", "by hand"),
+        process("it isn't there", "/nonexistent/tool").says("can't be run: there is no /nonexistent/tool", "by hand"),
+        process("it may not be run", "/etc/passwd").says("can't be run: /etc/passwd: Permission denied", "by hand"),
+        process("it is killed", "sh -c 'kill -9 $$'").says("was ended by signal 9", "by hand"),
+        process("it prints without end", "cat /dev/zero").says("prints more than 1 MB", "by hand"),
+        process("what only a shell understands", "printf '%s' \"{\\\"Version\\\":1,\\\"AccessKeyId\\\":\\\"$HOME;x|y\\\",\\\"SecretAccessKey\\\":\\\"s3cr3t\\\"}\"")
+            .signs("$HOME;x|y"),
         process("it prints no JSON", "echo hello").says("printed no credentials: it isn't JSON", "Version 1"),
         process("it prints half", &print(r#"{"Version":1,"AccessKeyId":"TOOL"}"#))
             .says("SecretAccessKey is missing", "Version 1"),
@@ -840,6 +1007,15 @@ fn programs() -> Vec<Case> {
                 "the token file ~/token, which AWS_WEB_IDENTITY_TOKEN_FILE names, can't be read",
                 "path",
             ),
+        case(group, "it never ends")
+            .env("AWS_WEB_IDENTITY_TOKEN_FILE", "/dev/zero")
+            .env("AWS_ROLE_ARN", role)
+            .says("can't be read: it is longer than 64 KB", "path"),
+        case(group, "it is empty")
+            .env("AWS_WEB_IDENTITY_TOKEN_FILE", "{home}/token")
+            .env("AWS_ROLE_ARN", role)
+            .file("token", "")
+            .says("~/token, which AWS_WEB_IDENTITY_TOKEN_FILE names, is empty", "path"),
         case(group, "no `AWS_ROLE_ARN`")
             .env("AWS_WEB_IDENTITY_TOKEN_FILE", "{home}/token")
             .says("AWS_ROLE_ARN isn't", "AWS_ROLE_ARN"),
@@ -864,6 +1040,18 @@ fn programs() -> Vec<Case> {
                 "the token file ~/token, which web_identity_token_file of profile ci names, can't be read",
                 "path",
             ),
+        case(group, "the file in the profile, `AWS_ROLE_ARN` in the environment")
+            .env("AWS_PROFILE", "ci")
+            .env("AWS_ROLE_ARN", role)
+            .config("[profile ci]\nweb_identity_token_file = {home}/token\n")
+            .file("token", "good")
+            .signs("WEBCigood"),
+        case(group, "the same, and `--profile ci`")
+            .profile("ci")
+            .env("AWS_ROLE_ARN", role)
+            .config("[profile ci]\nweb_identity_token_file = {home}/token\n")
+            .file("token", "good")
+            .says("profile ci has a web_identity_token_file, but no role_arn", "role_arn"),
         case(group, "a container (`AWS_CONTAINER_CREDENTIALS_FULL_URI`)")
             .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "{aws}/container")
             .signs("CONTAINER"),
@@ -885,6 +1073,29 @@ fn programs() -> Vec<Case> {
             .env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "{home}/token")
             .file("token", "let me in\n")
             .says("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE holds a line break", "without"),
+        case(group, "a control character in that token")
+            .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "{aws}/container")
+            .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "let\u{1b}me in")
+            .says("the token of AWS_CONTAINER_AUTHORIZATION_TOKEN holds a control character", "without"),
+        case(group, "a letter beyond ASCII in that token")
+            .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "{aws}/container")
+            .env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "{home}/token")
+            .file("token", "lét me in")
+            .says("the token of AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE holds a letter beyond ASCII", "without"),
+        case(group, "that file never ends")
+            .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "{aws}/container")
+            .env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/dev/zero")
+            .says("can't be read: it is longer than 64 KB", "the token in this file"),
+        case(group, "spaces around its address, and an empty `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`")
+            .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", " {aws}/container\n")
+            .env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "")
+            .signs("CONTAINER"),
+        case(group, "nobody answers there")
+            .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://{dead}/container")
+            .says(
+                "the container's credentials service can't be reached: Connection refused",
+                "check AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI",
+            ),
         case(group, "its service has none")
             .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "{aws}/container-without")
             .says(
@@ -928,7 +1139,7 @@ fn programs() -> Vec<Case> {
                 true => Reply::text(500, "no"),
                 false => aws::answer(request),
             })
-            .says("the instance metadata service answered 500", "role"),
+            .says("the instance metadata service gave no answer: HTTP 500: no", "role"),
         instance("nobody answers there")
             .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://{dead}")
             .says("no answer from the instance metadata service", "aws sso login"),
@@ -957,6 +1168,21 @@ fn endpoints() -> Vec<Case> {
         keys("without a scheme")
             .env("AWS_ENDPOINT_URL", "{host}")
             .says("AWS_ENDPOINT_URL is `HOST`", "http://"),
+        keys("a port beyond all ports")
+            .env("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:99999")
+            .says("AWS_ENDPOINT_URL_STS is `http://127.0.0.1:99999`", "http://HOST:PORT"),
+        keys("garbage for a service that billctl doesn't call")
+            .env("AWS_ENDPOINT_URL_S3", "garbage")
+            .env("AWS_ENDPOINT_URL_DYNAMODB", "localhost:8000")
+            .signs("ENVIRONMENT"),
+        case(group, "the same in the profile's `services`, and an empty `endpoint_url`")
+            .profile("team")
+            .config(&format!(
+                "{}endpoint_url =\nservices = local\n[services local]\ndynamodb =\n  endpoint_url = localhost:8000\nsts =\n  \
+                 endpoint_url =\n",
+                with_profile(TEAM)
+            ))
+            .signs("TEAM"),
         keys("another scheme")
             .env("AWS_ENDPOINT_URL", "ftp://{host}")
             .says("AWS_ENDPOINT_URL is", "https://HOST"),
@@ -988,6 +1214,10 @@ fn endpoints() -> Vec<Case> {
                 "{}services = my own\n[services 'my own']\nsts =\n  endpoint_url = {{aws}}\n",
                 with_profile(TEAM)
             ))
+            .signs("TEAM"),
+        case(group, "the same, empty")
+            .profile("team")
+            .config(&format!("{}services =\n", with_profile(TEAM)))
             .signs("TEAM"),
         case(group, "the same, the section isn't there")
             .profile("team")
@@ -1192,7 +1422,7 @@ fn proxies() -> Vec<Case> {
         ),
         https("a password with `#`")
             .env("HTTPS_PROXY", "http://me:s3cr3t#@{proxy}")
-            .says("not a proxy's address", "%23 for #"),
+            .says("not an address of a proxy", "%23 for #"),
         https("one that opens TLS with its own authority")
             .without("AWS_CA_BUNDLE")
             .proxy(connect)
@@ -1232,6 +1462,17 @@ fn certificates() -> Vec<Case> {
                 .concat(),
             )
             .signs("ENVIRONMENT"),
+        to("server", "in one of several folders of `SSL_CERT_DIR`")
+            .env("SSL_CERT_DIR", "/nowhere:{home}/ca:{home}")
+            .file("ca/a.pem", std::fs::read(tls("ca.pem")).unwrap())
+            .file("nowhere", "")
+            .signs("ENVIRONMENT"),
+        to("server", "a file without end")
+            .env("AWS_CA_BUNDLE", "/dev/zero")
+            .says(
+                "/dev/zero, which AWS_CA_BUNDLE names, can't be read: it is longer than 16 MB",
+                "PEM",
+            ),
         to("server", "nowhere").says(
             "the other side's certificate isn't trusted: its issuer isn't known here",
             "AWS_CA_BUNDLE",
@@ -1406,6 +1647,106 @@ fn answers() -> Vec<Case> {
     ]
 }
 
+/// What comes instead of an answer, where credentials are asked for.
+fn instead() -> Vec<Case> {
+    let group = "What comes instead of an answer, on the way to credentials";
+    let role = "[profile ops]\nrole_arn = arn:aws:iam::111122223333:role/Ops\nsource_profile = base\n";
+    let role = |what, server: Handler| {
+        case(group, what)
+            .profile("ops")
+            .config(&format!("{role}{BASE}"))
+            .server(server)
+    };
+    let web = |what, server: Handler| {
+        case(group, what)
+            .env("AWS_WEB_IDENTITY_TOKEN_FILE", "{home}/token")
+            .env("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/Ci")
+            .file("token", "good")
+            .server(server)
+    };
+    let sign_in = |what, server: Handler| {
+        case(group, what)
+            .profile("dev")
+            .config(SSO)
+            .file(SSO_CACHE, sso_token("good", "2100-01-01T00:00:00Z"))
+            .server(server)
+    };
+    let container = |what, server: Handler| {
+        case(group, what)
+            .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "{aws}/container")
+            .server(server)
+    };
+    let instance = |what, server: Handler| {
+        case(group, what)
+            .without("AWS_EC2_METADATA_DISABLED")
+            .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", "{aws}")
+            .server(server)
+    };
+    const PAGE: &str = "<!DOCTYPE html><html><title>Guest WiFi</title></html>";
+    let isnt = "gave an answer that isn't AWS's: ";
+    vec![
+        role("a role: a sign-in page", |_| Reply::text(200, PAGE)).says(
+            "role/Ops of profile ops: sts gave an answer that isn't AWS's: HTTP 200: <!DOCTYPE html>",
+            "sign-in in the browser",
+        ),
+        role("a server's trouble, each time", |_| Reply::text(503, "<html>busy</html>")).says(isnt, "later"),
+        role("the same without a word", |_| Reply::text(503, ""))
+            .says("sts gave no answer: HTTP 503 with no body", "AWS_ENDPOINT_URL"),
+        role("the same once", |request| {
+            static ASKED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+            match ASKED.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+                0 => Reply::text(503, "<html>busy</html>"),
+                1 => Reply::text(429, ""),
+                _ => aws::answer(request),
+            }
+        })
+        .signs("ROLEOpsBYBASE"),
+        role("too much to do, each time", |_| Reply::text(429, ""))
+            .says("sts has too much to do: HTTP 429 with no body", "later"),
+        role("a block page", |_| Reply::text(403, "<html>blocked</html>")).says(isnt, "proxy"),
+        role("the way to another page", |_| {
+            Reply::Answer(302, vec![("location", "http://wifi.example/".to_owned())], Vec::new())
+        })
+        .says("HTTP 302 with no body, on to http://wifi.example/", "sign-in in the browser"),
+        role("nothing", |_| Reply::text(200, "")).says("HTTP 200 with no body", "AWS_ENDPOINT_URL"),
+        role("a document that stops in the middle", |request| match request.operation().as_str() {
+            "AssumeRole" => Reply::text(
+                200,
+                "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>HALF</AccessKeyId><SecretAccessKey>\
+                 s3cr3t</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2100-01-01T00:00:00Z</Expiration>\
+                 </Credentials>",
+            ),
+            _ => aws::answer(request),
+        })
+        .says("it stops in the middle", "AWS_ENDPOINT_URL"),
+        role("keys in what isn't a document", |_| Reply::text(200, "s3cr3t"))
+            .says("HTTP 200, which isn't shown, as keys may be in it", "AWS_ENDPOINT_URL"),
+        role("a document without credentials", |_| aws::query("AssumeRole", ""))
+            .says("the answer holds no credentials", "AWS_ENDPOINT_URL"),
+        web("a web identity: a sign-in page", |_| Reply::text(200, PAGE)).says(isnt, "sign-in in the browser"),
+        web("a server's trouble, each time", |_| Reply::text(500, "oops"))
+            .says("sts gave no answer: HTTP 500: oops", "AWS_ENDPOINT_URL"),
+        sign_in("a sign-in: a sign-in page", |_| Reply::text(200, PAGE))
+            .says("IAM Identity Center gave an answer that isn't AWS's", "sign-in in the browser"),
+        sign_in("a server's trouble, each time", |_| Reply::text(500, r#"{"message":"oops"}"#))
+            .says("IAM Identity Center gave no answer: HTTP 500", "AWS_ENDPOINT_URL"),
+        sign_in("half an object", |_| Reply::text(200, r#"{"x":"#)).says("it stops in the middle", "AWS_ENDPOINT_URL"),
+        sign_in("nothing in it", |_| Reply::text(200, "{}")).says("the answer holds no credentials", "AWS_ENDPOINT_URL"),
+        container("a container: a page", |_| Reply::text(200, PAGE))
+            .says("the container's credentials service gave an answer that isn't AWS's", "_FULL_URI"),
+        container("a server's trouble, each time", |_| Reply::text(503, ""))
+            .says("the container's credentials service gave no answer: HTTP 503", "_FULL_URI"),
+        container("nothing in it", |_| Reply::text(200, "{}"))
+            .says("gives no credentials: AccessKeyId is missing", "_FULL_URI"),
+        instance("an instance: a page", |_| Reply::text(200, PAGE))
+            .says("the instance metadata service gave an answer that isn't AWS's: HTTP 200", "hop limit"),
+        instance("a server's trouble, each time", |_| Reply::text(503, ""))
+            .says("the instance metadata service gave no answer: HTTP 503", "hop limit"),
+        instance("another service", |_| Reply::text(400, "what?"))
+            .says("the instance metadata service gave an answer that isn't AWS's: HTTP 400: what?", "hop limit"),
+    ]
+}
+
 fn cases() -> Vec<Case> {
     [
         environment(),
@@ -1418,6 +1759,7 @@ fn cases() -> Vec<Case> {
         proxies(),
         certificates(),
         answers(),
+        instead(),
     ]
     .into_iter()
     .flatten()

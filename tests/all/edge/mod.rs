@@ -2,6 +2,7 @@
 
 mod answers;
 mod aws;
+mod doctor;
 mod fault_of_its_own;
 mod faults;
 mod matrix;
@@ -33,6 +34,9 @@ fn assert_for_people(text: &str) {
         "StatusCode",
         "UnknownIssuer",
         "IMDS",
+        "StartEl",
+        " at offset ",
+        "can't be used: Error",
         "ECS provider",
         "os error",
         "dispatch failure",

@@ -74,8 +74,10 @@ fn credentials_that_expire_in_mid_run_are_renewed() {
                 until=$(date -u -d \"+6 seconds\" +%Y-%m-%dT%H:%M:%SZ)\n\
                 echo \"{\\\"Version\\\":1,\\\"AccessKeyId\\\":\\\"TOOL$(echo $n)\\\",\\\"SecretAccessKey\\\":\\\"s3cr3t\\\",\
                 \\\"Expiration\\\":\\\"$until\\\"}\"\n";
-    let (home, mut command) = home(&server, "[profile tool]\ncredential_process = $HOME/tool\n");
+    let (home, mut command) = home(&server, "");
     let path = home.path().join("tool");
+    let profile = format!("[profile tool]\ncredential_process = '{}'\n", path.display());
+    std::fs::write(home.path().join(".aws/config"), profile).unwrap();
     std::fs::write(&path, tool).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     stderr(command.args(["--profile", "tool"]));
@@ -104,6 +106,50 @@ fn without_home_the_files_are_where_the_variables_say() {
         command.env("AWS_CONFIG_FILE", home.path().join(".aws/config"));
         stderr(command.args(["--profile", "team"]));
         assert_eq!(signers(&server).last().map(|(_, key)| key.as_str()), Some("TEAM"));
+    }
+}
+
+#[test]
+fn an_endpoint_that_is_not_utf8_is_not_passed_over() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let server = Server::start(aws::answer);
+    let (_home, mut command) = home(&server, "");
+    command.env("AWS_ENDPOINT_URL_STS", std::ffi::OsStr::from_bytes(b"http://h\xff"));
+    let said = stderr(&mut command);
+    assert!(said.contains("AWS_ENDPOINT_URL_STS is not UTF-8"), "{said}");
+    assert!(server.seen().is_empty());
+}
+
+#[test]
+fn ten_megabytes_of_words_are_shown_in_part() {
+    let server = Server::start(|_| aws::refusal(403, "AccessDenied", &"x".repeat(10_000_000)));
+    let (_home, mut command) = home(&server, "");
+    command
+        .env("AWS_ACCESS_KEY_ID", "KEY")
+        .env("AWS_SECRET_ACCESS_KEY", "s3cr3t");
+    let said = stderr(&mut command);
+    assert!(
+        said.contains("answered AccessDenied: xxx") && said.len() < 4_000,
+        "{}",
+        said.len()
+    );
+    let tool = "[profile tool]\ncredential_process = sh -c 'head -c 10000000 /dev/zero | tr \\\\0 x >&2; exit 1'\n";
+    let (_home, mut command) = self::home(&server, tool);
+    let said = stderr(command.args(["--profile", "tool"]));
+    assert!(
+        said.contains("ended with status 1: xxx") && said.len() < 2_000,
+        "{}",
+        said.len()
+    );
+}
+
+#[test]
+fn an_account_and_an_ou_of_any_length_are_repeated_in_part() {
+    let home = crate::support::home::Home::with_sandbox("[mail]\nfrom = \"billing@example.com\"\n");
+    let long = "x".repeat(100_000);
+    for line in [["spend", "--account", &long], ["spend", "--ou", &long]] {
+        let ended = home.run(&line).code(2);
+        assert!(ended.stderr.len() < 1_000, "{}", ended.stderr.len());
     }
 }
 

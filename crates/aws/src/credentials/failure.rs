@@ -1,6 +1,7 @@
 //! What a source of credentials says when it fails, in words that name the source and what to do.
 
 use std::error::Error;
+use std::fmt;
 use std::time::Duration;
 
 use aws_config::imds::client::error::ImdsError;
@@ -8,14 +9,24 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sts::error::{ErrorMetadata, ProvideErrorMetadata};
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
-use billctl_core::error::credentials_hint;
+use billctl_core::error::{credentials_hint, denied_by, remedy};
+use billctl_core::service::Kind;
+use billctl_core::text::bounded;
 
+use super::What;
+use super::answers::Instead;
 use super::profile::Base;
-use super::{What, plain};
-use crate::classify::{causes, chain, cleaned};
+use crate::classify::{causes, chain};
 use crate::environment::Environment;
 use crate::network;
 use crate::trouble::Trouble;
+
+const METADATA: &str = "the instance metadata service";
+const METADATA_REMEDY: &str = "give the instance a role, switch the metadata service on (in a container with a hop limit \
+                               of 2), or name other credentials with --profile";
+/// What to do about a container that gives no credentials.
+pub(super) const CONTAINER_REMEDY: &str =
+    "check AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI, and the task's or pod's role";
 
 /// How much of what a program says is shown.
 const SHOWN: usize = 300;
@@ -89,11 +100,14 @@ pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
 
 /// The same error in words. One that says that there is nothing stays what it is.
 pub(super) fn explained(what: &What, error: CredentialsError) -> CredentialsError {
-    if matches!(error, CredentialsError::CredentialsNotLoaded(_)) && matches!(what, What::Metadata) {
-        return error;
-    }
     if let Some(trouble) = causes(&error).find_map(|cause| cause.downcast_ref::<Trouble>()) {
         return trouble.clone().into();
+    }
+    if causes(&error).any(|cause| cause.is::<Instead>()) {
+        return in_words(what, &error).into();
+    }
+    if matches!(error, CredentialsError::CredentialsNotLoaded(_)) && matches!(what, What::Metadata) {
+        return error;
     }
     if let (What::Metadata, Some(said)) = (what, metadata(&error)) {
         return match said {
@@ -117,28 +131,62 @@ fn metadata(error: &CredentialsError) -> Option<Option<Trouble>> {
         None if said.contains("disabled") || said.contains("403") => {
             "the instance metadata service refuses: it is switched off for this instance".to_owned()
         }
-        None if said.contains("invalid token") => {
-            "what answers at the instance metadata service's address is something else".to_owned()
-        }
         None => return Some(None),
     };
-    Some(Some(Trouble::new(text).remedy(
-        "give the instance a role, switch the metadata service on (in a container with a hop limit of 2), or name other \
-         credentials with --profile",
-    )))
+    Some(Some(Trouble::new(text).remedy(METADATA_REMEDY)))
+}
+
+/// What came instead of an answer, in a sentence.
+pub(super) fn told(whom: &str, instead: &Instead) -> String {
+    match instead.kind {
+        Kind::Garbled => format!("{whom} gave an answer that isn't AWS's: {instead}"),
+        Kind::Throttled => format!("{whom} has too much to do: {instead}"),
+        _ => format!("{whom} gave no answer: {instead}"),
+    }
 }
 
 fn in_words(what: &What, error: &CredentialsError) -> Trouble {
     let said = chain(error);
+    if let Some(instead) = causes(error).find_map(|cause| cause.downcast_ref::<Instead>()) {
+        let told = told(asked(what), instead);
+        let (text, remedy) = match is_metadata(what) {
+            true => (told, Some(METADATA_REMEDY.to_owned())),
+            false => (
+                format!("no credentials came from {}: {told}", source(what)),
+                remedy(instead.kind, "", None, &instead.message),
+            ),
+        };
+        return Trouble { text, remedy };
+    }
     if let Some((code, message)) = answered(error) {
         return refused(what, &code, &message);
     }
     if is_unreached(error) {
         let (text, remedy) = network::unreached(&said, &Environment::of_process());
+        let remedy = match is_metadata(what) {
+            true => METADATA_REMEDY.to_owned(),
+            false => remedy,
+        };
         return Trouble::new(format!("{} can't be reached: {text}", asked(what))).remedy(remedy);
     }
+    // The SDK's words for an answer that is whole, but empty.
+    let empty = [
+        "credentials must be defined",
+        "did not return credentials",
+        "no access key id",
+        "no secret key",
+    ];
+    if empty.iter().any(|words| said.contains(words)) {
+        let text = format!(
+            "no credentials came from {}: the answer holds no credentials",
+            source(what)
+        );
+        return Trouble {
+            text,
+            remedy: remedy(Kind::Garbled, "", None, ""),
+        };
+    }
     match what {
-        What::Profile(name, Base::Process(_)) => process(name, &said),
         What::Profile(name, Base::Sso(sso)) => {
             let session = sso.session.as_deref().unwrap_or(&sso.start_url);
             let why = match said.to_lowercase() {
@@ -162,29 +210,9 @@ fn in_words(what: &What, error: &CredentialsError) -> Trouble {
         What::Profile(name, Base::WebIdentity { file, .. }) => token_file(
             &file.display().to_string(),
             &format!("web_identity_token_file of profile {name}"),
-            &said,
+            error,
         ),
-        What::WebIdentity { file, by } => token_file(file, by, &said),
-        What::Container | What::Profile(_, Base::Container) => {
-            let digits: String = said
-                .chars()
-                .skip_while(|one| *one != '(')
-                .filter(char::is_ascii_digit)
-                .collect();
-            let text = if said.contains("Non-success status") {
-                format!("{} answered {digits}", asked(what))
-            } else if said.contains("allowed IP address") {
-                "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https:// nor an address of this machine or of the \
-                 container service"
-                    .to_owned()
-            } else if said.contains("ECS provider") {
-                "the container's credentials are at an address that can't be used".to_owned()
-            } else {
-                format!("the container's credentials can't be used: {}", shown(&said))
-            };
-            Trouble::new(text)
-                .remedy("check AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI, and the task's or pod's role")
-        }
+        What::WebIdentity { file, by } => token_file(file, by, error),
         _ => Trouble::new(format!(
             "the credentials from {} can't be used: {}",
             source(what),
@@ -196,17 +224,17 @@ fn in_words(what: &What, error: &CredentialsError) -> Trouble {
 
 /// Who is asked for credentials.
 fn asked(what: &What) -> &'static str {
-    let relative = std::env::var_os("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI").is_some_and(|path| !path.is_empty());
     match what {
         What::Profile(_, Base::Sso(_)) => "IAM Identity Center",
         What::Profile(_, Base::Login(_)) => "AWS's sign-in service",
-        What::Container | What::Profile(_, Base::Container) => match relative {
-            true => "the container's credentials service (169.254.170.2)",
-            false => "the container's credentials service",
-        },
-        What::Metadata | What::Profile(_, Base::Metadata) => "the instance metadata service",
+        What::Metadata | What::Profile(_, Base::Metadata) => METADATA,
         _ => "sts",
     }
+}
+
+/// Whether the instance's metadata service is what is asked.
+fn is_metadata(what: &What) -> bool {
+    asked(what) == METADATA
 }
 
 /// Whether nobody answered.
@@ -245,7 +273,15 @@ fn refused(what: &What, code: &str, message: &str) -> Trouble {
         }
         what => format!("{} gives no credentials", source(what)),
     };
+    let action = match what {
+        What::Role { .. } => "sts:AssumeRole",
+        What::Profile(_, Base::Sso(_)) => "sso:GetRoleCredentials",
+        _ => "sts:AssumeRoleWithWebIdentity",
+    };
+    // What is denied from above no trust policy can allow.
+    let denied = denied_by(action, message);
     let remedy = match code {
+        "AccessDenied" | "AccessDeniedException" if denied.is_some() => denied.unwrap_or_default(),
         "AccessDenied" | "AccessDeniedException" => match what {
             What::Role { .. } => "the role's trust policy has to name the identity that assumes it, which needs \
                                   `sts:AssumeRole` for it; a role that asks for MFA needs mfa_serial in its profile"
@@ -258,69 +294,40 @@ fn refused(what: &What, code: &str, message: &str) -> Trouble {
         }
         code => credentials_hint(code, message).unwrap_or_else(|| renewal(what)),
     };
-    Trouble::new(format!("{whom}: {}: {}", cleaned(code), shown(message))).remedy(remedy)
+    Trouble::new(format!("{whom}: {}: {}", shown(code), shown(message))).remedy(remedy)
 }
 
-fn token_file(file: &str, by: &str, said: &str) -> Trouble {
-    match std::fs::read(super::in_home(file.as_ref())) {
-        Err(error) => Trouble::new(format!(
-            "the token file {file}, which {by} names, can't be read: {}",
-            plain(&error)
-        ))
-        .remedy("check the path; the file is written by what runs this job or pod"),
-        Ok(_) => Trouble::new(format!(
+/// What is wrong with a token's file, before it is sent.
+#[derive(Debug, Clone)]
+pub(super) enum Token {
+    Unread(String),
+    Empty,
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unread(why) => write!(f, "can't be read: {why}"),
+            Self::Empty => f.write_str("is empty"),
+        }
+    }
+}
+
+impl Error for Token {}
+
+fn token_file(file: &str, by: &str, error: &CredentialsError) -> Trouble {
+    match causes(error).find_map(|cause| cause.downcast_ref::<Token>()) {
+        Some(wrong) => Trouble::new(format!("the token file {file}, which {by} names, {wrong}"))
+            .remedy("check the path; the file is written by what runs this job or pod"),
+        None => Trouble::new(format!(
             "the token in {file}, which {by} names, can't be used: {}",
-            shown(said)
+            shown(&chain(error))
         ))
         .remedy("get a new token from its issuer"),
     }
 }
 
-/// What a `credential_process` did wrong.
-fn process(name: &str, said: &str) -> Trouble {
-    let ended = said.split_once("exited with code ").map(|(_, rest)| rest);
-    let text = match ended.and_then(|rest| rest.split_once(". Stderr: ")) {
-        Some((status, stderr)) => {
-            let status = status.trim_start_matches("exit status: ");
-            let status = status.trim_start_matches("exit code: ");
-            match stderr.trim() {
-                "" => format!("the credential_process of profile {name} ended with status {status} and said nothing"),
-                stderr => format!(
-                    "the credential_process of profile {name} ended with status {status}: {}",
-                    shown(stderr)
-                ),
-            }
-        }
-        None => match said.split_once("could not parse response: ") {
-            Some((_, why)) => {
-                let why = match why {
-                    why if why.contains("Expected field") => {
-                        let field = why.split('`').nth(1).unwrap_or_default();
-                        format!("{field} is missing")
-                    }
-                    why if why.contains("Invalid field") => {
-                        let field = why.split('`').nth(1).unwrap_or_default();
-                        format!("{field} isn't what it should be")
-                    }
-                    _ => "it isn't JSON".to_owned(),
-                };
-                format!("the credential_process of profile {name} printed no credentials: {why}")
-            }
-            None => format!(
-                "the credential_process of profile {name} can't be used: {}",
-                shown(said)
-            ),
-        },
-    };
-    Trouble::new(text)
-        .remedy("run its command by hand: it has to print JSON with Version 1, AccessKeyId and SecretAccessKey")
-}
-
 /// A text from outside, on one line and not too long.
-fn shown(text: &str) -> String {
-    let text = cleaned(text);
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
-    }
+pub(super) fn shown(text: &str) -> String {
+    bounded(text, SHOWN)
 }

@@ -2,10 +2,9 @@
 //! understands: it takes no name with a space or a letter beyond ASCII, no byte order mark and no UTF-16, ignores a
 //! file that it can't read, and doesn't say which one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
@@ -14,7 +13,14 @@ use crate::environment::Environment;
 use crate::trouble::Trouble;
 
 /// The longest file that is read, in bytes.
-const LONGEST: u64 = 16 * 1024 * 1024;
+const LONGEST: usize = 16 << 20;
+/// What belongs together: keys are taken from one of the files, never a part from each.
+const KEYS: [&str; 4] = [
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "aws_session_token",
+    "aws_security_token",
+];
 
 /// The keys and values of a section. A nested value is a text that begins with a line break.
 pub(crate) type Section = BTreeMap<String, String>;
@@ -25,10 +31,12 @@ pub(crate) struct Files {
     /// Where each was looked for, and whether it was there.
     config: Place,
     credentials: Place,
-    /// The profiles, those of the credentials file over those of the config file.
+    /// The profiles, those of the credentials file over those of the config file; of keys, whether there are any.
     profiles: BTreeMap<String, Section>,
-    /// Which of them have their keys in the credentials file.
-    keys_in_credentials: Vec<String>,
+    /// Their keys in the config file.
+    config_keys: BTreeMap<String, Section>,
+    /// Their keys in the credentials file.
+    credentials_keys: BTreeMap<String, Section>,
     /// The other sections by their kind and name: `sso-session`, `services`.
     others: BTreeMap<(String, String), Section>,
     /// Sections that are no profiles because of their heading, with what the heading should be.
@@ -66,6 +74,15 @@ impl Files {
                 }
             }
         }
+        let keys = |section: &Section| -> Section {
+            let keys = section.iter().filter(|(key, _)| KEYS.contains(&key.as_str()));
+            keys.map(|(key, value)| (key.clone(), value.clone())).collect()
+        };
+        let own = files
+            .profiles
+            .iter()
+            .map(|(name, section)| (name.clone(), keys(section)));
+        files.config_keys = own.collect();
         let (place, sections) = read(environment, "AWS_SHARED_CREDENTIALS_FILE", "credentials")?;
         files.credentials = place;
         let name = files.credentials.name();
@@ -74,9 +91,7 @@ impl Files {
                 let remedy = format!("the heading [{heading}] in {name} has to be [{profile}]");
                 files.misnamed.insert(profile.to_owned(), remedy);
             }
-            if section.contains_key("aws_access_key_id") {
-                files.keys_in_credentials.push(heading.clone());
-            }
+            files.credentials_keys.insert(heading.clone(), keys(&section));
             files.profiles.entry(heading).or_default().extend(section);
         }
         Ok(files)
@@ -92,9 +107,14 @@ impl Files {
         self.profiles.get(name)
     }
 
-    /// Whether a profile's keys are in the credentials file.
-    pub(crate) fn has_keys_in_credentials(&self, name: &str) -> bool {
-        self.keys_in_credentials.iter().any(|one| one == name)
+    /// A profile's keys in the config file, and that file's name.
+    pub(crate) fn config_keys(&self, profile: &str) -> (Option<&Section>, String) {
+        (self.config_keys.get(profile), self.config.name())
+    }
+
+    /// A profile's keys in the credentials file, and that file's name.
+    pub(crate) fn credentials_keys(&self, profile: &str) -> (Option<&Section>, String) {
+        (self.credentials_keys.get(profile), self.credentials.name())
     }
 
     /// A sign-in session of IAM Identity Center.
@@ -159,18 +179,24 @@ impl Files {
 
     /// Another section's name there.
     fn sdk_other(&self, kind: &str, name: &str) -> String {
+        if is_plain(name) {
+            return name.to_owned();
+        }
         let key = (kind.to_owned(), name.to_owned());
         match self.others.keys().position(|one| *one == key) {
-            Some(number) if !is_plain(name) => format!("billctl-{kind}-{number}"),
-            _ => name.to_owned(),
+            Some(number) => format!("billctl-{kind}-{number}"),
+            None => name.to_owned(),
         }
     }
 
     /// A profile's name in [`Files::for_sdk`].
     pub(crate) fn sdk_name(&self, name: &str) -> String {
+        if is_plain(name) {
+            return name.to_owned();
+        }
         match self.profiles.keys().position(|one| one == name) {
-            Some(number) if !is_plain(name) => format!("billctl-profile-{number}"),
-            _ => name.to_owned(),
+            Some(number) => format!("billctl-profile-{number}"),
+            None => name.to_owned(),
         }
     }
 }
@@ -200,11 +226,17 @@ fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
 
 fn write_section(text: &mut String, heading: &str, section: &Section) {
     let _ = writeln!(text, "[{heading}]");
-    for (key, value) in section.iter().filter(|(key, _)| is_plain(key)) {
+    // An empty endpoint ends the SDK.
+    let is_empty = |key: &str, value: &str| key.trim() == "endpoint_url" && value.trim().is_empty();
+    for (key, value) in section
+        .iter()
+        .filter(|(key, value)| is_plain(key) && !is_empty(key, value))
+    {
         let nested = value.starts_with('\n');
         let mut lines = value.split('\n');
         let _ = writeln!(text, "{key} = {}", lines.next().unwrap_or_default());
-        for line in lines.filter(|line| !line.is_empty() && (!nested || line.contains('='))) {
+        let empty = |line: &str| line.split_once('=').is_some_and(|(key, value)| is_empty(key, value));
+        for line in lines.filter(|line| !line.is_empty() && (!nested || (line.contains('=') && !empty(line)))) {
             let _ = writeln!(text, "  {line}");
         }
     }
@@ -243,14 +275,13 @@ fn read(environment: &Environment, variable: &str, name: &str) -> Result<(Place,
         Trouble::new(format!("{} can't be read: {}", path.display(), plain(error)))
             .remedy(format!("make it readable, or set {variable} to another file"))
     };
-    let mut bytes = Vec::new();
-    match File::open(&path).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes)) {
-        Ok(_) => {}
+    let bytes = match billctl_core::file::read(&path, LONGEST) {
+        Ok(bytes) => bytes,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Ok((Place { path, there: false }, Vec::new()));
         }
         Err(error) => return Err(unreadable(&error)),
-    }
+    };
     let text = decoded(&bytes)
         .map_err(|what| Trouble::new(format!("{} {what}", path.display())).remedy("save it as UTF-8"))?;
     let sections = parse(&text).map_err(|(line, what)| {
@@ -310,6 +341,7 @@ fn decoded(bytes: &[u8]) -> Result<String, String> {
 /// A file's sections with what is in them, or a line and what is wrong with it.
 fn parse(text: &str) -> Result<Sections, (usize, String)> {
     let mut sections: Sections = Vec::new();
+    let mut headings = BTreeSet::new();
     // The key that was read last, and how far in its line began.
     let mut last: Option<(String, usize)> = None;
     for (number, line) in text.split('\n').enumerate().map(|(index, line)| (index + 1, line)) {
@@ -332,7 +364,7 @@ fn parse(text: &str) -> Result<Sections, (usize, String)> {
                 return Err((number, "a heading doesn't end with ]".to_owned()));
             };
             let heading = heading.trim();
-            if sections.iter().any(|(one, _)| one == heading) {
+            if !headings.insert(heading) {
                 return Err((number, format!("[{heading}] appears a second time")));
             }
             sections.push((heading.to_owned(), Section::new()));

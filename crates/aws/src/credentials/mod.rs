@@ -3,14 +3,17 @@
 //! The SDK's own chain isn't used: it lets the environment's keys win over `--profile`, tells neither file nor variable,
 //! and signs with whatever it is given, a line break in a key ending the process.
 
+mod answers;
+mod container;
 mod failure;
 mod files;
+mod process;
 mod profile;
 
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use aws_config::credential_process::CredentialProcessProvider;
-use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::imds;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::login::LoginCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
@@ -18,14 +21,17 @@ use aws_config::retry::RetryConfig;
 use aws_config::sso::SsoCredentialsProvider;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::web_identity_token::{StaticConfiguration, WebIdentityTokenCredentialsProvider};
-use aws_config::{Region, SdkConfig, imds};
+use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector, http_client_fn};
 use billctl_core::model::REGION;
 
+use answers::{Answers, Form};
+use container::Container;
 pub(crate) use files::{Files, Section, in_home, plain};
+use process::Process;
 use profile::{Base, How};
 
 use crate::environment::Environment;
@@ -37,6 +43,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// milliseconds where there is one; elsewhere nobody answers, and a user without credentials should hear so at once.
 const METADATA_PATIENCE: Duration = Duration::from_secs(1);
 
+/// The longest token of a web identity in bytes; STS takes 20,000 (STS reference, AssumeRoleWithWebIdentity).
+const LONGEST_TOKEN: usize = 64 << 10;
+
 /// Which profile is meant.
 #[derive(Debug, Clone)]
 pub(crate) struct Selected {
@@ -47,7 +56,8 @@ pub(crate) struct Selected {
 
 impl Selected {
     pub(crate) fn of(argument: Option<&str>, environment: &Environment) -> Result<Self, Trouble> {
-        if let Some(name) = argument {
+        // An empty one names none, as for the CLI.
+        if let Some(name) = argument.filter(|name| !name.is_empty()) {
             return Ok(Self {
                 name: name.to_owned(),
                 by: Some("--profile"),
@@ -78,9 +88,9 @@ pub(crate) struct Means<'a> {
     /// Region, endpoints and HTTP client for STS.
     pub(crate) config: &'a SdkConfig,
     /// The way to AWS, through a proxy if there is one.
-    pub(crate) http: SharedHttpClient,
+    pub(crate) http: SharedHttpConnector,
     /// The way to this machine's own addresses, past any proxy.
-    pub(crate) direct: SharedHttpClient,
+    pub(crate) direct: SharedHttpConnector,
 }
 
 /// The first source that there is, in the standard order.
@@ -148,13 +158,15 @@ impl Chain {
             }
         }
         let files = files.as_ref().map_err(Trouble::clone)?;
+        let web = match ambient {
+            true => web_identity(environment, name, files.get(name))?,
+            false => None,
+        };
         let how = match files.get(name) {
+            // The profile's own web identity, with what the environment says over it.
+            Some(section) if web.is_some() && section.contains_key("web_identity_token_file") => None,
             Some(_) => profile::how(files, name)?,
             None => None,
-        };
-        let web = match ambient {
-            true => web_identity(environment)?,
-            false => None,
         };
         match (how, web) {
             (Some(how), web) if web.is_none() || !how.roles.is_empty() => {
@@ -162,7 +174,7 @@ impl Chain {
             }
             (_, Some((what, identity))) => {
                 no_empty_endpoint(environment)?;
-                return Ok(Some(Source::new(what, of_web_identity(identity, &means.http))));
+                return Ok(Some(Source::new(what, of_token(identity, means))));
             }
             _ => {}
         }
@@ -175,7 +187,7 @@ impl Chain {
                 "give profile {name} credentials: `aws configure --profile {name}`, `aws configure sso` or `aws login`"
             ));
         }
-        if let Some(provider) = container(environment, &means.direct)? {
+        if let Some(provider) = Container::of(environment, &means.direct)? {
             return Ok(Some(Source::new(What::Container, provider)));
         }
         let metadata = metadata(environment, files.get(name), &means.direct)?;
@@ -219,7 +231,12 @@ impl Source {
     }
 
     async fn find(&self) -> provider::Result {
-        match tokio::time::timeout(PATIENCE, self.provider.provide_credentials()).await {
+        // A program's patience is its own: those who wait for another run of it hear what came of it.
+        let patience = match &self.what {
+            What::Profile(_, Base::Process(_)) => PATIENCE * 2,
+            _ => PATIENCE,
+        };
+        match tokio::time::timeout(patience, self.provider.provide_credentials()).await {
             Ok(Ok(found)) => Ok(checked(&found, &self.what)?),
             Ok(Err(error)) => Err(failure::explained(&self.what, error)),
             Err(_) => Err(failure::late(&self.what, PATIENCE).into()),
@@ -244,7 +261,7 @@ async fn of_profile(how: How, means: &Means<'_>) -> Result<Source, Trouble> {
     let config = means.config.to_builder();
     let config = config
         .retry_config(RetryConfig::standard())
-        .http_client(means.http.clone())
+        .http_client(answering(Form::Query, &means.http))
         .build();
     for role in how.roles {
         let mut builder = AssumeRoleProvider::builder(&role.arn)
@@ -265,11 +282,55 @@ async fn of_profile(how: How, means: &Means<'_>) -> Result<Source, Trouble> {
     Ok(source)
 }
 
-/// The SDK's way to make the sources that it knows.
-fn provider_config(http: &SharedHttpClient) -> ProviderConfig {
+/// The SDK's way to make the sources that it knows, whose answers have this form.
+fn provider_config(form: Form, http: &SharedHttpConnector) -> ProviderConfig {
     ProviderConfig::without_region()
         .with_region(Some(Region::from_static(REGION)))
-        .with_http_client(http.clone())
+        .with_http_client(answering(form, http))
+}
+
+fn answering(form: Form, http: &SharedHttpConnector) -> SharedHttpClient {
+    let inner = http.clone();
+    let connector = SharedHttpConnector::new(Answers { form, inner });
+    http_client_fn(move |_, _| connector.clone())
+}
+
+/// A web identity whose token is read anew each time: it is renewed in its file.
+fn of_token(identity: StaticConfiguration, means: &Means<'_>) -> TokenFile {
+    TokenFile {
+        path: identity.web_identity_token_file.clone(),
+        provider: WebIdentityTokenCredentialsProvider::builder()
+            .static_configuration(identity)
+            .configure(&provider_config(Form::Query, &means.http))
+            .build(),
+    }
+}
+
+/// The SDK's source with a look at the file before: it reads whatever is there, to its end.
+#[derive(Debug)]
+struct TokenFile {
+    path: PathBuf,
+    provider: WebIdentityTokenCredentialsProvider,
+}
+
+impl ProvideCredentials for TokenFile {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            let token = billctl_core::file::read(&self.path, LONGEST_TOKEN);
+            let token =
+                token.map_err(|error| CredentialsError::provider_error(failure::Token::Unread(plain(&error))))?;
+            match std::str::from_utf8(&token) {
+                Err(_) => Err(CredentialsError::provider_error(failure::Token::Unread(
+                    "it is not UTF-8".to_owned(),
+                ))),
+                Ok(token) if token.trim().is_empty() => Err(CredentialsError::provider_error(failure::Token::Empty)),
+                Ok(_) => self.provider.provide_credentials().await,
+            }
+        })
+    }
 }
 
 /// The SDK's own sources read the endpoints of the services that they ask from the environment, and end the process at
@@ -283,13 +344,13 @@ fn no_empty_endpoint(environment: &Environment) -> Result<(), Trouble> {
 }
 
 fn base_provider(how: &How, means: &Means<'_>) -> Result<SharedCredentialsProvider, Trouble> {
-    let config = provider_config(&means.http);
+    let config = provider_config(Form::Json, &means.http);
     if let Base::Sso(_) | Base::Login(_) | Base::WebIdentity { .. } = &how.base {
         no_empty_endpoint(means.environment)?;
     }
     Ok(match &how.base {
         Base::Keys(keys) => SharedCredentialsProvider::new(keys.clone()),
-        Base::Process(command) => SharedCredentialsProvider::new(CredentialProcessProvider::new(command.clone())),
+        Base::Process(command) => SharedCredentialsProvider::new(Process::new(&how.profile, command, PATIENCE)),
         Base::Sso(sso) => {
             let mut builder = SsoCredentialsProvider::builder()
                 .configure(&config)
@@ -311,7 +372,7 @@ fn base_provider(how: &How, means: &Means<'_>) -> Result<SharedCredentialsProvid
                 role_arn: role.clone(),
                 session_name: session.clone().unwrap_or_else(session_name),
             };
-            SharedCredentialsProvider::new(of_web_identity(identity, &means.http))
+            SharedCredentialsProvider::new(of_token(identity, means))
         }
         Base::Environment => {
             let remedy = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
@@ -321,7 +382,7 @@ fn base_provider(how: &How, means: &Means<'_>) -> Result<SharedCredentialsProvid
         Base::Container => {
             let remedy = "this works on ECS, EKS and CodeBuild, where AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI \
                           is set";
-            let found = container(means.environment, &means.direct)?;
+            let found = Container::of(means.environment, &means.direct)?;
             taken(how, found, "the container, which has none", remedy)?
         }
         Base::Metadata => {
@@ -344,13 +405,6 @@ fn taken(
     found.map(SharedCredentialsProvider::new).ok_or_else(nothing)
 }
 
-fn of_web_identity(identity: StaticConfiguration, http: &SharedHttpClient) -> WebIdentityTokenCredentialsProvider {
-    WebIdentityTokenCredentialsProvider::builder()
-        .static_configuration(identity)
-        .configure(&provider_config(http))
-        .build()
-}
-
 /// The environment's keys. A key without its secret is an error, as in the AWS CLI.
 fn in_environment(environment: &Environment) -> Result<Option<Credentials>, Trouble> {
     let Some(id) = environment.get("AWS_ACCESS_KEY_ID")? else {
@@ -361,7 +415,7 @@ fn in_environment(environment: &Environment) -> Result<Option<Credentials>, Trou
             Trouble::new("AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY isn't").remedy("set both or neither"),
         );
     };
-    let token = environment.first(&["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"])?;
+    let token = environment.first(&["AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"])?;
     let mut builder = Credentials::builder()
         .access_key_id(id)
         .secret_access_key(secret)
@@ -376,21 +430,36 @@ fn in_environment(environment: &Environment) -> Result<Option<Credentials>, Trou
     checked(&keys, &What::Environment).map(Some)
 }
 
-fn web_identity(environment: &Environment) -> Result<Option<(What, StaticConfiguration)>, Trouble> {
-    let Some(file) = environment.get("AWS_WEB_IDENTITY_TOKEN_FILE")? else {
-        return Ok(None);
+/// The web identity of the environment; what it leaves open the profile may say, as in the CLI.
+fn web_identity(
+    environment: &Environment,
+    profile: &str,
+    section: Option<&Section>,
+) -> Result<Option<(What, StaticConfiguration)>, Trouble> {
+    let setting = |key: &str| section?.get(key).map(String::as_str).filter(|value| !value.is_empty());
+    let own = setting("web_identity_token_file");
+    let (file, by) = match (environment.get("AWS_WEB_IDENTITY_TOKEN_FILE")?, own) {
+        (Some(file), _) => (file, "AWS_WEB_IDENTITY_TOKEN_FILE".to_owned()),
+        (None, Some(file)) => (file, format!("web_identity_token_file of profile {profile}")),
+        (None, None) => return Ok(None),
     };
-    let Some(role) = environment.get("AWS_ROLE_ARN")? else {
-        return Err(
-            Trouble::new("AWS_WEB_IDENTITY_TOKEN_FILE is set, but AWS_ROLE_ARN isn't")
-                .remedy("set AWS_ROLE_ARN to the role that the token may assume"),
-        );
+    let Some(role) = environment.get("AWS_ROLE_ARN")?.or_else(|| setting("role_arn")) else {
+        // Of a profile's own it is said where the profile is read.
+        return match by == "AWS_WEB_IDENTITY_TOKEN_FILE" {
+            false => Ok(None),
+            true => Err(
+                Trouble::new("AWS_WEB_IDENTITY_TOKEN_FILE is set, but AWS_ROLE_ARN isn't")
+                    .remedy("set AWS_ROLE_ARN to the role that the token may assume"),
+            ),
+        };
     };
     let what = What::WebIdentity {
         file: file.to_owned(),
-        by: "AWS_WEB_IDENTITY_TOKEN_FILE".to_owned(),
+        by,
     };
-    let session = environment.get("AWS_ROLE_SESSION_NAME")?;
+    let session = environment
+        .get("AWS_ROLE_SESSION_NAME")?
+        .or_else(|| setting("role_session_name"));
     Ok(Some((
         what,
         StaticConfiguration {
@@ -405,60 +474,11 @@ fn session_name() -> String {
     "billctl".to_owned()
 }
 
-/// The container's credentials, which are never asked for through a proxy: neither does the AWS CLI.
-fn container(environment: &Environment, direct: &SharedHttpClient) -> Result<Option<EcsCredentialsProvider>, Trouble> {
-    const RELATIVE: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
-    const FULL: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
-    let Some((variable, address)) = environment.first(&[RELATIVE, FULL])? else {
-        return Ok(None);
-    };
-    let parsed = address.parse::<http::Uri>();
-    let right = match variable {
-        RELATIVE => address.starts_with('/') && parsed.is_ok_and(|uri| uri.host().is_none()),
-        _ => parsed.is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()),
-    };
-    if !right {
-        return Err(
-            Trouble::new(format!("{variable} is `{address}`, which is not an address")).remedy(match variable {
-                RELATIVE => format!("{variable} has to begin with /"),
-                _ => format!("{variable} has to look like http://HOST/PATH"),
-            }),
-        );
-    }
-    let token = match environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")? {
-        Some(file) => {
-            let text = std::fs::read_to_string(file).map_err(|error| {
-                Trouble::new(format!(
-                    "{file}, which AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names, can't be read: {}",
-                    plain(&error)
-                ))
-                .remedy("the container gives out credentials only for the token in this file")
-            })?;
-            Some(("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", text))
-        }
-        // As it is: what the SDK will send.
-        None => {
-            let name = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
-            environment.raw(name).map(|token| (name, token.to_owned()))
-        }
-    };
-    if let Some((name, token)) = token
-        && token.contains(['\r', '\n'])
-    {
-        return Err(Trouble::new(format!("the token of {name} holds a line break")).remedy("write it without one"));
-    }
-    Ok(Some(
-        EcsCredentialsProvider::builder()
-            .configure(&provider_config(direct))
-            .build(),
-    ))
-}
-
 /// The instance's credentials, with little patience for a metadata service that isn't there; none if it is off.
 fn metadata(
     environment: &Environment,
     profile: Option<&Section>,
-    direct: &SharedHttpClient,
+    direct: &SharedHttpConnector,
 ) -> Result<Option<ImdsCredentialsProvider>, Trouble> {
     let off = environment.get("AWS_EC2_METADATA_DISABLED")?;
     if off.is_some_and(|off| off.eq_ignore_ascii_case("true")) {
@@ -485,7 +505,7 @@ fn metadata(
     )?;
     let patience = Duration::from_secs(seconds.into());
     let mut client = imds::Client::builder()
-        .configure(&provider_config(direct))
+        .configure(&provider_config(Form::Metadata, direct))
         .max_attempts(attempts)
         .connect_timeout(patience)
         .read_timeout(patience)
@@ -513,7 +533,7 @@ fn metadata(
     }
     client = client.endpoint(&address).map_err(|_| wrong(name, &address))?;
     let provider = ImdsCredentialsProvider::builder()
-        .configure(&provider_config(direct))
+        .configure(&provider_config(Form::Metadata, direct))
         .imds_client(client.build())
         .build();
     Ok(Some(provider))

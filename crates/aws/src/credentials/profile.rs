@@ -3,10 +3,15 @@
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
+use billctl_core::text::bounded;
 
 use super::files::{Files, Section};
 use super::{What, checked};
 use crate::trouble::Trouble;
+
+/// How many profiles may follow each other from the first to its credentials. Each role is a call of its own that waits
+/// for the next.
+const LONGEST_CHAIN: usize = 16;
 
 /// Where a profile's credentials come from.
 #[derive(Debug)]
@@ -69,6 +74,12 @@ pub(crate) fn how(files: &Files, name: &str) -> Result<Option<How>, Trouble> {
                 ..missing
             },
         })?;
+        if before.as_ref() == Some(&current) {
+            return Err(Trouble::new(format!(
+                "profile {current} takes the credentials for its role from itself, and has no keys"
+            ))
+            .remedy("let source_profile name a profile with credentials of its own"));
+        }
         if visited.contains(&current) {
             visited.push(current);
             return Err(Trouble::new(format!(
@@ -77,11 +88,16 @@ pub(crate) fn how(files: &Files, name: &str) -> Result<Option<How>, Trouble> {
             ))
             .remedy("let the source_profile of one of them name a profile with credentials of its own"));
         }
+        if visited.len() == LONGEST_CHAIN {
+            return Err(Trouble::new(format!(
+                "profile {name} takes its credentials from more than {LONGEST_CHAIN} others, one after the other"
+            ))
+            .remedy("let source_profile name a profile that is nearer to the credentials"));
+        }
         visited.push(current.clone());
-        if before.is_some()
-            && let Some(keys) = keys(&current, section)?
-        {
-            break Some(Base::Keys(keys));
+        // A source with keys is asked for its own credentials, whatever role it names.
+        if before.is_some() && has_keys(section) {
+            break base(files, &current, section)?;
         }
         let get = |key: &str| section.get(key).filter(|value| !value.is_empty());
         let Some(arn) = get("role_arn").filter(|_| get("web_identity_token_file").is_none()) else {
@@ -100,7 +116,7 @@ pub(crate) fn how(files: &Files, name: &str) -> Result<Option<How>, Trouble> {
                 .and_then(|seconds| Some(Duration::from_secs(seconds.parse::<u32>().ok()?.into()))),
         });
         match (get("source_profile"), get("credential_source")) {
-            (Some(source), None) if *source == current => break base(files, &current, section)?,
+            (Some(source), None) if *source == current && has_keys(section) => break base(files, &current, section)?,
             (Some(source), None) => current.clone_from(source),
             (None, Some(source)) => {
                 break Some(match source.to_ascii_lowercase().as_str() {
@@ -136,11 +152,6 @@ pub(crate) fn how(files: &Files, name: &str) -> Result<Option<How>, Trouble> {
             .remedy(format!(
                 "give profile {last} credentials: `aws configure --profile {last}`"
             ))),
-            // A role's own profile, named as its source.
-            [only] if !roles.is_empty() => Err(Trouble::new(format!(
-                "profile {only} takes the credentials for its role from itself, and has none"
-            ))
-            .remedy("let source_profile name a profile with credentials")),
             _ => Ok(None),
         };
     };
@@ -176,9 +187,7 @@ fn base(files: &Files, name: &str, section: &Section) -> Result<Option<Base>, Tr
     if let Some(sso) = sso(files, name, section)? {
         return Ok(Some(Base::Sso(sso)));
     }
-    if files.has_keys_in_credentials(name)
-        && let Some(keys) = keys(name, section)?
-    {
+    if let Some(keys) = keys(name, files.credentials_keys(name))? {
         return Ok(Some(Base::Keys(keys)));
     }
     if let Some(session) = get("login_session") {
@@ -187,13 +196,30 @@ fn base(files: &Files, name: &str, section: &Section) -> Result<Option<Base>, Tr
     if let Some(command) = get("credential_process") {
         return Ok(Some(Base::Process(command.clone())));
     }
-    Ok(keys(name, section)?.map(Base::Keys))
+    if let Some(keys) = keys(name, files.config_keys(name))? {
+        return Ok(Some(Base::Keys(keys)));
+    }
+    match has_keys(section) {
+        false => Ok(None),
+        true => Err(partial(name, "aws_secret_access_key", "aws_access_key_id", "")),
+    }
+}
+
+fn has_keys(section: &Section) -> bool {
+    let has = |key: &str| section.get(key).is_some_and(|value| !value.is_empty());
+    has("aws_access_key_id") || has("aws_secret_access_key")
+}
+
+fn partial(profile: &str, there: &str, not: &str, place: &str) -> Trouble {
+    Trouble::new(format!("profile {profile} has {there}{place}, but no {not} beside it"))
+        .remedy(format!("run `aws configure --profile {profile}`"))
 }
 
 fn sso(files: &Files, name: &str, section: &Section) -> Result<Option<Sso>, Trouble> {
     let get = |key: &str| section.get(key).filter(|value| !value.is_empty());
     let session = get("sso_session");
-    if session.is_none() && get("sso_start_url").is_none() && get("sso_account_id").is_none() {
+    // Without both of these it isn't about credentials, as for the CLI.
+    if get("sso_account_id").is_none() && get("sso_role_name").is_none() {
         return Ok(None);
     }
     let settings = match session {
@@ -221,31 +247,42 @@ fn sso(files: &Files, name: &str, section: &Section) -> Result<Option<Sso>, Trou
                 .remedy(format!("run `aws configure sso --profile {name}`"))
         })
     };
-    Ok(Some(Sso {
+    let found = Sso {
         session: session.cloned(),
         account: wanted("sso_account_id")?,
         role: wanted("sso_role_name")?,
         start_url: wanted("sso_start_url")?,
         region: wanted("sso_region")?,
-    }))
+    };
+    // It becomes a part of a host's name.
+    match found
+        .region
+        .chars()
+        .all(|one| one.is_ascii_alphanumeric() || one == '-')
+    {
+        true => Ok(Some(found)),
+        false => Err(Trouble::new(format!(
+            "the sso_region of profile {name} is `{}`, which is not a Region",
+            bounded(&found.region, 40)
+        ))
+        .remedy(format!(
+            "it has to look like us-east-1: run `aws configure sso --profile {name}`"
+        ))),
+    }
 }
 
-/// A profile's own keys; one without the other is an error.
-fn keys(name: &str, section: &Section) -> Result<Option<Credentials>, Trouble> {
-    let get = |key: &str| section.get(key).filter(|value| !value.is_empty());
-    let (id, secret) = match (get("aws_access_key_id"), get("aws_secret_access_key")) {
-        (Some(id), Some(secret)) => (id, secret),
-        (None, None) => return Ok(None),
-        (id, _) => {
-            let (there, not) = match id {
-                Some(_) => ("aws_access_key_id", "aws_secret_access_key"),
-                None => ("aws_secret_access_key", "aws_access_key_id"),
-            };
-            return Err(Trouble::new(format!("profile {name} has {there}, but no {not}"))
-                .remedy(format!("run `aws configure --profile {name}`")));
-        }
+/// A profile's keys in one file: a secret of the other wouldn't be theirs. As in the CLI it is the id that counts.
+fn keys(name: &str, (section, file): (Option<&Section>, String)) -> Result<Option<Credentials>, Trouble> {
+    let get = |key: &str| section?.get(key).filter(|value| !value.is_empty());
+    let Some(id) = get("aws_access_key_id") else {
+        return Ok(None);
     };
-    let token = get("aws_session_token").or_else(|| get("aws_security_token"));
+    let Some(secret) = get("aws_secret_access_key") else {
+        let place = format!(" in {file}");
+        return Err(partial(name, "aws_access_key_id", "aws_secret_access_key", &place));
+    };
+    // In this order, as in the CLI.
+    let token = get("aws_security_token").or_else(|| get("aws_session_token"));
     let mut builder = Credentials::builder()
         .access_key_id(id)
         .secret_access_key(secret)

@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Account, AccountId, OrgId, OuId};
 use crate::similar::likeness;
+use crate::text::bounded;
 
 /// A root or an OU.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub struct Organization {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectorError {
     /// Nothing matches; the nearest paths are offered.
-    #[error("there is no OU `{selector}` in the organisation{}", near_text(.near))]
+    #[error("there is no OU `{}` in the organisation{}", bounded(.selector, SHOWN), near_text(.near))]
     Unknown {
         /// What was asked for.
         selector: String,
@@ -38,7 +39,7 @@ pub enum SelectorError {
         near: Vec<String>,
     },
     /// A bare name that several OUs bear.
-    #[error("`{selector}` names several OUs: {}; use a path or an id", .paths.join(", "))]
+    #[error("`{}` names several OUs: {}; use a path or an id", bounded(.selector, SHOWN), .paths.join(", "))]
     Ambiguous {
         /// What was asked for.
         selector: String,
@@ -46,6 +47,9 @@ pub enum SelectorError {
         paths: Vec<String>,
     },
 }
+
+/// How much of what was asked for is repeated, in characters.
+const SHOWN: usize = 200;
 
 fn near_text(near: &[String]) -> String {
     if near.is_empty() {
