@@ -145,7 +145,7 @@ fn step(
         ExecutionName::Chat { .. } => {
             leave("the mail went out; `billctl doctor` says what is wrong with the chat's topic")
         }
-        ExecutionName::Mail => leave("a test: run `billctl test-alert` again"),
+        ExecutionName::Mail => leave("a test: run `billctl test-alert --account ACCOUNT` again"),
         ExecutionName::Event => match &execution.input {
             Some(event) => event_step(known, event),
             None => leave("its event isn't known any more"),

@@ -318,15 +318,12 @@ pub(super) async fn look(
     );
     match charges {
         Ok(charges) => {
-            let limits = organization.accounts().map(|(account, parent)| {
-                let limit = thresholds.of(account.id, parent, &organization);
-                (account.id, limit)
-            });
+            let limits = thresholds.limits(config, &organization)?;
             let standing = |account, limit| {
                 let charges: &Charges = charges.get(&account)?;
                 charges.above(limit, config.alarm.measure, now)
             };
-            members.above = above(&members.accounts, &limits.collect(), standing, now);
+            members.above = above(&members.accounts, &limits, standing, now);
         }
         Err(why) => {
             members.not_looked_at.push("who is above the limit".to_owned());
@@ -451,6 +448,9 @@ fn conclude(
                 .map(|alarm| alarm.name.as_str())
                 .filter(|name| name != own_alarm)
                 .collect(),
+            hearing: health.hearing.as_deref(),
+            chat: &health.chat,
+            chats_lost: health.chats_lost,
         },
     };
     let looked = Looked {

@@ -118,7 +118,7 @@ fn healthy() -> Readings {
 fn members(looks: [Look; 2]) -> Members {
     let accounts = ["222222222222", "333333333333"].map(|id| id.parse().unwrap());
     Members {
-        covered: true,
+        covered: Some(true),
         looks: accounts.into_iter().zip(looks).collect(),
         owners: Ok(owners([
             ("222222222222", Some("Ann <ann@example.com>"), None),
@@ -451,7 +451,7 @@ fn without_credentials_one_check_fails_and_the_others_say_why_they_were_not_look
         things: vec![("role billctl-notifier".into(), Err(none(iam::GET_ROLE)))],
         denied: Err(none(iam::SIMULATE_PRINCIPAL_POLICY)),
         members: Members {
-            covered: false,
+            covered: None,
             looks: Default::default(),
             owners: Ok(Default::default()),
         },

@@ -5,8 +5,11 @@ use serde::Serialize;
 
 use super::MembersStatus;
 use crate::plan::billing::Plan;
+use crate::plan::chat::{Channel, ChannelState};
 use crate::plan::coverage::Coverage;
-use crate::plan::probe::{ProbeFinding, Probes};
+use crate::plan::operations::Hearing;
+use crate::plan::probe::{ProbeFinding, Probes, make_again};
+use crate::resource::LIMITED;
 use crate::resource::mail_setup::MailSetup;
 use crate::resource::stack_set::DEFAULT_THRESHOLD;
 use billctl_core::model::AccountId;
@@ -60,6 +63,12 @@ pub enum BillingSide<'a> {
         waiting: u64,
         /// Those of billctl's alarms on its own health that are on.
         alarms: Vec<&'a str>,
+        /// Who hears when the notifier itself fails; None where that couldn't be read.
+        hearing: Option<&'a Hearing>,
+        /// The topics that chat messages go to.
+        chat: &'a [Channel],
+        /// Chat messages that were lost since a chat last took a test.
+        chats_lost: usize,
     },
     /// It could not be read.
     Unread,
@@ -184,15 +193,14 @@ impl Looked<'_> {
         let probe = self.probe.filter(|probe| probe.has_findings())?;
         let wrong = probe.accounts.iter().filter(|one| !one.findings.is_empty());
         let what = format!("{} of those looked into", accounts(wrong.count()));
-        let silent = probe.count(ProbeFinding::NoData);
-        let remedy = match silent {
-            0 => "`billctl deploy --repair` makes their stacks again",
-            _ => {
-                "`billctl deploy --repair` makes stacks again; where there is no data, `billctl spend --tell` hourly \
-                 covers them"
-            }
-        };
-        Some(Finding::new("probe", what, remedy))
+        let mut remedies = Vec::new();
+        if probe.broken().next().is_some() {
+            remedies.push(format!("{} makes their stacks again", make_again(probe.broken())));
+        }
+        if probe.count(ProbeFinding::NoData) > 0 {
+            remedies.push("where there is no data, `billctl spend --tell` hourly covers them".to_owned());
+        }
+        Some(Finding::new("probe", what, remedies.join("; ")))
     }
 
     fn billing(&self, found: &mut Vec<Finding>) {
@@ -204,6 +212,7 @@ impl Looked<'_> {
             failed,
             waiting,
             alarms,
+            ..
         } = &self.billing
         else {
             if matches!(self.billing, BillingSide::Unread) {
@@ -214,7 +223,18 @@ impl Looked<'_> {
         };
         if !plan.is_empty() {
             let what = "the billing side differs";
-            found.push(Finding::new("billing-differs", what, "`billctl bootstrap` corrects it"));
+            let remedy = match plan.takeovers().next() {
+                None => "`billctl bootstrap` corrects it".to_owned(),
+                Some(step) => format!(
+                    "`billctl bootstrap --adopt` corrects it, also {}, which bears no mark of billctl",
+                    step.id
+                ),
+            };
+            found.push(Finding::new("billing-differs", what, remedy));
+        }
+        for kept in plan.kept.iter().filter(|kept| kept.limited) {
+            let what = format!("{}: {}", kept.id, kept.reason);
+            found.push(Finding::new("role-limited", what, LIMITED));
         }
         if mail.verified == Some(false) {
             let remedy = match mail.is_domain {
@@ -258,7 +278,8 @@ impl Looked<'_> {
             found.push(Finding::new(
                 "mails-failed",
                 what,
-                "fix what is named below, then `billctl resend`",
+                "fix what is named below, then `billctl resend`; where that sends nothing, a `billctl test-alert --account \
+                 ACCOUNT` that ends well clears it",
             ));
         }
         if *waiting > 0 {
@@ -269,22 +290,65 @@ impl Looked<'_> {
             found.push(Finding::new(
                 "queue",
                 what,
-                "fix what is named below, then `billctl resend`",
+                "fix what is named below, then `billctl resend`; `billctl resend --drop` also deletes what can't be sent \
+                 again, such as a test",
             ));
         }
+        self.nobody_hears(found);
         if !alarms.is_empty() {
             let what = format!("{} on", alarms.join(" and "));
             found.push(Finding::new(
                 "health-alarm",
                 what,
-                "it goes off again by itself once its cause is gone",
+                "it ends by itself once its cause is gone",
             ));
+        }
+    }
+
+    /// Those who are to hear besides the owners, and don't.
+    fn nobody_hears(&self, found: &mut Vec<Finding>) {
+        let BillingSide::Read {
+            hearing,
+            chat,
+            chats_lost,
+            ..
+        } = &self.billing
+        else {
+            return;
+        };
+        if let Some(hearing) = hearing.filter(|hearing| hearing.is_lost()) {
+            let remedy = hearing.remedy().unwrap_or_default();
+            found.push(Finding::new("operations-unheard", hearing.to_string(), remedy));
+        }
+        let lost = chat.iter().filter(|channel| channel.is_lost());
+        let before = found.len();
+        found.extend(lost.map(|channel| {
+            let remedy = channel.remedy.clone().unwrap_or_default();
+            Finding::new("chat-unheard", channel.to_string(), remedy)
+        }));
+        // A topic that is known not to be heard is reason enough.
+        if *chats_lost > 0 && found.len() == before {
+            let what = match chats_lost {
+                1 => "1 chat message was lost".to_owned(),
+                more => format!("{more} chat messages were lost"),
+            };
+            let remedy =
+                "fix what is named below; a `billctl test-alert --account ACCOUNT` that the chat takes clears it";
+            found.push(Finding::new("chat-lost", what, remedy));
         }
     }
 
     /// What nothing is claimed of, in a few words each.
     pub fn not_looked_at(&self) -> Vec<String> {
         let mut left = Vec::new();
+        if let BillingSide::Read { hearing, chat, .. } = &self.billing {
+            if hearing.is_none() {
+                left.push("whether anybody hears when the notifier fails".to_owned());
+            }
+            if chat.iter().any(|channel| channel.state == ChannelState::Unread) {
+                left.push("whether chat messages arrive".to_owned());
+            }
+        }
         if matches!(self.billing, BillingSide::NotHere) {
             left.push("the billing side".to_owned());
         }
