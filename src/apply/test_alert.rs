@@ -11,12 +11,12 @@ use crate::plan::billing::plan;
 use crate::plan::test_alert::{Hop, HopStatus, Journey};
 use crate::plan::undelivered::{NOT_RENDERED, QueueContents, Undelivered};
 use crate::resource::{self, ExecutionName, MAIL_EXECUTION_PREFIX, Naming, Resource, TEST_DETAIL_TYPE, TEST_SOURCE};
-use billctl_core::error::{Result, WhileTrying};
+use billctl_core::error::{Error, Result, WhileTrying};
 use billctl_core::model::{AccountId, Usd};
 use billctl_core::service::eventbridge::NewEvent;
 use billctl_core::service::sfn::GET_EXECUTION_HISTORY;
 use billctl_core::service::sfn::{Execution, ExecutionStatus, HistoryEvent};
-use billctl_core::service::{OrAbsent, Services, all_pages};
+use billctl_core::service::{Kind, OrAbsent, Services, all_pages};
 
 mod from_member;
 
@@ -55,7 +55,11 @@ pub async fn run(
         .eventbridge
         .put_event(&event(naming, account, to))
         .await
-        .while_trying("send the test event")?;
+        .map_err(|error| {
+            let is_gone = error.kind == Kind::NotFound;
+            let error = Error::from(error).while_trying("send the test event");
+            if is_gone { error.remedy(REPAIR) } else { error }
+        })?;
     follow.journey.event_id = Some(event_id.clone());
     let bus = format!("event bus {}", naming.config.names.event_bus);
     follow.hop(&bus, true, format!("took the event {event_id}"));

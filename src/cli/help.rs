@@ -322,6 +322,7 @@ mod tests {
         let value = match value {
             "ADDRESS" => "ann@example.com",
             "SHELL" => "bash",
+            "KIND" | "JOB" => "status",
             _ if placeholder || value.starts_with('{') => "5",
             value => value,
         };
@@ -347,8 +348,18 @@ mod tests {
             .filter_map(|(at, _)| joined.get(at + 1..)?.split('`').next().map(str::to_owned))
             .collect();
         if is_markdown {
-            let own = text.lines().map(|line| line.trim_start_matches("$ "));
-            found.extend(own.filter(|line| line.starts_with("billctl ")).map(str::to_owned));
+            let command = Cli::command();
+            let blocks = text.split("\n```").skip(1).step_by(2);
+            let own = blocks.flat_map(str::lines).map(|line| line.trim_start_matches("$ "));
+            // What it answers may begin with its name too.
+            let is_typed = |line: &&str| {
+                let words = line.strip_prefix("billctl ");
+                let verb = words.and_then(|words| words.split_whitespace().next());
+                verb.is_some_and(|verb| command.get_subcommands().any(|known| known.get_name() == verb))
+            };
+            found.extend(own.filter(is_typed).map(str::to_owned));
+            // In prose a command may be meant as a whole.
+            found.retain(|line| line.split_whitespace().count() > 2);
         }
         found
     }

@@ -21,7 +21,8 @@ pub fn doctor(format: Format, checks: &[Check], next: &str, quiet: bool) -> Stri
     let shown = |check: &&Check| !quiet || !matches!(check.verdict, Verdict::Ok | Verdict::Skipped);
     let count = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
     let (failed, to_do, warnings) = (count(Verdict::Failed), count(Verdict::ToDo), count(Verdict::Warning));
-    let skipped = count(Verdict::Skipped);
+    let moot = checks.iter().filter(|check| check.moot).count();
+    let skipped = count(Verdict::Skipped) - moot;
     let unread = checks.iter().any(|check| check.unread);
     let summary = summary(failed, to_do, warnings, skipped, unread);
     match format {

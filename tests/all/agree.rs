@@ -299,6 +299,63 @@ fn a_test_of_the_management_account_looks_at_the_way_of_its_own_alarm() {
 }
 
 #[test]
+fn what_a_call_failed_for_is_a_finding_and_not_well() {
+    let home = well();
+    for action in [
+        "cloudwatch:GetMetricData",
+        "cloudwatch:ListMetrics",
+        "cloudformation:ListStackSetOperations",
+    ] {
+        home.run(&format!("sandbox fail deny {action}")).code(0);
+        let ended = home.run("status --check").code(4);
+        assert!(!ended.stdout.contains("all well"), "{action}: {}", ended.stdout);
+        assert!(kinds(&home, "status").contains(&"unread".to_owned()), "{action}");
+        home.run("sandbox fail none").code(0);
+    }
+    home.run("status --check").code(0);
+}
+
+#[test]
+fn a_test_without_a_bus_names_what_makes_one() {
+    let home = well();
+    home.edit_world(|world| {
+        let buses = world["eventbridge"]["buses"].as_object_mut().expect("buses");
+        buses.remove("billctl").expect("the bus");
+    });
+    let ended = home.run("test-alert --account prod-web --yes").code(1);
+    assert_eq!(printed(&ended.stderr), ["bootstrap"], "{}", ended.stderr);
+    home.run("bootstrap --yes").code(0);
+    home.run("test-alert --account prod-web --yes").code(0);
+}
+
+#[test]
+fn a_months_first_hours_are_forecast_with_those_who_have_no_publication_yet() {
+    let home = well();
+    let now = json_of(&home, "spend")["generated_at"]
+        .as_str()
+        .expect("a time")
+        .to_owned();
+    let day: i64 = now[8..10].parse().expect("a day");
+    home.run(&format!("sandbox advance {}d", 31 - day)).code(0);
+    let before = json_of(&home, "spend")["total"]["forecast"]
+        .as_f64()
+        .expect("a forecast");
+    let mut known = 0;
+    for _ in 0..24 {
+        home.run("sandbox advance 1h").code(0);
+        let spend = json_of(&home, "spend");
+        let (month, forecast) = (&spend["total"]["month_to_date"], &spend["total"]["forecast"]);
+        if !spend["generated_at"].as_str().is_some_and(|at| at[8..10] == *"01") || month.is_null() {
+            continue;
+        }
+        known += 1;
+        let forecast = forecast.as_f64().expect("a forecast");
+        assert!((0.8..1.25).contains(&(forecast / before)), "{forecast} after {before}");
+    }
+    assert!(known > 3, "{known}");
+}
+
+#[test]
 fn a_test_from_a_member_whose_owner_was_told_before_ends_well() {
     let home = well();
     home.run("sandbox spend --name prod-web --daily 400").code(0);
@@ -360,7 +417,7 @@ fn since_when_an_account_is_above_is_what_its_mails_say() {
     home.run("sandbox spend --name prod-web --daily 400").code(0);
     home.run("sandbox advance 20d").code(0);
     let ended = home.run("status");
-    says(&ended, &["is above its limit for 13 days or more"]);
+    says(&ended, &["is above its limit for 14 days or more"]);
 }
 
 #[test]

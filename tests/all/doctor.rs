@@ -464,6 +464,23 @@ fn without_credentials_one_check_fails_and_the_others_say_why_they_were_not_look
 }
 
 #[test]
+fn credentials_that_end_halfway_fail_with_awss_words() {
+    let readings = Readings {
+        ses: Err(error(
+            billing::GET_BILLING_PREFERENCES,
+            Kind::Credentials,
+            "ExpiredToken",
+        )),
+        ..healthy()
+    };
+    let checks = examine(&config(""), &readings);
+    let credentials = check(&checks, "credentials");
+    assert_eq!(credentials.verdict, Verdict::Failed);
+    assert!(credentials.finding.contains("ExpiredToken"), "{}", credentials.finding);
+    assert!(shown(&checks).starts_with("1 check failed"), "{}", shown(&checks));
+}
+
+#[test]
 fn a_denied_read_names_the_action_and_hides_nothing() {
     let readings = Readings {
         access: Err(error(

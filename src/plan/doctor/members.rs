@@ -114,7 +114,7 @@ pub(super) fn alarms(config: &Config, members: &Members, organization: &Result<O
     const NAME: &str = "member-alarms";
     match members.covered {
         Some(true) => {}
-        Some(false) => return Check::skipped(NAME, "nothing is rolled out yet"),
+        Some(false) => return Check::moot(NAME, "nothing is rolled out yet"),
         None => return Check::skipped(NAME, "needs the list of accounts and the StackSet's instances"),
     }
     let entered = entered(members);

@@ -61,6 +61,9 @@ pub struct Check {
     /// Whether nothing is known because a call failed.
     #[serde(skip)]
     pub unread: bool,
+    /// Whether there is nothing to look at, rather than something that wasn't.
+    #[serde(skip)]
+    pub moot: bool,
 }
 
 impl Check {
@@ -72,6 +75,7 @@ impl Check {
             remedy: None,
             by_config: false,
             unread: false,
+            moot: false,
         }
     }
 
@@ -98,6 +102,14 @@ impl Check {
 
     fn skipped(name: &'static str, finding: impl Into<String>) -> Self {
         Self::new(name, Verdict::Skipped, finding)
+    }
+
+    /// Skipped, because there is nothing to look at.
+    fn moot(name: &'static str, finding: impl Into<String>) -> Self {
+        Self {
+            moot: true,
+            ..Self::skipped(name, finding)
+        }
     }
 
     fn remedy(mut self, remedy: impl Into<String>) -> Self {

@@ -96,6 +96,11 @@ impl Looked<'_> {
         found.extend(self.stack_set());
         found.extend(self.drift());
         found.extend(self.probed());
+        let unread = &self.members.unread;
+        if !unread.is_empty() {
+            let what = format!("not known, because a call failed: {}", unread.join(", "));
+            found.push(Finding::new("unread", what, "AWS's answer is below"));
+        }
         self.billing(&mut found);
         found
     }
