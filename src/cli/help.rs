@@ -357,9 +357,15 @@ mod tests {
                 let verb = words.and_then(|words| words.split_whitespace().next());
                 verb.is_some_and(|verb| command.get_subcommands().any(|known| known.get_name() == verb))
             };
+            // What it is for may stand beside it.
+            let own = own.map(|line| line.split("  ").next().unwrap_or(line));
             found.extend(own.filter(is_typed).map(str::to_owned));
-            // In prose a command may be meant as a whole.
-            found.retain(|line| line.split_whitespace().count() > 2);
+            // In prose a command may be meant as a whole, and what billctl says may begin with its name.
+            found.retain(|line| {
+                let mut words = line.split_whitespace().skip(1);
+                let is_verb = |word: &str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+                words.next().is_some_and(is_verb) && words.next().is_some()
+            });
         }
         found
     }
