@@ -28,8 +28,9 @@ use billctl::plan::Thresholds;
 use billctl::plan::rollout::{AccountChange, Desired, Instance, Observed, Options, Override, Scope, plan};
 use billctl::resource::stack_set;
 use billctl_core::model::{Account, AccountId, AccountState, Organization, OrganizationalUnit, OuId};
-use billctl_core::service::cloudformation::CallAs;
-use billctl_core::service::cloudformation::{DriftStatus, InstanceStatus, OperationId, StackInstance, StackSet};
+use billctl_core::service::cloudformation::{
+    CallAs, DriftStatus, InstanceStatus, OperationId, StackInstance, StackSet,
+};
 use billctl_sandbox::Sandbox;
 use futures::executor::block_on;
 use wait4::Wait4 as _;

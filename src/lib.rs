@@ -7,8 +7,6 @@ pub mod apply;
 pub mod cli;
 pub mod config;
 pub mod live;
-#[cfg(all(test, feature = "sandbox"))]
-mod mock;
 pub mod observe;
 pub mod plan;
 pub mod render;

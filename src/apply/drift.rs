@@ -14,8 +14,9 @@ use crate::plan::rollout::Observed;
 use billctl_core::error::{Error, Result, WhileTrying};
 use billctl_core::event::{Event, Listener};
 use billctl_core::model::AccountId;
-use billctl_core::service::cloudformation::LIST_STACK_INSTANCE_RESOURCE_DRIFTS;
-use billctl_core::service::cloudformation::{CountOrPercent, DriftStatus, OperationId, Preferences, ResourceDrift};
+use billctl_core::service::cloudformation::{
+    CountOrPercent, DriftStatus, LIST_STACK_INSTANCE_RESOURCE_DRIFTS, OperationId, Preferences, ResourceDrift,
+};
 use billctl_core::service::{Kind, PARALLEL, Services, all_pages};
 
 /// A resource that is as its template says.

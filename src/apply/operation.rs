@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::plan::outcome::Outcome;
 use billctl_core::error::{Result, WhileTrying};
 use billctl_core::event::{Event, Listener};
-use billctl_core::service::cloudformation::LIST_STACK_SET_OPERATION_RESULTS;
 use billctl_core::service::cloudformation::{
-    DetailedStatus, OperationId, OperationResult, OperationStatus, PAGE_SIZE, StackSetOperation,
+    DetailedStatus, LIST_STACK_SET_OPERATION_RESULTS, OperationId, OperationResult, OperationStatus, PAGE_SIZE,
+    StackSetOperation,
 };
 use billctl_core::service::{Kind, OrAbsent, Services, all_pages};
 

@@ -30,30 +30,26 @@ pub async fn delete_stack_set(services: &Services, name: &str) -> Result<()> {
 #[cfg(test)]
 #[cfg(feature = "sandbox")]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::mock::MockCloudFormation;
     use billctl_core::service::cloudformation::DELETE_STACK_SET;
     use billctl_core::service::{Kind, ServiceError};
+    use billctl_sandbox::faults::FaultAction;
     use billctl_sandbox::{Sandbox, seed};
 
     /// Services whose StackSet is still counted as full for so many calls.
     fn services(full: usize) -> Services {
-        let mut cloudformation = MockCloudFormation::new();
-        let mut left = full;
-        cloudformation.expect_delete_stack_set().returning(move |_| {
-            if left == 0 {
-                return Ok(());
+        let calls = AtomicUsize::new(0);
+        let sandbox = Sandbox::with_fates(seed::demo(), move |operation| {
+            if calls.fetch_add(1, Ordering::Relaxed) >= full {
+                return FaultAction::Pass;
             }
-            left -= 1;
+            assert_eq!(operation, DELETE_STACK_SET);
             let text = "StackSet is not empty";
-            Err(ServiceError::new(DELETE_STACK_SET, Kind::Other, NOT_EMPTY, text))
+            FaultAction::Refuse(ServiceError::new(operation, Kind::Other, NOT_EMPTY, text))
         });
-        Services {
-            cloudformation: Arc::new(cloudformation),
-            ..Sandbox::in_memory(seed::demo()).services()
-        }
+        sandbox.services()
     }
 
     #[tokio::test]

@@ -15,6 +15,7 @@ use billctl_core::event::{Event, Listener};
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::{InstancesRequest, OperationId, Preferences, UPDATE_STACK_SET};
 use billctl_core::service::{Kind, ServiceError, Services};
+use billctl_core::text::plural;
 
 /// How a rollout went.
 #[derive(Debug, Default)]
@@ -228,10 +229,7 @@ impl Run<'_> {
 impl Step {
     /// What it does; fits after "failed to".
     pub fn title(&self, stack_set: &str) -> String {
-        let count = |accounts: &[AccountId]| match accounts.len() {
-            1 => "1 account".to_owned(),
-            count => format!("{count} accounts"),
-        };
+        let count = |accounts: &[AccountId]| plural(accounts.len(), "account");
         match self {
             Self::CreateStackSet => format!("create StackSet {stack_set}"),
             Self::EnableManagedExecution => {

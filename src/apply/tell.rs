@@ -42,26 +42,19 @@ pub async fn tell(
     from: &str,
 ) -> Result<Tellings> {
     let told: Vec<Telling> = stream::iter(above)
-        .map(|above| one(services, naming, above, today, from))
+        .map(async |ToTell { account, limit }| {
+            let outcome = start(services, naming, ToTell { account, limit }, today, from).await?;
+            service::Result::Ok(Telling {
+                account,
+                limit,
+                outcome,
+            })
+        })
         .buffered(PARALLEL)
         .try_collect()
         .await
         .while_trying("see who was told")?;
     Ok(Tellings::of(told))
-}
-
-async fn one(
-    services: &Services,
-    naming: &Naming<'_>,
-    above: ToTell,
-    today: Date,
-    from: &str,
-) -> service::Result<Telling> {
-    Ok(Telling {
-        account: above.account,
-        limit: above.limit,
-        outcome: start(services, naming, above, today, from).await?,
-    })
 }
 
 /// Starts an account's day, unless its owner was told today or is about to be.

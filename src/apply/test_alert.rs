@@ -14,8 +14,7 @@ use crate::resource::{self, ExecutionName, MAIL_EXECUTION_PREFIX, Naming, Resour
 use billctl_core::error::{Error, Result, WhileTrying};
 use billctl_core::model::{AccountId, Usd};
 use billctl_core::service::eventbridge::NewEvent;
-use billctl_core::service::sfn::GET_EXECUTION_HISTORY;
-use billctl_core::service::sfn::{Execution, ExecutionStatus, HistoryEvent};
+use billctl_core::service::sfn::{Execution, ExecutionStatus, GET_EXECUTION_HISTORY, HistoryEvent};
 use billctl_core::service::{Kind, OrAbsent, Services, all_pages};
 
 mod from_member;

@@ -12,6 +12,7 @@ use crate::resource::{self, Naming};
 use billctl_core::error::{Error, ErrorKind, Result, WhileTrying};
 use billctl_core::event::Event;
 use billctl_core::service::OrAbsent;
+use billctl_core::text::plural;
 
 /// Between two looks at whether the identity is verified.
 /// Minutes that can be waited for a verification: SES gives up after 72 hours.
@@ -55,10 +56,7 @@ pub(super) async fn run(args: &BootstrapArgs, context: &Context) -> Result<()> {
     let listener = &*context.listener;
     listener.on(Event::Phase("reading the billing side ...".to_owned()));
     let facts = observe::facts(services, &context.config).await?;
-    let naming = Naming {
-        config: &context.config,
-        facts: &facts,
-    };
+    let naming = context.naming(&facts);
     let mut observed = observe::read(services, &naming).await?;
     let plan = plan::plan(resource::desired(&naming), &observed.present);
     context.summarize(|| render::billing_plan(Format::Markdown, "bootstrap", &plan, args.full));
@@ -140,7 +138,7 @@ fn conclude(context: &Context, plan: &Plan, naming: &Naming, observed: &Observed
     }
     let done = match plan.steps.len() {
         0 => String::new(),
-        count => render::plural(count, "step"),
+        count => plural(count, "step"),
     };
     let next = match setup.verified {
         Some(false) => {

@@ -16,6 +16,7 @@ use super::{SANDBOX_FILE, SANDBOX_VARIABLE};
 use crate::config::Config;
 use crate::plan::Thresholds;
 use crate::render::{self, Detail, Format, Progress};
+use crate::resource::{Facts, Naming};
 use billctl_core::error::{Error, Result};
 use billctl_core::event::{Event, Listener};
 use billctl_core::model::Organization;
@@ -155,6 +156,12 @@ pub struct Context {
 }
 
 impl Context {
+    /// The names and ARNs of the billing side.
+    pub(super) const fn naming<'a>(&'a self, facts: &'a Facts) -> Naming<'a> {
+        let config = &self.config;
+        Naming { config, facts }
+    }
+
     /// Reads the config and opens AWS or the sandbox. No call is made yet.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ use billctl_core::event::Event;
 use billctl_core::model::Organization;
 use billctl_core::service::cloudformation::CountOrPercent;
 use billctl_core::text;
+use billctl_core::text::plural;
 
 /// Arguments of `deploy`.
 #[derive(Debug, Args)]
@@ -190,7 +191,7 @@ async fn offer(
         "add {} to [deploy] ous in {name}? [y/N] ",
         match outside {
             [one] => text::toml(one),
-            more => crate::render::plural(more.len(), "OU"),
+            more => plural(more.len(), "OU"),
         }
     ))
     .await?;

@@ -5,21 +5,20 @@ use clap::Args;
 
 use super::output::Outputs;
 use super::{Context, Format};
-use crate::apply::billing as apply;
-use crate::apply::removal;
 use crate::apply::rollout_loop::RolloutLoop;
 use crate::apply::stack_set_queue::Wait;
+use crate::apply::{billing as apply, removal};
 use crate::observe::{billing as observe, organization, stack_set};
 use crate::plan::billing as plan;
 use crate::plan::rollout::{Desired, Options, Wave, Waves, plan as plan_rollout};
 use crate::render::{self, Detail};
-use crate::resource::Naming;
 use crate::resource::stack_set::foreign;
 use billctl_core::error::{Error, Result, WhileTrying};
 use billctl_core::event::Event;
 use billctl_core::model::{AccountId, OrgId, Organization};
 use billctl_core::service::OrAbsent;
 use billctl_core::service::cloudformation::StackSet;
+use billctl_core::text::plural;
 
 /// What comes after it.
 const NEXT: &str = "nothing, or `billctl bootstrap` makes it again";
@@ -48,10 +47,7 @@ pub(super) async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
     let listener = &*context.listener;
     listener.on(Event::Phase("reading the billing side ...".to_owned()));
     let facts = observe::facts(services, &context.config).await?;
-    let naming = Naming {
-        config: &context.config,
-        facts: &facts,
-    };
+    let naming = context.naming(&facts);
     let observed = observe::read(services, &naming).await?;
     let plan = plan::removal(&naming, &observed.present);
     let format = context.global.format;
@@ -85,7 +81,7 @@ pub(super) async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
     }
     let mut counts = vec![render::billing_counts(&plan)];
     counts.extend(of_members.map(|(waves, _)| {
-        let instances = render::plural(waves.counts().remove, "instance");
+        let instances = plural(waves.counts().remove, "instance");
         format!("StackSet {} and its {instances}", context.config.deploy.stack_set)
     }));
     confirm(args, context, &facts.organization, &counts.join("; ")).await?;

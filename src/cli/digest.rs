@@ -9,7 +9,7 @@ use crate::apply::digest as apply;
 use crate::observe::{charges, precheck};
 use crate::plan::digest::{Digest, DigestInput, DigestMail, digest};
 use crate::render::{self, DigestSent};
-use crate::resource::{Chat, Facts, Naming, day_of};
+use crate::resource::{Chat, Facts, day_of};
 use crate::spend::{self, By, Window};
 use billctl_core::error::{Error, Result, WhileTrying};
 use billctl_core::event::Event;
@@ -56,7 +56,7 @@ pub(super) async fn run(args: &DigestArgs, context: &Context) -> Result<()> {
             // Names alone are asked of them.
             chat: Chat::default(),
         };
-        let naming = Naming { config, facts: &facts };
+        let naming = context.naming(&facts);
         apply::check(services, &naming, today, args.again).await?;
         apply::reachable(services, &*context.listener, &config.digest.to).await?;
     }
@@ -65,7 +65,7 @@ pub(super) async fn run(args: &DigestArgs, context: &Context) -> Result<()> {
     let sent = match &args.preview {
         Some(folder) => preview(folder, &mail, &config.digest.to)?,
         None => {
-            let naming = Naming { config, facts: &facts };
+            let naming = context.naming(&facts);
             let sending = apply::send(services, &naming, &mail, today, args.again);
             let sent = context.watched.sending("send the digest", sending).await?;
             DigestSent {

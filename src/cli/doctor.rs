@@ -4,9 +4,8 @@ use clap::Args;
 
 use super::{Context, GlobalArgs};
 use crate::config::Config;
-use crate::observe;
 use crate::plan::doctor::{self, Verdict};
-use crate::render;
+use crate::{observe, render};
 use billctl_core::error::{Error, Result};
 
 /// What stands in for a config that can't be used, so that everything else is looked at all the same. What it says

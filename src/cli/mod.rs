@@ -71,7 +71,7 @@ enum Command {
     Bootstrap(bootstrap::BootstrapArgs),
     /// Create or update the alarm in the accounts of OUs.
     Deploy(deploy::DeployArgs),
-    /// Show what is true everywhere: coverage, thresholds, instances, drift, and the billing side.
+    /// Show where every account stands: coverage, thresholds, instances, drift, and the billing side.
     Status(status::StatusArgs),
     /// Show what every account spends a day, against its threshold, its month and what is usual for it.
     Spend(spend::SpendArgs),

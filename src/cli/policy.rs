@@ -1,41 +1,11 @@
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::GlobalArgs;
 use crate::config::Config;
-use crate::resource::permissions;
+use crate::resource::permissions::{self, Job};
 use crate::resource::stack_set::TEMPLATE;
 use billctl_core::error::{Error, Result};
 use billctl_core::model::AccountId;
-/// Who is to get a policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Job {
-    /// For a person who does everything: sets up, rolls out, tests and takes away.
-    Operator,
-    /// `deploy`, with `--plan` and `--prune`. It amounts to an administrator of every targeted member.
-    Deploy,
-    /// For CI: `deploy --instances-only`, which covers accounts and moves thresholds, and can put nothing else into them.
-    Thresholds,
-    /// For looking only: `status` (with `--drift`), `spend` and `doctor`.
-    Status,
-    /// For an hourly job: `spend --tell`, which has the owners of accounts above their thresholds told.
-    Tell,
-    /// For a daily job: `digest`, which reads as `status` does, sends one mail and claims its day.
-    Digest,
-}
-
-impl From<Job> for permissions::Job {
-    fn from(job: Job) -> Self {
-        match job {
-            Job::Operator => Self::Operator,
-            Job::Deploy => Self::Deploy,
-            Job::Thresholds => Self::Thresholds,
-            Job::Status => Self::Status,
-            Job::Tell => Self::Tell,
-            Job::Digest => Self::Digest,
-        }
-    }
-}
-
 /// Arguments of `policy`.
 #[derive(Debug, Args)]
 pub(super) struct PolicyArgs {
@@ -60,7 +30,7 @@ pub(super) struct PolicyArgs {
 pub(super) fn run(args: &PolicyArgs, global: &GlobalArgs) -> Result<()> {
     let config = Config::load(&global.config)?;
     let types = permissions::resource_types(TEMPLATE);
-    let job = permissions::Job::from(args.job);
+    let job = args.job;
     let mut policy = permissions::policy(job, &config, args.account, &types);
     // Not hushed by --quiet: whoever attaches this has to know it.
     if let Some(what) = job.amounts_to() {

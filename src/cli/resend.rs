@@ -4,7 +4,6 @@ use super::{Context, Format};
 use crate::apply::{resend as apply, tell};
 use crate::observe::{precheck, tree};
 use crate::render::{self, Resend};
-use crate::resource::Naming;
 use billctl_core::error::{Error, ErrorKind, Result};
 use billctl_core::event::Event;
 
@@ -36,10 +35,7 @@ pub(super) async fn run(args: &ResendArgs, context: &Context) -> Result<()> {
     let organization = tree.organization(info)?;
     let thresholds = context.thresholds(&organization)?;
     let facts = thresholds.facts(&organization);
-    let naming = Naming {
-        config: &context.config,
-        facts: &facts,
-    };
+    let naming = context.naming(&facts);
     tell::notifier(services, &naming).await?;
     let known = apply::Known {
         naming: &naming,

@@ -14,8 +14,7 @@ use clap::{Args, Subcommand};
 use jiff::SignedDuration;
 
 use self::arguments::{Who, advance as how_far, hours, latency, missing, payer_late, share, time_of_day};
-use super::GlobalArgs;
-use super::SANDBOX_FILE;
+use super::{GlobalArgs, SANDBOX_FILE};
 use billctl_core::error::{Error, Result};
 use billctl_core::model::Usd;
 use billctl_core::service::cloudformation::CallAs;

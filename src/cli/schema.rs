@@ -1,8 +1,7 @@
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use crate::config;
-use crate::render;
+use crate::{config, render};
 use billctl_core::error::{Error, Result};
 
 /// The schema that isn't of an answer.

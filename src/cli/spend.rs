@@ -14,13 +14,14 @@ use crate::observe::charges::{self as observe, ChargeSeries, Window};
 use crate::observe::{precheck, tree};
 use crate::plan::tell::{Tellings, ToTell};
 use crate::render;
-use crate::resource::{self, Facts, day_of};
+use crate::resource::{Facts, day_of};
 use crate::spend::{
     By, Figures, Grid, Interval, Key, Missing, Note, Report, ReportInput, SpendHistory, Subject, report,
 };
 use billctl_core::error::{Error, ErrorKind, Result, WhileTrying};
 use billctl_core::event::Event;
 use billctl_core::model::{AccountId, Organization, OuId, Usd};
+use billctl_core::text::plural;
 
 /// Days read at least: what is usual is said by the four weeks before a day, and the month so far can have 31, with
 /// one more before the first difference.
@@ -287,10 +288,7 @@ async fn tell(
     histories: &[(Subject, SpendHistory)],
     now: Timestamp,
 ) -> Result<Tellings> {
-    let naming = resource::Naming {
-        config: &context.config,
-        facts,
-    };
+    let naming = context.naming(facts);
     apply::notifier(&context.services, &naming).await?;
     let above = histories.iter().filter_map(|(subject, history)| {
         let Subject::Account(id) = subject else {
@@ -469,7 +467,7 @@ async fn merge(
     if merged.kept > 0 {
         context.listener.on(Event::Note(format!(
             "{} in {name} that nothing is proposed for: they stay, and win over less specific thresholds",
-            render::plural(merged.kept, "threshold")
+            plural(merged.kept, "threshold")
         )));
     }
     context

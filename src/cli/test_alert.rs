@@ -4,11 +4,10 @@ use serde::Serialize;
 use super::{Context, Format, accounts, complete};
 use crate::apply::test_alert as apply;
 use crate::config::is_address;
-use crate::observe::billing as observe;
-use crate::observe::recipients;
+use crate::observe::{billing as observe, recipients};
 use crate::plan::test_alert::{Hop, Journey};
 use crate::render;
-use crate::resource::{Facts, Naming};
+use crate::resource::Facts;
 use billctl_core::error::{Error, Result, WhileTrying};
 use billctl_core::event::Event;
 use billctl_core::model::{Account, AccountId};
@@ -37,10 +36,7 @@ pub(super) struct TestAlertArgs {
 pub(super) async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
     let services = &context.services;
     let facts = observe::facts(services, &context.config).await?;
-    let naming = Naming {
-        config: &context.config,
-        facts: &facts,
-    };
+    let naming = context.naming(&facts);
     let account = accounts::id_or_name(services, &args.account).await?;
     let found = in_organization(account, args.from_member, context, &facts).await?;
     if args.to.is_none() && !args.from_member {

@@ -160,7 +160,7 @@ mod tests {
         presses.recv().await;
         let error = run.await.expect_err("interrupted");
         assert_eq!(error.kind, ErrorKind::Interrupted);
-        assert!(error.to_string().contains("may or may not have begun"), "{error}");
+        assert!(error.to_string().contains("may or may not have started it"), "{error}");
     }
 
     #[tokio::test]

@@ -7,8 +7,7 @@ use super::types::{Config, MailConfig};
 use billctl_core::error::Result;
 use billctl_core::model::{AccountId, AccountState, Organization, OrganizationalUnit, OuId, Usd};
 use billctl_core::service::cloudformation::CallAs;
-use billctl_core::text::toml as quoted;
-use billctl_core::text::visible;
+use billctl_core::text::{toml as quoted, visible};
 
 /// The schema that `init` puts beside the config. Editors read its name in the file's first line, as a path from there
 /// (the `schema` directive of Taplo, which Even Better TOML and Tombi share), so no address has to be published.

@@ -4,8 +4,7 @@ use super::measure::Measure;
 use super::names::Names;
 use super::problem::Source;
 use billctl_core::model::{AccountId, Arn, OrgId, Usd};
-use billctl_core::service::cloudformation::CallAs;
-use billctl_core::service::cloudformation::{ConcurrencyMode, CountOrPercent, Preferences};
+use billctl_core::service::cloudformation::{CallAs, ConcurrencyMode, CountOrPercent, Preferences};
 
 /// What config.toml says, checked as far as it can be without asking AWS.
 #[derive(Debug, Clone, PartialEq)]

@@ -14,6 +14,8 @@ mod rule;
 mod template;
 mod topic;
 
+pub(crate) use topic::subscriptions as topic_subscriptions;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

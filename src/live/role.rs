@@ -1,8 +1,9 @@
 use futures::future::try_join_all;
 use futures::try_join;
 
-use super::{Arn, Error, FieldChange, Live, OrAbsent, Result, Services, Writer};
-use super::{changes, exists_or, removed_keys, service};
+use super::{
+    Arn, Error, FieldChange, Live, OrAbsent, Result, Services, Writer, changes, exists_or, removed_keys, service,
+};
 use crate::resource::Role;
 use billctl_core::service::ServiceError;
 use billctl_core::service::iam::NewRole;

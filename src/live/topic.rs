@@ -1,7 +1,19 @@
 use super::{Event, FieldChange, Live, OrAbsent, Result, Services, Writer, service};
 use crate::resource::{Topic, tags};
+use billctl_core::model::Arn;
 use billctl_core::service::all_pages;
-use billctl_core::service::sns::LIST_SUBSCRIPTIONS_BY_TOPIC;
+use billctl_core::service::sns::{LIST_SUBSCRIPTIONS_BY_TOPIC, Subscription};
+
+/// Who is subscribed to a topic; nobody to one that isn't there.
+///
+/// # Errors
+/// SNS's answer.
+pub(crate) async fn subscriptions(services: &Services, topic: &Arn) -> service::Result<Vec<Subscription>> {
+    let listed = all_pages(LIST_SUBSCRIPTIONS_BY_TOPIC, |token| {
+        services.sns.list_subscriptions(topic, token)
+    });
+    Ok(listed.await.or_absent()?.unwrap_or_default())
+}
 
 impl Live for Topic {
     async fn read(&self, services: &Services) -> service::Result<Option<Self>> {
@@ -9,15 +21,12 @@ impl Live for Topic {
         if sns.get_topic_attributes(arn).await.or_absent()?.is_none() {
             return Ok(None);
         }
-        let (tags, subscriptions) = futures::join!(
-            sns.list_topic_tags(arn),
-            all_pages(LIST_SUBSCRIPTIONS_BY_TOPIC, |token| sns.list_subscriptions(arn, token)),
-        );
+        let (tags, subscriptions) = futures::join!(sns.list_topic_tags(arn), subscriptions(services, arn));
         Ok(Some(Self {
             name: self.name.clone(),
             arn: arn.clone(),
             tags: tags.or_absent()?.unwrap_or_default(),
-            subscriptions: subscriptions.or_absent()?.unwrap_or_default(),
+            subscriptions: subscriptions?,
         }))
     }
 

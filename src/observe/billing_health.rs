@@ -3,16 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures::FutureExt;
 use futures::future::try_join_all;
-use futures::try_join;
+use futures::{FutureExt, try_join};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::Value;
 
 use super::told::ended;
-use super::undelivered;
-use super::{chat, operations};
+use super::{chat, operations, undelivered};
 use crate::plan::above::Recent;
 use crate::plan::billing_health::{AlarmOn, BillingHealth, FailedExecution};
 use crate::plan::operations::Hearing;

@@ -15,8 +15,9 @@ use crate::spend::{Charges, Publication, SpendHistory, Subject};
 use billctl_core::error::{Result, WhileTrying};
 use billctl_core::model::{AccountId, DAY, Usd};
 use billctl_core::service::charges::{self, ACCOUNT, COARSE, FINE, SERVICE, STATISTIC};
-use billctl_core::service::cloudwatch::{DataRequest, MAX_DATAPOINTS, MAX_QUERIES, Metric, MetricQuery, QuerySource};
-use billctl_core::service::cloudwatch::{GET_METRIC_DATA, LIST_METRICS};
+use billctl_core::service::cloudwatch::{
+    DataRequest, GET_METRIC_DATA, LIST_METRICS, MAX_DATAPOINTS, MAX_QUERIES, Metric, MetricQuery, QuerySource,
+};
 use billctl_core::service::{self, PARALLEL, Services, pages};
 
 mod missing;

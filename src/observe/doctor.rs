@@ -9,16 +9,14 @@ use crate::config::Config;
 use crate::live;
 use crate::observe::charges::ChargeSeries;
 use crate::observe::{self, recipients};
-use crate::plan::billing;
 use crate::plan::doctor::{FirstHour, Members, Readings, active_members};
-use crate::plan::probe;
 use crate::plan::recipients::Owners;
+use crate::plan::{billing, probe};
 use crate::resource::permissions::{resource_types, simulations};
 use crate::resource::{self, Facts, Naming, Resource};
 use crate::spend::Missing;
 use billctl_core::model::{AccountId, Arn, Organization};
-use billctl_core::service::organizations::LIST_DELEGATED_ADMINISTRATORS;
-use billctl_core::service::organizations::OrganizationInfo;
+use billctl_core::service::organizations::{LIST_DELEGATED_ADMINISTRATORS, OrganizationInfo};
 use billctl_core::service::sts::CallerIdentity;
 use billctl_core::service::{Kind, OrAbsent, Result, Services, all_pages};
 

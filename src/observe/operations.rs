@@ -1,11 +1,11 @@
 //! Reads who hears when the notifier itself fails.
 
 use crate::config::{Config, Operations};
+use crate::live::topic_subscriptions;
 use crate::plan::operations::{Hearing, TopicState};
 use crate::resource::operations_topic_arn;
 use billctl_core::model::{AccountId, Arn};
-use billctl_core::service::sns::LIST_SUBSCRIPTIONS_BY_TOPIC;
-use billctl_core::service::{OrAbsent, Result, Services, all_pages};
+use billctl_core::service::{OrAbsent, Result, Services};
 
 /// Who hears. Nothing is asked where the config names nobody, or another account's topic.
 ///
@@ -23,15 +23,11 @@ pub async fn read(services: &Services, config: &Config, account: AccountId) -> R
 }
 
 async fn topic(services: &Services, arn: &Arn, whole: bool) -> Result<Option<TopicState>> {
-    let sns = &services.sns;
-    let Some(attributes) = sns.get_topic_attributes(arn).await.or_absent()? else {
+    let Some(attributes) = services.sns.get_topic_attributes(arn).await.or_absent()? else {
         return Ok(None);
     };
     let subscriptions = if whole {
-        all_pages(LIST_SUBSCRIPTIONS_BY_TOPIC, |token| sns.list_subscriptions(arn, token))
-            .await
-            .or_absent()?
-            .unwrap_or_default()
+        topic_subscriptions(services, arn).await?
     } else {
         Vec::new()
     };

@@ -5,9 +5,8 @@ use futures::try_join;
 
 use billctl_core::error::{Error, Result, WhileTrying};
 use billctl_core::model::{Account, AccountId, Organization, OrganizationalUnit, OuId};
-use billctl_core::service::organizations::OrganizationInfo;
 use billctl_core::service::organizations::{
-    LIST_ACCOUNTS_FOR_PARENT, LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, LIST_ROOTS,
+    LIST_ACCOUNTS_FOR_PARENT, LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, LIST_ROOTS, OrganizationInfo,
 };
 use billctl_core::service::{self, Services, all_pages, pages};
 

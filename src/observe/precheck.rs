@@ -8,8 +8,7 @@ use crate::config::Config;
 use billctl_core::error::{Error, Result, WhileTrying};
 use billctl_core::model::{AccountId, OrgId, PARTITION};
 use billctl_core::service::cloudformation::CallAs;
-use billctl_core::service::organizations::LIST_DELEGATED_ADMINISTRATORS;
-use billctl_core::service::organizations::OrganizationInfo;
+use billctl_core::service::organizations::{LIST_DELEGATED_ADMINISTRATORS, OrganizationInfo};
 use billctl_core::service::{Kind, Services, all_pages};
 
 /// What `read` answers, if `check` holds. They run side by side, and where both fail the check's error is reported: it

@@ -10,8 +10,7 @@ use crate::plan::rollout::{Observed, Override};
 use crate::resource::stack_set::threshold;
 use billctl_core::error::{Result, WhileTrying};
 use billctl_core::model::AccountId;
-use billctl_core::service::cloudformation::StackSetOperation;
-use billctl_core::service::cloudformation::{LIST_STACK_INSTANCES, LIST_STACK_SET_OPERATIONS};
+use billctl_core::service::cloudformation::{LIST_STACK_INSTANCES, LIST_STACK_SET_OPERATIONS, StackSetOperation};
 use billctl_core::service::{self, OrAbsent, Services, all_pages};
 
 /// What is there, with every override known that the listing can tell (see [`Observed::from_listing`]).

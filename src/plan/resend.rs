@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::resource::{ALARM_DETAIL_TYPE, ALARM_SOURCE, Naming, watch_execution};
-use billctl_core::model::{AccountId, REGION, Time, Usd};
+use crate::resource::{ALARM_DETAIL_TYPE, ALARM_SOURCE, Naming, alarm_arn, watch_execution};
+use billctl_core::model::{AccountId, Time, Usd};
 
 /// An event's id, as the notifier takes one.
 const MOST_ID: usize = 64;
@@ -120,8 +120,7 @@ pub fn wake(event: &Value, naming: &Naming) -> Result<Wake, &'static str> {
         return Err("it isn't an alarm's change of state");
     }
     let account: AccountId = text("/account").parse().map_err(|_| "it names no account")?;
-    let alarm = &naming.config.alarm.name;
-    if text("/resources/0") != format!("arn:aws:cloudwatch:{REGION}:{account}:alarm:{alarm}") {
+    if text("/resources/0") != alarm_arn(naming.config, account).as_str() {
         return Err("it isn't of the sender's own spend alarm");
     }
     if text("/detail/state/value") != "ALARM" {

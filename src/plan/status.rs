@@ -7,19 +7,76 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-pub use findings::{BillingSide, Finding, Looked, Reach};
+pub use findings::{Finding, Looked, Reach};
 
 use super::Thresholds;
 use super::above::Above;
+use super::billing::Plan;
+use super::billing_health::BillingHealth;
 use super::coverage::{AccountStatus, Coverage};
+use super::probe::Probes;
 use super::rollout::{Observed, Override, target_of};
 use crate::config::Config;
+use crate::resource::mail_setup::MailSetup;
 use crate::resource::stack_set;
-use billctl_core::model::{AccountId, AccountState, Organization, OuId, Time};
+use billctl_core::model::{AccountId, AccountState, OrgId, Organization, OuId, Time};
 use billctl_core::service::cloudformation::{
     DetailedStatus, DriftStatus, InstanceStatus, OperationAction, OperationId, OperationStatus, ResourceDrift,
     StackInstance, StackSetOperation,
 };
+
+/// Where every account stands.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct Status {
+    /// The organisation.
+    pub organization: OrgId,
+    /// When it was looked at.
+    #[schemars(with = "Time")]
+    pub generated_at: Timestamp,
+    /// The OUs and accounts that it is about; empty for all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scope: Vec<String>,
+    /// What isn't as it should be.
+    pub findings: Vec<Finding>,
+    /// What nothing is claimed of, in a few words each.
+    pub not_looked_at: Vec<String>,
+    /// When drift was looked for, in words that fit after "drift"; empty where there is nothing to drift.
+    #[serde(skip)]
+    pub drift_looked: String,
+    /// The members.
+    #[serde(flatten)]
+    pub members: MembersStatus,
+    /// What looking into members found, where that was wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probes>,
+    /// The billing side.
+    pub billing: BillingStatus,
+}
+
+/// The billing side, as far as it can be seen.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum BillingStatus {
+    /// What `bootstrap` would change, and how it does.
+    Read {
+        /// What `bootstrap` would change.
+        plan: Plan,
+        /// How it does.
+        health: Box<BillingHealth>,
+        /// What is left to do before a mail can go out.
+        mail: Box<MailSetup>,
+        /// In SES's sandbox, whom it doesn't let be written to; None where that isn't known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reach: Option<Reach>,
+    },
+    /// It could not be read.
+    Unread {
+        /// Why.
+        error: String,
+    },
+    /// These credentials are a delegated administrator's: the billing side is in another account.
+    NotHere,
+}
 
 /// The members' side.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]

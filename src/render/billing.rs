@@ -1,8 +1,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::style;
-use super::{Format, Table, json, plural, rollout};
+use super::{Format, Table, json, rollout, style};
 use crate::plan::billing::{Action, Plan, Step};
 use crate::plan::chat::Channel;
 use crate::plan::operations::Hearing;
@@ -10,7 +9,7 @@ use crate::plan::rollout::Waves;
 use crate::resource::document::{FieldChange, as_written};
 use crate::resource::mail_setup::MailSetup;
 use billctl_core::model::Organization;
-use billctl_core::text::{self, at_most};
+use billctl_core::text::{self, at_most, plural};
 
 /// Longest value that is shown whole; the rest is in the JSON answer.
 const WIDEST: usize = 110;

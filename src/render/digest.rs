@@ -7,13 +7,14 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::spend::{forecast, minute, plain};
-use super::{Format, json, plural};
+use super::{Format, json};
 use crate::plan::above::{Above, Told};
 use crate::plan::coverage::Coverage;
 use crate::plan::digest::{Digest, DigestMail, Grown, NewAccount};
 use billctl_core::error::{Error, Result};
 use billctl_core::model::Usd;
 use billctl_core::text;
+use billctl_core::text::plural;
 
 const HTML: &str = include_str!(concat!(env!("OUT_DIR"), "/mail/digest.html"));
 const TEXT: &str = include_str!("../../assets/mail/digest.txt");

@@ -1,8 +1,9 @@
 use serde::Serialize;
 
 use super::style::{self, paint};
-use super::{Format, Table, json, plural};
+use super::{Format, Table, json};
 use crate::plan::doctor::{Check, Verdict};
+use billctl_core::text::plural;
 
 /// The checks for programs.
 #[derive(Serialize, schemars::JsonSchema)]

@@ -9,13 +9,13 @@ use handlebars::Handlebars;
 use serde::Serialize;
 
 use self::chart::{DayChart, MonthChart, RowChart, RowScale, to_cents};
-use super::plural;
 use super::spend::{NO_ALARM, amount, cost_line, forecast, has_thresholds, last_24_hours, minute, notes, plain};
 use crate::resource::day_of;
 use crate::spend::{Amount, By, Figures, Interval, Key, Report, Row};
 use billctl_core::error::{Error, Result};
 use billctl_core::model::Usd;
 use billctl_core::text;
+use billctl_core::text::plural;
 
 /// Rows that are there at once; the others are data until somebody wants to see them.
 const FIRST: usize = 50;

@@ -41,10 +41,10 @@ pub use resend::{Resend, resend};
 pub use rollout::{Detail, RolloutResult, counts, failures, rollout, stack_set_removal};
 pub use schema::{KINDS, schema, schema_of};
 pub use spend::{spend, spend_above, spend_summary};
-pub use status::{BillingStatus, Shown, Status, status};
+pub use status::{Shown, status};
 pub use suggestion::{Proposal, file_diff, proposal, suggestion};
 pub use summary::{failure_summary, failures_summary, step_summary};
-pub use table::{Table, plural};
+pub use table::Table;
 pub use template::template;
 
 /// The version of every JSON answer; it grows when a field changes its meaning or goes away (docs/json.md).

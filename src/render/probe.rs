@@ -1,7 +1,7 @@
-use super::style;
-use super::{Format, Table, plural};
+use super::{Format, Table, style};
 use crate::plan::probe::{ProbeFinding, ProbedAccount, Probes};
 use billctl_core::service::cloudwatch::AlarmState;
+use billctl_core::text::plural;
 
 /// Most accounts that are listed whole: beyond, those that are well are only counted.
 const MOST_ROWS: usize = 100;

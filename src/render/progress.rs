@@ -1,5 +1,5 @@
 use std::io::IsTerminal;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -24,9 +24,12 @@ impl Progress {
         }
     }
 
+    fn bar(&self) -> MutexGuard<'_, Option<ProgressBar>> {
+        self.bar.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn line(&self, text: &str) {
-        let bar = self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match bar.as_ref().filter(|bar| !bar.is_hidden()) {
+        match self.bar().as_ref().filter(|bar| !bar.is_hidden()) {
             Some(bar) => bar.suspend(|| aside(&format!("{text}\n"))),
             None => aside(&format!("{text}\n")),
         }
@@ -41,22 +44,17 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {elapsed}") {
             bar.set_style(style);
         }
-        *self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(bar);
+        *self.bar() = Some(bar);
     }
 
     fn with_bar(&self, act: impl FnOnce(&ProgressBar)) {
-        if let Some(bar) = &*self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        if let Some(bar) = &*self.bar() {
             act(bar);
         }
     }
 
     fn end_bar(&self) {
-        if let Some(bar) = self
-            .bar
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .take()
-        {
+        if let Some(bar) = self.bar().take() {
             bar.finish_and_clear();
         }
     }

@@ -1,7 +1,6 @@
 use serde::Serialize;
 
-use super::style;
-use super::{Format, json};
+use super::{Format, json, style};
 use crate::plan::resend::{Item, ResendOutcome, Step};
 
 /// What ended undelivered, and what is or was done about it.

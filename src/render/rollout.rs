@@ -7,7 +7,7 @@ use textwrap::core::display_width;
 
 use self::groups::{Words, groups, style_of};
 use super::style::{self, paint};
-use super::{Format, Table, json, plural};
+use super::{Format, Table, json};
 use crate::plan::failure::{FailureGroup, group};
 use crate::plan::outcome::Outcome;
 use crate::plan::rollout::{AccountLine, Counts, Step, Waves};
@@ -15,6 +15,7 @@ use crate::resource::stack_set::FieldChange;
 use billctl_core::model::{AccountState, Organization};
 use billctl_core::service::cloudformation::OperationId;
 use billctl_core::text;
+use billctl_core::text::plural;
 
 /// What has come of a rollout.
 #[derive(Debug)]

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::{Answer, JSON_VERSION, Resend, Status, billing, digest, doctor, error, rollout, spend, template};
+use super::{Answer, JSON_VERSION, Resend, billing, digest, doctor, error, rollout, spend, template};
+use crate::plan::status::Status;
 
 /// The kinds of answers that are made here, in the order of docs/json.md.
 pub const KINDS: [&str; 10] = [

@@ -1,12 +1,12 @@
 mod json;
 
 pub(super) use self::json::Json;
-use super::style;
-use super::{Format, Table, json, plural};
+use super::{Format, Table, json, style};
 use crate::plan::tell::{TellOutcome, Tellings};
 use crate::spend::{Amount, By, Interval, Key, NEAR, Nested, Note, Report, Row};
 use billctl_core::model::Usd;
 use billctl_core::text;
+use billctl_core::text::plural;
 
 /// What every account spends, as a table or as JSON, with what `--tell` did. A table leaves out what a terminal of
 /// `width` columns has no room for, and says so.

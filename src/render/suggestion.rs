@@ -2,12 +2,13 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Format, plural, style};
+use super::{Format, style};
 use crate::config::suggested::ProposedRule;
 use crate::config::{Measure, ThresholdTarget};
 use crate::spend::{GroupedThreshold, Interval, SpendHistory, Subject, Suggestion, group, suggest};
 use billctl_core::model::{AccountId, Organization, OuId, Usd};
 use billctl_core::text;
+use billctl_core::text::plural;
 
 /// Thresholds from the accounts' own history: the fewest rules that serve everybody.
 #[derive(Debug, Clone, PartialEq)]

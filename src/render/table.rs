@@ -84,15 +84,6 @@ impl Table {
     }
 }
 
-/// `1 account`, `2 accounts`.
-pub fn plural(count: usize, noun: &str) -> String {
-    if count == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{count} {noun}s")
-    }
-}
-
 /// A cell with its bars escaped, as GitHub's Markdown asks for, in code too. A backslash right before a bar would
 /// escape the escape.
 fn bars(cell: &str) -> String {

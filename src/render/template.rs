@@ -1,7 +1,6 @@
 use serde::Serialize;
 
-use super::Format;
-use super::json;
+use super::{Format, json};
 use billctl_core::service::cloudformation::{Parameters, StackSetSpec};
 
 /// The template for programs.

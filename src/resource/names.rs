@@ -58,31 +58,130 @@ pub fn bare_address(from: &str) -> &str {
         .trim()
 }
 
+/// A thing as an ARN names it: all but the account that it is in.
+pub(super) struct Named {
+    service: &'static str,
+    region: &'static str,
+    resource: String,
+}
+
+impl Named {
+    pub(super) const fn regional(service: &'static str, resource: String) -> Self {
+        let region = REGION;
+        Self {
+            service,
+            region,
+            resource,
+        }
+    }
+
+    pub(super) const fn global(service: &'static str, resource: String) -> Self {
+        let region = "";
+        Self {
+            service,
+            region,
+            resource,
+        }
+    }
+
+    pub(super) fn alarm(name: &str) -> Self {
+        Self::regional("cloudwatch", format!("alarm:{name}"))
+    }
+
+    pub(super) fn dashboard(name: &str) -> Self {
+        Self::global("cloudwatch", format!("dashboard/{name}"))
+    }
+
+    pub(super) fn bus(name: &str) -> Self {
+        Self::regional("events", format!("event-bus/{name}"))
+    }
+
+    /// On the default bus a rule's ARN doesn't name the bus.
+    pub(super) fn rule(bus: &str, name: &str) -> Self {
+        let resource = match bus {
+            DEFAULT_BUS => format!("rule/{name}"),
+            bus => format!("rule/{bus}/{name}"),
+        };
+        Self::regional("events", resource)
+    }
+
+    /// A state machine, or what is of one: `kind` is `stateMachine`, `execution`, ...
+    pub(super) fn state_machine(kind: &str, name: &str) -> Self {
+        Self::regional("states", format!("{kind}:{name}"))
+    }
+
+    pub(super) fn queue(name: &str) -> Self {
+        Self::regional("sqs", name.to_owned())
+    }
+
+    pub(super) fn topic(name: &str) -> Self {
+        Self::regional("sns", name.to_owned())
+    }
+
+    /// One of SES's: `kind` is `identity`, `template`, ...
+    pub(super) fn ses(kind: &str, name: &str) -> Self {
+        Self::regional("ses", format!("{kind}/{name}"))
+    }
+
+    pub(super) fn role(name: &str) -> Self {
+        Self::global("iam", format!("role/{name}"))
+    }
+
+    /// A policy of the customer's, by its path and name.
+    pub(super) fn policy(name: &str) -> Self {
+        Self::global("iam", format!("policy/{}", name.trim_start_matches('/')))
+    }
+
+    /// Its ARN.
+    pub(super) fn of(&self, account: AccountId) -> Arn {
+        Arn::new(self.service, self.region, account, &self.resource)
+    }
+
+    /// Its ARN as a policy takes it literally; `account` may be a star.
+    pub(super) fn pattern(&self, account: &str) -> String {
+        format!(
+            "arn:aws:{}:{}:{account}:{}",
+            self.service,
+            self.region,
+            literal(&self.resource)
+        )
+    }
+}
+
+/// A name as a policy takes it literally: `*`, `?` and `$` mean something there (IAM user guide, policy variables).
+fn literal(name: &str) -> String {
+    name.chars()
+        .map(|character| match character {
+            '*' | '?' | '$' => format!("${{{character}}}"),
+            other => other.to_string(),
+        })
+        .collect()
+}
+
 /// The bus in the billing account `billing` that receives the members' alarms.
 pub fn bus_arn(config: &Config, billing: AccountId) -> Arn {
-    Arn::new(
-        "events",
-        REGION,
-        billing,
-        &format!("event-bus/{}", config.names.event_bus),
-    )
+    Named::bus(&config.names.event_bus).of(billing)
+}
+
+/// An account's spend alarm.
+pub fn alarm_arn(config: &Config, account: AccountId) -> Arn {
+    Named::alarm(&config.alarm.name).of(account)
 }
 
 /// The topic that bootstrap makes where `[operations]` has an address.
 pub fn operations_topic_arn(config: &Config, account: AccountId) -> Arn {
-    Arn::new("sns", REGION, account, &config.names.operations_topic)
+    Named::topic(&config.names.operations_topic).of(account)
 }
 
 /// The permissions boundary of the billing account's roles, if config wants one.
 pub(super) fn boundary_arn(naming: &Naming) -> Option<Arn> {
     let name = naming.config.bootstrap.permissions_boundary.as_ref()?;
-    let resource = format!("policy/{}", name.trim_start_matches('/'));
-    Some(Arn::new("iam", "", naming.facts.management_account, &resource))
+    Some(naming.arn(&Named::policy(name)))
 }
 
 /// The role that the notifier runs with.
 pub fn notifier_role_arn(config: &Config, account: AccountId) -> Arn {
-    Arn::new("iam", "", account, &format!("role/{}", config.names.notifier_role))
+    Named::role(&config.names.notifier_role).of(account)
 }
 
 /// Names and ARNs, from config and facts.
@@ -95,12 +194,8 @@ pub struct Naming<'a> {
 }
 
 impl Naming<'_> {
-    fn arn(&self, service: &str, resource: &str) -> Arn {
-        Arn::new(service, REGION, self.facts.management_account, resource)
-    }
-
-    fn global_arn(&self, service: &str, resource: &str) -> Arn {
-        Arn::new(service, "", self.facts.management_account, resource)
+    fn arn(&self, named: &Named) -> Arn {
+        named.of(self.facts.management_account)
     }
 
     /// Whether the members' events arrive on the default bus, where a custom one is wiser
@@ -116,16 +211,12 @@ impl Naming<'_> {
 
     /// The default bus.
     pub fn default_bus_arn(&self) -> Arn {
-        self.arn("events", &format!("event-bus/{DEFAULT_BUS}"))
+        self.arn(&Named::bus(DEFAULT_BUS))
     }
 
-    /// A rule: on the default bus its ARN doesn't name the bus.
+    /// A rule.
     pub fn rule_arn(&self, bus: &str, rule: &str) -> Arn {
-        if bus == DEFAULT_BUS {
-            self.arn("events", &format!("rule/{rule}"))
-        } else {
-            self.arn("events", &format!("rule/{bus}/{rule}"))
-        }
+        self.arn(&Named::rule(bus, rule))
     }
 
     /// The rule on the members' bus.
@@ -153,7 +244,7 @@ impl Naming<'_> {
 
     /// The dead-letter queue.
     pub fn queue_arn(&self) -> Arn {
-        self.arn("sqs", &self.config.names.queue)
+        self.arn(&Named::queue(&self.config.names.queue))
     }
 
     /// The topic that bootstrap makes where `[operations]` has an address.
@@ -171,12 +262,13 @@ impl Naming<'_> {
 
     /// The state machine.
     pub fn notifier_arn(&self) -> Arn {
-        self.arn("states", &format!("stateMachine:{}", self.config.names.notifier))
+        self.arn(&Named::state_machine("stateMachine", &self.config.names.notifier))
     }
 
     /// An execution of it.
     pub fn execution_arn(&self, name: &str) -> Arn {
-        self.arn("states", &format!("execution:{}:{name}", self.config.names.notifier))
+        let execution = format!("{}:{name}", self.config.names.notifier);
+        self.arn(&Named::state_machine("execution", &execution))
     }
 
     /// The state machine's role.
@@ -186,7 +278,7 @@ impl Naming<'_> {
 
     /// The rules' role.
     pub fn rule_role_arn(&self) -> Arn {
-        self.global_arn("iam", &format!("role/{}", self.config.names.rule_role))
+        self.arn(&Named::role(&self.config.names.rule_role))
     }
 
     /// The identity that sends: in this account, or in the shared core account.
@@ -195,12 +287,12 @@ impl Naming<'_> {
             .mail
             .identity_arn
             .clone()
-            .unwrap_or_else(|| self.arn("ses", &format!("identity/{}", self.config.mail.identity)))
+            .unwrap_or_else(|| self.arn(&Named::ses("identity", &self.config.mail.identity)))
     }
 
     /// The management account's own alarm.
     pub fn own_alarm_arn(&self) -> Arn {
-        self.arn("cloudwatch", &format!("alarm:{}", self.config.alarm.name))
+        alarm_arn(self.config, self.facts.management_account)
     }
 
     /// The values of the state machine's placeholders (docs/notifier.md).

@@ -4,8 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
+use super::names::Named;
 use crate::config::{Config, Operations};
 use billctl_core::model::{AccountId, Arn, OrgId};
 use billctl_core::service::iam::Simulation;
@@ -24,19 +26,19 @@ pub use session::session_policy;
 pub const MANAGED_POLICY_LIMIT: usize = 6_144;
 
 /// Who is to get a policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Job {
-    /// Everything: sets up, rolls out, tests and takes away.
+    /// For a person who does everything: sets up, rolls out, tests and takes away.
     Operator,
-    /// `deploy`, with `--plan` and `--prune`.
+    /// `deploy`, with `--plan` and `--prune`. It amounts to an administrator of every targeted member.
     Deploy,
-    /// For CI: `deploy --instances-only`, which covers accounts and moves thresholds.
+    /// For CI: `deploy --instances-only`, which covers accounts and moves thresholds, and can put nothing else into them.
     Thresholds,
-    /// Reads only: `status` (with `--drift`), `spend` and `doctor`.
+    /// For looking only: `status` (with `--drift`), `spend` and `doctor`.
     Status,
-    /// For an hourly job: `spend --tell`.
+    /// For an hourly job: `spend --tell`, which has the owners of accounts above their thresholds told.
     Tell,
-    /// For a daily job: `digest`.
+    /// For a daily job: `digest`, which reads as `status` does, sends one mail and claims its day.
     Digest,
 }
 
@@ -428,7 +430,7 @@ pub fn with_probe(mut policy: Value, config: &Config) -> Value {
             "Sid": "Members",
             "Effect": "Allow",
             "Action": member::ASSUME_ROLE.iam_action(),
-            "Resource": format!("arn:aws:iam::*:role/{}", scope::literal(&config.members.role)),
+            "Resource": Named::role(&config.members.role).pattern("*"),
             "Condition": {"StringEquals": {"aws:ResourceOrgID": organization}},
         }));
     }

@@ -5,8 +5,7 @@ use super::names::{
     TEST_SOURCE,
 };
 use super::{Thing, document};
-use billctl_core::service::eventbridge::DEFAULT_BUS;
-use billctl_core::service::eventbridge::{Rule as ServiceRule, Target};
+use billctl_core::service::eventbridge::{DEFAULT_BUS, Rule as ServiceRule, Target};
 
 /// A rule with its targets.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,7 +1,6 @@
 use super::Grid;
 use super::increments::{LATE, Publication, Series};
-use billctl_core::model::Month;
-use billctl_core::model::Usd;
+use billctl_core::model::{Month, Usd};
 
 /// What was spent in a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

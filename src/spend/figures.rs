@@ -5,8 +5,7 @@ use super::increments::{Publication, Series};
 use super::judgement::{Measured, reading_from};
 use super::{Amount, Window, mean, share};
 use crate::config::Measure;
-use billctl_core::model::Usd;
-use billctl_core::model::{DAY, Month};
+use billctl_core::model::{DAY, Month, Usd};
 
 /// How many whole days the average is of.
 const AVERAGE_DAYS: usize = 7;

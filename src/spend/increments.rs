@@ -1,7 +1,6 @@
 use jiff::Timestamp;
 
-use billctl_core::model::Usd;
-use billctl_core::model::{DAY, Month};
+use billctl_core::model::{DAY, Month, Usd};
 
 /// A publication of `EstimatedCharges`: what the month has cost so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

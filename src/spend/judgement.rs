@@ -3,8 +3,7 @@ use jiff::Timestamp;
 use super::increments::{Increment, Publication, Series};
 use super::share;
 use crate::config::Measure;
-use billctl_core::model::Usd;
-use billctl_core::model::{DAY, Month};
+use billctl_core::model::{DAY, Month, Usd};
 
 /// Days before today that the judgement may want: what the mail shows, and what it takes a usual day from.
 const DAYS: i64 = 14;
@@ -16,6 +15,8 @@ const STALE: i64 = 36 * HOUR;
 const GAP: i64 = 9 * HOUR;
 /// How far back such a gap is looked for.
 const GAP_SEEN: i64 = 36 * HOUR;
+/// How far back it is looked for whether spend comes and goes.
+const UNEVEN_SEEN: i64 = 3 * DAY;
 /// A publication that is due at the very edge may be late by this.
 const EDGE: i64 = 60;
 const HOUR: i64 = 3_600;
@@ -204,9 +205,8 @@ impl LookingBack<'_> {
 
     /// The least that was spent up to any publication of the last half of the time, or of all of it after a gap.
     ///
-    /// Where one publication brought nearly everything, the amount can be too high as long as the window's edge lies
-    /// in the gap that held yesterday's lump: then the publications looked at have to cover as much time as the
-    /// longest gap.
+    /// Where spend comes and goes, what the beginning of the time cuts in two may have been spent before it, and isn't
+    /// counted: else a lump of yesterday and one of today are taken for the spend of one day.
     fn likely(&self, newest: usize) -> Option<Usd> {
         let before = newest.checked_sub(1)?;
         let end = self.at(newest);
@@ -217,32 +217,42 @@ impl LookingBack<'_> {
             .max()
             .unwrap_or_default();
         let back = if longest > GAP { self.span } else { self.span / 2 } + EDGE;
-        let mut first = (0..=before)
+        let first = (0..=before)
             .rev()
             .take_while(|index| self.at(*index) >= end - back)
             .last()
             .unwrap_or(before);
-        if longest <= GAP && self.is_lump(newest) {
-            while first > 0 && end - self.at(first) < longest {
-                first -= 1;
-            }
-        }
-        (first..=newest).map(|index| self.sliding(index).spent).min()
+        let uneven = self.is_uneven(newest);
+        let least = |sliding: Sliding| match uneven {
+            true => sliding.spent - sliding.cut.max(Usd::ZERO),
+            false => sliding.spent,
+        };
+        (first..=newest).map(|index| least(self.sliding(index))).min()
     }
 
-    /// Whether one publication brought four fifths of what was spent in the time.
-    fn is_lump(&self, newest: usize) -> bool {
-        let start = self.at(newest) - self.span;
-        let most = self
-            .series
-            .increments
-            .iter()
-            .rev()
-            .take_while(|increment| increment.to > start)
-            .map(|increment| increment.amount)
-            .max();
-        let spent = i128::from(self.sliding(newest).spent.micros());
-        most.is_some_and(|most| i128::from(most.micros()) * 5 >= spent * 4)
+    /// Whether spend comes and goes: in the last days an increment had less than half the pace of one before it and of
+    /// one after it. Not asked for six hours, which hold no two days' lumps and hardly an increment that isn't cut.
+    fn is_uneven(&self, newest: usize) -> bool {
+        /// Less than half, and not by a rounding error: the notifier works in floating point.
+        const LESS: f64 = 0.499_999;
+        if self.span < DAY {
+            return false;
+        }
+        let start = self.at(newest) - UNEVEN_SEEN;
+        let lately = self.series.increments.iter();
+        let lately = lately.filter(|it| it.index <= newest && it.to > start && it.to > it.from);
+        let (mut highest, mut lowest) = (f64::NEG_INFINITY, f64::INFINITY);
+        for increment in lately {
+            let pace = increment.amount.micros() as f64 / (increment.to - increment.from) as f64;
+            if lowest < LESS * pace {
+                return true;
+            }
+            if pace < LESS * highest {
+                lowest = pace.min(lowest);
+            }
+            highest = pace.max(highest);
+        }
+        false
     }
 }
 
@@ -250,6 +260,8 @@ impl LookingBack<'_> {
 #[derive(Debug, Default)]
 struct Sliding {
     spent: Usd,
+    /// The share in it of the increment that its beginning cuts in two.
+    cut: Usd,
     /// How many seconds of it are covered by publications.
     known: i64,
     /// How many aren't, since the series began: between a month's last publication and its end nothing is published.
@@ -270,11 +282,15 @@ impl Sliding {
             }
             let length = to - from;
             let overlap = to.min(end) - from.max(start);
-            found.spent += if length > 0 {
+            let spent = if length > 0 {
                 share(increment.amount, overlap, length)
             } else {
                 increment.amount
             };
+            found.spent += spent;
+            if from < start {
+                found.cut = spent;
+            }
             found.known += overlap.max(0);
         }
         let begins = increments.first().map_or(end, |first| first.from.max(start));

@@ -1,7 +1,6 @@
 use jiff::Timestamp;
 
-use billctl_core::model::AccountState;
-use billctl_core::model::DAY;
+use billctl_core::model::{AccountState, DAY};
 
 /// How long after an account was made its first charges may take to be published. Billing data is at most a day behind,
 /// and publications are six hours apart (docs/aws-facts.md, "EstimatedCharges"; the sum of both is an allowance, not

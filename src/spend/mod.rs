@@ -7,7 +7,7 @@
 //! and forecast ([`Figures`]), whether an account is above its limit ([`judge`]), days that stand out ([`Usual`]),
 //! thresholds ([`suggest`]), and what to say where there is nothing to read ([`Missing`]).
 
-use billctl_core::model::{DAY, Usd};
+use billctl_core::model::Usd;
 
 mod buckets;
 mod figures;

@@ -4,8 +4,7 @@ use super::increments::Series;
 use super::judgement::{Measured, reading_from};
 use super::{Publication, Verdict, Window, buckets, share};
 use crate::config::Measure;
-use billctl_core::model::DAY;
-use billctl_core::model::Usd;
+use billctl_core::model::{DAY, Usd};
 
 /// Who is above its limit is told within an hour of the publication that shows it (docs/notifier.md).
 const TOLD_WITHIN: SignedDuration = SignedDuration::from_hours(1);

@@ -48,7 +48,7 @@ enum Pattern {
 
 use Pattern::{Bump, Credit, Even, Jump, Lump, Office, Ramp, Weekly};
 
-const PATTERNS: [Pattern; 19] = [
+const PATTERNS: [Pattern; 20] = [
     Even(50.0),
     Even(80.0),
     Even(95.0),
@@ -64,6 +64,7 @@ const PATTERNS: [Pattern; 19] = [
     Weekly(130.0),
     Ramp(60.0, 180.0),
     Jump(60.0, 900.0),
+    Jump(110.0, 900.0),
     Bump(60.0, 250.0),
     Credit(90.0),
     Credit(120.0),
@@ -282,6 +283,33 @@ impl Played {
         found
     }
 
+    /// When the amount was twice what the mail before it had said, while the account hadn't been below its limit for a
+    /// day since.
+    fn doublings(&self) -> Vec<(Timestamp, f64)> {
+        let mut found = Vec::new();
+        let mut over = Timestamp::MIN;
+        for (index, reading) in self.readings.iter().enumerate() {
+            let newest = self
+                .readings
+                .get(index + 1)
+                .is_none_or(|next| next.seen > reading.seen + HOUR);
+            let before = self.told.iter().rev().find(|mail| mail.at < reading.seen);
+            let goes_on = reading.seen < over + HOUR * 24;
+            if let Some(mail) = before
+                && newest
+                && goes_on
+                && reading.over
+                && reading.amount > 2.0 * mail.amount()
+            {
+                found.push((reading.seen, reading.amount));
+            }
+            if reading.over {
+                over = reading.seen;
+            }
+        }
+        found
+    }
+
     /// What is wrong with the mails.
     fn problems(&self, world: &Unkind) -> Vec<String> {
         let mut problems = Vec::new();
@@ -315,7 +343,7 @@ impl Played {
                 wrong(format!("above at {at}, nobody told within an hour"));
             }
         }
-        let mut today: BTreeMap<i64, f64> = BTreeMap::new();
+        let mut last: Option<&Mailed> = None;
         for mail in &self.told {
             let borne_out = self
                 .at(mail.at)
@@ -324,12 +352,21 @@ impl Played {
                 let figures: Vec<f64> = self.at(mail.at).map(|reading| reading.amount).collect();
                 wrong(format!("{mail:?}, but the figures say {figures:?}"));
             }
-            match today.insert(mail.day(), mail.amount()) {
-                None if mail.is_doubling() => wrong(format!("{mail:?} doubles nothing")),
-                Some(before) if !mail.is_doubling() || mail.amount() < 2.0 * before => {
-                    wrong(format!("{mail:?} after {before} on the same day"));
-                }
-                _ => {}
+            if mail.is_doubling() && last.is_none_or(|last| mail.amount() < 2.0 * last.amount()) {
+                wrong(format!("{mail:?} after {last:?} doubles nothing"));
+            }
+            if !mail.is_doubling() && last.is_some_and(|last| last.day() == mail.day()) {
+                wrong(format!("{mail:?} after {last:?} on the same day"));
+            }
+            last = Some(mail);
+        }
+        for (at, amount) in self.doublings() {
+            let soon = at..at + HOUR + MOMENT;
+            let over = self.readings.last().is_some_and(|last| at + HOUR < last.seen);
+            if over && !self.told.iter().any(|mail| soon.contains(&mail.at)) {
+                wrong(format!(
+                    "twice the last mail's at {at}, {amount}, nobody told within an hour"
+                ));
             }
         }
         // Above the limit on each of the sixty days.

@@ -12,8 +12,7 @@ use billctl::config::Config;
 use billctl::resource::{self, Naming};
 use billctl::{apply, observe, plan};
 use billctl_core::event::NullListener;
-use billctl_core::model::AccountId;
-use billctl_core::model::{Arn, Usd};
+use billctl_core::model::{AccountId, Arn, Usd};
 use billctl_core::service::cloudformation::{
     AccountFilter, AutoDeployment, ConcurrencyMode, CountOrPercent, InstancesRequest, OperationId, Parameters,
     Preferences, StackSetSpec, Targets,

@@ -1,14 +1,13 @@
 //! CI: the workflow files are well-formed, their commands work, and nothing asks or paints where nobody looks.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::{fs, thread};
 
 use serde_json::json;
 use yaml_serde::Value;

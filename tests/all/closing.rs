@@ -41,9 +41,9 @@ fn played(before: &[&str], line: &str) -> Ended {
     for line in before {
         home.run(*line).code(0);
     }
-    let told: Value = serde_json::from_str(&home.run("status --format json").stdout).expect("JSON");
-    let organization = told["organization"].as_str().expect("an id");
-    let accounts = told["accounts"].as_array().expect("accounts");
+    let answer: Value = serde_json::from_str(&home.run("status --format json").stdout).expect("JSON");
+    let organization = answer["organization"].as_str().expect("an id");
+    let accounts = answer["accounts"].as_array().expect("accounts");
     let account = accounts.iter().find(|line| line["name"] == "staging-web");
     let account = account.and_then(|line| line["account"].as_str()).expect("an id");
     home.run(&line.replace("ORGANIZATION", organization).replace("ACCOUNT", account))
@@ -58,12 +58,12 @@ fn every_write_ends_with_what_was_done_and_what_comes_next() {
     for (before, line) in writes() {
         let ended = played(before, line).code(0);
         // The answer of `spend` may be CSV: its last word stands beside it.
-        let told = if line.starts_with("spend") {
+        let said = if line.starts_with("spend") {
             &ended.stderr
         } else {
             &ended.stdout
         };
-        let last = told
+        let last = said
             .lines()
             .rev()
             .find(|line| !line.trim().is_empty())

@@ -10,8 +10,7 @@ use serde_json::Value;
 
 use crate::support::browser::{Page, documented};
 use crate::support::home::{Ended, Home};
-use crate::support::install;
-use crate::support::node;
+use crate::support::{install, node};
 
 const CONFIG: &str = "[alarm]\nthreshold = 50\n[deploy]\nous = [\"Production\", \"Sandboxes\"]\n\
                       [mail]\nfrom = \"billing@example.com\"\nreply-to = \"platform@example.com\"\n[digest]\nto = [\"finops@example.com\", \"cfo@example.com\"]\n";

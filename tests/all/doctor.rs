@@ -578,10 +578,10 @@ fn an_account_that_has_just_joined_is_new_and_lacks_nothing_yet() {
         line()
     );
     // Beside it an older one whose charges are gone: that one is named, and it alone.
-    let told = home.succeeds(&["status", "--format", "json"]);
-    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let answer = home.succeeds(&["status", "--format", "json"]);
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
     let id = |name: &str| {
-        let accounts = told["accounts"].as_array().unwrap();
+        let accounts = answer["accounts"].as_array().unwrap();
         let line = accounts.iter().find(|line| line["name"] == name).unwrap();
         line["account"].as_str().unwrap().to_owned()
     };

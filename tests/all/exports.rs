@@ -6,8 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::support::home::Home;
-use crate::support::install;
-use crate::support::venv;
+use crate::support::{install, venv};
 
 const CONFIG: &str = "[alarm]\nthreshold = 50\n[mail]\nfrom = \"billing@example.com\"\n";
 

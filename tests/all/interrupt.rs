@@ -86,7 +86,7 @@ fn bootstrap_finishes_what_it_is_writing_names_it_and_is_taken_up_by_the_next_ru
     let home = Home::with_sandbox(&config(&["Production"], 100, &[]));
     slow(&home, 300);
     let mut bootstrap = home.start("bootstrap --yes");
-    // Steps are told when they are begun.
+    // Steps are said when they are begun.
     bootstrap.until("[3/");
     bootstrap.interrupt();
     let ended = bootstrap.end().code(130);
@@ -116,11 +116,11 @@ fn destroy_names_the_operation_that_goes_on_and_the_next_run_does_the_rest() {
     let destroy = format!("destroy --organization {}", organization(&home));
     slow(&home, 150);
     let mut started = home.start(&destroy);
-    let told = started.until("operation billctl-");
+    let line = started.until("operation billctl-");
     started.interrupt();
     let ended = started.end().code(130);
     slow(&home, 0);
-    let id = told.trim().trim_start_matches("operation ").to_owned();
+    let id = line.trim().trim_start_matches("operation ").to_owned();
     assert!(
         ended.stderr.contains(&id) && ended.stderr.contains("goes on in AWS"),
         "{id}: {}",

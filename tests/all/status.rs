@@ -27,8 +27,8 @@ fn json_of(ended: &Ended) -> Value {
 }
 
 fn kinds(home: &Home, line: &str) -> Vec<String> {
-    let told = json_of(&home.run(&format!("{line} --format json")));
-    let findings = told["findings"].as_array().expect("findings");
+    let answer = json_of(&home.run(&format!("{line} --format json")));
+    let findings = answer["findings"].as_array().expect("findings");
     findings
         .iter()
         .map(|finding| {
@@ -65,16 +65,16 @@ fn all_is_well_where_everything_was_looked_at() {
         &["all well: 15 accounts covered; drift never looked for"],
     );
     assert!(!ended.stdout.contains("not looked at"), "{}", ended.stdout);
-    let told = json_of(&home.run("status --format json"));
+    let answer = json_of(&home.run("status --format json"));
     assert!(
-        told["organization"].as_str().is_some_and(|id| id.starts_with("o-")),
-        "{told}"
+        answer["organization"].as_str().is_some_and(|id| id.starts_with("o-")),
+        "{answer}"
     );
     assert!(
-        told["generated_at"].as_str().is_some_and(|at| at.ends_with('Z')),
-        "{told}"
+        answer["generated_at"].as_str().is_some_and(|at| at.ends_with('Z')),
+        "{answer}"
     );
-    assert_eq!(told["not_looked_at"], json!([]));
+    assert_eq!(answer["not_looked_at"], json!([]));
 }
 
 #[test]
@@ -115,9 +115,9 @@ fn owners_that_sess_sandbox_keeps_mails_from_are_a_finding_until_their_addresses
     let home = well();
     home.edit_world(|world| world["sesv2"]["production_access"] = json!(false));
     finds(&home, "owners-unreachable");
-    let told = json_of(&home.run("status --format json"));
-    let unreachable = told["billing"]["reach"]["unreachable"].as_array().expect("accounts");
-    assert_eq!(unreachable.len(), 15, "{}", told["billing"]["reach"]);
+    let answer = json_of(&home.run("status --format json"));
+    let unreachable = answer["billing"]["reach"]["unreachable"].as_array().expect("accounts");
+    assert_eq!(unreachable.len(), 15, "{}", answer["billing"]["reach"]);
     // The demo's owners all have addresses here.
     home.run("sandbox verify example.com").code(0);
     has(
@@ -155,8 +155,8 @@ fn owners_that_were_not_looked_at_are_not_claimed_to_be_reached() {
 
 /// Lets the notifier fail for `payments-prod`: SES loses the sender before the mail, and has it again after.
 fn fail_once(home: &Home) -> String {
-    let told = json_of(&home.run("status --format json"));
-    let accounts = told["accounts"].as_array().expect("accounts");
+    let answer = json_of(&home.run("status --format json"));
+    let accounts = answer["accounts"].as_array().expect("accounts");
     let account = accounts
         .iter()
         .find(|one| one["name"] == "payments-prod")
@@ -217,15 +217,15 @@ fn an_alarm_on_the_notifiers_health_is_a_finding_and_its_own_spend_is_not() {
     let id = management["account"].as_str().expect("an id");
     home.run(&format!("sandbox spend --account {id} --daily 900")).code(0);
     home.run("sandbox advance 36h").code(0);
-    let told = json_of(&home.run("status --format json"));
+    let answer = json_of(&home.run("status --format json"));
     assert_eq!(
-        told["billing"]["health"]["alarms"][0]["name"], "Billing-Alarm",
-        "{told}"
+        answer["billing"]["health"]["alarms"][0]["name"], "Billing-Alarm",
+        "{answer}"
     );
     assert!(
-        !told["findings"].to_string().contains("health-alarm"),
+        !answer["findings"].to_string().contains("health-alarm"),
         "{}",
-        told["findings"]
+        answer["findings"]
     );
 }
 
@@ -298,14 +298,14 @@ fn an_operation_under_way_is_in_progress_with_its_counts_and_no_failure() {
     home.run("sandbox advance 40s").code(0);
     let ended = home.run("status --check").code(0);
     has(ended, &["in progress: ", " of 15 accounts done", "creates instances"]);
-    let told = json_of(&home.run("status --format json"));
-    let operation = &told["operations"][0];
+    let answer = json_of(&home.run("status --format json"));
+    let operation = &answer["operations"][0];
     assert_eq!(operation["accounts"], 15, "{operation}");
     let done = operation["done"].as_u64().expect("a count");
-    let covered = told["accounts"].as_array().expect("accounts").iter();
+    let covered = answer["accounts"].as_array().expect("accounts").iter();
     let covered = covered.filter(|one| one["coverage"] == "covered").count() as u64;
     assert_eq!(done, covered, "{operation}");
-    let open = told["accounts"].as_array().expect("accounts").iter();
+    let open = answer["accounts"].as_array().expect("accounts").iter();
     assert_eq!(
         open.filter(|one| one["coverage"] == "in-progress").count() as u64,
         15 - covered
@@ -346,8 +346,8 @@ fn a_suspended_account_shows_what_its_stack_has() {
     let home = well();
     home.run("sandbox suspend --name payments-prod").code(0);
     let line = |home: &Home| {
-        let told = json_of(&home.run("status --format json"));
-        let accounts = told["accounts"].as_array().expect("accounts").clone();
+        let answer = json_of(&home.run("status --format json"));
+        let accounts = answer["accounts"].as_array().expect("accounts").clone();
         accounts
             .into_iter()
             .find(|one| one["name"] == "payments-prod")
@@ -368,8 +368,8 @@ fn a_suspended_account_shows_what_its_stack_has() {
 fn a_status_can_be_about_ous_accounts_and_kinds() {
     let home = well();
     let names = |line: &str| -> Vec<String> {
-        let told = json_of(&home.run(&format!("{line} --format json")));
-        let accounts = told["accounts"].as_array().expect("accounts");
+        let answer = json_of(&home.run(&format!("{line} --format json")));
+        let accounts = answer["accounts"].as_array().expect("accounts");
         accounts
             .iter()
             .map(|one| one["name"].as_str().expect("a name").to_owned())
@@ -381,8 +381,8 @@ fn a_status_can_be_about_ous_accounts_and_kinds() {
         "{payments:?}"
     );
     assert_eq!(names("status --account payments-prod"), ["payments-prod"]);
-    let told = json_of(&home.run("status --account payments-prod --format json"));
-    assert_eq!(told["scope"], json!(["payments-prod"]));
+    let answer = json_of(&home.run("status --account payments-prod --format json"));
+    assert_eq!(answer["scope"], json!(["payments-prod"]));
     has(
         home.run("status --ou Production/Payments"),
         &["all well: 4 accounts covered"],

@@ -67,8 +67,8 @@ fn code(source: &str) -> String {
                 ends
             });
             end.map_or(left.len(), |at| at + 2)
-        } else if left.starts_with("'\\") {
-            left[2..].find('\'').map_or(left.len(), |at| at + 3).max(4)
+        } else if let Some(escaped) = left.strip_prefix("'\\") {
+            escaped[1..].find('\'').map_or(left.len(), |at| at + 4)
         } else if first == '\'' && left.chars().nth(2) == Some('\'') {
             left.char_indices().nth(3).map_or(left.len(), |(at, _)| at)
         } else {

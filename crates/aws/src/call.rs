@@ -33,7 +33,16 @@ impl<C> Caller<C> {
         self.call_and_check(operation, send, |_| Ok(())).await
     }
 
-    /// The same, for answers that report failure inside a success (`PutEvents`): `check` finds it, and the gate
+    /// The same, where nothing of the answer matters.
+    pub(super) async fn command<T, E, F>(&self, operation: Operation, send: impl FnMut() -> F) -> Result<()>
+    where
+        F: Future<Output = Sent<T, E>> + Send,
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        self.call(operation, send).await.map(drop)
+    }
+
+    /// The same as `call`, for answers that report failure inside a success (`PutEvents`): `check` finds it, and the gate
     /// retries it if it is transient.
     pub(super) async fn call_and_check<T, E, F>(
         &self,
@@ -62,14 +71,7 @@ impl<C> Caller<C> {
 
 /// An answer that can't be used, though AWS calls it a success.
 pub(super) fn unusable(operation: Operation, what: impl Into<String>) -> ServiceError {
-    ServiceError {
-        operation,
-        kind: Kind::Other,
-        code: None,
-        message: what.into(),
-        request_id: None,
-        remedy: None,
-    }
+    ServiceError::without_code(operation, Kind::Other, what)
 }
 
 /// A part of an answer that must be there.

@@ -385,10 +385,7 @@ mod tests {
             ),
             ("Connection refused".to_owned(), Kind::Unavailable),
         ] {
-            let error = ServiceError {
-                code: None,
-                ..ServiceError::new(GET_CALLER_IDENTITY, Kind::Unavailable, "", message)
-            };
+            let error = ServiceError::without_code(GET_CALLER_IDENTITY, Kind::Unavailable, message);
             assert_eq!(given_up(error.clone()).kind, kind, "{error}");
         }
     }

@@ -2,23 +2,22 @@ mod read;
 mod write;
 
 use async_trait::async_trait;
-use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::types as sdk;
+use aws_sdk_cloudformation::{Client, types as sdk};
 
 use super::call::{Caller, required, unusable};
-use super::convert::token as next;
+use super::convert::page;
 use billctl_core::model::{AccountId, REGION};
-use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::cloudformation::{
-    ACTIVATE_ORGANIZATIONS_ACCESS, CREATE_STACK_INSTANCES, CREATE_STACK_SET, CloudFormation, DELETE_STACK_INSTANCES,
-    DELETE_STACK_SET, DESCRIBE_ORGANIZATIONS_ACCESS, DESCRIBE_STACK_INSTANCE, DESCRIBE_STACK_SET,
-    DESCRIBE_STACK_SET_OPERATION, DETECT_STACK_SET_DRIFT, DetailedStatus, InstanceFilter, InstancesRequest,
-    LIST_STACK_INSTANCE_RESOURCE_DRIFTS, LIST_STACK_INSTANCES, LIST_STACK_SET_OPERATION_RESULTS,
+    ACTIVATE_ORGANIZATIONS_ACCESS, CREATE_STACK_INSTANCES, CREATE_STACK_SET, CallAs, CloudFormation,
+    DELETE_STACK_INSTANCES, DELETE_STACK_SET, DESCRIBE_ORGANIZATIONS_ACCESS, DESCRIBE_STACK_INSTANCE,
+    DESCRIBE_STACK_SET, DESCRIBE_STACK_SET_OPERATION, DETECT_STACK_SET_DRIFT, DetailedStatus, InstanceFilter,
+    InstancesRequest, LIST_STACK_INSTANCE_RESOURCE_DRIFTS, LIST_STACK_INSTANCES, LIST_STACK_SET_OPERATION_RESULTS,
     LIST_STACK_SET_OPERATIONS, OperationId, OperationResult, OrganizationsAccess, PAGE_SIZE, Parameters, Preferences,
     ResourceDrift, STOP_STACK_SET_OPERATION, StackInstance, StackSet, StackSetOperation, StackSetSpec, Targets,
     UPDATE_STACK_INSTANCES, UPDATE_STACK_SET,
 };
 use billctl_core::service::{Operation, Page, Result};
+use billctl_core::words::meaning;
 
 const PAGE: i32 = PAGE_SIZE as i32;
 
@@ -59,19 +58,15 @@ impl CloudFormation for StackSets {
     async fn describe_organizations_access(&self) -> Result<OrganizationsAccess> {
         let op = DESCRIBE_ORGANIZATIONS_ACCESS;
         let answer = send!(self, op, describe_organizations_access)?;
-        Ok(match required(op, answer.status(), "Status")? {
-            sdk::OrganizationStatus::Enabled => OrganizationsAccess::Enabled,
-            sdk::OrganizationStatus::DisabledPermanently => OrganizationsAccess::DisabledPermanently,
-            _ => OrganizationsAccess::Disabled,
-        })
+        let status = required(op, answer.status(), "Status")?;
+        Ok(meaning(status.as_str()).unwrap_or(OrganizationsAccess::Disabled))
     }
 
     async fn activate_organizations_access(&self) -> Result<()> {
         let request = self.caller.client.activate_organizations_access();
         self.caller
-            .call(ACTIVATE_ORGANIZATIONS_ACCESS, || request.clone().send())
+            .command(ACTIVATE_ORGANIZATIONS_ACCESS, || request.clone().send())
             .await
-            .map(drop)
     }
 
     async fn describe_stack_set(&self, name: &str) -> Result<StackSet> {
@@ -167,10 +162,7 @@ impl CloudFormation for StackSets {
             set_next_token(token),
         )?;
         let items = answer.summaries().iter().map(|one| read::instance(op, one));
-        Ok(Page {
-            items: items.collect::<Result<_>>()?,
-            next: next(answer.next_token),
-        })
+        page(items, answer.next_token())
     }
 
     async fn describe_overrides(&self, stack_set: &str, account: AccountId) -> Result<Parameters> {
@@ -253,13 +245,8 @@ impl CloudFormation for StackSets {
             max_results(PAGE),
             set_next_token(token),
         )?;
-        let items = answer.summaries().iter();
-        Ok(Page {
-            items: items
-                .map(|one| read::operation_summary(op, one))
-                .collect::<Result<_>>()?,
-            next: next(answer.next_token),
-        })
+        let items = answer.summaries().iter().map(|one| read::operation_summary(op, one));
+        page(items, answer.next_token())
     }
 
     async fn describe_operation(&self, stack_set: &str, id: &OperationId) -> Result<StackSetOperation> {
@@ -292,13 +279,8 @@ impl CloudFormation for StackSets {
             max_results(PAGE),
             set_next_token(token),
         )?;
-        let items = answer.summaries().iter();
-        Ok(Page {
-            items: items
-                .map(|one| read::operation_result(op, one))
-                .collect::<Result<_>>()?,
-            next: next(answer.next_token),
-        })
+        let items = answer.summaries().iter().map(|one| read::operation_result(op, one));
+        page(items, answer.next_token())
     }
 
     async fn stop_operation(&self, stack_set: &str, id: &OperationId) -> Result<()> {
@@ -350,11 +332,8 @@ impl CloudFormation for StackSets {
             max_results(PAGE),
             set_next_token(token),
         )?;
-        let items = answer.summaries().iter().map(read::resource_drift);
-        Ok(Page {
-            items: items.collect(),
-            next: next(answer.next_token),
-        })
+        let items = answer.summaries().iter().map(|one| Ok(read::resource_drift(one)));
+        page(items, answer.next_token())
     }
 }
 

@@ -1,19 +1,19 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use aws_sdk_cloudwatch::Client;
-use aws_sdk_cloudwatch::types as sdk;
+use aws_sdk_cloudwatch::{Client, types as sdk};
 use serde_json::Value;
 
 use super::call::{Caller, json, parsed, required};
 use super::classify::entry_error;
-use super::convert::{datetime, timestamp, token as next};
+use super::convert::{datetime, page, timestamp};
 use billctl_core::service::cloudwatch::{
     Alarm, AlarmState, AlarmStatus, CloudWatch, DELETE_ALARMS, DELETE_DASHBOARDS, DESCRIBE_ALARMS, DataRequest,
     GET_DASHBOARD, GET_METRIC_DATA, LIST_METRICS, Metric, MetricQuery, PUT_DASHBOARD, PUT_METRIC_ALARM, QuerySource,
     Series,
 };
-use billctl_core::service::{Operation, Page, Result, Tags, Tokens};
+use billctl_core::service::{Operation, Page, Result, Tags, all_pages};
+use billctl_core::words::meaning;
 
 /// Most names in one DescribeAlarms or DeleteAlarms (API reference).
 const MAX_NAMES: usize = 100;
@@ -25,9 +25,7 @@ impl CloudWatch for Caller<Client> {
         let mut found = Vec::new();
         // In chunks, and so never without a name, which would mean every alarm of the account.
         for names in names.chunks(MAX_NAMES) {
-            let mut tokens = Tokens::new(op);
-            let mut token = None;
-            loop {
+            let list = |token| async move {
                 let request = self
                     .client
                     .describe_alarms()
@@ -35,14 +33,10 @@ impl CloudWatch for Caller<Client> {
                     .alarm_types(sdk::AlarmType::MetricAlarm)
                     .set_next_token(token);
                 let answer = self.call(op, || request.clone().send()).await?;
-                for alarm in answer.metric_alarms() {
-                    found.push(alarm_status(op, alarm)?);
-                }
-                token = tokens.next(next(answer.next_token))?;
-                if token.is_none() {
-                    break;
-                }
-            }
+                let alarms = answer.metric_alarms().iter();
+                page(alarms.map(|alarm| alarm_status(op, alarm)), answer.next_token())
+            };
+            found.extend(all_pages(op, list).await?);
         }
         Ok(found)
     }
@@ -68,7 +62,7 @@ impl CloudWatch for Caller<Client> {
             .set_ok_actions(some(&alarm.ok_actions))
             .set_insufficient_data_actions(some(&alarm.insufficient_data_actions))
             .set_tags(Some(tags.collect()));
-        self.call(op, || request.clone().send()).await.map(drop)
+        self.command(op, || request.clone().send()).await
     }
 
     async fn delete_alarms(&self, names: &[String]) -> Result<()> {
@@ -127,10 +121,7 @@ impl CloudWatch for Caller<Client> {
                 points,
             })
         });
-        Ok(Page {
-            items: items.collect::<Result<_>>()?,
-            next: next(answer.next_token.clone()),
-        })
+        page(items, answer.next_token())
     }
 
     async fn list_metrics(
@@ -155,10 +146,8 @@ impl CloudWatch for Caller<Client> {
             .set_dimensions(Some(filters.collect()))
             .set_next_token(token);
         let answer = self.call(op, || request.clone().send()).await?;
-        Ok(Page {
-            items: answer.metrics().iter().map(metric).collect(),
-            next: next(answer.next_token),
-        })
+        let items = answer.metrics().iter().map(|found| Ok(metric(found)));
+        page(items, answer.next_token())
     }
 
     async fn get_dashboard(&self, name: &str) -> Result<Value> {
@@ -175,7 +164,7 @@ impl CloudWatch for Caller<Client> {
             .put_dashboard()
             .dashboard_name(name)
             .dashboard_body(body.to_string());
-        self.call(PUT_DASHBOARD, || request.clone().send()).await.map(drop)
+        self.command(PUT_DASHBOARD, || request.clone().send()).await
     }
 
     async fn delete_dashboards(&self, names: &[String]) -> Result<()> {
@@ -183,7 +172,7 @@ impl CloudWatch for Caller<Client> {
             .client
             .delete_dashboards()
             .set_dashboard_names(Some(names.to_vec()));
-        self.call(DELETE_DASHBOARDS, || request.clone().send()).await.map(drop)
+        self.command(DELETE_DASHBOARDS, || request.clone().send()).await
     }
 }
 
@@ -260,11 +249,10 @@ fn alarm_status(op: Operation, found: &sdk::MetricAlarm) -> Result<AlarmStatus> 
             insufficient_data_actions: found.insufficient_data_actions().to_vec(),
         },
         arn: parsed(op, found.alarm_arn(), "AlarmArn")?,
-        state: match found.state_value() {
-            Some(sdk::StateValue::Ok) => AlarmState::Ok,
-            Some(sdk::StateValue::Alarm) => AlarmState::Alarm,
-            _ => AlarmState::InsufficientData,
-        },
+        state: found
+            .state_value()
+            .and_then(|state| meaning(state.as_str()))
+            .unwrap_or(AlarmState::InsufficientData),
         reason: text(found.state_reason()),
         since: found
             .state_transitioned_timestamp()

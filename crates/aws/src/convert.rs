@@ -1,6 +1,8 @@
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
+use billctl_core::service::{Page, Result};
+
 /// AWS's time as ours; `None` for what lies outside the years that jiff knows.
 pub(super) fn timestamp(time: &DateTime) -> Option<Timestamp> {
     Timestamp::from_nanosecond(time.as_nanos()).ok()
@@ -15,7 +17,11 @@ pub(super) fn datetime(time: Timestamp) -> DateTime {
     )
 }
 
-/// A token that is there but empty means the end, as some endpoints write it.
-pub(super) fn token(next: Option<String>) -> Option<String> {
-    next.filter(|token| !token.is_empty())
+/// A page of what an answer holds, if all of it can be read. A token that is there but empty means the end, as some
+/// endpoints write it.
+pub(super) fn page<T>(items: impl Iterator<Item = Result<T>>, next: Option<&str>) -> Result<Page<T>> {
+    Ok(Page {
+        items: items.collect::<Result<_>>()?,
+        next: next.filter(|token| !token.is_empty()).map(str::to_owned),
+    })
 }

@@ -1,18 +1,17 @@
 use async_trait::async_trait;
-use aws_sdk_eventbridge::Client;
-use aws_sdk_eventbridge::types as sdk;
+use aws_sdk_eventbridge::{Client, types as sdk};
 use serde_json::Value;
 
 use super::call::{Caller, built, json, parsed, required};
 use super::classify::entry_error;
-use super::convert::token as next;
+use super::convert::page;
 use billctl_core::model::Arn;
 use billctl_core::service::eventbridge::{
     CREATE_EVENT_BUS, DELETE_EVENT_BUS, DELETE_RULE, DESCRIBE_EVENT_BUS, DESCRIBE_RULE, EventBridge, EventBus,
     LIST_TAGS_FOR_RESOURCE, LIST_TARGETS_BY_RULE, NewEvent, PUT_EVENTS, PUT_PERMISSION, PUT_RULE, PUT_TARGETS,
     REMOVE_PERMISSION, REMOVE_TARGETS, Rule, Target,
 };
-use billctl_core::service::{Operation, Result, Tags, Tokens};
+use billctl_core::service::{Operation, Result, Tags, all_pages};
 
 #[async_trait]
 impl EventBridge for Caller<Client> {
@@ -54,7 +53,7 @@ impl EventBridge for Caller<Client> {
 
     async fn delete_event_bus(&self, name: &str) -> Result<()> {
         let request = self.client.delete_event_bus().name(name);
-        self.call(DELETE_EVENT_BUS, || request.clone().send()).await.map(drop)
+        self.command(DELETE_EVENT_BUS, || request.clone().send()).await
     }
 
     async fn put_bus_policy(&self, bus: &str, policy: &Value) -> Result<()> {
@@ -63,7 +62,7 @@ impl EventBridge for Caller<Client> {
             .put_permission()
             .event_bus_name(bus)
             .policy(policy.to_string());
-        self.call(PUT_PERMISSION, || request.clone().send()).await.map(drop)
+        self.command(PUT_PERMISSION, || request.clone().send()).await
     }
 
     async fn remove_bus_statement(&self, bus: &str, statement_id: &str) -> Result<()> {
@@ -72,7 +71,7 @@ impl EventBridge for Caller<Client> {
             .remove_permission()
             .event_bus_name(bus)
             .statement_id(statement_id);
-        self.call(REMOVE_PERMISSION, || request.clone().send()).await.map(drop)
+        self.command(REMOVE_PERMISSION, || request.clone().send()).await
     }
 
     async fn describe_rule(&self, bus: &str, name: &str) -> Result<Rule> {
@@ -104,20 +103,17 @@ impl EventBridge for Caller<Client> {
                 false => sdk::RuleState::Disabled,
             })
             .description(&rule.description);
-        self.call(PUT_RULE, || request.clone().send()).await.map(drop)
+        self.command(PUT_RULE, || request.clone().send()).await
     }
 
     async fn delete_rule(&self, bus: &str, name: &str) -> Result<()> {
         let request = self.client.delete_rule().event_bus_name(bus).name(name);
-        self.call(DELETE_RULE, || request.clone().send()).await.map(drop)
+        self.command(DELETE_RULE, || request.clone().send()).await
     }
 
     async fn list_targets(&self, bus: &str, rule: &str) -> Result<Vec<Target>> {
         let op = LIST_TARGETS_BY_RULE;
-        let mut targets = Vec::new();
-        let mut tokens = Tokens::new(op);
-        let mut token = None;
-        loop {
+        let list = |token| async move {
             let request = self
                 .client
                 .list_targets_by_rule()
@@ -125,14 +121,10 @@ impl EventBridge for Caller<Client> {
                 .rule(rule)
                 .set_next_token(token);
             let answer = self.call(op, || request.clone().send()).await?;
-            for found in answer.targets() {
-                targets.push(target(op, found)?);
-            }
-            token = tokens.next(next(answer.next_token))?;
-            if token.is_none() {
-                return Ok(targets);
-            }
-        }
+            let targets = answer.targets().iter();
+            page(targets.map(|found| target(op, found)), answer.next_token())
+        };
+        all_pages(op, list).await
     }
 
     async fn put_targets(&self, bus: &str, rule: &str, targets: &[Target]) -> Result<()> {
@@ -159,8 +151,9 @@ impl EventBridge for Caller<Client> {
             op,
             || request.clone().send(),
             |answer| {
-                let failed = answer.failed_entries().iter();
-                first_refusal(op, failed.map(|one| (one.error_code(), one.error_message())))
+                first_refusal(op, answer.failed_entries(), |one| {
+                    (one.error_code(), one.error_message())
+                })
             },
         )
         .await
@@ -179,8 +172,9 @@ impl EventBridge for Caller<Client> {
             op,
             || request.clone().send(),
             |answer| {
-                let failed = answer.failed_entries().iter();
-                first_refusal(op, failed.map(|one| (one.error_code(), one.error_message())))
+                first_refusal(op, answer.failed_entries(), |one| {
+                    (one.error_code(), one.error_message())
+                })
             },
         )
         .await
@@ -201,10 +195,7 @@ impl EventBridge for Caller<Client> {
             .call_and_check(
                 op,
                 || request.clone().send(),
-                |answer| {
-                    let entries = answer.entries().iter();
-                    first_refusal(op, entries.map(|one| (one.error_code(), one.error_message())))
-                },
+                |answer| first_refusal(op, answer.entries(), |one| (one.error_code(), one.error_message())),
             )
             .await?;
         let id = answer.entries().first().and_then(|entry| entry.event_id());
@@ -213,14 +204,14 @@ impl EventBridge for Caller<Client> {
 }
 
 /// The first entry that bears an error code.
-fn first_refusal<'a>(
-    op: Operation,
-    mut entries: impl Iterator<Item = (Option<&'a str>, Option<&'a str>)>,
-) -> Result<()> {
-    match entries.find_map(|(code, message)| Some((code?, message))) {
-        Some((code, message)) => Err(entry_error(op, code, message.unwrap_or_default())),
-        None => Ok(()),
-    }
+fn first_refusal<T>(op: Operation, entries: &[T], said: fn(&T) -> (Option<&str>, Option<&str>)) -> Result<()> {
+    let refused = entries
+        .iter()
+        .map(said)
+        .find_map(|(code, message)| Some((code?, message)));
+    refused.map_or(Ok(()), |(code, message)| {
+        Err(entry_error(op, code, message.unwrap_or_default()))
+    })
 }
 
 fn target(op: Operation, found: &sdk::Target) -> Result<Target> {

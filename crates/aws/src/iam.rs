@@ -1,20 +1,17 @@
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
-use aws_sdk_iam::Client;
-use aws_sdk_iam::types as sdk;
+use aws_sdk_iam::{Client, types as sdk};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::call::{Caller, built, json, parsed, required, unusable};
-use super::convert::token as next;
+use super::convert::page;
 use billctl_core::model::Arn;
 use billctl_core::service::iam::{
     CREATE_ROLE, DELETE_ROLE, DELETE_ROLE_POLICY, DETACH_ROLE_POLICY, GET_ROLE, GET_ROLE_POLICY, Iam,
     LIST_ATTACHED_ROLE_POLICIES, LIST_ROLE_POLICIES, NewRole, PUT_ROLE_PERMISSIONS_BOUNDARY, PUT_ROLE_POLICY, Role,
     SIMULATE_PRINCIPAL_POLICY, Simulation, UPDATE_ASSUME_ROLE_POLICY,
 };
-use billctl_core::service::{Operation, Result, Tokens};
+use billctl_core::service::{Operation, Result, all_pages};
 
 #[async_trait]
 impl Iam for Caller<Client> {
@@ -67,9 +64,7 @@ impl Iam for Caller<Client> {
             .update_assume_role_policy()
             .role_name(role)
             .policy_document(policy.to_string());
-        self.call(UPDATE_ASSUME_ROLE_POLICY, || request.clone().send())
-            .await
-            .map(drop)
+        self.command(UPDATE_ASSUME_ROLE_POLICY, || request.clone().send()).await
     }
 
     async fn put_role_permissions_boundary(&self, role: &str, policy: &Arn) -> Result<()> {
@@ -78,30 +73,23 @@ impl Iam for Caller<Client> {
             .put_role_permissions_boundary()
             .role_name(role)
             .permissions_boundary(policy.as_str());
-        self.call(PUT_ROLE_PERMISSIONS_BOUNDARY, || request.clone().send())
+        self.command(PUT_ROLE_PERMISSIONS_BOUNDARY, || request.clone().send())
             .await
-            .map(drop)
     }
 
     async fn delete_role(&self, name: &str) -> Result<()> {
         let request = self.client.delete_role().role_name(name);
-        self.call(DELETE_ROLE, || request.clone().send()).await.map(drop)
+        self.command(DELETE_ROLE, || request.clone().send()).await
     }
 
     async fn list_role_policies(&self, role: &str) -> Result<Vec<String>> {
         let op = LIST_ROLE_POLICIES;
-        let mut names = Vec::new();
-        let mut tokens = Tokens::new(op);
-        let mut marker = None;
-        loop {
+        let list = |marker| async move {
             let request = self.client.list_role_policies().role_name(role).set_marker(marker);
             let answer = self.call(op, || request.clone().send()).await?;
-            names.extend_from_slice(answer.policy_names());
-            marker = tokens.next(next(answer.marker))?;
-            if marker.is_none() {
-                return Ok(names);
-            }
-        }
+            page(answer.policy_names().iter().cloned().map(Ok), answer.marker())
+        };
+        all_pages(op, list).await
     }
 
     async fn get_role_policy(&self, role: &str, policy: &str) -> Result<Value> {
@@ -118,34 +106,27 @@ impl Iam for Caller<Client> {
             .role_name(role)
             .policy_name(policy)
             .policy_document(document.to_string());
-        self.call(PUT_ROLE_POLICY, || request.clone().send()).await.map(drop)
+        self.command(PUT_ROLE_POLICY, || request.clone().send()).await
     }
 
     async fn delete_role_policy(&self, role: &str, policy: &str) -> Result<()> {
         let request = self.client.delete_role_policy().role_name(role).policy_name(policy);
-        self.call(DELETE_ROLE_POLICY, || request.clone().send()).await.map(drop)
+        self.command(DELETE_ROLE_POLICY, || request.clone().send()).await
     }
 
     async fn list_attached_role_policies(&self, role: &str) -> Result<Vec<Arn>> {
         let op = LIST_ATTACHED_ROLE_POLICIES;
-        let mut arns = Vec::new();
-        let mut tokens = Tokens::new(op);
-        let mut marker = None;
-        loop {
+        let list = |marker| async move {
             let request = self
                 .client
                 .list_attached_role_policies()
                 .role_name(role)
                 .set_marker(marker);
             let answer = self.call(op, || request.clone().send()).await?;
-            for policy in answer.attached_policies() {
-                arns.push(parsed(op, policy.policy_arn(), "PolicyArn")?);
-            }
-            marker = tokens.next(next(answer.marker))?;
-            if marker.is_none() {
-                return Ok(arns);
-            }
-        }
+            let arns = answer.attached_policies().iter().map(|policy| policy.policy_arn());
+            page(arns.map(|arn| parsed(op, arn, "PolicyArn")), answer.marker())
+        };
+        all_pages(op, list).await
     }
 
     async fn detach_role_policy(&self, role: &str, policy: &Arn) -> Result<()> {
@@ -154,7 +135,7 @@ impl Iam for Caller<Client> {
             .detach_role_policy()
             .role_name(role)
             .policy_arn(policy.as_str());
-        self.call(DETACH_ROLE_POLICY, || request.clone().send()).await.map(drop)
+        self.command(DETACH_ROLE_POLICY, || request.clone().send()).await
     }
 
     async fn denied_actions(&self, simulation: &Simulation) -> Result<Vec<String>> {
@@ -166,36 +147,31 @@ impl Iam for Caller<Client> {
                 .context_key_type(sdk::ContextKeyTypeEnum::String)
                 .build()
         });
-        let context: Vec<_> = context.collect();
-        let mut allowed = BTreeSet::new();
-        let mut tokens = Tokens::new(op);
-        let mut marker = None;
-        loop {
-            let request = self
-                .client
-                .simulate_principal_policy()
-                .policy_source_arn(simulation.principal.as_str())
-                .set_action_names(Some(simulation.actions.clone()))
-                .set_resource_arns(Some(simulation.resources.clone()))
-                .set_context_entries(Some(context.clone()))
-                .set_marker(marker);
-            let answer = self.call(op, || request.clone().send()).await?;
-            for result in answer.evaluation_results() {
-                // Several resources are answered as one result each, or as parts of one (unverified which:
-                // docs/aws-facts.md, "IAM").
-                let parts = result.resource_specific_results().iter();
-                let yes = sdk::PolicyEvaluationDecisionType::Allowed;
-                if result.eval_decision() == &yes || parts.into_iter().any(|part| part.eval_resource_decision() == &yes)
-                {
-                    allowed.insert(result.eval_action_name().to_owned());
-                }
+        let request = self
+            .client
+            .simulate_principal_policy()
+            .policy_source_arn(simulation.principal.as_str())
+            .set_action_names(Some(simulation.actions.clone()))
+            .set_resource_arns(Some(simulation.resources.clone()))
+            .set_context_entries(Some(context.collect()));
+        let list = |marker| {
+            let request = request.clone().set_marker(marker);
+            async move {
+                let answer = self.call(op, || request.clone().send()).await?;
+                page(answer.evaluation_results().iter().cloned().map(Ok), answer.marker())
             }
-            marker = tokens.next(next(answer.marker))?;
-            if marker.is_none() {
-                let actions = simulation.actions.iter();
-                return Ok(actions.filter(|action| !allowed.contains(*action)).cloned().collect());
+        };
+        let mut actions = simulation.actions.clone();
+        for result in all_pages(op, list).await? {
+            // Several resources are answered as one result each, or as parts of one (unverified which:
+            // docs/aws-facts.md, "IAM").
+            let mut parts = result.resource_specific_results().iter();
+            let yes = sdk::PolicyEvaluationDecisionType::Allowed;
+            if result.eval_decision() == &yes || parts.any(|part| part.eval_resource_decision() == &yes) {
+                actions.retain(|action| action != result.eval_action_name());
             }
         }
+        Ok(actions)
     }
 }
 

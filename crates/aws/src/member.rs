@@ -11,8 +11,7 @@ use aws_sdk_sts::Client;
 use super::call::{Caller, required};
 use super::strange::RefuseStrange;
 use billctl_core::service::cloudwatch::{AlarmState, AlarmStatus, CloudWatch, DataRequest, Series};
-use billctl_core::service::eventbridge::DEFAULT_BUS;
-use billctl_core::service::eventbridge::{EventBridge, Rule, Target};
+use billctl_core::service::eventbridge::{DEFAULT_BUS, EventBridge, Rule, Target};
 use billctl_core::service::member::{
     ASSUME_ROLE, Member, Members, SESSION_NAME, SESSION_SECONDS, SET_ALARM_STATE, WayIn,
 };
@@ -88,9 +87,8 @@ impl Member for Inside {
             .state_value(super::cloudwatch::state_value(state))
             .state_reason(reason);
         self.cloudwatch
-            .call(SET_ALARM_STATE, || request.clone().send())
+            .command(SET_ALARM_STATE, || request.clone().send())
             .await
-            .map(drop)
     }
 
     async fn get_metric_data(&self, request: &DataRequest) -> Result<Page<Series>> {

@@ -98,7 +98,7 @@ impl Proxy {
         };
         if !is_proxy(&address) {
             return Err(wrong(
-                "which is not an address of a proxy",
+                "which is not a proxy's address",
                 &format!(
                     "set {variable} to http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with %23 for #, %40 for @ and \
                      so on in user and password"

@@ -1,17 +1,16 @@
 use async_trait::async_trait;
-use aws_sdk_organizations::Client;
-use aws_sdk_organizations::types as sdk;
+use aws_sdk_organizations::{Client, types as sdk};
 use jiff::Timestamp;
 
 use super::call::{Caller, parsed, required};
-use super::convert::{timestamp, token as next};
+use super::convert::{page, timestamp};
 use billctl_core::model::{Account, AccountId, AccountState, OrganizationalUnit, OuId};
 use billctl_core::service::organizations::{
     DESCRIBE_ACCOUNT, DESCRIBE_ORGANIZATION, LIST_ACCOUNTS_FOR_PARENT, LIST_DELEGATED_ADMINISTRATORS,
     LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, LIST_ROOTS, LIST_TAGS_FOR_RESOURCE, OrganizationInfo, Organizations,
     PAGE_SIZE,
 };
-use billctl_core::service::{Operation, Page, Result, Tags, Tokens};
+use billctl_core::service::{Operation, Page, Result, Tags, all_pages};
 
 /// The service whose administrators can be delegated: StackSets for members (CloudFormation user guide,
 /// "Register a delegated administrator").
@@ -44,10 +43,7 @@ impl Organizations for Caller<Client> {
                 parent: None,
             })
         });
-        Ok(Page {
-            items: items.collect::<Result<_>>()?,
-            next: next(answer.next_token),
-        })
+        page(items, answer.next_token())
     }
 
     async fn list_ous_for_parent(&self, parent: &OuId, token: Option<String>) -> Result<Page<OrganizationalUnit>> {
@@ -67,10 +63,7 @@ impl Organizations for Caller<Client> {
                 id,
             })
         });
-        Ok(Page {
-            items: items.collect::<Result<_>>()?,
-            next: next(answer.next_token),
-        })
+        page(items, answer.next_token())
     }
 
     async fn list_accounts_for_parent(&self, parent: &OuId, token: Option<String>) -> Result<Page<Account>> {
@@ -83,10 +76,7 @@ impl Organizations for Caller<Client> {
             .set_next_token(token);
         let answer = self.call(op, || request.clone().send()).await?;
         let items = answer.accounts().iter().map(|found| account(op, found));
-        Ok(Page {
-            items: items.collect::<Result<_>>()?,
-            next: next(answer.next_token),
-        })
+        page(items, answer.next_token())
     }
 
     async fn describe_account(&self, id: AccountId) -> Result<Account> {
@@ -107,27 +97,18 @@ impl Organizations for Caller<Client> {
     /// All pages: an account holds at most 50 tags, and what wants them wants them all.
     async fn list_account_tags(&self, account: AccountId) -> Result<Tags> {
         let op = LIST_TAGS_FOR_RESOURCE;
-        let mut tags = Tags::new();
-        let mut tokens = Tokens::new(op);
-        let mut token = None;
-        loop {
+        let list = |token| async move {
             let request = self
                 .client
                 .list_tags_for_resource()
                 .resource_id(account)
                 .set_next_token(token);
             let answer = self.call(op, || request.clone().send()).await?;
-            tags.extend(
-                answer
-                    .tags()
-                    .iter()
-                    .map(|tag| (tag.key().to_owned(), tag.value().to_owned())),
-            );
-            token = tokens.next(next(answer.next_token))?;
-            if token.is_none() {
-                return Ok(tags);
-            }
-        }
+            let tags = answer.tags().iter();
+            let tags = tags.map(|tag| Ok((tag.key().to_owned(), tag.value().to_owned())));
+            page(tags, answer.next_token())
+        };
+        Ok(all_pages(op, list).await?.into_iter().collect())
     }
 
     async fn list_stacksets_administrators(&self, token: Option<String>) -> Result<Page<AccountId>> {
@@ -143,10 +124,7 @@ impl Organizations for Caller<Client> {
             .delegated_administrators()
             .iter()
             .map(|administrator| parsed(op, administrator.id(), "Id"));
-        Ok(Page {
-            items: items.collect::<Result<_>>()?,
-            next: next(answer.next_token),
-        })
+        page(items, answer.next_token())
     }
 }
 

@@ -1,6 +1,5 @@
 use async_trait::async_trait;
-use aws_sdk_sesv2::Client;
-use aws_sdk_sesv2::types as sdk;
+use aws_sdk_sesv2::{Client, types as sdk};
 
 use super::call::{Caller, built, parsed, required};
 use billctl_core::service::sesv2::{
@@ -64,14 +63,12 @@ impl SesV2 for Caller<Client> {
             .create_email_identity()
             .email_identity(identity)
             .set_tags(Some(write_tags(op, tags)?));
-        self.call(op, || request.clone().send()).await.map(drop)
+        self.command(op, || request.clone().send()).await
     }
 
     async fn delete_email_identity(&self, identity: &str) -> Result<()> {
         let request = self.client.delete_email_identity().email_identity(identity);
-        self.call(DELETE_EMAIL_IDENTITY, || request.clone().send())
-            .await
-            .map(drop)
+        self.command(DELETE_EMAIL_IDENTITY, || request.clone().send()).await
     }
 
     async fn put_mail_from(&self, identity: &str, domain: Option<String>) -> Result<()> {
@@ -82,9 +79,8 @@ impl SesV2 for Caller<Client> {
             .set_mail_from_domain(domain)
             // Mail still goes out, from amazonses.com, while the domain's MX record is missing.
             .behavior_on_mx_failure(sdk::BehaviorOnMxFailure::UseDefaultValue);
-        self.call(PUT_EMAIL_IDENTITY_MAIL_FROM_ATTRIBUTES, || request.clone().send())
+        self.command(PUT_EMAIL_IDENTITY_MAIL_FROM_ATTRIBUTES, || request.clone().send())
             .await
-            .map(drop)
     }
 
     async fn get_email_template(&self, name: &str) -> Result<EmailTemplate> {
@@ -110,7 +106,7 @@ impl SesV2 for Caller<Client> {
             .template_name(&template.name)
             .set_tags(Some(write_tags(op, &template.tags)?))
             .template_content(content(template));
-        self.call(op, || request.clone().send()).await.map(drop)
+        self.command(op, || request.clone().send()).await
     }
 
     async fn update_email_template(&self, template: &EmailTemplate) -> Result<()> {
@@ -119,16 +115,12 @@ impl SesV2 for Caller<Client> {
             .update_email_template()
             .template_name(&template.name)
             .template_content(content(template));
-        self.call(UPDATE_EMAIL_TEMPLATE, || request.clone().send())
-            .await
-            .map(drop)
+        self.command(UPDATE_EMAIL_TEMPLATE, || request.clone().send()).await
     }
 
     async fn delete_email_template(&self, name: &str) -> Result<()> {
         let request = self.client.delete_email_template().template_name(name);
-        self.call(DELETE_EMAIL_TEMPLATE, || request.clone().send())
-            .await
-            .map(drop)
+        self.command(DELETE_EMAIL_TEMPLATE, || request.clone().send()).await
     }
 
     async fn send_email(&self, mail: &OutgoingMail) -> Result<String> {
@@ -202,14 +194,12 @@ impl SesV2 for Caller<Client> {
             .create_configuration_set()
             .configuration_set_name(name)
             .set_tags(Some(write_tags(op, tags)?));
-        self.call(op, || request.clone().send()).await.map(drop)
+        self.command(op, || request.clone().send()).await
     }
 
     async fn delete_configuration_set(&self, name: &str) -> Result<()> {
         let request = self.client.delete_configuration_set().configuration_set_name(name);
-        self.call(DELETE_CONFIGURATION_SET, || request.clone().send())
-            .await
-            .map(drop)
+        self.command(DELETE_CONFIGURATION_SET, || request.clone().send()).await
     }
 
     async fn get_event_destinations(&self, set: &str) -> Result<Vec<EventDestination>> {
@@ -247,7 +237,7 @@ impl SesV2 for Caller<Client> {
             .configuration_set_name(set)
             .event_destination_name(&destination.name)
             .event_destination(definition(op, destination)?);
-        self.call(op, || request.clone().send()).await.map(drop)
+        self.command(op, || request.clone().send()).await
     }
 
     async fn update_event_destination(&self, set: &str, destination: &EventDestination) -> Result<()> {
@@ -258,7 +248,7 @@ impl SesV2 for Caller<Client> {
             .configuration_set_name(set)
             .event_destination_name(&destination.name)
             .event_destination(definition(op, destination)?);
-        self.call(op, || request.clone().send()).await.map(drop)
+        self.command(op, || request.clone().send()).await
     }
 }
 

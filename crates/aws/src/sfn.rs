@@ -1,11 +1,10 @@
 use async_trait::async_trait;
-use aws_sdk_sfn::Client;
-use aws_sdk_sfn::types as sdk;
+use aws_sdk_sfn::{Client, types as sdk};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::call::{Caller, json, parsed, required};
-use super::convert::{timestamp, token as next};
+use super::convert::{page, timestamp};
 use billctl_core::model::Arn;
 use billctl_core::service::sfn::{
     CREATE_STATE_MACHINE, DELETE_STATE_MACHINE, DESCRIBE_EXECUTION, DESCRIBE_STATE_MACHINE, Execution, ExecutionStatus,
@@ -13,6 +12,7 @@ use billctl_core::service::sfn::{
     StepFunctions, UPDATE_STATE_MACHINE,
 };
 use billctl_core::service::{Operation, Page, Result};
+use billctl_core::words::meaning;
 
 /// Executions of a page.
 const EXECUTIONS_PAGE: i32 = 100;
@@ -58,16 +58,12 @@ impl StepFunctions for Caller<Client> {
             .state_machine_arn(arn.as_str())
             .definition(definition.to_string())
             .role_arn(role_arn.as_str());
-        self.call(UPDATE_STATE_MACHINE, || request.clone().send())
-            .await
-            .map(drop)
+        self.command(UPDATE_STATE_MACHINE, || request.clone().send()).await
     }
 
     async fn delete_state_machine(&self, arn: &Arn) -> Result<()> {
         let request = self.client.delete_state_machine().state_machine_arn(arn.as_str());
-        self.call(DELETE_STATE_MACHINE, || request.clone().send())
-            .await
-            .map(drop)
+        self.command(DELETE_STATE_MACHINE, || request.clone().send()).await
     }
 
     async fn list_executions(
@@ -98,10 +94,7 @@ impl StepFunctions for Caller<Client> {
                 cause: None,
             })
         });
-        Ok(Page {
-            items: items.collect::<Result<_>>()?,
-            next: next(answer.next_token.clone()),
-        })
+        page(items, answer.next_token())
     }
 
     async fn start_execution(&self, machine: &Arn, name: &str, input: &Value) -> Result<Arn> {
@@ -143,10 +136,7 @@ impl StepFunctions for Caller<Client> {
             .set_next_token(token);
         let answer = self.call(op, || request.clone().send()).await?;
         let items = answer.events().iter().map(|found| event(op, found));
-        Ok(Page {
-            items: items.collect::<Result<_>>()?,
-            next: next(answer.next_token.clone()),
-        })
+        page(items, answer.next_token())
     }
 }
 
@@ -171,13 +161,7 @@ fn status_filter(status: ExecutionStatus) -> sdk::ExecutionStatus {
 
 /// One that isn't known (or waits for its redrive) isn't over.
 fn execution_status(found: &sdk::ExecutionStatus) -> ExecutionStatus {
-    match found {
-        sdk::ExecutionStatus::Succeeded => ExecutionStatus::Succeeded,
-        sdk::ExecutionStatus::Failed => ExecutionStatus::Failed,
-        sdk::ExecutionStatus::TimedOut => ExecutionStatus::TimedOut,
-        sdk::ExecutionStatus::Aborted => ExecutionStatus::Aborted,
-        _ => ExecutionStatus::Running,
-    }
+    meaning(found.as_str()).unwrap_or(ExecutionStatus::Running)
 }
 
 /// The parts of a history event, which AWS spreads over one field for each type of event.
@@ -207,22 +191,16 @@ fn event(op: Operation, found: &sdk::HistoryEvent) -> Result<HistoryEvent> {
         .or_else(|| submitted?.output())
         .or_else(|| exited?.output())
         .or_else(|| finished?.output());
+    let whole_failed = found.execution_failed_event_details();
+    let aborted = found.execution_aborted_event_details();
+    let whole_timed_out = found.execution_timed_out_event_details();
     let error = failed
         .map(|details| (details.error(), details.cause()))
         .or_else(|| timed_out.map(|details| (details.error(), details.cause())))
         .or_else(|| evaluation.map(|details| (details.error(), details.cause())))
-        .or_else(|| {
-            let details = found.execution_failed_event_details()?;
-            Some((details.error(), details.cause()))
-        })
-        .or_else(|| {
-            let details = found.execution_aborted_event_details()?;
-            Some((details.error(), details.cause()))
-        })
-        .or_else(|| {
-            let details = found.execution_timed_out_event_details()?;
-            Some((details.error(), details.cause()))
-        });
+        .or_else(|| whole_failed.map(|details| (details.error(), details.cause())))
+        .or_else(|| aborted.map(|details| (details.error(), details.cause())))
+        .or_else(|| whole_timed_out.map(|details| (details.error(), details.cause())));
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     Ok(HistoryEvent {
         kind: found.r#type().as_str().to_owned(),

@@ -1,9 +1,8 @@
 use async_trait::async_trait;
-use aws_sdk_sns::Client;
-use aws_sdk_sns::types as sdk;
+use aws_sdk_sns::{Client, types as sdk};
 
 use super::call::{Caller, built, parsed};
-use super::convert::token as next;
+use super::convert::page;
 use billctl_core::model::Arn;
 use billctl_core::service::sns::{
     Attributes, CREATE_TOPIC, DELETE_TOPIC, GET_TOPIC_ATTRIBUTES, LIST_SUBSCRIPTIONS_BY_TOPIC, LIST_TAGS_FOR_RESOURCE,
@@ -42,15 +41,14 @@ impl Sns for Caller<Client> {
             .subscriptions()
             .iter()
             .filter(|one| one.subscription_arn() != Some(DELETED))
-            .map(|one| Subscription {
-                protocol: one.protocol().unwrap_or_default().to_owned(),
-                endpoint: one.endpoint().unwrap_or_default().to_owned(),
-                confirmed: one.subscription_arn().is_some_and(|arn| arn != PENDING),
+            .map(|one| {
+                Ok(Subscription {
+                    protocol: one.protocol().unwrap_or_default().to_owned(),
+                    endpoint: one.endpoint().unwrap_or_default().to_owned(),
+                    confirmed: one.subscription_arn().is_some_and(|arn| arn != PENDING),
+                })
             });
-        Ok(Page {
-            items: items.collect(),
-            next: next(answer.next_token.clone()),
-        })
+        page(items, answer.next_token())
     }
 
     async fn create_topic(&self, name: &str, tags: &Tags) -> Result<Arn> {
@@ -70,11 +68,11 @@ impl Sns for Caller<Client> {
             .topic_arn(topic.as_str())
             .protocol(protocol)
             .endpoint(endpoint);
-        self.call(SUBSCRIBE, || request.clone().send()).await.map(drop)
+        self.command(SUBSCRIBE, || request.clone().send()).await
     }
 
     async fn delete_topic(&self, topic: &Arn) -> Result<()> {
         let request = self.client.delete_topic().topic_arn(topic.as_str());
-        self.call(DELETE_TOPIC, || request.clone().send()).await.map(drop)
+        self.command(DELETE_TOPIC, || request.clone().send()).await
     }
 }

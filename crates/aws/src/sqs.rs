@@ -74,14 +74,12 @@ impl Sqs for Caller<Client> {
             .queue_url(url)
             .receipt_handle(receipt)
             .visibility_timeout(hidden.into());
-        self.call(CHANGE_MESSAGE_VISIBILITY, || request.clone().send())
-            .await
-            .map(drop)
+        self.command(CHANGE_MESSAGE_VISIBILITY, || request.clone().send()).await
     }
 
     async fn delete_message(&self, url: &str, receipt: &str) -> Result<()> {
         let request = self.client.delete_message().queue_url(url).receipt_handle(receipt);
-        self.call(DELETE_MESSAGE, || request.clone().send()).await.map(drop)
+        self.command(DELETE_MESSAGE, || request.clone().send()).await
     }
 
     async fn list_queue_tags(&self, url: &str) -> Result<Tags> {
@@ -109,14 +107,12 @@ impl Sqs for Caller<Client> {
             .set_queue_attributes()
             .queue_url(url)
             .set_attributes(Some(write(attributes)));
-        self.call(SET_QUEUE_ATTRIBUTES, || request.clone().send())
-            .await
-            .map(drop)
+        self.command(SET_QUEUE_ATTRIBUTES, || request.clone().send()).await
     }
 
     async fn delete_queue(&self, url: &str) -> Result<()> {
         let request = self.client.delete_queue().queue_url(url);
-        self.call(DELETE_QUEUE, || request.clone().send()).await.map(drop)
+        self.command(DELETE_QUEUE, || request.clone().send()).await
     }
 }
 

@@ -268,27 +268,15 @@ mod tests {
     fn every_cause_has_a_remedy_of_its_own() {
         use Kind::*;
         let denied = "User: arn:aws:iam::1:user/x is not authorized to perform: sts:GetCallerIdentity";
+        let check = |kind: Kind, code: &str, message: &str, wanted: &str| {
+            let mut error = ServiceError::new(GET_CALLER_IDENTITY, kind, code, message);
+            error.code = error.code.filter(|code| !code.is_empty());
+            let remedy = Error::from(error).remedy.unwrap_or_default();
+            assert!(remedy.contains(wanted), "{kind:?} {code} {message}: {remedy}");
+        };
         for (kind, code, message, wanted) in [
             (Credentials, "RequestTimeTooSkewed", "", "clock"),
             (Credentials, "RequestExpired", "", "clock"),
-            (
-                Credentials,
-                "SignatureDoesNotMatch",
-                "Signature expired: 2026 is now earlier than 2027",
-                "clock",
-            ),
-            (
-                Credentials,
-                "InvalidSignatureException",
-                "Signature not yet current: 2026",
-                "clock",
-            ),
-            (
-                Credentials,
-                "SignatureDoesNotMatch",
-                "The request signature we calculated",
-                "secret access key",
-            ),
             (Credentials, "ExpiredToken", "", "have expired"),
             (Credentials, "ExpiredTokenException", "", "have expired"),
             (Credentials, "InvalidClientTokenId", "", "doesn't know these keys"),
@@ -300,54 +288,6 @@ mod tests {
             ),
             (Credentials, "MissingAuthenticationToken", "", "removes headers"),
             (Credentials, "", "", "--sandbox"),
-            (
-                Denied,
-                "AccessDenied",
-                denied,
-                "allow `sts:GetCallerIdentity` for the identity in use",
-            ),
-            (
-                Denied,
-                "AccessDenied",
-                "with an explicit deny in a service control policy: arn",
-                "a service control policy",
-            ),
-            (
-                Denied,
-                "AccessDenied",
-                "because no service control policy allows it",
-                "a service control policy",
-            ),
-            (
-                Denied,
-                "AccessDenied",
-                "with an explicit deny in a resource control policy",
-                "a resource control policy",
-            ),
-            (
-                Denied,
-                "AccessDenied",
-                "because no permissions boundary allows it",
-                "the permissions boundary",
-            ),
-            (
-                Denied,
-                "AccessDenied",
-                "because no session policy allows it",
-                "the session policy",
-            ),
-            (
-                Denied,
-                "AccessDenied",
-                "because no VPC endpoint policy allows it",
-                "the VPC endpoint",
-            ),
-            (
-                Denied,
-                "AccessDenied",
-                "with an explicit deny in an identity-based policy",
-                "MFA",
-            ),
             (Denied, "OptInRequired", "", "isn't signed up for sts"),
             (Throttled, "Throttling", "", "later"),
             (Unavailable, "InternalFailure", "", "health.aws.amazon.com"),
@@ -357,10 +297,43 @@ mod tests {
             (Garbled, "", "HTTP 200: <html>", "sign-in in the browser"),
             (Quota, "LimitExceeded", "", "Service Quotas"),
         ] {
-            let mut error = ServiceError::new(GET_CALLER_IDENTITY, kind, code, message);
-            error.code = error.code.filter(|code| !code.is_empty());
-            let remedy = Error::from(error).remedy.unwrap_or_default();
-            assert!(remedy.contains(wanted), "{kind:?} {code} {message}: {remedy}");
+            check(kind, code, message, wanted);
+        }
+        for (code, message, wanted) in [
+            (
+                "SignatureDoesNotMatch",
+                "Signature expired: 2026 is now earlier than 2027",
+                "clock",
+            ),
+            ("InvalidSignatureException", "Signature not yet current: 2026", "clock"),
+            (
+                "SignatureDoesNotMatch",
+                "The request signature we calculated",
+                "secret access key",
+            ),
+        ] {
+            check(Credentials, code, message, wanted);
+        }
+        for (message, wanted) in [
+            (denied, "allow `sts:GetCallerIdentity` for the identity in use"),
+            (
+                "with an explicit deny in a service control policy: arn",
+                "a service control policy",
+            ),
+            (
+                "because no service control policy allows it",
+                "a service control policy",
+            ),
+            (
+                "with an explicit deny in a resource control policy",
+                "a resource control policy",
+            ),
+            ("because no permissions boundary allows it", "the permissions boundary"),
+            ("because no session policy allows it", "the session policy"),
+            ("because no VPC endpoint policy allows it", "the VPC endpoint"),
+            ("with an explicit deny in an identity-based policy", "MFA"),
+        ] {
+            check(Denied, "AccessDenied", message, wanted);
         }
         let known = ServiceError {
             remedy: Some("turn it round".to_owned().into()),

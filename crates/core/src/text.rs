@@ -356,6 +356,15 @@ pub fn at_most(text: &str, characters: usize) -> String {
     }
 }
 
+/// `1 account`, `2 accounts`.
+pub fn plural(count: usize, noun: &str) -> String {
+    if count == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{count} {noun}s")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::cloudwatch::get_metric_data;
-use super::policy::{Caller, Decision, PolicyKind, Request, RequestContext, check, evaluate};
+use super::policy::{PolicyKind, Request, RequestContext, allowed_by, check};
+use super::refusal::{Answer, Refusal};
 use super::{Sandbox, World, metering};
 use billctl_core::model::{AccountId, AccountState, Arn, REGION};
 use billctl_core::service::cloudwatch::{
@@ -14,7 +15,7 @@ use billctl_core::service::cloudwatch::{
 };
 use billctl_core::service::eventbridge::{DESCRIBE_RULE, LIST_TARGETS_BY_RULE, Rule, Target};
 use billctl_core::service::member::{ASSUME_ROLE, Member, Members, SESSION_NAME, SET_ALARM_STATE, WayIn};
-use billctl_core::service::{Kind, Operation, Page, Result, ServiceError};
+use billctl_core::service::{Operation, Page, Result};
 
 /// The role that Organizations makes in the accounts that it makes.
 const ACCESS_ROLE: &str = "OrganizationAccountAccessRole";
@@ -48,27 +49,17 @@ impl Members for Sandbox {
         self.read(ASSUME_ROLE, |world| {
             let size = way.policy.to_string().chars().count();
             if size > LONGEST_POLICY || check(&way.policy, PolicyKind::Identity).is_err() {
-                return Err(ServiceError::new(
-                    ASSUME_ROLE,
-                    Kind::Invalid,
-                    "MalformedPolicyDocument",
-                    "the session policy is malformed or too long",
-                ));
+                let why = "the session policy is malformed or too long";
+                return Err(Refusal::invalid("MalformedPolicyDocument", why));
             }
             if world.lets_in(way.account, &way.role) {
                 return Ok(());
             }
             // STS answers the same where there is no role and where it doesn't trust the caller.
             let caller = Arn::new("sts", "", world.caller, "assumed-role/Operator/sandbox");
-            Err(ServiceError::new(
-                ASSUME_ROLE,
-                Kind::Denied,
-                "AccessDenied",
-                format!(
-                    "User: {caller} is not authorized to perform: sts:AssumeRole on resource: {}",
-                    way.role_arn()
-                ),
-            ))
+            let role = way.role_arn();
+            let why = format!("User: {caller} is not authorized to perform: sts:AssumeRole on resource: {role}");
+            Err(Refusal::denied("AccessDenied", why))
         })
         .await?;
         let role = format!("assumed-role/{}/{SESSION_NAME}", way.role);
@@ -83,30 +74,19 @@ impl Members for Sandbox {
 
 impl Session {
     /// The role may do everything; the session what its policy allows.
-    fn may(&self, operation: Operation, resource: &str) -> Result<()> {
+    fn may(&self, operation: Operation, resource: &str) -> Answer<()> {
         let action = operation.iam_action();
-        let decision = evaluate(
-            &self.policy,
-            Request {
-                caller: Caller::Role(self.role.as_str()),
-                action: &action,
-                resource,
-                context: &RequestContext::default(),
-            },
-        );
-        if decision == Decision::Allowed {
+        let context = RequestContext::default();
+        let request = Request::by_role(self.role.as_str(), &action, resource, &context);
+        if allowed_by([&self.policy], request) {
             return Ok(());
         }
-        Err(ServiceError::new(
-            operation,
-            Kind::Denied,
-            "AccessDenied",
-            format!(
-                "User: {} is not authorized to perform: {action} on resource: {resource} because no session policy \
-                 allows the {action} action",
-                self.role
-            ),
-        ))
+        let why = format!(
+            "User: {} is not authorized to perform: {action} on resource: {resource} because no session policy allows the \
+             {action} action",
+            self.role
+        );
+        Err(Refusal::denied("AccessDenied", why))
     }
 
     fn arn(&self, service: &str, resource: &str) -> Arn {
@@ -117,18 +97,14 @@ impl Session {
         self.arn("cloudwatch", &format!("alarm:{name}"))
     }
 
-    fn rule(&self, world: &World, operation: Operation, name: &str) -> Result<super::member::MemberRule> {
+    fn rule(&self, world: &World, operation: Operation, name: &str) -> Answer<super::member::MemberRule> {
         self.may(operation, self.arn("events", &format!("rule/{name}")).as_str())?;
         world
             .member_rule(self.account)
             .filter(|rule| rule.name == name)
             .ok_or_else(|| {
-                ServiceError::new(
-                    operation,
-                    Kind::NotFound,
-                    "ResourceNotFoundException",
-                    format!("Rule {name} does not exist on EventBus default."),
-                )
+                let why = format!("Rule {name} does not exist on EventBus default.");
+                Refusal::not_found("ResourceNotFoundException", why)
             })
     }
 }
@@ -158,16 +134,10 @@ impl Member for Session {
         self.sandbox
             .call(SET_ALARM_STATE, |world| {
                 self.may(SET_ALARM_STATE, self.alarm_arn(name).as_str())?;
-                let there = world
-                    .member_alarm(self.account)
-                    .is_some_and(|(alarm, _)| alarm.name == name);
-                if !there {
-                    return Err(ServiceError::new(
-                        SET_ALARM_STATE,
-                        Kind::NotFound,
-                        "ResourceNotFound",
-                        format!("There is no alarm {name}"),
-                    ));
+                let found = world.member_alarm(self.account);
+                if found.is_none_or(|(alarm, _)| alarm.name != name) {
+                    let why = format!("There is no alarm {name}");
+                    return Err(Refusal::not_found("ResourceNotFound", why));
                 }
                 metering::set_member_state(world, self.account, state, reason);
                 Ok(())

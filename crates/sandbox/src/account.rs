@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::refusal::{Answer, Refusal};
 use super::{Sandbox, World};
 use billctl_core::model::AccountId;
 use billctl_core::service::account::{AccountManagement, GET_ALTERNATE_CONTACT};
-use billctl_core::service::{Kind, Result, ServiceError};
+use billctl_core::service::{Kind, Result};
 
 /// Contacts, and who may read them.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -21,8 +22,8 @@ pub struct State {
 
 impl World {
     /// The billing contact of an account as `caller` may read it (docs/aws-facts.md, "Alternate contacts").
-    pub(super) fn billing_contact(&self, caller: AccountId, member: Option<AccountId>) -> Result<String> {
-        let refuse = |kind, code, message: &str| Err(ServiceError::new(GET_ALTERNATE_CONTACT, kind, code, message));
+    pub(super) fn billing_contact(&self, caller: AccountId, member: Option<AccountId>) -> Answer<String> {
+        let refuse = |kind, code, message: &str| Err(Refusal::new(kind, code, message));
         let payer = self.management_account();
         if let Some(member) = member {
             if caller != payer || !self.account.trusted {

@@ -125,32 +125,20 @@ impl State {
         })
     }
 
-    /// A StackSet's parameters.
-    fn parameters(&self, stack_set: &str) -> Option<&Parameters> {
+    /// A StackSet's parameters, as `DescribeStackSet` gives them.
+    pub(super) fn parameters(&self, stack_set: &str) -> Option<&Parameters> {
         let set = self.sets.get(stack_set)?;
         Some(&self.revisions.get(&set.revision)?.parameters)
     }
 
-    /// The overrides of one instance.
-    fn overrides(&self, stack_set: &str, account: AccountId) -> Option<&Parameters> {
+    /// The overrides of one instance, as `DescribeStackInstance` gives them.
+    pub(super) fn overrides(&self, stack_set: &str, account: AccountId) -> Option<&Parameters> {
         Some(&self.sets.get(stack_set)?.instances.get(&account)?.overrides)
     }
 
     /// The accounts that have an instance of any StackSet.
     pub fn covered(&self) -> impl Iterator<Item = AccountId> + '_ {
         self.sets.values().flat_map(|set| set.instances.keys().copied())
-    }
-}
-
-impl World {
-    /// A StackSet's parameters, as `DescribeStackSet` gives them.
-    pub(super) fn stack_set_parameters(&self, name: &str) -> Option<Parameters> {
-        self.cloudformation.parameters(name).cloned()
-    }
-
-    /// An instance's overrides, as `DescribeStackInstance` gives them.
-    pub(super) fn stack_instance_overrides(&self, name: &str, account: AccountId) -> Option<Parameters> {
-        self.cloudformation.overrides(name, account).cloned()
     }
 }
 

@@ -52,7 +52,7 @@ pub struct Die {
 
 /// What happens to one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum FaultAction {
+pub enum FaultAction {
     /// Nothing odd.
     Pass,
     /// It is answered with this error and has no effect.
@@ -117,43 +117,26 @@ impl Faults {
         let hit = |share: f64, what: &str| {
             share > 0.0 && chance(&[&self.seed.to_string(), &operation.to_string(), what], nth) < share
         };
-        let error = |kind, code: Option<&str>, message: &str| ServiceError {
-            operation,
-            kind,
-            code: code.map(str::to_owned),
-            message: message.to_owned(),
-            request_id: None,
-            remedy: None,
-        };
+        let refuse =
+            |kind, code: &str, message: &str| FaultAction::Refuse(ServiceError::new(operation, kind, code, message));
+        let unanswered = |message: &str| ServiceError::without_code(operation, Kind::Unavailable, message);
         if hit(self.throttle, "throttle") {
-            return FaultAction::Refuse(error(Kind::Throttled, Some("ThrottlingException"), "Rate exceeded"));
+            return refuse(Kind::Throttled, "ThrottlingException", "Rate exceeded");
         }
         if hit(self.server_error, "server-error") {
-            return FaultAction::Refuse(error(
-                Kind::Unavailable,
-                Some("InternalFailure"),
-                "The request processing has failed because of an unknown error",
-            ));
+            let why = "The request processing has failed because of an unknown error";
+            return refuse(Kind::Unavailable, "InternalFailure", why);
         }
         if hit(self.timeout, "timeout") {
-            return FaultAction::Refuse(error(Kind::Unavailable, None, "the connection timed out"));
+            return FaultAction::Refuse(unanswered("the connection timed out"));
         }
-        if self.denies(&operation.iam_action()) {
-            return FaultAction::Refuse(error(
-                Kind::Denied,
-                Some("AccessDeniedException"),
-                &format!(
-                    "User is not authorized to perform: {} because no identity-based policy allows it",
-                    operation.iam_action()
-                ),
-            ));
+        let action = operation.iam_action();
+        if self.denies(&action) {
+            let why = format!("User is not authorized to perform: {action} because no identity-based policy allows it");
+            return refuse(Kind::Denied, "AccessDeniedException", &why);
         }
         if hit(self.drop, "drop") {
-            return FaultAction::Lose(error(
-                Kind::Unavailable,
-                None,
-                "the connection broke before the answer came",
-            ));
+            return FaultAction::Lose(unanswered("the connection broke before the answer came"));
         }
         FaultAction::Pass
     }

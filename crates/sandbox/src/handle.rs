@@ -7,6 +7,7 @@ use super::World;
 use super::faults::FaultAction;
 use super::file::{FileError, Lock, Store};
 use super::latency::{SimulatedTime, unpoisoned};
+use super::refusal::{Answer, Refusal};
 use billctl_core::error::{Error, Result};
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::{
@@ -28,8 +29,13 @@ struct Shared {
     store: Option<Store>,
     /// Where the latency passes, unless it passes really.
     simulated: Option<SimulatedTime>,
+    /// Decides instead of the world's faults.
+    fates: Option<Box<Fates>>,
     cell: Mutex<Cell>,
 }
+
+/// What happens to a call.
+type Fates = dyn Fn(Operation) -> FaultAction + Send + Sync;
 
 struct Cell {
     world: World,
@@ -100,6 +106,15 @@ impl Sandbox {
         sandbox
     }
 
+    /// A sandbox without a file that has calls end as `fates` says, instead of by the world's faults.
+    pub fn with_fates(world: World, fates: impl Fn(Operation) -> FaultAction + Send + Sync + 'static) -> Self {
+        let mut sandbox = Self::in_memory(world);
+        if let Some(shared) = Arc::get_mut(&mut sandbox.shared) {
+            shared.fates = Some(Box::new(fates));
+        }
+        sandbox
+    }
+
     /// How long the calls have taken that wait for each other; none in a sandbox whose latency passes really.
     pub fn simulated_time(&self) -> Option<Duration> {
         self.shared.simulated.as_ref().map(SimulatedTime::now)
@@ -112,6 +127,7 @@ impl Sandbox {
                 call_as,
                 store,
                 simulated: None,
+                fates: None,
                 cell: Mutex::new(Cell {
                     world,
                     generation,
@@ -146,39 +162,31 @@ impl Sandbox {
     ///
     /// # Errors
     /// What `body` answers, or an injected fault.
-    pub async fn call<T>(
+    pub(super) async fn call<T: Send>(
         &self,
         operation: Operation,
-        body: impl Fn(&mut World) -> ServiceResult<T> + Send + Sync,
-    ) -> ServiceResult<T>
-    where
-        T: Send,
-    {
-        self.shared
-            .gate
-            .call(operation, || self.attempt(operation, &body))
-            .await
+        body: impl Fn(&mut World) -> Answer<T> + Send + Sync,
+    ) -> ServiceResult<T> {
+        let gate = &self.shared.gate;
+        gate.call(operation, || self.attempt(operation, &body)).await
     }
 
     /// [`call`](Self::call) for an operation that only reads.
     ///
     /// # Errors
     /// What `body` answers, or an injected fault.
-    pub async fn read<T>(
+    pub(super) async fn read<T: Send>(
         &self,
         operation: Operation,
-        body: impl Fn(&World) -> ServiceResult<T> + Send + Sync,
-    ) -> ServiceResult<T>
-    where
-        T: Send,
-    {
+        body: impl Fn(&World) -> Answer<T> + Send + Sync,
+    ) -> ServiceResult<T> {
         self.call(operation, |world| body(world)).await
     }
 
     async fn attempt<T>(
         &self,
         operation: Operation,
-        body: &(impl Fn(&mut World) -> ServiceResult<T> + Send + Sync),
+        body: &(impl Fn(&mut World) -> Answer<T> + Send + Sync),
     ) -> ServiceResult<T> {
         let (number, nth, latency) = self.begin(operation)?;
         if !latency.is_zero() {
@@ -217,20 +225,21 @@ impl Sandbox {
         operation: Operation,
         number: u64,
         nth: u64,
-        body: &impl Fn(&mut World) -> ServiceResult<T>,
+        body: &impl Fn(&mut World) -> Answer<T>,
     ) -> ServiceResult<T> {
         let mut cell = self.lock();
         if cell.dead {
             return Err(died(operation));
         }
-        let answer = match cell.world.faults.action(operation, nth) {
+        let fate = match &self.shared.fates {
+            Some(fates) => fates(operation),
+            None => cell.world.faults.action(operation, nth),
+        };
+        let answer = match fate {
             FaultAction::Refuse(error) => Err(error),
-            _ if !cell.has_token(operation) => Err(ServiceError::new(
-                operation,
-                Kind::Throttled,
-                "Throttling",
-                "Rate exceeded",
-            )),
+            _ if !cell.has_token(operation) => {
+                Err(Refusal::new(Kind::Throttled, "Throttling", "Rate exceeded").of(operation))
+            }
             FaultAction::Lose(error) => self.effect(&mut cell, operation, body).and(Err(error)),
             FaultAction::Pass => self.effect(&mut cell, operation, body),
         };
@@ -244,21 +253,23 @@ impl Sandbox {
         &self,
         cell: &mut Cell,
         operation: Operation,
-        body: &impl Fn(&mut World) -> ServiceResult<T>,
+        body: &impl Fn(&mut World) -> Answer<T>,
     ) -> ServiceResult<T> {
+        let broken = |error| broken(operation, &error);
+        let body = |cell: &mut Cell| body(&mut cell.world).map_err(|refusal| refusal.of(operation));
         match (&self.shared.store, operation.access) {
             (Some(store), Access::Write) => {
-                let lock = store.lock().map_err(|error| broken(operation, &error))?;
-                self.refresh(cell).map_err(|error| broken(operation, &error))?;
-                let answer = body(&mut cell.world)?;
-                save(cell, store, &lock).map_err(|error| broken(operation, &error))?;
+                let lock = store.lock().map_err(broken)?;
+                self.refresh(cell).map_err(broken)?;
+                let answer = body(cell)?;
+                save(cell, store, &lock).map_err(broken)?;
                 Ok(answer)
             }
             (Some(_), Access::Read) => {
-                self.refresh(cell).map_err(|error| broken(operation, &error))?;
-                body(&mut cell.world)
+                self.refresh(cell).map_err(broken)?;
+                body(cell)
             }
-            (None, _) => body(&mut cell.world),
+            (None, _) => body(cell),
         }
     }
 
@@ -354,25 +365,11 @@ impl Cell {
 
 /// Not transient: a process that died makes no further attempt.
 fn died(operation: Operation) -> ServiceError {
-    ServiceError {
-        operation,
-        kind: Kind::Other,
-        code: None,
-        message: "the process died here".into(),
-        request_id: None,
-        remedy: None,
-    }
+    ServiceError::without_code(operation, Kind::Other, "the process died here")
 }
 
 fn broken(operation: Operation, error: &FileError) -> ServiceError {
-    ServiceError {
-        operation,
-        kind: Kind::Other,
-        code: None,
-        message: error.to_string(),
-        request_id: None,
-        remedy: None,
-    }
+    ServiceError::without_code(operation, Kind::Other, error.to_string())
 }
 
 impl From<FileError> for Error {

@@ -7,7 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::policy::{Caller, Decision, PolicyKind, Request, RequestContext, check, evaluate, evaluate_all};
+use super::names::is_name;
+use super::policy::{PolicyKind, Request, RequestContext, allowed_by, check};
+use super::refusal::{Answer, Refusal};
 use super::{Sandbox, World};
 use billctl_core::model::Arn;
 use billctl_core::service::iam::{
@@ -15,7 +17,7 @@ use billctl_core::service::iam::{
     LIST_ATTACHED_ROLE_POLICIES, LIST_ROLE_POLICIES, NewRole, PUT_ROLE_PERMISSIONS_BOUNDARY, PUT_ROLE_POLICY, Role,
     SIMULATE_PRINCIPAL_POLICY, Simulation, UPDATE_ASSUME_ROLE_POLICY,
 };
-use billctl_core::service::{Kind, Operation, Result, ServiceError, Tags};
+use billctl_core::service::{Kind, Result, Tags};
 
 /// How long other services don't see a new role yet. AWS names no number ("eventual consistency"); callers have to
 /// wait until it works, however long it takes.
@@ -55,12 +57,12 @@ pub(super) enum RoleFault {
 }
 
 impl State {
-    fn role(&self, operation: Operation, name: &str) -> Result<&StoredRole> {
-        self.roles.get(name).ok_or_else(|| no_such_role(operation, name))
+    fn role(&self, name: &str) -> Answer<&StoredRole> {
+        self.roles.get(name).ok_or_else(|| no_such_role(name))
     }
 
-    fn role_mut(&mut self, operation: Operation, name: &str) -> Result<&mut StoredRole> {
-        self.roles.get_mut(name).ok_or_else(|| no_such_role(operation, name))
+    fn role_mut(&mut self, name: &str) -> Answer<&mut StoredRole> {
+        self.roles.get_mut(name).ok_or_else(|| no_such_role(name))
     }
 
     /// Attaches a managed policy, as a person does by hand. False where there is no such role.
@@ -82,12 +84,10 @@ impl State {
     }
 
     /// That a boundary can be set (CreateRole and PutRolePermissionsBoundary, API reference).
-    fn attachable(&self, operation: Operation, policy: &Arn) -> Result<()> {
+    fn attachable(&self, policy: &Arn) -> Answer<()> {
         match self.policies.contains_key(policy) {
             true => Ok(()),
-            false => Err(ServiceError::new(
-                operation,
-                Kind::NotFound,
+            false => Err(Refusal::not_found(
                 "NoSuchEntity",
                 format!("Scope ARN: {policy} does not exist or is not attachable."),
             )),
@@ -107,33 +107,18 @@ impl State {
     /// Whether the service can assume the role at this time, with these condition values.
     pub(super) fn assumable(&self, arn: &Arn, service: &str, context: &RequestContext, now: Timestamp) -> bool {
         self.by_arn(arn).is_some_and(|role| {
-            now.duration_since(role.created) >= PROPAGATION
-                && evaluate(
-                    &role.trust,
-                    Request {
-                        caller: Caller::Service(service),
-                        action: "sts:AssumeRole",
-                        resource: role.arn.as_str(),
-                        context,
-                    },
-                ) == Decision::Allowed
+            let request = Request::by_service(service, "sts:AssumeRole", role.arn.as_str(), context);
+            now.duration_since(role.created) >= PROPAGATION && allowed_by([&role.trust], request)
         })
     }
 
     /// Whether the role's policies allow an action.
     pub(super) fn allows(&self, arn: &Arn, action: &str, resource: &str, context: &RequestContext) -> bool {
         self.by_arn(arn).is_some_and(|role| {
-            let request = || Request {
-                caller: Caller::Role(arn.as_str()),
-                action,
-                resource,
-                context,
-            };
-            let within = role.boundary.as_ref().is_none_or(|boundary| {
-                let policy = self.policies.get(boundary);
-                policy.is_some_and(|policy| evaluate(policy, request()) == Decision::Allowed)
-            });
-            within && evaluate_all(role.inline.values(), request()) == Decision::Allowed
+            let request = Request::by_role(arn.as_str(), action, resource, context);
+            let boundary = role.boundary.as_ref();
+            boundary.is_none_or(|boundary| allowed_by(self.policies.get(boundary), request))
+                && allowed_by(role.inline.values(), request)
         })
     }
 
@@ -157,41 +142,28 @@ impl State {
     }
 }
 
-fn no_such_role(operation: Operation, name: &str) -> ServiceError {
-    ServiceError::new(
-        operation,
-        Kind::NotFound,
-        "NoSuchEntity",
-        format!("The role with name {name} cannot be found."),
-    )
+fn no_such_role(name: &str) -> Refusal {
+    Refusal::not_found("NoSuchEntity", format!("The role with name {name} cannot be found."))
 }
 
-fn well_formed(operation: Operation, document: &Value, kind: PolicyKind) -> Result<()> {
-    check(document, kind).map_err(|why| ServiceError::new(operation, Kind::Invalid, "MalformedPolicyDocument", why))
+fn well_formed(document: &Value, kind: PolicyKind) -> Answer<()> {
+    check(document, kind).map_err(|why| Refusal::invalid("MalformedPolicyDocument", why))
 }
 
 /// IAM's rule for names of roles and policies: `[\w+=,.@-]`, up to a length.
-fn valid_name(operation: Operation, name: &str, longest: usize) -> Result<()> {
-    let valid = (1..=longest).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte));
-    if valid {
+fn valid_name(name: &str, longest: usize) -> Answer<()> {
+    if is_name(name, longest, "_+=,.@-") {
         return Ok(());
     }
-    Err(ServiceError::new(
-        operation,
-        Kind::Invalid,
-        "ValidationError",
-        format!("The specified value for the name `{name}` is invalid."),
-    ))
+    let why = format!("The specified value for the name `{name}` is invalid.");
+    Err(Refusal::invalid("ValidationError", why))
 }
 
 #[async_trait]
 impl Iam for Sandbox {
     async fn get_role(&self, name: &str) -> Result<Role> {
         self.call(GET_ROLE, |world| {
-            let role = world.iam.role(GET_ROLE, name)?;
+            let role = world.iam.role(name)?;
             Ok(Role {
                 name: name.to_owned(),
                 arn: role.arn.clone(),
@@ -210,8 +182,8 @@ impl Iam for Sandbox {
 
     async fn update_trust_policy(&self, role: &str, policy: &Value) -> Result<()> {
         self.call(UPDATE_ASSUME_ROLE_POLICY, |world| {
-            well_formed(UPDATE_ASSUME_ROLE_POLICY, policy, PolicyKind::Trust)?;
-            world.iam.role_mut(UPDATE_ASSUME_ROLE_POLICY, role)?.trust = policy.clone();
+            well_formed(policy, PolicyKind::Trust)?;
+            world.iam.role_mut(role)?.trust = policy.clone();
             Ok(())
         })
         .await
@@ -219,8 +191,8 @@ impl Iam for Sandbox {
 
     async fn put_role_permissions_boundary(&self, role: &str, policy: &Arn) -> Result<()> {
         self.call(PUT_ROLE_PERMISSIONS_BOUNDARY, |world| {
-            world.iam.attachable(PUT_ROLE_PERMISSIONS_BOUNDARY, policy)?;
-            let stored = world.iam.role_mut(PUT_ROLE_PERMISSIONS_BOUNDARY, role)?;
+            world.iam.attachable(policy)?;
+            let stored = world.iam.role_mut(role)?;
             stored.boundary = Some(policy.clone());
             Ok(())
         })
@@ -229,14 +201,10 @@ impl Iam for Sandbox {
 
     async fn delete_role(&self, name: &str) -> Result<()> {
         self.call(DELETE_ROLE, |world| {
-            let role = world.iam.role(DELETE_ROLE, name)?;
+            let role = world.iam.role(name)?;
             if !role.inline.is_empty() || !role.attached.is_empty() {
-                return Err(ServiceError::new(
-                    DELETE_ROLE,
-                    Kind::Other,
-                    "DeleteConflict",
-                    "Cannot delete entity, must delete or detach policies first.",
-                ));
+                let why = "Cannot delete entity, must delete or detach policies first.";
+                return Err(Refusal::new(Kind::Other, "DeleteConflict", why));
             }
             world.iam.roles.remove(name);
             Ok(())
@@ -246,7 +214,7 @@ impl Iam for Sandbox {
 
     async fn list_role_policies(&self, role: &str) -> Result<Vec<String>> {
         self.call(LIST_ROLE_POLICIES, |world| {
-            let role = world.iam.role(LIST_ROLE_POLICIES, role)?;
+            let role = world.iam.role(role)?;
             Ok(role.inline.keys().cloned().collect())
         })
         .await
@@ -254,21 +222,17 @@ impl Iam for Sandbox {
 
     async fn get_role_policy(&self, role: &str, policy: &str) -> Result<Value> {
         self.call(GET_ROLE_POLICY, |world| {
-            let stored = world.iam.role(GET_ROLE_POLICY, role)?;
-            stored
-                .inline
-                .get(policy)
-                .cloned()
-                .ok_or_else(|| no_such_policy(GET_ROLE_POLICY, policy))
+            let stored = world.iam.role(role)?;
+            stored.inline.get(policy).cloned().ok_or_else(|| no_such_policy(policy))
         })
         .await
     }
 
     async fn put_role_policy(&self, role: &str, policy: &str, document: &Value) -> Result<()> {
         self.call(PUT_ROLE_POLICY, |world| {
-            valid_name(PUT_ROLE_POLICY, policy, 128)?;
-            let stored = world.iam.role_mut(PUT_ROLE_POLICY, role)?;
-            well_formed(PUT_ROLE_POLICY, document, PolicyKind::Identity)?;
+            valid_name(policy, 128)?;
+            let stored = world.iam.role_mut(role)?;
+            well_formed(document, PolicyKind::Identity)?;
             stored.inline.insert(policy.to_owned(), document.clone());
             Ok(())
         })
@@ -277,18 +241,16 @@ impl Iam for Sandbox {
 
     async fn delete_role_policy(&self, role: &str, policy: &str) -> Result<()> {
         self.call(DELETE_ROLE_POLICY, |world| {
-            let stored = world.iam.role_mut(DELETE_ROLE_POLICY, role)?;
-            match stored.inline.remove(policy) {
-                Some(_) => Ok(()),
-                None => Err(no_such_policy(DELETE_ROLE_POLICY, policy)),
-            }
+            let stored = world.iam.role_mut(role)?;
+            let removed = stored.inline.remove(policy);
+            removed.map(drop).ok_or_else(|| no_such_policy(policy))
         })
         .await
     }
 
     async fn list_attached_role_policies(&self, role: &str) -> Result<Vec<Arn>> {
         self.call(LIST_ATTACHED_ROLE_POLICIES, |world| {
-            let role = world.iam.role(LIST_ATTACHED_ROLE_POLICIES, role)?;
+            let role = world.iam.role(role)?;
             Ok(role.attached.iter().cloned().collect())
         })
         .await
@@ -296,10 +258,10 @@ impl Iam for Sandbox {
 
     async fn detach_role_policy(&self, role: &str, policy: &Arn) -> Result<()> {
         self.call(DETACH_ROLE_POLICY, |world| {
-            let stored = world.iam.role_mut(DETACH_ROLE_POLICY, role)?;
+            let stored = world.iam.role_mut(role)?;
             match stored.attached.remove(policy) {
                 true => Ok(()),
-                false => Err(no_such_policy(DETACH_ROLE_POLICY, policy.as_str())),
+                false => Err(no_such_policy(policy.as_str())),
             }
         })
         .await
@@ -310,9 +272,7 @@ impl Iam for Sandbox {
             // It takes several where they have the same kinds of resource, which isn't known here
             // (docs/aws-facts.md, "IAM").
             if simulation.actions.len() > 1 {
-                return Err(ServiceError::new(
-                    SIMULATE_PRINCIPAL_POLICY,
-                    Kind::Invalid,
+                return Err(Refusal::invalid(
                     "InvalidInput",
                     format!(
                         "Invalid Input Actions: [{}] require different authorization information.",
@@ -344,19 +304,15 @@ impl Iam for Sandbox {
     }
 }
 
-fn create_role(world: &mut World, role: &NewRole) -> Result<Arn> {
-    valid_name(CREATE_ROLE, &role.name, 64)?;
-    well_formed(CREATE_ROLE, &role.trust_policy, PolicyKind::Trust)?;
+fn create_role(world: &mut World, role: &NewRole) -> Answer<Arn> {
+    valid_name(&role.name, 64)?;
+    well_formed(&role.trust_policy, PolicyKind::Trust)?;
     if world.iam.roles.contains_key(&role.name) {
-        return Err(ServiceError::new(
-            CREATE_ROLE,
-            Kind::Exists,
-            "EntityAlreadyExists",
-            format!("Role with name {} already exists.", role.name),
-        ));
+        let why = format!("Role with name {} already exists.", role.name);
+        return Err(Refusal::exists("EntityAlreadyExists", why));
     }
     if let Some(boundary) = &role.permissions_boundary {
-        world.iam.attachable(CREATE_ROLE, boundary)?;
+        world.iam.attachable(boundary)?;
     }
     let payer = world.management_account();
     let arn = Arn::new("iam", "", payer, &format!("role/{}", role.name));
@@ -376,11 +332,21 @@ fn create_role(world: &mut World, role: &NewRole) -> Result<Arn> {
     Ok(arn)
 }
 
-fn no_such_policy(operation: Operation, policy: &str) -> ServiceError {
-    ServiceError::new(
-        operation,
-        Kind::NotFound,
-        "NoSuchEntity",
-        format!("The role policy with name {policy} cannot be found."),
-    )
+/// A role that this service may assume.
+#[cfg(test)]
+pub(super) fn trusting(service: &str) -> NewRole {
+    NewRole {
+        name: "r".into(),
+        trust_policy: serde_json::json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"
+        }]}),
+        description: String::new(),
+        tags: Tags::new(),
+        permissions_boundary: None,
+    }
+}
+
+fn no_such_policy(policy: &str) -> Refusal {
+    let why = format!("The role policy with name {policy} cannot be found.");
+    Refusal::not_found("NoSuchEntity", why)
 }

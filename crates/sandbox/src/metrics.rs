@@ -11,8 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::World;
-use billctl_core::model::Month;
-use billctl_core::model::{AccountId, Usd, nearest};
+use billctl_core::model::{AccountId, Month, Usd, nearest};
 
 /// How long CloudWatch keeps datapoints that are asked for by this period: by the hour 455 days, by five minutes 63
 /// days, else 15 (docs/aws-facts.md, "GetMetricData").

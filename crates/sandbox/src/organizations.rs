@@ -1,20 +1,16 @@
 //! Organizations in memory (docs/aws-facts.md, "Organizations").
 
+mod api;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use async_trait::async_trait;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::faults::hash;
-use super::{Sandbox, World, cloudformation, metrics};
+use super::{World, cloudformation};
 use billctl_core::error::Error;
-use billctl_core::model::{Account, AccountId, AccountState, Arn, OrgId, Organization, OrganizationalUnit, OuId};
-use billctl_core::service::organizations::{
-    DESCRIBE_ACCOUNT, DESCRIBE_ORGANIZATION, LIST_ACCOUNTS_FOR_PARENT, LIST_DELEGATED_ADMINISTRATORS,
-    LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, LIST_ROOTS, LIST_TAGS_FOR_RESOURCE, OrganizationInfo, PAGE_SIZE,
-};
-use billctl_core::service::{Kind, Operation, Organizations, Page, Result, ServiceError, Tags};
+use billctl_core::model::{Account, AccountId, AccountState, OrgId, Organization, OrganizationalUnit, OuId};
+use billctl_core::service::Tags;
 
 /// Deepest OU below the root (docs/aws-facts.md, "Organizations").
 const DEEPEST: usize = 5;
@@ -277,7 +273,7 @@ impl State {
     ///
     /// # Errors
     /// The parent is unknown or too deep, or has an OU of that name.
-    pub fn add_ou(&mut self, parent: &OuId, name: &str) -> std::result::Result<OuId, Error> {
+    pub fn add_ou(&mut self, parent: &OuId, name: &str) -> Result<OuId, Error> {
         let depth = self.ancestry(parent).count();
         let siblings = &self
             .units
@@ -312,7 +308,7 @@ impl State {
         Ok(id)
     }
 
-    fn fresh_ou_id(&self, parent: &OuId, name: &str) -> std::result::Result<OuId, Error> {
+    fn fresh_ou_id(&self, parent: &OuId, name: &str) -> Result<OuId, Error> {
         let root = self.root.as_str().trim_start_matches("r-");
         let mut rng = fastrand::Rng::with_seed(hash(&[parent.as_str(), name]));
         loop {
@@ -377,7 +373,7 @@ impl World {
     ///
     /// # Errors
     /// There is no such OU.
-    pub fn add_account(&mut self, name: &str, parent: &OuId, tags: Tags) -> std::result::Result<AccountId, Error> {
+    pub fn add_account(&mut self, name: &str, parent: &OuId, tags: Tags) -> Result<AccountId, Error> {
         self.known_ou(parent)?;
         let id = self.organizations.fresh_account_id(name);
         let account = Account {
@@ -399,7 +395,7 @@ impl World {
     ///
     /// # Errors
     /// There is no such account or OU.
-    pub fn move_account(&mut self, id: AccountId, parent: &OuId) -> std::result::Result<(), Error> {
+    pub fn move_account(&mut self, id: AccountId, parent: &OuId) -> Result<(), Error> {
         self.known_ou(parent)?;
         let old = self.known_account(id)?;
         self.organizations.set_parent(id, parent);
@@ -411,7 +407,7 @@ impl World {
     ///
     /// # Errors
     /// There is no such account.
-    pub fn set_account_state(&mut self, id: AccountId, state: AccountState) -> std::result::Result<(), Error> {
+    pub fn set_account_state(&mut self, id: AccountId, state: AccountState) -> Result<(), Error> {
         self.known_account(id)?;
         if let Some(entry) = self.organizations.accounts.get_mut(&id) {
             entry.state = state;
@@ -419,213 +415,19 @@ impl World {
         Ok(())
     }
 
-    fn known_account(&self, id: AccountId) -> std::result::Result<OuId, Error> {
+    fn known_account(&self, id: AccountId) -> Result<OuId, Error> {
         self.organizations
             .parent(id)
             .cloned()
             .ok_or_else(|| Error::usage(format!("there is no account {id} in the sandbox")))
     }
 
-    fn known_ou(&self, id: &OuId) -> std::result::Result<(), Error> {
+    fn known_ou(&self, id: &OuId) -> Result<(), Error> {
         if self.organizations.has_ou(id) {
             Ok(())
         } else {
             Err(Error::usage(format!("there is no OU {id} in the sandbox")))
         }
-    }
-}
-
-/// Reading the organisation is for the management account and delegated administrators only
-/// (docs/aws-facts.md, "Organizations").
-fn may_read(world: &World, operation: Operation) -> Result<&State> {
-    let state = &world.organizations;
-    if !state.in_use {
-        return Err(not_in_use(operation));
-    }
-    if world.caller == state.management_account || state.stacksets_administrators.contains(&world.caller) {
-        Ok(state)
-    } else {
-        Err(ServiceError::new(
-            operation,
-            Kind::Denied,
-            "AccessDeniedException",
-            "You don't have permissions to access this resource.",
-        ))
-    }
-}
-
-fn not_in_use(operation: Operation) -> ServiceError {
-    ServiceError::new(
-        operation,
-        Kind::NotFound,
-        "AWSOrganizationsNotInUseException",
-        "Your account is not a member of an organization.",
-    )
-}
-
-fn absent(operation: Operation, code: &str, what: impl std::fmt::Display) -> ServiceError {
-    ServiceError::new(
-        operation,
-        Kind::NotFound,
-        code,
-        format!("You specified {what}, which doesn't exist."),
-    )
-}
-
-/// A page of `items`, which are in order. A token is the key after which the page begins.
-///
-/// One list in eight begins with an empty page that carries a token: AWS does that
-/// (docs/aws-facts.md, "Organizations"), and who takes an empty page for the end must notice.
-fn page<K: Clone + Ord + std::fmt::Display + std::str::FromStr>(
-    operation: Operation,
-    list: &str,
-    items: &BTreeSet<K>,
-    token: Option<&str>,
-) -> Result<(Vec<K>, Option<String>)> {
-    use std::ops::Bound;
-    let after: Bound<K> = match token {
-        None if hash(&[operation.name, list]).is_multiple_of(8) => {
-            return Ok((Vec::new(), Some("begin".into())));
-        }
-        None | Some("begin") => Bound::Unbounded,
-        Some(token) => token
-            .strip_prefix("after:")
-            .and_then(|key| key.parse().ok())
-            .map(Bound::Excluded)
-            .ok_or_else(|| {
-                ServiceError::new(
-                    operation,
-                    Kind::Invalid,
-                    "InvalidInputException",
-                    "You provided an invalid NextToken.",
-                )
-            })?,
-    };
-    let rest = items.range((after, Bound::Unbounded));
-    let mut keys: Vec<K> = rest.take(PAGE_SIZE + 1).cloned().collect();
-    let more = keys.len() > PAGE_SIZE;
-    keys.truncate(PAGE_SIZE);
-    let next = keys.last().filter(|_| more).map(|key| format!("after:{key}"));
-    Ok((keys, next))
-}
-
-#[async_trait]
-impl Organizations for Sandbox {
-    async fn describe_organization(&self) -> Result<OrganizationInfo> {
-        self.read(DESCRIBE_ORGANIZATION, |world| {
-            let state = &world.organizations;
-            if !state.in_use {
-                return Err(not_in_use(DESCRIBE_ORGANIZATION));
-            }
-            Ok(OrganizationInfo {
-                id: state.id.clone(),
-                arn: Arn::new(
-                    "organizations",
-                    "",
-                    state.management_account,
-                    &format!("organization/{}", state.id),
-                ),
-                management_account: state.management_account,
-                all_features: state.all_features,
-            })
-        })
-        .await
-    }
-
-    async fn list_roots(&self, _token: Option<String>) -> Result<Page<OrganizationalUnit>> {
-        self.read(LIST_ROOTS, |world| {
-            let state = may_read(world, LIST_ROOTS)?;
-            let root = state.units.get(&state.root);
-            Ok(Page::last(
-                root.map(|unit| State::described(&state.root, unit))
-                    .into_iter()
-                    .collect(),
-            ))
-        })
-        .await
-    }
-
-    async fn list_ous_for_parent(&self, parent: &OuId, token: Option<String>) -> Result<Page<OrganizationalUnit>> {
-        const OPERATION: Operation = LIST_ORGANIZATIONAL_UNITS_FOR_PARENT;
-        self.read(OPERATION, |world| {
-            let state = may_read(world, OPERATION)?;
-            let unit = state
-                .units
-                .get(parent)
-                .ok_or_else(|| absent(OPERATION, "ParentNotFoundException", parent))?;
-            let (ids, next) = page(OPERATION, parent.as_str(), &unit.units, token.as_deref())?;
-            let items = ids
-                .iter()
-                .filter_map(|id| Some(State::described(id, state.units.get(id)?)))
-                .collect();
-            Ok(Page { items, next })
-        })
-        .await
-    }
-
-    async fn list_accounts_for_parent(&self, parent: &OuId, token: Option<String>) -> Result<Page<Account>> {
-        const OPERATION: Operation = LIST_ACCOUNTS_FOR_PARENT;
-        self.read(OPERATION, |world| {
-            let state = may_read(world, OPERATION)?;
-            let unit = state
-                .units
-                .get(parent)
-                .ok_or_else(|| absent(OPERATION, "ParentNotFoundException", parent))?;
-            let (ids, next) = page(OPERATION, parent.as_str(), &unit.accounts, token.as_deref())?;
-            let accounts = ids.iter().filter_map(|id| state.account(*id));
-            let items = accounts.map(|account| Account {
-                joined: metrics::opened(world, account.id),
-                ..account
-            });
-            let items = items.collect();
-            Ok(Page { items, next })
-        })
-        .await
-    }
-
-    async fn describe_account(&self, account: AccountId) -> Result<Account> {
-        self.read(DESCRIBE_ACCOUNT, |world| {
-            may_read(world, DESCRIBE_ACCOUNT)?
-                .account(account)
-                .ok_or_else(|| absent(DESCRIBE_ACCOUNT, "AccountNotFoundException", account))
-        })
-        .await
-    }
-
-    async fn account_joined(&self, account: AccountId) -> Result<Option<Timestamp>> {
-        self.read(DESCRIBE_ACCOUNT, |world| {
-            let organizations = may_read(world, DESCRIBE_ACCOUNT)?;
-            match organizations.tags(account) {
-                Some(_) => Ok(metrics::opened(world, account)),
-                None => Err(absent(DESCRIBE_ACCOUNT, "AccountNotFoundException", account)),
-            }
-        })
-        .await
-    }
-
-    async fn list_account_tags(&self, account: AccountId) -> Result<Tags> {
-        self.read(LIST_TAGS_FOR_RESOURCE, |world| {
-            may_read(world, LIST_TAGS_FOR_RESOURCE)?
-                .tags(account)
-                .cloned()
-                .ok_or_else(|| absent(LIST_TAGS_FOR_RESOURCE, "TargetNotFoundException", account))
-        })
-        .await
-    }
-
-    async fn list_stacksets_administrators(&self, token: Option<String>) -> Result<Page<AccountId>> {
-        const OPERATION: Operation = LIST_DELEGATED_ADMINISTRATORS;
-        self.read(OPERATION, |world| {
-            let state = may_read(world, OPERATION)?;
-            let (items, next) = page(
-                OPERATION,
-                "stacksets",
-                &state.stacksets_administrators,
-                token.as_deref(),
-            )?;
-            Ok(Page { items, next })
-        })
-        .await
     }
 }
 

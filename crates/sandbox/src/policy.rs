@@ -54,6 +54,35 @@ pub(crate) struct Request<'a> {
     pub context: &'a RequestContext,
 }
 
+impl<'a> Request<'a> {
+    /// A service's.
+    pub(crate) fn by_service(
+        service: &'a str,
+        action: &'a str,
+        resource: &'a str,
+        context: &'a RequestContext,
+    ) -> Self {
+        let caller = Caller::Service(service);
+        Self {
+            caller,
+            action,
+            resource,
+            context,
+        }
+    }
+
+    /// A role's.
+    pub(crate) fn by_role(arn: &'a str, action: &'a str, resource: &'a str, context: &'a RequestContext) -> Self {
+        let caller = Caller::Role(arn);
+        Self {
+            caller,
+            action,
+            resource,
+            context,
+        }
+    }
+}
+
 /// What one policy says about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
@@ -108,17 +137,11 @@ pub(crate) fn evaluate(policy: &Value, request: Request<'_>) -> Decision {
     decision
 }
 
-/// What several policies of one identity say together.
-pub(crate) fn evaluate_all<'p>(policies: impl IntoIterator<Item = &'p Value>, request: Request<'_>) -> Decision {
-    let mut decision = Decision::ImplicitDeny;
-    for policy in policies {
-        match evaluate(policy, request) {
-            Decision::Denied => return Decision::Denied,
-            Decision::Allowed => decision = Decision::Allowed,
-            Decision::ImplicitDeny => {}
-        }
-    }
-    decision
+/// Whether the policies of one identity together allow the request.
+pub(crate) fn allowed_by<'p>(policies: impl IntoIterator<Item = &'p Value>, request: Request<'_>) -> bool {
+    let said = policies.into_iter().map(|policy| evaluate(policy, request));
+    let said: Vec<Decision> = said.collect();
+    said.contains(&Decision::Allowed) && !said.contains(&Decision::Denied)
 }
 
 /// Whether a statement is about the request. `None` where that hangs on a condition that isn't understood here.

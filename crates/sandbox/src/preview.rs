@@ -10,7 +10,7 @@ use super::{World, sfn};
 use billctl_core::error::{Error, Result};
 use billctl_core::model::{Account, AccountId, Arn, OrgId, OuId, Usd};
 use billctl_core::service::Tags;
-use billctl_core::service::sfn::ExecutionStatus;
+use billctl_core::service::sfn::{ExecutionStatus, START_EXECUTION};
 
 /// The kinds of mails that owners get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +117,8 @@ impl World {
             MailKind::Doubling { before } => input["base"] = json!(before.to_f64()),
             _ => {}
         }
-        let execution = sfn::start(self, notifier, Some(format!("preview_{name}")), input)?;
+        let started = sfn::start(self, notifier, Some(format!("preview_{name}")), input);
+        let execution = started.map_err(|refusal| refusal.of(START_EXECUTION))?;
         if let Some(mail) = self.sesv2.mails().get(before) {
             return Ok(Preview {
                 mail: mail.clone(),

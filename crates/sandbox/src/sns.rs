@@ -7,13 +7,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::names::is_name;
+use super::refusal::{Answer, Refusal};
 use super::{Sandbox, World};
-use billctl_core::model::{Arn, REGION};
+use billctl_core::model::Arn;
 use billctl_core::service::sns::{
     Attributes, CREATE_TOPIC, DELETE_TOPIC, EMAIL, GET_TOPIC_ATTRIBUTES, KEY_ATTRIBUTE, LIST_SUBSCRIPTIONS_BY_TOPIC,
     LIST_TAGS_FOR_RESOURCE, SUBSCRIBE, Sns, Subscription,
 };
-use billctl_core::service::{Kind, Operation, Page, Result, Service, ServiceError, Tags};
+use billctl_core::service::{Operation, Page, Result, Service, Tags};
 
 /// The AWS managed key of SNS. Its policy can't be changed, and doesn't let CloudWatch publish
 /// (docs/aws-facts.md, "SNS topics").
@@ -139,11 +141,11 @@ impl State {
         serde_json::from_str(topic.attributes.get(POLICY_ATTRIBUTE)?).ok()
     }
 
-    fn topic(&mut self, operation: Operation, arn: &Arn) -> Result<&mut Topic> {
+    fn topic(&mut self, arn: &Arn) -> Answer<&mut Topic> {
         self.topics
             .get_mut(arn.resource())
             .filter(|topic| topic.arn == *arn)
-            .ok_or_else(|| ServiceError::new(operation, Kind::NotFound, "NotFound", "Topic does not exist"))
+            .ok_or_else(|| Refusal::not_found("NotFound", "Topic does not exist"))
     }
 }
 
@@ -151,7 +153,7 @@ impl World {
     /// An alarm publishes to a topic. A topic that isn't there, that is another account's, or that CloudWatch may
     /// not encrypt for gets nothing, and nobody hears of that.
     pub(super) fn publish(&mut self, topic: &Arn, subject: &str, message: &str) {
-        let Ok(there) = self.sns.topic(GET_TOPIC_ATTRIBUTES, topic) else {
+        let Ok(there) = self.sns.topic(topic) else {
             return;
         };
         if there.attributes.get(KEY_ATTRIBUTE).map(String::as_str) != Some(MANAGED_KEY) {
@@ -163,24 +165,24 @@ impl World {
     ///
     /// # Errors
     /// SNS's and KMS's refusals.
-    pub(super) fn publish_as_role(&mut self, topic: &Arn, subject: &str, message: &str) -> Result<String> {
+    pub(super) fn publish_as_role(&mut self, topic: &Arn, subject: &str, message: &str) -> Answer<String> {
         let payer = self.management_account();
-        let there = self.sns.topic(PUBLISH, topic)?;
+        let there = self.sns.topic(topic)?;
         let key = there.attributes.get(KEY_ATTRIBUTE).cloned().unwrap_or_default();
         let foreign = topic.account() != Some(payer);
         // The managed key lets in everybody of its own account who may use the topic
         // (docs/aws-facts.md, "SNS topics").
         if !key.is_empty() && (foreign || self.sns.locked.contains(&key)) {
             let why = "User is not authorized to perform: kms:GenerateDataKey on this resource";
-            return Err(ServiceError::new(PUBLISH, Kind::Denied, "KMSAccessDenied", why));
+            return Err(Refusal::denied("KMSAccessDenied", why));
         }
         // docs/aws-facts.md, "Chat messages".
         let plain = subject.is_ascii() && !subject.contains(|c: char| c.is_ascii_control());
         if !plain || subject.len() >= 100 {
-            return Err(invalid(PUBLISH, "Invalid parameter: Subject"));
+            return Err(invalid("Invalid parameter: Subject"));
         }
         if message.is_empty() || message.len() > LONGEST_MESSAGE {
-            return Err(invalid(PUBLISH, "Invalid parameter: Message"));
+            return Err(invalid("Invalid parameter: Message"));
         }
         self.tell(topic, subject, message);
         Ok(format!("00000000-0000-4000-8000-{:012}", self.sns.published))
@@ -188,7 +190,7 @@ impl World {
 
     /// Whoever is subscribed gets it.
     fn tell(&mut self, topic: &Arn, subject: &str, message: &str) {
-        let Ok(topic) = self.sns.topic(PUBLISH, topic) else {
+        let Ok(topic) = self.sns.topic(topic) else {
             return;
         };
         let arn = topic.arn.clone();
@@ -216,15 +218,15 @@ impl World {
     }
 }
 
-fn invalid(operation: Operation, message: impl Into<String>) -> ServiceError {
-    ServiceError::new(operation, Kind::Invalid, "InvalidParameter", message)
+fn invalid(message: impl Into<String>) -> Refusal {
+    Refusal::invalid("InvalidParameter", message)
 }
 
 #[async_trait]
 impl Sns for Sandbox {
     async fn get_topic_attributes(&self, topic: &Arn) -> Result<Attributes> {
         self.call(GET_TOPIC_ATTRIBUTES, |world| {
-            let topic = world.sns.topic(GET_TOPIC_ATTRIBUTES, topic)?;
+            let topic = world.sns.topic(topic)?;
             let mut attributes = topic.attributes.clone();
             let count = |confirmed: bool| {
                 let counted = topic.subscriptions.iter().filter(|one| one.confirmed == confirmed);
@@ -244,11 +246,9 @@ impl Sns for Sandbox {
 
     async fn list_topic_tags(&self, topic: &Arn) -> Result<Tags> {
         self.call(LIST_TAGS_FOR_RESOURCE, |world| {
-            let topic = world.sns.topic(LIST_TAGS_FOR_RESOURCE, topic);
+            let topic = world.sns.topic(topic);
             // This operation has a name of its own for it (API reference).
-            let topic = topic.map_err(|error| {
-                ServiceError::new(LIST_TAGS_FOR_RESOURCE, error.kind, "ResourceNotFound", error.message)
-            })?;
+            let topic = topic.map_err(|error| Refusal::new(error.kind, "ResourceNotFound", error.message))?;
             Ok(topic.tags.clone())
         })
         .await
@@ -256,11 +256,10 @@ impl Sns for Sandbox {
 
     async fn list_subscriptions(&self, topic: &Arn, token: Option<String>) -> Result<Page<Subscription>> {
         self.call(LIST_SUBSCRIPTIONS_BY_TOPIC, |world| {
-            let op = LIST_SUBSCRIPTIONS_BY_TOPIC;
-            let all = &world.sns.topic(op, topic)?.subscriptions;
+            let all = &world.sns.topic(topic)?.subscriptions;
             let skip: usize = match token.as_deref() {
                 None => 0,
-                Some(token) => token.parse().map_err(|_| invalid(op, "Invalid parameter: NextToken"))?,
+                Some(token) => token.parse().map_err(|_| invalid("Invalid parameter: NextToken"))?,
             };
             Ok(Page {
                 items: all.iter().skip(skip).take(PAGE_SIZE).cloned().collect(),
@@ -272,24 +271,19 @@ impl Sns for Sandbox {
 
     async fn create_topic(&self, name: &str, tags: &Tags) -> Result<Arn> {
         self.call(CREATE_TOPIC, |world| {
-            let valid = (1..=256).contains(&name.len())
-                && name
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-            if !valid {
-                return Err(invalid(CREATE_TOPIC, "Invalid parameter: Topic Name"));
+            if !is_name(name, 256, "-_") {
+                return Err(invalid("Invalid parameter: Topic Name"));
             }
-            let arn = Arn::new("sns", REGION, world.management_account(), name);
+            let arn = world.own_arn("sns", name);
             match world.sns.topics.get(name) {
                 // The same topic again is no error; one with other tags is.
                 Some(there) if there.tags == *tags => Ok(arn),
                 Some(_) => Err(invalid(
-                    CREATE_TOPIC,
                     "Invalid parameter: Tags Reason: Topic already exists with different tags",
                 )),
                 None => {
                     world.sns.add(&arn, None);
-                    world.sns.topic(CREATE_TOPIC, &arn)?.tags = tags.clone();
+                    world.sns.topic(&arn)?.tags = tags.clone();
                     Ok(arn)
                 }
             }
@@ -300,15 +294,12 @@ impl Sns for Sandbox {
     async fn subscribe(&self, topic: &Arn, protocol: &str, endpoint: &str) -> Result<()> {
         self.call(SUBSCRIBE, |world| {
             if protocol != EMAIL {
-                return Err(invalid(
-                    SUBSCRIBE,
-                    "Invalid parameter: Does not support this protocol string",
-                ));
+                return Err(invalid("Invalid parameter: Does not support this protocol string"));
             }
             if !endpoint.contains('@') {
-                return Err(invalid(SUBSCRIBE, "Invalid parameter: Email address"));
+                return Err(invalid("Invalid parameter: Email address"));
             }
-            let subscriptions = &mut world.sns.topic(SUBSCRIBE, topic)?.subscriptions;
+            let subscriptions = &mut world.sns.topic(topic)?.subscriptions;
             // Again for the same address: AWS mails the link once more, and a confirmed one stays.
             if !subscriptions.iter().any(|one| one.endpoint == endpoint) {
                 subscriptions.push(Subscription {

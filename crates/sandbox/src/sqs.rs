@@ -7,14 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::policy::{Caller, Decision, PolicyKind, Request, RequestContext, check, evaluate, named_roles};
+use super::names::is_name;
+use super::policy::{PolicyKind, Request, RequestContext, allowed_by, check, named_roles};
+use super::refusal::{Answer, Refusal};
 use super::{Sandbox, World};
 use billctl_core::model::{Arn, REGION};
 use billctl_core::service::sqs::{
     self, Attributes, CHANGE_MESSAGE_VISIBILITY, CREATE_QUEUE, DELETE_MESSAGE, DELETE_QUEUE, GET_QUEUE_ATTRIBUTES,
     GET_QUEUE_URL, LIST_QUEUE_TAGS, MOST_SEEN, RECEIVE_MESSAGE, SET_QUEUE_ATTRIBUTES, Sqs,
 };
-use billctl_core::service::{Kind, Operation, Result, ServiceError, Tags};
+use billctl_core::service::{Kind, Result, Tags};
 
 /// A deleted queue's name is taken for so long (SQS API reference, `QueueDeletedRecently`).
 const NAME_REST: SignedDuration = SignedDuration::from_secs(60);
@@ -145,67 +147,43 @@ impl State {
         let Some(queue) = self.queues.values_mut().find(|one| one.arn == *queue) else {
             return false;
         };
-        let Some(policy) = queue
-            .attributes
-            .get("Policy")
-            .and_then(|text| serde_json::from_str(text).ok())
-        else {
-            return false;
-        };
+        let policy = queue.attributes.get("Policy");
+        let policy: Option<Value> = policy.and_then(|text| serde_json::from_str(text).ok());
         let context = RequestContext::default().with("aws:SourceArn", rule).with(
             "aws:SourceAccount",
             rule.account().map_or_else(String::new, |id| id.to_string()),
         );
-        let allowed = evaluate(
-            &policy,
-            Request {
-                caller: Caller::Service("events.amazonaws.com"),
-                action: "sqs:SendMessage",
-                resource: queue.arn.as_str(),
-                context: &context,
-            },
-        ) == Decision::Allowed;
+        let send = Request::by_service("events.amazonaws.com", "sqs:SendMessage", queue.arn.as_str(), &context);
+        let allowed = allowed_by(&policy, send);
         if allowed {
             queue.messages.push(message);
         }
         allowed
     }
 
-    fn by_url(&mut self, operation: Operation, url: &str) -> Result<&mut Queue> {
+    fn by_url(&mut self, url: &str) -> Answer<&mut Queue> {
         self.queues
             .values_mut()
             .find(|queue| queue.url == url)
-            .ok_or_else(|| no_queue(operation))
+            .ok_or_else(no_queue)
     }
 }
 
-fn no_queue(operation: Operation) -> ServiceError {
+fn no_queue() -> Refusal {
     // The code that the query-compatible header carries; the newer name is QueueDoesNotExist.
-    ServiceError::new(
-        operation,
-        Kind::NotFound,
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "The specified queue does not exist.",
-    )
+    let why = "The specified queue does not exist.";
+    Refusal::not_found("AWS.SimpleQueueService.NonExistentQueue", why)
 }
 
-fn check_attributes(world: &World, operation: Operation, attributes: &Attributes) -> Result<()> {
+fn check_attributes(world: &World, attributes: &Attributes) -> Answer<()> {
     for (name, value) in attributes {
         if !SETTABLE.iter().any(|(known, _)| known == name) {
-            return Err(ServiceError::new(
-                operation,
-                Kind::Invalid,
-                "InvalidAttributeName",
-                format!("Unknown Attribute {name}."),
-            ));
+            let why = format!("Unknown Attribute {name}.");
+            return Err(Refusal::invalid("InvalidAttributeName", why));
         }
         if !valid_value(world, name, value) {
-            return Err(ServiceError::new(
-                operation,
-                Kind::Invalid,
-                "InvalidAttributeValue",
-                format!("Invalid value for the parameter {name}."),
-            ));
+            let why = format!("Invalid value for the parameter {name}.");
+            return Err(Refusal::invalid("InvalidAttributeValue", why));
         }
     }
     Ok(())
@@ -236,19 +214,15 @@ fn valid_value(world: &World, name: &str, value: &str) -> bool {
 impl Sqs for Sandbox {
     async fn get_queue_url(&self, name: &str) -> Result<String> {
         self.call(GET_QUEUE_URL, |world| {
-            world
-                .sqs
-                .queues
-                .get(name)
-                .map(|queue| queue.url.clone())
-                .ok_or_else(|| no_queue(GET_QUEUE_URL))
+            let found = world.sqs.queues.get(name).map(|queue| queue.url.clone());
+            found.ok_or_else(no_queue)
         })
         .await
     }
 
     async fn get_queue_attributes(&self, url: &str) -> Result<Attributes> {
         self.call(GET_QUEUE_ATTRIBUTES, |world| {
-            let queue = world.sqs.by_url(GET_QUEUE_ATTRIBUTES, url)?;
+            let queue = world.sqs.by_url(url)?;
             let mut attributes = queue.attributes.clone();
             for (name, value) in [
                 ("QueueArn", queue.arn.to_string()),
@@ -266,16 +240,14 @@ impl Sqs for Sandbox {
     }
 
     async fn list_queue_tags(&self, url: &str) -> Result<Tags> {
-        self.call(LIST_QUEUE_TAGS, |world| {
-            Ok(world.sqs.by_url(LIST_QUEUE_TAGS, url)?.tags.clone())
-        })
-        .await
+        self.call(LIST_QUEUE_TAGS, |world| Ok(world.sqs.by_url(url)?.tags.clone()))
+            .await
     }
 
     async fn peek_messages(&self, url: &str) -> Result<Vec<sqs::Message>> {
         self.read(RECEIVE_MESSAGE, |world| {
             let queue = world.sqs.queues.values().find(|queue| queue.url == url);
-            let queue = queue.ok_or_else(|| no_queue(RECEIVE_MESSAGE))?;
+            let queue = queue.ok_or_else(no_queue)?;
             // In no order that a caller could rely on; here the oldest come first.
             Ok(queue
                 .messages
@@ -291,7 +263,7 @@ impl Sqs for Sandbox {
     async fn receive_messages(&self, url: &str, hidden: u16) -> Result<Vec<sqs::Received>> {
         self.call(RECEIVE_MESSAGE, |world| {
             let now = world.now;
-            let queue = world.sqs.by_url(RECEIVE_MESSAGE, url)?;
+            let queue = world.sqs.by_url(url)?;
             let mut number = queue.receipts;
             let seen = queue.messages.iter_mut().filter(|one| one.is_seen(now));
             let received = seen
@@ -316,15 +288,10 @@ impl Sqs for Sandbox {
     async fn change_message_visibility(&self, url: &str, receipt: &str, hidden: u16) -> Result<()> {
         self.call(CHANGE_MESSAGE_VISIBILITY, |world| {
             let until = world.now + SignedDuration::from_secs(hidden.into());
-            let queue = world.sqs.by_url(CHANGE_MESSAGE_VISIBILITY, url)?;
-            let message = queue.taken(receipt).ok_or_else(|| {
-                ServiceError::new(
-                    CHANGE_MESSAGE_VISIBILITY,
-                    Kind::Invalid,
-                    "ReceiptHandleIsInvalid",
-                    "The input receipt handle is invalid.",
-                )
-            })?;
+            let queue = world.sqs.by_url(url)?;
+            let message = queue
+                .taken(receipt)
+                .ok_or_else(|| Refusal::invalid("ReceiptHandleIsInvalid", "The input receipt handle is invalid."))?;
             message.taken = Some((until, receipt.to_owned()));
             Ok(())
         })
@@ -334,7 +301,7 @@ impl Sqs for Sandbox {
     async fn delete_message(&self, url: &str, receipt: &str) -> Result<()> {
         self.call(DELETE_MESSAGE, |world| {
             let now = world.now;
-            let queue = world.sqs.by_url(DELETE_MESSAGE, url)?;
+            let queue = world.sqs.by_url(url)?;
             // A message that is gone is no error (SQS API reference, DeleteMessage).
             let is_it = |message: &mut Message| message.taken.as_ref().is_some_and(|(_, known)| known == receipt);
             let gone = queue.messages.extract_if(.., is_it).map(|message| (message.at, now));
@@ -351,10 +318,10 @@ impl Sqs for Sandbox {
 
     async fn set_queue_attributes(&self, url: &str, attributes: &Attributes) -> Result<()> {
         self.call(SET_QUEUE_ATTRIBUTES, |world| {
-            world.sqs.by_url(SET_QUEUE_ATTRIBUTES, url)?;
-            check_attributes(world, SET_QUEUE_ATTRIBUTES, attributes)?;
+            world.sqs.by_url(url)?;
+            check_attributes(world, attributes)?;
             let now = world.now;
-            let queue = world.sqs.by_url(SET_QUEUE_ATTRIBUTES, url)?;
+            let queue = world.sqs.by_url(url)?;
             for (name, value) in attributes {
                 if value.is_empty() {
                     queue.attributes.remove(name);
@@ -370,7 +337,7 @@ impl Sqs for Sandbox {
 
     async fn delete_queue(&self, url: &str) -> Result<()> {
         self.call(DELETE_QUEUE, |world| {
-            let arn = world.sqs.by_url(DELETE_QUEUE, url)?.arn.clone();
+            let arn = world.sqs.by_url(url)?.arn.clone();
             world.sqs.queues.remove(arn.resource());
             world.sqs.deleted.insert(arn.resource().to_owned(), world.now);
             Ok(())
@@ -379,18 +346,14 @@ impl Sqs for Sandbox {
     }
 }
 
-fn create_queue(world: &mut World, name: &str, attributes: &Attributes, tags: &Tags) -> Result<String> {
-    let invalid = |message: &str| ServiceError::new(CREATE_QUEUE, Kind::Invalid, "InvalidParameterValue", message);
-    if !(1..=80).contains(&name.len())
-        || !name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-    {
+fn create_queue(world: &mut World, name: &str, attributes: &Attributes, tags: &Tags) -> Answer<String> {
+    let invalid = |message: &str| Refusal::invalid("InvalidParameterValue", message);
+    if !is_name(name, 80, "-_") {
         return Err(invalid(
             "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
         ));
     }
-    check_attributes(world, CREATE_QUEUE, attributes)?;
+    check_attributes(world, attributes)?;
     if let Some(queue) = world.sqs.queues.get(name) {
         // The same queue again is no error; one with other attributes is.
         let same = attributes
@@ -399,22 +362,18 @@ fn create_queue(world: &mut World, name: &str, attributes: &Attributes, tags: &T
         return if same {
             Ok(queue.url.clone())
         } else {
-            Err(ServiceError::new(
-                CREATE_QUEUE,
-                Kind::Exists,
-                "QueueAlreadyExists",
-                "A queue already exists with the same name and a different value for an attribute",
-            ))
+            let why = "A queue already exists with the same name and a different value for an attribute";
+            Err(Refusal::exists("QueueAlreadyExists", why))
         };
     }
     if let Some(deleted) = world.sqs.deleted.get(name)
         && world.now.duration_since(*deleted) < NAME_REST
     {
-        return Err(ServiceError::new(
-            CREATE_QUEUE,
+        let why = "You must wait 60 seconds after deleting a queue before you can create another with the same name.";
+        return Err(Refusal::new(
             Kind::Busy,
             "AWS.SimpleQueueService.QueueDeletedRecently",
-            "You must wait 60 seconds after deleting a queue before you can create another with the same name.",
+            why,
         ));
     }
     let payer = world.management_account();

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 pub use parameter::Parameter;
+pub(crate) use parameter::as_text;
 pub use properties::{alarm, role, rule};
 
 use billctl_core::model::AccountId;
@@ -30,6 +31,10 @@ impl TemplateError {
 }
 
 type Result<T> = std::result::Result<T, TemplateError>;
+
+fn refuse<T>(text: impl Into<String>) -> Result<T> {
+    Err(TemplateError::new(text))
+}
 
 /// The alarm's type.
 pub const ALARM: &str = "AWS::CloudWatch::Alarm";
@@ -92,17 +97,13 @@ impl Template {
         let yaml: yaml_serde::Value = yaml_serde::from_str(text)
             .map_err(|error| TemplateError::new(format!("Template format error: {error}")))?;
         let Value::Object(mut sections) = evaluate::long_form(yaml)? else {
-            return Err(TemplateError::new("Template format error: unsupported structure."));
+            return refuse("Template format error: unsupported structure.");
         };
         if sections.contains_key("Transform") {
-            return Err(TemplateError::new(
-                "Stack sets with service-managed permissions do not support templates with transforms",
-            ));
+            return refuse("Stack sets with service-managed permissions do not support templates with transforms");
         }
         if let Some(unknown) = sections.keys().find(|name| !SECTIONS.contains(&name.as_str())) {
-            return Err(TemplateError::new(format!(
-                "Invalid template property or properties [{unknown}]"
-            )));
+            return refuse(format!("Invalid template property or properties [{unknown}]"));
         }
         let template = Self {
             parameters: object(sections.remove("Parameters"), "Parameters")?
@@ -117,9 +118,7 @@ impl Template {
                 .collect::<Result<_>>()?,
         };
         if template.resources.is_empty() {
-            return Err(TemplateError::new(
-                "Template format error: At least one Resources member must be defined.",
-            ));
+            return refuse("Template format error: At least one Resources member must be defined.");
         }
         template.check_references(&sections)?;
         Ok(template)
@@ -167,10 +166,10 @@ impl Template {
         if unknown.is_empty() {
             Ok(())
         } else {
-            Err(TemplateError::new(format!(
+            refuse(format!(
                 "Parameters: [{}] do not exist in the template",
                 unknown.join(", ")
-            )))
+            ))
         }
     }
 
@@ -191,10 +190,7 @@ impl Template {
         if missing.is_empty() {
             Ok(values)
         } else {
-            Err(TemplateError::new(format!(
-                "Parameters: [{}] must have values",
-                missing.join(", ")
-            )))
+            refuse(format!("Parameters: [{}] must have values", missing.join(", ")))
         }
     }
 
@@ -237,10 +233,10 @@ impl Template {
         if unresolved.is_empty() {
             Ok(())
         } else {
-            Err(TemplateError::new(format!(
+            refuse(format!(
                 "Template format error: Unresolved resource dependencies [{}] in the Resources block of the template",
                 unresolved.join(", ")
-            )))
+            ))
         }
     }
 
@@ -252,19 +248,19 @@ impl Template {
 impl Declared {
     fn parse(logical_id: String, value: Value) -> Result<Self> {
         let Value::Object(mut fields) = value else {
-            return Err(TemplateError::new(format!(
+            return refuse(format!(
                 "Template format error: [/Resources/{logical_id}] resource definition is malformed"
-            )));
+            ));
         };
         let Some(Value::String(resource_type)) = fields.remove("Type") else {
-            return Err(TemplateError::new(format!(
+            return refuse(format!(
                 "Template format error: [/Resources/{logical_id}] Every Resources object must contain a Type member."
-            )));
+            ));
         };
         if !properties::KNOWN.contains(&resource_type.as_str()) {
-            return Err(TemplateError::new(format!(
+            return refuse(format!(
                 "Template format error: Unrecognized resource types: [{resource_type}]"
-            )));
+            ));
         }
         Ok(Self {
             logical_id,
@@ -281,8 +277,6 @@ fn object(section: Option<Value>, name: &str) -> Result<Map<String, Value>> {
     match section {
         None => Ok(Map::new()),
         Some(Value::Object(map)) => Ok(map),
-        Some(_) => Err(TemplateError::new(format!(
-            "Template format error: {name} must be an object."
-        ))),
+        Some(_) => refuse(format!("Template format error: {name} must be an object.")),
     }
 }

@@ -3,16 +3,15 @@
     reason = "a test: Clippy doesn't see it behind the feature's condition"
 )]
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use super::*;
-use crate::mock::MockCloudFormation;
 use crate::plan::rollout::InstanceStep;
 use billctl_core::event::NullListener;
 use billctl_core::service::cloudformation::{
-    AccountFilter, AutoDeployment, ConcurrencyMode, CountOrPercent, OperationAction, StackSetOperation, StackSetSpec,
-    Targets, UPDATE_STACK_INSTANCES,
+    AccountFilter, AutoDeployment, ConcurrencyMode, CountOrPercent, StackSetSpec, Targets, UPDATE_STACK_INSTANCES,
 };
+use billctl_sandbox::faults::FaultAction;
 use billctl_sandbox::{Sandbox, seed};
 
 const PREFERENCES: Preferences = Preferences {
@@ -21,13 +20,13 @@ const PREFERENCES: Preferences = Preferences {
     mode: ConcurrencyMode::Soft,
 };
 
-fn rollout() -> Rollout {
-    let account = "222222222222".parse().unwrap();
+/// An update of one account's instance.
+fn rollout(targets: Targets, account: AccountId) -> Rollout {
     Rollout {
         spec: StackSetSpec {
             name: "billctl".into(),
             description: String::new(),
-            template: "Resources: {}".into(),
+            template: "Resources: {R: {Type: 'AWS::IAM::Role', Properties: {AssumeRolePolicyDocument: {}}}}".into(),
             parameters: Default::default(),
             tags: Default::default(),
             auto_deployment: AutoDeployment {
@@ -40,10 +39,7 @@ fn rollout() -> Rollout {
         accounts: Default::default(),
         steps: vec![Step::Instances(InstanceStep {
             action: StepAction::Update,
-            targets: Targets {
-                ous: vec!["ou-ab12-aaaaaaaa".parse().unwrap()],
-                accounts: AccountFilter::Intersection(vec![account]),
-            },
+            targets,
             overrides: Some(Default::default()),
             mark: Mark::Override(None),
             accounts: vec![account],
@@ -61,51 +57,48 @@ fn refused() -> ServiceError {
     )
 }
 
-fn ended(id: &OperationId) -> StackSetOperation {
-    StackSetOperation {
-        id: id.clone(),
-        action: OperationAction::Update,
-        status: billctl_core::service::cloudformation::OperationStatus::Succeeded,
-        created: None,
-        ended: None,
-        failed_instances: Some(0),
-        targets: None,
-        reason: None,
-    }
-}
-
-/// Carries the rollout out on a CloudFormation that refuses the update because an operation is in progress.
+/// Carries the rollout out on a CloudFormation that refuses the update because an operation is in progress: ours, which
+/// it took before its answer got lost, or another one.
 async fn refuse(ours: bool) -> Result<Report> {
-    let mut cloudformation = MockCloudFormation::new();
-    cloudformation
-        .expect_update_stack_instances()
-        .times(1)
-        .returning(|_| Err(refused()));
-    cloudformation
-        .expect_describe_operation()
-        .returning(move |_, id| match ours {
-            true => Ok(ended(id)),
-            false => Err(ServiceError {
-                kind: Kind::NotFound,
-                ..refused()
-            }),
-        });
-    cloudformation
-        .expect_list_operation_results()
-        .returning(|_, _, _, _| Ok(billctl_core::service::Page::last(Vec::new())));
-    let services = Services {
-        cloudformation: Arc::new(cloudformation),
-        ..Sandbox::in_memory(seed::demo()).services()
+    let sandbox = Sandbox::with_fates(seed::demo(), move |operation| match operation {
+        UPDATE_STACK_INSTANCES if ours => FaultAction::Lose(refused()),
+        UPDATE_STACK_INSTANCES => FaultAction::Refuse(refused()),
+        _ => FaultAction::Pass,
+    });
+    let services = sandbox.services();
+    let (account, ou) = sandbox.peek(|world| {
+        let mut accounts = world.organizations.accounts();
+        let (account, ou) = accounts.find(|(account, _)| account.name == "security-audit").unwrap();
+        (account.id, ou.clone())
+    });
+    let targets = Targets {
+        ous: vec![ou],
+        accounts: AccountFilter::Intersection(vec![account]),
     };
-    apply(
+    let rollout = rollout(targets.clone(), account);
+    let cloudformation = &services.cloudformation;
+    cloudformation.activate_organizations_access().await?;
+    cloudformation.create_stack_set(&rollout.spec, "token").await?;
+    let create = InstancesRequest {
+        stack_set: rollout.spec.name.clone(),
+        targets,
+        overrides: None,
+        preferences: PREFERENCES,
+        operation_id: OperationId("op-1".into()),
+    };
+    cloudformation.create_stack_instances(&create).await?;
+    services.clock.sleep(Duration::from_secs(600)).await;
+    let report = apply(
         &services,
         &NullListener,
-        &rollout(),
+        &rollout,
         &Observed::default(),
         &PREFERENCES,
         Wait::Finish,
     )
-    .await
+    .await;
+    assert_eq!(services.gate.counts()[&UPDATE_STACK_INSTANCES].calls, 1);
+    report
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use crate::plan::Thresholds;
 use crate::plan::rollout::{Observed, broken};
 use billctl_core::error::Result;
 use billctl_core::model::{AccountId, Organization};
+use billctl_core::text::plural;
 
 /// How many accounts are named.
 const NAMED: usize = 5;
@@ -73,7 +74,7 @@ pub(super) fn look(
         ));
     }
     if never > 0 {
-        let instances = crate::render::plural(never, "instance");
+        let instances = plural(never, "instance");
         found.notes.push(format!(
             "drift of {instances} was never looked for: `billctl status --drift` looks"
         ));

@@ -1,9 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::DeployArgs;
-use super::checks;
 use super::parts::Part;
+use super::{DeployArgs, checks};
 use crate::apply::rollout::Report;
 use crate::apply::rollout_loop::RolloutLoop;
 use crate::apply::stack_set_queue::Wait;
@@ -18,8 +17,8 @@ use crate::resource::stack_set::{self, FieldChange};
 use billctl_core::error::{Error, ErrorKind, Result};
 use billctl_core::event::{Event, Listener};
 use billctl_core::model::{AccountId, Organization};
-use billctl_core::service::cloudformation::CallAs;
-use billctl_core::service::cloudformation::OperationId;
+use billctl_core::service::cloudformation::{CallAs, OperationId};
+use billctl_core::text::plural;
 
 /// How long the accounts' spend is waited for: it only adds a warning to the plan.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -350,7 +349,7 @@ impl Deploy<'_> {
     fn verdict(&self, result: &DeployResult) -> Result<()> {
         let mut left = result.parts_left.clone();
         if result.steps_left > 0 {
-            left.insert(0, render::plural(result.steps_left, "step"));
+            left.insert(0, plural(result.steps_left, "step"));
         }
         if result.failed {
             let stopped = result
@@ -426,7 +425,7 @@ impl Confirmed {
             context.confirm_plan(&counts, "apply this plan?", more > 0).await?;
         } else if more > 0 {
             deploy.show_plan(waves)?;
-            let accounts = render::plural(more, "account");
+            let accounts = plural(more, "account");
             let question = format!("the plan now also removes the alarm from {accounts}; go on?");
             context.confirm_plan(&counts, &question, true).await?;
         }

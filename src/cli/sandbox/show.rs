@@ -14,6 +14,7 @@ use crate::render;
 use billctl_core::model::{AccountId, AccountState, Arn, Organization, OuId, Time, Usd};
 use billctl_core::service::cloudwatch::AlarmState;
 use billctl_core::text;
+use billctl_core::text::plural;
 use billctl_sandbox::cloudformation::Summary;
 use billctl_sandbox::faults::Faults;
 use billctl_sandbox::publications::Publications;
@@ -167,19 +168,19 @@ fn drawn(organization: &Organization, picture: &Picture) -> String {
         lines.push(format!(
             "StackSet {}: {}, {} unfinished",
             text::line(&set.name),
-            render::plural(set.summary.instances, "instance"),
-            render::plural(set.summary.unfinished_operations, "operation")
+            plural(set.summary.instances, "instance"),
+            plural(set.summary.unfinished_operations, "operation")
         ));
     }
     lines.push(format!(
         "{} sent, {} undelivered",
-        render::plural(picture.mails, "mail"),
-        render::plural(picture.undelivered, "event")
+        plural(picture.mails, "mail"),
+        plural(picture.undelivered, "event")
     ));
     if picture.notifications > 0 {
         lines.push(format!(
             "{} published to SNS",
-            render::plural(picture.notifications, "notification")
+            plural(picture.notifications, "notification")
         ));
     }
     lines.extend(picture.chat.iter().map(|chat| {
@@ -215,7 +216,7 @@ fn branch(
     let name = text::line(organization.ou(ou).map_or(ou.as_str(), |ou| ou.name.as_str()));
     let direct = inside.get(ou).map(Vec::as_slice).unwrap_or_default();
     let counted = if accounts.len() > MANY && !direct.is_empty() {
-        format!(", {}", render::plural(direct.len(), "account"))
+        format!(", {}", plural(direct.len(), "account"))
     } else {
         String::new()
     };
@@ -310,8 +311,8 @@ pub(super) fn made(path: &Path, world: &World) -> String {
     format!(
         "{}: {} in {}, and the management account {}; it is {}.",
         path.display(),
-        render::plural(accounts - 1, "account"),
-        render::plural(ous, "OU"),
+        plural(accounts - 1, "account"),
+        plural(ous, "OU"),
         world.management_account(),
         time(world.now)
     )
@@ -405,7 +406,7 @@ impl Snapshot {
         if now.undelivered > self.undelivered {
             lines.push(format!(
                 "{} could not be delivered and went to the dead-letter queue.",
-                render::plural(now.undelivered - self.undelivered, "event")
+                plural(now.undelivered - self.undelivered, "event")
             ));
         }
         lines.join("\n")

@@ -5,19 +5,74 @@
 
 use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
+use serde_json::Value;
+
 use super::*;
-use crate::mock::{MockBilling, MockCloudWatch, MockSts};
 use crate::spend::{Evidence, Missing};
 use billctl_core::model::{Account, AccountState, Organization, OrganizationalUnit};
 use billctl_core::service::clock::SystemClock;
-use billctl_core::service::cloudwatch::{LIST_METRICS, Series as Answer};
-use billctl_core::service::sts::CallerIdentity;
-use billctl_core::service::{Kind, Page, ServiceError};
+use billctl_core::service::cloudwatch::{Alarm, AlarmStatus, CloudWatch, Series as Answer};
+use billctl_core::service::{Kind, Page, Tags};
 use billctl_sandbox::{Sandbox, seed};
 
-fn services(cloudwatch: MockCloudWatch) -> Services {
+/// CloudWatch whose `GetMetricData` answers so, and in which every account has a metric for each of two services, on a
+/// page of its own.
+struct Scripted<D>(D);
+
+#[async_trait]
+impl<D: Fn(&DataRequest, Option<String>) -> Page<Answer> + Send + Sync> CloudWatch for Scripted<D> {
+    async fn get_metric_data(&self, request: &DataRequest, token: Option<String>) -> service::Result<Page<Answer>> {
+        Ok((self.0)(request, token))
+    }
+
+    async fn list_metrics(
+        &self,
+        _: &str,
+        _: &str,
+        dimensions: &BTreeMap<String, Option<String>>,
+        token: Option<String>,
+    ) -> service::Result<Page<Metric>> {
+        let account = dimensions["LinkedAccount"].clone().unwrap();
+        let metric =
+            |service: &str| ChargeSeries::AccountService(account.parse().unwrap(), service.to_owned()).metric();
+        Ok(match token {
+            None => Page {
+                items: vec![metric("AmazonEC2")],
+                next: Some("2".to_owned()),
+            },
+            Some(_) => Page::last(vec![metric("AmazonS3")]),
+        })
+    }
+
+    async fn describe_alarms(&self, _: &[String]) -> service::Result<Vec<AlarmStatus>> {
+        unreachable!()
+    }
+
+    async fn put_metric_alarm(&self, _: &Alarm, _: &Tags) -> service::Result<()> {
+        unreachable!()
+    }
+
+    async fn delete_alarms(&self, _: &[String]) -> service::Result<()> {
+        unreachable!()
+    }
+
+    async fn get_dashboard(&self, _: &str) -> service::Result<Value> {
+        unreachable!()
+    }
+
+    async fn put_dashboard(&self, _: &str, _: &Value) -> service::Result<()> {
+        unreachable!()
+    }
+
+    async fn delete_dashboards(&self, _: &[String]) -> service::Result<()> {
+        unreachable!()
+    }
+}
+
+fn services(data: impl Fn(&DataRequest, Option<String>) -> Page<Answer> + Send + Sync + 'static) -> Services {
     Services {
-        cloudwatch: Arc::new(cloudwatch),
+        cloudwatch: Arc::new(Scripted(data)),
         clock: Arc::new(SystemClock),
         ..Sandbox::in_memory(seed::demo()).services()
     }
@@ -58,15 +113,12 @@ fn answer(request: &DataRequest) -> Vec<Answer> {
 async fn accounts_are_asked_for_five_hundred_at_a_time_in_buckets_of_five_minutes() {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let seen = asked.clone();
-    let mut cloudwatch = MockCloudWatch::new();
-    cloudwatch.expect_get_metric_data().returning(move |request, token| {
+    let services = services(move |request, token| {
         assert_eq!(token, None);
         seen.lock().unwrap().push(request.clone());
-        Ok(Page::last(answer(request)))
+        Page::last(answer(request))
     });
-    let found = histories(&services(cloudwatch), &accounts(1_201), &window(32))
-        .await
-        .unwrap();
+    let found = histories(&services, &accounts(1_201), &window(32)).await.unwrap();
     assert_eq!(found.len(), 1_201);
     assert!(
         found
@@ -102,62 +154,37 @@ fn a_long_time_makes_batches_smaller_so_that_an_answer_is_one_page() {
 
 #[tokio::test]
 async fn a_series_spread_over_pages_is_put_together() {
-    let mut cloudwatch = MockCloudWatch::new();
-    cloudwatch
-        .expect_get_metric_data()
-        .times(2)
-        .returning(|request, token| {
-            let mut series = answer(request);
-            match token.as_deref() {
-                // The newest page first: the order is put right.
-                None => {
-                    series[0].points.remove(0);
-                    Ok(Page {
-                        items: series,
-                        next: Some("more".to_owned()),
-                    })
+    let services = services(|request, token| {
+        let mut series = answer(request);
+        match token.as_deref() {
+            // The newest page first: the order is put right.
+            None => {
+                series[0].points.remove(0);
+                Page {
+                    items: series,
+                    next: Some("more".to_owned()),
                 }
-                Some("more") => {
-                    series[0].points.pop();
-                    series[0].points.push((moment("2026-11-22T21:00:00Z"), f64::NAN));
-                    series.push(Answer {
-                        id: "x9".to_owned(),
-                        points: vec![],
-                    });
-                    Ok(Page::last(series))
-                }
-                Some(other) => panic!("{other}"),
             }
-        });
-    let found = histories(&services(cloudwatch), &accounts(1), &window(32))
-        .await
-        .unwrap();
+            Some("more") => {
+                series[0].points.pop();
+                series[0].points.push((moment("2026-11-22T21:00:00Z"), f64::NAN));
+                series.push(Answer {
+                    id: "x9".to_owned(),
+                    points: vec![],
+                });
+                Page::last(series)
+            }
+            Some(other) => panic!("{other}"),
+        }
+    });
+    let found = histories(&services, &accounts(1), &window(32)).await.unwrap();
     assert_eq!(found[0].1.days[31].unwrap().usd, Usd::from_micros(2_500_000));
     assert_eq!(found[0].1.month_to_date, Some(Usd::from_micros(12_500_000)));
 }
 
 #[tokio::test]
 async fn an_accounts_services_are_summed_up_by_service() {
-    let mut cloudwatch = MockCloudWatch::new();
-    cloudwatch
-        .expect_list_metrics()
-        .times(4)
-        .returning(|_, _, dimensions, token| {
-            let account = dimensions["LinkedAccount"].clone().unwrap();
-            let metric =
-                |service: &str| ChargeSeries::AccountService(account.parse().unwrap(), service.to_owned()).metric();
-            Ok(match token {
-                None => Page {
-                    items: vec![metric("AmazonEC2")],
-                    next: Some("2".to_owned()),
-                },
-                Some(_) => Page::last(vec![metric("AmazonS3")]),
-            })
-        });
-    cloudwatch
-        .expect_get_metric_data()
-        .returning(|request, _| Ok(Page::last(answer(request))));
-    let services = services(cloudwatch);
+    let services = services(|request, _| Page::last(answer(request)));
     let two: BTreeSet<AccountId> = [1, 2].into_iter().filter_map(AccountId::from_number).collect();
     let series = service_series(&services, Some(&two)).await.unwrap();
     assert_eq!(series.len(), 4);
@@ -169,28 +196,12 @@ async fn an_accounts_services_are_summed_up_by_service() {
 
 #[tokio::test]
 async fn what_may_not_be_asked_stays_unknown() {
-    let mut cloudwatch = MockCloudWatch::new();
-    let denied = |operation| ServiceError::new(operation, Kind::Denied, "AccessDenied", "no");
-    cloudwatch
-        .expect_list_metrics()
-        .returning(move |_, _, _, _| Err(denied(LIST_METRICS)));
-    let mut billing = MockBilling::new();
-    billing
-        .expect_billing_alerts_enabled()
-        .returning(move || Err(denied(billctl_core::service::billing::GET_BILLING_PREFERENCES)));
-    let management = AccountId::from_number(1).unwrap();
-    let mut sts = MockSts::new();
-    sts.expect_get_caller_identity().returning(move || {
-        Ok(CallerIdentity {
-            account: management,
-            arn: billctl_core::model::Arn::new("iam", "", management, "root"),
-        })
-    });
-    let services = Services {
-        billing: Arc::new(billing),
-        sts: Arc::new(sts),
-        ..services(cloudwatch)
-    };
+    let mut world = seed::demo();
+    world.faults.deny = ["cloudwatch:ListMetrics", "billing:GetBillingPreferences"]
+        .map(str::to_owned)
+        .into();
+    let management = world.management_account();
+    let services = Sandbox::in_memory(world).services();
     let organization = Organization::new("o-a1b2c3d4e5".parse().unwrap(), management, [], []);
     let evidence = missing::evidence(&services, &organization, false).await.unwrap();
     assert_eq!(

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Check, Members};
 use crate::config::Config;
 use crate::plan::probe::{Inside, Look, make_again, way_in_remedy};
-use crate::plan::recipients::RecipientFrom;
+use crate::plan::recipients::{Owners, RecipientFrom};
 use crate::resource::bus_arn;
 use billctl_core::model::{AccountId, owner_addresses};
 use billctl_core::service::organizations::OrganizationInfo;
@@ -153,15 +153,23 @@ pub(super) fn alarms(config: &Config, members: &Members, organization: &Result<O
     ))
 }
 
+/// The owners that were looked up, or why a check of them can't be made.
+fn looked_up<'a>(name: &'static str, members: &'a Members) -> std::result::Result<&'a Owners, Check> {
+    match &members.owners {
+        Ok(owners) if owners.accounts.is_empty() => {
+            Err(Check::skipped(name, "needs the list of accounts, and an active member"))
+        }
+        Ok(owners) => Ok(owners),
+        Err(error) => Err(Check::unread(name, error)),
+    }
+}
+
 /// Whom the owner tags name: a tag without an address that can be used counts as none.
 pub(super) fn owners(config: &Config, members: &Members) -> Check {
     const NAME: &str = "owner-tags";
-    let owners = match &members.owners {
-        Ok(owners) if owners.accounts.is_empty() => {
-            return Check::skipped(NAME, "needs the list of accounts, and an active member");
-        }
+    let owners = match looked_up(NAME, members) {
         Ok(owners) => owners,
-        Err(error) => return Check::unread(NAME, error),
+        Err(check) => return check,
     };
     let tags = owners.accounts.iter().map(|(account, (tag, _))| (account, tag));
     let tags: BTreeMap<&AccountId, &Option<String>> = tags.collect();
@@ -199,12 +207,9 @@ pub(super) fn owners(config: &Config, members: &Members) -> Check {
 /// How many accounts' mails go to whom.
 pub(super) fn recipients(config: &Config, members: &Members) -> Check {
     const NAME: &str = "recipients";
-    let owners = match &members.owners {
-        Ok(owners) if owners.accounts.is_empty() => {
-            return Check::skipped(NAME, "needs the list of accounts, and an active member");
-        }
+    let owners = match looked_up(NAME, members) {
         Ok(owners) => owners,
-        Err(error) => return Check::unread(NAME, error),
+        Err(check) => return check,
     };
     let mut counts: BTreeMap<RecipientFrom, usize> = BTreeMap::new();
     for (_, recipients) in owners.accounts.values() {

@@ -23,6 +23,7 @@ use billctl_core::model::{AccountId, Organization, OuId, Usd};
 use billctl_core::service::cloudformation::{
     DetailedStatus, DriftStatus, InstanceStatus, OperationId, StackSet, StackSetSpec, Targets,
 };
+use billctl_core::text::plural;
 
 /// What happens to one account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
@@ -382,10 +383,7 @@ pub fn plan(desired: &Desired, observed: &Observed, organization: &Organization,
         notes.push(format!(
             "{} that config doesn't target {} behind the StackSet: take the OUs into [deploy] ous, remove them with \
              --prune, or pass --all-instances",
-            match outside.len() {
-                1 => "1 instance".to_owned(),
-                count => format!("{count} instances"),
-            },
+            plural(outside.len(), "instance"),
             if outside.len() == 1 { "stays" } else { "stay" },
         ));
     }

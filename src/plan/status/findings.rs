@@ -1,18 +1,20 @@
 //! What isn't as it should be, each with what to do about it; and what wasn't looked at, so that nothing is claimed of it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::MembersStatus;
-use crate::plan::billing::Plan;
-use crate::plan::chat::{Channel, ChannelState};
+use super::{BillingStatus, MembersStatus};
+use crate::plan::above::Told;
+use crate::plan::billing_health::BillingHealth;
+use crate::plan::chat::ChannelState;
 use crate::plan::coverage::Coverage;
-use crate::plan::operations::Hearing;
 use crate::plan::probe::{ProbeFinding, Probes, make_again};
-use crate::resource::LIMITED;
-use crate::resource::mail_setup::MailSetup;
 use crate::resource::stack_set::DEFAULT_THRESHOLD;
+use crate::resource::{ExecutionName, LIMITED};
 use billctl_core::model::AccountId;
+use billctl_core::text::plural;
 
 /// Something that isn't as it should be: `--check` fails on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
@@ -44,38 +46,6 @@ pub struct Reach {
     pub not_looked_at: usize,
 }
 
-/// What is known of the billing side.
-#[derive(Debug)]
-pub enum BillingSide<'a> {
-    /// It was read.
-    Read {
-        /// What `bootstrap` would change.
-        plan: &'a Plan,
-        /// What is left to do before a mail can go out.
-        mail: &'a MailSetup,
-        /// Mails in the last 24 hours.
-        sent_last_24_hours: f64,
-        /// In SES's sandbox: whom it doesn't let be written to; what stood in the way of finding out.
-        reach: Option<Result<&'a Reach, &'a str>>,
-        /// Executions of the notifier that failed after the last that told somebody.
-        failed: usize,
-        /// Messages in the dead-letter queue.
-        waiting: u64,
-        /// Those of billctl's alarms on its own health that are on.
-        alarms: Vec<&'a str>,
-        /// Who hears when the notifier itself fails; None where that couldn't be read.
-        hearing: Option<&'a Hearing>,
-        /// The topics that chat messages go to.
-        chat: &'a [Channel],
-        /// Chat messages that were lost since a chat last took a test.
-        chats_lost: usize,
-    },
-    /// It could not be read.
-    Unread,
-    /// It is in another account.
-    NotHere,
-}
-
 /// All that was looked at.
 #[derive(Debug)]
 pub struct Looked<'a> {
@@ -86,7 +56,11 @@ pub struct Looked<'a> {
     /// What looking into them found, where that was wanted.
     pub probe: Option<&'a Probes>,
     /// The billing side.
-    pub billing: BillingSide<'a>,
+    pub billing: &'a BillingStatus,
+    /// Whether something stood in the way of finding out whom SES's sandbox doesn't let be written to.
+    pub reach_is_unknown: bool,
+    /// The alarm on the management account's own spend, which says nothing of billctl's health.
+    pub own_alarm: &'a str,
 }
 
 impl Looked<'_> {
@@ -179,7 +153,7 @@ impl Looked<'_> {
             found.push(Finding::new("drift-due", what, LOOK));
         }
         if drift.unknown > 0 {
-            let what = format!("drift of {} couldn't be looked for", accounts(drift.unknown));
+            let what = format!("drift of {} couldn't be looked for", plural(drift.unknown, "account"));
             let remedy = "CloudFormation says why: `billctl status --drift`";
             found.push(Finding::new("drift-unknown", what, remedy));
         }
@@ -197,7 +171,7 @@ impl Looked<'_> {
     fn probed(&self) -> Option<Finding> {
         let probe = self.probe.filter(|probe| probe.has_findings())?;
         let wrong = probe.accounts.iter().filter(|one| !one.findings.is_empty());
-        let what = format!("{} of those looked into", accounts(wrong.count()));
+        let what = format!("{} of those looked into", plural(wrong.count(), "account"));
         let mut remedies = Vec::new();
         if probe.broken().next().is_some() {
             remedies.push(format!("{} makes their stacks again", make_again(probe.broken())));
@@ -209,18 +183,14 @@ impl Looked<'_> {
     }
 
     fn billing(&self, found: &mut Vec<Finding>) {
-        let BillingSide::Read {
+        let BillingStatus::Read {
             plan,
             mail,
-            sent_last_24_hours,
+            health,
             reach,
-            failed,
-            waiting,
-            alarms,
-            ..
-        } = &self.billing
+        } = self.billing
         else {
-            if matches!(self.billing, BillingSide::Unread) {
+            if matches!(self.billing, BillingStatus::Unread { .. }) {
                 let what = "the billing side could not be read";
                 found.push(Finding::new("billing-unread", what, "AWS's answer is below"));
             }
@@ -257,7 +227,7 @@ impl Looked<'_> {
                 remedy,
             ));
         }
-        if mail.daily_quota.is_some_and(|quota| *sent_last_24_hours >= quota) {
+        if mail.daily_quota.is_some_and(|quota| health.sent_last_24_hours >= quota) {
             let what = "SES's quota for 24 hours is used up";
             found.push(Finding::new(
                 "quota-used-up",
@@ -265,20 +235,21 @@ impl Looked<'_> {
                 "ask for a higher one in the SES console",
             ));
         }
-        if let Some(Ok(reach)) = reach
+        if let Some(reach) = reach
             && !reach.unreachable.is_empty()
         {
             let what = format!(
                 "SES's sandbox lets no mail through to the owners of {}",
-                accounts(reach.unreachable.len())
+                plural(reach.unreachable.len(), "account")
             );
             let remedy = "ask for production access in the SES console, or verify their addresses";
             found.push(Finding::new("owners-unreachable", what, remedy));
         }
-        if *failed > 0 {
+        let failed = self.failed_since_told(health);
+        if failed > 0 {
             let what = format!(
                 "{} of the notifier failed since it last told somebody",
-                executions(*failed)
+                plural(failed, "execution")
             );
             found.push(Finding::new(
                 "mails-failed",
@@ -287,7 +258,8 @@ impl Looked<'_> {
                  ACCOUNT` that ends well clears it",
             ));
         }
-        if *waiting > 0 {
+        let waiting = health.waiting();
+        if waiting > 0 {
             let what = match waiting {
                 1 => "1 message lies in the dead-letter queue".to_owned(),
                 more => format!("{more} messages lie in the dead-letter queue"),
@@ -299,7 +271,9 @@ impl Looked<'_> {
                  again, such as a test",
             ));
         }
-        self.nobody_hears(found);
+        Self::nobody_hears(health, found);
+        let alarms = health.alarms.iter().map(|alarm| alarm.name.as_str());
+        let alarms: Vec<&str> = alarms.filter(|name| *name != self.own_alarm).collect();
         if !alarms.is_empty() {
             let what = format!("{} on", alarms.join(" and "));
             found.push(Finding::new(
@@ -311,29 +285,20 @@ impl Looked<'_> {
     }
 
     /// Those who are to hear besides the owners, and don't.
-    fn nobody_hears(&self, found: &mut Vec<Finding>) {
-        let BillingSide::Read {
-            hearing,
-            chat,
-            chats_lost,
-            ..
-        } = &self.billing
-        else {
-            return;
-        };
-        if let Some(hearing) = hearing.filter(|hearing| hearing.is_lost()) {
+    fn nobody_hears(health: &BillingHealth, found: &mut Vec<Finding>) {
+        if let Some(hearing) = health.hearing.as_deref().filter(|hearing| hearing.is_lost()) {
             let remedy = hearing.remedy().unwrap_or_default();
             found.push(Finding::new("operations-unheard", hearing.to_string(), remedy));
         }
-        let lost = chat.iter().filter(|channel| channel.is_lost());
+        let lost = health.chat.iter().filter(|channel| channel.is_lost());
         let before = found.len();
         found.extend(lost.map(|channel| {
             let remedy = channel.remedy.clone().unwrap_or_default();
             Finding::new("chat-unheard", channel.to_string(), remedy)
         }));
         // A topic that is known not to be heard is reason enough.
-        if *chats_lost > 0 && found.len() == before {
-            let what = match chats_lost {
+        if health.chats_lost > 0 && found.len() == before {
+            let what = match health.chats_lost {
                 1 => "1 chat message was lost".to_owned(),
                 more => format!("{more} chat messages were lost"),
             };
@@ -343,50 +308,53 @@ impl Looked<'_> {
         }
     }
 
+    /// Executions that failed after the last that told somebody. A day that is still going on may have told, which only
+    /// its history says.
+    fn failed_since_told(&self, health: &BillingHealth) -> usize {
+        let last_failed = health.failures.first().map(|failed| failed.started);
+        let told = self.members.above.iter().filter_map(|above| match &above.told {
+            Some(Told::Yes { execution, .. }) => Some(ExecutionName::parse(execution)),
+            _ => None,
+        });
+        let told: BTreeSet<ExecutionName> = told.collect();
+        let mut later = health.recent.iter().filter(|recent| Some(recent.started) > last_failed);
+        match later.any(|recent| told.contains(&recent.name)) {
+            true => 0,
+            false => health.failed_since_told,
+        }
+    }
+
     /// What nothing is claimed of, in a few words each.
     pub fn not_looked_at(&self) -> Vec<String> {
         let mut left = Vec::new();
-        if let BillingSide::Read { hearing, chat, .. } = &self.billing {
-            if hearing.is_none() {
+        if let BillingStatus::Read { health, .. } = self.billing {
+            if health.hearing.is_none() {
                 left.push("whether anybody hears when the notifier fails".to_owned());
             }
-            if chat.iter().any(|channel| channel.state == ChannelState::Unread) {
+            if health.chat.iter().any(|channel| channel.state == ChannelState::Unread) {
                 left.push("whether chat messages arrive".to_owned());
             }
         }
-        if matches!(self.billing, BillingSide::NotHere) {
+        if matches!(self.billing, BillingStatus::NotHere) {
             left.push("the billing side".to_owned());
         }
-        if let BillingSide::Read { reach: Some(reach), .. } = &self.billing {
-            match reach {
-                Ok(reach) if reach.not_looked_at > 0 => left.push(format!(
-                    "whether SES's sandbox lets mails through to the owners of {}",
-                    accounts(reach.not_looked_at)
-                )),
-                Ok(_) => {}
-                Err(_) => left.push("whether SES's sandbox lets mails through to the owners".to_owned()),
-            }
+        if self.reach_is_unknown {
+            left.push("whether SES's sandbox lets mails through to the owners".to_owned());
+        }
+        if let BillingStatus::Read { reach: Some(reach), .. } = self.billing
+            && reach.not_looked_at > 0
+        {
+            left.push(format!(
+                "whether SES's sandbox lets mails through to the owners of {}",
+                plural(reach.not_looked_at, "account")
+            ));
         }
         let unread = self.members.count(Coverage::ThresholdUnread);
         if unread > 0 {
-            left.push(format!("the thresholds of {}", accounts(unread)));
+            left.push(format!("the thresholds of {}", plural(unread, "account")));
         }
         left.extend(self.members.not_looked_at.iter().cloned());
         left
-    }
-}
-
-fn accounts(count: usize) -> String {
-    match count {
-        1 => "1 account".to_owned(),
-        more => format!("{more} accounts"),
-    }
-}
-
-fn executions(count: usize) -> String {
-    match count {
-        1 => "1 execution".to_owned(),
-        more => format!("{more} executions"),
     }
 }
 

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::config::Config;
+use crate::resource::names::Named;
 use billctl_core::model::{AccountId, OrgId, REGION};
 use billctl_core::service::cloudformation::CallAs;
+use billctl_core::service::eventbridge::DEFAULT_BUS;
 use billctl_core::service::{Operation, Service, cloudformation, cloudwatch, eventbridge, iam, organizations, sesv2};
 
 /// StackSets in Organizations: the principals of trusted access and of its service-linked role.
@@ -157,39 +159,26 @@ impl<'a> Places<'a> {
         }
     }
 
-    fn regional(&self, service: &str, resource: &str) -> String {
-        format!("arn:aws:{service}:{REGION}:{}:{}", self.account, literal(resource))
-    }
-
-    fn global(&self, service: &str, resource: &str) -> String {
-        format!("arn:aws:{service}::{}:{}", self.account, literal(resource))
-    }
-
-    /// Parts of the organisation. It belongs to the management account, which is another one for a delegated
-    /// administrator.
-    fn in_organization(&self, service: &str, kind: &str) -> String {
-        let owner = match self.config.call_as {
-            CallAs::Own => self.account.as_str(),
+    /// The management account, which is another one for a delegated administrator: the organisation is its, and with
+    /// service-managed permissions every StackSet (docs/aws-facts.md, "StackSets: setup").
+    fn owner(&self) -> &str {
+        match self.config.call_as {
+            CallAs::Own => &self.account,
             CallAs::DelegatedAdmin => "*",
-        };
-        format!("arn:aws:{service}::{owner}:{kind}/{}/*", self.organization)
+        }
+    }
+
+    /// Parts of the organisation.
+    fn in_organization(&self, service: &str, kind: &str) -> String {
+        format!("arn:aws:{service}::{}:{kind}/{}/*", self.owner(), self.organization)
     }
 
     pub(super) fn resources(&self, scope: StatementScope) -> Vec<String> {
         let names = &self.config.names;
         let stack_set = &self.config.deploy.stack_set;
-        // With service-managed permissions a StackSet is the management account's, also a delegated administrator's
-        // (docs/aws-facts.md, "StackSets: setup").
-        let owner = match self.config.call_as {
-            CallAs::Own => self.account.as_str(),
-            CallAs::DelegatedAdmin => "*",
-        };
-        let set = |kind: &str| {
-            format!(
-                "arn:aws:cloudformation:{REGION}:{owner}:{kind}/{}:*",
-                literal(stack_set)
-            )
-        };
+        let set =
+            |kind: &str| Named::regional("cloudformation", format!("{kind}/{stack_set}")).pattern(self.owner()) + ":*";
+        let here = |named: Named| named.pattern(&self.account);
         match scope {
             StatementScope::Everywhere | StatementScope::Region | StatementScope::TrustedAccess => vec!["*".to_owned()],
             StatementScope::StackSet => vec![set("stackset")],
@@ -206,63 +195,51 @@ impl<'a> Places<'a> {
                 .map(|kind| self.in_organization("organizations", kind))
                 .to_vec(),
             StatementScope::Contacts => vec![
-                self.global("account", "account"),
+                here(Named::global("account", "account".to_owned())),
                 self.in_organization("account", "account"),
             ],
             StatementScope::Alarms => {
-                let alarms = [
-                    self.config.alarm.name.clone(),
-                    names.failure_alarm(),
-                    names.queue_alarm(),
-                ];
-                let dashboard = self.global("cloudwatch", &format!("dashboard/{}", names.dashboard));
-                alarms
-                    .iter()
-                    .map(|name| self.regional("cloudwatch", &format!("alarm:{name}")))
-                    .chain([dashboard])
-                    .collect()
+                let alarms = [&self.config.alarm.name, &names.failure_alarm(), &names.queue_alarm()];
+                let alarms = alarms.into_iter().map(|name| Named::alarm(name));
+                alarms.chain([Named::dashboard(&names.dashboard)]).map(here).collect()
             }
             StatementScope::Delivery => {
-                // The ARN of a rule on the default bus doesn't name the bus.
-                let bus = match names.event_bus.as_str() {
-                    "default" => String::new(),
-                    bus => format!("{bus}/"),
-                };
+                let notifier = |kind: &str| here(Named::state_machine(kind, &names.notifier));
                 vec![
-                    self.regional("events", &format!("event-bus/{}", names.event_bus)),
-                    self.regional("events", &format!("rule/{bus}{}", names.member_rule)),
-                    self.regional("events", &format!("rule/{}", names.own_rule)),
-                    self.regional("events", &format!("rule/{}", names.mail_failure_rule())),
-                    self.regional("states", &format!("stateMachine:{}", names.notifier)),
-                    self.regional("states", &format!("execution:{}", names.notifier)) + ":*",
+                    here(Named::bus(&names.event_bus)),
+                    here(Named::rule(&names.event_bus, &names.member_rule)),
+                    here(Named::rule(DEFAULT_BUS, &names.own_rule)),
+                    here(Named::rule(DEFAULT_BUS, &names.mail_failure_rule())),
+                    notifier("stateMachine"),
+                    notifier("execution") + ":*",
                     // A standard state machine without maps has neither, but the actions on executions want
                     // all the kinds of resource that they know.
-                    self.regional("states", &format!("express:{}", names.notifier)) + ":*:*",
-                    self.regional("states", &format!("mapRun:{}", names.notifier)) + "/*:*",
-                    self.regional("sqs", &names.queue),
+                    notifier("express") + ":*:*",
+                    notifier("mapRun") + "/*:*",
+                    here(Named::queue(&names.queue)),
                 ]
             }
-            StatementScope::Topic => vec![self.regional("sns", &names.operations_topic)],
+            StatementScope::Topic => vec![here(Named::topic(&names.operations_topic))],
             StatementScope::Mail => vec![
-                self.regional("ses", &format!("identity/{}", self.config.mail.identity)),
-                self.regional("ses", &format!("template/{}", names.template)),
-                self.regional("ses", &format!("configuration-set/{}", names.configuration_set)),
+                here(Named::ses("identity", &self.config.mail.identity)),
+                here(Named::ses("template", &names.template)),
+                here(Named::ses("configuration-set", &names.configuration_set)),
             ],
             // In whatever account the identity is: characters are scarce.
             StatementScope::Looks => [("cloudwatch", "alarm:*"), ("ses", "identity/*")]
                 .map(|(service, all)| format!("arn:aws:{service}:{REGION}:*:{all}"))
                 .to_vec(),
             StatementScope::Roles | StatementScope::Bounded | StatementScope::PassRoles => {
-                vec![self.role(&names.notifier_role), self.role(&names.rule_role)]
+                [&names.notifier_role, &names.rule_role]
+                    .map(|name| here(Named::role(name)))
+                    .to_vec()
             }
-            StatementScope::Principals => vec![self.global("iam", "role/") + "*", self.global("iam", "user/") + "*"],
+            StatementScope::Principals => ["role/", "user/"]
+                .map(|kind| here(Named::global("iam", kind.to_owned())) + "*")
+                .to_vec(),
             // Its star is meant as one.
             StatementScope::StackSetsRole => vec![format!("arn:aws:iam::{}:role/{STACKSETS_ROLE}", self.account)],
         }
-    }
-
-    fn role(&self, name: &str) -> String {
-        self.global("iam", &format!("role/{name}"))
     }
 
     pub(super) fn condition(&self, scope: StatementScope) -> Option<Value> {
@@ -273,7 +250,7 @@ impl<'a> Places<'a> {
             }
             StatementScope::Bounded => {
                 let name = self.config.bootstrap.permissions_boundary.as_ref()?;
-                let policy = self.global("iam", &format!("policy/{}", name.trim_start_matches('/')));
+                let policy = Named::policy(name).pattern(&self.account);
                 // An account that is left open is a star, which only Like knows.
                 let operator = if policy.contains('*') {
                     "StringLike"
@@ -296,14 +273,4 @@ impl<'a> Places<'a> {
             _ => return None,
         })
     }
-}
-
-/// A name as a policy takes it literally: `*`, `?` and `$` mean something there (IAM user guide, policy variables).
-pub(super) fn literal(name: &str) -> String {
-    name.chars()
-        .map(|character| match character {
-            '*' | '?' | '$' => format!("${{{character}}}"),
-            other => other.to_string(),
-        })
-        .collect()
 }

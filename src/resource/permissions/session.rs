@@ -2,17 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::scope::literal;
 use crate::config::Config;
+use crate::resource::names::Named;
 use crate::resource::stack_set::MEMBER_RULE;
-use billctl_core::model::{AccountId, REGION};
+use billctl_core::model::AccountId;
+use billctl_core::service::eventbridge::DEFAULT_BUS;
 use billctl_core::service::{cloudwatch, eventbridge, member};
 
 /// The session policy for a look into `account`, and for setting the state of its one alarm only where that is wanted.
 /// A session may do what both its role and this policy allow (IAM user guide, session policies).
 pub fn session_policy(config: &Config, account: AccountId, sets_alarm: bool) -> Value {
-    let regional = |service: &str, resource: String| format!("arn:aws:{service}:{REGION}:{account}:{resource}");
-    let alarm = regional("cloudwatch", format!("alarm:{}", literal(&config.alarm.name)));
+    let account = account.to_string();
+    let alarm = Named::alarm(&config.alarm.name).pattern(&account);
     let mut on_alarm = vec![cloudwatch::DESCRIBE_ALARMS.iam_action()];
     if sets_alarm {
         on_alarm.push(member::SET_ALARM_STATE.iam_action());
@@ -27,7 +28,7 @@ pub fn session_policy(config: &Config, account: AccountId, sets_alarm: bool) -> 
                 eventbridge::DESCRIBE_RULE.iam_action(),
                 eventbridge::LIST_TARGETS_BY_RULE.iam_action(),
             ],
-            "Resource": regional("events", format!("rule/{MEMBER_RULE}")),
+            "Resource": Named::rule(DEFAULT_BUS, MEMBER_RULE).pattern(&account),
         },
     ]})
 }

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 
 use billctl_core::model::AccountId;
 use billctl_core::service::Kind;
-use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::cloudformation::{
-    AccountFilter, AutoDeployment, CloudFormation, ConcurrencyMode, CountOrPercent, InstancesRequest, OperationId,
-    OrganizationsAccess, Parameters, Preferences, StackSet, StackSetSpec, Targets,
+    AccountFilter, AutoDeployment, CallAs, CloudFormation, ConcurrencyMode, CountOrPercent, InstancesRequest,
+    OperationId, OrganizationsAccess, Parameters, Preferences, StackSet, StackSetSpec, Targets,
 };
 
 use super::replay::{Wire, replay_as, xml, xml_answer};

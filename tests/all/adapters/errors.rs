@@ -1,4 +1,4 @@
-//! What an error means is told by its code, in whatever shape its protocol wraps it.
+//! What an error means is known by its code, in whatever shape its protocol wraps it.
 
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::{Kind, Service, ServiceError, Services};
@@ -150,9 +150,9 @@ async fn every_class_of_error_is_told_apart_by_its_code() {
     ] {
         let wire = replay(vec![refusal(service, status, code)]);
         let error = ask(service, &wire.services).await.unwrap_err();
-        let told = error.code.as_deref().unwrap_or_default();
+        let known = error.code.as_deref().unwrap_or_default();
         assert_eq!(error.kind, kind, "{service:?} {code}: {error}");
-        assert!(told.ends_with(code), "{service:?} {code}: {error}");
+        assert!(known.ends_with(code), "{service:?} {code}: {error}");
         assert_eq!(error.message, "no", "{service:?} {code}");
         assert!(error.request_id.is_some(), "{service:?} {code}");
     }
@@ -192,7 +192,7 @@ const SERVICES: [Service; 10] = [
 async fn a_web_page_is_no_answer_whatever_its_status() {
     let page = "<!doctype html>\n<html><head><title>Sign in</title></head><body>Welcome</body></html>";
     for service in SERVICES {
-        // A server's trouble is told only once it stays.
+        // A server's trouble is reported only once it stays.
         for (status, sent) in [(200, 1), (403, 1), (404, 1), (500, 4), (503, 4)] {
             let answer = || (status, vec![("content-type", "text/html".to_owned())], page.into());
             let wire = replay_as(CallAs::Own, 3, (0..9).map(|_| answer()).collect());

@@ -10,13 +10,11 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use billctl_aws::{Options, SdkConfig};
 use billctl_core::model::Arn;
-use billctl_core::service::cloudformation::LIST_STACK_INSTANCES;
 use billctl_core::service::cloudformation::{
-    AccountFilter, AutoDeployment, ConcurrencyMode, CountOrPercent, InstanceStatus, InstancesRequest, OperationId,
-    Preferences, StackSetSpec, Targets,
+    AccountFilter, AutoDeployment, ConcurrencyMode, CountOrPercent, InstanceStatus, InstancesRequest,
+    LIST_STACK_INSTANCES, OperationId, Preferences, StackSetSpec, Targets,
 };
-use billctl_core::service::cloudwatch::LIST_METRICS;
-use billctl_core::service::cloudwatch::{DataRequest, Metric, MetricQuery, QuerySource};
+use billctl_core::service::cloudwatch::{DataRequest, LIST_METRICS, Metric, MetricQuery, QuerySource};
 use billctl_core::service::eventbridge::{Rule, Target};
 use billctl_core::service::iam::NewRole;
 use billctl_core::service::organizations::LIST_ACCOUNTS_FOR_PARENT;

@@ -157,13 +157,13 @@ async fn describe_account() {
 #[tokio::test]
 async fn account_joined_is_the_time_that_describe_account_tells() {
     let id = "222222222222".parse().unwrap();
-    for (told, joined) in [
+    for (written, joined) in [
         (json!(1_772_323_200), Some("2026-03-01T00:00:00Z")),
         (json!(null), None),
     ] {
         let wire = replay::json(json!({"Account": {
             "Id": "222222222222", "Name": "Shop", "Email": "shop@example.com", "State": "ACTIVE",
-            "JoinedTimestamp": told,
+            "JoinedTimestamp": written,
         }}));
         let found = wire.services.organizations.account_joined(id).await;
         wire.sent_json(&target("DescribeAccount"), json!({"AccountId": "222222222222"}));

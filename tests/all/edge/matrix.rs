@@ -623,7 +623,7 @@ fn roles() -> Vec<Case> {
         case(group, "an unknown `credential_source`")
             .profile("ops")
             .config(&role("Ops", "credential_source = Magic"))
-            .says("`Magic`, which is none", "Ec2InstanceMetadata"),
+            .says("`Magic`, which AWS doesn't know", "Ec2InstanceMetadata"),
         case(group, "`mfa_serial`")
             .profile("ops")
             .config(
@@ -1192,7 +1192,7 @@ fn proxies() -> Vec<Case> {
         ),
         https("a password with `#`")
             .env("HTTPS_PROXY", "http://me:s3cr3t#@{proxy}")
-            .says("no address of a proxy", "%23 for #"),
+            .says("not a proxy's address", "%23 for #"),
         https("one that opens TLS with its own authority")
             .without("AWS_CA_BUNDLE")
             .proxy(connect)
@@ -1294,7 +1294,7 @@ fn answers() -> Vec<Case> {
                 "The request signature we calculated does not match",
             )
         })
-        .says("SignatureDoesNotMatch", "isn't the access key id's"),
+        .says("SignatureDoesNotMatch", "doesn't belong to the access key id"),
         to("expired credentials", |_| {
             aws::refusal(403, "ExpiredToken", "The security token included is expired")
         })

@@ -10,8 +10,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use billctl_core::service::cloudformation::CallAs;
-use billctl_core::service::cloudformation::OperationId;
+use billctl_core::service::cloudformation::{CallAs, OperationId};
 use billctl_core::service::iam::Simulation;
 use billctl_core::service::{Services, cloudwatch};
 use proptest::prelude::*;

@@ -21,7 +21,7 @@ pub(crate) struct Ended {
     pub code: i32,
     /// Its answer.
     pub stdout: String,
-    /// What it told meanwhile.
+    /// What it said meanwhile.
     pub stderr: String,
 }
 
@@ -209,8 +209,8 @@ impl Home {
             .stderr(Stdio::piped())
             .spawn();
         let mut child = child.expect("the binary starts");
-        let told = BufReader::new(child.stderr.take().expect("piped"));
-        Started { child, told }
+        let said = BufReader::new(child.stderr.take().expect("piped"));
+        Started { child, said }
     }
 
     /// The sandbox's world, as it is kept: what is true, whatever billctl says.
@@ -265,7 +265,7 @@ impl Home {
 /// A command that is running.
 pub(crate) struct Started {
     child: Child,
-    told: BufReader<ChildStderr>,
+    said: BufReader<ChildStderr>,
 }
 
 impl Started {
@@ -275,7 +275,7 @@ impl Started {
         let mut all = String::new();
         loop {
             let mut line = String::new();
-            let read = self.told.read_line(&mut line).expect("text");
+            let read = self.said.read_line(&mut line).expect("text");
             assert!(read > 0, "it ended without saying {what}: {all}");
             if line.contains(what) {
                 return line;
@@ -314,7 +314,7 @@ impl Started {
     /// Waits for its end.
     pub(crate) fn end(mut self) -> Ended {
         let mut stderr = String::new();
-        self.told.read_to_string(&mut stderr).expect("text");
+        self.said.read_to_string(&mut stderr).expect("text");
         let ended = Ended::from(self.child.wait_with_output().expect("an end"));
         Ended { stderr, ..ended }
     }

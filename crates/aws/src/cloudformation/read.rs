@@ -11,6 +11,7 @@ use billctl_core::service::cloudformation::{
     StackSetOperation, Targets,
 };
 use billctl_core::service::{Kind, Operation, Result, ServiceError};
+use billctl_core::words::meaning;
 
 pub(super) fn stack_set(op: Operation, found: sdk::StackSet) -> Result<StackSet> {
     // AWS answers "not found" for a deleted StackSet's name; some endpoints still describe it.
@@ -68,59 +69,31 @@ pub(super) fn instance(op: Operation, found: &sdk::StackInstanceSummary) -> Resu
         account: parsed(op, found.account(), "Account")?,
         ou: found.organizational_unit_id().and_then(|ou| ou.parse().ok()),
         stack_id: found.stack_id().filter(|id| !id.is_empty()).map(str::to_owned),
-        status: match found.status() {
-            Some(sdk::StackInstanceStatus::Current) => InstanceStatus::Current,
-            Some(sdk::StackInstanceStatus::Inoperable) => InstanceStatus::Inoperable,
-            _ => InstanceStatus::Outdated,
-        },
+        status: found
+            .status()
+            .and_then(|status| meaning(status.as_str()))
+            .unwrap_or(InstanceStatus::Outdated),
         detailed_status: found
             .stack_instance_status()
-            .and_then(|status| detailed(status.detailed_status()?.as_str())),
+            .and_then(|status| meaning(status.detailed_status()?.as_str())),
         reason: found.status_reason().unwrap_or_default().to_owned(),
-        drift: match found.drift_status() {
-            Some(sdk::StackDriftStatus::Drifted) => DriftStatus::Drifted,
-            Some(sdk::StackDriftStatus::InSync) => DriftStatus::InSync,
-            Some(sdk::StackDriftStatus::NotChecked) | None => DriftStatus::NotChecked,
-            _ => DriftStatus::Unknown,
-        },
+        drift: found.drift_status().map_or(DriftStatus::NotChecked, |status| {
+            meaning(status.as_str()).unwrap_or(DriftStatus::Unknown)
+        }),
         drift_checked: found.last_drift_check_timestamp().and_then(timestamp),
         last_operation: found.last_operation_id().map(|id| OperationId(id.to_owned())),
     })
 }
 
-fn detailed(text: &str) -> Option<DetailedStatus> {
-    Some(match text {
-        "PENDING" => DetailedStatus::Pending,
-        "RUNNING" => DetailedStatus::Running,
-        "SUCCEEDED" => DetailedStatus::Succeeded,
-        "FAILED" => DetailedStatus::Failed,
-        "CANCELLED" => DetailedStatus::Cancelled,
-        "INOPERABLE" => DetailedStatus::Inoperable,
-        "SKIPPED_SUSPENDED_ACCOUNT" => DetailedStatus::SkippedSuspendedAccount,
-        "FAILED_IMPORT" => DetailedStatus::FailedImport,
-        _ => return None,
-    })
-}
-
 fn action(found: Option<&sdk::StackSetOperationAction>) -> OperationAction {
-    match found {
-        Some(sdk::StackSetOperationAction::Create) => OperationAction::Create,
-        Some(sdk::StackSetOperationAction::Delete) => OperationAction::Delete,
-        Some(sdk::StackSetOperationAction::DetectDrift) => OperationAction::DetectDrift,
-        _ => OperationAction::Update,
-    }
+    let known = found.and_then(|action| meaning(action.as_str()));
+    known.unwrap_or(OperationAction::Update)
 }
 
 /// One that isn't known isn't over: the next look will tell.
 fn status(found: Option<&sdk::StackSetOperationStatus>) -> OperationStatus {
-    match found {
-        Some(sdk::StackSetOperationStatus::Succeeded) => OperationStatus::Succeeded,
-        Some(sdk::StackSetOperationStatus::Failed) => OperationStatus::Failed,
-        Some(sdk::StackSetOperationStatus::Stopping) => OperationStatus::Stopping,
-        Some(sdk::StackSetOperationStatus::Stopped) => OperationStatus::Stopped,
-        Some(sdk::StackSetOperationStatus::Queued) => OperationStatus::Queued,
-        _ => OperationStatus::Running,
-    }
+    let known = found.and_then(|status| meaning(status.as_str()));
+    known.unwrap_or(OperationStatus::Running)
 }
 
 fn failed(details: Option<&sdk::StackSetOperationStatusDetails>) -> Option<u32> {
@@ -183,7 +156,7 @@ pub(super) fn operation_result(op: Operation, found: &sdk::StackSetOperationResu
         account: parsed(op, found.account(), "Account")?,
         status: found
             .status()
-            .and_then(|status| detailed(status.as_str()))
+            .and_then(|status| meaning(status.as_str()))
             .unwrap_or(DetailedStatus::Pending),
         reason: found.status_reason().unwrap_or_default().to_owned(),
     })

@@ -24,7 +24,7 @@ const SHOWN: usize = 300;
 pub(super) fn source(what: &What) -> String {
     match what {
         What::Environment => "the environment".to_owned(),
-        What::Profile { name, base } => match base {
+        What::Profile(name, base) => match base {
             Base::Process(_) => format!("the credential_process of profile {name}"),
             Base::Sso(_) => format!("the sign-in of profile {name}"),
             Base::Login(_) => format!("the `aws login` of profile {name}"),
@@ -45,24 +45,12 @@ pub(super) fn source(what: &What) -> String {
 fn renewal(what: &What) -> String {
     match what {
         What::Environment => "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN again".to_owned(),
-        What::Profile {
-            name,
-            base: Base::Sso(_),
-        } => format!("run `aws sso login --profile {name}`"),
-        What::Profile {
-            name,
-            base: Base::Login(_),
-        } => format!("run `aws login --profile {name}`"),
-        What::Profile {
-            name,
-            base: Base::Process(_),
-        } => {
+        What::Profile(name, Base::Sso(_)) => format!("run `aws sso login --profile {name}`"),
+        What::Profile(name, Base::Login(_)) => format!("run `aws login --profile {name}`"),
+        What::Profile(name, Base::Process(_)) => {
             format!("run the command of credential_process in profile {name} by hand to see why")
         }
-        What::Profile {
-            name,
-            base: Base::Keys(_),
-        } => format!("write new keys into profile {name}"),
+        What::Profile(name, Base::Keys(_)) => format!("write new keys into profile {name}"),
         _ => "get new ones, and check this machine's clock".to_owned(),
     }
 }
@@ -83,9 +71,7 @@ pub(super) fn late(what: &What, patience: Duration) -> Trouble {
         patience.as_secs()
     );
     Trouble::new(text).remedy(match what {
-        What::Profile {
-            base: Base::Process(_), ..
-        } => renewal(what),
+        What::Profile(_, Base::Process(_)) => renewal(what),
         _ => {
             "check the network, a proxy (HTTPS_PROXY), and AWS_ENDPOINT_URL; then run the same command again".to_owned()
         }
@@ -152,14 +138,8 @@ fn in_words(what: &What, error: &CredentialsError) -> Trouble {
         return Trouble::new(format!("{} can't be reached: {text}", asked(what))).remedy(remedy);
     }
     match what {
-        What::Profile {
-            name,
-            base: Base::Process(_),
-        } => process(name, &said),
-        What::Profile {
-            name,
-            base: Base::Sso(sso),
-        } => {
+        What::Profile(name, Base::Process(_)) => process(name, &said),
+        What::Profile(name, Base::Sso(sso)) => {
             let session = sso.session.as_deref().unwrap_or(&sso.start_url);
             let why = match said.to_lowercase() {
                 said if said.contains("expired") => "has expired".to_owned(),
@@ -170,10 +150,7 @@ fn in_words(what: &What, error: &CredentialsError) -> Trouble {
             };
             Trouble::new(format!("the sign-in {session} of profile {name} {why}")).remedy(renewal(what))
         }
-        What::Profile {
-            name,
-            base: Base::Login(_),
-        } => {
+        What::Profile(name, Base::Login(_)) => {
             let why = match said.to_lowercase() {
                 said if said.contains("expired") => "has expired".to_owned(),
                 said if said.contains("failed to read") || said.contains("no such file") => "was never made".to_owned(),
@@ -182,19 +159,13 @@ fn in_words(what: &What, error: &CredentialsError) -> Trouble {
             };
             Trouble::new(format!("the sign-in of profile {name} (`aws login`) {why}")).remedy(renewal(what))
         }
-        What::Profile {
-            name,
-            base: Base::WebIdentity { file, .. },
-        } => token_file(
+        What::Profile(name, Base::WebIdentity { file, .. }) => token_file(
             &file.display().to_string(),
             &format!("web_identity_token_file of profile {name}"),
             &said,
         ),
         What::WebIdentity { file, by } => token_file(file, by, &said),
-        What::Container
-        | What::Profile {
-            base: Base::Container, ..
-        } => {
+        What::Container | What::Profile(_, Base::Container) => {
             let digits: String = said
                 .chars()
                 .skip_while(|one| *one != '(')
@@ -227,21 +198,13 @@ fn in_words(what: &What, error: &CredentialsError) -> Trouble {
 fn asked(what: &What) -> &'static str {
     let relative = std::env::var_os("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI").is_some_and(|path| !path.is_empty());
     match what {
-        What::Profile { base: Base::Sso(_), .. } => "IAM Identity Center",
-        What::Profile {
-            base: Base::Login(_), ..
-        } => "AWS's sign-in service",
-        What::Container
-        | What::Profile {
-            base: Base::Container, ..
-        } => match relative {
+        What::Profile(_, Base::Sso(_)) => "IAM Identity Center",
+        What::Profile(_, Base::Login(_)) => "AWS's sign-in service",
+        What::Container | What::Profile(_, Base::Container) => match relative {
             true => "the container's credentials service (169.254.170.2)",
             false => "the container's credentials service",
         },
-        What::Metadata
-        | What::Profile {
-            base: Base::Metadata, ..
-        } => "the instance metadata service",
+        What::Metadata | What::Profile(_, Base::Metadata) => "the instance metadata service",
         _ => "sts",
     }
 }
@@ -274,10 +237,7 @@ fn refused(what: &What, code: &str, message: &str) -> Trouble {
     let whom = match what {
         What::Role { arn, profile } => format!("the role {arn} of profile {profile} can't be assumed"),
         What::WebIdentity { file, by } => format!("the token in {file}, which {by} names, isn't accepted"),
-        What::Profile {
-            name,
-            base: Base::WebIdentity { file, .. },
-        } => {
+        What::Profile(name, Base::WebIdentity { file, .. }) => {
             format!(
                 "the token in {}, which profile {name} names, isn't accepted",
                 file.display()

@@ -11,7 +11,6 @@ use std::time::{Duration, SystemTime};
 
 use aws_config::credential_process::CredentialProcessProvider;
 use aws_config::ecs::EcsCredentialsProvider;
-use aws_config::imds;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::login::LoginCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
@@ -19,7 +18,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::sso::SsoCredentialsProvider;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::web_identity_token::{StaticConfiguration, WebIdentityTokenCredentialsProvider};
-use aws_config::{Region, SdkConfig};
+use aws_config::{Region, SdkConfig, imds};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
@@ -100,11 +99,11 @@ struct Source {
     provider: SharedCredentialsProvider,
 }
 
-/// Where credentials come from: decides the words of what goes wrong.
+/// Where credentials come from, of a profile its name and how it gets them: decides the words of what goes wrong.
 #[derive(Debug, Clone)]
 pub(crate) enum What {
     Environment,
-    Profile { name: String, base: Base },
+    Profile(String, Base),
     Role { profile: String, arn: String },
     WebIdentity { file: String, by: String },
     Container,
@@ -163,11 +162,7 @@ impl Chain {
             }
             (_, Some((what, identity))) => {
                 no_empty_endpoint(environment)?;
-                let provider = WebIdentityTokenCredentialsProvider::builder()
-                    .static_configuration(identity)
-                    .configure(&provider_config(&means.http))
-                    .build();
-                return Ok(Some(Source::new(what, provider)));
+                return Ok(Some(Source::new(what, of_web_identity(identity, &means.http))));
             }
             _ => {}
         }
@@ -244,10 +239,7 @@ impl ProvideCredentials for Source {
 /// A profile's own credentials, or those of the roles that are assumed with them one after the other.
 async fn of_profile(how: How, means: &Means<'_>) -> Result<Source, Trouble> {
     let provider = base_provider(&how, means)?;
-    let what = What::Profile {
-        name: how.profile,
-        base: how.base,
-    };
+    let what = What::Profile(how.profile, how.base);
     let mut source = Source { what, provider };
     let config = means.config.to_builder();
     let config = config
@@ -319,44 +311,44 @@ fn base_provider(how: &How, means: &Means<'_>) -> Result<SharedCredentialsProvid
                 role_arn: role.clone(),
                 session_name: session.clone().unwrap_or_else(session_name),
             };
-            SharedCredentialsProvider::new(
-                WebIdentityTokenCredentialsProvider::builder()
-                    .static_configuration(identity)
-                    .configure(&config)
-                    .build(),
-            )
+            SharedCredentialsProvider::new(of_web_identity(identity, &means.http))
         }
-        Base::Environment => match in_environment(means.environment)? {
-            Some(keys) => SharedCredentialsProvider::new(keys),
-            None => {
-                return Err(Trouble::new(format!(
-                    "profile {} takes its credentials from the environment, which has none",
-                    how.profile
-                ))
-                .remedy("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"));
-            }
-        },
-        Base::Container => match container(means.environment, &means.direct)? {
-            Some(provider) => SharedCredentialsProvider::new(provider),
-            None => {
-                return Err(Trouble::new(format!(
-                    "profile {} takes its credentials from the container, which has none",
-                    how.profile
-                ))
-                .remedy("this works on ECS, EKS and CodeBuild, where AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI is set"));
-            }
-        },
-        Base::Metadata => match metadata(means.environment, None, &means.direct)? {
-            Some(provider) => SharedCredentialsProvider::new(provider),
-            None => {
-                return Err(Trouble::new(format!(
-                    "profile {} takes its credentials from the instance metadata service, which is switched off",
-                    how.profile
-                ))
-                .remedy("AWS_EC2_METADATA_DISABLED switches it off"));
-            }
-        },
+        Base::Environment => {
+            let remedy = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+            let found = in_environment(means.environment)?;
+            taken(how, found, "the environment, which has none", remedy)?
+        }
+        Base::Container => {
+            let remedy = "this works on ECS, EKS and CodeBuild, where AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI \
+                          is set";
+            let found = container(means.environment, &means.direct)?;
+            taken(how, found, "the container, which has none", remedy)?
+        }
+        Base::Metadata => {
+            let from = "the instance metadata service, which is switched off";
+            let found = metadata(means.environment, None, &means.direct)?;
+            taken(how, found, from, "AWS_EC2_METADATA_DISABLED switches it off")?
+        }
     })
+}
+
+/// What a profile takes from elsewhere, if it is there.
+fn taken(
+    how: &How,
+    found: Option<impl ProvideCredentials + 'static>,
+    from: &str,
+    remedy: &str,
+) -> Result<SharedCredentialsProvider, Trouble> {
+    let profile = &how.profile;
+    let nothing = || Trouble::new(format!("profile {profile} takes its credentials from {from}")).remedy(remedy);
+    found.map(SharedCredentialsProvider::new).ok_or_else(nothing)
+}
+
+fn of_web_identity(identity: StaticConfiguration, http: &SharedHttpClient) -> WebIdentityTokenCredentialsProvider {
+    WebIdentityTokenCredentialsProvider::builder()
+        .static_configuration(identity)
+        .configure(&provider_config(http))
+        .build()
 }
 
 /// The environment's keys. A key without its secret is an error, as in the AWS CLI.
@@ -577,10 +569,7 @@ fn clean<'a>(text: &'a str, part: &str, key: &str, variable: &str, what: &What) 
     };
     let name = match what {
         What::Environment => variable.to_owned(),
-        What::Profile {
-            name,
-            base: Base::Keys(_),
-        } => format!("{key} of profile {name}"),
+        What::Profile(name, Base::Keys(_)) => format!("{key} of profile {name}"),
         what => format!("the {part} from {}", failure::source(what)),
     };
     Err(

@@ -88,10 +88,8 @@ pub(crate) fn how(files: &Files, name: &str) -> Result<Option<How>, Trouble> {
             break base(files, &current, section)?;
         };
         if get("mfa_serial").is_some() {
-            return Err(Trouble::new(format!(
-                "profile {current} asks for an MFA code (mfa_serial), which billctl can't do"
-            ))
-            .remedy(exported(&current)));
+            let text = format!("profile {current} asks for an MFA code (mfa_serial), which billctl can't do");
+            return Err(Trouble::new(text).remedy(exported(&current)));
         }
         roles.push(Role {
             profile: current.clone(),
@@ -118,10 +116,8 @@ pub(crate) fn how(files: &Files, name: &str) -> Result<Option<How>, Trouble> {
                 });
             }
             (Some(_), Some(_)) => {
-                return Err(Trouble::new(format!(
-                    "profile {current} has both source_profile and credential_source"
-                ))
-                .remedy("leave one of them out"));
+                let text = format!("profile {current} has both source_profile and credential_source");
+                return Err(Trouble::new(text).remedy("leave one of them out"));
             }
             (None, None) => {
                 return Err(Trouble::new(format!(
@@ -217,10 +213,8 @@ fn sso(files: &Files, name: &str, section: &Section) -> Result<Option<Sso>, Trou
         if let (Some(own), Some(its)) = (own, its)
             && own != its
         {
-            return Err(Trouble::new(format!(
-                "profile {name} and its sso-session say different things for {key}"
-            ))
-            .remedy(format!("leave {key} out of the profile")));
+            let text = format!("profile {name} and its sso-session say different things for {key}");
+            return Err(Trouble::new(text).remedy(format!("leave {key} out of the profile")));
         }
         own.or(its).cloned().ok_or_else(|| {
             Trouble::new(format!("profile {name} lacks {key}"))
@@ -258,9 +252,6 @@ fn keys(name: &str, section: &Section) -> Result<Option<Credentials>, Trouble> {
         .provider_name("profile");
     builder.set_session_token(token.cloned());
     let keys = builder.build();
-    let what = What::Profile {
-        name: name.to_owned(),
-        base: Base::Keys(keys.clone()),
-    };
+    let what = What::Profile(name.to_owned(), Base::Keys(keys.clone()));
     checked(&keys, &what).map(Some)
 }

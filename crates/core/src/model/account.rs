@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{AccountId, OuId, Time};
+use crate::words::meaning;
 
 /// An account as Organizations describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema, Deserialize)]
@@ -42,34 +43,18 @@ pub enum AccountState {
 impl AccountState {
     /// The state of this name, as `State` or the older `Status` gives it; `None` for a name not known yet.
     pub fn parse(text: &str) -> Option<Self> {
-        Some(match text {
-            "PENDING_ACTIVATION" => Self::PendingActivation,
-            "ACTIVE" => Self::Active,
-            "SUSPENDED" => Self::Suspended,
-            "PENDING_CLOSURE" => Self::PendingClosure,
-            "CLOSED" => Self::Closed,
-            _ => return None,
-        })
+        meaning(text)
     }
 
     /// Whether it is no longer in use: suspended, on its way to be closed, or closed.
     pub const fn is_closed(self) -> bool {
-        match self {
-            Self::Suspended | Self::PendingClosure | Self::Closed => true,
-            Self::PendingActivation | Self::Active => false,
-        }
+        matches!(self, Self::Suspended | Self::PendingClosure | Self::Closed)
     }
 }
 
 impl fmt::Display for AccountState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::PendingActivation => "PENDING_ACTIVATION",
-            Self::Active => "ACTIVE",
-            Self::Suspended => "SUSPENDED",
-            Self::PendingClosure => "PENDING_CLOSURE",
-            Self::Closed => "CLOSED",
-        })
+        self.serialize(f)
     }
 }
 

@@ -3,30 +3,30 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, ParseIdError};
+use super::AccountId;
+use super::ids::{ParseIdError, text_id};
 
-/// An Amazon Resource Name: `arn:partition:service:region:account:resource`.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, schemars::JsonSchema, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct Arn {
-    text: String,
-}
+text_id!(
+    /// An Amazon Resource Name: `arn:partition:service:region:account:resource`.
+    Arn,
+    "an ARN (arn:partition:service:region:account:resource)",
+    |text| {
+        let fields: Vec<&str> = text.splitn(6, ':').collect();
+        matches!(fields.as_slice(),
+            ["arn", partition, service, _, account, resource]
+                if !partition.is_empty() && !service.is_empty() && !resource.is_empty()
+                    && (account.is_empty() || *account == "aws" || account.parse::<AccountId>().is_ok()))
+    }
+);
 
 impl Arn {
     /// An ARN in the `aws` partition; `region` is empty for global services.
     pub fn new(service: &str, region: &str, account: AccountId, resource: &str) -> Self {
-        Self {
-            text: format!("arn:aws:{service}:{region}:{account}:{resource}"),
-        }
-    }
-
-    /// The whole ARN.
-    pub fn as_str(&self) -> &str {
-        &self.text
+        Self(format!("arn:aws:{service}:{region}:{account}:{resource}").into())
     }
 
     fn field(&self, index: usize) -> &str {
-        self.text.splitn(6, ':').nth(index).unwrap_or_default()
+        self.as_str().splitn(6, ':').nth(index).unwrap_or_default()
     }
 
     /// The partition, such as `aws` or `aws-cn`.
@@ -47,52 +47,6 @@ impl Arn {
     /// Everything after the account.
     pub fn resource(&self) -> &str {
         self.field(5)
-    }
-}
-
-impl FromStr for Arn {
-    type Err = ParseIdError;
-
-    fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        let fields: Vec<&str> = text.splitn(6, ':').collect();
-        let valid = matches!(fields.as_slice(),
-            ["arn", partition, service, _, account, resource]
-                if !partition.is_empty() && !service.is_empty() && !resource.is_empty()
-                    && (account.is_empty() || *account == "aws" || account.parse::<AccountId>().is_ok()));
-        if valid {
-            Ok(Self { text: text.to_owned() })
-        } else {
-            Err(ParseIdError {
-                text: text.to_owned(),
-                expected: "an ARN (arn:partition:service:region:account:resource)",
-            })
-        }
-    }
-}
-
-impl fmt::Display for Arn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.text)
-    }
-}
-
-impl fmt::Debug for Arn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl From<Arn> for String {
-    fn from(arn: Arn) -> Self {
-        arn.text
-    }
-}
-
-impl TryFrom<String> for Arn {
-    type Error = ParseIdError;
-
-    fn try_from(text: String) -> Result<Self, ParseIdError> {
-        text.parse()
     }
 }
 

@@ -31,7 +31,7 @@ pub struct ParseIdError {
 }
 
 impl ParseIdError {
-    fn new(text: &str, expected: &'static str) -> Self {
+    pub(super) fn new(text: &str, expected: &'static str) -> Self {
         Self {
             text: text.to_owned(),
             expected,
@@ -88,7 +88,7 @@ macro_rules! text_id {
         pub struct $name(std::sync::Arc<str>);
 
         impl $name {
-            /// The identifier as AWS writes it.
+            /// As AWS writes it.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -134,6 +134,7 @@ macro_rules! text_id {
         }
     };
 }
+pub(super) use text_id;
 
 /// `length` lowercase letters or digits: the alphabet of every Organizations identifier.
 fn lower_alphanumeric(text: &str, length: std::ops::RangeInclusive<usize>) -> bool {

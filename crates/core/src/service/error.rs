@@ -68,6 +68,14 @@ impl ServiceError {
             remedy: None,
         }
     }
+
+    /// An error without a code of AWS's.
+    pub fn without_code(operation: Operation, kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            code: None,
+            ..Self::new(operation, kind, "", message)
+        }
+    }
 }
 
 impl fmt::Display for ServiceError {

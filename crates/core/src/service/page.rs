@@ -53,10 +53,7 @@ impl Tokens {
         } else {
             return Ok(Some(token));
         };
-        Err(ServiceError {
-            code: None,
-            ..ServiceError::new(self.operation, Kind::Other, "", what)
-        })
+        Err(ServiceError::without_code(self.operation, Kind::Other, what))
     }
 }
 
@@ -110,6 +107,7 @@ mod tests {
         };
         assert_eq!(all_pages(LIST_ROOTS, list).await, Ok(vec![1, 2, 3]));
     }
+
     #[tokio::test]
     async fn a_token_that_comes_again_ends_the_listing_with_an_error_that_names_the_operation() {
         // From page to page: the same one, or round and round through three.

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::operation::operations;
@@ -46,7 +47,7 @@ pub struct NewStateMachine {
 }
 
 /// How an execution stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, schemars::JsonSchema, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ExecutionStatus {
     /// Under way.
@@ -85,19 +86,23 @@ pub struct Execution {
 }
 
 /// An event of an execution's history, as far as billctl shows it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HistoryEvent {
     /// Its type, such as `TaskSucceeded` or `TaskFailed`.
     pub kind: String,
     /// When.
     pub at: Timestamp,
     /// The state's name, where the event names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
     /// The task's resource, such as `sendEmail`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
     /// Output of the task or state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
     /// Error and cause of a failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<(String, String)>,
 }
 

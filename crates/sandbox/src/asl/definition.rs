@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::query;
+use crate::json::{items, texts};
 
 /// Fields that any state may have, besides those of its type.
 const COMMON: [&str; 3] = ["Type", "Comment", "QueryLanguage"];
@@ -132,9 +133,7 @@ fn collect_targets<'a>(state: &'a Map<String, Value>, targets: &mut Vec<&'a str>
         targets.extend(state.get(field).and_then(Value::as_str));
     }
     for field in ["Choices", "Catch"] {
-        for rule in state.get(field).and_then(Value::as_array).into_iter().flatten() {
-            targets.extend(rule.get("Next").and_then(Value::as_str));
-        }
+        targets.extend(items(state.get(field)).filter_map(|rule| rule.get("Next")?.as_str()));
     }
 }
 
@@ -173,13 +172,7 @@ fn check_errors(state: &Map<String, Value>, field: &str, failed: &impl Fn(&str) 
     };
     let rules = rules.as_array().ok_or_else(|| failed(&format!("{field} is no list")))?;
     for (index, rule) in rules.iter().enumerate() {
-        let names: Vec<&str> = rule
-            .get("ErrorEquals")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
+        let names: Vec<&str> = texts(rule.get("ErrorEquals")).collect();
         if names.is_empty() {
             return Err(failed(&format!("{field} lacks ErrorEquals")));
         }

@@ -13,6 +13,7 @@ use super::machine::{Failure, Machine, Pause, Ran, Stand, Start};
 use super::query::{self, Bindings, object};
 use super::size::is_within;
 use crate::World;
+use crate::json::items;
 use billctl_core::service::sfn::{ExecutionStatus, HistoryEvent};
 
 /// Most events of an execution, and most bytes of a state's input or output
@@ -47,6 +48,15 @@ pub(super) struct Run<'w> {
     at_once: bool,
     /// `$states.context.Execution`, once it is asked for.
     context: OnceCell<JValue>,
+}
+
+/// A state, and what it was entered with.
+#[derive(Clone, Copy)]
+pub(super) struct State<'a> {
+    pub(super) kind: &'a str,
+    pub(super) name: &'a str,
+    pub(super) fields: &'a Map<String, Value>,
+    pub(super) input: &'a Value,
 }
 
 /// Where a state leads.
@@ -239,18 +249,24 @@ impl Run<'_> {
         let mut input = input;
         loop {
             // Checked when the definition was put; a damaged file ends here.
-            let state = definition
+            let fields = definition
                 .get("States")
                 .and_then(|states| states.get(&name))
                 .and_then(Value::as_object)
                 .ok_or_else(|| Failure::new("States.Runtime", format!("no state `{name}`")))?;
-            let kind = state.get("Type").and_then(Value::as_str).unwrap_or_default();
+            let kind = fields.get("Type").and_then(Value::as_str).unwrap_or_default();
+            let state = State {
+                kind,
+                name: &name,
+                fields,
+                input: &input,
+            };
             let step = match resumed.take() {
-                Some(Some(retries)) => self.work(kind, &name, state, &input, variables, retries)?,
-                Some(None) => self.pass(&name, state, &input, variables)?,
+                Some(Some(retries)) => self.work(state, variables, retries)?,
+                Some(None) => self.pass(state, variables)?,
                 None => {
                     self.enter(kind, &name)?;
-                    self.state(kind, &name, state, &input, variables)?
+                    self.state(state, variables)?
                 }
             };
             let (output, next) = match step {
@@ -307,68 +323,46 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn state(
-        &mut self,
-        kind: &str,
-        name: &str,
-        state: &Map<String, Value>,
-        input: &Value,
-        variables: &mut Variables,
-    ) -> Result<Step, Failure> {
-        match kind {
-            "Task" | "Parallel" => self.work(kind, name, state, input, variables, Vec::new()),
+    fn state(&mut self, state: State<'_>, variables: &mut Variables) -> Result<Step, Failure> {
+        match state.kind {
+            "Task" | "Parallel" => self.work(state, variables, Vec::new()),
             "Fail" => {
-                let states = self.states(name, input, None);
+                let states = self.states(state, None);
                 let text = |field: &str| {
-                    let value = state.get(field).unwrap_or(&Value::Null);
+                    let value = state.fields.get(field).unwrap_or(&Value::Null);
                     self.fill(value, variables, &states)
                         .map(|filled| filled.as_str().map(str::to_owned).unwrap_or_default())
                 };
                 Err(Failure::new(text("Error")?, text("Cause")?))
             }
-            "Choice" => self.choose(name, state, input, variables),
+            "Choice" => self.choose(state, variables),
             "Wait" => {
-                let until = self.waits_until(name, state, input, variables)?;
+                let until = self.waits_until(state, variables)?;
                 if until > self.now && self.may_pause() {
                     return Ok(Step::Pause { until, retries: None });
                 }
                 self.set_time(self.no_later(until).max(self.now));
-                self.pass(name, state, input, variables)
+                self.pass(state, variables)
             }
-            _ => self.pass(name, state, input, variables),
+            _ => self.pass(state, variables),
         }
     }
 
     /// Leaves a state that does nothing (any more).
-    fn pass(
-        &self,
-        name: &str,
-        state: &Map<String, Value>,
-        input: &Value,
-        variables: &mut Variables,
-    ) -> Result<Step, Failure> {
-        let states = self.states(name, input, None);
-        let output = self.leave(state, variables, &states)?;
-        Ok(Step::On {
-            output,
-            next: next(state),
-        })
+    fn pass(&self, state: State<'_>, variables: &mut Variables) -> Result<Step, Failure> {
+        let output = self.leave(state.fields, variables, &self.states(state, None))?;
+        let next = next(state.fields);
+        Ok(Step::On { output, next })
     }
 
     /// `$states`: input and context, and what else the place has.
-    pub(super) fn states<'a>(
-        &'a self,
-        state: &'a str,
-        input: &'a Value,
-        more: Option<(&'static str, &'a Value)>,
-    ) -> States<'a> {
+    pub(super) fn states<'a>(&'a self, state: State<'a>, more: Option<(&'static str, &'a Value)>) -> States<'a> {
         States {
             machine: self.machine,
             start: self.start,
             execution: &self.context,
             now: self.now,
             state,
-            input,
             more,
             made: OnceCell::new(),
         }
@@ -410,58 +404,38 @@ impl Run<'_> {
         Ok(output)
     }
 
-    fn choose(
-        &self,
-        name: &str,
-        state: &Map<String, Value>,
-        input: &Value,
-        variables: &mut Variables,
-    ) -> Result<Step, Failure> {
-        let states = self.states(name, input, None);
-        let choices = state.get("Choices").and_then(Value::as_array);
-        for choice in choices.into_iter().flatten().filter_map(Value::as_object) {
+    fn choose(&self, state: State<'_>, variables: &mut Variables) -> Result<Step, Failure> {
+        let name = state.name;
+        let states = self.states(state, None);
+        for choice in items(state.fields.get("Choices")).filter_map(Value::as_object) {
             let condition = choice.get("Condition").unwrap_or(&Value::Null);
             let met = self.fill(condition, variables, &states)?;
             match met.as_bool() {
                 Some(false) => {}
                 Some(true) => {
                     let output = self.leave(choice, variables, &states)?;
-                    return Ok(Step::On {
-                        output,
-                        next: next(choice),
-                    });
+                    let next = next(choice);
+                    return Ok(Step::On { output, next });
                 }
                 None => {
-                    return Err(Failure::query(format!(
-                        "The Condition of '{name}' returned {met}, not a boolean."
-                    )));
+                    let why = format!("The Condition of '{name}' returned {met}, not a boolean.");
+                    return Err(Failure::query(why));
                 }
             }
         }
-        match state.get("Default").and_then(Value::as_str) {
-            Some(default) => {
-                let output = self.leave(state, variables, &states)?;
-                Ok(Step::On {
-                    output,
-                    next: Some(default.to_owned()),
-                })
-            }
-            None => Err(Failure::new(
-                "States.NoChoiceMatched",
-                format!("No choice of '{name}' matched and there is no Default."),
-            )),
-        }
+        let Some(default) = state.fields.get("Default").and_then(Value::as_str) else {
+            let why = format!("No choice of '{name}' matched and there is no Default.");
+            return Err(Failure::new("States.NoChoiceMatched", why));
+        };
+        let output = self.leave(state.fields, variables, &states)?;
+        let next = Some(default.to_owned());
+        Ok(Step::On { output, next })
     }
 
-    fn waits_until(
-        &self,
-        name: &str,
-        state: &Map<String, Value>,
-        input: &Value,
-        variables: &Variables,
-    ) -> Result<Timestamp, Failure> {
-        let states = self.states(name, input, None);
-        if let Some(seconds) = state.get("Seconds") {
+    fn waits_until(&self, state: State<'_>, variables: &Variables) -> Result<Timestamp, Failure> {
+        let name = state.name;
+        let states = self.states(state, None);
+        if let Some(seconds) = state.fields.get("Seconds") {
             let seconds = self.fill(seconds, variables, &states)?;
             let seconds = seconds
                 .as_i64()
@@ -470,7 +444,7 @@ impl Run<'_> {
             let by = SignedDuration::from_secs(seconds);
             return Ok(self.now.checked_add(by).unwrap_or(Timestamp::MAX));
         }
-        let Some(until) = state.get("Timestamp") else {
+        let Some(until) = state.fields.get("Timestamp") else {
             return Ok(self.now);
         };
         let until = self.fill(until, variables, &states)?;
@@ -488,8 +462,7 @@ pub(super) struct States<'a> {
     /// The part that all states share.
     execution: &'a OnceCell<JValue>,
     now: Timestamp,
-    state: &'a str,
-    input: &'a Value,
+    state: State<'a>,
     more: Option<(&'static str, &'a Value)>,
     made: OnceCell<JValue>,
 }
@@ -512,7 +485,7 @@ impl States<'_> {
             ])
         });
         let state = object([
-            ("Name", text(self.state)),
+            ("Name", text(self.state.name)),
             ("EnteredTime", text(&query::millis_text(self.now))),
             ("RetryCount", JValue::Number(0.0)),
         ]);
@@ -525,7 +498,7 @@ impl States<'_> {
             ("State", state),
             ("StateMachine", machine),
         ]);
-        let own = [("input", query::value(self.input)), ("context", context)];
+        let own = [("input", query::value(self.state.input)), ("context", context)];
         let more = self.more.map(|(name, value)| (name, query::value(value)));
         object(own.into_iter().chain(more))
     }

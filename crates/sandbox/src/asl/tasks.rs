@@ -9,29 +9,56 @@ use serde_json::{Map, Value, json};
 use super::machine::{Failure, Machine};
 use crate::World;
 use crate::faults::FaultAction;
-use crate::iam::RoleFault;
-use crate::policy::{Caller, Decision, Request, RequestContext, evaluate};
+use crate::policy::{Request, RequestContext, allowed_by};
+use crate::refusal::{Answer, Refusal};
 use crate::sesv2;
 use billctl_core::model::{Arn, REGION};
 use billctl_core::service::account::BILLING_CONTACT;
-use billctl_core::service::{Kind, Operation, Service, ServiceError};
+use billctl_core::service::{Kind, Operation, Service};
 
-/// A call that a state machine can make.
-struct Action {
-    /// What `Resource` says.
-    resource: &'static str,
+/// A service as Step Functions calls it.
+#[derive(Clone, Copy)]
+struct Integration {
     /// Stands before the errors' names.
     prefix: &'static str,
-    /// The operation, for its IAM action and for faults.
-    operation: Operation,
-    /// The parameters that it takes; Step Functions refuses others.
-    parameters: &'static [&'static str],
     /// What throttling is called there.
     throttled: &'static str,
     /// What a missing permission is called there: where the API model has no such error, Step Functions names the
     /// service's general exception.
     denied: &'static str,
-    run: fn(&mut Call<'_>) -> Result<Value, Refusal>,
+}
+
+impl Integration {
+    const fn new(prefix: &'static str, throttled: &'static str, denied: &'static str) -> Self {
+        Self {
+            prefix,
+            throttled,
+            denied,
+        }
+    }
+}
+
+const ORGANIZATIONS: Integration =
+    Integration::new("Organizations", "TooManyRequestsException", "AccessDeniedException");
+const CLOUDWATCH: Integration = Integration::new("CloudWatch", "CloudWatchException", "CloudWatchException");
+const CLOUDFORMATION: Integration =
+    Integration::new("CloudFormation", "CloudFormationException", "CloudFormationException");
+const SESV2: Integration = Integration::new("SesV2", "TooManyRequestsException", "SesV2Exception");
+const ACCOUNT: Integration = Integration::new("Account", "TooManyRequestsException", "AccessDeniedException");
+const SNS: Integration = Integration::new("Sns", "ThrottledException", "AuthorizationErrorException");
+const STEP_FUNCTIONS: Integration = Integration::new("StepFunctions", "ThrottlingException", "AccessDeniedException");
+const SFN: Integration = Integration::new("Sfn", "SfnException", "SfnException");
+
+/// A call that a state machine can make.
+struct Action {
+    /// What `Resource` says.
+    resource: &'static str,
+    service: Integration,
+    /// The operation, for its IAM action and for faults.
+    operation: Operation,
+    /// The parameters that it takes; Step Functions refuses others.
+    parameters: &'static [&'static str],
+    run: fn(&mut Call<'_>) -> Answer<Value>,
 }
 
 /// One call under way.
@@ -43,77 +70,38 @@ struct Call<'a> {
     arguments: &'a Map<String, Value>,
 }
 
-/// A service's refusal: its error's name without prefix, and message.
-struct Refusal {
-    name: String,
-    message: String,
-}
-
-impl Refusal {
-    fn new(name: &str, message: impl Into<String>) -> Self {
-        Self {
-            name: name.to_owned(),
-            message: message.into(),
-        }
-    }
-}
-
-/// A refusal of the world's own services: Step Functions ends the names of errors with `Exception`.
-impl From<ServiceError> for Refusal {
-    fn from(error: ServiceError) -> Self {
-        let code = error.code.unwrap_or_else(|| "Unknown".to_owned());
-        let name = if code.ends_with("Exception") {
-            code
-        } else {
-            format!("{code}Exception")
-        };
-        Self {
-            name,
-            message: error.message,
-        }
-    }
-}
-
 const ACTIONS: &[Action] = &[
     Action {
         resource: "arn:aws:states:::aws-sdk:organizations:describeAccount",
-        prefix: "Organizations",
+        service: ORGANIZATIONS,
         operation: billctl_core::service::organizations::DESCRIBE_ACCOUNT,
         parameters: &["AccountId"],
-        throttled: "TooManyRequestsException",
-        denied: "AccessDeniedException",
         run: organizations::describe_account,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:organizations:listTagsForResource",
-        prefix: "Organizations",
+        service: ORGANIZATIONS,
         operation: billctl_core::service::organizations::LIST_TAGS_FOR_RESOURCE,
         parameters: &["ResourceId", "NextToken"],
-        throttled: "TooManyRequestsException",
-        denied: "AccessDeniedException",
         run: organizations::list_tags,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:organizations:listParents",
-        prefix: "Organizations",
+        service: ORGANIZATIONS,
         operation: Operation::read(Service::Organizations, "ListParents"),
         parameters: &["ChildId", "MaxResults", "NextToken"],
-        throttled: "TooManyRequestsException",
-        denied: "AccessDeniedException",
         run: organizations::list_parents,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:organizations:describeOrganizationalUnit",
-        prefix: "Organizations",
+        service: ORGANIZATIONS,
         operation: Operation::read(Service::Organizations, "DescribeOrganizationalUnit"),
         parameters: &["OrganizationalUnitId"],
-        throttled: "TooManyRequestsException",
-        denied: "AccessDeniedException",
         run: organizations::describe_ou,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:cloudwatch:getMetricData",
-        prefix: "CloudWatch",
+        service: CLOUDWATCH,
         operation: billctl_core::service::cloudwatch::GET_METRIC_DATA,
         parameters: &[
             "StartTime",
@@ -124,49 +112,39 @@ const ACTIONS: &[Action] = &[
             "NextToken",
             "LabelOptions",
         ],
-        throttled: "CloudWatchException",
-        denied: "CloudWatchException",
         run: cloudwatch::get_metric_data,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:cloudwatch:listMetrics",
-        prefix: "CloudWatch",
+        service: CLOUDWATCH,
         operation: billctl_core::service::cloudwatch::LIST_METRICS,
         parameters: &["Namespace", "MetricName", "Dimensions", "NextToken", "RecentlyActive"],
-        throttled: "CloudWatchException",
-        denied: "CloudWatchException",
         run: cloudwatch::list_metrics,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:cloudwatch:describeAlarms",
-        prefix: "CloudWatch",
+        service: CLOUDWATCH,
         operation: billctl_core::service::cloudwatch::DESCRIBE_ALARMS,
         parameters: &["AlarmNames", "AlarmTypes", "MaxRecords", "NextToken"],
-        throttled: "CloudWatchException",
-        denied: "CloudWatchException",
         run: cloudwatch::describe_alarms,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:cloudformation:describeStackInstance",
-        prefix: "CloudFormation",
+        service: CLOUDFORMATION,
         operation: billctl_core::service::cloudformation::DESCRIBE_STACK_INSTANCE,
         parameters: &["StackSetName", "StackInstanceAccount", "StackInstanceRegion", "CallAs"],
-        throttled: "CloudFormationException",
-        denied: "CloudFormationException",
         run: describe_stack_instance,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:cloudformation:describeStackSet",
-        prefix: "CloudFormation",
+        service: CLOUDFORMATION,
         operation: billctl_core::service::cloudformation::DESCRIBE_STACK_SET,
         parameters: &["StackSetName", "CallAs"],
-        throttled: "CloudFormationException",
-        denied: "CloudFormationException",
         run: describe_stack_set,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:sesv2:sendEmail",
-        prefix: "SesV2",
+        service: SESV2,
         operation: Operation::write(Service::SesV2, "SendEmail"),
         parameters: &[
             "FromEmailAddress",
@@ -177,22 +155,18 @@ const ACTIONS: &[Action] = &[
             "EmailTags",
             "ConfigurationSetName",
         ],
-        throttled: "TooManyRequestsException",
-        denied: "SesV2Exception",
         run: send_email,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:account:getAlternateContact",
-        prefix: "Account",
+        service: ACCOUNT,
         operation: billctl_core::service::account::GET_ALTERNATE_CONTACT,
         parameters: &["AccountId", "AlternateContactType"],
-        throttled: "TooManyRequestsException",
-        denied: "AccessDeniedException",
         run: alternate_contact,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:sns:publish",
-        prefix: "Sns",
+        service: SNS,
         operation: crate::sns::PUBLISH,
         parameters: &[
             "TopicArn",
@@ -201,26 +175,20 @@ const ACTIONS: &[Action] = &[
             "MessageAttributes",
             "MessageStructure",
         ],
-        throttled: "ThrottledException",
-        denied: "AuthorizationErrorException",
         run: publish,
     },
     Action {
         resource: "arn:aws:states:::states:startExecution",
-        prefix: "StepFunctions",
+        service: STEP_FUNCTIONS,
         operation: Operation::write(Service::StepFunctions, "StartExecution"),
         parameters: &["StateMachineArn", "Name", "Input", "TraceHeader"],
-        throttled: "ThrottlingException",
-        denied: "AccessDeniedException",
         run: start_execution,
     },
     Action {
         resource: "arn:aws:states:::aws-sdk:sfn:startExecution",
-        prefix: "Sfn",
+        service: SFN,
         operation: Operation::write(Service::StepFunctions, "StartExecution"),
         parameters: &["StateMachineArn", "Name", "Input", "TraceHeader"],
-        throttled: "SfnException",
-        denied: "SfnException",
         run: start_execution,
     },
 ];
@@ -245,25 +213,24 @@ pub(super) fn call(world: &mut World, machine: &Machine, resource: &str, argumen
             format!("The field \"{unknown}\" is not supported by Step Functions"),
         ));
     }
-    let fail = |refusal: Refusal| {
+    let fail = |name: &str, message: &str| {
+        // Step Functions ends the names of errors with `Exception`.
+        let end = if name.ends_with("Exception") { "" } else { "Exception" };
         Failure::new(
-            format!("{}.{}", action.prefix, refusal.name),
-            format!("{} (Service: {}, Status Code: 400)", refusal.message, action.prefix),
+            format!("{}.{name}{end}", action.service.prefix),
+            format!("{message} (Service: {}, Status Code: 400)", action.service.prefix),
         )
     };
     let nth = world.sfn.next_call();
     if let FaultAction::Refuse(error) = world.faults.action(action.operation, nth) {
         // What the caller of the sandbox lacks says nothing about the state machine's role.
         let name = match error.kind {
-            Kind::Throttled => Some(action.throttled.to_owned()),
-            Kind::Unavailable => Some("SdkClientException".to_owned()),
+            Kind::Throttled => Some(action.service.throttled),
+            Kind::Unavailable => Some("SdkClientException"),
             _ => None,
         };
         if let Some(name) = name {
-            return Err(fail(Refusal {
-                name,
-                message: error.message,
-            }));
+            return Err(fail(name, &error.message));
         }
     }
     (action.run)(&mut Call {
@@ -273,11 +240,11 @@ pub(super) fn call(world: &mut World, machine: &Machine, resource: &str, argumen
         action,
         arguments,
     })
-    .map_err(fail)
+    .map_err(|refusal| fail(refusal.code, &refusal.message))
 }
 
 impl Call<'_> {
-    fn text(&self, parameter: &str) -> Result<&str, Refusal> {
+    fn text(&self, parameter: &str) -> Answer<&str> {
         self.arguments
             .get(parameter)
             .and_then(Value::as_str)
@@ -290,8 +257,8 @@ impl Call<'_> {
     }
 
     fn invalid(&self, message: impl Into<String>) -> Refusal {
-        Refusal::new(
-            match self.action.prefix {
+        Refusal::invalid(
+            match self.action.service.prefix {
                 "Organizations" => "InvalidInputException",
                 "SesV2" => "BadRequestException",
                 _ => "ValidationException",
@@ -301,46 +268,34 @@ impl Call<'_> {
     }
 
     /// Whether the role may do this action on the resource.
-    fn authorize(&self, resource: &str) -> Result<(), Refusal> {
+    fn authorize(&self, resource: &str) -> Answer<()> {
         self.authorize_with(resource, &RequestContext::default())
     }
 
-    fn authorize_with(&self, resource: &str, context: &RequestContext) -> Result<(), Refusal> {
+    fn authorize_with(&self, resource: &str, context: &RequestContext) -> Answer<()> {
         let iam = &self.world.iam;
         let action = self.action.operation.iam_action();
         let assume = crate::sfn::assume_context(self.world, self.machine);
-        let fault = if iam.assumable(self.role, crate::sfn::STATES_SERVICE, &assume, self.world.now) {
-            (!iam.allows(self.role, &action, resource, context)).then_some(RoleFault::NotAllowed)
+        let why = if !iam.assumable(self.role, crate::sfn::STATES_SERVICE, &assume, self.world.now) {
+            format!("Step Functions can't assume {}", self.role)
+        } else if !iam.allows(self.role, &action, resource, context) {
+            format!(
+                "User: {} is not authorized to perform: {action} on resource: {resource} because no identity-based policy \
+                 allows the {action} action",
+                self.role
+            )
         } else {
-            Some(RoleFault::NotAssumable)
+            return Ok(());
         };
-        match fault {
-            None => Ok(()),
-            Some(RoleFault::NotAssumable) => Err(Refusal::new(
-                self.action.denied,
-                format!("Step Functions can't assume {}", self.role),
-            )),
-            Some(RoleFault::NotAllowed) => Err(Refusal::new(
-                self.action.denied,
-                format!(
-                    "User: {} is not authorized to perform: {action} on resource: {resource} \
-                     because no identity-based policy allows the {action} action",
-                    self.role
-                ),
-            )),
-        }
+        Err(Refusal::denied(self.action.service.denied, why))
     }
 }
 
 fn stack_set_arn(call: &Call<'_>, name: &str) -> String {
     // The id after the name is chosen by CloudFormation; policies end in `:*`.
-    Arn::new(
-        "cloudformation",
-        REGION,
-        call.world.management_account(),
-        &format!("stackset/{name}:0"),
-    )
-    .to_string()
+    call.world
+        .own_arn("cloudformation", &format!("stackset/{name}:0"))
+        .to_string()
 }
 
 fn parameter_list(parameters: &billctl_core::service::cloudformation::Parameters) -> Vec<Value> {
@@ -350,7 +305,7 @@ fn parameter_list(parameters: &billctl_core::service::cloudformation::Parameters
         .collect()
 }
 
-fn describe_stack_instance(call: &mut Call<'_>) -> Result<Value, Refusal> {
+fn describe_stack_instance(call: &mut Call<'_>) -> Answer<Value> {
     let name = call.text("StackSetName")?;
     let account = call.text("StackInstanceAccount")?;
     let region = call.text("StackInstanceRegion")?;
@@ -359,16 +314,16 @@ fn describe_stack_instance(call: &mut Call<'_>) -> Result<Value, Refusal> {
         .parse()
         .ok()
         .filter(|_| region == REGION)
-        .map(|account| call.world.stack_instance_overrides(name, account));
+        .map(|account| call.world.cloudformation.overrides(name, account));
     match overrides {
         Some(Some(overrides)) => Ok(json!({"StackInstance": {
             "StackSetId": name,
             "Account": account,
             "Region": region,
-            "ParameterOverrides": parameter_list(&overrides),
+            "ParameterOverrides": parameter_list(overrides),
         }})),
-        Some(None) if call.world.stack_set_parameters(name).is_none() => Err(no_stack_set(name)),
-        _ => Err(Refusal::new(
+        Some(None) if call.world.cloudformation.parameters(name).is_none() => Err(no_stack_set(name)),
+        _ => Err(Refusal::not_found(
             "StackInstanceNotFoundException",
             format!("Stack instance not found for account {account}, region {region}."),
         )),
@@ -376,24 +331,22 @@ fn describe_stack_instance(call: &mut Call<'_>) -> Result<Value, Refusal> {
 }
 
 fn no_stack_set(name: &str) -> Refusal {
-    Refusal::new("StackSetNotFoundException", format!("StackSet {name} not found"))
+    Refusal::not_found("StackSetNotFoundException", format!("StackSet {name} not found"))
 }
 
-fn describe_stack_set(call: &mut Call<'_>) -> Result<Value, Refusal> {
+fn describe_stack_set(call: &mut Call<'_>) -> Answer<Value> {
     let name = call.text("StackSetName")?;
     call.authorize(&stack_set_arn(call, name))?;
-    let parameters = call
-        .world
-        .stack_set_parameters(name)
-        .ok_or_else(|| no_stack_set(name))?;
+    let found = call.world.cloudformation.parameters(name);
+    let parameters = found.ok_or_else(|| no_stack_set(name))?;
     Ok(json!({"StackSet": {
         "StackSetName": name,
-        "Parameters": parameter_list(&parameters),
+        "Parameters": parameter_list(parameters),
     }}))
 }
 
 /// SES checks the identity, the configuration set and the template (docs/aws-facts.md, "SES: permissions").
-fn send_email(call: &mut Call<'_>) -> Result<Value, Refusal> {
+fn send_email(call: &mut Call<'_>) -> Answer<Value> {
     let request = sesv2::SendRequest::parse(call.arguments).map_err(|why| call.invalid(why))?;
     let context = RequestContext::default().with("ses:FromAddress", sesv2::bare_address(&request.from));
     for resource in request.resources(call.world) {
@@ -403,7 +356,7 @@ fn send_email(call: &mut Call<'_>) -> Result<Value, Refusal> {
     Ok(json!({"MessageId": id}))
 }
 
-fn alternate_contact(call: &mut Call<'_>) -> Result<Value, Refusal> {
+fn alternate_contact(call: &mut Call<'_>) -> Answer<Value> {
     let kind = call.text("AlternateContactType")?.to_owned();
     if kind != BILLING_CONTACT {
         return Err(call.invalid("AlternateContactType isn't one that the sandbox knows"));
@@ -428,52 +381,42 @@ fn alternate_contact(call: &mut Call<'_>) -> Result<Value, Refusal> {
 
 /// In the role's own account its policy is enough; another account's topic has to let the role in besides
 /// (docs/aws-facts.md, "SNS topics").
-fn publish(call: &mut Call<'_>) -> Result<Value, Refusal> {
+fn publish(call: &mut Call<'_>) -> Answer<Value> {
     let topic: Arn = call
         .text("TopicArn")?
         .parse()
-        .map_err(|_| Refusal::new("InvalidParameterException", "Invalid parameter: TopicArn"))?;
+        .map_err(|_| Refusal::invalid("InvalidParameterException", "Invalid parameter: TopicArn"))?;
     let subject = call.optional("Subject").unwrap_or_default().to_owned();
     let message = call.text("Message")?.to_owned();
     call.authorize(topic.as_str())?;
     if topic.account() != Some(call.world.management_account()) {
         let action = call.action.operation.iam_action();
         let policy = call.world.sns.policy(&topic).unwrap_or(Value::Null);
-        let decision = evaluate(
-            &policy,
-            Request {
-                caller: Caller::Role(call.role.as_str()),
-                action: &action,
-                resource: topic.as_str(),
-                context: &RequestContext::default(),
-            },
-        );
-        if decision != Decision::Allowed {
-            return Err(Refusal::new(
-                call.action.denied,
-                format!(
-                    "User: {} is not authorized to perform: {action} on resource: {topic} because no resource-based \
-                     policy allows the {action} action",
-                    call.role
-                ),
-            ));
+        let context = RequestContext::default();
+        let request = Request::by_role(call.role.as_str(), &action, topic.as_str(), &context);
+        if !allowed_by([&policy], request) {
+            let why = format!(
+                "User: {} is not authorized to perform: {action} on resource: {topic} because no resource-based policy \
+                 allows the {action} action",
+                call.role
+            );
+            return Err(Refusal::denied(call.action.service.denied, why));
         }
     }
     let id = call.world.publish_as_role(&topic, &subject, &message)?;
     Ok(json!({"MessageId": id}))
 }
 
-fn start_execution(call: &mut Call<'_>) -> Result<Value, Refusal> {
+fn start_execution(call: &mut Call<'_>) -> Answer<Value> {
     let machine: Arn = call
         .text("StateMachineArn")?
         .parse()
-        .map_err(|_| Refusal::new("InvalidArnException", "Invalid Arn"))?;
+        .map_err(|_| Refusal::invalid("InvalidArnException", "Invalid Arn"))?;
     call.authorize(machine.as_str())?;
     // The optimised integration takes the input as it is; the SDK integration as a text.
     let input = match call.arguments.get("Input") {
-        Some(Value::String(text)) => {
-            serde_json::from_str(text).map_err(|_| Refusal::new("InvalidExecutionInputException", "Invalid input"))?
-        }
+        Some(Value::String(text)) => serde_json::from_str(text)
+            .map_err(|_| Refusal::invalid("InvalidExecutionInputException", "Invalid input"))?,
         Some(value) => value.clone(),
         None => json!({}),
     };

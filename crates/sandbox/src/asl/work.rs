@@ -4,33 +4,31 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::machine::Failure;
-use super::run::{CALL, MAX_BYTES, Run, SHORT_PAUSE, Step, Variables, next};
+use super::run::{CALL, MAX_BYTES, Run, SHORT_PAUSE, State, Step, Variables, next};
 use super::size::is_within;
+use crate::json::{items, texts};
 
 impl Run<'_> {
     /// A Task or Parallel state: tried, tried again as its retriers say, and caught as its catchers say. `retries` is
     /// how often each retrier has tried again before a long pause.
     pub(super) fn work(
         &mut self,
-        kind: &str,
-        name: &str,
-        state: &Map<String, Value>,
-        input: &Value,
+        state: State<'_>,
         variables: &mut Variables,
         mut retries: Vec<u32>,
     ) -> Result<Step, Failure> {
-        retries.resize(list(state, "Retry").count(), 0);
+        retries.resize(list(state.fields, "Retry").count(), 0);
         loop {
-            let tried = self.attempt(kind, name, state, input, variables).and_then(|result| {
-                let states = self.states(name, input, Some(("result", &result)));
-                let output = self.leave(state, variables, &states)?;
+            let tried = self.attempt(state, variables).and_then(|result| {
+                let states = self.states(state, Some(("result", &result)));
+                let output = self.leave(state.fields, variables, &states)?;
                 Ok(output.unwrap_or(result))
             });
             let failure = match tried {
                 Ok(output) => {
                     return Ok(Step::On {
                         output: Some(output),
-                        next: next(state),
+                        next: next(state.fields),
                     });
                 }
                 Err(failure) => failure,
@@ -38,7 +36,7 @@ impl Run<'_> {
             if self.is_late() {
                 return Err(failure);
             }
-            if let Some(pause) = self.pause_before_retry(state, &failure, &mut retries) {
+            if let Some(pause) = self.pause_before_retry(state.fields, &failure, &mut retries) {
                 if pause > SHORT_PAUSE && self.may_pause() {
                     return Ok(Step::Pause {
                         until: self.now.checked_add(pause).unwrap_or(Timestamp::MAX),
@@ -49,8 +47,8 @@ impl Run<'_> {
                 continue;
             }
             let error = json!({"Error": failure.error, "Cause": failure.cause});
-            let states = self.states(name, input, Some(("errorOutput", &error)));
-            for catcher in list(state, "Catch") {
+            let states = self.states(state, Some(("errorOutput", &error)));
+            for catcher in list(state.fields, "Catch") {
                 if names(catcher, &failure.error) {
                     let output = self.leave(catcher, variables, &states)?;
                     return Ok(Step::On {
@@ -63,33 +61,29 @@ impl Run<'_> {
         }
     }
 
-    fn attempt(
-        &mut self,
-        kind: &str,
-        name: &str,
-        state: &Map<String, Value>,
-        input: &Value,
-        variables: &Variables,
-    ) -> Result<Value, Failure> {
-        let states = self.states(name, input, None);
-        let arguments = match state.get("Arguments") {
-            Some(arguments) => Some(self.fill(arguments, variables, &states)?),
-            None => None,
-        };
+    fn attempt(&mut self, state: State<'_>, variables: &Variables) -> Result<Value, Failure> {
+        let State {
+            kind,
+            name,
+            fields,
+            input,
+        } = state;
+        let states = self.states(state, None);
+        let arguments = fields.get("Arguments");
+        let arguments = arguments
+            .map(|arguments| self.fill(arguments, variables, &states))
+            .transpose()?;
         if kind == "Parallel" {
-            let branches = state.get("Branches").and_then(Value::as_array);
             let input = arguments.unwrap_or_else(|| input.clone());
             self.depth += 1;
-            let outputs: Result<Vec<Value>, Failure> = branches
-                .into_iter()
-                .flatten()
+            let outputs: Result<Vec<Value>, Failure> = items(fields.get("Branches"))
                 // What a branch assigns stays in it.
                 .map(|branch| self.branch(branch, input.clone(), &mut variables.clone()))
                 .collect();
             self.depth -= 1;
             return outputs.map(Value::Array);
         }
-        let resource = state.get("Resource").and_then(Value::as_str).unwrap_or_default();
+        let resource = fields.get("Resource").and_then(Value::as_str).unwrap_or_default();
         let action = resource.rsplit(':').next().unwrap_or_default().to_owned();
         self.record("TaskScheduled", Some(name), |event| {
             event.resource = Some(action.clone());
@@ -148,27 +142,15 @@ impl Run<'_> {
 }
 
 fn list<'a>(state: &'a Map<String, Value>, field: &str) -> impl Iterator<Item = &'a Map<String, Value>> {
-    state
-        .get(field)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object)
+    items(state.get(field)).filter_map(Value::as_object)
 }
 
 /// Whether a retrier or catcher is for this error.
 fn names(rule: &Map<String, Value>, error: &str) -> bool {
-    rule.get("ErrorEquals")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .any(|name| {
-            match name {
-                // These two end an execution whatever it catches (developer guide, "Handling errors").
-                "States.ALL" => !matches!(error, "States.DataLimitExceeded" | "States.Runtime"),
-                "States.TaskFailed" => error != "States.Timeout" && !error.starts_with("States."),
-                name => name == error,
-            }
-        })
+    texts(rule.get("ErrorEquals")).any(|name| match name {
+        // These two end an execution whatever it catches (developer guide, "Handling errors").
+        "States.ALL" => !matches!(error, "States.DataLimitExceeded" | "States.Runtime"),
+        "States.TaskFailed" => error != "States.Timeout" && !error.starts_with("States."),
+        name => name == error,
+    })
 }

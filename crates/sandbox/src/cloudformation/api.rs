@@ -9,6 +9,7 @@ use super::checks::{self, invalid};
 use super::operation::{cancel, run, submit};
 use super::record::{Reach, SetChange, SetRecord, Work};
 use super::{Revision, with_set};
+use crate::refusal::{Answer, Refusal};
 use crate::{Sandbox, World};
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::{
@@ -19,17 +20,17 @@ use billctl_core::service::cloudformation::{
     OperationStatus, OrganizationsAccess, PAGE_SIZE, Parameters, Preferences, ResourceDrift, STOP_STACK_SET_OPERATION,
     StackInstance, StackSet, StackSetOperation, StackSetSpec, Targets, UPDATE_STACK_INSTANCES, UPDATE_STACK_SET,
 };
-use billctl_core::service::{CloudFormation, Kind, Operation, Page, Result, ServiceError};
+use billctl_core::service::{CloudFormation, Kind, Page, Result};
 
 /// The place after which a page of accounts begins.
-fn after(operation: Operation, token: Option<&str>) -> Result<Bound<AccountId>> {
+fn after(token: Option<&str>) -> Answer<Bound<AccountId>> {
     match token {
         None => Ok(Bound::Unbounded),
         Some(token) => token
             .strip_prefix("after:")
             .and_then(|account| account.parse().ok())
             .map(Bound::Excluded)
-            .ok_or_else(|| invalid(operation, "The NextToken is not valid")),
+            .ok_or_else(|| invalid("The NextToken is not valid")),
     }
 }
 
@@ -56,18 +57,12 @@ fn horizon(world: &World) -> Timestamp {
         .unwrap_or(Timestamp::MIN)
 }
 
-fn operation_not_found(operation: Operation, id: &OperationId) -> ServiceError {
-    ServiceError::new(
-        operation,
-        Kind::NotFound,
-        "OperationNotFoundException",
-        format!("Operation {id} not found"),
-    )
+fn operation_not_found(id: &OperationId) -> Refusal {
+    Refusal::not_found("OperationNotFoundException", format!("Operation {id} not found"))
 }
 
 /// What a call asks for.
 struct Asked<'a> {
-    operation: Operation,
     stack_set: &'a str,
     id: &'a OperationId,
     preferences: &'a Preferences,
@@ -75,36 +70,47 @@ struct Asked<'a> {
     work: Work,
 }
 
+impl<'a> Asked<'a> {
+    fn of(request: &'a InstancesRequest, work: Work) -> Self {
+        Self {
+            stack_set: &request.stack_set,
+            id: &request.operation_id,
+            preferences: &request.preferences,
+            reach: Reach::Targets(request.targets.clone()),
+            work,
+        }
+    }
+}
+
 impl Sandbox {
     /// Checks an operation and puts it in line.
-    fn start(&self, world: &mut World, asked: Asked<'_>) -> Result<OperationId> {
+    fn start(&self, world: &mut World, asked: Asked<'_>) -> Answer<OperationId> {
         let Asked {
-            operation,
             stack_set: name,
             id,
             preferences,
             reach,
             work,
         } = asked;
-        let set = checks::set(world, operation, self.call_as(), name)?;
-        checks::may_manage(world, operation, self.call_as())?;
+        let set = checks::set(world, self.call_as(), name)?;
+        checks::may_manage(world, self.call_as())?;
         if let Reach::Targets(targets) = &reach {
-            checks::targets(world, operation, targets)?;
+            checks::targets(world, targets)?;
         }
-        checks::preferences(operation, preferences)?;
-        checks::operation_id(operation, set, id)?;
-        checks::may_submit(operation, set, &work)?;
+        checks::preferences(preferences)?;
+        checks::operation_id(set, id)?;
+        checks::may_submit(set, &work)?;
         match &work {
             Work::Create { overrides } => {
-                checks::overrides(&world.cloudformation, operation, set, overrides.as_ref())?;
+                checks::overrides(&world.cloudformation, set, overrides.as_ref())?;
             }
             Work::Update { overrides } => {
-                checks::overrides(&world.cloudformation, operation, set, overrides.as_ref())?;
-                checks::has_instances(world, operation, set, &reach)?;
+                checks::overrides(&world.cloudformation, set, overrides.as_ref())?;
+                checks::has_instances(world, set, &reach)?;
             }
             Work::UpdateSet { change } => {
-                checks::template(operation, &change.template, &change.parameters)?;
-                checks::has_instances(world, operation, set, &reach)?;
+                checks::template(&change.template, &change.parameters)?;
+                checks::has_instances(world, set, &reach)?;
             }
             Work::Delete { .. } | Work::Drift => {}
         }
@@ -133,14 +139,13 @@ fn described(set: &SetRecord, revision: Option<&Revision>) -> StackSet {
 impl CloudFormation for Sandbox {
     async fn describe_organizations_access(&self) -> Result<OrganizationsAccess> {
         self.read(DESCRIBE_ORGANIZATIONS_ACCESS, |world| {
-            checks::may_see_access(world, DESCRIBE_ORGANIZATIONS_ACCESS, self.call_as())
+            checks::may_see_access(world, self.call_as())
         })
         .await
     }
 
     async fn activate_organizations_access(&self) -> Result<()> {
-        const OPERATION: Operation = ACTIVATE_ORGANIZATIONS_ACCESS;
-        self.call(OPERATION, |world| {
+        self.call(ACTIVATE_ORGANIZATIONS_ACCESS, |world| {
             let refused = if world.caller != world.management_account() {
                 Some("Only the management account can activate organizations access")
             } else if !world.organizations.all_features {
@@ -151,12 +156,7 @@ impl CloudFormation for Sandbox {
                 None
             };
             if let Some(why) = refused {
-                return Err(ServiceError::new(
-                    OPERATION,
-                    Kind::Invalid,
-                    "InvalidOperationException",
-                    why,
-                ));
+                return Err(Refusal::invalid("InvalidOperationException", why));
             }
             world.cloudformation.access = OrganizationsAccess::Enabled;
             Ok(())
@@ -166,7 +166,7 @@ impl CloudFormation for Sandbox {
 
     async fn describe_stack_set(&self, name: &str) -> Result<StackSet> {
         self.read(DESCRIBE_STACK_SET, |world| {
-            let set = checks::set(world, DESCRIBE_STACK_SET, self.call_as(), name)?;
+            let set = checks::set(world, self.call_as(), name)?;
             Ok(described(set, world.cloudformation.revisions.get(&set.revision)))
         })
         .await
@@ -174,18 +174,14 @@ impl CloudFormation for Sandbox {
 
     async fn create_stack_set(&self, spec: &StackSetSpec, token: &str) -> Result<()> {
         self.call(CREATE_STACK_SET, |world| {
-            checks::may_manage(world, CREATE_STACK_SET, self.call_as())?;
-            checks::template(CREATE_STACK_SET, &spec.template, &spec.parameters)?;
+            checks::may_manage(world, self.call_as())?;
+            checks::template(&spec.template, &spec.parameters)?;
             if let Some(set) = world.cloudformation.sets.get(&spec.name) {
                 if set.token == token {
                     return Ok(());
                 }
-                return Err(ServiceError::new(
-                    CREATE_STACK_SET,
-                    Kind::Exists,
-                    "NameAlreadyExistsException",
-                    format!("StackSet {} already exists", spec.name),
-                ));
+                let why = format!("StackSet {} already exists", spec.name);
+                return Err(Refusal::exists("NameAlreadyExistsException", why));
             }
             let revision = world.cloudformation.revision(&spec.template, &spec.parameters);
             world.cloudformation.sets.insert(
@@ -219,7 +215,6 @@ impl CloudFormation for Sandbox {
             self.start(
                 world,
                 Asked {
-                    operation: UPDATE_STACK_SET,
                     stack_set: &spec.name,
                     id: operation_id,
                     preferences,
@@ -235,9 +230,9 @@ impl CloudFormation for Sandbox {
 
     async fn set_managed_execution(&self, name: &str, active: bool) -> Result<()> {
         self.call(UPDATE_STACK_SET, |world| {
-            let set = checks::set(world, UPDATE_STACK_SET, self.call_as(), name)?;
+            let set = checks::set(world, self.call_as(), name)?;
             if set.managed_execution != active && set.is_busy() {
-                return Err(checks::in_progress(UPDATE_STACK_SET, set));
+                return Err(checks::in_progress(set));
             }
             if let Some(set) = world.cloudformation.sets.get_mut(name) {
                 set.managed_execution = active;
@@ -249,22 +244,18 @@ impl CloudFormation for Sandbox {
 
     async fn delete_stack_set(&self, name: &str) -> Result<()> {
         self.call(DELETE_STACK_SET, |world| {
-            let set = match checks::set(world, DELETE_STACK_SET, self.call_as(), name) {
+            let set = match checks::set(world, self.call_as(), name) {
                 Ok(set) => set,
                 // What isn't there is deleted: the API has no error for it.
                 Err(error) if error.kind == Kind::NotFound => return Ok(()),
                 Err(error) => return Err(error),
             };
             if set.is_busy() {
-                return Err(checks::in_progress(DELETE_STACK_SET, set));
+                return Err(checks::in_progress(set));
             }
             if !set.instances.is_empty() {
-                return Err(ServiceError::new(
-                    DELETE_STACK_SET,
-                    Kind::Other,
-                    "StackSetNotEmptyException",
-                    "StackSet is not empty",
-                ));
+                let why = "StackSet is not empty";
+                return Err(Refusal::new(Kind::Other, "StackSetNotEmptyException", why));
             }
             world.cloudformation.sets.remove(name);
             Ok(())
@@ -278,10 +269,9 @@ impl CloudFormation for Sandbox {
         filter: Option<InstanceFilter>,
         token: Option<String>,
     ) -> Result<Page<StackInstance>> {
-        const OPERATION: Operation = LIST_STACK_INSTANCES;
-        self.read(OPERATION, |world| {
-            let set = checks::set(world, OPERATION, self.call_as(), stack_set)?;
-            let from = after(OPERATION, token.as_deref())?;
+        self.read(LIST_STACK_INSTANCES, |world| {
+            let set = checks::set(world, self.call_as(), stack_set)?;
+            let from = after(token.as_deref())?;
             let items = set
                 .instances
                 .range((from, Bound::Unbounded))
@@ -300,19 +290,14 @@ impl CloudFormation for Sandbox {
     }
 
     async fn describe_overrides(&self, stack_set: &str, account: AccountId) -> Result<Parameters> {
-        const OPERATION: Operation = DESCRIBE_STACK_INSTANCE;
-        self.read(OPERATION, |world| {
-            let set = checks::set(world, OPERATION, self.call_as(), stack_set)?;
+        self.read(DESCRIBE_STACK_INSTANCE, |world| {
+            let set = checks::set(world, self.call_as(), stack_set)?;
             set.instances
                 .get(&account)
                 .map(|instance| instance.overrides.clone())
                 .ok_or_else(|| {
-                    ServiceError::new(
-                        OPERATION,
-                        Kind::NotFound,
-                        "StackInstanceNotFoundException",
-                        format!("Stack instance {account} not found in StackSet {stack_set}"),
-                    )
+                    let why = format!("Stack instance {account} not found in StackSet {stack_set}");
+                    Refusal::not_found("StackInstanceNotFoundException", why)
                 })
         })
         .await
@@ -320,38 +305,16 @@ impl CloudFormation for Sandbox {
 
     async fn create_stack_instances(&self, request: &InstancesRequest) -> Result<OperationId> {
         self.call(CREATE_STACK_INSTANCES, |world| {
-            self.start(
-                world,
-                Asked {
-                    operation: CREATE_STACK_INSTANCES,
-                    stack_set: &request.stack_set,
-                    id: &request.operation_id,
-                    preferences: &request.preferences,
-                    reach: Reach::Targets(request.targets.clone()),
-                    work: Work::Create {
-                        overrides: request.overrides.clone(),
-                    },
-                },
-            )
+            let overrides = request.overrides.clone();
+            self.start(world, Asked::of(request, Work::Create { overrides }))
         })
         .await
     }
 
     async fn update_stack_instances(&self, request: &InstancesRequest) -> Result<OperationId> {
         self.call(UPDATE_STACK_INSTANCES, |world| {
-            self.start(
-                world,
-                Asked {
-                    operation: UPDATE_STACK_INSTANCES,
-                    stack_set: &request.stack_set,
-                    id: &request.operation_id,
-                    preferences: &request.preferences,
-                    reach: Reach::Targets(request.targets.clone()),
-                    work: Work::Update {
-                        overrides: request.overrides.clone(),
-                    },
-                },
-            )
+            let overrides = request.overrides.clone();
+            self.start(world, Asked::of(request, Work::Update { overrides }))
         })
         .await
     }
@@ -368,7 +331,6 @@ impl CloudFormation for Sandbox {
             self.start(
                 world,
                 Asked {
-                    operation: DELETE_STACK_INSTANCES,
                     stack_set,
                     id: operation_id,
                     preferences,
@@ -381,15 +343,14 @@ impl CloudFormation for Sandbox {
     }
 
     async fn list_operations(&self, stack_set: &str, token: Option<String>) -> Result<Page<StackSetOperation>> {
-        const OPERATION: Operation = LIST_STACK_SET_OPERATIONS;
-        self.read(OPERATION, |world| {
-            let set = checks::set(world, OPERATION, self.call_as(), stack_set)?;
+        self.read(LIST_STACK_SET_OPERATIONS, |world| {
+            let set = checks::set(world, self.call_as(), stack_set)?;
             let skip: usize = match token.as_deref() {
                 None => 0,
                 Some(token) => token
                     .strip_prefix("skip:")
                     .and_then(|count| count.parse().ok())
-                    .ok_or_else(|| invalid(OPERATION, "The NextToken is not valid"))?,
+                    .ok_or_else(|| invalid("The NextToken is not valid"))?,
             };
             let known: Vec<_> = set
                 .operations
@@ -408,12 +369,11 @@ impl CloudFormation for Sandbox {
     }
 
     async fn describe_operation(&self, stack_set: &str, id: &OperationId) -> Result<StackSetOperation> {
-        const OPERATION: Operation = DESCRIBE_STACK_SET_OPERATION;
-        self.read(OPERATION, |world| {
-            checks::set(world, OPERATION, self.call_as(), stack_set)?
+        self.read(DESCRIBE_STACK_SET_OPERATION, |world| {
+            checks::set(world, self.call_as(), stack_set)?
                 .operation(id)
                 .map(super::record::OperationRecord::described)
-                .ok_or_else(|| operation_not_found(OPERATION, id))
+                .ok_or_else(|| operation_not_found(id))
         })
         .await
     }
@@ -425,12 +385,11 @@ impl CloudFormation for Sandbox {
         status: Option<DetailedStatus>,
         token: Option<String>,
     ) -> Result<Page<OperationResult>> {
-        const OPERATION: Operation = LIST_STACK_SET_OPERATION_RESULTS;
-        self.read(OPERATION, |world| {
-            let from = after(OPERATION, token.as_deref())?;
-            let operation = checks::set(world, OPERATION, self.call_as(), stack_set)?
+        self.read(LIST_STACK_SET_OPERATION_RESULTS, |world| {
+            let from = after(token.as_deref())?;
+            let operation = checks::set(world, self.call_as(), stack_set)?
                 .operation(id)
-                .ok_or_else(|| operation_not_found(OPERATION, id))?;
+                .ok_or_else(|| operation_not_found(id))?;
             let items = operation
                 .outcomes
                 .range((from, Bound::Unbounded))
@@ -442,18 +401,13 @@ impl CloudFormation for Sandbox {
     }
 
     async fn stop_operation(&self, stack_set: &str, id: &OperationId) -> Result<()> {
-        const OPERATION: Operation = STOP_STACK_SET_OPERATION;
-        self.call(OPERATION, |world| {
-            let found = checks::set(world, OPERATION, self.call_as(), stack_set)?
+        self.call(STOP_STACK_SET_OPERATION, |world| {
+            let found = checks::set(world, self.call_as(), stack_set)?
                 .operation(id)
-                .ok_or_else(|| operation_not_found(OPERATION, id))?;
+                .ok_or_else(|| operation_not_found(id))?;
             if !matches!(found.status, OperationStatus::Running | OperationStatus::Queued) {
-                return Err(ServiceError::new(
-                    OPERATION,
-                    Kind::Invalid,
-                    "InvalidOperationException",
-                    format!("Operation {id} is not in a state in which it can be stopped"),
-                ));
+                let why = format!("Operation {id} is not in a state in which it can be stopped");
+                return Err(Refusal::invalid("InvalidOperationException", why));
             }
             with_set(world, stack_set, |world, set| {
                 let now = world.now;
@@ -486,7 +440,6 @@ impl CloudFormation for Sandbox {
             self.start(
                 world,
                 Asked {
-                    operation: DETECT_STACK_SET_DRIFT,
                     stack_set,
                     id: operation_id,
                     preferences,
@@ -505,21 +458,16 @@ impl CloudFormation for Sandbox {
         drift_operation: &OperationId,
         _token: Option<String>,
     ) -> Result<Page<ResourceDrift>> {
-        const OPERATION: Operation = LIST_STACK_INSTANCE_RESOURCE_DRIFTS;
-        self.read(OPERATION, |world| {
-            let set = checks::set(world, OPERATION, self.call_as(), stack_set)?;
+        self.read(LIST_STACK_INSTANCE_RESOURCE_DRIFTS, |world| {
+            let set = checks::set(world, self.call_as(), stack_set)?;
             if !set.instances.contains_key(&account) {
-                return Err(ServiceError::new(
-                    OPERATION,
-                    Kind::NotFound,
-                    "StackInstanceNotFoundException",
-                    format!("Stack instance {account} not found in StackSet {stack_set}"),
-                ));
+                let why = format!("Stack instance {account} not found in StackSet {stack_set}");
+                return Err(Refusal::not_found("StackInstanceNotFoundException", why));
             }
             let operation = set
                 .operation(drift_operation)
                 .filter(|operation| matches!(operation.work, Work::Drift))
-                .ok_or_else(|| operation_not_found(OPERATION, drift_operation))?;
+                .ok_or_else(|| operation_not_found(drift_operation))?;
             // A template has few resources: they always fit in a page.
             Ok(Page::last(operation.drifts.get(&account).cloned().unwrap_or_default()))
         })

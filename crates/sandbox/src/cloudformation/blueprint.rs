@@ -1,10 +1,11 @@
 //! Stacks' resources, evaluated once for all accounts with the same template and parameters.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::State;
 use super::record::stack_name;
+use crate::latency::unpoisoned;
 use crate::member::Stack;
 use crate::template::{self, Resource, Template, TemplateError};
 use billctl_core::model::AccountId;
@@ -38,15 +39,9 @@ impl Clone for Blueprints {
     }
 }
 
-impl Blueprints {
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl State {
     fn template(&self, revision: u32) -> Result<Arc<Template>, TemplateError> {
-        if let Some(known) = self.blueprints.lock().templates.get(&revision) {
+        if let Some(known) = unpoisoned(&self.blueprints.known).templates.get(&revision) {
             return Ok(known.clone());
         }
         let text = self
@@ -54,7 +49,9 @@ impl State {
             .get(&revision)
             .map_or("", |revision| revision.template.as_str());
         let template = Arc::new(Template::parse(text)?);
-        self.blueprints.lock().templates.insert(revision, template.clone());
+        unpoisoned(&self.blueprints.known)
+            .templates
+            .insert(revision, template.clone());
         Ok(template)
     }
 
@@ -81,7 +78,7 @@ impl State {
         account: AccountId,
     ) -> Result<Arc<Blueprint>, TemplateError> {
         let key = (revision, overrides.clone());
-        if let Some(known) = self.blueprints.lock().stacks.get(&key) {
+        if let Some(known) = unpoisoned(&self.blueprints.known).stacks.get(&key) {
             return Ok(known.clone());
         }
         let template = self.template(revision)?;
@@ -92,7 +89,7 @@ impl State {
             .map(|resource| template::alarm(resource).map(Arc::new))
             .transpose()?;
         let blueprint = Arc::new(Blueprint { resources, alarm });
-        self.blueprints.lock().stacks.insert(key, blueprint.clone());
+        unpoisoned(&self.blueprints.known).stacks.insert(key, blueprint.clone());
         Ok(blueprint)
     }
 

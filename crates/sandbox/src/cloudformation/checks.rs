@@ -5,27 +5,22 @@ use std::collections::BTreeSet;
 use super::record::{Reach, SetRecord, Work};
 use super::{Revision, State};
 use crate::World;
+use crate::refusal::{Answer, Refusal};
 use crate::template::Template;
 use billctl_core::model::AccountId;
-use billctl_core::service::cloudformation::CallAs;
+use billctl_core::service::Kind;
 use billctl_core::service::cloudformation::{
-    AccountFilter, CountOrPercent, MAX_OUS, MAX_TEMPLATE_BYTES, OperationId, OrganizationsAccess, Parameters,
+    AccountFilter, CallAs, CountOrPercent, MAX_OUS, MAX_TEMPLATE_BYTES, OperationId, OrganizationsAccess, Parameters,
     Preferences, Targets,
 };
-use billctl_core::service::{Kind, Operation, Result, ServiceError};
 
 /// Refuses a request that can't be right.
-pub(super) fn invalid(operation: Operation, message: impl Into<String>) -> ServiceError {
-    ServiceError::new(operation, Kind::Invalid, "ValidationError", message)
+pub(super) fn invalid(message: impl Into<String>) -> Refusal {
+    Refusal::invalid("ValidationError", message)
 }
 
-pub(super) fn set_not_found(operation: Operation, name: &str) -> ServiceError {
-    ServiceError::new(
-        operation,
-        Kind::NotFound,
-        "StackSetNotFoundException",
-        format!("StackSet {name} not found"),
-    )
+pub(super) fn set_not_found(name: &str) -> Refusal {
+    Refusal::not_found("StackSetNotFoundException", format!("StackSet {name} not found"))
 }
 
 fn is_administrator(world: &World) -> bool {
@@ -34,12 +29,11 @@ fn is_administrator(world: &World) -> bool {
 
 /// Whether the caller is who the request says. The management account acts for itself, a delegated administrator says
 /// so on each call; a member that doesn't finds no service-managed StackSets (docs/aws-facts.md, "StackSets: setup").
-fn speaks_truly(world: &World, operation: Operation, call_as: CallAs) -> Result<bool> {
+fn speaks_truly(world: &World, call_as: CallAs) -> Answer<bool> {
     match call_as {
         CallAs::Own => Ok(world.caller == world.management_account()),
         CallAs::DelegatedAdmin if is_administrator(world) => Ok(true),
         CallAs::DelegatedAdmin => Err(invalid(
-            operation,
             "You must be a delegated administrator to call this operation with CallAs DELEGATED_ADMIN",
         )),
     }
@@ -49,29 +43,23 @@ fn speaks_truly(world: &World, operation: Operation, call_as: CallAs) -> Result<
 ///
 /// # Errors
 /// There is none, or not for this caller.
-pub(super) fn set<'a>(world: &'a World, operation: Operation, call_as: CallAs, name: &str) -> Result<&'a SetRecord> {
-    if !speaks_truly(world, operation, call_as)? {
-        return Err(set_not_found(operation, name));
+pub(super) fn set<'a>(world: &'a World, call_as: CallAs, name: &str) -> Answer<&'a SetRecord> {
+    if !speaks_truly(world, call_as)? {
+        return Err(set_not_found(name));
     }
-    world
-        .cloudformation
-        .sets
-        .get(name)
-        .ok_or_else(|| set_not_found(operation, name))
+    world.cloudformation.sets.get(name).ok_or_else(|| set_not_found(name))
 }
 
 /// Making and changing needs trusted access, and somebody entitled.
-pub(super) fn may_manage(world: &World, operation: Operation, call_as: CallAs) -> Result<()> {
-    if !speaks_truly(world, operation, call_as)? {
+pub(super) fn may_manage(world: &World, call_as: CallAs) -> Answer<()> {
+    if !speaks_truly(world, call_as)? {
         return Err(invalid(
-            operation,
             "You must be the management account or delegated admin account of an organization before operating a \
              SERVICE_MANAGED stack set",
         ));
     }
     if world.cloudformation.access != OrganizationsAccess::Enabled {
         return Err(invalid(
-            operation,
             "You must enable organizations access to operate a service managed stack set",
         ));
     }
@@ -79,43 +67,31 @@ pub(super) fn may_manage(world: &World, operation: Operation, call_as: CallAs) -
 }
 
 /// Who may ask about trusted access.
-pub(super) fn may_see_access(world: &World, operation: Operation, call_as: CallAs) -> Result<OrganizationsAccess> {
-    if !speaks_truly(world, operation, call_as)? {
-        return Err(ServiceError::new(
-            operation,
-            Kind::Invalid,
-            "InvalidOperationException",
-            "Only the management account or a delegated administrator can describe organizations access",
-        ));
+pub(super) fn may_see_access(world: &World, call_as: CallAs) -> Answer<OrganizationsAccess> {
+    if !speaks_truly(world, call_as)? {
+        let why = "Only the management account or a delegated administrator can describe organizations access";
+        return Err(Refusal::invalid("InvalidOperationException", why));
     }
     Ok(world.cloudformation.access)
 }
 
 /// A template that CloudFormation takes, with parameters that fit it.
-pub(super) fn template(operation: Operation, text: &str, parameters: &Parameters) -> Result<Template> {
+pub(super) fn template(text: &str, parameters: &Parameters) -> Answer<Template> {
     if text.len() > MAX_TEMPLATE_BYTES {
-        return Err(invalid(
-            operation,
-            format!(
-                "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have \
+        return Err(invalid(format!(
+            "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have \
                  length less than or equal to {MAX_TEMPLATE_BYTES}"
-            ),
-        ));
+        )));
     }
-    let template = Template::parse(text).map_err(|error| invalid(operation, error.0))?;
+    let template = Template::parse(text).map_err(|error| invalid(error.0))?;
     template
         .check_parameters(parameters)
-        .map_err(|error| invalid(operation, error.0))?;
+        .map_err(|error| invalid(error.0))?;
     Ok(template)
 }
 
 /// An override must be of a parameter that the StackSet has.
-pub(super) fn overrides(
-    state: &State,
-    operation: Operation,
-    set: &SetRecord,
-    overrides: Option<&Parameters>,
-) -> Result<()> {
+pub(super) fn overrides(state: &State, set: &SetRecord, overrides: Option<&Parameters>) -> Answer<()> {
     let Some(overrides) = overrides else {
         return Ok(());
     };
@@ -125,43 +101,37 @@ pub(super) fn overrides(
         .map_or("", |revision: &Revision| revision.template.as_str());
     Template::parse(text)
         .and_then(|template| template.check_overrides(overrides))
-        .map_err(|error| invalid(operation, error.0))
+        .map_err(|error| invalid(error.0))
 }
 
 /// OUs that exist, not too many, and accounts where the filter needs some.
-pub(super) fn targets(world: &World, operation: Operation, targets: &Targets) -> Result<()> {
+pub(super) fn targets(world: &World, targets: &Targets) -> Answer<()> {
     if targets.ous.is_empty() {
         return Err(invalid(
-            operation,
             "OrganizationalUnitIds are required for a service managed stack set",
         ));
     }
     if targets.ous.len() > MAX_OUS {
-        return Err(invalid(
-            operation,
-            format!("An operation can have at most {MAX_OUS} organizational units"),
-        ));
+        return Err(invalid(format!(
+            "An operation can have at most {MAX_OUS} organizational units"
+        )));
     }
     if let Some(unknown) = targets.ous.iter().find(|ou| !world.organizations.has_ou(ou)) {
-        return Err(invalid(
-            operation,
-            format!("OrganizationalUnit {unknown} does not exist"),
-        ));
+        return Err(invalid(format!("OrganizationalUnit {unknown} does not exist")));
     }
     match &targets.accounts {
         AccountFilter::Intersection(accounts) | AccountFilter::Difference(accounts) if accounts.is_empty() => {
-            Err(invalid(operation, "Accounts are required with this AccountFilterType"))
+            Err(invalid("Accounts are required with this AccountFilterType"))
         }
         _ => Ok(()),
     }
 }
 
-pub(super) fn preferences(operation: Operation, preferences: &Preferences) -> Result<()> {
+pub(super) fn preferences(preferences: &Preferences) -> Answer<()> {
     let refuse = |what: &str| {
-        Err(invalid(
-            operation,
-            format!("Value at 'operationPreferences.{what}' is out of its range"),
-        ))
+        Err(invalid(format!(
+            "Value at 'operationPreferences.{what}' is out of its range"
+        )))
     };
     match (preferences.tolerance, preferences.concurrency) {
         (CountOrPercent::Percent(101..), _) => refuse("failureTolerancePercentage"),
@@ -172,46 +142,37 @@ pub(super) fn preferences(operation: Operation, preferences: &Preferences) -> Re
 }
 
 /// An id that AWS takes, and that no operation of the StackSet has had.
-pub(super) fn operation_id(operation: Operation, set: &SetRecord, id: &OperationId) -> Result<()> {
+pub(super) fn operation_id(set: &SetRecord, id: &OperationId) -> Answer<()> {
     let mut bytes = id.0.bytes();
     let well_formed = (1..=128).contains(&id.0.len())
         && bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric())
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if !well_formed {
         return Err(invalid(
-            operation,
             "Value at 'operationId' failed to satisfy constraint: Member must satisfy regular expression pattern: \
              [a-zA-Z0-9][-a-zA-Z0-9]*",
         ));
     }
     if set.operation(id).is_some() {
-        return Err(ServiceError::new(
-            operation,
-            Kind::Exists,
-            "OperationIdAlreadyExistsException",
-            format!("OperationId {id} has already been used"),
-        ));
+        let why = format!("OperationId {id} has already been used");
+        return Err(Refusal::exists("OperationIdAlreadyExistsException", why));
     }
     Ok(())
 }
 
-pub(super) fn in_progress(operation: Operation, set: &SetRecord) -> ServiceError {
+pub(super) fn in_progress(set: &SetRecord) -> Refusal {
     let running = set
         .operations
         .iter()
         .find(|operation| !operation.status.is_over())
         .map_or("", |operation| operation.id.0.as_str());
-    ServiceError::new(
-        operation,
-        Kind::Busy,
-        "OperationInProgressException",
-        format!("Another Operation on StackSet {} is in progress: {running}", set.name),
-    )
+    let why = format!("Another Operation on StackSet {} is in progress: {running}", set.name);
+    Refusal::new(Kind::Busy, "OperationInProgressException", why)
 }
 
 /// Whether another operation may be put in line. With managed execution it queues; drift detection only once
 /// (docs/aws-facts.md, "StackSets: drift").
-pub(super) fn may_submit(operation: Operation, set: &SetRecord, work: &Work) -> Result<()> {
+pub(super) fn may_submit(set: &SetRecord, work: &Work) -> Answer<()> {
     let drift_open = set
         .operations
         .iter()
@@ -221,11 +182,7 @@ pub(super) fn may_submit(operation: Operation, set: &SetRecord, work: &Work) -> 
     } else {
         set.is_busy() && !set.managed_execution
     };
-    if refused {
-        Err(in_progress(operation, set))
-    } else {
-        Ok(())
-    }
+    if refused { Err(in_progress(set)) } else { Ok(()) }
 }
 
 /// The accounts that targets reach: OUs with all below, filtered; never the management account.
@@ -253,7 +210,7 @@ pub(super) fn reached(world: &World, targets: &Targets) -> BTreeSet<AccountId> {
 
 /// An update must find what it updates: each account that is named, or at least one of the OUs'
 /// (docs/aws-facts.md, "StackSets: create and update").
-pub(super) fn has_instances(world: &World, operation: Operation, set: &SetRecord, reach: &Reach) -> Result<()> {
+pub(super) fn has_instances(world: &World, set: &SetRecord, reach: &Reach) -> Answer<()> {
     let Reach::Targets(targets) = reach else {
         return Ok(());
     };
@@ -270,9 +227,7 @@ pub(super) fn has_instances(world: &World, operation: Operation, set: &SetRecord
     };
     match absent {
         None => Ok(()),
-        Some(what) => Err(ServiceError::new(
-            operation,
-            Kind::NotFound,
+        Some(what) => Err(Refusal::not_found(
             "StackInstanceNotFoundException",
             format!("Stack instance {what} not found in StackSet {}", set.name),
         )),

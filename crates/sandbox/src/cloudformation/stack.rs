@@ -9,7 +9,7 @@ use super::record::{Instance, stack_id};
 use crate::World;
 use crate::faults::hash;
 use crate::member::{Edit, Member, MemberAlarmState, MemberRole, MemberRule, Stack};
-use crate::template::{self, Resource};
+use crate::template::{self, Resource, as_text};
 use billctl_core::error::Error;
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::{Parameters, PropertyDifference, ResourceDrift};
@@ -119,11 +119,7 @@ fn update_stack(
     serial: u64,
     overrides: &Parameters,
 ) -> Result<u64, String> {
-    let found = world
-        .members
-        .get(&account)
-        .and_then(|member| member.stacks.iter().find(|stack| stack.serial == serial));
-    let Some(old) = found else {
+    let Some(old) = world.stack(account, serial) else {
         return Err(format!(
             "Stack [{}] does not exist",
             stack_id(stack_set, account, serial)
@@ -160,11 +156,7 @@ fn update_stack(
             new.edits.remove(&resource.logical_id);
         }
     }
-    if let Some(stack) = world
-        .members
-        .get_mut(&account)
-        .and_then(|member| member.stacks.iter_mut().find(|stack| stack.serial == serial))
-    {
+    if let Some(stack) = world.stack_mut(account, serial) {
         *stack = new;
     }
     Ok(serial)
@@ -212,12 +204,7 @@ fn forget_empty(world: &mut World, account: AccountId) {
 
 /// How each resource of a stack compares with its template; `None` if there is no such stack.
 pub(super) fn drifts(world: &World, account: AccountId, serial: u64) -> Option<Vec<ResourceDrift>> {
-    let stack = world
-        .members
-        .get(&account)?
-        .stacks
-        .iter()
-        .find(|stack| stack.serial == serial)?;
+    let stack = world.stack(account, serial)?;
     let expected = world.cloudformation.resources(account, stack).ok()?;
     Some(
         expected
@@ -260,16 +247,9 @@ fn compare(path: &str, expected: &Value, actual: &Value, found: &mut Vec<Propert
         (left, right) if left == right => {}
         (left, right) => found.push(PropertyDifference {
             path: path.to_owned(),
-            expected: text(left),
-            actual: text(right),
+            expected: as_text(left),
+            actual: as_text(right),
         }),
-    }
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
     }
 }
 
@@ -329,6 +309,16 @@ impl World {
             .find_map(|stack| template::role(&self.live_resource(account, stack, template::ROLE)?, account).ok())
     }
 
+    fn stack(&self, account: AccountId, serial: u64) -> Option<&Stack> {
+        let mut stacks = self.members.get(&account)?.stacks.iter();
+        stacks.find(|stack| stack.serial == serial)
+    }
+
+    fn stack_mut(&mut self, account: AccountId, serial: u64) -> Option<&mut Stack> {
+        let mut stacks = self.members.get_mut(&account)?.stacks.iter_mut();
+        stacks.find(|stack| stack.serial == serial)
+    }
+
     fn live_stacks(&self, account: AccountId) -> impl Iterator<Item = &Stack> {
         self.members
             .get(&account)
@@ -372,11 +362,7 @@ impl World {
                 Some((stack.serial, resource.logical_id))
             })
             .ok_or_else(nothing)?;
-        let stack = self
-            .members
-            .get_mut(&account)
-            .and_then(|member| member.stacks.iter_mut().find(|stack| stack.serial == serial))
-            .ok_or_else(nothing)?;
+        let stack = self.stack_mut(account, serial).ok_or_else(nothing)?;
         match change {
             None => {
                 stack.edits.insert(logical_id, Edit::Deleted);

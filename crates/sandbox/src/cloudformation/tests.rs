@@ -11,13 +11,12 @@ use std::time::Duration;
 use super::*;
 use crate::{Sandbox, seed};
 use billctl_core::model::{AccountState, OuId};
-use billctl_core::service::cloudformation as cfn;
-use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::cloudformation::{
-    AccountFilter, AutoDeployment, ConcurrencyMode, CountOrPercent, DetailedStatus, InstanceStatus, InstancesRequest,
-    OperationId, OperationResult, OperationStatus, Preferences, StackSetOperation, StackSetSpec, Targets,
+    AccountFilter, AutoDeployment, CallAs, ConcurrencyMode, CountOrPercent, DetailedStatus, InstanceStatus,
+    InstancesRequest, OperationId, OperationResult, OperationStatus, Preferences, ResourceDrift, StackSetOperation,
+    StackSetSpec, Targets,
 };
-use billctl_core::service::{CloudFormation, ServiceError, Tags, all_pages};
+use billctl_core::service::{CloudFormation, ServiceError, Tags, all_pages, cloudformation as cfn};
 
 const TEMPLATE: &str = include_str!("../../../../assets/member-template.yaml");
 const SET: &str = "billctl";
@@ -117,11 +116,52 @@ impl House {
         }
     }
 
+    /// For accounts of the OU Security.
+    fn overriding(&self, id: &str, accounts: AccountFilter, overrides: Option<Parameters>) -> InstancesRequest {
+        InstancesRequest {
+            overrides,
+            ..self.request(id, "Security", accounts)
+        }
+    }
+
+    /// Creates instances and waits.
+    async fn create(&self, request: &InstancesRequest) -> StackSetOperation {
+        self.sandbox.create_stack_instances(request).await.unwrap();
+        self.wait(&request.operation_id.0).await
+    }
+
+    /// Updates instances and waits.
+    async fn update(&self, request: &InstancesRequest) -> StackSetOperation {
+        self.sandbox.update_stack_instances(request).await.unwrap();
+        self.wait(&request.operation_id.0).await
+    }
+
+    /// Deletes instances of the OU Security and waits.
+    async fn delete(&self, operation: &str, accounts: AccountFilter, retain: bool) -> StackSetOperation {
+        let targets = self.request("", "Security", accounts).targets;
+        self.sandbox
+            .delete_stack_instances(SET, &targets, retain, &easy(), &id(operation))
+            .await
+            .unwrap();
+        self.wait(operation).await
+    }
+
+    async fn update_set(&self, spec: &StackSetSpec, preferences: &Preferences, operation: &str) {
+        self.sandbox
+            .update_stack_set(spec, None, preferences, &id(operation))
+            .await
+            .unwrap();
+    }
+
+    async fn drifts(&self, account: AccountId, operation: &str) -> Vec<ResourceDrift> {
+        let operation = id(operation);
+        let found = self.sandbox.list_resource_drifts(SET, account, &operation, None).await;
+        found.unwrap().items
+    }
+
     /// Creates instances in all of an OU and waits.
     async fn deploy(&self, id: &str, ou: &str) -> StackSetOperation {
-        let request = self.request(id, ou, AccountFilter::None);
-        self.sandbox.create_stack_instances(&request).await.unwrap();
-        self.wait(id).await
+        self.create(&self.request(id, ou, AccountFilter::None)).await
     }
 
     fn pass(&self, seconds: u64) {

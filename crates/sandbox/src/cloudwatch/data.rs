@@ -4,19 +4,18 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::check_queries;
 use super::math::{Expr, Frame, Value};
 use super::source::{bucket, periods, source};
-use super::{check_queries, invalid};
 use crate::World;
 use crate::metrics::retention;
+use crate::refusal::{Answer, Refusal};
 use billctl_core::model::AccountId;
-use billctl_core::service::cloudwatch::{
-    DataRequest, GET_METRIC_DATA, MAX_DATAPOINTS, MAX_QUERIES, MetricQuery, QuerySource, Series,
-};
-use billctl_core::service::{Page, Result, ServiceError};
+use billctl_core::service::Page;
+use billctl_core::service::cloudwatch::{DataRequest, MAX_DATAPOINTS, MAX_QUERIES, MetricQuery, QuerySource, Series};
 
-fn refuse(message: impl Into<String>) -> ServiceError {
-    invalid(GET_METRIC_DATA, "ValidationError", message)
+fn refuse(message: impl Into<String>) -> Refusal {
+    Refusal::invalid("ValidationError", message)
 }
 
 /// `GetMetricData` as `viewer` sees it; the series of a query can be spread over pages.
@@ -25,7 +24,7 @@ pub(crate) fn get_metric_data(
     viewer: AccountId,
     request: &DataRequest,
     token: Option<&str>,
-) -> Result<Page<Series>> {
+) -> Answer<Page<Series>> {
     if request.queries.is_empty() || request.queries.len() > MAX_QUERIES {
         return Err(refuse(format!(
             "The collection MetricDataQueries must have 1 to {MAX_QUERIES} members"
@@ -69,14 +68,14 @@ pub(crate) fn get_metric_data(
     Ok(Page::last(items))
 }
 
-fn read_token(token: Option<&str>) -> Result<(usize, usize)> {
+fn read_token(token: Option<&str>) -> Answer<(usize, usize)> {
     let Some(token) = token else {
         return Ok((0, 0));
     };
     token
         .split_once(':')
         .and_then(|(query, point)| Some((query.parse().ok()?, point.parse().ok()?)))
-        .ok_or_else(|| invalid(GET_METRIC_DATA, "InvalidNextToken", "Invalid NextToken"))
+        .ok_or_else(|| Refusal::invalid("InvalidNextToken", "Invalid NextToken"))
 }
 
 /// The starts of the periods that touch `[start, end)`, on multiples of the period.
@@ -97,7 +96,7 @@ fn evaluate(
     query: &MetricQuery,
     expressions: &BTreeMap<&str, Expr>,
     end: Timestamp,
-) -> Result<Vec<(Timestamp, f64)>> {
+) -> Answer<Vec<(Timestamp, f64)>> {
     let start_for = |period: u32| request.start.max(world.now - retention(period));
     match &query.source {
         QuerySource::Stat { metric, period, stat } => {

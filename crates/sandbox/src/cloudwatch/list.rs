@@ -2,32 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use super::invalid;
 use crate::World;
 use crate::metrics::opened;
+use crate::refusal::{Answer, Refusal};
 use billctl_core::model::AccountId;
+use billctl_core::service::Page;
 use billctl_core::service::charges::{self, metric};
-use billctl_core::service::cloudwatch::{LIST_METRICS, METRICS_PAGE_SIZE, Metric};
-use billctl_core::service::{Operation, Page, Result};
+use billctl_core::service::cloudwatch::{METRICS_PAGE_SIZE, Metric};
 
 /// `ListMetrics`: those that have at least the given dimensions.
-pub(super) fn list_metrics(
+pub(crate) fn list_metrics(
     world: &World,
     namespace: &str,
     name: &str,
     dimensions: &BTreeMap<String, Option<String>>,
     token: Option<&str>,
-) -> Result<Page<Metric>> {
-    const OPERATION: Operation = LIST_METRICS;
+) -> Answer<Page<Metric>> {
     let skip: usize = match token {
         None => 0,
         Some(token) => token
             .parse()
-            .map_err(|_| invalid(OPERATION, "InvalidParameterValue", "Invalid NextToken"))?,
+            .map_err(|_| Refusal::invalid("InvalidParameterValue", "Invalid NextToken"))?,
     };
     // At most 30 (API reference).
     if dimensions.len() > 30 {
-        return Err(invalid(OPERATION, "InvalidParameterValue", "Too many dimensions"));
+        return Err(Refusal::invalid("InvalidParameterValue", "Too many dimensions"));
     }
     if namespace != charges::NAMESPACE || name != charges::METRIC || !world.billing_alerts {
         return Ok(Page::last(Vec::new()));

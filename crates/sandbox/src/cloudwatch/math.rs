@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde::Deserialize;
 
 pub(crate) use parse::parse;
 
@@ -40,7 +41,8 @@ pub(crate) enum Operator {
     Power,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub(crate) enum Function {
     Abs,
     Avg,
@@ -64,31 +66,6 @@ pub(crate) enum Function {
 }
 
 impl Function {
-    fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "ABS" => Self::Abs,
-            "AVG" => Self::Avg,
-            "CEIL" => Self::Ceil,
-            "DATE" => Self::Date,
-            "DAY" => Self::Day,
-            "DIFF" => Self::Diff,
-            "EPOCH" => Self::Epoch,
-            "FILL" => Self::Fill,
-            "FLOOR" => Self::Floor,
-            "HOUR" => Self::Hour,
-            "IF" => Self::If,
-            "MAX" => Self::Max,
-            "MIN" => Self::Min,
-            "MINUTE" => Self::Minute,
-            "MONTH" => Self::Month,
-            "PERIOD" => Self::Period,
-            "RATE" => Self::Rate,
-            "SUM" => Self::Sum,
-            "YEAR" => Self::Year,
-            _ => return None,
-        })
-    }
-
     const fn arguments(self) -> std::ops::RangeInclusive<usize> {
         match self {
             Self::If => 2..=3,

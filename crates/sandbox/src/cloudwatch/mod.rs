@@ -13,17 +13,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub(super) use data::{frame_values, get_metric_data};
+pub(super) use list::list_metrics;
 pub(super) use source::{Source, bucket, source};
 
 use super::metrics::SpendOverrides;
 use super::{Sandbox, World};
-use billctl_core::model::{AccountId, Arn, REGION};
+use crate::names::is_name;
+use crate::refusal::Refusal;
+use billctl_core::model::{AccountId, Arn};
 use billctl_core::service::cloudwatch::{
     Alarm, AlarmState, AlarmStatus, CloudWatch, DELETE_ALARMS, DELETE_DASHBOARDS, DESCRIBE_ALARMS, DataRequest,
     GET_DASHBOARD, GET_METRIC_DATA, LIST_METRICS, Metric, MetricQuery, PUT_DASHBOARD, PUT_METRIC_ALARM, QuerySource,
     Series,
 };
-use billctl_core::service::{Kind, Operation, Page, Result, ServiceError, Tags};
+use billctl_core::service::{Page, Result, Tags};
 
 /// Most metrics in one alarm (docs/aws-facts.md, "Alarms on charges").
 const MAX_ALARM_METRICS: usize = 10;
@@ -59,10 +62,6 @@ pub(super) struct StoredAlarm {
     pub(super) reason: String,
     pub(super) since: Timestamp,
     tags: Tags,
-}
-
-fn invalid(operation: Operation, code: &str, message: impl Into<String>) -> ServiceError {
-    ServiceError::new(operation, Kind::Invalid, code, message)
 }
 
 /// The queries' expressions, parsed, after checking that ids are unique, known and well formed.
@@ -155,12 +154,7 @@ fn check_alarm(alarm: &Alarm) -> std::result::Result<(), String> {
 impl World {
     /// The ARN of an alarm of the payer.
     pub(super) fn alarm_arn(&self, name: &str) -> Arn {
-        Arn::new(
-            "cloudwatch",
-            REGION,
-            self.management_account(),
-            &format!("alarm:{name}"),
-        )
+        self.own_arn("cloudwatch", &format!("alarm:{name}"))
     }
 
     /// The payer's alarms of these names, those that exist.
@@ -189,11 +183,8 @@ impl CloudWatch for Sandbox {
         self.call(DESCRIBE_ALARMS, |world| {
             // At most 100 names in one call (API reference).
             if names.len() > 100 {
-                return Err(invalid(
-                    DESCRIBE_ALARMS,
-                    "ValidationError",
-                    "Member must have length less than or equal to 100",
-                ));
+                let why = "Member must have length less than or equal to 100";
+                return Err(Refusal::invalid("ValidationError", why));
             }
             Ok(world.alarm_statuses(names))
         })
@@ -202,7 +193,7 @@ impl CloudWatch for Sandbox {
 
     async fn put_metric_alarm(&self, alarm: &Alarm, tags: &Tags) -> Result<()> {
         self.call(PUT_METRIC_ALARM, |world| {
-            check_alarm(alarm).map_err(|why| invalid(PUT_METRIC_ALARM, "ValidationError", why))?;
+            check_alarm(alarm).map_err(|why| Refusal::invalid("ValidationError", why))?;
             let now = world.now;
             world
                 .cloudwatch
@@ -225,12 +216,8 @@ impl CloudWatch for Sandbox {
         self.call(DELETE_ALARMS, |world| {
             // All or nothing (API reference).
             if let Some(missing) = names.iter().find(|name| !world.cloudwatch.alarms.contains_key(*name)) {
-                return Err(ServiceError::new(
-                    DELETE_ALARMS,
-                    Kind::NotFound,
-                    "ResourceNotFound",
-                    format!("Unknown alarm {missing}"),
-                ));
+                let why = format!("Unknown alarm {missing}");
+                return Err(Refusal::not_found("ResourceNotFound", why));
             }
             for name in names {
                 world.cloudwatch.alarms.remove(name);
@@ -262,12 +249,8 @@ impl CloudWatch for Sandbox {
 
     async fn get_dashboard(&self, name: &str) -> Result<Value> {
         self.call(GET_DASHBOARD, |world| {
-            world
-                .cloudwatch
-                .dashboards
-                .get(name)
-                .cloned()
-                .ok_or_else(|| no_dashboard(GET_DASHBOARD, name))
+            let found = world.cloudwatch.dashboards.get(name).cloned();
+            found.ok_or_else(|| no_dashboard(name))
         })
         .await
     }
@@ -277,22 +260,12 @@ impl CloudWatch for Sandbox {
             let widgets = body.get("widgets").and_then(Value::as_array);
             // At most 500 widgets (docs/aws-facts.md, "GetMetricData").
             if widgets.is_none_or(|widgets| widgets.len() > 500) {
-                return Err(invalid(
-                    PUT_DASHBOARD,
-                    "InvalidParameterInput",
-                    "The dashboard body is invalid: it needs `widgets`, at most 500",
-                ));
+                let why = "The dashboard body is invalid: it needs `widgets`, at most 500";
+                return Err(Refusal::invalid("InvalidParameterInput", why));
             }
-            let valid = (1..=255).contains(&name.len())
-                && name
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-            if !valid {
-                return Err(invalid(
-                    PUT_DASHBOARD,
-                    "InvalidParameterValue",
-                    "The dashboard's name may hold letters, digits, hyphens and underscores only",
-                ));
+            if !is_name(name, 255, "-_") {
+                let why = "The dashboard's name may hold letters, digits, hyphens and underscores only";
+                return Err(Refusal::invalid("InvalidParameterValue", why));
             }
             world.cloudwatch.dashboards.insert(name.to_owned(), body.clone());
             Ok(())
@@ -306,7 +279,7 @@ impl CloudWatch for Sandbox {
                 .iter()
                 .find(|name| !world.cloudwatch.dashboards.contains_key(*name))
             {
-                return Err(no_dashboard(DELETE_DASHBOARDS, missing));
+                return Err(no_dashboard(missing));
             }
             for name in names {
                 world.cloudwatch.dashboards.remove(name);
@@ -317,31 +290,8 @@ impl CloudWatch for Sandbox {
     }
 }
 
-fn no_dashboard(operation: Operation, name: &str) -> ServiceError {
-    ServiceError::new(
-        operation,
-        Kind::NotFound,
-        "ResourceNotFound",
-        format!("Dashboard {name} does not exist"),
-    )
-}
-
-impl World {
-    /// GetMetricData as the notifier calls it: in the payer, one page.
-    pub(super) fn metric_data(&self, request: &DataRequest, token: Option<&str>) -> Result<Page<Series>> {
-        data::get_metric_data(self, self.management_account(), request, token)
-    }
-
-    /// ListMetrics as the notifier calls it.
-    pub(super) fn metrics_like(
-        &self,
-        namespace: &str,
-        name: &str,
-        dimensions: &BTreeMap<String, Option<String>>,
-        token: Option<&str>,
-    ) -> Result<Page<Metric>> {
-        list::list_metrics(self, namespace, name, dimensions, token)
-    }
+fn no_dashboard(name: &str) -> Refusal {
+    Refusal::not_found("ResourceNotFound", format!("Dashboard {name} does not exist"))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::ops::Add;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 
 use crate::World;
 use crate::metrics::{Spender, cents};
@@ -10,6 +11,7 @@ use billctl_core::model::AccountId;
 use billctl_core::service::charges::{self, ACCOUNT, CURRENCY, SERVICE};
 use billctl_core::service::cloudwatch::Metric;
 use billctl_core::service::sfn::ExecutionStatus;
+use billctl_core::words::meaning;
 
 /// Where a metric's datapoints come from.
 #[derive(Debug, Clone, PartialEq)]
@@ -174,7 +176,7 @@ impl Source {
 }
 
 /// A statistic of the datapoints in a period.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 enum Statistic {
     Maximum,
     Minimum,
@@ -187,14 +189,7 @@ impl Statistic {
     /// # Errors
     /// The name of a statistic that isn't known.
     fn named(name: &str) -> std::result::Result<Self, String> {
-        Ok(match name {
-            "Maximum" => Self::Maximum,
-            "Minimum" => Self::Minimum,
-            "Average" => Self::Average,
-            "Sum" => Self::Sum,
-            "SampleCount" => Self::SampleCount,
-            _ => return Err(format!("the statistic `{name}` is not supported")),
-        })
+        meaning(name).ok_or_else(|| format!("the statistic `{name}` is not supported"))
     }
 
     /// `None` for no points.

@@ -32,6 +32,22 @@ fn series(id: &str, account: AccountId) -> MetricQuery {
     }
 }
 
+fn alarm(query: MetricQuery, threshold: f64) -> Alarm {
+    Alarm {
+        name: "own".into(),
+        description: String::new(),
+        metrics: vec![query],
+        comparison: "GreaterThanThreshold".into(),
+        threshold,
+        evaluation_periods: 1,
+        treat_missing_data: "notBreaching".into(),
+        actions_enabled: true,
+        alarm_actions: Vec::new(),
+        ok_actions: Vec::new(),
+        insufficient_data_actions: Vec::new(),
+    }
+}
+
 fn code<T: std::fmt::Debug>(answer: Result<T>) -> String {
     answer.unwrap_err().code.unwrap()
 }
@@ -131,26 +147,13 @@ async fn what_cloudwatch_refuses_is_refused() {
         assert_eq!(code(answer), "ValidationError");
         request.start = now - SignedDuration::from_hours(1);
     }
-    let mut alarm = Alarm {
-        name: "a".into(),
-        description: String::new(),
-        metrics: vec![MetricQuery {
-            id: "e".into(),
-            source: QuerySource::Expression {
-                expression: "SEARCH('x', 'Maximum')".into(),
-            },
-            return_data: true,
-            label: None,
-        }],
-        comparison: "GreaterThanThreshold".into(),
-        threshold: 1.0,
-        evaluation_periods: 1,
-        treat_missing_data: "notBreaching".into(),
-        actions_enabled: true,
-        alarm_actions: Vec::new(),
-        ok_actions: Vec::new(),
-        insufficient_data_actions: Vec::new(),
+    let search = MetricQuery {
+        source: QuerySource::Expression {
+            expression: "SEARCH('x', 'Maximum')".into(),
+        },
+        ..series("e", account)
     };
+    let mut alarm = alarm(search, 1.0);
     let answer = services.cloudwatch.put_metric_alarm(&alarm, &Tags::new()).await;
     assert_eq!(code(answer), "ValidationError");
     alarm.metrics = vec![series("m1", account)];
@@ -247,19 +250,7 @@ async fn the_payers_alarm_fires_when_the_payer_sees_the_publication() {
     if let QuerySource::Stat { period, .. } = &mut query.source {
         *period = 86_400;
     }
-    let alarm = Alarm {
-        name: "own".into(),
-        description: String::new(),
-        metrics: vec![query],
-        comparison: "GreaterThanThreshold".into(),
-        threshold: 5_000.0,
-        evaluation_periods: 1,
-        treat_missing_data: "notBreaching".into(),
-        actions_enabled: true,
-        alarm_actions: Vec::new(),
-        ok_actions: Vec::new(),
-        insufficient_data_actions: Vec::new(),
-    };
+    let alarm = alarm(query, 5_000.0);
     let aws = &services.cloudwatch;
     aws.put_metric_alarm(&alarm, &Tags::new()).await.unwrap();
     // In small steps, as commands make them.

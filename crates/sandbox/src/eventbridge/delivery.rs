@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{DEFAULT_BUS, StoredTarget};
 use crate::World;
 use crate::iam::RoleFault;
-use crate::policy::{Caller, Decision, Request, RequestContext, evaluate, evaluate_all};
+use crate::policy::{Decision, Request, RequestContext, allowed_by, evaluate};
 use crate::sqs::Message;
 use billctl_core::model::{AccountId, Arn};
 
@@ -232,28 +232,14 @@ fn member_role_fault(
     let context = RequestContext::default()
         .with("aws:SourceArn", &rule_arn)
         .with("aws:SourceAccount", account);
-    let trusted = evaluate(
-        &role.trust_policy,
-        Request {
-            caller: Caller::Service(EVENTS_SERVICE),
-            action: "sts:AssumeRole",
-            resource: role_arn.as_str(),
-            context: &context,
-        },
-    );
-    if trusted != Decision::Allowed {
+    let assume = Request::by_service(EVENTS_SERVICE, "sts:AssumeRole", role_arn.as_str(), &context);
+    if !allowed_by([&role.trust_policy], assume) {
         return Some(format!("lost: {EVENTS_SERVICE} can't assume {role_arn}"));
     }
-    let allowed = evaluate_all(
-        role.policies.values(),
-        Request {
-            caller: Caller::Role(role_arn.as_str()),
-            action: "events:PutEvents",
-            resource: bus.as_str(),
-            context: &RequestContext::default(),
-        },
-    );
-    (allowed != Decision::Allowed).then(|| format!("lost: {role_arn} may not events:PutEvents on {bus}"))
+    let context = RequestContext::default();
+    let put = Request::by_role(role_arn.as_str(), "events:PutEvents", bus.as_str(), &context);
+    let allowed = allowed_by(role.policies.values(), put);
+    (!allowed).then(|| format!("lost: {role_arn} may not events:PutEvents on {bus}"))
 }
 
 /// An event that a rule of another account forwards to a bus of the payer with that account's role: the bus's policy
@@ -263,12 +249,12 @@ fn member_role_fault(
 /// Why the bus doesn't take it.
 pub fn from_account(world: &mut World, account: AccountId, role: &str, bus: &Arn, event: &Value) -> Result<(), String> {
     let name = bus.resource().trim_start_matches("event-bus/").to_owned();
-    let Some(stored) = world.eventbridge.buses.get(&name) else {
-        return Err(format!("lost: there is no bus {bus}"));
-    };
-    if *bus != world.bus_arn(&name) {
-        return Err(format!("lost: there is no bus {bus}"));
-    }
+    let stored = world
+        .eventbridge
+        .buses
+        .get(&name)
+        .filter(|_| *bus == world.bus_arn(&name));
+    let stored = stored.ok_or_else(|| format!("lost: there is no bus {bus}"))?;
     let mut context = RequestContext::default()
         .with("aws:PrincipalArn", role)
         .with("aws:PrincipalAccount", account)
@@ -278,17 +264,9 @@ pub fn from_account(world: &mut World, account: AccountId, role: &str, bus: &Arn
     if world.is_member(account) {
         context = context.with("aws:PrincipalOrgID", world.organization_id());
     }
-    let decision = stored.policy.as_ref().map_or(Decision::ImplicitDeny, |policy| {
-        evaluate(
-            policy,
-            Request {
-                caller: Caller::Role(role),
-                action: "events:PutEvents",
-                resource: bus.as_str(),
-                context: &context,
-            },
-        )
-    });
+    let request = Request::by_role(role, "events:PutEvents", bus.as_str(), &context);
+    let policy = stored.policy.as_ref();
+    let decision = policy.map_or(Decision::ImplicitDeny, |policy| evaluate(policy, request));
     let own = account == world.management_account() && decision != Decision::Denied;
     if decision != Decision::Allowed && !own {
         return Err(format!(

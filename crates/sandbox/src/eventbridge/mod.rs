@@ -15,13 +15,15 @@ pub use delivery::{from_account, from_member};
 
 use super::policy::{PolicyKind, check};
 use super::{Sandbox, World};
-use billctl_core::model::{Arn, REGION};
+use crate::names::is_name;
+use crate::refusal::{Answer, Refusal};
+use billctl_core::model::Arn;
 use billctl_core::service::eventbridge::{
     CREATE_EVENT_BUS, DEFAULT_BUS, DELETE_EVENT_BUS, DELETE_RULE, DESCRIBE_EVENT_BUS, DESCRIBE_RULE, EventBridge,
     EventBus, LIST_TAGS_FOR_RESOURCE, LIST_TARGETS_BY_RULE, NewEvent, PUT_EVENTS, PUT_PERMISSION, PUT_RULE,
     PUT_TARGETS, REMOVE_PERMISSION, REMOVE_TARGETS, Rule, Target,
 };
-use billctl_core::service::{Kind, Operation, Result, ServiceError, Tags};
+use billctl_core::service::{Kind, Result, Tags};
 
 /// Most targets of a rule, and bytes of a bus policy
 /// (docs/aws-facts.md, "Events between accounts").
@@ -105,26 +107,20 @@ impl State {
         });
     }
 
-    fn bus(&self, operation: Operation, name: &str) -> Result<&Bus> {
-        self.buses.get(name).ok_or_else(|| no_bus(operation, name))
+    fn bus(&self, name: &str) -> Answer<&Bus> {
+        self.buses.get(name).ok_or_else(|| no_bus(name))
     }
 
-    fn bus_mut(&mut self, operation: Operation, name: &str) -> Result<&mut Bus> {
-        self.buses.get_mut(name).ok_or_else(|| no_bus(operation, name))
+    fn bus_mut(&mut self, name: &str) -> Answer<&mut Bus> {
+        self.buses.get_mut(name).ok_or_else(|| no_bus(name))
     }
 
-    fn rule(&self, operation: Operation, bus: &str, name: &str) -> Result<&StoredRule> {
-        self.bus(operation, bus)?
-            .rules
-            .get(name)
-            .ok_or_else(|| no_rule(operation, bus, name))
+    fn rule(&self, bus: &str, name: &str) -> Answer<&StoredRule> {
+        self.bus(bus)?.rules.get(name).ok_or_else(|| no_rule(bus, name))
     }
 
-    fn rule_mut(&mut self, operation: Operation, bus: &str, name: &str) -> Result<&mut StoredRule> {
-        self.bus_mut(operation, bus)?
-            .rules
-            .get_mut(name)
-            .ok_or_else(|| no_rule(operation, bus, name))
+    fn rule_mut(&mut self, bus: &str, name: &str) -> Answer<&mut StoredRule> {
+        self.bus_mut(bus)?.rules.get_mut(name).ok_or_else(|| no_rule(bus, name))
     }
 }
 
@@ -135,12 +131,7 @@ impl World {
     }
 
     fn bus_arn(&self, name: &str) -> Arn {
-        Arn::new(
-            "events",
-            REGION,
-            self.management_account(),
-            &format!("event-bus/{name}"),
-        )
+        self.own_arn("events", &format!("event-bus/{name}"))
     }
 
     /// A rule on the default bus has no bus in its ARN.
@@ -150,7 +141,7 @@ impl World {
         } else {
             format!("rule/{bus}/{rule}")
         };
-        Arn::new("events", REGION, self.management_account(), &resource)
+        self.own_arn("events", &resource)
     }
 
     /// A fresh event id, in the shape that EventBridge's have; the same in every run.
@@ -162,44 +153,28 @@ impl World {
     }
 }
 
-fn no_bus(operation: Operation, name: &str) -> ServiceError {
-    ServiceError::new(
-        operation,
-        Kind::NotFound,
-        "ResourceNotFoundException",
-        format!("Event bus {name} does not exist."),
-    )
+fn no_bus(name: &str) -> Refusal {
+    Refusal::not_found("ResourceNotFoundException", format!("Event bus {name} does not exist."))
 }
 
-fn no_rule(operation: Operation, bus: &str, name: &str) -> ServiceError {
-    ServiceError::new(
-        operation,
-        Kind::NotFound,
-        "ResourceNotFoundException",
-        format!("Rule {name} does not exist on EventBus {bus}."),
-    )
+fn no_rule(bus: &str, name: &str) -> Refusal {
+    let why = format!("Rule {name} does not exist on EventBus {bus}.");
+    Refusal::not_found("ResourceNotFoundException", why)
 }
 
-fn invalid(operation: Operation, message: impl Into<String>) -> ServiceError {
-    ServiceError::new(operation, Kind::Invalid, "ValidationException", message)
+fn invalid(message: impl Into<String>) -> Refusal {
+    Refusal::invalid("ValidationException", message)
 }
 
 /// Names of buses and rules: `[.\-_A-Za-z0-9]`, up to a length (API reference).
-fn valid_name(operation: Operation, name: &str, longest: usize) -> Result<()> {
-    let valid = (1..=longest).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
-    if valid {
+fn valid_name(name: &str, longest: usize) -> Answer<()> {
+    if is_name(name, longest, ".-_") {
         Ok(())
     } else {
-        Err(invalid(
-            operation,
-            format!(
-                "1 validation error detected: Value '{name}' failed to satisfy constraint: \
+        Err(invalid(format!(
+            "1 validation error detected: Value '{name}' failed to satisfy constraint: \
                  Member must satisfy regular expression pattern: [\\.\\-_A-Za-z0-9]+"
-            ),
-        ))
+        )))
     }
 }
 
@@ -207,7 +182,7 @@ fn valid_name(operation: Operation, name: &str, longest: usize) -> Result<()> {
 impl EventBridge for Sandbox {
     async fn describe_event_bus(&self, name: &str) -> Result<EventBus> {
         self.read(DESCRIBE_EVENT_BUS, |world| {
-            let bus = world.eventbridge.bus(DESCRIBE_EVENT_BUS, name)?;
+            let bus = world.eventbridge.bus(name)?;
             Ok(EventBus {
                 name: name.to_owned(),
                 arn: world.bus_arn(name),
@@ -220,7 +195,7 @@ impl EventBridge for Sandbox {
     async fn list_tags(&self, bus: &Arn) -> Result<Tags> {
         self.read(LIST_TAGS_FOR_RESOURCE, |world| {
             let name = bus.resource().strip_prefix("event-bus/").unwrap_or_default();
-            let found = world.eventbridge.bus(LIST_TAGS_FOR_RESOURCE, name)?;
+            let found = world.eventbridge.bus(name)?;
             Ok(found.tags.clone())
         })
         .await
@@ -228,14 +203,10 @@ impl EventBridge for Sandbox {
 
     async fn create_event_bus(&self, name: &str, tags: &Tags) -> Result<Arn> {
         self.call(CREATE_EVENT_BUS, |world| {
-            valid_name(CREATE_EVENT_BUS, name, 256)?;
+            valid_name(name, 256)?;
             if world.eventbridge.buses.contains_key(name) {
-                return Err(ServiceError::new(
-                    CREATE_EVENT_BUS,
-                    Kind::Exists,
-                    "ResourceAlreadyExistsException",
-                    format!("Event bus {name} already exists."),
-                ));
+                let why = format!("Event bus {name} already exists.");
+                return Err(Refusal::exists("ResourceAlreadyExistsException", why));
             }
             let bus = Bus {
                 tags: tags.clone(),
@@ -250,16 +221,15 @@ impl EventBridge for Sandbox {
     async fn delete_event_bus(&self, name: &str) -> Result<()> {
         self.call(DELETE_EVENT_BUS, |world| {
             if name == DEFAULT_BUS {
-                return Err(invalid(DELETE_EVENT_BUS, "Cannot delete event bus default."));
+                return Err(invalid("Cannot delete event bus default."));
             }
             // Deleting one that isn't there is no error: the operation declares none (API model).
             if let Some(bus) = world.eventbridge.buses.get(name)
                 && !bus.rules.is_empty()
             {
-                return Err(invalid(
-                    DELETE_EVENT_BUS,
-                    format!("Event bus {name} can't be deleted since it has rules."),
-                ));
+                return Err(invalid(format!(
+                    "Event bus {name} can't be deleted since it has rules."
+                )));
             }
             world.eventbridge.buses.remove(name);
             Ok(())
@@ -269,16 +239,11 @@ impl EventBridge for Sandbox {
 
     async fn put_bus_policy(&self, bus: &str, policy: &Value) -> Result<()> {
         self.call(PUT_PERMISSION, |world| {
-            let stored = world.eventbridge.bus_mut(PUT_PERMISSION, bus)?;
-            check(policy, PolicyKind::Resource)
-                .map_err(|why| invalid(PUT_PERMISSION, format!("Invalid policy: {why}")))?;
+            let stored = world.eventbridge.bus_mut(bus)?;
+            check(policy, PolicyKind::Resource).map_err(|why| invalid(format!("Invalid policy: {why}")))?;
             if policy.to_string().len() > MAX_POLICY_BYTES {
-                return Err(ServiceError::new(
-                    PUT_PERMISSION,
-                    Kind::Quota,
-                    "PolicyLengthExceededException",
-                    format!("The policy is longer than {MAX_POLICY_BYTES} bytes."),
-                ));
+                let why = format!("The policy is longer than {MAX_POLICY_BYTES} bytes.");
+                return Err(Refusal::new(Kind::Quota, "PolicyLengthExceededException", why));
             }
             stored.policy = Some(policy.clone());
             Ok(())
@@ -288,7 +253,7 @@ impl EventBridge for Sandbox {
 
     async fn remove_bus_statement(&self, bus: &str, statement_id: &str) -> Result<()> {
         self.call(REMOVE_PERMISSION, |world| {
-            let stored = world.eventbridge.bus_mut(REMOVE_PERMISSION, bus)?;
+            let stored = world.eventbridge.bus_mut(bus)?;
             let statements = stored
                 .policy
                 .as_mut()
@@ -308,9 +273,7 @@ impl EventBridge for Sandbox {
                     }
                     Ok(())
                 }
-                None => Err(ServiceError::new(
-                    REMOVE_PERMISSION,
-                    Kind::NotFound,
+                None => Err(Refusal::not_found(
                     "ResourceNotFoundException",
                     "Statement with the provided id does not exist.",
                 )),
@@ -321,7 +284,7 @@ impl EventBridge for Sandbox {
 
     async fn describe_rule(&self, bus: &str, name: &str) -> Result<Rule> {
         self.read(DESCRIBE_RULE, |world| {
-            let rule = world.eventbridge.rule(DESCRIBE_RULE, bus, name)?;
+            let rule = world.eventbridge.rule(bus, name)?;
             Ok(Rule {
                 name: name.to_owned(),
                 bus: bus.to_owned(),
@@ -339,10 +302,10 @@ impl EventBridge for Sandbox {
 
     async fn delete_rule(&self, bus: &str, name: &str) -> Result<()> {
         self.call(DELETE_RULE, |world| {
-            let stored = world.eventbridge.bus_mut(DELETE_RULE, bus)?;
+            let stored = world.eventbridge.bus_mut(bus)?;
             // Deleting one that isn't there is no error.
             if stored.rules.get(name).is_some_and(|rule| !rule.targets.is_empty()) {
-                return Err(invalid(DELETE_RULE, "Rule can't be deleted since it has targets."));
+                return Err(invalid("Rule can't be deleted since it has targets."));
             }
             stored.rules.remove(name);
             Ok(())
@@ -352,7 +315,7 @@ impl EventBridge for Sandbox {
 
     async fn list_targets(&self, bus: &str, rule: &str) -> Result<Vec<Target>> {
         self.read(LIST_TARGETS_BY_RULE, |world| {
-            let rule = world.eventbridge.rule(LIST_TARGETS_BY_RULE, bus, rule)?;
+            let rule = world.eventbridge.rule(bus, rule)?;
             Ok(rule
                 .targets
                 .iter()
@@ -375,7 +338,7 @@ impl EventBridge for Sandbox {
 
     async fn remove_targets(&self, bus: &str, rule: &str, ids: &[String]) -> Result<()> {
         self.call(REMOVE_TARGETS, |world| {
-            let stored = world.eventbridge.rule_mut(REMOVE_TARGETS, bus, rule)?;
+            let stored = world.eventbridge.rule_mut(bus, rule)?;
             for id in ids {
                 stored.targets.remove(id);
             }

@@ -6,23 +6,20 @@ use serde_json::json;
 
 use super::{MAX_EVENT_BYTES, MAX_TARGETS, StoredRule, StoredTarget, delivery, invalid, seconds, valid_name};
 use crate::World;
+use crate::refusal::{Answer, Refusal};
 use billctl_core::model::{Arn, REGION};
-use billctl_core::service::eventbridge::{NewEvent, PUT_EVENTS, PUT_RULE, PUT_TARGETS, Rule, Target};
-use billctl_core::service::{Kind, Result, ServiceError};
+use billctl_core::service::Kind;
+use billctl_core::service::eventbridge::{NewEvent, Rule, Target};
 
-pub(super) fn put_rule(world: &mut World, rule: &Rule) -> Result<()> {
-    valid_name(PUT_RULE, &rule.name, 64)?;
+pub(super) fn put_rule(world: &mut World, rule: &Rule) -> Answer<()> {
+    valid_name(&rule.name, 64)?;
     if rule.description.chars().count() > 512 {
-        return Err(invalid(PUT_RULE, "The description is too long."));
+        return Err(invalid("The description is too long."));
     }
-    let bus = world.eventbridge.bus_mut(PUT_RULE, &rule.bus)?;
+    let bus = world.eventbridge.bus_mut(&rule.bus)?;
     delivery::check_pattern(&rule.pattern).map_err(|why| {
-        ServiceError::new(
-            PUT_RULE,
-            Kind::Invalid,
-            "InvalidEventPatternException",
-            format!("Event pattern is not valid. Reason: {why}"),
-        )
+        let why = format!("Event pattern is not valid. Reason: {why}");
+        Refusal::invalid("InvalidEventPatternException", why)
     })?;
     bus.rules
         .entry(rule.name.clone())
@@ -40,25 +37,21 @@ pub(super) fn put_rule(world: &mut World, rule: &Rule) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn put_targets(world: &mut World, bus: &str, rule: &str, targets: &[Target]) -> Result<()> {
-    let stored = world.eventbridge.rule(PUT_TARGETS, bus, rule)?;
+pub(super) fn put_targets(world: &mut World, bus: &str, rule: &str, targets: &[Target]) -> Answer<()> {
+    let stored = world.eventbridge.rule(bus, rule)?;
     let added = targets
         .iter()
         .filter(|target| !stored.targets.contains_key(&target.id))
         .count();
     if stored.targets.len() + added > MAX_TARGETS {
-        return Err(ServiceError::new(
-            PUT_TARGETS,
-            Kind::Quota,
-            "LimitExceededException",
-            "The requested resource exceeds the maximum number allowed.",
-        ));
+        let why = "The requested resource exceeds the maximum number allowed.";
+        return Err(Refusal::new(Kind::Quota, "LimitExceededException", why));
     }
     let rule_arn = world.rule_arn(bus, rule);
     for target in targets {
         check_target(world, &rule_arn, target)?;
     }
-    let stored = world.eventbridge.rule_mut(PUT_TARGETS, bus, rule)?;
+    let stored = world.eventbridge.rule_mut(bus, rule)?;
     for target in targets {
         stored.targets.insert(
             target.id.clone(),
@@ -74,51 +67,42 @@ pub(super) fn put_targets(world: &mut World, bus: &str, rule: &str, targets: &[T
 }
 
 /// What EventBridge checks of a target when it is put.
-fn check_target(world: &World, rule: &Arn, target: &Target) -> Result<()> {
-    valid_name(PUT_TARGETS, &target.id, 64)?;
+fn check_target(world: &World, rule: &Arn, target: &Target) -> Answer<()> {
+    valid_name(&target.id, 64)?;
     match target.arn.service() {
         "states" if target.role_arn.is_none() => {
-            return Err(invalid(
-                PUT_TARGETS,
-                format!("RoleArn is required for target {}.", target.arn),
-            ));
+            return Err(invalid(format!("RoleArn is required for target {}.", target.arn)));
         }
         // Another account's state machine can't be a target; only a bus can
         // (docs/aws-facts.md, "Events between accounts").
         "states" if target.arn.account() != Some(world.management_account()) => {
-            return Err(invalid(
-                PUT_TARGETS,
-                format!("Adding cross-account target is not permitted: {}.", target.arn),
-            ));
+            return Err(invalid(format!(
+                "Adding cross-account target is not permitted: {}.",
+                target.arn
+            )));
         }
         _ => {}
     }
     if let Some(queue) = &target.dead_letter_arn
         && queue.service() != "sqs"
     {
-        return Err(invalid(
-            PUT_TARGETS,
-            format!("DeadLetterConfig {queue} is not an SQS queue."),
-        ));
+        return Err(invalid(format!("DeadLetterConfig {queue} is not an SQS queue.")));
     }
     if let Some(role) = &target.role_arn {
         let context = delivery::assume_context(world, rule);
         if !world.iam.assumable(role, delivery::EVENTS_SERVICE, &context, world.now) {
             // Also what a role gets that was made a moment ago: callers wait and try again.
-            return Err(invalid(
-                PUT_TARGETS,
-                format!(
-                    "Provided role '{role}' cannot be assumed by principal '{}'.",
-                    delivery::EVENTS_SERVICE
-                ),
-            ));
+            return Err(invalid(format!(
+                "Provided role '{role}' cannot be assumed by principal '{}'.",
+                delivery::EVENTS_SERVICE
+            )));
         }
     }
     Ok(())
 }
 
-pub(super) fn put_event(world: &mut World, event: &NewEvent) -> Result<String> {
-    let refuse = |code: &str, message: &str| Err(ServiceError::new(PUT_EVENTS, Kind::Invalid, code, message));
+pub(super) fn put_event(world: &mut World, event: &NewEvent) -> Answer<String> {
+    let refuse = |code: &'static str, message: &str| Err(Refusal::invalid(code, message));
     if event.source.starts_with("aws.") {
         return refuse("NotAuthorizedForSourceException", "Not authorized for the source.");
     }
@@ -134,7 +118,7 @@ pub(super) fn put_event(world: &mut World, event: &NewEvent) -> Result<String> {
             "Total size of the entries in the request is over the limit.",
         );
     }
-    world.eventbridge.bus(PUT_EVENTS, &event.bus)?;
+    world.eventbridge.bus(&event.bus)?;
     let id = world.fresh_event_id();
     let whole = json!({
         "version": "0",

@@ -1,9 +1,9 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::iam::trusting;
 use crate::seed;
 use billctl_core::service::Services;
-use billctl_core::service::iam::NewRole;
 use billctl_core::service::sfn::NewStateMachine;
 
 fn services() -> (Sandbox, Services) {
@@ -27,19 +27,7 @@ fn code<T: std::fmt::Debug>(answer: Result<T>) -> String {
 }
 
 async fn role(services: &Services, service: &str) -> Arn {
-    services
-        .iam
-        .create_role(&NewRole {
-            name: "r".into(),
-            trust_policy: json!({"Version": "2012-10-17", "Statement": [{
-                "Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"
-            }]}),
-            description: String::new(),
-            tags: Tags::new(),
-            permissions_boundary: None,
-        })
-        .await
-        .unwrap()
+    services.iam.create_role(&trusting(service)).await.unwrap()
 }
 
 #[tokio::test]

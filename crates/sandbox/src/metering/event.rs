@@ -7,16 +7,7 @@ use super::watch::Change;
 use crate::World;
 use crate::eventbridge::seconds;
 use billctl_core::model::{AccountId, Arn, REGION};
-use billctl_core::service::cloudwatch::{Alarm, AlarmState, MetricQuery, QuerySource};
-
-/// AWS's word for a state.
-fn word(state: AlarmState) -> &'static str {
-    match state {
-        AlarmState::Ok => "OK",
-        AlarmState::Alarm => "ALARM",
-        AlarmState::InsufficientData => "INSUFFICIENT_DATA",
-    }
-}
+use billctl_core::service::cloudwatch::{Alarm, MetricQuery, QuerySource};
 
 /// Times inside `detail` end in `+0000`.
 fn detail_time(at: Timestamp) -> String {
@@ -53,15 +44,13 @@ fn metric(query: &MetricQuery) -> Value {
 pub(super) fn state_change(world: &mut World, account: AccountId, alarm: &Alarm, change: &Change) -> Value {
     let arn = Arn::new("cloudwatch", REGION, account, &format!("alarm:{}", alarm.name));
     let mut state = Map::from_iter([
-        ("value".to_owned(), json!(word(change.state))),
+        ("value".to_owned(), json!(change.state)),
         ("reason".to_owned(), json!(change.reason)),
         ("timestamp".to_owned(), json!(detail_time(change.at))),
     ]);
     if let Some(data) = &change.data {
         state.insert("reasonData".to_owned(), json!(data.to_string()));
     }
-    let mut previous = Map::from_iter([("value".to_owned(), json!(word(change.before)))]);
-    previous.insert("timestamp".to_owned(), json!(detail_time(change.at)));
     json!({
         "version": "0",
         "id": world.fresh_event_id(),
@@ -77,7 +66,7 @@ pub(super) fn state_change(world: &mut World, account: AccountId, alarm: &Alarm,
                 "description": alarm.description,
                 "metrics": alarm.metrics.iter().map(metric).collect::<Vec<_>>(),
             },
-            "previousState": previous,
+            "previousState": {"value": change.before, "timestamp": detail_time(change.at)},
             "state": state,
         },
     })

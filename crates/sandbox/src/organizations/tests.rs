@@ -1,7 +1,7 @@
 use super::*;
-use crate::seed;
-use billctl_core::service::all_pages;
-use billctl_core::service::organizations::LIST_ACCOUNTS_FOR_PARENT;
+use crate::{Sandbox, seed};
+use billctl_core::service::organizations::{LIST_ACCOUNTS_FOR_PARENT, PAGE_SIZE};
+use billctl_core::service::{Kind, Organizations as _, all_pages};
 
 fn sandbox() -> Sandbox {
     Sandbox::in_memory(seed::world(&seed::Shape {

@@ -21,12 +21,7 @@ fn bus_policy() -> Value {
 fn ask(policy: &Value, context: &RequestContext) -> Decision {
     evaluate(
         policy,
-        Request {
-            caller: Caller::Role("arn:aws:iam::444455556666:role/r"),
-            action: "events:PutEvents",
-            resource: BUS,
-            context,
-        },
+        Request::by_role("arn:aws:iam::444455556666:role/r", "events:PutEvents", BUS, context),
     )
 }
 
@@ -67,15 +62,7 @@ fn a_service_is_meant_by_its_name() {
     }});
     let assume = |service, rule: &str| {
         let context = RequestContext::default().with("aws:SourceArn", rule);
-        evaluate(
-            &trust,
-            Request {
-                caller: Caller::Service(service),
-                action: "sts:AssumeRole",
-                resource: "*",
-                context: &context,
-            },
-        )
+        evaluate(&trust, Request::by_service(service, "sts:AssumeRole", "*", &context))
     };
     let rule = "arn:aws:events:us-east-1:111122223333:rule/billctl";
     assert_eq!(assume("events.amazonaws.com", rule), Decision::Allowed);

@@ -3,9 +3,9 @@
 use super::{bad, render};
 use crate::World;
 use crate::faults::hash;
-use billctl_core::model::{Arn, REGION};
+use crate::names::is_name;
+use crate::refusal::Answer;
 use billctl_core::service::sesv2::{EmailTemplate, EventDestination};
-use billctl_core::service::{Operation, Result};
 
 /// Largest template, all parts together (docs/aws-facts.md, "SES: templates").
 const MAX_TEMPLATE_BYTES: usize = 500 * 1024;
@@ -30,23 +30,18 @@ pub(super) fn is_identity(name: &str) -> bool {
         && !name.contains(char::is_whitespace)
 }
 
-pub(super) fn template(operation: Operation, template: &EmailTemplate) -> Result<()> {
+pub(super) fn template(template: &EmailTemplate) -> Answer<()> {
     let bytes = template.subject.len() + template.html.len() + template.text.len();
     if bytes > MAX_TEMPLATE_BYTES {
-        return Err(bad(operation, "The template is larger than 500 KB."));
+        return Err(bad("The template is larger than 500 KB."));
     }
-    let valid_name = (1..=64).contains(&template.name.len())
-        && template
-            .name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    if !valid_name {
-        return Err(bad(operation, "The template's name is not valid."));
+    if !is_name(&template.name, 64, "-_") {
+        return Err(bad("The template's name is not valid."));
     }
-    render::check(template).map_err(|why| bad(operation, why))
+    render::check(template).map_err(bad)
 }
 
-pub(super) fn destination(world: &World, operation: Operation, destination: &EventDestination) -> Result<()> {
+pub(super) fn destination(world: &World, destination: &EventDestination) -> Answer<()> {
     const TYPES: [&str; 10] = [
         "SEND",
         "REJECT",
@@ -64,15 +59,15 @@ pub(super) fn destination(world: &World, operation: Operation, destination: &Eve
         .iter()
         .find(|kind| !TYPES.contains(&kind.as_str()))
     {
-        return Err(bad(operation, format!("Unknown event type {unknown}.")));
+        return Err(bad(format!("Unknown event type {unknown}.")));
     }
     if destination.event_types.is_empty() {
-        return Err(bad(operation, "Matching event types are missing."));
+        return Err(bad("Matching event types are missing."));
     }
-    let default_bus = Arn::new("events", REGION, world.management_account(), "event-bus/default");
+    let default_bus = world.own_arn("events", "event-bus/default");
     match &destination.event_bus_arn {
-        Some(bus) if *bus != default_bus => Err(bad(operation, "Only the default event bus can be a destination.")),
-        None => Err(bad(operation, "A destination is missing.")),
+        Some(bus) if *bus != default_bus => Err(bad("Only the default event bus can be a destination.")),
+        None => Err(bad("A destination is missing.")),
         Some(_) => Ok(()),
     }
 }

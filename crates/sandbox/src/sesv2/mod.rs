@@ -17,6 +17,8 @@ pub use outbox::folder as outbox_folder;
 pub(super) use send::{SendRequest, bare_address, send};
 
 use super::{Sandbox, World};
+use crate::names::is_name;
+use crate::refusal::{Answer, Refusal};
 use billctl_core::service::sesv2::{
     CREATE_CONFIGURATION_SET, CREATE_CONFIGURATION_SET_EVENT_DESTINATION, CREATE_EMAIL_IDENTITY, CREATE_EMAIL_TEMPLATE,
     ConfigurationSet, DELETE_CONFIGURATION_SET, DELETE_EMAIL_IDENTITY, DELETE_EMAIL_TEMPLATE, EmailIdentity,
@@ -25,7 +27,7 @@ use billctl_core::service::sesv2::{
     PUT_EMAIL_IDENTITY_MAIL_FROM_ATTRIBUTES, SEND_EMAIL, SesAccount, SesV2, TEST_RENDER_EMAIL_TEMPLATE,
     UPDATE_CONFIGURATION_SET_EVENT_DESTINATION, UPDATE_EMAIL_TEMPLATE,
 };
-use billctl_core::service::{Kind, Operation, Result, ServiceError, Tags};
+use billctl_core::service::{Result, Tags};
 
 /// Until somebody has followed the link in the mail, or published the DNS records.
 const VERIFICATION: SignedDuration = SignedDuration::from_mins(5);
@@ -167,26 +169,16 @@ impl State {
     }
 }
 
-fn not_found(operation: Operation, what: &str, name: &str) -> ServiceError {
-    ServiceError::new(
-        operation,
-        Kind::NotFound,
-        "NotFoundException",
-        format!("{what} <{name}> does not exist."),
-    )
+fn not_found(what: &str, name: &str) -> Refusal {
+    Refusal::not_found("NotFoundException", format!("{what} <{name}> does not exist."))
 }
 
-fn exists(operation: Operation, what: &str, name: &str) -> ServiceError {
-    ServiceError::new(
-        operation,
-        Kind::Exists,
-        "AlreadyExistsException",
-        format!("{what} <{name}> already exists."),
-    )
+fn exists(what: &str, name: &str) -> Refusal {
+    Refusal::exists("AlreadyExistsException", format!("{what} <{name}> already exists."))
 }
 
-fn bad(operation: Operation, message: impl Into<String>) -> ServiceError {
-    ServiceError::new(operation, Kind::Invalid, "BadRequestException", message)
+fn bad(message: impl Into<String>) -> Refusal {
+    Refusal::invalid("BadRequestException", message)
 }
 
 #[async_trait]
@@ -208,11 +200,8 @@ impl SesV2 for Sandbox {
 
     async fn get_email_identity(&self, identity: &str) -> Result<EmailIdentity> {
         self.read(GET_EMAIL_IDENTITY, |world| {
-            let stored = world
-                .sesv2
-                .identities
-                .get(identity)
-                .ok_or_else(|| not_found(GET_EMAIL_IDENTITY, "Email identity", identity))?;
+            let found = world.sesv2.identities.get(identity);
+            let stored = found.ok_or_else(|| not_found("Email identity", identity))?;
             Ok(world.sesv2.described(identity, stored, world.now))
         })
         .await
@@ -221,13 +210,10 @@ impl SesV2 for Sandbox {
     async fn create_email_identity(&self, identity: &str, tags: &Tags) -> Result<()> {
         self.call(CREATE_EMAIL_IDENTITY, |world| {
             if !checks::is_identity(identity) {
-                return Err(bad(
-                    CREATE_EMAIL_IDENTITY,
-                    format!("Invalid email address or domain <{identity}>."),
-                ));
+                return Err(bad(format!("Invalid email address or domain <{identity}>.")));
             }
             if world.sesv2.identities.contains_key(identity) {
-                return Err(exists(CREATE_EMAIL_IDENTITY, "Email identity", identity));
+                return Err(exists("Email identity", identity));
             }
             let created = Identity {
                 created: world.now,
@@ -243,33 +229,24 @@ impl SesV2 for Sandbox {
 
     async fn delete_email_identity(&self, identity: &str) -> Result<()> {
         self.call(DELETE_EMAIL_IDENTITY, |world| {
-            match world.sesv2.identities.remove(identity) {
-                Some(_) => Ok(()),
-                None => Err(not_found(DELETE_EMAIL_IDENTITY, "Email identity", identity)),
-            }
+            let removed = world.sesv2.identities.remove(identity);
+            removed.map(drop).ok_or_else(|| not_found("Email identity", identity))
         })
         .await
     }
 
     async fn put_mail_from(&self, identity: &str, domain: Option<String>) -> Result<()> {
-        const OPERATION: Operation = PUT_EMAIL_IDENTITY_MAIL_FROM_ATTRIBUTES;
-        self.call(OPERATION, |world| {
+        self.call(PUT_EMAIL_IDENTITY_MAIL_FROM_ATTRIBUTES, |world| {
             let now = world.now;
-            let stored = world
-                .sesv2
-                .identities
-                .get_mut(identity)
-                .ok_or_else(|| not_found(OPERATION, "Email identity", identity))?;
+            let found = world.sesv2.identities.get_mut(identity);
+            let stored = found.ok_or_else(|| not_found("Email identity", identity))?;
             let own = identity.rsplit('@').next().unwrap_or(identity);
             if let Some(domain) = &domain
                 && !domain.ends_with(&format!(".{own}"))
             {
-                return Err(bad(
-                    OPERATION,
-                    format!(
-                        "Provided MAIL-FROM domain <{domain}> is not subdomain of the domain of the identity <{own}>."
-                    ),
-                ));
+                return Err(bad(format!(
+                    "Provided MAIL-FROM domain <{domain}> is not subdomain of the domain of the identity <{own}>."
+                )));
             }
             stored.mail_from = domain.clone().map(|domain| (domain, now));
             Ok(())
@@ -279,21 +256,17 @@ impl SesV2 for Sandbox {
 
     async fn get_email_template(&self, name: &str) -> Result<EmailTemplate> {
         self.read(GET_EMAIL_TEMPLATE, |world| {
-            world
-                .sesv2
-                .templates
-                .get(name)
-                .cloned()
-                .ok_or_else(|| not_found(GET_EMAIL_TEMPLATE, "Template", name))
+            let found = world.sesv2.templates.get(name).cloned();
+            found.ok_or_else(|| not_found("Template", name))
         })
         .await
     }
 
     async fn create_email_template(&self, template: &EmailTemplate) -> Result<()> {
         self.call(CREATE_EMAIL_TEMPLATE, |world| {
-            checks::template(CREATE_EMAIL_TEMPLATE, template)?;
+            checks::template(template)?;
             if world.sesv2.templates.contains_key(&template.name) {
-                return Err(exists(CREATE_EMAIL_TEMPLATE, "Template", &template.name));
+                return Err(exists("Template", &template.name));
             }
             world.sesv2.templates.insert(template.name.clone(), template.clone());
             Ok(())
@@ -303,7 +276,7 @@ impl SesV2 for Sandbox {
 
     async fn update_email_template(&self, template: &EmailTemplate) -> Result<()> {
         self.call(UPDATE_EMAIL_TEMPLATE, |world| {
-            checks::template(UPDATE_EMAIL_TEMPLATE, template)?;
+            checks::template(template)?;
             match world.sesv2.templates.get_mut(&template.name) {
                 Some(stored) => {
                     // An update leaves the tags (SES API v2: UpdateEmailTemplate takes none).
@@ -314,7 +287,7 @@ impl SesV2 for Sandbox {
                     };
                     Ok(())
                 }
-                None => Err(not_found(UPDATE_EMAIL_TEMPLATE, "Template", &template.name)),
+                None => Err(not_found("Template", &template.name)),
             }
         })
         .await
@@ -322,38 +295,31 @@ impl SesV2 for Sandbox {
 
     async fn delete_email_template(&self, name: &str) -> Result<()> {
         self.call(DELETE_EMAIL_TEMPLATE, |world| {
-            match world.sesv2.templates.remove(name) {
-                Some(_) => Ok(()),
-                None => Err(not_found(DELETE_EMAIL_TEMPLATE, "Template", name)),
-            }
+            let removed = world.sesv2.templates.remove(name);
+            removed.map(drop).ok_or_else(|| not_found("Template", name))
         })
         .await
     }
 
     async fn send_email(&self, mail: &OutgoingMail) -> Result<String> {
-        let request = SendRequest::simple(mail).map_err(|why| bad(SEND_EMAIL, why))?;
+        let request = SendRequest::simple(mail).map_err(|why| bad(why).of(SEND_EMAIL))?;
         self.call(SEND_EMAIL, |world| send(world, &request)).await
     }
 
     async fn get_suppressed_destination(&self, address: &str) -> Result<String> {
         self.read(GET_SUPPRESSED_DESTINATION, |world| {
             let found = world.sesv2.suppressed.get(address).cloned();
-            found.ok_or_else(|| not_found(GET_SUPPRESSED_DESTINATION, "Suppressed destination", address))
+            found.ok_or_else(|| not_found("Suppressed destination", address))
         })
         .await
     }
 
     async fn test_render_email_template(&self, name: &str, data: &str) -> Result<String> {
-        const OPERATION: Operation = TEST_RENDER_EMAIL_TEMPLATE;
-        self.read(OPERATION, |world| {
-            let template = world
-                .sesv2
-                .templates
-                .get(name)
-                .ok_or_else(|| not_found(OPERATION, "Template", name))?;
-            let data =
-                serde_json::from_str(data).map_err(|_| bad(OPERATION, "Invalid template data: it is not JSON."))?;
-            let parts = render::render(template, &data).map_err(|why| bad(OPERATION, why))?;
+        self.read(TEST_RENDER_EMAIL_TEMPLATE, |world| {
+            let found = world.sesv2.templates.get(name);
+            let template = found.ok_or_else(|| not_found("Template", name))?;
+            let data = serde_json::from_str(data).map_err(|_| bad("Invalid template data: it is not JSON."))?;
+            let parts = render::render(template, &data).map_err(bad)?;
             Ok(parts.mime(world.now))
         })
         .await
@@ -361,7 +327,7 @@ impl SesV2 for Sandbox {
 
     async fn get_configuration_set(&self, name: &str) -> Result<ConfigurationSet> {
         self.read(GET_CONFIGURATION_SET, |world| {
-            let set = configuration_set(world, GET_CONFIGURATION_SET, name)?;
+            let set = configuration_set(world, name)?;
             Ok(ConfigurationSet {
                 name: name.to_owned(),
                 tags: set.tags.clone(),
@@ -372,18 +338,11 @@ impl SesV2 for Sandbox {
 
     async fn create_configuration_set(&self, name: &str, tags: &Tags) -> Result<()> {
         self.call(CREATE_CONFIGURATION_SET, |world| {
-            let valid = (1..=64).contains(&name.len())
-                && name
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-            if !valid {
-                return Err(bad(
-                    CREATE_CONFIGURATION_SET,
-                    format!("Invalid configuration set name <{name}>."),
-                ));
+            if !is_name(name, 64, "-_") {
+                return Err(bad(format!("Invalid configuration set name <{name}>.")));
             }
             if world.sesv2.sets.contains_key(name) {
-                return Err(exists(CREATE_CONFIGURATION_SET, "Configuration set", name));
+                return Err(exists("Configuration set", name));
             }
             let set = Set {
                 tags: tags.clone(),
@@ -398,26 +357,24 @@ impl SesV2 for Sandbox {
     async fn delete_configuration_set(&self, name: &str) -> Result<()> {
         self.call(DELETE_CONFIGURATION_SET, |world| match world.sesv2.sets.remove(name) {
             Some(_) => Ok(()),
-            None => Err(not_found(DELETE_CONFIGURATION_SET, "Configuration set", name)),
+            None => Err(not_found("Configuration set", name)),
         })
         .await
     }
 
     async fn get_event_destinations(&self, set: &str) -> Result<Vec<EventDestination>> {
-        const OPERATION: Operation = GET_CONFIGURATION_SET_EVENT_DESTINATIONS;
-        self.read(OPERATION, |world| {
-            Ok(configuration_set(world, OPERATION, set)?.destinations.clone())
+        self.read(GET_CONFIGURATION_SET_EVENT_DESTINATIONS, |world| {
+            Ok(configuration_set(world, set)?.destinations.clone())
         })
         .await
     }
 
     async fn create_event_destination(&self, set: &str, destination: &EventDestination) -> Result<()> {
-        const OPERATION: Operation = CREATE_CONFIGURATION_SET_EVENT_DESTINATION;
-        self.call(OPERATION, |world| {
-            checks::destination(world, OPERATION, destination)?;
-            let stored = configuration_set_mut(world, OPERATION, set)?;
+        self.call(CREATE_CONFIGURATION_SET_EVENT_DESTINATION, |world| {
+            checks::destination(world, destination)?;
+            let stored = configuration_set_mut(world, set)?;
             if stored.destinations.iter().any(|one| one.name == destination.name) {
-                return Err(exists(OPERATION, "Event destination", &destination.name));
+                return Err(exists("Event destination", &destination.name));
             }
             stored.destinations.push(destination.clone());
             Ok(())
@@ -426,36 +383,29 @@ impl SesV2 for Sandbox {
     }
 
     async fn update_event_destination(&self, set: &str, destination: &EventDestination) -> Result<()> {
-        const OPERATION: Operation = UPDATE_CONFIGURATION_SET_EVENT_DESTINATION;
-        self.call(OPERATION, |world| {
-            checks::destination(world, OPERATION, destination)?;
-            let stored = configuration_set_mut(world, OPERATION, set)?;
+        self.call(UPDATE_CONFIGURATION_SET_EVENT_DESTINATION, |world| {
+            checks::destination(world, destination)?;
+            let stored = configuration_set_mut(world, set)?;
             match stored.destinations.iter_mut().find(|one| one.name == destination.name) {
                 Some(one) => {
                     *one = destination.clone();
                     Ok(())
                 }
-                None => Err(not_found(OPERATION, "Event destination", &destination.name)),
+                None => Err(not_found("Event destination", &destination.name)),
             }
         })
         .await
     }
 }
 
-fn configuration_set<'w>(world: &'w World, operation: Operation, name: &str) -> Result<&'w Set> {
-    world
-        .sesv2
-        .sets
-        .get(name)
-        .ok_or_else(|| not_found(operation, "Configuration set", name))
+fn configuration_set<'w>(world: &'w World, name: &str) -> Answer<&'w Set> {
+    let found = world.sesv2.sets.get(name);
+    found.ok_or_else(|| not_found("Configuration set", name))
 }
 
-fn configuration_set_mut<'w>(world: &'w mut World, operation: Operation, name: &str) -> Result<&'w mut Set> {
-    world
-        .sesv2
-        .sets
-        .get_mut(name)
-        .ok_or_else(|| not_found(operation, "Configuration set", name))
+fn configuration_set_mut<'w>(world: &'w mut World, name: &str) -> Answer<&'w mut Set> {
+    let found = world.sesv2.sets.get_mut(name);
+    found.ok_or_else(|| not_found("Configuration set", name))
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::State;
-use super::render::Parts;
 
 /// Mails kept in the world; the older ones are in their files only.
 const MAX_MAILS: usize = 1_000;
@@ -50,36 +49,6 @@ pub struct Mail {
 }
 
 impl Mail {
-    #[expect(clippy::too_many_arguments, reason = "one per field")]
-    pub(super) fn new(
-        number: u64,
-        at: Timestamp,
-        message_id: &str,
-        tags: Map<String, Value>,
-        from: String,
-        to: Vec<String>,
-        cc: Vec<String>,
-        reply_to: Vec<String>,
-        parts: Parts,
-        data: Option<Value>,
-    ) -> Self {
-        Self {
-            number,
-            at,
-            message_id: message_id.to_owned(),
-            tags,
-            from,
-            to,
-            cc,
-            reply_to,
-            subject: parts.subject,
-            html: parts.html,
-            text: parts.text,
-            data,
-            file: None,
-        }
-    }
-
     /// The account that it is about, as its sender tagged it.
     pub fn account(&self) -> Option<&str> {
         self.tags.get("billctl-account").and_then(Value::as_str)

@@ -8,9 +8,12 @@ use super::render::{self, Parts};
 use super::{bad, not_found};
 use crate::World;
 use crate::eventbridge::{own_event, seconds};
+use crate::json::{items, texts};
+use crate::names::is_name;
+use crate::refusal::{Answer, Refusal};
 use billctl_core::model::{Arn, REGION};
-use billctl_core::service::sesv2::{MAX_RECIPIENTS, OutgoingMail, SEND_EMAIL};
-use billctl_core::service::{Kind, Result, ServiceError};
+use billctl_core::service::Kind;
+use billctl_core::service::sesv2::{MAX_RECIPIENTS, OutgoingMail};
 
 /// SES's own recipients for trying things out: they need no verification.
 const SIMULATOR: &str = "simulator.amazonses.com";
@@ -42,13 +45,7 @@ pub(crate) fn bare_address(text: &str) -> &str {
 }
 
 fn list(value: Option<&Value>) -> Vec<String> {
-    value
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect()
+    texts(value).map(str::to_owned).collect()
 }
 
 impl SendRequest {
@@ -72,11 +69,7 @@ impl SendRequest {
             bcc: recipients("BccAddresses"),
             reply_to: list(arguments.get("ReplyToAddresses")),
             content: Content::parse(content)?,
-            tags: arguments
-                .get("EmailTags")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
+            tags: items(arguments.get("EmailTags"))
                 .filter_map(|tag| Some((tag.get("Name")?.as_str()?.to_owned(), tag.get("Value")?.clone())))
                 .collect(),
             configuration_set: text("ConfigurationSetName"),
@@ -124,12 +117,7 @@ impl SendRequest {
         }
         // Names and values of tags hold ASCII letters, digits, hyphens and underscores (API reference).
         for (name, value) in &self.tags {
-            let valid = |text: &str| {
-                (1..=256).contains(&text.len())
-                    && text
-                        .bytes()
-                        .all(|byte| byte.is_ascii_alphanumeric() || b"-_@.".contains(&byte))
-            };
+            let valid = |text: &str| is_name(text, 256, "-_@.");
             if !valid(name) || !value.as_str().is_some_and(valid) {
                 return Err(format!("Invalid email tag <{name}>."));
             }
@@ -143,7 +131,7 @@ impl SendRequest {
 
     /// What the caller needs a permission for.
     pub(crate) fn resources(&self, world: &World) -> Vec<String> {
-        let own = |resource: String| Arn::new("ses", REGION, world.management_account(), &resource).to_string();
+        let own = |resource: String| world.own_arn("ses", &resource).to_string();
         let address = bare_address(&self.from);
         let domain = address.rsplit('@').next().unwrap_or(address);
         // SES looks at the address's own identity where there is one, else at the domain's.
@@ -219,11 +207,11 @@ impl Content {
     }
 }
 
-fn rejected(message: String) -> ServiceError {
-    ServiceError::new(SEND_EMAIL, Kind::Denied, "MessageRejected", message)
+fn rejected(message: String) -> Refusal {
+    Refusal::denied("MessageRejected", message)
 }
 
-fn check_addresses(world: &World, request: &SendRequest) -> Result<()> {
+fn check_addresses(world: &World, request: &SendRequest) -> Answer<()> {
     let failed = |addresses: &str| {
         Err(rejected(format!(
             "Email address is not verified. The following identities failed the check in region US-EAST-1: {addresses}"
@@ -254,16 +242,9 @@ fn check_addresses(world: &World, request: &SendRequest) -> Result<()> {
     Ok(())
 }
 
-fn check_quota(world: &World) -> Result<()> {
+fn check_quota(world: &World) -> Answer<()> {
     let (daily, rate) = world.sesv2.quota();
-    let slow_down = |message: &str| {
-        Err(ServiceError::new(
-            SEND_EMAIL,
-            Kind::Throttled,
-            "TooManyRequestsException",
-            message,
-        ))
-    };
+    let slow_down = |message: &str| Err(Refusal::new(Kind::Throttled, "TooManyRequestsException", message));
     let since = |span: SignedDuration| world.sesv2.accepted_since(world.now - span) as f64;
     if since(SignedDuration::from_hours(24)) >= daily {
         return slow_down("Daily message quota exceeded.");
@@ -281,31 +262,23 @@ fn check_quota(world: &World) -> Result<()> {
 }
 
 /// Sends a mail: answers its message id. What can't be rendered is taken all the same, and reported in an event only.
-pub(crate) fn send(world: &mut World, request: &SendRequest) -> Result<String> {
+pub(crate) fn send(world: &mut World, request: &SendRequest) -> Answer<String> {
     if world.sesv2.sending_off {
         let message = "Email sending is disabled for this account.";
-        return Err(ServiceError::new(
-            SEND_EMAIL,
-            Kind::Other,
-            "SendingPausedException",
-            message,
-        ));
+        return Err(Refusal::new(Kind::Other, "SendingPausedException", message));
     }
     check_addresses(world, request)?;
     if let Some(set) = &request.configuration_set {
-        super::configuration_set(world, SEND_EMAIL, set)?;
+        super::configuration_set(world, set)?;
     }
     let rendered = match &request.content {
         Content::Simple(parts) if parts.subject.is_empty() => {
-            return Err(bad(SEND_EMAIL, "The subject is missing."));
+            return Err(bad("The subject is missing."));
         }
         Content::Simple(parts) => Ok(parts.clone()),
         Content::Template { name, data } => {
-            let template = world
-                .sesv2
-                .templates
-                .get(name)
-                .ok_or_else(|| not_found(SEND_EMAIL, "Template", name))?;
+            let found = world.sesv2.templates.get(name);
+            let template = found.ok_or_else(|| not_found("Template", name))?;
             render::render(template, data).map_err(|why| (name.clone(), why))
         }
     };
@@ -318,22 +291,24 @@ pub(crate) fn send(world: &mut World, request: &SendRequest) -> Result<String> {
     let id = format!("0100{}-000000", world.fresh_event_id());
     match rendered {
         Ok(parts) => {
-            let mail = Mail::new(
-                world.sesv2.numbers,
-                now,
-                &id,
-                request.tags.clone(),
-                request.from.clone(),
-                request.to.clone(),
-                request.cc.clone(),
-                request.reply_to.clone(),
-                parts,
-                match &request.content {
+            world.sesv2.keep(Mail {
+                number: world.sesv2.numbers,
+                at: now,
+                message_id: id.clone(),
+                tags: request.tags.clone(),
+                from: request.from.clone(),
+                to: request.to.clone(),
+                cc: request.cc.clone(),
+                reply_to: request.reply_to.clone(),
+                subject: parts.subject,
+                html: parts.html,
+                text: parts.text,
+                data: match &request.content {
                     Content::Template { data, .. } => Some(data.clone()),
                     Content::Simple(_) => None,
                 },
-            );
-            world.sesv2.keep(mail);
+                file: None,
+            });
             report(world, request, &id, "SEND", &json!({}));
             let simulated = |name: &str| {
                 request
@@ -371,25 +346,22 @@ impl World {
     /// A mail of another AWS service: it needs no identity and counts against no quota.
     pub(crate) fn deliver_mail(&mut self, from: &str, to: &str, subject: &str, text: &str) {
         self.sesv2.numbers += 1;
-        let id = self.fresh_event_id();
-        let parts = Parts {
+        let message_id = self.fresh_event_id();
+        self.sesv2.keep(Mail {
+            number: self.sesv2.numbers,
+            at: self.now,
+            message_id,
+            tags: Map::new(),
+            from: from.to_owned(),
+            to: vec![to.to_owned()],
+            cc: Vec::new(),
+            reply_to: Vec::new(),
             subject: subject.to_owned(),
             html: String::new(),
             text: text.to_owned(),
-        };
-        let mail = Mail::new(
-            self.sesv2.numbers,
-            self.now,
-            &id,
-            Map::new(),
-            from.to_owned(),
-            vec![to.to_owned()],
-            Vec::new(),
-            Vec::new(),
-            parts,
-            None,
-        );
-        self.sesv2.keep(mail);
+            data: None,
+            file: None,
+        });
     }
 }
 
@@ -433,7 +405,7 @@ fn report(world: &mut World, request: &SendRequest, id: &str, kind: &str, detail
         "time": seconds(world.now),
         "region": REGION,
         "resources": request.configuration_set.iter().map(|name| {
-            Arn::new("ses", REGION, world.management_account(), &format!("configuration-set/{name}"))
+            world.own_arn("ses", &format!("configuration-set/{name}"))
         }).collect::<Vec<_>>(),
         "detail": {
             "eventType": event_type,

@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::policy::{Caller, Decision, Request, RequestContext, evaluate};
+use crate::policy::{Request, RequestContext, allowed_by};
 use crate::seed;
 use billctl_core::service::Services;
 
@@ -37,7 +37,20 @@ fn mail(sandbox: &Sandbox, to: &str, data: &Value) -> Result<String> {
         "EmailTags": [{"Name": "billctl-account", "Value": "111122223333"}],
     });
     let request = SendRequest::parse(request.as_object().unwrap()).unwrap();
-    sandbox.change(|world| Ok(send(world, &request))).unwrap()
+    let sent = sandbox.change(|world| Ok(send(world, &request))).unwrap();
+    sent.map_err(|refusal| refusal.of(SEND_EMAIL))
+}
+
+/// Has the payer's bus of this name told of these events.
+async fn tell(sandbox: &Sandbox, event_type: &str, bus: &str) -> Result<()> {
+    let bus = sandbox.peek(|world| world.own_arn("events", &format!("event-bus/{bus}")));
+    let destination = EventDestination {
+        name: "d".into(),
+        enabled: true,
+        event_types: vec![event_type.into()],
+        event_bus_arn: Some(bus),
+    };
+    sandbox.create_event_destination("set", &destination).await
 }
 
 fn code<T: std::fmt::Debug>(answer: Result<T>) -> String {
@@ -59,24 +72,8 @@ async fn a_mail_is_rendered_into_the_outbox_without_escaping() {
 #[tokio::test]
 async fn a_missing_variable_is_accepted_never_delivered_and_told_to_the_default_bus() {
     let (sandbox, services) = with_template("<p>{{missing}}</p>").await;
-    let payer = sandbox.peek(World::management_account);
-    services
-        .sesv2
-        .create_event_destination(
-            "set",
-            &EventDestination {
-                name: "d".into(),
-                enabled: true,
-                event_types: vec!["RENDERING_FAILURE".into()],
-                event_bus_arn: Some(
-                    format!("arn:aws:events:us-east-1:{payer}:event-bus/default")
-                        .parse()
-                        .unwrap(),
-                ),
-            },
-        )
-        .await
-        .unwrap();
+    let told = tell(&sandbox, "RENDERING_FAILURE", "default").await;
+    told.unwrap();
     mail(&sandbox, "a@example.org", &json!({"subject": "s"})).unwrap();
     sandbox.peek(|world| {
         assert!(world.sesv2.mails().is_empty());
@@ -97,24 +94,8 @@ async fn a_missing_variable_is_accepted_never_delivered_and_told_to_the_default_
 
 #[tokio::test]
 async fn only_the_default_bus_can_be_told() {
-    let (sandbox, services) = with_template("").await;
-    let payer = sandbox.peek(World::management_account);
-    let answer = services
-        .sesv2
-        .create_event_destination(
-            "set",
-            &EventDestination {
-                name: "d".into(),
-                enabled: true,
-                event_types: vec!["BOUNCE".into()],
-                event_bus_arn: Some(
-                    format!("arn:aws:events:us-east-1:{payer}:event-bus/billctl")
-                        .parse()
-                        .unwrap(),
-                ),
-            },
-        )
-        .await;
+    let (sandbox, _) = with_template("").await;
+    let answer = tell(&sandbox, "BOUNCE", "billctl").await;
     assert_eq!(code(answer), "BadRequestException");
 }
 
@@ -215,13 +196,9 @@ async fn in_the_ses_sandbox_the_recipients_identity_has_to_be_allowed_too() {
             "Effect": "Allow", "Action": "ses:SendEmail", "Resource": allowed,
         }});
         resources.iter().all(|resource| {
-            let request = Request {
-                caller: Caller::Role("arn:aws:iam::111122223333:role/r"),
-                action: "ses:SendEmail",
-                resource,
-                context: &RequestContext::default(),
-            };
-            evaluate(&policy, request) == Decision::Allowed
+            let context = RequestContext::default();
+            let role = "arn:aws:iam::111122223333:role/r";
+            allowed_by([&policy], Request::by_role(role, "ses:SendEmail", resource, &context))
         })
     };
     let template = format!("arn:aws:ses:us-east-1:{account}:template/t");

@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{StoredEvent, StoredExecution, valid_name};
+use super::{StoredExecution, valid_name};
 use crate::World;
 use crate::asl::{self, Machine, Pause, Ran, Stand, Start};
+use crate::refusal::{Answer, Refusal};
 use billctl_core::model::Arn;
-use billctl_core::service::sfn::{ExecutionStatus, HistoryEvent, START_EXECUTION};
-use billctl_core::service::{Kind, Result, ServiceError};
+use billctl_core::service::Kind;
+use billctl_core::service::sfn::{ExecutionStatus, HistoryEvent};
 
 /// Most bytes of a task's output that its history keeps: a world of weeks is one file.
 const MAX_OUTPUT: usize = 4 * 1024;
@@ -16,7 +17,7 @@ const MAX_OUTPUT: usize = 4 * 1024;
 const DEEPEST_NESTING: usize = 5;
 
 /// EventBridge starts an execution with an event: each delivery has a name of its own.
-pub(crate) fn start_from_rule(world: &mut World, machine: &Arn, event: &Value) -> Result<Arn> {
+pub(crate) fn start_from_rule(world: &mut World, machine: &Arn, event: &Value) -> Answer<Arn> {
     let id = event.get("id").and_then(Value::as_str).unwrap_or_default();
     let delivery = world.fresh_event_id();
     start(world, machine, Some(format!("{id}_{delivery}")), event.clone())
@@ -24,15 +25,15 @@ pub(crate) fn start_from_rule(world: &mut World, machine: &Arn, event: &Value) -
 
 /// `StartExecution`: answers its ARN. It has run to its end or first wait when this returns, in simulated time yet to
 /// come.
-pub(crate) fn start(world: &mut World, machine: &Arn, name: Option<String>, input: Value) -> Result<Arn> {
-    let refuse = |kind, code: &str, message: String| Err(ServiceError::new(START_EXECUTION, kind, code, message));
-    let (machine_name, _) = world.sfn.machine(START_EXECUTION, machine)?;
+pub(crate) fn start(world: &mut World, machine: &Arn, name: Option<String>, input: Value) -> Answer<Arn> {
+    let refuse = |kind, code, message: String| Err(Refusal::new(kind, code, message));
+    let (machine_name, _) = world.sfn.machine(machine)?;
     let machine_name = machine_name.to_owned();
     let name = match name {
         Some(name) => name,
         None => world.fresh_event_id(),
     };
-    valid_name(START_EXECUTION, &name)?;
+    valid_name(&name)?;
     let arn = world.execution_arn(&machine_name, &name);
     world.sfn.executions.forget(world.now, &machine_name, &name);
     if let Some(there) = world.sfn.executions.find(&machine_name, &name) {
@@ -132,7 +133,7 @@ pub(super) fn stop_all(world: &mut World, machine: &str) {
             execution.began_with = None;
             execution.status = ExecutionStatus::Aborted;
             execution.stopped = Some(now);
-            execution.history.push(StoredEvent {
+            execution.history.push(HistoryEvent {
                 kind: "ExecutionAborted".to_owned(),
                 at: now,
                 state: None,
@@ -151,7 +152,10 @@ impl StoredExecution {
     }
 
     fn follow(&mut self, ran: Ran) {
-        self.history.extend(ran.history.into_iter().map(StoredEvent::from));
+        self.history.extend(ran.history.into_iter().map(|event| HistoryEvent {
+            output: event.output.filter(|output| asl::is_within(output, MAX_OUTPUT)),
+            ..event
+        }));
         match ran.stand {
             Stand::Paused(pause) => self.paused = Some(pause),
             Stand::Ended { status, output, error } => {
@@ -161,32 +165,6 @@ impl StoredExecution {
                 self.error = error;
                 self.began_with = None;
             }
-        }
-    }
-}
-
-impl From<HistoryEvent> for StoredEvent {
-    fn from(event: HistoryEvent) -> Self {
-        Self {
-            kind: event.kind,
-            at: event.at,
-            state: event.state,
-            resource: event.resource,
-            output: event.output.filter(|output| asl::is_within(output, MAX_OUTPUT)),
-            error: event.error,
-        }
-    }
-}
-
-impl From<StoredEvent> for HistoryEvent {
-    fn from(event: StoredEvent) -> Self {
-        Self {
-            kind: event.kind,
-            at: event.at,
-            state: event.state,
-            resource: event.resource,
-            output: event.output,
-            error: event.error,
         }
     }
 }

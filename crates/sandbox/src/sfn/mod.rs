@@ -15,16 +15,16 @@ use execution::stop_all;
 pub(super) use execution::{start, start_from_rule, wake};
 use store::Executions;
 
-use super::asl;
 use super::policy::RequestContext;
-use super::{Sandbox, World};
-use billctl_core::model::{Arn, REGION};
+use super::{Sandbox, World, asl};
+use crate::refusal::{Answer, Refusal};
+use billctl_core::model::Arn;
 use billctl_core::service::sfn::{
     CREATE_STATE_MACHINE, DELETE_STATE_MACHINE, DESCRIBE_EXECUTION, DESCRIBE_STATE_MACHINE, Execution, ExecutionStatus,
     GET_EXECUTION_HISTORY, HistoryEvent, LIST_EXECUTIONS, NewStateMachine, START_EXECUTION, StateMachine,
     StepFunctions, UPDATE_STATE_MACHINE,
 };
-use billctl_core::service::{Kind, Operation, Page, Result, ServiceError, Tags};
+use billctl_core::service::{Page, Result, Tags};
 
 pub(super) const STATES_SERVICE: &str = "states.amazonaws.com";
 /// Items of a page.
@@ -84,27 +84,12 @@ struct StoredExecution {
     input: Value,
     output: Option<Value>,
     error: Option<(String, String)>,
-    history: Vec<StoredEvent>,
+    history: Vec<HistoryEvent>,
     /// Where it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     paused: Option<asl::Pause>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     began_with: Option<BeganWith>,
-}
-
-/// A [`HistoryEvent`] as it is kept.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct StoredEvent {
-    kind: String,
-    at: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    state: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    resource: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    output: Option<Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    error: Option<(String, String)>,
 }
 
 impl State {
@@ -153,18 +138,14 @@ impl State {
         self.calls
     }
 
-    fn machine(&self, operation: Operation, arn: &Arn) -> Result<(&str, &StoredMachine)> {
+    fn machine(&self, arn: &Arn) -> Answer<(&str, &StoredMachine)> {
         self.machines
             .iter()
             .find(|(_, machine)| machine.arn == *arn)
             .map(|(name, machine)| (name.as_str(), machine))
             .ok_or_else(|| {
-                ServiceError::new(
-                    operation,
-                    Kind::NotFound,
-                    "StateMachineDoesNotExist",
-                    format!("State Machine Does Not Exist: '{arn}'"),
-                )
+                let why = format!("State Machine Does Not Exist: '{arn}'");
+                Refusal::not_found("StateMachineDoesNotExist", why)
             })
     }
 }
@@ -198,24 +179,14 @@ impl StoredExecution {
 
 impl World {
     fn machine_arn(&self, name: &str) -> Arn {
-        Arn::new(
-            "states",
-            REGION,
-            self.management_account(),
-            &format!("stateMachine:{name}"),
-        )
+        self.own_arn("states", &format!("stateMachine:{name}"))
     }
 
     fn execution_arn(&self, machine: &str, name: &str) -> Arn {
-        Arn::new(
-            "states",
-            REGION,
-            self.management_account(),
-            &format!("execution:{machine}:{name}"),
-        )
+        self.own_arn("states", &format!("execution:{machine}:{name}"))
     }
 
-    fn execution(&self, operation: Operation, arn: &Arn) -> Result<&StoredExecution> {
+    fn execution(&self, arn: &Arn) -> Answer<&StoredExecution> {
         let mut parts = arn.resource().trim_start_matches("execution:").splitn(2, ':');
         let found = match (parts.next(), parts.next()) {
             (Some(machine), Some(name)) => self.sfn.executions.find(machine, name),
@@ -223,14 +194,7 @@ impl World {
         };
         found
             .filter(|one| self.execution_arn(&one.machine, &one.name) == *arn)
-            .ok_or_else(|| {
-                ServiceError::new(
-                    operation,
-                    Kind::NotFound,
-                    "ExecutionDoesNotExist",
-                    format!("Execution Does Not Exist: '{arn}'"),
-                )
-            })
+            .ok_or_else(|| Refusal::not_found("ExecutionDoesNotExist", format!("Execution Does Not Exist: '{arn}'")))
     }
 }
 
@@ -243,7 +207,7 @@ pub(super) fn assume_context(world: &World, machine: &Arn) -> RequestContext {
 
 /// Names of machines and executions: 1 to 80 characters without spaces, brackets, wildcards and control characters
 /// (API reference).
-fn valid_name(operation: Operation, name: &str) -> Result<()> {
+fn valid_name(name: &str) -> Answer<()> {
     let valid = (1..=80).contains(&name.len())
         && name.is_ascii()
         && !name
@@ -252,35 +216,24 @@ fn valid_name(operation: Operation, name: &str) -> Result<()> {
     if valid {
         Ok(())
     } else {
-        Err(ServiceError::new(
-            operation,
-            Kind::Invalid,
-            "InvalidName",
-            format!("Invalid Name: '{name}'"),
-        ))
+        Err(Refusal::invalid("InvalidName", format!("Invalid Name: '{name}'")))
     }
 }
 
-fn check_definition(operation: Operation, definition: &Value) -> Result<()> {
+fn check_definition(definition: &Value) -> Answer<()> {
     asl::check(definition).map_err(|why| {
-        ServiceError::new(
-            operation,
-            Kind::Invalid,
-            "InvalidDefinition",
-            format!("Invalid State Machine Definition: '{why}'"),
-        )
+        let why = format!("Invalid State Machine Definition: '{why}'");
+        Refusal::invalid("InvalidDefinition", why)
     })
 }
 
 /// Step Functions looks at once whether it can assume the role: also a role made a moment ago is refused so.
-fn check_role(world: &World, operation: Operation, machine: &Arn, role: &Arn) -> Result<()> {
+fn check_role(world: &World, machine: &Arn, role: &Arn) -> Answer<()> {
     let context = assume_context(world, machine);
     if world.iam.assumable(role, STATES_SERVICE, &context, world.now) {
         return Ok(());
     }
-    Err(ServiceError::new(
-        operation,
-        Kind::Denied,
+    Err(Refusal::denied(
         "AccessDeniedException",
         format!(
             "Neither the global service principal {STATES_SERVICE}, nor the regional one is authorized to assume the \
@@ -289,22 +242,18 @@ fn check_role(world: &World, operation: Operation, machine: &Arn, role: &Arn) ->
     ))
 }
 
-fn create(world: &mut World, new: &NewStateMachine) -> Result<Arn> {
-    valid_name(CREATE_STATE_MACHINE, &new.name)?;
-    check_definition(CREATE_STATE_MACHINE, &new.definition)?;
+fn create(world: &mut World, new: &NewStateMachine) -> Answer<Arn> {
+    valid_name(&new.name)?;
+    check_definition(&new.definition)?;
     let arn = world.machine_arn(&new.name);
-    check_role(world, CREATE_STATE_MACHINE, &arn, &new.role_arn)?;
+    check_role(world, &arn, &new.role_arn)?;
     if let Some(there) = world.sfn.machines.get(&new.name) {
         // The same again is no error (API reference: CreateStateMachine is idempotent).
         return if *there.definition.0 == new.definition && there.role == new.role_arn {
             Ok(arn)
         } else {
-            Err(ServiceError::new(
-                CREATE_STATE_MACHINE,
-                Kind::Exists,
-                "StateMachineAlreadyExists",
-                format!("State Machine Already Exists: '{arn}'"),
-            ))
+            let why = format!("State Machine Already Exists: '{arn}'");
+            Err(Refusal::exists("StateMachineAlreadyExists", why))
         };
     }
     world.sfn.machines.insert(
@@ -320,17 +269,12 @@ fn create(world: &mut World, new: &NewStateMachine) -> Result<Arn> {
 }
 
 /// A page of items, from the token on.
-fn page<T>(operation: Operation, items: Vec<T>, token: Option<&str>) -> Result<Page<T>> {
+fn page<T>(items: Vec<T>, token: Option<&str>) -> Answer<Page<T>> {
     let skip: usize = match token {
         None => 0,
-        Some(token) => token.parse().map_err(|_| {
-            ServiceError::new(
-                operation,
-                Kind::Invalid,
-                "InvalidToken",
-                format!("Invalid Token: '{token}'"),
-            )
-        })?,
+        Some(token) => token
+            .parse()
+            .map_err(|_| Refusal::invalid("InvalidToken", format!("Invalid Token: '{token}'")))?,
     };
     let next = (items.len() > skip + PAGE_SIZE).then(|| (skip + PAGE_SIZE).to_string());
     Ok(Page {
@@ -341,13 +285,13 @@ fn page<T>(operation: Operation, items: Vec<T>, token: Option<&str>) -> Result<P
 
 /// How an execution ended, once it was run, with its error and cause.
 pub(super) fn outcome(world: &World, execution: &Arn) -> Option<(ExecutionStatus, Option<(String, String)>)> {
-    let found = world.execution(DESCRIBE_EXECUTION, execution).ok()?;
+    let found = world.execution(execution).ok()?;
     Some((found.status, found.error.clone()))
 }
 
 /// What an execution answered, once it was run and did.
 pub(super) fn output<'a>(world: &'a World, execution: &Arn) -> Option<&'a Value> {
-    let found = world.execution(DESCRIBE_EXECUTION, execution).ok()?;
+    let found = world.execution(execution).ok()?;
     found.output.as_ref()
 }
 
@@ -355,7 +299,7 @@ pub(super) fn output<'a>(world: &'a World, execution: &Arn) -> Option<&'a Value>
 impl StepFunctions for Sandbox {
     async fn describe_state_machine(&self, arn: &Arn) -> Result<StateMachine> {
         self.read(DESCRIBE_STATE_MACHINE, |world| {
-            let (name, machine) = world.sfn.machine(DESCRIBE_STATE_MACHINE, arn)?;
+            let (name, machine) = world.sfn.machine(arn)?;
             Ok(StateMachine {
                 name: name.to_owned(),
                 arn: machine.arn.clone(),
@@ -372,10 +316,10 @@ impl StepFunctions for Sandbox {
 
     async fn update_state_machine(&self, arn: &Arn, definition: &Value, role_arn: &Arn) -> Result<()> {
         self.call(UPDATE_STATE_MACHINE, |world| {
-            let (name, _) = world.sfn.machine(UPDATE_STATE_MACHINE, arn)?;
+            let (name, _) = world.sfn.machine(arn)?;
             let name = name.to_owned();
-            check_definition(UPDATE_STATE_MACHINE, definition)?;
-            check_role(world, UPDATE_STATE_MACHINE, arn, role_arn)?;
+            check_definition(definition)?;
+            check_role(world, arn, role_arn)?;
             world.sfn.replace(&name, definition, role_arn);
             Ok(())
         })
@@ -385,7 +329,7 @@ impl StepFunctions for Sandbox {
     async fn delete_state_machine(&self, arn: &Arn) -> Result<()> {
         self.call(DELETE_STATE_MACHINE, |world| {
             // Deleting one that isn't there is no error: the operation declares none (API model).
-            if let Ok((name, _)) = world.sfn.machine(DELETE_STATE_MACHINE, arn) {
+            if let Ok((name, _)) = world.sfn.machine(arn) {
                 let name = name.to_owned();
                 stop_all(world, &name);
                 world.sfn.machines.remove(&name);
@@ -402,7 +346,7 @@ impl StepFunctions for Sandbox {
         token: Option<String>,
     ) -> Result<Page<Execution>> {
         self.read(LIST_EXECUTIONS, |world| {
-            let (name, _) = world.sfn.machine(LIST_EXECUTIONS, machine)?;
+            let (name, _) = world.sfn.machine(machine)?;
             let status_of = |one: &StoredExecution| {
                 if one.runs_at(world.now) {
                     ExecutionStatus::Running
@@ -420,7 +364,7 @@ impl StepFunctions for Sandbox {
             // Newest first; only a page of them is described.
             found.sort_unstable();
             found.reverse();
-            let found = page(LIST_EXECUTIONS, found, token.as_deref())?;
+            let found = page(found, token.as_deref())?;
             Ok(Page {
                 items: found
                     .items
@@ -443,7 +387,7 @@ impl StepFunctions for Sandbox {
 
     async fn describe_execution(&self, arn: &Arn) -> Result<Execution> {
         self.read(DESCRIBE_EXECUTION, |world| {
-            Ok(world.execution(DESCRIBE_EXECUTION, arn)?.described(world, true))
+            Ok(world.execution(arn)?.described(world, true))
         })
         .await
     }
@@ -451,14 +395,13 @@ impl StepFunctions for Sandbox {
     async fn get_execution_history(&self, arn: &Arn, token: Option<String>) -> Result<Page<HistoryEvent>> {
         self.read(GET_EXECUTION_HISTORY, |world| {
             let events: Vec<HistoryEvent> = world
-                .execution(GET_EXECUTION_HISTORY, arn)?
+                .execution(arn)?
                 .history
                 .iter()
                 .filter(|event| event.at <= world.now)
                 .cloned()
-                .map(HistoryEvent::from)
                 .collect();
-            page(GET_EXECUTION_HISTORY, events, token.as_deref())
+            page(events, token.as_deref())
         })
         .await
     }

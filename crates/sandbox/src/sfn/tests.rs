@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
+use crate::iam::trusting;
 use crate::seed;
 use billctl_core::service::Services;
-use billctl_core::service::iam::NewRole;
 
 /// The demo organisation with one state machine, whose role may do nothing.
 struct Stage {
@@ -20,19 +20,7 @@ impl Stage {
     async fn with(states: Value) -> Self {
         let sandbox = Sandbox::in_memory(seed::demo());
         let services = sandbox.services();
-        let role_arn = services
-            .iam
-            .create_role(&NewRole {
-                name: "r".into(),
-                trust_policy: json!({"Version": "2012-10-17", "Statement": [{
-                    "Effect": "Allow", "Principal": {"Service": STATES_SERVICE}, "Action": "sts:AssumeRole"
-                }]}),
-                description: String::new(),
-                tags: Tags::new(),
-                permissions_boundary: None,
-            })
-            .await
-            .unwrap();
+        let role_arn = services.iam.create_role(&trusting(STATES_SERVICE)).await.unwrap();
         services.clock.sleep(Duration::from_secs(10)).await;
         let machine = services
             .sfn
@@ -204,7 +192,7 @@ async fn a_name_is_taken_once() {
     };
     named(json!(1)).unwrap();
     stage.services.clock.sleep(Duration::from_secs(60)).await;
-    assert_eq!(named(json!(1)).unwrap_err().code.unwrap(), "ExecutionAlreadyExists");
+    assert_eq!(named(json!(1)).unwrap_err().code, "ExecutionAlreadyExists");
     assert_eq!(
         stage
             .services

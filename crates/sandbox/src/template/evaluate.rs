@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::parameter::as_text;
 use super::properties::{self, coerce};
-use super::{Declared, Resource, Result, Template, TemplateError};
+use super::{Declared, Resource, Result, Template, TemplateError, refuse};
 use billctl_core::model::{AccountId, REGION};
 use billctl_core::service::cloudformation::Parameters;
 
@@ -168,7 +168,7 @@ impl<'a> Evaluation<'a> {
             let mut depth = self.depth.borrow_mut();
             *depth += 1;
             if *depth > DEEPEST {
-                return Err(TemplateError::new("Circular dependency between resources"));
+                return refuse("Circular dependency between resources");
             }
         }
         let value = self.evaluate(expression);
@@ -231,9 +231,9 @@ impl<'a> Evaluation<'a> {
                 }
                 _ => Err(malformed(name)),
             },
-            _ => Err(TemplateError::new(format!(
+            _ => refuse(format!(
                 "Template error: {name} is not known here, or its argument is malformed"
-            ))),
+            )),
         }
     }
 
@@ -256,9 +256,9 @@ impl<'a> Evaluation<'a> {
                 self.stack_name.to_owned()
             }
             _ => {
-                return Err(TemplateError::new(format!(
+                return refuse(format!(
                     "Template error: there is no parameter, resource or pseudo parameter {target}"
-                )));
+                ));
             }
         };
         Ok(Some(Value::String(text)))
@@ -270,9 +270,9 @@ impl<'a> Evaluation<'a> {
             .declared_resource(target)
             .ok_or_else(|| TemplateError::new(format!("Template error: there is no resource {target}")))?;
         if attribute != "Arn" {
-            return Err(TemplateError::new(format!(
+            return refuse(format!(
                 "Template error: resource {target} does not support attribute type {attribute} in Fn::GetAtt"
-            )));
+            ));
         }
         let name = self.name_of(declared)?;
         Ok(Value::String(
@@ -352,9 +352,7 @@ impl<'a> Evaluation<'a> {
                 .iter()
                 .try_fold(false, |so_far, each| Ok(so_far || self.holds(each)?)),
             Some(("Condition", Value::String(name))) => self.condition(name),
-            _ => Err(TemplateError::new(
-                "Template format error: a condition must be an intrinsic function that is true or false",
-            )),
+            _ => refuse("Template format error: a condition must be an intrinsic function that is true or false"),
         }
     }
 }

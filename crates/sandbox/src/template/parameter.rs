@@ -99,7 +99,7 @@ impl Parameter {
 }
 
 /// Scalars in templates are texts in the end: `86400`, `"86400"` and `true` alike.
-pub(super) fn as_text(value: &Value) -> String {
+pub(crate) fn as_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),

@@ -6,8 +6,7 @@ use serde::Deserialize;
 
 use super::outlook::Outlook;
 use super::*;
-use crate::spend::Window;
-use crate::spend::{Figures, SpendHistory};
+use crate::spend::{Figures, SpendHistory, Window};
 
 /// The table; docs/spend.md explains its fields.
 const TABLE: &str = include_str!("../../../../tests/notifier/figures.json");

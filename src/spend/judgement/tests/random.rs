@@ -100,28 +100,25 @@ mod plain {
         if asked.len() < 2 && last > 0 {
             asked = vec![last - 1, last];
         }
-        let longest = series
-            .windows(2)
-            .filter(|pair| second(&pair[1]) >= end - 36 * HOUR)
-            .map(|pair| second(&pair[1]) - second(&pair[0]))
-            .max()
-            .unwrap_or(0);
-        let most = increments(series, from)
-            .iter()
-            .filter(|it| it.to > end - span)
-            .map(|it| it.amount.to_f64())
-            .fold(f64::MIN, f64::max);
-        // One publication brought nearly all: longer than the longest gap.
-        while longest <= 9 * HOUR
-            && most >= 0.8 * spent(series, last, from, span).0 - 1e-9
-            && asked[0] > 0
-            && end - second(&series[asked[0]]) < longest
-        {
-            asked.insert(0, asked[0] - 1);
-        }
+        let all: Vec<_> = increments(series, from)
+            .into_iter()
+            .filter(|it| it.to > end - 3 * DAY && it.to > it.from)
+            .collect();
+        let pace = |index: usize| all[index].amount.to_f64() / (all[index].to - all[index].from) as f64;
+        let twice =
+            |index: usize, mut others: std::ops::Range<usize>| others.any(|it| pace(index) < 0.499_999 * pace(it));
+        let uneven = span == DAY && (0..all.len()).any(|it| twice(it, 0..it) && twice(it, it + 1..all.len()));
         let likely = asked
             .iter()
-            .map(|index| spent(series, *index, from, span).0)
+            .map(|index| {
+                let start = second(&series[*index]) - span;
+                let cut: f64 = increments(series, from)
+                    .iter()
+                    .filter(|it| it.index <= *index && it.from < start && it.to > start && it.amount > Usd::ZERO)
+                    .map(|it| it.amount.to_f64() * (it.to - start) as f64 / (it.to - it.from) as f64)
+                    .sum();
+                spent(series, *index, from, span).0 - if uneven { cut } else { 0.0 }
+            })
             .reduce(f64::min);
         Figures {
             amount: spent(series, last, from, span).1,

@@ -28,30 +28,34 @@ const SPENT: i64 = 100_000_000;
 const PLAYED: i64 = 60;
 const SEEDS: u64 = 6;
 
-/// How much of a day's spend is spent by this second of it, in millionths.
-type Shape = fn(i64) -> i64;
+/// When in a day its spend is spent: evenly from one second to another; all at once where they are the same.
+#[derive(Debug, Clone, Copy)]
+struct Shape(i64, i64);
 
-fn even(second: i64) -> i64 {
-    second * 1_000_000 / DAY
+impl Shape {
+    /// How much of a day's spend is spent by this second of it, in millionths.
+    fn spent(self, second: i64) -> i64 {
+        let Self(from, to) = self;
+        match to - from {
+            0 => i64::from(second >= from) * 1_000_000,
+            length => (second - from).clamp(0, length) * 1_000_000 / length,
+        }
+    }
 }
 
-fn lump_at_one(second: i64) -> i64 {
-    i64::from(second >= HOUR) * 1_000_000
-}
+const EVEN: Shape = Shape(0, DAY);
+const OFFICE: Shape = Shape(8 * HOUR, 20 * HOUR);
 
-fn lump_after_one_pm(second: i64) -> i64 {
-    i64::from(second >= 13 * HOUR + 1_080) * 1_000_000
+/// Evenly, in office hours, in four hours, and all at once: at times of the day that publications come before and after.
+fn shapes() -> impl Iterator<Item = Shape> {
+    let lumps = [HOUR, 19_800, 30_600, 41_400, 13 * HOUR + 1_080, 64_500, 84_600].map(|at| Shape(at, at));
+    let few_hours = [0, 5, 13, 19].map(|hour| Shape(hour * HOUR, (hour + 4) * HOUR));
+    [EVEN, OFFICE].into_iter().chain(lumps).chain(few_hours)
 }
-
-fn office_hours(second: i64) -> i64 {
-    (second - 8 * HOUR).clamp(0, 12 * HOUR) * 1_000_000 / (12 * HOUR)
-}
-
-const SHAPES: [Shape; 4] = [even, lump_at_one, lump_after_one_pm, office_hours];
 
 /// What was spent since 1970, in millionths of a dollar.
 fn spent(shape: Shape, second: i64) -> i64 {
-    second.div_euclid(DAY) * SPENT + shape(second.rem_euclid(DAY)) * (SPENT / 1_000_000)
+    second.div_euclid(DAY) * SPENT + shape.spent(second.rem_euclid(DAY)) * (SPENT / 1_000_000)
 }
 
 /// Publications from 5 September on: two months end in between.
@@ -115,7 +119,7 @@ fn seeds() -> impl Iterator<Item = u64> {
 
 #[test]
 fn who_is_below_the_limit_is_never_told() {
-    for (shape, world) in SHAPES.into_iter().flat_map(|it| MILD.map(|world| (it, world))) {
+    for (shape, world) in shapes().flat_map(|it| MILD.map(|world| (it, world))) {
         for (seed, (day, found)) in seeds().flat_map(|seed| {
             let days = measured(shape, world, seed);
             days.into_iter().map(move |day| (seed, day))
@@ -123,25 +127,26 @@ fn who_is_below_the_limit_is_never_told() {
             for percent in [50, 80, 90, 95, 97] {
                 assert!(
                     !told(&found, percent),
-                    "{percent} % in {world:?}, seed {seed}, day {day}: {found:?}"
+                    "{percent} % in {world:?}, {shape:?}, seed {seed}, day {day}: {found:?}"
                 );
             }
         }
     }
 }
 
+/// Of a thousand days of somebody who spends nearly as much as the limit, two at most are told falsely.
 #[test]
-fn gaps_and_lumps_together_deceive_less_than_three_times_a_month() {
-    for (shape, world) in SHAPES.into_iter().flat_map(|it| HARSH.map(|world| (it, world))) {
-        let days: Vec<Vec<Measured>> = seeds()
-            .flat_map(|seed| measured(shape, world, seed).into_values())
-            .collect();
-        let false_days = |percent| days.iter().filter(|day| told(day, percent)).count();
-        assert_eq!(false_days(50), 0, "{world:?}");
-        for percent in [80, 90, 95] {
-            let a_month = false_days(percent) * 28 / days.len();
-            assert!(a_month < 3, "{percent} % in {world:?}: {a_month}");
+fn gaps_and_spend_that_comes_and_goes_hardly_deceive() {
+    for world in HARSH {
+        let (mut wrong, mut days) = (0, 0);
+        for (shape, seed) in shapes().flat_map(|shape| seeds().map(move |seed| (shape, seed))) {
+            let found: Vec<Vec<Measured>> = measured(shape, world, seed).into_values().collect();
+            let told_at = |percent| found.iter().filter(|day| told(day, percent)).count();
+            assert_eq!(told_at(66), 0, "{world:?}, {shape:?}, seed {seed}");
+            wrong += told_at(97);
+            days += found.len();
         }
+        assert!(wrong * 1_000 <= days * 2, "{world:?}: {wrong} of {days}");
     }
 }
 
@@ -149,7 +154,7 @@ fn gaps_and_lumps_together_deceive_less_than_three_times_a_month() {
 fn even_spend_below_the_limit_is_never_told_in_any_world_and_above_always_found() {
     for world in MILD.into_iter().chain(HARSH) {
         for seed in seeds() {
-            for (day, found) in measured(even, world, seed) {
+            for (day, found) in measured(EVEN, world, seed) {
                 assert!(!told(&found, 99), "{world:?}, seed {seed}, day {day}");
                 // A month's last hours are never published, so its first day is blind; after gaps the second too.
                 let blind = if HARSH.contains(&world) || world.2 > 0.0 { 2 } else { 1 };
@@ -166,7 +171,7 @@ fn even_spend_below_the_limit_is_never_told_in_any_world_and_above_always_found(
 fn even_spend_is_told_to_the_cent_across_months_too() {
     for world in MILD.into_iter().chain(HARSH) {
         for seed in seeds() {
-            for (day, found) in measured(even, world, seed) {
+            for (day, found) in measured(EVEN, world, seed) {
                 for it in found {
                     let off = it.amount.micros() - SPENT;
                     // With less than half of the 24 hours published nothing is added for the others.

@@ -36,10 +36,7 @@ async fn a_throttled_call_is_made_again_and_counted() {
 }
 
 fn unanswered() -> ServiceError {
-    ServiceError {
-        code: None,
-        ..ServiceError::new(GET_CALLER_IDENTITY, Kind::Unavailable, "", "refused")
-    }
+    ServiceError::without_code(GET_CALLER_IDENTITY, Kind::Unavailable, "refused")
 }
 
 #[tokio::test]

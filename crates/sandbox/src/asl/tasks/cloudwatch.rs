@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{Call, Refusal};
-use billctl_core::service::cloudwatch::{AlarmState, DataRequest, Metric, MetricQuery, QuerySource};
+use super::Call;
+use crate::cloudwatch;
+use crate::json::{items, texts};
+use crate::refusal::Answer;
+use billctl_core::service::cloudwatch::{DataRequest, Metric, MetricQuery, QuerySource};
 
 fn text(value: &Value, field: &str) -> Option<String> {
     value.get(field).and_then(Value::as_str).map(str::to_owned)
 }
 
-fn time(call: &Call<'_>, parameter: &str) -> Result<Timestamp, Refusal> {
+fn time(call: &Call<'_>, parameter: &str) -> Answer<Timestamp> {
     let text = call.text(parameter)?;
     text.parse()
         .map_err(|_| call.invalid(format!("{parameter} is not a time: {text}")))
@@ -20,10 +23,7 @@ fn time(call: &Call<'_>, parameter: &str) -> Result<Timestamp, Refusal> {
 
 /// `[{Name, Value?}]` as a map.
 fn dimensions(value: Option<&Value>) -> BTreeMap<String, Option<String>> {
-    value
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
+    items(value)
         .filter_map(|one| Some((text(one, "Name")?, text(one, "Value"))))
         .collect()
 }
@@ -57,7 +57,7 @@ fn query(value: &Value) -> Option<MetricQuery> {
     })
 }
 
-pub(super) fn get_metric_data(call: &mut Call<'_>) -> Result<Value, Refusal> {
+pub(super) fn get_metric_data(call: &mut Call<'_>) -> Answer<Value> {
     call.authorize("*")?;
     let queries: Option<Vec<MetricQuery>> = call
         .arguments
@@ -74,7 +74,8 @@ pub(super) fn get_metric_data(call: &mut Call<'_>) -> Result<Value, Refusal> {
         None | Some("TimestampDescending") => false,
         Some(other) => return Err(call.invalid(format!("ScanBy `{other}` is not valid"))),
     };
-    let page = call.world.metric_data(&request, call.optional("NextToken"))?;
+    let payer = call.world.management_account();
+    let page = cloudwatch::get_metric_data(call.world, payer, &request, call.optional("NextToken"))?;
     let results: Vec<Value> = page
         .items
         .into_iter()
@@ -104,10 +105,11 @@ pub(super) fn get_metric_data(call: &mut Call<'_>) -> Result<Value, Refusal> {
     Ok(Value::Object(answer))
 }
 
-pub(super) fn list_metrics(call: &mut Call<'_>) -> Result<Value, Refusal> {
+pub(super) fn list_metrics(call: &mut Call<'_>) -> Answer<Value> {
     call.authorize("*")?;
     let wanted = dimensions(call.arguments.get("Dimensions"));
-    let page = call.world.metrics_like(
+    let page = cloudwatch::list_metrics(
+        call.world,
         call.text("Namespace")?,
         call.text("MetricName")?,
         &wanted,
@@ -132,16 +134,9 @@ pub(super) fn list_metrics(call: &mut Call<'_>) -> Result<Value, Refusal> {
     Ok(Value::Object(answer))
 }
 
-pub(super) fn describe_alarms(call: &mut Call<'_>) -> Result<Value, Refusal> {
-    let names: Vec<String> = call
-        .arguments
-        .get("AlarmNames")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect();
+pub(super) fn describe_alarms(call: &mut Call<'_>) -> Answer<Value> {
+    let names = texts(call.arguments.get("AlarmNames")).map(str::to_owned);
+    let names: Vec<String> = names.collect();
     for name in &names {
         let arn = call.world.alarm_arn(name);
         call.authorize(arn.as_str())?;
@@ -160,19 +155,10 @@ pub(super) fn describe_alarms(call: &mut Call<'_>) -> Result<Value, Refusal> {
                 "EvaluationPeriods": status.alarm.evaluation_periods,
                 "TreatMissingData": status.alarm.treat_missing_data,
                 "ActionsEnabled": status.alarm.actions_enabled,
-                "StateValue": state_text(status.state),
+                "StateValue": status.state,
                 "StateReason": status.reason,
             })
         })
         .collect();
     Ok(json!({"MetricAlarms": alarms, "CompositeAlarms": []}))
-}
-
-/// AWS's word for an alarm's state.
-fn state_text(state: AlarmState) -> &'static str {
-    match state {
-        AlarmState::Ok => "OK",
-        AlarmState::Alarm => "ALARM",
-        AlarmState::InsufficientData => "INSUFFICIENT_DATA",
-    }
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Call, Refusal};
+use super::Call;
+use crate::refusal::{Answer, Refusal};
 use billctl_core::model::{AccountId, AccountState, OuId};
 
 /// Who or what an id names, for policies.
@@ -14,20 +15,18 @@ fn arn(call: &Call<'_>, kind: &str, id: &str) -> String {
     )
 }
 
-fn account_id(call: &Call<'_>, text: &str) -> Result<AccountId, Refusal> {
+fn account_id(call: &Call<'_>, text: &str) -> Answer<AccountId> {
     text.parse()
         .map_err(|_| call.invalid("You provided a value that does not match the required pattern."))
 }
 
-pub(super) fn describe_account(call: &mut Call<'_>) -> Result<Value, Refusal> {
+pub(super) fn describe_account(call: &mut Call<'_>) -> Answer<Value> {
     let id = account_id(call, call.text("AccountId")?)?;
     let arn = arn(call, "account", &id.to_string());
     call.authorize(&arn)?;
     let account = call.world.organizations.account(id).ok_or_else(|| {
-        Refusal::new(
-            "AccountNotFoundException",
-            "You specified an account that doesn't exist.",
-        )
+        let why = "You specified an account that doesn't exist.";
+        Refusal::not_found("AccountNotFoundException", why)
     })?;
     // The older `Status` knows three states only.
     let status = match account.state {
@@ -46,14 +45,12 @@ pub(super) fn describe_account(call: &mut Call<'_>) -> Result<Value, Refusal> {
     }}))
 }
 
-pub(super) fn list_tags(call: &mut Call<'_>) -> Result<Value, Refusal> {
+pub(super) fn list_tags(call: &mut Call<'_>) -> Answer<Value> {
     let id = account_id(call, call.text("ResourceId")?)?;
     call.authorize(&arn(call, "account", &id.to_string()))?;
     let tags = call.world.organizations.tags(id).ok_or_else(|| {
-        Refusal::new(
-            "TargetNotFoundException",
-            "We can't find a root, OU, account, or policy with the TargetId that you specified.",
-        )
+        let why = "We can't find a root, OU, account, or policy with the TargetId that you specified.";
+        Refusal::not_found("TargetNotFoundException", why)
     })?;
     let tags: Vec<Value> = tags
         .iter()
@@ -62,7 +59,7 @@ pub(super) fn list_tags(call: &mut Call<'_>) -> Result<Value, Refusal> {
     Ok(json!({"Tags": tags}))
 }
 
-pub(super) fn list_parents(call: &mut Call<'_>) -> Result<Value, Refusal> {
+pub(super) fn list_parents(call: &mut Call<'_>) -> Answer<Value> {
     let child = call.text("ChildId")?;
     let parent = if let Ok(id) = child.parse::<AccountId>() {
         call.authorize(&arn(call, "account", child))?;
@@ -78,10 +75,8 @@ pub(super) fn list_parents(call: &mut Call<'_>) -> Result<Value, Refusal> {
         return Err(call.invalid("ChildId does not match the required pattern."));
     };
     let parent = parent.ok_or_else(|| {
-        Refusal::new(
-            "ChildNotFoundException",
-            "We can't find an organizational unit (OU) or AWS account with the ChildId that you specified.",
-        )
+        let why = "We can't find an organizational unit (OU) or AWS account with the ChildId that you specified.";
+        Refusal::not_found("ChildNotFoundException", why)
     })?;
     let kind = if parent.is_root() {
         "ROOT"
@@ -91,7 +86,7 @@ pub(super) fn list_parents(call: &mut Call<'_>) -> Result<Value, Refusal> {
     Ok(json!({"Parents": [{"Id": parent, "Type": kind}]}))
 }
 
-pub(super) fn describe_ou(call: &mut Call<'_>) -> Result<Value, Refusal> {
+pub(super) fn describe_ou(call: &mut Call<'_>) -> Answer<Value> {
     let text = call.text("OrganizationalUnitId")?;
     let id: OuId = text
         .parse()
@@ -104,10 +99,8 @@ pub(super) fn describe_ou(call: &mut Call<'_>) -> Result<Value, Refusal> {
         .ous()
         .find(|ou| ou.id == id && ou.parent.is_some())
         .ok_or_else(|| {
-            Refusal::new(
-                "OrganizationalUnitNotFoundException",
-                "We can't find an OU with the OrganizationalUnitId that you specified.",
-            )
+            let why = "We can't find an OU with the OrganizationalUnitId that you specified.";
+            Refusal::not_found("OrganizationalUnitNotFoundException", why)
         })?;
     Ok(json!({"OrganizationalUnit": {"Id": ou.id, "Arn": arn, "Name": ou.name}}))
 }

@@ -28,12 +28,7 @@ async fn an_edited_alarm_is_drift_with_the_property_that_differs() {
     assert_eq!(drifted.items[0].account, account);
     // Drift detection is no operation on the instance's stack.
     assert_eq!(drifted.items[0].last_operation, Some(id("op-1")));
-    let drifts = house
-        .sandbox
-        .list_resource_drifts(SET, account, &id("op-2"), None)
-        .await
-        .unwrap()
-        .items;
+    let drifts = house.drifts(account, "op-2").await;
     let alarm = drifts.iter().find(|drift| drift.status == "MODIFIED").unwrap();
     assert_eq!(alarm.differences.len(), 1);
     assert_eq!(alarm.differences[0].path, "/Threshold");
@@ -50,10 +45,8 @@ async fn an_edited_alarm_is_drift_with_the_property_that_differs() {
 #[tokio::test]
 async fn an_overridden_threshold_is_no_drift() {
     let house = House::new().await;
-    let mut request = house.request("op-1", "Security", AccountFilter::None);
-    request.overrides = threshold("12.50");
-    house.sandbox.create_stack_instances(&request).await.unwrap();
-    house.wait("op-1").await;
+    let request = house.overriding("op-1", AccountFilter::None, threshold("12.50"));
+    house.create(&request).await;
     detect(&house, "op-2").await;
     assert!(
         house
@@ -72,12 +65,7 @@ async fn a_hand_deleted_alarm_is_drift_and_makes_the_next_change_of_it_fail() {
     house.change(|world| world.edit_member(account, &HandEdit::DeleteAlarm).unwrap());
     assert_eq!(house.live_threshold("security-audit"), None);
     detect(&house, "op-2").await;
-    let drifts = house
-        .sandbox
-        .list_resource_drifts(SET, account, &id("op-2"), None)
-        .await
-        .unwrap()
-        .items;
+    let drifts = house.drifts(account, "op-2").await;
     assert!(
         drifts
             .iter()
@@ -85,10 +73,8 @@ async fn a_hand_deleted_alarm_is_drift_and_makes_the_next_change_of_it_fail() {
     );
 
     let only = AccountFilter::Intersection(vec![account]);
-    let mut request = house.request("op-3", "Security", only.clone());
-    request.overrides = threshold("500");
-    house.sandbox.update_stack_instances(&request).await.unwrap();
-    house.wait("op-3").await;
+    let request = house.overriding("op-3", only.clone(), threshold("500"));
+    house.update(&request).await;
     let results = house.results("op-3").await;
     assert_eq!(results[0].status, DetailedStatus::Failed);
     assert!(results[0].reason.contains("was not found"), "{results:?}");
@@ -96,20 +82,9 @@ async fn a_hand_deleted_alarm_is_drift_and_makes_the_next_change_of_it_fail() {
     assert_eq!(house.overrides("security-audit").await["Threshold"], "500");
 
     // Deleting and creating the instance fixes it.
-    let targets = Targets {
-        ous: vec![house.ou("Security")],
-        accounts: only.clone(),
-    };
-    house
-        .sandbox
-        .delete_stack_instances(SET, &targets, false, &easy(), &id("op-4"))
-        .await
-        .unwrap();
-    house.wait("op-4").await;
-    let mut request = house.request("op-5", "Security", only);
-    request.overrides = threshold("500");
-    house.sandbox.create_stack_instances(&request).await.unwrap();
-    house.wait("op-5").await;
+    house.delete("op-4", only.clone(), false).await;
+    let request = house.overriding("op-5", only, threshold("500"));
+    house.create(&request).await;
     assert_eq!(house.live_threshold("security-audit"), Some(500.0));
 }
 
@@ -120,8 +95,7 @@ async fn an_update_that_leaves_the_alarm_alone_does_not_notice() {
     let account = house.account("security-audit");
     house.change(|world| world.edit_member(account, &HandEdit::DeleteAlarm).unwrap());
     let request = house.request("op-2", "Security", AccountFilter::None);
-    house.sandbox.update_stack_instances(&request).await.unwrap();
-    assert_eq!(house.wait("op-2").await.failed_instances, Some(0));
+    assert_eq!(house.update(&request).await.failed_instances, Some(0));
     assert_eq!(house.live_threshold("security-audit"), None);
 }
 
@@ -134,10 +108,8 @@ async fn a_change_of_the_alarm_puts_right_what_was_edited_by_hand() {
         world.edit_member(account, &HandEdit::AlarmThreshold(1.0)).unwrap();
     });
     assert_eq!(house.live_threshold("security-audit"), Some(1.0));
-    let mut request = house.request("op-2", "Security", AccountFilter::None);
-    request.overrides = threshold("300");
-    house.sandbox.update_stack_instances(&request).await.unwrap();
-    house.wait("op-2").await;
+    let request = house.overriding("op-2", AccountFilter::None, threshold("300"));
+    house.update(&request).await;
     assert_eq!(house.live_threshold("security-audit"), Some(300.0));
 }
 

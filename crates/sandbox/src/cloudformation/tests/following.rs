@@ -3,10 +3,8 @@ use super::*;
 #[tokio::test]
 async fn a_new_account_gets_the_default_whatever_its_ou_mates_have() {
     let house = House::new().await;
-    let mut request = house.request("op-1", "Security", AccountFilter::None);
-    request.overrides = threshold("500");
-    house.sandbox.create_stack_instances(&request).await.unwrap();
-    house.wait("op-1").await;
+    let request = house.overriding("op-1", AccountFilter::None, threshold("500"));
+    house.create(&request).await;
     let ou = house.ou("Security");
     house.change(|world| world.add_account("security-new", &ou, Tags::new()).unwrap());
     house.pass(60);
@@ -21,12 +19,7 @@ async fn a_new_account_gets_the_default_whatever_its_ou_mates_have() {
 async fn auto_deployment_ignores_account_filters() {
     let house = House::new().await;
     let only = AccountFilter::Intersection(vec![house.account("security-audit")]);
-    house
-        .sandbox
-        .create_stack_instances(&house.request("op-1", "Security", only))
-        .await
-        .unwrap();
-    house.wait("op-1").await;
+    house.create(&house.request("op-1", "Security", only)).await;
     let (newcomer, ou) = (house.account("prod-web"), house.ou("Security"));
     house.change(|world| world.move_account(newcomer, &ou).unwrap());
     house.pass(60);
@@ -48,11 +41,7 @@ async fn with_auto_deployment_off_nothing_follows() {
     let house = House::new().await;
     let mut spec = spec();
     spec.auto_deployment.enabled = false;
-    house
-        .sandbox
-        .update_stack_set(&spec, None, &easy(), &id("op-0"))
-        .await
-        .unwrap();
+    house.update_set(&spec, &easy(), "op-0").await;
     house.deploy("op-1", "Security").await;
     let ou = house.ou("Security");
     house.change(|world| world.add_account("security-new", &ou, Tags::new()).unwrap());
@@ -66,10 +55,8 @@ async fn an_account_that_moves_between_targets_keeps_its_stack_and_its_override(
     house.deploy("op-1", "Security").await;
     house.deploy("op-2", "Staging").await;
     let account = house.account("security-audit");
-    let mut request = house.request("op-3", "Security", AccountFilter::Intersection(vec![account]));
-    request.overrides = threshold("500");
-    house.sandbox.update_stack_instances(&request).await.unwrap();
-    house.wait("op-3").await;
+    let request = house.overriding("op-3", AccountFilter::Intersection(vec![account]), threshold("500"));
+    house.update(&request).await;
     let before = house.instance("security-audit").await.unwrap();
     let ou = house.ou("Staging");
     house.change(|world| world.move_account(account, &ou).unwrap());
@@ -95,16 +82,7 @@ async fn an_account_that_leaves_the_targets_loses_its_stack() {
 async fn deleting_an_ous_instances_ends_it_as_a_target() {
     let house = House::new().await;
     house.deploy("op-1", "Security").await;
-    let targets = Targets {
-        ous: vec![house.ou("Security")],
-        accounts: AccountFilter::None,
-    };
-    house
-        .sandbox
-        .delete_stack_instances(SET, &targets, false, &easy(), &id("op-2"))
-        .await
-        .unwrap();
-    house.wait("op-2").await;
+    house.delete("op-2", AccountFilter::None, false).await;
     let set = house.sandbox.describe_stack_set(SET).await.unwrap();
     assert!(set.organizational_units.is_empty());
     assert!(house.instances().await.is_empty());

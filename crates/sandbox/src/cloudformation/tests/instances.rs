@@ -14,8 +14,7 @@ async fn a_parent_includes_its_children_and_never_the_management_account() {
         },
         ..house.request("op-1", "Production", AccountFilter::None)
     };
-    house.sandbox.create_stack_instances(&request).await.unwrap();
-    house.wait("op-1").await;
+    house.create(&request).await;
     let found: BTreeSet<_> = house
         .instances()
         .await
@@ -37,20 +36,10 @@ async fn intersection_is_only_those_and_difference_all_but_those() {
     let one = house.account("security-audit");
     let elsewhere = house.account("prod-web");
     let only = AccountFilter::Intersection(vec![one, elsewhere]);
-    house
-        .sandbox
-        .create_stack_instances(&house.request("op-1", "Security", only))
-        .await
-        .unwrap();
-    house.wait("op-1").await;
+    house.create(&house.request("op-1", "Security", only)).await;
     assert_eq!(house.instances().await.len(), 1);
     let but = AccountFilter::Difference(vec![house.account("security-tooling")]);
-    house
-        .sandbox
-        .create_stack_instances(&house.request("op-2", "Security", but))
-        .await
-        .unwrap();
-    house.wait("op-2").await;
+    house.create(&house.request("op-2", "Security", but)).await;
     assert_eq!(house.instances().await.len(), 2);
     assert!(house.instance("security-tooling").await.is_none());
 }
@@ -59,10 +48,8 @@ async fn intersection_is_only_those_and_difference_all_but_those() {
 async fn create_leaves_what_exists_as_it_is() {
     let house = House::new().await;
     house.deploy("op-1", "Security").await;
-    let mut request = house.request("op-2", "Security", AccountFilter::None);
-    request.overrides = threshold("7");
-    house.sandbox.create_stack_instances(&request).await.unwrap();
-    assert_eq!(house.wait("op-2").await.status, OperationStatus::Succeeded);
+    let request = house.overriding("op-2", AccountFilter::None, threshold("7"));
+    assert_eq!(house.create(&request).await.status, OperationStatus::Succeeded);
     assert!(house.results("op-2").await.is_empty());
     assert_eq!(house.live_threshold("security-audit"), Some(100.0));
     assert!(house.overrides("security-audit").await.is_empty());
@@ -88,34 +75,31 @@ async fn an_update_overrides_keeps_and_resets() {
     let house = House::new().await;
     house.deploy("op-1", "Security").await;
     let named = AccountFilter::Intersection(vec![house.account("security-audit")]);
-    let mut request = house.request("op-2", "Security", named.clone());
-    request.overrides = Some(parameters(&[("Threshold", "500"), ("Measure", "six-hourly")]));
-    house.sandbox.update_stack_instances(&request).await.unwrap();
-    house.wait("op-2").await;
+    let request = house.overriding(
+        "op-2",
+        named.clone(),
+        Some(parameters(&[("Threshold", "500"), ("Measure", "six-hourly")])),
+    );
+    house.update(&request).await;
     assert_eq!(house.live_threshold("security-audit"), Some(500.0));
     assert_eq!(house.live_threshold("security-tooling"), Some(100.0));
 
     // Not sent: everything stays.
     let request = house.request("op-3", "Security", named.clone());
-    house.sandbox.update_stack_instances(&request).await.unwrap();
-    house.wait("op-3").await;
+    house.update(&request).await;
     assert_eq!(house.overrides("security-audit").await.len(), 2);
 
     // Sent without a key: that one goes back to the StackSet's value.
-    let mut request = house.request("op-4", "Security", named.clone());
-    request.overrides = threshold("600");
-    house.sandbox.update_stack_instances(&request).await.unwrap();
-    house.wait("op-4").await;
+    let request = house.overriding("op-4", named.clone(), threshold("600"));
+    house.update(&request).await;
     assert_eq!(
         house.overrides("security-audit").await,
         parameters(&[("Threshold", "600")])
     );
 
     // Sent empty: all go back.
-    let mut request = house.request("op-5", "Security", named);
-    request.overrides = Some(Parameters::new());
-    house.sandbox.update_stack_instances(&request).await.unwrap();
-    house.wait("op-5").await;
+    let request = house.overriding("op-5", named, Some(Parameters::new()));
+    house.update(&request).await;
     assert_eq!(house.live_threshold("security-audit"), Some(100.0));
 }
 
@@ -138,8 +122,7 @@ async fn an_update_of_what_is_not_there_finds_no_instance() {
 #[tokio::test]
 async fn a_parameter_must_exist_before_it_can_be_overridden() {
     let house = House::new().await;
-    let mut request = house.request("op-1", "Security", AccountFilter::None);
-    request.overrides = Some(parameters(&[("Colour", "red")]));
+    let request = house.overriding("op-1", AccountFilter::None, Some(parameters(&[("Colour", "red")])));
     let error = house.sandbox.create_stack_instances(&request).await.unwrap_err();
     assert_eq!(code(&error), "ValidationError");
     assert!(error.message.contains("Colour"), "{error}");
@@ -150,26 +133,14 @@ async fn targets_that_can_not_be_are_refused() {
     let house = House::new().await;
     let ou = house.ou("Security");
     let unknown: OuId = "ou-zzzz-zzzzzzzz".parse().unwrap();
-    for targets in [
-        Targets {
-            ous: vec![unknown],
-            accounts: AccountFilter::None,
-        },
-        Targets {
-            ous: Vec::new(),
-            accounts: AccountFilter::None,
-        },
-        Targets {
-            ous: vec![ou.clone(); 51],
-            accounts: AccountFilter::None,
-        },
-        Targets {
-            ous: vec![ou],
-            accounts: AccountFilter::Intersection(Vec::new()),
-        },
+    for (ous, accounts) in [
+        (vec![unknown], AccountFilter::None),
+        (Vec::new(), AccountFilter::None),
+        (vec![ou.clone(); 51], AccountFilter::None),
+        (vec![ou], AccountFilter::Intersection(Vec::new())),
     ] {
         let request = InstancesRequest {
-            targets,
+            targets: Targets { ous, accounts },
             ..house.request("op-1", "Security", AccountFilter::None)
         };
         let error = house.sandbox.create_stack_instances(&request).await.unwrap_err();
@@ -191,8 +162,7 @@ async fn a_suspended_account_is_skipped_and_is_no_failure() {
     let house = House::new().await;
     let mut request = house.request("op-1", "Suspended", AccountFilter::None);
     request.preferences = soft(CountOrPercent::Count(0), CountOrPercent::Count(1));
-    house.sandbox.create_stack_instances(&request).await.unwrap();
-    let done = house.wait("op-1").await;
+    let done = house.create(&request).await;
     assert_eq!(done.status, OperationStatus::Succeeded);
     assert_eq!(done.failed_instances, Some(0));
     let skipped = house.instance("old-campaign").await.unwrap();
@@ -206,33 +176,18 @@ async fn a_deletion_that_fails_leaves_an_inoperable_instance_that_retaining_cure
     let house = House::new().await;
     house.deploy("op-1", "Security").await;
     house.break_account("security-audit", "explicit deny");
-    let targets = Targets {
-        ous: vec![house.ou("Security")],
-        accounts: AccountFilter::Intersection(vec![house.account("security-audit")]),
-    };
-    let delete = async |retain: bool, operation: &str| {
-        house
-            .sandbox
-            .delete_stack_instances(SET, &targets, retain, &easy(), &id(operation))
-            .await
-            .unwrap();
-        house.wait(operation).await
-    };
-    delete(false, "op-2").await;
+    let named = AccountFilter::Intersection(vec![house.account("security-audit")]);
+    house.delete("op-2", named.clone(), false).await;
     let broken = house.instance("security-audit").await.unwrap();
     assert_eq!(broken.status, InstanceStatus::Inoperable);
 
     // An update of the set leaves it out.
-    house
-        .sandbox
-        .update_stack_set(&spec(), None, &easy(), &id("op-3"))
-        .await
-        .unwrap();
+    house.update_set(&spec(), &easy(), "op-3").await;
     house.wait("op-3").await;
     let audit = house.account("security-audit");
     assert!(house.results("op-3").await.iter().all(|result| result.account != audit));
 
-    delete(true, "op-4").await;
+    house.delete("op-4", named, true).await;
     assert!(house.instance("security-audit").await.is_none());
 
     // The stack stayed, and its named resources are in the way until somebody deletes it.
@@ -271,8 +226,7 @@ async fn pages_hold_a_hundred() {
         preferences: easy(),
         operation_id: id("op-1"),
     };
-    house.sandbox.create_stack_instances(&request).await.unwrap();
-    house.wait("op-1").await;
+    house.create(&request).await;
     let page = house.sandbox.list_stack_instances(SET, None, None).await.unwrap();
     assert_eq!(page.items.len(), 100);
     assert_eq!(house.instances().await.len(), 250);

@@ -34,8 +34,7 @@ async fn a_percentage_of_few_is_still_one() {
     let house = House::new().await;
     let mut request = house.request("op-1", "Security", AccountFilter::None);
     request.preferences = soft(CountOrPercent::Percent(0), CountOrPercent::Percent(1));
-    house.sandbox.create_stack_instances(&request).await.unwrap();
-    assert_eq!(house.wait("op-1").await.status, OperationStatus::Succeeded);
+    assert_eq!(house.create(&request).await.status, OperationStatus::Succeeded);
 }
 
 #[tokio::test]
@@ -44,8 +43,7 @@ async fn success_within_the_tolerance_hides_failures() {
     house.break_account("payments-prod", "explicit deny");
     let mut request = house.request("op-1", "Production", AccountFilter::None);
     request.preferences = soft(CountOrPercent::Percent(10), CountOrPercent::Count(5));
-    house.sandbox.create_stack_instances(&request).await.unwrap();
-    let done = house.wait("op-1").await;
+    let done = house.create(&request).await;
     assert_eq!(done.status, OperationStatus::Succeeded);
     assert_eq!(done.failed_instances, Some(1));
 }
@@ -61,8 +59,7 @@ async fn beyond_the_tolerance_the_rest_is_cancelled() {
     house.change(|world| world.faults.accounts.insert(first, "explicit deny".into()));
     let mut request = house.request("op-1", "Production", AccountFilter::None);
     request.preferences = soft(CountOrPercent::Count(0), CountOrPercent::Count(1));
-    house.sandbox.create_stack_instances(&request).await.unwrap();
-    let done = house.wait("op-1").await;
+    let done = house.create(&request).await;
     assert_eq!(done.status, OperationStatus::Failed);
     let results = house.results("op-1").await;
     let cancelled = results

@@ -53,18 +53,12 @@ async fn a_stack_set_with_instances_can_not_be_deleted_and_an_absent_one_is() {
 async fn updating_the_set_keeps_overrides_and_changes_everyone_else() {
     let house = House::new().await;
     let named = house.account("security-audit");
-    let mut request = house.request("op-1", "Security", AccountFilter::Intersection(vec![named]));
-    request.overrides = threshold("500");
-    house.sandbox.create_stack_instances(&request).await.unwrap();
-    house.wait("op-1").await;
+    let request = house.overriding("op-1", AccountFilter::Intersection(vec![named]), threshold("500"));
+    house.create(&request).await;
     house.deploy("op-2", "Security").await;
     let mut spec = spec();
     spec.parameters.insert("Threshold".into(), "42".into());
-    house
-        .sandbox
-        .update_stack_set(&spec, None, &easy(), &id("op-3"))
-        .await
-        .unwrap();
+    house.update_set(&spec, &easy(), "op-3").await;
     let all = house.instances().await;
     assert!(all.iter().all(|instance| instance.status == InstanceStatus::Outdated));
     house.wait("op-3").await;
@@ -106,8 +100,7 @@ async fn an_update_with_targets_changes_only_those_and_marks_all_others_outdated
 
     // A later operation takes up what is behind, and an update that changes nothing marks nobody.
     let request = house.request("op-3", "Security", AccountFilter::Difference(vec![named]));
-    house.sandbox.update_stack_instances(&request).await.unwrap();
-    house.wait("op-3").await;
+    house.update(&request).await;
     assert_eq!(house.live_threshold("security-tooling"), Some(42.0));
     assert_eq!(update("op-4").await, 0);
 }
@@ -135,11 +128,7 @@ async fn a_failed_update_stores_the_template_all_the_same_and_leaves_instances_b
     let mut spec = spec();
     spec.parameters.insert("Threshold".into(), "42".into());
     let careful = soft(CountOrPercent::Count(0), CountOrPercent::Count(1));
-    house
-        .sandbox
-        .update_stack_set(&spec, None, &careful, &id("op-2"))
-        .await
-        .unwrap();
+    house.update_set(&spec, &careful, "op-2").await;
     assert_eq!(house.wait("op-2").await.status, OperationStatus::Failed);
     let stored = house.sandbox.describe_stack_set(SET).await.unwrap();
     assert_eq!(stored.parameters["Threshold"], "42");

@@ -1,6 +1,7 @@
 //! Reads metric math.
 
 use super::{Expr, Function, Operator};
+use billctl_core::words::meaning;
 
 /// Reads an expression.
 ///
@@ -156,7 +157,8 @@ impl Parser {
     }
 
     fn function(&mut self, name: &str) -> Result<Expr, String> {
-        let function = Function::named(name).ok_or_else(|| format!("`{name}` is not a supported function"))?;
+        let function: Option<Function> = meaning(name);
+        let function = function.ok_or_else(|| format!("`{name}` is not a supported function"))?;
         let arguments = self.list(")")?;
         if !function.arguments().contains(&arguments.len()) {
             return Err(format!("{name} doesn't take {} arguments", arguments.len()));

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use billctl_core::model::AccountId;
+use billctl_core::service::Kind;
 
 const HOUR: u64 = 3_600;
 
@@ -21,7 +22,7 @@ fn loop_of(seconds: u64) -> Value {
 }
 
 impl Stage {
-    fn named(&self, name: &str, input: Value) -> Result<Arn> {
+    fn named(&self, name: &str, input: Value) -> Answer<Arn> {
         self.sandbox
             .change(|world| Ok(start(world, &self.machine, Some(name.into()), input)))
             .unwrap()
@@ -44,7 +45,7 @@ impl Stage {
     /// Another machine with this role, and what the role may do.
     async fn another(&self, name: &str, definition: Value, may: &[&str]) -> Arn {
         let role_arn = self.sandbox.peek(|world| {
-            let (_, machine) = world.sfn.machine(DESCRIBE_STATE_MACHINE, &self.machine).unwrap();
+            let (_, machine) = world.sfn.machine(&self.machine).unwrap();
             machine.role.clone()
         });
         let policy = json!({"Version": "2012-10-17", "Statement": [

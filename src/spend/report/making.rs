@@ -1,0 +1,362 @@
+//! Makes a report of what was read: a row for each account, service or OU, and what they come to together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::{Band, By, Key, MonthSoFar, Nested, Note, Report, Row, Subject};
+use crate::config::Measure;
+use crate::spend::{Figures, Grid, Judgement, Missing, SpendHistory, StandsOut, Usual, sum};
+use billctl_core::model::{AccountId, DAY, Month, Organization, OuId, Usd};
+
+/// What a report is made of.
+pub struct ReportInput<'a> {
+    /// The organisation.
+    pub organization: &'a Organization,
+    /// Now.
+    pub now: Timestamp,
+    /// What rows are about.
+    pub by: By,
+    /// The days that the histories hold.
+    pub days: Grid,
+    /// The buckets to show; their interval decides whether days or quarters are shown.
+    pub shown: Grid,
+    /// What thresholds are compared with.
+    pub measure: Measure,
+    /// Every history.
+    pub histories: Vec<(Subject, SpendHistory)>,
+    /// An account's threshold; `None` where nobody watches it.
+    pub threshold: &'a dyn Fn(AccountId, &OuId) -> Option<Usd>,
+    /// Why accounts have no data.
+    pub missing: BTreeMap<AccountId, Missing>,
+    /// How many rows to show.
+    pub top: Option<usize>,
+    /// How many metrics were asked for.
+    pub metrics: usize,
+}
+
+/// Most bands of the stacked chart; the rest is one more.
+const MAX_BANDS: usize = 6;
+/// Without a publication for this long something is wrong: four are missing.
+const STALE: i64 = DAY;
+
+/// Makes the report.
+pub fn report(input: ReportInput<'_>) -> Report {
+    // Once for each OU: thousands of accounts share it.
+    let organization = input.organization;
+    let paths: BTreeMap<&OuId, String> = organization
+        .ous()
+        .map(|ou| (&ou.id, organization.path(&ou.id)))
+        .collect();
+    let rows: Vec<Row> = input
+        .histories
+        .iter()
+        .map(|(subject, history)| input.row(subject, history, &paths))
+        .collect();
+    let total_history = SpendHistory::sum(input.histories.iter().map(|(_, history)| history));
+    let total = Row {
+        members: rows.len(),
+        members_over: rows.iter().filter(|row| row.over()).count(),
+        ..input.sum_row(Key::Total, "Total".to_owned(), &total_history, rows.iter())
+    };
+    let over = rows.iter().filter(|row| row.over());
+    let worst = over.max_by_key(|row| row.excess()).cloned();
+    let bands = input.bands();
+    let notes = input.notes(&total_history);
+    let mut rows = match input.by {
+        By::Ou => input.by_ou(&rows),
+        By::Account | By::Service => rows,
+    };
+    rows.sort_by(|a, b| (a.rank(), &a.name, &a.key).cmp(&(b.rank(), &b.name, &b.key)));
+    let left_out = input.top.map_or(0, |top| rows.len().saturating_sub(top));
+    rows.truncate(rows.len() - left_out);
+    if input.by == By::Ou && left_out == 0 {
+        rows = input.as_tree(rows);
+    }
+    Report {
+        now: input.now,
+        organization: input.organization.id.to_string(),
+        scope: None,
+        services: BTreeMap::new(),
+        by: input.by,
+        grid: input.shown,
+        measure: input.measure,
+        rows,
+        left_out,
+        total,
+        worst,
+        bands,
+        month: input.month(&total_history),
+        notes,
+        metrics: input.metrics,
+        published: total_history.published,
+    }
+}
+
+impl ReportInput<'_> {
+    fn row(&self, subject: &Subject, history: &SpendHistory, paths: &BTreeMap<&OuId, String>) -> Row {
+        let figures = Figures::of(history, self.now);
+        let (key, name, ou, state, threshold, missing) = match subject {
+            Subject::Account(id) => {
+                let known = self.organization.account(*id);
+                (
+                    Key::Account(*id),
+                    known.map_or_else(|| id.to_string(), |(account, _)| account.name.clone()),
+                    known.map(|(_, parent)| {
+                        let path = paths.get(parent).cloned();
+                        path.unwrap_or_else(|| self.organization.path(parent))
+                    }),
+                    known.map(|(account, _)| account.state),
+                    known.and_then(|(_, parent)| (self.threshold)(*id, parent)),
+                    self.missing.get(id).copied(),
+                )
+            }
+            Subject::Service(name) => (Key::Service(name.clone()), name.clone(), None, None, None, None),
+        };
+        let row = self.plain_row(key, name, history, figures);
+        Row {
+            ou,
+            state,
+            threshold,
+            compared: history.measured.map(|measured| measured.amount),
+            verdict: threshold.map(|limit| Judgement::of(history.measured, limit, self.now).verdict),
+            missing,
+            ..row
+        }
+    }
+
+    /// What every row has.
+    fn plain_row(&self, key: Key, name: String, history: &SpendHistory, figures: Figures) -> Row {
+        let per_day = self.shown.interval().per_day();
+        let all = if per_day == 1 { &history.days } else { &history.quarters };
+        let cut = all.len().saturating_sub(self.shown.count());
+        let shown = all.get(cut..).unwrap_or_default().to_vec();
+        let outliers: Vec<StandsOut> = Usual::outliers(all, per_day, cut)
+            .into_iter()
+            .map(|found| StandsOut {
+                bucket: found.bucket - cut,
+                ..found
+            })
+            .collect();
+        // Today's buckets so far, and yesterday's.
+        let today = (self.shown.count() + per_day - 1) % per_day + 1;
+        let recent = shown.len().saturating_sub(today + per_day);
+        let stands_out = outliers
+            .iter()
+            .filter(|found| found.bucket >= recent)
+            .max_by_key(|found| (found.spent - found.usual, found.bucket))
+            .copied();
+        Row {
+            key,
+            name,
+            ou: None,
+            nested: None,
+            state: None,
+            members: 1,
+            members_over: 0,
+            figures,
+            buckets: shown,
+            outliers,
+            stands_out,
+            threshold: None,
+            compared: None,
+            verdict: None,
+            missing: None,
+        }
+    }
+
+    fn sum_row<'b>(&self, key: Key, name: String, history: &SpendHistory, rows: impl Iterator<Item = &'b Row>) -> Row {
+        let figures = Figures::of(history, self.now).with_forecasts_of(rows.map(|row| &row.figures), self.now);
+        self.plain_row(key, name, history, figures)
+    }
+
+    /// A row for each OU, with everything below it. An OU above that is asked for only in part has none: its sum would
+    /// look like the whole.
+    fn by_ou(&self, rows: &[Row]) -> Vec<Row> {
+        let mut whole: BTreeMap<&OuId, usize> = BTreeMap::new();
+        for (_, parent) in self.organization.accounts() {
+            for ou in self.organization.ancestry(parent) {
+                *whole.entry(ou).or_default() += 1;
+            }
+        }
+        let mut members: BTreeMap<&OuId, Vec<usize>> = BTreeMap::new();
+        let mut parents: BTreeSet<&OuId> = BTreeSet::new();
+        for (index, (subject, _)) in self.histories.iter().enumerate() {
+            if let Some(parent) = self.parent(subject) {
+                parents.insert(parent);
+                for ou in self.organization.ancestry(parent) {
+                    members.entry(ou).or_default().push(index);
+                }
+            }
+        }
+        members.retain(|ou, indexes| parents.contains(ou) || whole.get(ou) == Some(&indexes.len()));
+        members
+            .into_iter()
+            .map(|(ou, indexes)| {
+                let rows: Vec<&Row> = indexes.iter().filter_map(|index| rows.get(*index)).collect();
+                let histories = indexes
+                    .iter()
+                    .filter_map(|index| self.histories.get(*index))
+                    .map(|(_, history)| history);
+                let history = SpendHistory::sum(histories);
+                let name = self.organization.path(ou);
+                let row = self.sum_row(Key::Ou(ou.clone()), name, &history, rows.iter().copied());
+                Row {
+                    members: rows.len(),
+                    members_over: rows.iter().filter(|row| row.over()).count(),
+                    // An OU has no data only for a reason that all of its accounts share.
+                    missing: rows
+                        .iter()
+                        .map(|row| row.missing)
+                        .reduce(|a, b| if a == b { a } else { None })
+                        .flatten(),
+                    ..row
+                }
+            })
+            .collect()
+    }
+
+    /// OUs below the ones that they are in, siblings in the order in which they come.
+    fn as_tree(&self, rows: Vec<Row>) -> Vec<Row> {
+        let ids: BTreeSet<OuId> = rows.iter().filter_map(Row::ou_id).cloned().collect();
+        let mut below: BTreeMap<Option<OuId>, Vec<Row>> = BTreeMap::new();
+        for row in rows {
+            let above = row.ou_id().and_then(|ou| {
+                self.organization
+                    .ancestry(ou)
+                    .skip(1)
+                    .find(|above| ids.contains(*above))
+            });
+            below.entry(above.cloned()).or_default().push(row);
+        }
+        let mut ordered = Vec::new();
+        let mut open: Vec<(usize, Row)> = Vec::new();
+        let mut children = |of: Option<OuId>, depth: usize, open: &mut Vec<(usize, Row)>| {
+            let rows = below.remove(&of).unwrap_or_default();
+            open.extend(rows.into_iter().rev().map(|row| (depth, row)));
+        };
+        children(None, 0, &mut open);
+        while let Some((depth, row)) = open.pop() {
+            let id = row.ou_id().cloned();
+            let name = match depth {
+                0 => row.name.clone(),
+                _ => id.as_ref().map_or_else(|| row.name.clone(), |ou| self.ou_name(ou)),
+            };
+            ordered.push(Row {
+                nested: Some(Nested { depth, name }),
+                ..row
+            });
+            if id.is_some() {
+                children(id, depth + 1, &mut open);
+            }
+        }
+        ordered
+    }
+
+    fn parent(&self, subject: &Subject) -> Option<&OuId> {
+        match subject {
+            Subject::Account(id) => self.organization.account(*id).map(|(_, parent)| parent),
+            Subject::Service(_) => None,
+        }
+    }
+
+    /// Bands by service, or by the OUs at the first level below the root at which the accounts part.
+    fn bands(&self) -> Vec<Band> {
+        let mut members: BTreeMap<String, Vec<&SpendHistory>> = BTreeMap::new();
+        let mut below: BTreeMap<Option<&OuId>, Vec<&SpendHistory>> = BTreeMap::new();
+        for (subject, history) in &self.histories {
+            match subject {
+                Subject::Service(name) => members.entry(name.clone()).or_default().push(history),
+                Subject::Account(_) => below.entry(self.parent(subject)).or_default().push(history),
+            }
+        }
+        let below: Vec<(Vec<&OuId>, Vec<&SpendHistory>)> = below
+            .into_iter()
+            .map(|(parent, histories)| {
+                let mut path: Vec<&OuId> = parent
+                    .into_iter()
+                    .flat_map(|parent| self.organization.ancestry(parent))
+                    .collect();
+                path.reverse();
+                (path, histories)
+            })
+            .collect();
+        let deepest = below.iter().map(|(path, _)| path.len()).max();
+        let deepest = deepest.unwrap_or_default();
+        let level = (0..deepest)
+            .find(|level| {
+                let mut at_level = below.iter().map(|(path, _)| path.get(*level));
+                let first = at_level.next();
+                at_level.any(|ou| Some(ou) != first)
+            })
+            .unwrap_or_else(|| deepest.saturating_sub(1));
+        for (path, histories) in below {
+            let name = path
+                .get(level)
+                .or(path.last())
+                .map_or_else(|| "unknown OU".to_owned(), |ou| self.ou_name(ou));
+            members.entry(name).or_default().extend(histories);
+        }
+        let mut bands: Vec<(Usd, Band)> = members
+            .into_iter()
+            .map(|(name, histories)| {
+                let history = SpendHistory::sum(histories.into_iter());
+                let row = self.plain_row(Key::Total, name, &history, Figures::default());
+                let total = row.buckets.iter().flatten().map(|amount| amount.usd).sum();
+                let band = Band {
+                    name: row.name,
+                    buckets: row.buckets,
+                };
+                (total, band)
+            })
+            .collect();
+        bands.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.name.cmp(&b.1.name)));
+        let mut bands: Vec<Band> = bands.into_iter().map(|(_, band)| band).collect();
+        if bands.len() > MAX_BANDS + 1 {
+            let rest = bands.split_off(MAX_BANDS);
+            bands.push(Band {
+                name: format!("{} others", rest.len()),
+                buckets: sum(rest.iter().map(|band| &band.buckets[..])),
+            });
+        }
+        bands
+    }
+
+    fn month(&self, total: &SpendHistory) -> MonthSoFar {
+        let month = Month::of(self.now);
+        let from = usize::try_from(self.days.bucket(month.start())).unwrap_or_default();
+        MonthSoFar {
+            days: usize::try_from(month.days()).unwrap_or_default(),
+            spent: total.days.get(from..).unwrap_or_default().to_vec(),
+        }
+    }
+
+    fn ou_name(&self, ou: &OuId) -> String {
+        self.organization
+            .ou(ou)
+            .map_or_else(|| ou.to_string(), |ou| ou.name.clone())
+    }
+
+    fn notes(&self, total: &SpendHistory) -> Vec<Note> {
+        let mut counts: BTreeMap<Missing, usize> = BTreeMap::new();
+        for missing in self.missing.values() {
+            *counts.entry(*missing).or_default() += 1;
+        }
+        let mut notes: Vec<Note> = counts
+            .into_iter()
+            .map(|(missing, count)| Note::Missing(missing, count))
+            .collect();
+        if let Some(published) = total.published {
+            if self.now.as_second() - published.as_second() > STALE {
+                notes.push(Note::Stale(published));
+            }
+            if total.month_to_date.is_none() {
+                notes.push(Note::NoMonthYet);
+            }
+        }
+        if self.measure != Measure::Daily {
+            notes.push(Note::Measure(self.measure));
+        }
+        notes
+    }
+}
