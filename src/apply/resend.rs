@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use super::tell;
 use crate::observe;
 use crate::observe::told::ended;
-use crate::plan::Thresholds;
 use crate::plan::resend::{Item, ResendOutcome, Source, Step, wake};
 use crate::plan::tell::{TellOutcome, ToTell};
 use crate::plan::undelivered::Undelivered;
@@ -42,8 +41,8 @@ pub struct Known<'a> {
     pub naming: &'a Naming<'a>,
     /// The organisation.
     pub organization: &'a Organization,
-    /// The limits by config.
-    pub thresholds: &'a Thresholds,
+    /// The accounts that config has watched, with their limits.
+    pub limits: &'a BTreeMap<AccountId, Usd>,
     /// Now.
     pub now: Timestamp,
 }
@@ -55,13 +54,6 @@ pub struct Undone {
     /// What wasn't looked at.
     pub notes: Vec<String>,
     queue: Option<String>,
-}
-
-impl Known<'_> {
-    fn limit(&self, account: AccountId) -> Option<Usd> {
-        let (account, parent) = self.organization.account(account)?;
-        Some(self.thresholds.of(account.id, parent, self.organization))
-    }
 }
 
 /// Looks for everything. Messages are hidden from others until [`release`].
@@ -132,7 +124,7 @@ fn step(
         return leave("the account isn't in the organisation");
     }
     let above = |account: AccountId| {
-        let limit = known.limit(account)?;
+        let limit = *known.limits.get(&account)?;
         let measure = known.naming.config.alarm.measure;
         let charges = charges.get(&account)?;
         charges.above(limit, measure, known.now).map(|_| limit)
@@ -145,14 +137,15 @@ fn step(
         ExecutionName::Chat { .. } => {
             leave("the mail went out; `billctl doctor` says what is wrong with the chat's topic")
         }
-        ExecutionName::Mail => leave("a test: run `billctl test-alert` again"),
+        ExecutionName::Mail => leave("a test: run `billctl test-alert --account ACCOUNT` again"),
         ExecutionName::Event => match &execution.input {
             Some(event) => event_step(known, event),
             None => leave("its event isn't known any more"),
         },
         ExecutionName::Day { account, .. } => match above(account) {
             Some(limit) => Step::Day { limit },
-            None => settled("the account isn't above its limit now".to_owned()),
+            None if known.limits.contains_key(&account) => settled("the account isn't above its limit now".to_owned()),
+            None => settled("config doesn't have the account watched".to_owned()),
         },
         ExecutionName::Watch { account, hour } => {
             let over = known.now.as_second() - hour > HALF_A_DAY;

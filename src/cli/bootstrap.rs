@@ -144,7 +144,9 @@ fn conclude(context: &Context, plan: &Plan, naming: &Naming, observed: &Observed
         Some(false) => {
             "verify the sender as said above; meanwhile `billctl deploy --plan` shows which accounts get an alarm"
         }
-        _ => "`billctl deploy --plan` shows which accounts get an alarm; `billctl test-alert` sends a test",
+        _ => {
+            "`billctl deploy --plan` shows which accounts get an alarm; `billctl test-alert --account ACCOUNT` sends a test"
+        }
     };
     say!("")?;
     context.conclude(&done, next)

@@ -117,7 +117,7 @@ pub(super) async fn run(args: &DeployArgs, context: &Context) -> Result<()> {
     let mut parts = parts::parts(args, config, named.as_ref())?;
     checks::named_accounts(named.iter().flatten(), &parts, &organization)?;
     let outside = checks::outside_config(args, config, &organization)?;
-    let taken_in = offer(args, context, &outside).await?;
+    let taken_in = offer(args, context, &outside, &organization).await?;
     let mut notes = Vec::new();
     let rewritten;
     let context = match taken_in {
@@ -126,7 +126,7 @@ pub(super) async fn run(args: &DeployArgs, context: &Context) -> Result<()> {
             &rewritten
         }
         None => {
-            notes.extend(outside.iter().map(|path| checks::not_in_config(path)));
+            notes.extend(outside.iter().map(|path| checks::not_in_config(path, &organization)));
             context
         }
     };
@@ -173,14 +173,19 @@ pub(super) async fn run(args: &DeployArgs, context: &Context) -> Result<()> {
 
 /// Says which OUs config doesn't target, before anything is done, and offers to write them into it. Only a person is
 /// asked: `--yes` agrees to the plan, and not to another config. Answers the config with them, if it was rewritten.
-async fn offer(args: &DeployArgs, context: &Context, outside: &[String]) -> Result<Option<Config>> {
+async fn offer(
+    args: &DeployArgs,
+    context: &Context,
+    outside: &[String],
+    organization: &Organization,
+) -> Result<Option<Config>> {
     if outside.is_empty() || args.plan || !context.asks() {
         return Ok(None);
     }
     let path = &context.global.config;
     let name = path.display().to_string();
     for ou in outside {
-        aside!("{}", text::line(&checks::not_in_config(ou)));
+        aside!("{}", text::line(&checks::not_in_config(ou, organization)));
     }
     let answer = Context::ask(&format!(
         "add {} to [deploy] ous in {name}? [y/N] ",

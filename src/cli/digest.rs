@@ -106,6 +106,7 @@ async fn read(context: &Context) -> Result<(Digest, Facts)> {
     let (status, organization) = status::look(&StatusArgs::default(), context, charges).await?;
     let histories = histories.ok_or_else(|| Error::failed("the accounts' charges weren't read"))??;
     let thresholds = context.thresholds(&organization)?;
+    let limits = thresholds.limits(&context.config, &organization)?;
     let report = spend::report(spend::ReportInput {
         organization: &organization,
         now,
@@ -114,7 +115,7 @@ async fn read(context: &Context) -> Result<(Digest, Facts)> {
         shown: window.days,
         measure,
         histories: histories.clone(),
-        threshold: &|account: AccountId, parent: &OuId| Some(thresholds.of(account, parent, &organization)),
+        threshold: &|account: AccountId, _: &OuId| limits.get(&account).copied(),
         missing: Default::default(),
         top: None,
         metrics: histories.len(),

@@ -58,5 +58,8 @@ pub(super) async fn run(args: &DoctorArgs, global: &GlobalArgs, started: Instant
     if checks.iter().any(|check| check.verdict == Verdict::Failed) {
         return Err(Error::failed("a precondition is missing; see above"));
     }
+    if checks.iter().any(|check| check.unread) {
+        return Err(Error::failed("a precondition couldn't be looked at; see above"));
+    }
     Ok(())
 }

@@ -312,6 +312,106 @@ mod tests {
         }
     }
 
+    /// A value for each word that stands for one, such that clap takes it.
+    fn filled(word: &str) -> String {
+        let word = word.trim_matches(|c| matches!(c, '"' | '\'' | '[' | ']' | ',' | ';'));
+        let (option, value) = word
+            .split_once('=')
+            .map_or(("", word), |(option, value)| (option, value));
+        let placeholder = !value.is_empty() && value.chars().all(|c| c.is_ascii_uppercase() || c == '{' || c == '}');
+        let value = match value {
+            "ADDRESS" => "ann@example.com",
+            "SHELL" => "bash",
+            "KIND" | "JOB" => "status",
+            _ if placeholder || value.starts_with('{') => "5",
+            value => value,
+        };
+        match option {
+            "" => value.to_owned(),
+            option => format!("{option}={value}"),
+        }
+    }
+
+    /// The commands in a text: in backticks, and in Markdown also those that stand on lines of their own.
+    fn commands(text: &str, is_markdown: bool) -> Vec<String> {
+        // A literal or a comment goes on in the next line.
+        let lines = text
+            .lines()
+            .map(|line| line.trim_start().trim_start_matches("//!").trim_start_matches('/'));
+        let joined = lines
+            .collect::<Vec<_>>()
+            .join("\n")
+            .replace("\\\n", "")
+            .replace('\n', " ");
+        let mut found: Vec<String> = joined
+            .match_indices("`billctl ")
+            .filter_map(|(at, _)| joined.get(at + 1..)?.split('`').next().map(str::to_owned))
+            .collect();
+        if is_markdown {
+            let command = Cli::command();
+            let blocks = text.split("\n```").skip(1).step_by(2);
+            let own = blocks.flat_map(str::lines).map(|line| line.trim_start_matches("$ "));
+            // What it answers may begin with its name too.
+            let is_typed = |line: &&str| {
+                let words = line.strip_prefix("billctl ");
+                let verb = words.and_then(|words| words.split_whitespace().next());
+                verb.is_some_and(|verb| command.get_subcommands().any(|known| known.get_name() == verb))
+            };
+            // What it is for may stand beside it.
+            let own = own.map(|line| line.split("  ").next().unwrap_or(line));
+            found.extend(own.filter(is_typed).map(str::to_owned));
+            // In prose a command may be meant as a whole, and what billctl says may begin with its name.
+            found.retain(|line| {
+                let mut words = line.split_whitespace().skip(1);
+                let is_verb = |word: &str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+                words.next().is_some_and(is_verb) && words.next().is_some()
+            });
+        }
+        found
+    }
+
+    #[test]
+    fn every_command_that_is_printed_or_documented_parses() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut left: Vec<_> = ["src", "crates", "docs", "assets", "README.md"]
+            .map(|name| root.join(name))
+            .into();
+        let (mut wrong, mut count) = (Vec::new(), 0);
+        while let Some(path) = left.pop() {
+            if path.is_dir() {
+                left.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+                continue;
+            }
+            let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+            if !["rs", "md", "yaml"].contains(&ending) {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for command in commands(&text, ending == "md") {
+                let typed: Vec<String> = command
+                    .split_whitespace()
+                    .take_while(|word| !matches!(*word, "#" | "|" | "||" | "&&" | ">" | "\\" | "2>&1"))
+                    .map(filled)
+                    .collect();
+                // Not written out.
+                if typed
+                    .iter()
+                    .any(|word| word.contains("...") || word.contains('<') || word.contains('$'))
+                {
+                    continue;
+                }
+                count += 1;
+                match Cli::try_parse_from(&typed) {
+                    Ok(_) => {}
+                    Err(error) if !error.use_stderr() => {}
+                    Err(error) => wrong.push(format!("{}: {command}: {error}", path.display())),
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(count > 300, "{count}");
+    }
+
     #[test]
     fn the_line_of_global_options_names_each_of_them() {
         for argument in Cli::command()

@@ -40,7 +40,7 @@ pub(super) async fn run(args: &ResendArgs, context: &Context) -> Result<()> {
     let known = apply::Known {
         naming: &naming,
         organization: &organization,
-        thresholds: &thresholds,
+        limits: &thresholds.limits(&context.config, &organization)?,
         now: services.clock.now(),
     };
     let mut undone = apply::look(services, &known).await?;

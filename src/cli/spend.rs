@@ -12,10 +12,9 @@ use crate::config::Config;
 use crate::config::suggested::with_thresholds;
 use crate::observe::charges::{self as observe, ChargeSeries, Window};
 use crate::observe::{precheck, tree};
-use crate::plan::Thresholds;
 use crate::plan::tell::{Tellings, ToTell};
 use crate::render;
-use crate::resource::day_of;
+use crate::resource::{Facts, day_of};
 use crate::spend::{
     By, Figures, Grid, Interval, Key, Missing, Note, Report, ReportInput, SpendHistory, Subject, report,
 };
@@ -140,7 +139,10 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
     let organization = tree.organization(info)?;
     let scope = Scope::of(args, &organization)?;
     let thresholds = has_config.then(|| context.thresholds(&organization)).transpose()?;
-    let watched = Thresholds::watched(&context.config, &organization)?;
+    let limits = match &thresholds {
+        Some(thresholds) => thresholds.limits(&context.config, &organization)?,
+        None => BTreeMap::new(),
+    };
     for option in [args.check.then_some("--check"), args.tell.then_some("--tell")] {
         checkable(args, option, thresholds.is_some())?;
     }
@@ -172,15 +174,17 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
     let mut missing = observe::reasons(&context.services, &organization, &without_data, some_data, window.now).await?;
     missing.retain(|_, missing| !of_everybody || missing.everywhere());
     let tellings = match thresholds.as_ref().filter(|_| args.tell) {
-        Some(thresholds) => Some(tell(context, &organization, thresholds, &watched, &histories, window.now).await?),
+        Some(thresholds) => {
+            let facts = thresholds.facts(&organization);
+            Some(tell(context, &facts, &limits, &histories, window.now).await?)
+        }
         None => None,
     };
     let mut report = assemble(
         args,
         context,
         &organization,
-        thresholds.as_ref(),
-        &watched,
+        thresholds.is_some().then_some(&limits),
         Read {
             histories,
             window,
@@ -279,23 +283,20 @@ fn checkable(args: &SpendArgs, option: Option<&str>, has_config: bool) -> Result
 /// `--tell`: the owners of accounts above their thresholds are told, of those that config has watched.
 async fn tell(
     context: &Context,
-    organization: &Organization,
-    thresholds: &Thresholds,
-    watched: &BTreeSet<AccountId>,
+    facts: &Facts,
+    limits: &BTreeMap<AccountId, Usd>,
     histories: &[(Subject, SpendHistory)],
     now: Timestamp,
 ) -> Result<Tellings> {
-    let facts = thresholds.facts(organization);
-    let naming = context.naming(&facts);
+    let naming = context.naming(facts);
     apply::notifier(&context.services, &naming).await?;
     let above = histories.iter().filter_map(|(subject, history)| {
         let Subject::Account(id) = subject else {
             return None;
         };
-        let (account, parent) = organization.account(*id)?;
-        let limit = thresholds.of(account.id, parent, organization);
+        let limit = *limits.get(id)?;
         let above = history.measured?.verdict(limit, now).is_above();
-        (above && watched.contains(id)).then_some(ToTell { account: *id, limit })
+        above.then_some(ToTell { account: *id, limit })
     });
     context.listener.on(Event::Phase("telling the owners".to_owned()));
     let telling = apply::tell(&context.services, &naming, above.collect(), day_of(now), "tell");
@@ -399,8 +400,7 @@ fn assemble(
     args: &SpendArgs,
     context: &Context,
     organization: &Organization,
-    thresholds: Option<&Thresholds>,
-    watched: &BTreeSet<AccountId>,
+    limits: Option<&BTreeMap<AccountId, Usd>>,
     read: Read,
 ) -> Report {
     let Read {
@@ -413,10 +413,7 @@ fn assemble(
         IntervalArg::Day => window.days,
         IntervalArg::SixHours => window.quarters.unwrap_or(window.days),
     };
-    let threshold = |account: AccountId, parent: &OuId| -> Option<Usd> {
-        let thresholds = thresholds.filter(|_| watched.contains(&account))?;
-        Some(thresholds.of(account, parent, organization))
-    };
+    let threshold = |account: AccountId, _: &OuId| limits?.get(&account).copied();
     let mut report = report(ReportInput {
         organization,
         now: window.now,
@@ -434,7 +431,7 @@ fn assemble(
         top: args.top.and_then(|top| usize::try_from(top).ok()),
         metrics,
     });
-    if thresholds.is_none() {
+    if limits.is_none() {
         report.notes.push(Note::NoConfig);
     }
     if matches!(args.by, ByArg::Service) {

@@ -88,18 +88,21 @@ pub(super) async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
         print(context.global.format, account, &journey)?;
     }
     conclude(&journey)?;
-    let (done, next) = if args.from_member {
-        (
-            format!("the alarm in account {account} reached the notifier"),
-            "CloudWatch puts the alarm back within minutes; `billctl status` shows whom the notifier tells",
-        )
-    } else {
-        (
-            format!("a test about account {account} went all the way"),
-            "look into the owner's inbox; `billctl test-alert --from-member` begins in the account itself",
-        )
+    if args.from_member {
+        let next = "CloudWatch puts the alarm back within minutes; `billctl status` shows whom the notifier tells";
+        return context.conclude(&format!("the alarm in account {account} reached the notifier"), next);
+    }
+    let inbox = match &args.to {
+        Some(to) => format!("the inbox of {to}"),
+        None => "the owner's inbox".to_owned(),
     };
-    context.conclude(&done, next)
+    // The management account has no member to begin in.
+    let begin = match account == facts.management_account {
+        true => String::new(),
+        false => format!("; `billctl test-alert --account {account} --from-member` begins in the account itself"),
+    };
+    let next = format!("look into {inbox}{begin}");
+    context.conclude(&format!("a test about account {account} went all the way"), &next)
 }
 
 #[derive(Serialize, schemars::JsonSchema)]

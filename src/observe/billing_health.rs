@@ -7,6 +7,7 @@ use futures::future::try_join_all;
 use futures::{FutureExt, try_join};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use serde_json::Value;
 
 use super::told::ended;
 use super::{chat, operations, undelivered};
@@ -28,6 +29,8 @@ const MOST_CAUSES: usize = 40;
 const MOST_TOLD: usize = 5;
 /// How many pages of executions are read at most: 1,000 executions in a week are more than anyone reads about.
 const MOST_PAGES: usize = 10;
+/// How many tests are asked whether a chat took them.
+const MOST_TESTS: usize = 10;
 /// How far back an execution has to do with what is above its limit now.
 const RECENT: Duration = Duration::from_secs(2 * 86_400);
 
@@ -59,6 +62,7 @@ pub async fn read(services: &Services, naming: &Naming<'_>) -> Result<BillingHea
         hearing,
         chat,
         chats_failed: executions.chats_failed,
+        chats_lost: executions.chats_lost,
         sent_last_24_hours: ses.sent_last_24_hours,
         daily_quota: (ses.max_24_hour_send >= 0.0).then_some(ses.max_24_hour_send),
         in_ses_sandbox: !ses.production_access,
@@ -81,6 +85,7 @@ struct Executions {
     refused: usize,
     more: bool,
     chats_failed: usize,
+    chats_lost: usize,
     failures: Vec<FailedExecution>,
     recent: Vec<Recent>,
 }
@@ -95,6 +100,7 @@ async fn executions(services: &Services, naming: &Naming<'_>) -> service::Result
     let mut failed: Vec<Execution> = Vec::new();
     let mut tokens = Tokens::new(LIST_EXECUTIONS);
     let (mut told, mut chat): (Option<Timestamp>, Option<Execution>) = (None, None);
+    let mut tests: Vec<Execution> = Vec::new();
     let mut token = None;
     for page_number in 1..=MOST_PAGES {
         let page = services.sfn.list_executions(&machine, None, token).await;
@@ -132,7 +138,13 @@ async fn executions(services: &Services, naming: &Naming<'_>) -> service::Result
                 (_, ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted) => {
                     failed.push(execution);
                 }
-                (ExecutionName::Mail, ExecutionStatus::Succeeded) => found.sent += 1,
+                (ExecutionName::Mail, ExecutionStatus::Succeeded) => {
+                    found.sent += 1;
+                    // Newest first: those before the first chat that failed say nothing of it.
+                    if chat.is_none() {
+                        tests.push(execution);
+                    }
+                }
                 (ExecutionName::Day { account, day, .. }, _) => {
                     found.days.insert((account, day));
                 }
@@ -162,11 +174,40 @@ async fn executions(services: &Services, naming: &Naming<'_>) -> service::Result
     // Why, by the latest.
     if let Some(chat) = chat {
         let said = cause(services, &chat).await?;
+        if !heard_since(services, naming, &chat, &tests).await? {
+            found.chats_lost = found.chats_failed;
+        }
         found
             .failures
             .extend(Some(said).filter(|said| said.error == CHAT_NOT_TOLD));
     }
     Ok(found)
+}
+
+/// Whether the topic that didn't take a message is no longer config's, or took one of these `tests` since.
+async fn heard_since(
+    services: &Services,
+    naming: &Naming<'_>,
+    chat: &Execution,
+    tests: &[Execution],
+) -> service::Result<bool> {
+    let described = services.sfn.describe_execution(&chat.arn).await.or_absent()?;
+    let topic = |fields: Option<&Value>| Some(fields?.get("topic")?.as_str()?.to_owned());
+    let Some(lost) = described.and_then(|chat| topic(chat.input.as_ref())) else {
+        return Ok(false);
+    };
+    if !naming.config.chat.iter().any(|rule| rule.topic.as_str() == lost) {
+        return Ok(true);
+    }
+    for test in tests.iter().take(MOST_TESTS) {
+        let test = services.sfn.describe_execution(&test.arn).await.or_absent()?;
+        let output = test.and_then(|test| test.output).unwrap_or_default();
+        let took = output.get("chatMessageId").and_then(Value::as_str);
+        if topic(Some(&output)).as_ref() == Some(&lost) && took.is_some_and(|id| !id.is_empty()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn cause(services: &Services, execution: &Execution) -> service::Result<FailedExecution> {

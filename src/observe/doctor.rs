@@ -158,14 +158,14 @@ async fn members(
 ) -> Members {
     let (Ok(caller), Ok(tree)) = (caller, tree) else {
         return Members {
-            covered: false,
+            covered: None,
             looks: BTreeMap::new(),
             owners: Ok(Owners::default()),
         };
     };
     if caller.account != tree.management_account {
         return Members {
-            covered: false,
+            covered: None,
             looks: BTreeMap::new(),
             owners: Ok(Owners::default()),
         };
@@ -176,6 +176,10 @@ async fn members(
         .cloudformation
         .list_stack_instances(&config.deploy.stack_set, None, None)
         .await;
+    let is_known = match &listed {
+        Ok(_) => true,
+        Err(error) => error.kind == Kind::NotFound,
+    };
     let instances = listed.map(|page| page.items).unwrap_or_default();
     let covered: BTreeSet<AccountId> = instances
         .iter()
@@ -192,7 +196,7 @@ async fn members(
         recipients::read(services, &config.mail, tree.management_account, tagged),
     );
     Members {
-        covered: !covered.is_empty(),
+        covered: is_known.then_some(!covered.is_empty()),
         looks,
         owners,
     }

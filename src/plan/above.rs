@@ -83,14 +83,16 @@ pub struct Above {
     pub ou: String,
     /// What it spent in the time that the limit is about.
     pub amount: Usd,
-    /// The limit.
+    /// The limit, by config.
     pub limit: Usd,
-    /// Whether that is the alarm's own; else it is config's.
+    /// Whether the alarm is known to have the same.
     pub limit_is_the_alarms: bool,
     /// How sure it is: `certain` or `likely`.
     pub verdict: &'static str,
     /// On how many UTC days in a row.
     pub days: usize,
+    /// Whether it may be more of them, because no more were read and no mail tells since when.
+    pub or_more: bool,
     /// The first of them.
     pub since: String,
     /// Whether somebody was told; None where that wasn't looked at.
@@ -138,9 +140,10 @@ impl Above {
             ou: status.ou.clone(),
             amount: standing.amount,
             limit,
-            limit_is_the_alarms: status.effective.is_some(),
+            limit_is_the_alarms: status.effective == Some(limit),
             verdict: standing.verdict.name(),
             days: standing.days,
+            or_more: standing.or_more,
             since: since.to_string(),
             told: None,
             finding: standing.due,
@@ -159,12 +162,21 @@ impl Above {
         let now = circumstances.now;
         let fresh = matches!(&told, Told::Trying { since, refused: None, .. }
             if now.as_second() - since.as_second() < PATIENCE);
-        let told_or_excluded = matches!(told, Told::Yes { .. }) || coverage == Coverage::Excluded;
-        self.finding &= !fresh && !told_or_excluded;
+        self.finding &= !fresh && !matches!(told, Told::Yes { .. });
+        // What was read doesn't go back to its beginning: the mails do.
+        if let (true, Told::Yes { since: Some(since), .. }) = (self.or_more, &told)
+            && let (Ok(first), today) = (since.parse::<Date>(), day_of(now))
+            && let Ok(days) = usize::try_from(today.duration_since(first).as_hours() / 24 + 1)
+            && days >= self.days
+        {
+            self.days = days;
+            self.since = first.to_string();
+            self.or_more = false;
+        }
         if self.finding {
             let (cause, remedy) = self.cause(&told, coverage, circumstances);
             self.cause = Some(cause);
-            self.remedy = Some(remedy.to_owned());
+            self.remedy = Some(remedy.replace("ACCOUNT", &self.account.to_string()));
         }
         self.told = Some(told);
     }
@@ -248,6 +260,18 @@ impl Above {
                     "run `billctl deploy`, and `billctl spend --tell`",
                 );
             }
+            Coverage::Management => {
+                return (
+                    "no event came: its alarm was changed or has no data, or its event didn't arrive".to_owned(),
+                    "run `billctl test-alert --account ACCOUNT`, and `billctl spend --tell`",
+                );
+            }
+            Coverage::WrongThreshold => {
+                return (
+                    "its alarm's limit isn't config's".to_owned(),
+                    "run `billctl deploy`, and `billctl spend --tell`",
+                );
+            }
             _ => {}
         }
         if found.waiting > 0 {
@@ -270,12 +294,12 @@ impl Above {
         }
         (
             "no event came: its alarm was changed or has no data, or its events don't arrive".to_owned(),
-            "run `billctl status --drift` and `billctl test-alert`, and `billctl spend --tell`",
+            "run `billctl status --drift` and `billctl test-alert --account ACCOUNT --from-member`, and `billctl spend --tell`",
         )
     }
 }
 
-/// The accounts above their limits, by most above first.
+/// Those of the watched accounts that are above their `limits`, by most above first.
 pub fn above(
     accounts: &[AccountStatus],
     limits: &BTreeMap<AccountId, Usd>,
@@ -285,8 +309,9 @@ pub fn above(
     let mut found: Vec<Above> = accounts
         .iter()
         .filter_map(|status| {
-            // What is told to the owner is by the alarm's real limit where that is known, else by config's.
-            let limit = status.effective.or_else(|| limits.get(&status.account).copied())?;
+            // Config says who is watched and what the limit is, as it does for `spend`. An alarm with another one is a
+            // finding of its own.
+            let limit = *limits.get(&status.account)?;
             let standing = standing(status.account, limit)?;
             Some(Above::new(status, limit, standing, now))
         })

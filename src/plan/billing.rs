@@ -94,6 +94,9 @@ pub struct Kept {
     pub id: ResourceId,
     /// Why.
     pub reason: String,
+    /// Whether that may keep it from its work.
+    #[serde(skip)]
+    pub limited: bool,
 }
 
 impl Plan {
@@ -124,6 +127,7 @@ pub fn plan(desired: Vec<Resource>, present: &Present) -> Plan {
             plan.kept.push(Kept {
                 id,
                 reason: format!("it couldn't be read: {why}"),
+                limited: false,
             });
             continue;
         }
@@ -137,6 +141,14 @@ pub fn plan(desired: Vec<Resource>, present: &Present) -> Plan {
             });
             continue;
         };
+        // What it has and wasn't asked for.
+        if let Some(reason) = observed.limited().filter(|_| wanted.limited().is_none()) {
+            plan.kept.push(Kept {
+                id: id.clone(),
+                reason,
+                limited: true,
+            });
+        }
         let wanted = wanted.beside(observed);
         let fields = diff(&observed.document(), &wanted.document());
         if fields.is_empty() {
@@ -167,6 +179,7 @@ pub fn removal(naming: &Naming, present: &Present) -> Plan {
             plan.kept.push(Kept {
                 id,
                 reason: reason.to_owned(),
+                limited: false,
             });
         } else {
             plan.steps.push(Step {

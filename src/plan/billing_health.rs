@@ -41,6 +41,8 @@ pub struct BillingHealth {
     pub chat: Vec<Channel>,
     /// Executions of the last seven days that say that a chat wasn't told: the mails went out.
     pub chats_failed: usize,
+    /// Of those, the ones since a chat last took a test's message.
+    pub chats_lost: usize,
     /// Mails in the last 24 hours, of all senders of the account.
     pub sent_last_24_hours: f64,
     /// How many there may be; None where unlimited.

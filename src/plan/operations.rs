@@ -128,6 +128,14 @@ impl Hearing {
         Self::PerhapsEncrypted { topic, key }
     }
 
+    /// Whether somebody is to hear and is known not to.
+    pub const fn is_lost(&self) -> bool {
+        matches!(
+            self,
+            Self::Missing { .. } | Self::Encrypted { .. } | Self::Pending { .. } | Self::Unsubscribed { .. }
+        )
+    }
+
     /// What to do about it.
     pub fn remedy(&self) -> Option<String> {
         Some(match self {

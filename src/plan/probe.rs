@@ -135,6 +135,12 @@ impl Probes {
         self.accounts.iter().filter(has).count()
     }
 
+    /// The accounts that are to be made again: data doesn't come by that.
+    pub fn broken(&self) -> impl Iterator<Item = AccountId> {
+        let broken = |one: &&ProbedAccount| one.findings.iter().any(|finding| *finding != ProbeFinding::NoData);
+        self.accounts.iter().filter(broken).map(|one| one.account)
+    }
+
     /// Whether anything is wrong. That there is no way into an account is no finding: it says nothing of its alarm.
     pub fn has_findings(&self) -> bool {
         self.accounts.iter().any(|one| !one.findings.is_empty())
@@ -241,6 +247,19 @@ fn judge(probed: &mut ProbedAccount, inside: Inside, bus: &Arn) {
             findings.insert(ProbeFinding::NoRule);
         }
         Err(error) => probed.unread.push(error.to_string()),
+    }
+}
+
+/// How many accounts a remedy names.
+const NAMED: usize = 5;
+
+/// What makes the stacks of these accounts again, whatever CloudFormation believes of them: `deploy --repair` knows only
+/// what a look for drift has found.
+pub fn make_again(accounts: impl IntoIterator<Item = AccountId>) -> String {
+    let named: Vec<String> = accounts.into_iter().map(|id| format!(" --recreate {id}")).collect();
+    match named.len() {
+        ..=NAMED => format!("`billctl deploy{}`", named.concat()),
+        _ => "`billctl status --drift`, then `billctl deploy --repair`,".to_owned(),
     }
 }
 

@@ -100,11 +100,21 @@ pub struct MembersStatus {
     /// What wasn't looked at, in a few words each. The answer has it with what else wasn't.
     #[serde(skip)]
     pub not_looked_at: Vec<String>,
+    /// Of that, what a call failed for.
+    #[serde(skip)]
+    pub unread: Vec<String>,
     /// What else is to be known, such as how to look at it.
     pub notes: Vec<String>,
 }
 
 impl MembersStatus {
+    /// That `what` isn't known, because a call failed: `why`, in a sentence.
+    pub fn failed_to_read(&mut self, what: &str, why: String) {
+        self.not_looked_at.push(what.to_owned());
+        self.unread.push(what.to_owned());
+        self.notes.push(why);
+    }
+
     /// Accounts above their limits whose owners should have been told and weren't.
     pub fn untold(&self) -> usize {
         self.above.iter().filter(|above| above.finding).count()
@@ -222,8 +232,19 @@ pub struct Findings {
     pub drifts: BTreeMap<AccountId, Vec<ResourceDrift>>,
     /// What wasn't looked at, in a few words each.
     pub not_looked_at: Vec<String>,
+    /// Of that, what a call failed for.
+    pub unread: Vec<String>,
     /// What else is to be known, such as how to look at it.
     pub notes: Vec<String>,
+}
+
+impl Findings {
+    /// As [`MembersStatus::failed_to_read`].
+    pub fn failed_to_read(&mut self, what: &str, why: String) {
+        self.not_looked_at.push(what.to_owned());
+        self.unread.push(what.to_owned());
+        self.notes.push(why);
+    }
 }
 
 /// Puts config, organisation and instances side by side. `targets` are the OUs that should be covered; instances
@@ -319,6 +340,7 @@ pub fn members(
             .collect(),
         drift: findings.drift,
         not_looked_at: findings.not_looked_at,
+        unread: findings.unread,
         notes: findings.notes,
     }
 }

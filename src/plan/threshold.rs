@@ -79,7 +79,7 @@ impl Thresholds {
     ///
     /// # Errors
     /// An OU to deploy to that isn't one, which [`Thresholds::checked`] has refused before.
-    pub fn watched(config: &Config, organization: &Organization) -> Result<BTreeSet<AccountId>, Error> {
+    fn watched(config: &Config, organization: &Organization) -> Result<BTreeSet<AccountId>, Error> {
         let ous: Vec<OuId> = config
             .ous()
             .map(|selector| Ok(organization.select(selector)?.id.clone()))
@@ -94,6 +94,21 @@ impl Thresholds {
             .filter(|account| account.state == AccountState::Active && wanted(account.id))
             .map(|account| account.id)
             .filter(|id| !config.deploy.exclude_accounts.contains(id))
+            .collect())
+    }
+
+    /// The accounts that config has [`watched`](Self::watched), each with its limit: nobody else can be above one.
+    ///
+    /// # Errors
+    /// As `watched`.
+    pub fn limits(&self, config: &Config, organization: &Organization) -> Result<BTreeMap<AccountId, Usd>, Error> {
+        let watched = Self::watched(config, organization)?;
+        Ok(watched
+            .into_iter()
+            .filter_map(|id| {
+                let (_, parent) = organization.account(id)?;
+                Some((id, self.of(id, parent, organization)))
+            })
             .collect())
     }
 

@@ -338,6 +338,7 @@ fn above_line(above: &Above) -> Line {
     let since = short_day(&above.since).replace(' ', "\u{a0}");
     let days = match above.days {
         0 | 1 => format!("since {since}"),
+        days if above.or_more => format!("{days} days or more"),
         days => format!("{days} days, since {since}"),
     };
     let note = match (&above.told, above.finding) {

@@ -11,6 +11,7 @@ pub(super) struct Body<'a> {
     failed: usize,
     to_do: usize,
     warnings: usize,
+    skipped: usize,
     checks: &'a [Check],
     next: &'a str,
 }
@@ -21,6 +22,10 @@ pub fn doctor(format: Format, checks: &[Check], next: &str, quiet: bool) -> Stri
     let shown = |check: &&Check| !quiet || !matches!(check.verdict, Verdict::Ok | Verdict::Skipped);
     let count = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
     let (failed, to_do, warnings) = (count(Verdict::Failed), count(Verdict::ToDo), count(Verdict::Warning));
+    let moot = checks.iter().filter(|check| check.moot).count();
+    let skipped = count(Verdict::Skipped) - moot;
+    let unread = checks.iter().any(|check| check.unread);
+    let summary = summary(failed, to_do, warnings, skipped, unread);
     match format {
         Format::Json => json(
             "doctor",
@@ -28,6 +33,7 @@ pub fn doctor(format: Format, checks: &[Check], next: &str, quiet: bool) -> Stri
                 failed,
                 to_do,
                 warnings,
+                skipped,
                 checks,
                 next,
             },
@@ -46,15 +52,11 @@ pub fn doctor(format: Format, checks: &[Check], next: &str, quiet: bool) -> Stri
                         .unwrap_or_default(),
                 ]);
             }
-            format!(
-                "{}\n\n{}\n\nNext: {next}",
-                summary(failed, to_do, warnings),
-                table.render()
-            )
+            format!("{}\n\n{}\n\nNext: {next}", summary, table.render())
         }
         Format::Table => {
             let width = checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
-            let mut text = format!("{}\n", paint(style::STRONG, summary(failed, to_do, warnings)));
+            let mut text = format!("{}\n", paint(style::STRONG, summary));
             for check in checks.iter().filter(shown) {
                 let word = paint(colour(check.verdict), format!("{:<8}", word(check.verdict)));
                 text += &format!("\n{word} {:<width$}  {}", check.name, format.text(&check.finding));
@@ -71,7 +73,7 @@ pub fn doctor(format: Format, checks: &[Check], next: &str, quiet: bool) -> Stri
     }
 }
 
-fn summary(failed: usize, to_do: usize, warnings: usize) -> String {
+fn summary(failed: usize, to_do: usize, warnings: usize, skipped: usize, unread: bool) -> String {
     let mut parts = Vec::new();
     if failed > 0 {
         parts.push(format!("{} failed", plural(failed, "check")));
@@ -82,10 +84,15 @@ fn summary(failed: usize, to_do: usize, warnings: usize) -> String {
     if warnings > 0 {
         parts.push(format!("{} to read", plural(warnings, "warning")));
     }
-    match (failed, parts.is_empty()) {
-        (_, true) => "Everything is in place.".to_owned(),
-        (0, false) => format!("Nothing is in the way; {}.", parts.join(", ")),
-        (_, false) => format!("{}.", parts.join(", ")),
+    if skipped > 0 {
+        parts.push(format!("{skipped} not looked at"));
+    }
+    let parts = parts.join(", ");
+    match (failed, skipped > 0 || unread) {
+        (0, false) if parts.is_empty() => "Everything is in place.".to_owned(),
+        (0, false) => format!("Nothing is in the way; {parts}."),
+        (0, true) => format!("Nothing that could be looked at is in the way; {parts}."),
+        _ => format!("{parts}."),
     }
 }
 

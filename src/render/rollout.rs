@@ -235,7 +235,7 @@ fn text(format: Format, plan: &Waves, organization: &Organization, detail: Detai
         after.push(format.paint(
             style::WARN,
             format!(
-                "{} above the new threshold already: an alarm there goes off at once, and its owner gets a mail",
+                "{} above the new threshold already: alarms there go off at once; owners not told yet get mails",
                 plural(plan.above.len(), "account")
             ),
         ));

@@ -40,7 +40,7 @@ const TO_WHOM: &str = "Whom each mail goes to is decided when the notifier runs:
 /// What `--tell` did: counts, and whom nobody could tell.
 fn telling_lines(format: Format, tellings: &Tellings) -> Vec<String> {
     let mut lines = vec![format!(
-        "Told: {} above, {} told now, {} told already, {} under way, {} failed.",
+        "Told: {} above, {} started, {} told already, {} under way, {} failed.",
         plural(tellings.accounts.len(), "account"),
         tellings.started,
         tellings.already_told,

@@ -262,7 +262,7 @@ fn above_limits(format: Format, members: &MembersStatus) -> Option<String> {
             format.text(&above.name),
             above.amount.to_string(),
             above.limit.to_string(),
-            above.days.to_string(),
+            format!("{}{}", above.days, if above.or_more { "+" } else { "" }),
             told(above),
         ]);
         if let (Some(cause), Some(remedy)) = (&above.cause, &above.remedy) {
@@ -271,7 +271,7 @@ fn above_limits(format: Format, members: &MembersStatus) -> Option<String> {
                 "{bullet}{} {} is above its limit for {}, nobody told: {}; {}",
                 above.account,
                 format.text(&above.name),
-                plural(above.days, "day"),
+                days(above),
                 format.text(cause),
                 format.text(remedy)
             ));
@@ -291,6 +291,11 @@ fn above_limits(format: Format, members: &MembersStatus) -> Option<String> {
     }
     text.push('\n');
     Some(text)
+}
+
+fn days(above: &Above) -> String {
+    let more = if above.or_more { " or more" } else { "" };
+    format!("{}{more}", plural(above.days, "day"))
 }
 
 fn told(above: &Above) -> String {

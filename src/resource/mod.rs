@@ -78,6 +78,9 @@ macro_rules! every_kind {
 }
 pub(crate) use every_kind;
 
+/// What to do about a thing that somebody else [`limited`](Thing::limited).
+pub const LIMITED: &str = "take it off the role, or name it as permissions-boundary under [bootstrap]";
+
 /// Why something stays that bears no mark of billctl.
 const NOT_OURS: &str = "billctl didn't make it";
 
@@ -113,6 +116,12 @@ pub trait Thing {
         Self: Sized,
     {
         self
+    }
+
+    /// What somebody else set on it that [`beside`](Self::beside) leaves and that may keep it from its work. The remedy is
+    /// [`LIMITED`].
+    fn limited(&self) -> Option<String> {
+        None
     }
 
     /// Why `destroy` leaves it; None where it goes.

@@ -98,6 +98,13 @@ impl Thing for Role {
         Value::Object(fields)
     }
 
+    fn limited(&self) -> Option<String> {
+        let boundary = self.boundary.as_ref()?;
+        Some(format!(
+            "its permissions boundary {boundary} isn't billctl's and may take away what it needs"
+        ))
+    }
+
     /// A boundary that somebody else set only takes away: it stays where config wants none.
     fn beside(mut self, observed: &Self) -> Self {
         self.boundary = self.boundary.or_else(|| observed.boundary.clone());

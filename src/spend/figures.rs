@@ -133,13 +133,21 @@ impl Figures {
     }
 
     /// The sum of rows' figures, except that the average is that of `history`: rows know their days differently well.
-    /// The forecast is the sum of theirs, because each was published at another time.
+    /// The forecast is the sum of theirs, because each was published at another time: where nothing was yet in this
+    /// month, of as many average days as the month has.
     #[must_use]
-    pub fn with_forecasts_of<'a>(self, rows: impl Iterator<Item = &'a Self>) -> Self {
+    pub fn with_forecasts_of<'a>(self, rows: impl Iterator<Item = &'a Self>, now: Timestamp) -> Self {
+        let month = Month::of(now);
+        let whole = |average: Usd| forecast(Usd::ZERO, average, month.end() - month.start());
+        let expected = |figures: &Self| {
+            let known = figures.forecast.or(figures.month_to_date);
+            known.or_else(|| figures.average.map(whole))
+        };
         Self {
-            forecast: rows
-                .filter_map(|figures| figures.forecast.or(figures.month_to_date))
-                .reduce(|sum, forecast| sum + forecast),
+            // Before anybody's first publication nothing is known of the month.
+            forecast: self
+                .month_to_date
+                .and_then(|_| rows.filter_map(expected).reduce(|sum, forecast| sum + forecast)),
             ..self
         }
     }

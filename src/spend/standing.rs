@@ -30,6 +30,8 @@ pub struct Standing {
     pub verdict: Verdict,
     /// On how many UTC days in a row it has been above, as far as was read.
     pub days: usize,
+    /// Whether it was on all days that were read, so that it may be on more.
+    pub or_more: bool,
     /// Whether it has been for so long that somebody should have been told.
     pub due: bool,
 }
@@ -57,10 +59,13 @@ impl Charges {
         let measured = self.measured?;
         let verdict = measured.verdict(limit, now);
         let before = self.before.map(|it| it.verdict(limit, now - TOLD_WITHIN));
+        let days = self.days_above(limit, measure).max(1);
         verdict.is_above().then(|| Standing {
             amount: measured.amount,
             verdict,
-            days: self.days_above(limit, measure).max(1),
+            days,
+            // What was spent on the first day that is read has nothing to be told from.
+            or_more: days + 1 >= self.days.len(),
             due: before.is_some_and(Verdict::is_above),
         })
     }

@@ -686,9 +686,9 @@ fn the_hourly_workflow_tells_each_owner_once() {
         act(&runner, &inputs, "").code(0).stdout
     };
     let told = tell();
-    assert!(told.contains(" told now") && !told.contains(", 0 told now"), "{told}");
+    assert!(told.contains(" started") && !told.contains(", 0 started"), "{told}");
     let told = tell();
-    assert!(told.contains(", 0 told now"), "{told}");
+    assert!(told.contains(", 0 started"), "{told}");
 }
 
 #[test]

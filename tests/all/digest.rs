@@ -12,8 +12,8 @@ use crate::support::browser::{Page, documented};
 use crate::support::home::{Ended, Home};
 use crate::support::{install, node};
 
-const CONFIG: &str = "[alarm]\nthreshold = 50\n[deploy]\nous = [\"Production\"]\n[mail]\nfrom = \"billing@example.com\"\n\
-                      reply-to = \"platform@example.com\"\n[digest]\nto = [\"finops@example.com\", \"cfo@example.com\"]\n";
+const CONFIG: &str = "[alarm]\nthreshold = 50\n[deploy]\nous = [\"Production\", \"Sandboxes\"]\n\
+                      [mail]\nfrom = \"billing@example.com\"\nreply-to = \"platform@example.com\"\n[digest]\nto = [\"finops@example.com\", \"cfo@example.com\"]\n";
 
 /// Rolled out, with two accounts above the limit, one of which nobody was told about.
 fn company() -> Home {
@@ -21,6 +21,7 @@ fn company() -> Home {
     home.run("bootstrap --yes").code(0);
     home.run("sandbox verify billing@example.com").code(0);
     home.run("deploy --yes").code(0);
+    home.run("sandbox break alarm-delete --name sandbox-chen").code(0);
     home.run("sandbox spend --name payments-prod --daily 120").code(0);
     home.run("sandbox spend --name sandbox-chen --daily 90").code(0);
     home.run("sandbox advance 40h").code(0);

@@ -118,7 +118,7 @@ fn healthy() -> Readings {
 fn members(looks: [Look; 2]) -> Members {
     let accounts = ["222222222222", "333333333333"].map(|id| id.parse().unwrap());
     Members {
-        covered: true,
+        covered: Some(true),
         looks: accounts.into_iter().zip(looks).collect(),
         owners: Ok(owners([
             ("222222222222", Some("Ann <ann@example.com>"), None),
@@ -451,7 +451,7 @@ fn without_credentials_one_check_fails_and_the_others_say_why_they_were_not_look
         things: vec![("role billctl-notifier".into(), Err(none(iam::GET_ROLE)))],
         denied: Err(none(iam::SIMULATE_PRINCIPAL_POLICY)),
         members: Members {
-            covered: false,
+            covered: None,
             looks: Default::default(),
             owners: Ok(Default::default()),
         },
@@ -461,6 +461,23 @@ fn without_credentials_one_check_fails_and_the_others_say_why_they_were_not_look
     assert_eq!(failed.len(), 1);
     assert_eq!(failed[0].name, "credentials");
     insta::assert_snapshot!(shown(&checks));
+}
+
+#[test]
+fn credentials_that_end_halfway_fail_with_awss_words() {
+    let readings = Readings {
+        ses: Err(error(
+            billing::GET_BILLING_PREFERENCES,
+            Kind::Credentials,
+            "ExpiredToken",
+        )),
+        ..healthy()
+    };
+    let checks = examine(&config(""), &readings);
+    let credentials = check(&checks, "credentials");
+    assert_eq!(credentials.verdict, Verdict::Failed);
+    assert!(credentials.finding.contains("ExpiredToken"), "{}", credentials.finding);
+    assert!(shown(&checks).starts_with("1 check failed"), "{}", shown(&checks));
 }
 
 #[test]

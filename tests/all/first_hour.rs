@@ -59,7 +59,7 @@ fn it_tells_by_reading_what_can_be_told() {
     let ended = home.run("doctor --first-hour -v").code(0);
     assert_eq!(ended.calls("write"), 0, "{}", ended.stderr);
     for command in [
-        "billctl test-alert --from-member",
+        "billctl test-alert --account ACCOUNT --from-member",
         "billctl status --drift",
         "billctl destroy",
     ] {

@@ -11,6 +11,7 @@
 )]
 
 mod adapters;
+mod agree;
 mod alerts;
 mod artifacts;
 mod aws_facts;

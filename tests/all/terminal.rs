@@ -69,8 +69,8 @@ fn init_asks_again_until_an_answer_will_do_and_its_config_deploys() {
     let dialog = [
         ("Where do the mails come from", "nobody"),
         ("Where do the mails come from", "billing@example.com"),
-        ("Where do answers go", "no address"),
-        ("Where do answers go", "finops@example.com"),
+        ("Where do replies go", "no address"),
+        ("Where do replies go", "finops@example.com"),
         ("how many US dollars", "-5"),
         ("how many US dollars", "80"),
         ("Which OUs", "Prodution"),
@@ -98,7 +98,7 @@ fn init_takes_what_it_offers_when_only_return_is_pressed() {
     let home = Home::demo();
     let dialog = [
         ("Where do the mails come from", "billing@example.com"),
-        ("Where do answers go", ""),
+        ("Where do replies go", ""),
         ("how many US dollars", ""),
         ("Which OUs", ""),
     ];

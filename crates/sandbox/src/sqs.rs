@@ -52,6 +52,9 @@ struct Queue {
     attributes: Attributes,
     tags: Tags,
     messages: Vec<Message>,
+    /// When each message came that was deleted since, and when it was.
+    #[serde(default)]
+    deleted: Vec<(Timestamp, Timestamp)>,
     /// Receipts given out.
     #[serde(default)]
     receipts: u64,
@@ -107,6 +110,31 @@ impl State {
     /// The messages of a queue, oldest first.
     pub fn messages(&self, name: &str) -> &[Message] {
         self.queues.get(name).map_or(&[], |queue| queue.messages.as_slice())
+    }
+
+    /// When the number of messages in a queue changed, oldest first.
+    pub(crate) fn changed(&self, name: &str) -> Vec<Timestamp> {
+        let Some(queue) = self.queues.get(name) else {
+            return Vec::new();
+        };
+        let came = queue.messages.iter().map(|message| message.at);
+        let gone = queue.deleted.iter().flat_map(|(came, deleted)| [*came, *deleted]);
+        let mut times: Vec<Timestamp> = came.chain(gone).collect();
+        times.sort_unstable();
+        times.dedup();
+        times
+    }
+
+    /// How many messages a queue held at a time.
+    pub(crate) fn held(&self, name: &str, at: Timestamp) -> usize {
+        let Some(queue) = self.queues.get(name) else {
+            return 0;
+        };
+        let gone = queue
+            .deleted
+            .iter()
+            .filter(|(came, deleted)| *came <= at && at < *deleted);
+        queue.messages.iter().filter(|message| message.at <= at).count() + gone.count()
     }
 
     /// How many messages wait in all queues.
@@ -272,11 +300,12 @@ impl Sqs for Sandbox {
 
     async fn delete_message(&self, url: &str, receipt: &str) -> Result<()> {
         self.call(DELETE_MESSAGE, |world| {
+            let now = world.now;
             let queue = world.sqs.by_url(url)?;
             // A message that is gone is no error (SQS API reference, DeleteMessage).
-            queue
-                .messages
-                .retain(|message| message.taken.as_ref().is_none_or(|(_, known)| known != receipt));
+            let is_it = |message: &mut Message| message.taken.as_ref().is_some_and(|(_, known)| known == receipt);
+            let gone = queue.messages.extract_if(.., is_it).map(|message| (message.at, now));
+            queue.deleted.extend(gone);
             Ok(())
         })
         .await
@@ -364,6 +393,7 @@ fn create_queue(world: &mut World, name: &str, attributes: &Attributes, tags: &T
             attributes: all,
             tags: tags.clone(),
             messages: Vec::new(),
+            deleted: Vec::new(),
             receipts: 0,
         },
     );

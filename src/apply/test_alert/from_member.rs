@@ -3,7 +3,8 @@
 
 use super::*;
 use crate::observe::probe;
-use crate::plan::probe::way_in_remedy;
+use crate::plan::above::READ;
+use crate::plan::probe::{make_again, way_in_remedy};
 use crate::resource::stack_set::MEMBER_RULE;
 use crate::resource::{day_execution, day_of, watch_execution};
 use billctl_core::service::cloudwatch::{AlarmState, AlarmStatus};
@@ -42,10 +43,10 @@ impl Follow<'_> {
         let Some(member) = self.enter(account).await? else {
             return Ok(());
         };
-        let Some(alarm) = self.alarm_there(&*member).await? else {
+        let Some(alarm) = self.alarm_there(&*member, account).await? else {
             return Ok(());
         };
-        if !self.rule_there(&*member).await? {
+        if !self.rule_there(&*member, account).await? {
             return Ok(());
         }
         let Some(set) = self.set(&*member, account, &alarm).await? else {
@@ -100,7 +101,7 @@ impl Follow<'_> {
         Ok(())
     }
 
-    async fn alarm_there(&mut self, member: &dyn Member) -> Result<Option<AlarmStatus>> {
+    async fn alarm_there(&mut self, member: &dyn Member, account: AccountId) -> Result<Option<AlarmStatus>> {
         let alarm = &self.naming.config.alarm.name;
         let name = format!("alarm {alarm}");
         match member.describe_alarm(alarm).await {
@@ -113,7 +114,7 @@ impl Follow<'_> {
             }
             Ok(None) => {
                 self.hop(&name, false, "isn't in the account");
-                self.journey.remedy = Some(deploy_remedy());
+                self.journey.remedy = Some(format!("{} makes its stack again", make_again([account])));
                 Ok(None)
             }
             Err(error) => self.refused(&name, error).map(|()| None),
@@ -121,7 +122,7 @@ impl Follow<'_> {
     }
 
     /// Looked at before anything is set: a way that can't lead anywhere isn't begun.
-    async fn rule_there(&mut self, member: &dyn Member) -> Result<bool> {
+    async fn rule_there(&mut self, member: &dyn Member, account: AccountId) -> Result<bool> {
         let name = format!("the member's rule {MEMBER_RULE}");
         let bus = self.naming.bus_arn();
         let fault = match probe::rule(member).await {
@@ -137,7 +138,7 @@ impl Follow<'_> {
             Err(error) => return self.refused(&name, error).map(|()| false),
         };
         self.hop(&name, false, fault);
-        self.journey.remedy = Some(deploy_remedy());
+        self.journey.remedy = Some(format!("{} makes its stack again", make_again([account])));
         Ok(false)
     }
 
@@ -246,11 +247,7 @@ impl Follow<'_> {
                 ExecutionStatus::Running => {
                     let events = self.events(&watch).await?;
                     // It waits after it has judged, and only where the account isn't above its limit.
-                    let read = events.iter().position(|event| {
-                        event.kind == "TaskSucceeded" && event.resource.as_deref() == Some("getMetricData")
-                    });
-                    let waits = |event: &HistoryEvent| event.kind == "WaitStateEntered";
-                    if read.is_some_and(|read| events.iter().skip(read).any(waits)) {
+                    if waits(&events) {
                         let figures = events.iter().rev().filter_map(|event| event.output.as_ref());
                         self.not_above(account, figures.filter_map(figures_of).next());
                         return Ok(());
@@ -315,6 +312,11 @@ impl Follow<'_> {
                     return Ok(());
                 }
                 match day.status {
+                    ExecutionStatus::Running if waits(&events) => {
+                        let detail = format!("{name} waits: no mail of it is due now, for its owner was told before");
+                        self.hop("notifier", true, detail);
+                        return Ok(());
+                    }
                     ExecutionStatus::Running => {}
                     ExecutionStatus::Succeeded => {
                         let output = day.output.unwrap_or(Value::Null);
@@ -333,16 +335,21 @@ impl Follow<'_> {
     }
 }
 
+/// Whether an execution has read the figures, and waits since then without having been refused a mail.
+fn waits(events: &[HistoryEvent]) -> bool {
+    let is_call = |event: &HistoryEvent, call: &str| event.resource.as_deref() == Some(call);
+    let read = events
+        .iter()
+        .rposition(|event| event.kind == "TaskSucceeded" && is_call(event, READ));
+    let since = read.map_or(&[][..], |read| events.get(read..).unwrap_or_default());
+    let refused = |event: &HistoryEvent| event.error.is_some();
+    since.iter().any(|event| event.kind == "WaitStateEntered") && !since.iter().any(refused)
+}
+
 /// Amount and limit, where a state of the notifier says them.
 fn figures_of(output: &Value) -> Option<(Usd, Usd)> {
     let figure = |key: &str| Usd::from_f64(output.get(key)?.as_f64()?);
     Some((figure("amount")?, figure("limit")?))
-}
-
-fn deploy_remedy() -> String {
-    "`billctl deploy` makes what is missing; what was changed by hand `billctl status --drift` finds, and `billctl \
-     deploy --account N --recreate N` makes it again"
-        .to_owned()
 }
 
 const fn word(state: AlarmState) -> &'static str {

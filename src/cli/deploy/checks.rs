@@ -62,7 +62,15 @@ pub(super) fn outside_config(args: &DeployArgs, config: &Config, organization: &
 }
 
 /// What becomes of an OU that config doesn't target.
-pub(super) fn not_in_config(path: &str) -> String {
+pub(super) fn not_in_config(path: &str, organization: &Organization) -> String {
+    let ou = organization.ous().find(|ou| organization.path(&ou.id) == path);
+    let is_empty = ou.is_some_and(|ou| organization.accounts_below(std::slice::from_ref(&ou.id)).is_empty());
+    if is_empty {
+        return format!(
+            "config doesn't target {path}, which holds no account: it is a target all the same, so accounts that come to \
+             it get the alarm until `deploy --prune` removes theirs; to keep them, add \"{path}\" to [deploy] ous"
+        );
+    }
     format!(
         "config doesn't target {path}: `status` will call its instances \"not in config\", and `deploy --prune` \
          removes them; to keep them, add \"{path}\" to [deploy] ous"

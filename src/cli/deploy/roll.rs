@@ -13,7 +13,7 @@ use crate::plan::Thresholds;
 use crate::plan::outcome::Outcome;
 use crate::plan::rollout::{Desired, Extent, Observed, Options, Rollout, Wave, Waves, plan};
 use crate::render::{self, Detail, RolloutResult};
-use crate::resource::stack_set;
+use crate::resource::stack_set::{self, FieldChange};
 use billctl_core::error::{Error, ErrorKind, Result};
 use billctl_core::event::{Event, Listener};
 use billctl_core::model::{AccountId, Organization};
@@ -211,10 +211,20 @@ impl Deploy<'_> {
             let name = self.parts.get(index).and_then(|part| part.name.clone());
             waves.push(Wave { name, rollout });
         }
+        let mut notes = self.notes.clone();
+        let moves = |change: &FieldChange| change.field == stack_set::DEFAULT_THRESHOLD;
+        if waves.iter().any(|wave| wave.rollout.stack_set.iter().any(moves))
+            && self.thresholds.of_management_account(self.organization) == self.thresholds.default
+        {
+            notes.push(format!(
+                "the management account's own alarm is bootstrap's: `billctl bootstrap` gives it {} too",
+                self.thresholds.default
+            ));
+        }
         Ok(Waves {
             waves,
             above: BTreeMap::new(),
-            notes: self.notes.clone(),
+            notes,
         })
     }
 

@@ -65,10 +65,8 @@ pub(in crate::cli) async fn look(
             running.first
         }
         Err(error) => {
-            findings
-                .not_looked_at
-                .push("whether an operation is under way".to_owned());
-            findings.notes.push(format!("operations could not be listed: {error}"));
+            let why = format!("operations could not be listed: {error}");
+            findings.failed_to_read("whether an operation is under way", why);
             None
         }
     };
@@ -114,19 +112,21 @@ pub(in crate::cli) async fn look(
     );
     match charges {
         Ok(charges) => {
-            let limits = organization.accounts().map(|(account, parent)| {
-                let limit = thresholds.of(account.id, parent, &organization);
-                (account.id, limit)
-            });
+            let limits = thresholds.limits(config, &organization)?;
             let standing = |account, limit| {
                 let charges: &Charges = charges.get(&account)?;
                 charges.above(limit, config.alarm.measure, now)
             };
-            members.above = above(&members.accounts, &limits.collect(), standing, now);
+            members.above = above(&members.accounts, &limits, standing, now);
         }
-        Err(why) => {
+        Err(Some(why)) => members.failed_to_read("who is above the limit", why),
+        Err(None) => {
             members.not_looked_at.push("who is above the limit".to_owned());
-            members.notes.push(why);
+            members.notes.push(
+                "who is above its limit can't be seen from here: the charges of all accounts are in the management \
+                 account, where `billctl status` tells"
+                    .to_owned(),
+            );
         }
     }
     if let Some(scope) = &scope {
@@ -250,20 +250,18 @@ fn conclude(
 }
 
 /// The organisation's accounts, and what the billing account says about each, as soon as it is known which there are.
-/// What can't be read doesn't hide the rest.
+/// What can't be read doesn't hide the rest: why, or None where it is another account's.
 async fn tree_and_charges(
     context: &Context,
     charges: impl AsyncFnOnce(BTreeSet<AccountId>) -> Result<BTreeMap<AccountId, Charges>>,
-) -> Result<(Tree, Result<BTreeMap<AccountId, Charges>, String>)> {
+) -> Result<(Tree, Result<BTreeMap<AccountId, Charges>, Option<String>>)> {
     let services = &context.services;
     let tree = observe::tree(services).await?;
     if context.config.call_as != CallAs::Own {
-        let why = "who is above its limit can't be seen from here: the charges of all accounts are in the management \
-                   account, where `billctl status` tells";
-        return Ok((tree, Err(why.to_owned())));
+        return Ok((tree, Err(None)));
     }
     let charges = charges(tree.account_ids().collect()).await;
-    let charges = charges.map_err(|error| format!("who is above its limit isn't known: {error}"));
+    let charges = charges.map_err(|error| Some(format!("who is above its limit isn't known: {error}")));
     Ok((tree, charges))
 }
 
@@ -277,10 +275,8 @@ fn explain(
     let mut told = match told {
         Ok(told) => told,
         Err(error) => {
-            members.not_looked_at.push("whether owners were told".to_owned());
-            members
-                .notes
-                .push(format!("whether owners were told isn't known: {error}"));
+            let why = format!("whether owners were told isn't known: {error}");
+            members.failed_to_read("whether owners were told", why);
             BTreeMap::new()
         }
     };
@@ -426,10 +422,8 @@ async fn look_for_data(
             );
         }
         Err(error) => {
-            findings.not_looked_at.push("whether every alarm has data".to_owned());
-            findings
-                .notes
-                .push(format!("whether every alarm has data isn't known: {error}"));
+            let why = format!("whether every alarm has data isn't known: {error}");
+            findings.failed_to_read("whether every alarm has data", why);
         }
     }
 }

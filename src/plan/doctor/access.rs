@@ -152,9 +152,12 @@ pub(super) fn permissions(config: &Config, denied: &Result<Option<BTreeSet<Strin
         let enough: Vec<&str> = enough.iter().map(|(_, what, _)| *what).collect();
         parts.insert(0, format!("enough for {}", enough.join(" and ")));
     }
-    let words: Vec<&str> = short.iter().map(|(word, ..)| *word).collect();
+    let policies: Vec<String> = short
+        .iter()
+        .map(|(word, ..)| format!("`billctl policy {word}`"))
+        .collect();
     Check::warning(NAME, parts.join("; ")).remedy(format!(
-        "if this identity is meant to do it, give it `billctl policy {}`",
-        words.join("|")
+        "if this identity is meant to do it, give it what {} prints",
+        policies.join(" or ")
     ))
 }

@@ -23,7 +23,7 @@ pub struct FirstHour {
 /// The twelve steps, in their order.
 pub fn first_hour(config: &Config, readings: &Readings, more: &FirstHour) -> Vec<Check> {
     let member = Check::to_do("4-member-leg", "reading alone can't show it").remedy(format!(
-        "`billctl test-alert --from-member ACCOUNT`, or in the member: aws cloudwatch set-alarm-state --region us-east-1 \
+        "`billctl test-alert --account ACCOUNT --from-member`, or in the member: aws cloudwatch set-alarm-state --region us-east-1 \
          --alarm-name {} --state-value ALARM --state-reason test",
         config.alarm.name
     ));
@@ -154,7 +154,7 @@ fn rhythm(published: &Result<BTreeMap<AccountId, Vec<Timestamp>>>) -> Check {
 fn administrators(readings: &Readings) -> Check {
     const NAME: &str = "11-delegation";
     match &readings.administrators {
-        Ok(found) if found.is_empty() => Check::skipped(NAME, "there is no delegated administrator for StackSets"),
+        Ok(found) if found.is_empty() => Check::moot(NAME, "there is no delegated administrator for StackSets"),
         Ok(found) => Check::to_do(NAME, format!("{} delegated: {}", found.len(), members::list(found))).remedy(
             "there, with `call-as = \"delegated-admin\"`: `billctl deploy --plan` under `billctl policy deploy`",
         ),

@@ -1,10 +1,10 @@
 //! What a few members look like from inside, and whom their owner tags name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Check, Members};
 use crate::config::Config;
-use crate::plan::probe::{Inside, Look, way_in_remedy};
+use crate::plan::probe::{Inside, Look, make_again, way_in_remedy};
 use crate::plan::recipients::{Owners, RecipientFrom};
 use crate::resource::bus_arn;
 use billctl_core::model::{AccountId, owner_addresses};
@@ -112,8 +112,10 @@ pub(super) fn data(members: &Members) -> Check {
 /// Whether the alarms and rules there are as the rollout made them.
 pub(super) fn alarms(config: &Config, members: &Members, organization: &Result<OrganizationInfo>) -> Check {
     const NAME: &str = "member-alarms";
-    if !members.covered {
-        return Check::skipped(NAME, "nothing is rolled out yet");
+    match members.covered {
+        Some(true) => {}
+        Some(false) => return Check::moot(NAME, "nothing is rolled out yet"),
+        None => return Check::skipped(NAME, "needs the list of accounts and the StackSet's instances"),
     }
     let entered = entered(members);
     let (false, Ok(organization)) = (entered.is_empty(), organization) else {
@@ -121,6 +123,7 @@ pub(super) fn alarms(config: &Config, members: &Members, organization: &Result<O
     };
     let bus = bus_arn(config, organization.management_account);
     let mut faults = Vec::new();
+    let mut broken = BTreeSet::new();
     for (account, inside) in &entered {
         let alarm = match &inside.alarm {
             Ok(Some(_)) => None,
@@ -135,6 +138,7 @@ pub(super) fn alarms(config: &Config, members: &Members, organization: &Result<O
             Err(error) => return Check::unread(NAME, error),
         };
         let found = alarm.into_iter().chain(rule);
+        broken.extend(alarm.or(rule).map(|_| *account));
         faults.extend(found.map(|fault| format!("{account}: {fault}")));
     }
     if faults.is_empty() {
@@ -143,8 +147,10 @@ pub(super) fn alarms(config: &Config, members: &Members, organization: &Result<O
             format!("alarm and rule are there in the {} members looked into", entered.len()),
         );
     }
-    Check::failed(NAME, faults.join(", "))
-        .remedy("`billctl status --probe` looks into all; `billctl deploy` makes what is missing")
+    Check::failed(NAME, faults.join(", ")).remedy(format!(
+        "{} makes their stacks again; `billctl status --probe` looks into all",
+        make_again(broken)
+    ))
 }
 
 /// The owners that were looked up, or why a check of them can't be made.

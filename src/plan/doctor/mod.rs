@@ -59,6 +59,12 @@ pub struct Check {
     /// Whether it is about what the config says, so that a config's defaults can't stand in for it.
     #[serde(skip)]
     by_config: bool,
+    /// Whether nothing is known because a call failed.
+    #[serde(skip)]
+    pub unread: bool,
+    /// Whether there is nothing to look at, rather than something that wasn't.
+    #[serde(skip)]
+    pub moot: bool,
 }
 
 impl Check {
@@ -69,6 +75,8 @@ impl Check {
             finding: finding.into(),
             remedy: None,
             by_config: false,
+            unread: false,
+            moot: false,
         }
     }
 
@@ -97,13 +105,29 @@ impl Check {
         Self::new(name, Verdict::Skipped, finding)
     }
 
+    /// Skipped, because there is nothing to look at.
+    fn moot(name: &'static str, finding: impl Into<String>) -> Self {
+        Self {
+            moot: true,
+            ..Self::skipped(name, finding)
+        }
+    }
+
     fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
     }
 
-    /// What could not be read. Without credentials one check says so, and the others were not looked at.
+    /// What could not be read, so that nothing is known of it.
     fn unread(name: &'static str, error: &ServiceError) -> Self {
+        Self {
+            unread: error.kind != Kind::Credentials,
+            ..Self::not_known(name, error)
+        }
+    }
+
+    /// What could not be read. Without credentials one check says so, and the others were not looked at.
+    fn not_known(name: &'static str, error: &ServiceError) -> Self {
         match error.kind {
             Kind::Credentials => Self::skipped(name, "needs credentials"),
             _ => Self::warning(name, format!("not known: {error}"))
@@ -148,10 +172,35 @@ pub struct Readings {
     pub members: Members,
 }
 
+impl Readings {
+    /// Whose credentials these are, unless they ended after the first call: then AWS's answer to a later one.
+    fn caller_to_the_end(&self) -> Result<CallerIdentity> {
+        let later = [
+            self.organization.as_ref().err(),
+            self.administrators.as_ref().err(),
+            self.access.as_ref().err(),
+            self.billing_alerts.as_ref().err(),
+            self.series.as_ref().err(),
+            self.ses.as_ref().err(),
+            self.identity.as_ref().err(),
+            self.hearing.as_ref().err(),
+            self.stack_set.as_ref().err(),
+            self.denied.as_ref().err(),
+            self.members.owners.as_ref().err(),
+        ];
+        let things = self.things.iter().map(|(_, thing)| thing.as_ref().err());
+        let mut errors = later.into_iter().chain(things).flatten();
+        match (&self.caller, errors.find(|error| error.kind == Kind::Credentials)) {
+            (Ok(_), Some(error)) => Err(error.clone()),
+            (caller, _) => caller.clone(),
+        }
+    }
+}
+
 /// What was read of members.
 pub struct Members {
-    /// Whether those below have an alarm of ours, as far as CloudFormation tells.
-    pub covered: bool,
+    /// Whether those below have an alarm of ours, as far as CloudFormation tells; None where it wasn't asked.
+    pub covered: Option<bool>,
     /// The members that were looked into.
     pub looks: BTreeMap<AccountId, Look>,
     /// Whom the mails about them go to: about the same members, or about all with `--deep`.
@@ -161,7 +210,7 @@ pub struct Members {
 /// Every check, in the order in which remedies are best applied.
 pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
     let mut checks = vec![
-        access::credentials(&readings.caller),
+        access::credentials(&readings.caller_to_the_end()),
         access::partition(&readings.caller),
         Check::ok(
             "region",
@@ -170,6 +219,7 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
         access::organization(config, &readings.organization),
         access::all_features(&readings.organization),
         access::account(config, readings).by_config(),
+        names::accounts(readings),
         access::trusted_access(&readings.access),
     ];
     // Charges and mail are the management account's; a delegated administrator sees none of them.
@@ -195,7 +245,7 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
         mail::dkim(config, &readings.identity).by_config(),
         mail::mail_from(config, &readings.identity).by_config(),
         operations::operations(&readings.hearing).by_config(),
-        names::collisions(&readings.things).by_config(),
+        names::collisions(config, &readings.things).by_config(),
     ];
     payer.extend(operations::chat(&readings.chat).map(Check::by_config));
     checks.extend(payer.into_iter().map(|check| match elsewhere {

@@ -2,10 +2,10 @@
 //! day and the dashboard's search grow with the organisation: policies name the organisation and no account, and
 //! operations are cut to 50 OUs each.
 
-use super::{Check, active_members};
+use super::{Check, Readings, active_members};
 use crate::config::Config;
 use crate::plan::Thresholds;
-use crate::resource::{MOST_SEARCHED, Resource, are_ours};
+use crate::resource::{LIMITED, MOST_SEARCHED, Resource, are_ours};
 use billctl_core::model::Organization;
 use billctl_core::service::Result;
 use billctl_core::service::cloudformation::StackSet;
@@ -16,8 +16,17 @@ const MAX_INSTANCES: usize = 100_000;
 /// Share of a quota from which on it is worth a warning.
 const NEARLY: f64 = 0.8;
 
-pub(super) fn collisions(things: &[(String, Result<Option<Resource>>)]) -> Check {
+pub(super) fn collisions(config: &Config, things: &[(String, Result<Option<Resource>>)]) -> Check {
     const NAME: &str = "names";
+    if config.bootstrap.permissions_boundary.is_none() {
+        let limited = things.iter().find_map(|(label, thing)| {
+            let limited = thing.as_ref().ok()?.as_ref()?.limited()?;
+            Some((label, limited))
+        });
+        if let Some((label, limited)) = limited {
+            return Check::warning(NAME, format!("{label}: {limited}")).remedy(LIMITED);
+        }
+    }
     let foreign: Vec<&str> = things
         .iter()
         .filter(|(_, thing)| matches!(thing, Ok(Some(resource)) if !resource.is_ours()))
@@ -30,6 +39,24 @@ pub(super) fn collisions(things: &[(String, Result<Option<Resource>>)]) -> Check
     match things.iter().find_map(|(_, thing)| thing.as_ref().err()) {
         Some(error) => Check::unread(NAME, error),
         None => Check::ok(NAME, "free, or billctl's own"),
+    }
+}
+
+/// That the organisation's OUs and accounts can be listed, which most of billctl's work begins with.
+pub(super) fn accounts(readings: &Readings) -> Check {
+    const NAME: &str = "accounts";
+    match (&readings.tree, &readings.organization, readings.caller_to_the_end()) {
+        (Ok(tree), ..) => Check::ok(
+            NAME,
+            format!("{}, of which {} active members", tree.accounts().count(), active_members(tree).count()),
+        ),
+        (Err(_), Err(_), _) | (Err(_), _, Err(_)) => {
+            Check::skipped(NAME, "needs credentials of an account in an organisation")
+        }
+        (Err(error), Ok(_), Ok(_)) => Check::failed(NAME, format!("not known: {error}")).remedy(
+            "let this identity list the organisation's accounts (`billctl policy status` is enough), or run it again if \
+             AWS was at fault",
+        ),
     }
 }
 

@@ -201,7 +201,8 @@ impl<'a> Builder<'a> {
                 .filter(|account| self.observed.instances.contains_key(account))
                 .peekable();
             // Nothing that stays, and nothing that is about to come.
-            let is_left = instances.peek().is_some()
+            let is_left = !self.desired.targets.contains(target)
+                && instances.peek().is_some()
                 && instances.all(|account| reached.contains_key(account))
                 && below.is_disjoint(&self.desired.covered);
             if is_left {

@@ -8,10 +8,11 @@ use serde::Serialize;
 use super::{BillingStatus, MembersStatus};
 use crate::plan::above::Told;
 use crate::plan::billing_health::BillingHealth;
+use crate::plan::chat::ChannelState;
 use crate::plan::coverage::Coverage;
-use crate::plan::probe::{ProbeFinding, Probes};
-use crate::resource::ExecutionName;
+use crate::plan::probe::{ProbeFinding, Probes, make_again};
 use crate::resource::stack_set::DEFAULT_THRESHOLD;
+use crate::resource::{ExecutionName, LIMITED};
 use billctl_core::model::AccountId;
 use billctl_core::text::plural;
 
@@ -69,6 +70,11 @@ impl Looked<'_> {
         found.extend(self.stack_set());
         found.extend(self.drift());
         found.extend(self.probed());
+        let unread = &self.members.unread;
+        if !unread.is_empty() {
+            let what = format!("not known, because a call failed: {}", unread.join(", "));
+            found.push(Finding::new("unread", what, "AWS's answer is below"));
+        }
         self.billing(&mut found);
         found
     }
@@ -166,15 +172,14 @@ impl Looked<'_> {
         let probe = self.probe.filter(|probe| probe.has_findings())?;
         let wrong = probe.accounts.iter().filter(|one| !one.findings.is_empty());
         let what = format!("{} of those looked into", plural(wrong.count(), "account"));
-        let silent = probe.count(ProbeFinding::NoData);
-        let remedy = match silent {
-            0 => "`billctl deploy --repair` makes their stacks again",
-            _ => {
-                "`billctl deploy --repair` makes stacks again; where there is no data, `billctl spend --tell` hourly \
-                 covers them"
-            }
-        };
-        Some(Finding::new("probe", what, remedy))
+        let mut remedies = Vec::new();
+        if probe.broken().next().is_some() {
+            remedies.push(format!("{} makes their stacks again", make_again(probe.broken())));
+        }
+        if probe.count(ProbeFinding::NoData) > 0 {
+            remedies.push("where there is no data, `billctl spend --tell` hourly covers them".to_owned());
+        }
+        Some(Finding::new("probe", what, remedies.join("; ")))
     }
 
     fn billing(&self, found: &mut Vec<Finding>) {
@@ -193,7 +198,18 @@ impl Looked<'_> {
         };
         if !plan.is_empty() {
             let what = "the billing side differs";
-            found.push(Finding::new("billing-differs", what, "`billctl bootstrap` corrects it"));
+            let remedy = match plan.takeovers().next() {
+                None => "`billctl bootstrap` corrects it".to_owned(),
+                Some(step) => format!(
+                    "`billctl bootstrap --adopt` corrects it, also {}, which bears no mark of billctl",
+                    step.id
+                ),
+            };
+            found.push(Finding::new("billing-differs", what, remedy));
+        }
+        for kept in plan.kept.iter().filter(|kept| kept.limited) {
+            let what = format!("{}: {}", kept.id, kept.reason);
+            found.push(Finding::new("role-limited", what, LIMITED));
         }
         if mail.verified == Some(false) {
             let remedy = match mail.is_domain {
@@ -238,7 +254,8 @@ impl Looked<'_> {
             found.push(Finding::new(
                 "mails-failed",
                 what,
-                "fix what is named below, then `billctl resend`",
+                "fix what is named below, then `billctl resend`; where that sends nothing, a `billctl test-alert --account \
+                 ACCOUNT` that ends well clears it",
             ));
         }
         let waiting = health.waiting();
@@ -250,9 +267,11 @@ impl Looked<'_> {
             found.push(Finding::new(
                 "queue",
                 what,
-                "fix what is named below, then `billctl resend`",
+                "fix what is named below, then `billctl resend`; `billctl resend --drop` also deletes what can't be sent \
+                 again, such as a test",
             ));
         }
+        Self::nobody_hears(health, found);
         let alarms = health.alarms.iter().map(|alarm| alarm.name.as_str());
         let alarms: Vec<&str> = alarms.filter(|name| *name != self.own_alarm).collect();
         if !alarms.is_empty() {
@@ -260,8 +279,32 @@ impl Looked<'_> {
             found.push(Finding::new(
                 "health-alarm",
                 what,
-                "it goes off again by itself once its cause is gone",
+                "it ends by itself once its cause is gone",
             ));
+        }
+    }
+
+    /// Those who are to hear besides the owners, and don't.
+    fn nobody_hears(health: &BillingHealth, found: &mut Vec<Finding>) {
+        if let Some(hearing) = health.hearing.as_deref().filter(|hearing| hearing.is_lost()) {
+            let remedy = hearing.remedy().unwrap_or_default();
+            found.push(Finding::new("operations-unheard", hearing.to_string(), remedy));
+        }
+        let lost = health.chat.iter().filter(|channel| channel.is_lost());
+        let before = found.len();
+        found.extend(lost.map(|channel| {
+            let remedy = channel.remedy.clone().unwrap_or_default();
+            Finding::new("chat-unheard", channel.to_string(), remedy)
+        }));
+        // A topic that is known not to be heard is reason enough.
+        if health.chats_lost > 0 && found.len() == before {
+            let what = match health.chats_lost {
+                1 => "1 chat message was lost".to_owned(),
+                more => format!("{more} chat messages were lost"),
+            };
+            let remedy =
+                "fix what is named below; a `billctl test-alert --account ACCOUNT` that the chat takes clears it";
+            found.push(Finding::new("chat-lost", what, remedy));
         }
     }
 
@@ -284,6 +327,14 @@ impl Looked<'_> {
     /// What nothing is claimed of, in a few words each.
     pub fn not_looked_at(&self) -> Vec<String> {
         let mut left = Vec::new();
+        if let BillingStatus::Read { health, .. } = self.billing {
+            if health.hearing.is_none() {
+                left.push("whether anybody hears when the notifier fails".to_owned());
+            }
+            if health.chat.iter().any(|channel| channel.state == ChannelState::Unread) {
+                left.push("whether chat messages arrive".to_owned());
+            }
+        }
         if matches!(self.billing, BillingStatus::NotHere) {
             left.push("the billing side".to_owned());
         }

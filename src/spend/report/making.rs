@@ -166,7 +166,7 @@ impl ReportInput<'_> {
     }
 
     fn sum_row<'b>(&self, key: Key, name: String, history: &SpendHistory, rows: impl Iterator<Item = &'b Row>) -> Row {
-        let figures = Figures::of(history, self.now).with_forecasts_of(rows.map(|row| &row.figures));
+        let figures = Figures::of(history, self.now).with_forecasts_of(rows.map(|row| &row.figures), self.now);
         self.plain_row(key, name, history, figures)
     }
 

@@ -115,15 +115,8 @@ impl Source {
                 .unwrap_or_default(),
             Self::Messages { queue } => {
                 // Published every minute in AWS; here whenever the number changes, which is all that matters.
-                let mut times: Vec<Timestamp> = world
-                    .sqs
-                    .messages(queue)
-                    .iter()
-                    .map(|message| message.at)
-                    .filter(|at| *at >= start && *at < end)
-                    .collect();
-                times.dedup();
-                times
+                let changed = world.sqs.changed(queue).into_iter();
+                changed.filter(|at| *at >= start && *at < end).collect()
             }
         }
     }
@@ -161,13 +154,7 @@ impl Source {
                 sums
             }
             Self::Executions { .. } => vec![Some(1.0); times.len()],
-            Self::Messages { queue } => {
-                let messages = world.sqs.messages(queue);
-                times
-                    .iter()
-                    .map(|at| Some(messages.iter().filter(|message| message.at <= *at).count() as f64))
-                    .collect()
-            }
+            Self::Messages { queue } => times.iter().map(|at| Some(world.sqs.held(queue, *at) as f64)).collect(),
         }
     }
 
