@@ -209,7 +209,7 @@ fn denied(error: &ServiceError, code: &str) -> String {
              with MFA"
         )
     } else {
-        format!("allow `{action}` for the identity in use; `billctl policy` prints all that is needed")
+        format!("allow `{action}` for the identity in use; `billctl policy JOB` prints all that is needed")
     }
 }
 
