@@ -315,6 +315,8 @@ mod tests {
     /// A value for each word that stands for one, such that clap takes it.
     fn filled(word: &str) -> String {
         let word = word.trim_matches(|c| matches!(c, '"' | '\'' | '[' | ']' | ',' | ';'));
+        // Options may be added to a word as a whole.
+        let word = word.strip_suffix("{}").filter(|word| !word.is_empty()).unwrap_or(word);
         let (option, value) = word
             .split_once('=')
             .map_or(("", word), |(option, value)| (option, value));
@@ -322,7 +324,7 @@ mod tests {
         let value = match value {
             "ADDRESS" => "ann@example.com",
             "SHELL" => "bash",
-            "KIND" | "JOB" => "status",
+            "KIND" | "JOB" | "{job}" => "status",
             _ if placeholder || value.starts_with('{') => "5",
             value => value,
         };
@@ -383,11 +385,24 @@ mod tests {
                 continue;
             }
             let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-            if !["rs", "md", "yaml"].contains(&ending) {
+            // This test's own text is no command.
+            if !["rs", "md", "yaml"].contains(&ending) || path.ends_with(file!()) {
                 continue;
             }
             let text = std::fs::read_to_string(&path).unwrap();
             for command in commands(&text, ending == "md") {
+                // What isn't an option's value stands for options.
+                let command = match command.strip_suffix(" {}") {
+                    Some(rest)
+                        if rest
+                            .split_whitespace()
+                            .last()
+                            .is_none_or(|word| !word.starts_with("--")) =>
+                    {
+                        rest
+                    }
+                    _ => &command,
+                };
                 let typed: Vec<String> = command
                     .split_whitespace()
                     .take_while(|word| !matches!(*word, "#" | "|" | "||" | "&&" | ">" | "\\" | "2>&1"))
@@ -409,7 +424,7 @@ mod tests {
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-        assert!(count > 300, "{count}");
+        assert!(count > 200, "{count}");
     }
 
     #[test]

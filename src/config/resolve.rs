@@ -237,7 +237,7 @@ impl Resolve {
         }
         if selector.parse::<AccountId>().is_ok() {
             let message = format!("{selector} is an account, not an OU");
-            let remedy = "name single accounts with `account` in `[[threshold]]`, or with `billctl deploy --account`";
+            let remedy = "name single accounts with `account` in `[[threshold]]`, or with `billctl deploy --account N`";
             self.report(Problem::at(text.span, message, "an account id").remedy(remedy));
             return None;
         }

@@ -197,7 +197,7 @@ fn denied(action: &str, code: &str, message: &str) -> String {
         return format!("the account isn't signed up for {service}: open it once in the console");
     }
     denied_by(action, message).unwrap_or_else(|| {
-        format!("allow `{action}` for the identity in use; `billctl policy` prints all that is needed")
+        format!("allow `{action}` for the identity in use; `billctl policy JOB` prints all that is needed")
     })
 }
 

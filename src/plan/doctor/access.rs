@@ -154,7 +154,7 @@ pub(super) fn permissions(config: &Config, denied: &Result<Option<BTreeSet<Strin
     }
     let policies: Vec<String> = short
         .iter()
-        .map(|(word, ..)| format!("`billctl policy {word}`"))
+        .map(|(job, ..)| format!("`billctl policy {job}`"))
         .collect();
     Check::warning(NAME, parts.join("; ")).remedy(format!(
         "if this identity is meant to do it, give it what {} prints",
