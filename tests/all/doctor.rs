@@ -496,7 +496,7 @@ fn a_denied_read_names_the_action_and_hides_nothing() {
     assert_eq!(
         access.remedy.as_deref(),
         Some(
-            "allow `cloudformation:DescribeOrganizationsAccess` for the identity in use; `billctl policy` prints all that \
+            "allow `cloudformation:DescribeOrganizationsAccess` for the identity in use; `billctl policy JOB` prints all that \
              is needed"
         )
     );
