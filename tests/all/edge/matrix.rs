@@ -1422,7 +1422,7 @@ fn proxies() -> Vec<Case> {
         ),
         https("a password with `#`")
             .env("HTTPS_PROXY", "http://me:s3cr3t#@{proxy}")
-            .says("not an address of a proxy", "%23 for #"),
+            .says("not a proxy's address", "%23 for #"),
         https("one that opens TLS with its own authority")
             .without("AWS_CA_BUNDLE")
             .proxy(connect)
