@@ -97,7 +97,7 @@ impl Thresholds {
             .collect())
     }
 
-    /// The accounts that config has [`watched`](Self::watched), each with its limit: nobody else can be above one.
+    /// The accounts that config has watched, each with its limit: nobody else can be above one.
     ///
     /// # Errors
     /// As `watched`.
