@@ -171,7 +171,7 @@ impl Looked<'_> {
     fn probed(&self) -> Option<Finding> {
         let probe = self.probe.filter(|probe| probe.has_findings())?;
         let wrong = probe.accounts.iter().filter(|one| !one.findings.is_empty());
-        let what = format!("{} of those looked into", plural(wrong.count(), "account"));
+        let what = format!("{} with something wrong inside", plural(wrong.count(), "account"));
         let mut remedies = Vec::new();
         if probe.broken().next().is_some() {
             remedies.push(format!("{} makes their stacks again", make_again(probe.broken())));
