@@ -123,15 +123,20 @@ pub(super) fn answer(command: impl Fn() -> Command) -> ExitCode {
 }
 
 /// OUs, as paths.
-pub(super) fn ous() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| {
+pub(super) fn ous() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let current = current.to_string_lossy().to_lowercase();
+        let typed = |form: &&str| form.to_lowercase().starts_with(&current);
         let known = Known::here();
-        known
-            .ous
-            .iter()
-            .filter(|ou| typed_as_it_is(ou))
-            .map(CompletionCandidate::new)
-            .collect()
+        let ous = known.ous.iter().filter(|ou| typed_as_it_is(ou));
+        // As a path from the root, or as people write it.
+        ous.filter_map(|ou| {
+            Some(ou.as_str())
+                .filter(typed)
+                .or(ou.strip_prefix("Root/").filter(typed))
+        })
+        .map(CompletionCandidate::new)
+        .collect()
     })
 }
 

@@ -47,6 +47,12 @@ fn ous_and_accounts_of_the_sandbox_are_offered_in_bash_zsh_and_fish() {
             "{shell}: {ous:?}"
         );
         assert!(ous.iter().all(|ou| ou.starts_with("Root/Pro")), "{shell}: {ous:?}");
+        assert_eq!(
+            on(&["deploy", "--ou", "sand"]),
+            ["Sandboxes"],
+            "{shell}: as people write it"
+        );
+        assert_eq!(on(&["deploy", "--ou", "Production/D"])[0], "Production/Data", "{shell}");
         let names = on(&["spend", "--account", "payments-p"]);
         assert_eq!(names, ["payments-prod"], "{shell}");
         assert_eq!(
