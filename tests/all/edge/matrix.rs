@@ -743,6 +743,8 @@ fn roles() -> Vec<Case> {
             .profile("ops")
             .without("AWS_EC2_METADATA_DISABLED")
             .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", "{aws}")
+            // A second is little on a machine that is busy with other tests.
+            .env("AWS_METADATA_SERVICE_TIMEOUT", "20")
             .config(&role("Ops", "credential_source = Ec2InstanceMetadata"))
             .signs("ROLEOpsBYINSTANCE"),
         case(group, "an unknown `credential_source`")
@@ -929,6 +931,8 @@ fn programs() -> Vec<Case> {
         case(group, what)
             .without("AWS_EC2_METADATA_DISABLED")
             .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", "{aws}")
+            // A second is little on a machine that is busy with other tests.
+            .env("AWS_METADATA_SERVICE_TIMEOUT", "20")
     };
     vec![
         process(
@@ -1350,6 +1354,13 @@ fn proxies() -> Vec<Case> {
         http("nobody listens")
             .env("HTTP_PROXY", "http://{dead}")
             .says("got no answer", "http://NOBODY, which HTTP_PROXY"),
+        https("AWS thinks for a while behind it")
+            .proxy(connect)
+            .server(|request| {
+                std::thread::sleep(Duration::from_millis(200));
+                aws::answer(request)
+            })
+            .signs("ENVIRONMENT"),
         https("`HTTPS_PROXY`").proxy(connect).signs("ENVIRONMENT"),
         https("`https_proxy`, without a scheme")
             .without("HTTPS_PROXY")
@@ -1680,6 +1691,8 @@ fn instead() -> Vec<Case> {
         case(group, what)
             .without("AWS_EC2_METADATA_DISABLED")
             .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", "{aws}")
+            // A second is little on a machine that is busy with other tests.
+            .env("AWS_METADATA_SERVICE_TIMEOUT", "20")
             .server(server)
     };
     const PAGE: &str = "<!DOCTYPE html><html><title>Guest WiFi</title></html>";

@@ -159,7 +159,7 @@ pub(super) fn nobody() -> String {
         .to_string()
 }
 
-fn serve(stream: impl Read + Write, handler: &Handler, seen: &Mutex<Vec<Request>>) -> std::io::Result<()> {
+fn serve(stream: impl Connection, handler: &Handler, seen: &Mutex<Vec<Request>>) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     while let Some(request) = read(&mut stream)? {
         seen.lock().unwrap().push(request.clone());
@@ -204,33 +204,42 @@ fn serve(stream: impl Read + Write, handler: &Handler, seen: &Mutex<Vec<Request>
     Ok(())
 }
 
-/// Passes on what comes, in turns: a client of HTTP speaks first and then waits for the answer.
-fn tunnel(mut client: impl Read + Write, address: &str) -> std::io::Result<()> {
+/// A connection, with TLS or without.
+trait Connection: Read + Write {
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Connection for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Connection for rustls::StreamOwned<rustls::ServerConnection, TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        &self.sock
+    }
+}
+
+/// Passes on what comes from either side, however long the other thinks, until one goes away.
+fn tunnel(mut client: impl Connection, address: &str) -> std::io::Result<()> {
+    const TURN: Duration = Duration::from_millis(20);
     let mut upstream = TcpStream::connect(address)?;
-    upstream.set_read_timeout(Some(Duration::from_millis(50)))?;
+    for socket in [client.socket(), &upstream] {
+        socket.set_read_timeout(Some(TURN))?;
+    }
+    while pass(&mut client, &mut upstream)? && pass(&mut upstream, &mut client)? {}
+    Ok(())
+}
+
+/// Passes on what has come, if anything; whether the connection goes on.
+fn pass(from: &mut impl Read, to: &mut impl Write) -> std::io::Result<bool> {
     let mut buffer = [0; 65_536];
-    loop {
-        let count = client.read(&mut buffer)?;
-        if count == 0 {
-            return Ok(());
-        }
-        upstream.write_all(&buffer[..count])?;
-        // Until it is silent: then it is the client's turn.
-        let mut any = false;
-        loop {
-            match upstream.read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Ok(count) => {
-                    client.write_all(&buffer[..count])?;
-                    client.flush()?;
-                    any = true;
-                }
-                Err(error) if is_timeout(&error) && any => break,
-                // The client has more to say, or the other side thinks about it.
-                Err(error) if is_timeout(&error) => break,
-                Err(error) => return Err(error),
-            }
-        }
+    match from.read(&mut buffer) {
+        Ok(0) => Ok(false),
+        Ok(count) => to.write_all(&buffer[..count]).and_then(|()| to.flush()).map(|()| true),
+        Err(error) if is_timeout(&error) => Ok(true),
+        Err(error) => Err(error),
     }
 }
 
