@@ -21,6 +21,7 @@ pub use measure::Measure;
 pub use names::Names;
 pub use problem::{Place, Problem, Source};
 pub use schema::schema;
+pub use structure::properties;
 pub use types::{
     AlarmConfig, BootstrapConfig, ChatRule, Config, DeployConfig, DigestConfig, MailConfig, MembersConfig, Operations,
     StatusConfig, ThresholdRule, ThresholdTarget, Wave,

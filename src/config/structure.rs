@@ -349,8 +349,8 @@ fn missing_remedy(path: &TablePath, key: &str) -> String {
     }
 }
 
-/// The keys of a table with their schemas.
-fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
+/// The keys of a table of the schema, each with its own schema.
+pub fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
     let object = schema["properties"].as_object();
     object
         .into_iter()

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use billctl::config::schema;
+use billctl::config::{properties, schema};
 use serde_json::Value;
 
 /// docs/configuration.md: every key with its meaning, type and default.
@@ -47,15 +47,6 @@ Unknown keys are refused, and all problems of the file are reported at once. Edi
 schemas (Even Better TOML, Taplo, Tombi) check and complete it by the schema that its first line names and `init` puts
 beside it; `billctl schema config` prints it. This page is made from the same schema.
 ";
-
-/// The keys of a table with their schemas.
-fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    let object = schema["properties"].as_object();
-    object
-        .into_iter()
-        .flatten()
-        .map(|(key, property)| (key.as_str(), property))
-}
 
 /// The schema of a table, or of the tables in a list.
 fn table_of(property: &Value) -> Option<&Value> {
