@@ -42,13 +42,13 @@ pub(super) fn source(what: &What) -> String {
             Base::WebIdentity { .. } => format!("the web identity of profile {name}"),
             Base::Environment => "the environment".to_owned(),
             Base::Container => "the container".to_owned(),
-            Base::Metadata => "the instance metadata service".to_owned(),
+            Base::Metadata => METADATA.to_owned(),
             Base::Keys(_) => format!("profile {name}"),
         },
         What::Role { arn, profile } => format!("the role {arn} of profile {profile}"),
         What::WebIdentity { by, .. } => format!("the web identity of {by}"),
         What::Container => "the container".to_owned(),
-        What::Metadata => "the instance metadata service".to_owned(),
+        What::Metadata => METADATA.to_owned(),
     }
 }
 
@@ -94,7 +94,7 @@ pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     let last = causes(error).last().map(ToString::to_string).unwrap_or_default();
     match last.contains("404 from IMDS") {
         true => "this instance has no role".to_owned(),
-        false => "no answer from the instance metadata service".to_owned(),
+        false => format!("no answer from {METADATA}"),
     }
 }
 
@@ -127,9 +127,9 @@ fn metadata(error: &CredentialsError) -> Option<Option<Trouble>> {
     };
     let said = chain(error);
     let text = match status {
-        Some(status) => format!("the instance metadata service answered {status}"),
+        Some(status) => format!("{METADATA} answered {status}"),
         None if said.contains("disabled") || said.contains("403") => {
-            "the instance metadata service refuses: it is switched off for this instance".to_owned()
+            format!("{METADATA} refuses: it is switched off for this instance")
         }
         None => return Some(None),
     };

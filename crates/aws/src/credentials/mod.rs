@@ -9,8 +9,8 @@ mod failure;
 mod files;
 mod process;
 mod profile;
+mod web_identity;
 
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use aws_config::imds;
@@ -20,7 +20,7 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::sso::SsoCredentialsProvider;
 use aws_config::sts::AssumeRoleProvider;
-use aws_config::web_identity_token::{StaticConfiguration, WebIdentityTokenCredentialsProvider};
+use aws_config::web_identity_token::StaticConfiguration;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
@@ -33,6 +33,7 @@ use container::Container;
 pub(crate) use files::{Files, Section, in_home, plain};
 use process::Process;
 use profile::{Base, How};
+use web_identity::{of_token, web_identity};
 
 use crate::environment::Environment;
 use crate::trouble::Trouble;
@@ -42,9 +43,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long the instance's metadata service may take, unless the environment says otherwise. It answers in
 /// milliseconds where there is one; elsewhere nobody answers, and a user without credentials should hear so at once.
 const METADATA_PATIENCE: Duration = Duration::from_secs(1);
-
-/// The longest token of a web identity in bytes; STS takes 20,000 (STS reference, AssumeRoleWithWebIdentity).
-const LONGEST_TOKEN: usize = 64 << 10;
 
 /// Which profile is meant.
 #[derive(Debug, Clone)]
@@ -295,44 +293,6 @@ fn answering(form: Form, http: &SharedHttpConnector) -> SharedHttpClient {
     http_client_fn(move |_, _| connector.clone())
 }
 
-/// A web identity whose token is read anew each time: it is renewed in its file.
-fn of_token(identity: StaticConfiguration, means: &Means<'_>) -> TokenFile {
-    TokenFile {
-        path: identity.web_identity_token_file.clone(),
-        provider: WebIdentityTokenCredentialsProvider::builder()
-            .static_configuration(identity)
-            .configure(&provider_config(Form::Query, &means.http))
-            .build(),
-    }
-}
-
-/// The SDK's source with a look at the file before: it reads whatever is there, to its end.
-#[derive(Debug)]
-struct TokenFile {
-    path: PathBuf,
-    provider: WebIdentityTokenCredentialsProvider,
-}
-
-impl ProvideCredentials for TokenFile {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(async {
-            let token = billctl_core::file::read(&self.path, LONGEST_TOKEN);
-            let token =
-                token.map_err(|error| CredentialsError::provider_error(failure::Token::Unread(plain(&error))))?;
-            match std::str::from_utf8(&token) {
-                Err(_) => Err(CredentialsError::provider_error(failure::Token::Unread(
-                    "it is not UTF-8".to_owned(),
-                ))),
-                Ok(token) if token.trim().is_empty() => Err(CredentialsError::provider_error(failure::Token::Empty)),
-                Ok(_) => self.provider.provide_credentials().await,
-            }
-        })
-    }
-}
-
 /// The SDK's own sources read the endpoints of the services that they ask from the environment, and end the process at
 /// an empty one.
 fn no_empty_endpoint(environment: &Environment) -> Result<(), Trouble> {
@@ -350,7 +310,10 @@ fn base_provider(how: &How, means: &Means<'_>) -> Result<SharedCredentialsProvid
     }
     Ok(match &how.base {
         Base::Keys(keys) => SharedCredentialsProvider::new(keys.clone()),
-        Base::Process(command) => SharedCredentialsProvider::new(Process::new(&how.profile, command, PATIENCE)),
+        Base::Process(command) => {
+            let what = What::Profile(how.profile.clone(), how.base.clone());
+            SharedCredentialsProvider::new(Process::new(what, command, PATIENCE))
+        }
         Base::Sso(sso) => {
             let mut builder = SsoCredentialsProvider::builder()
                 .configure(&config)
@@ -428,46 +391,6 @@ fn in_environment(environment: &Environment) -> Result<Option<Credentials>, Trou
     );
     let keys = builder.build();
     checked(&keys, &What::Environment).map(Some)
-}
-
-/// The web identity of the environment; what it leaves open the profile may say, as in the CLI.
-fn web_identity(
-    environment: &Environment,
-    profile: &str,
-    section: Option<&Section>,
-) -> Result<Option<(What, StaticConfiguration)>, Trouble> {
-    let setting = |key: &str| section?.get(key).map(String::as_str).filter(|value| !value.is_empty());
-    let own = setting("web_identity_token_file");
-    let (file, by) = match (environment.get("AWS_WEB_IDENTITY_TOKEN_FILE")?, own) {
-        (Some(file), _) => (file, "AWS_WEB_IDENTITY_TOKEN_FILE".to_owned()),
-        (None, Some(file)) => (file, format!("web_identity_token_file of profile {profile}")),
-        (None, None) => return Ok(None),
-    };
-    let Some(role) = environment.get("AWS_ROLE_ARN")?.or_else(|| setting("role_arn")) else {
-        // Of a profile's own it is said where the profile is read.
-        return match by == "AWS_WEB_IDENTITY_TOKEN_FILE" {
-            false => Ok(None),
-            true => Err(
-                Trouble::new("AWS_WEB_IDENTITY_TOKEN_FILE is set, but AWS_ROLE_ARN isn't")
-                    .remedy("set AWS_ROLE_ARN to the role that the token may assume"),
-            ),
-        };
-    };
-    let what = What::WebIdentity {
-        file: file.to_owned(),
-        by,
-    };
-    let session = environment
-        .get("AWS_ROLE_SESSION_NAME")?
-        .or_else(|| setting("role_session_name"));
-    Ok(Some((
-        what,
-        StaticConfiguration {
-            web_identity_token_file: in_home(file.as_ref()),
-            role_arn: role.to_owned(),
-            session_name: session.map_or_else(session_name, str::to_owned),
-        },
-    )))
 }
 
 fn session_name() -> String {

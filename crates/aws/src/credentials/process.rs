@@ -11,8 +11,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
-use super::failure::shown;
-use super::plain;
+use super::failure::{late, shown, source};
+use super::{What, plain};
 use crate::trouble::Trouble;
 
 /// The longest answer in bytes.
@@ -26,16 +26,17 @@ const SOON: Duration = Duration::from_secs(10);
 /// where it failed: it may ask a person, who shouldn't be asked ten times.
 #[derive(Debug)]
 pub(super) struct Process {
-    profile: String,
+    /// Whose program it is.
+    what: What,
     command: String,
     patience: Duration,
     ended: Mutex<Option<Result<Credentials, Trouble>>>,
 }
 
 impl Process {
-    pub(super) fn new(profile: &str, command: &str, patience: Duration) -> Self {
+    pub(super) fn new(what: What, command: &str, patience: Duration) -> Self {
         Self {
-            profile: profile.to_owned(),
+            what,
             command: command.to_owned(),
             patience,
             ended: Mutex::new(None),
@@ -52,15 +53,7 @@ impl Process {
         }
         let result = match tokio::time::timeout(self.patience, self.run()).await {
             Ok(result) => result,
-            Err(_) => Err(Trouble::new(format!(
-                "no credentials came from {} in {} seconds",
-                self.name(),
-                self.patience.as_secs()
-            ))
-            .remedy(format!(
-                "run the command of credential_process in profile {} by hand to see why",
-                self.profile
-            ))),
+            Err(_) => Err(late(&self.what, self.patience)),
         };
         *ended = Some(result.clone());
         result.map_err(Into::into)
@@ -68,7 +61,7 @@ impl Process {
 
     async fn run(&self) -> Result<Credentials, Trouble> {
         let wrong = |what: String| {
-            Trouble::new(format!("{} {what}", self.name()))
+            Trouble::new(format!("{} {what}", source(&self.what)))
                 .remedy("run its command by hand: it has to print JSON with Version 1, AccessKeyId and SecretAccessKey")
         };
         let words = split(&self.command).map_err(|what| wrong(format!("can't be run: {what}")))?;
@@ -111,10 +104,6 @@ impl Process {
             None => Err("Version is missing".to_owned()),
         });
         found.map_err(|what| wrong(format!("printed no credentials: {what}")))
-    }
-
-    fn name(&self) -> String {
-        format!("the credential_process of profile {}", self.profile)
     }
 }
 
@@ -290,6 +279,7 @@ fn split_for_windows(command: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credentials::profile::Base;
 
     #[test]
     fn a_command_is_split_as_the_cli_splits_it() {
@@ -320,7 +310,8 @@ mod tests {
     async fn a_program_that_takes_too_long_is_ended_and_not_run_again() {
         let file = std::env::temp_dir().join(format!("billctl-process-{}", std::process::id()));
         let command = format!("sh -c 'sleep 60 & echo $$ $! >> {}; wait'", file.display());
-        let process = Process::new("tool", &command, Duration::from_secs(2));
+        let what = What::Profile("tool".to_owned(), Base::Process(command.clone()));
+        let process = Process::new(what, &command, Duration::from_secs(2));
         for _ in 0..2 {
             let error = process.credentials().await.unwrap_err();
             let trouble = crate::classify::causes(&error).find_map(|cause| cause.downcast_ref::<Trouble>());
