@@ -25,7 +25,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
 }
 
 /// A key that may be left out. In the schema it is its value: TOML has no null.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(transparent)]
 pub(super) struct Key<T>(pub Option<At<T>>);
 
 impl<T> Key<T> {
@@ -43,12 +44,6 @@ impl<T> Key<T> {
 impl<T> Default for Key<T> {
     fn default() -> Self {
         Self(None)
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Key<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        At::deserialize(deserializer).map(|at| Self(Some(at)))
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::excerpt::Excerpt;
 use billctl_core::text;
-use miette::{Diagnostic, LabeledSpan, NamedSource, Report, SourceCode};
+use miette::{Diagnostic, LabeledSpan, NamedSource, Report};
 
 use billctl_core::error::{Cause, Error, ErrorKind};
 
@@ -141,110 +141,63 @@ impl Source {
         let count = problems.len();
         let name = text::visible(&self.name);
         problems.truncate(MOST_SHOWN);
-        let mut shown: Vec<Shown> = problems
+        let mut problems: Vec<Shown> = problems
             .into_iter()
             .map(|problem| Shown::new(problem, &name, &self.text))
             .collect();
         if count > MOST_SHOWN {
             let more = Problem::nowhere(format!("and {} more", count - MOST_SHOWN));
-            shown.push(Shown::new(more, &name, ""));
+            problems.push(Shown::new(more, &name, ""));
         }
-        let report = Problems {
-            count,
-            name,
-            problems: shown,
+        let headline = match count {
+            1 => format!("{name} has a problem"),
+            _ => format!("{name} has {count} problems"),
         };
         Error {
             kind: ErrorKind::Usage,
             context: Vec::new(),
-            cause: Cause::Report(Box::new(Report::new(report))),
+            cause: Cause::Report(Box::new(Report::new(Problems { headline, problems }))),
             remedy: None,
         }
     }
 }
 
 /// The report: a headline, and every problem beneath.
-#[derive(Debug, thiserror::Error)]
-#[error("{name} has {}", counted(*count))]
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{headline}")]
 struct Problems {
-    count: usize,
-    name: String,
+    headline: String,
+    #[related]
     problems: Vec<Shown>,
 }
 
-fn counted(count: usize) -> String {
-    if count == 1 {
-        "a problem".to_owned()
-    } else {
-        format!("{count} problems")
-    }
-}
-
-impl Diagnostic for Problems {
-    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(self.problems.iter().map(|problem| problem as &dyn Diagnostic)))
-    }
-}
-
 /// A problem as miette shows it, with what is around its places.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", .problem.message)]
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{message}")]
 struct Shown {
-    problem: Problem,
-    around: NamedSource<String>,
+    message: String,
+    #[help]
+    remedy: Option<String>,
+    #[label(collection)]
+    labels: Vec<LabeledSpan>,
+    #[source_code]
+    around: Option<NamedSource<String>>,
 }
 
 impl Shown {
-    fn new(mut problem: Problem, name: &str, text: &str) -> Self {
-        let at = problem
-            .at
-            .take()
-            .map(|(span, label)| (span, text::at_most(&label, LONGEST)));
-        let and = problem
-            .and
-            .take()
-            .map(|(span, label)| (span, text::at_most(&label, LONGEST)));
-        let places: Vec<Range<usize>> = [&at, &and]
-            .into_iter()
-            .flatten()
-            .map(|(span, _)| span.clone())
-            .collect();
+    fn new(problem: Problem, name: &str, text: &str) -> Self {
+        let short = |text: String| text::at_most(&text, LONGEST);
+        let (places, labels): (Vec<Range<usize>>, Vec<String>) = problem.at.into_iter().chain(problem.and).unzip();
         let excerpt = Excerpt::of(text, &places);
-        let mut spans = excerpt.spans.into_iter();
-        let mut moved =
-            |place: Option<(Range<usize>, String)>| place.and_then(|(_, label)| Some((spans.next()?, label)));
+        let labels = excerpt.spans.into_iter().zip(labels).map(|(span, label)| {
+            let label = (!label.is_empty()).then(|| short(label));
+            LabeledSpan::new(label, span.start, span.len())
+        });
         Self {
-            problem: Problem {
-                message: text::at_most(&problem.message, LONGEST),
-                at: moved(at),
-                and: moved(and),
-                remedy: problem.remedy.map(|remedy| text::at_most(&remedy, LONGEST)),
-            },
-            around: NamedSource::new(name, excerpt.text),
+            message: short(problem.message),
+            remedy: problem.remedy.map(short),
+            labels: labels.collect(),
+            around: (!places.is_empty()).then(|| NamedSource::new(name, excerpt.text)),
         }
-    }
-}
-
-impl Diagnostic for Shown {
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.problem.at.as_ref().map(|_| &self.around as &dyn SourceCode)
-    }
-
-    fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
-        self.problem
-            .remedy
-            .as_ref()
-            .map(|remedy| Box::new(remedy) as Box<dyn std::fmt::Display>)
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let label = |(span, text): &(Range<usize>, String)| {
-            let text = (!text.is_empty()).then(|| text.clone());
-            LabeledSpan::new(text, span.start, span.len())
-        };
-        let first = self.problem.at.as_ref().map(label)?;
-        Some(Box::new(
-            std::iter::once(first).chain(self.problem.and.as_ref().map(label)),
-        ))
     }
 }
