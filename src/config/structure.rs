@@ -18,34 +18,23 @@ pub(super) fn check(root: &mut DeTable<'_>, schema: &Value) -> Vec<Problem> {
         schema,
         problems: Vec::new(),
     };
-    check.table(&TablePath::Top, root, None, schema);
+    check.table("", root, None, schema);
     check.problems
 }
 
-/// Where in the file a key is.
-#[derive(Clone)]
-enum TablePath {
-    Top,
-    Table(String),
-    Element(String),
+/// A table in words, by its header: `[mail]`, `[[wave]]`, or nothing for the top of the file.
+fn table_name(header: &str) -> String {
+    match header {
+        "" => "the top level".to_owned(),
+        header => format!("`{header}`"),
+    }
 }
 
-impl TablePath {
-    fn name(&self) -> String {
-        match self {
-            Self::Top => "the top level".to_owned(),
-            Self::Table(name) => format!("`[{name}]`"),
-            Self::Element(name) => format!("`[[{name}]]`"),
-        }
-    }
-
-    /// `[mail] from`, or `region`.
-    fn key(&self, key: &str) -> String {
-        match self {
-            Self::Top => format!("`{key}`"),
-            Self::Table(name) => format!("`[{name}] {key}`"),
-            Self::Element(name) => format!("`[[{name}]] {key}`"),
-        }
+/// `[mail] from`, or `region`.
+fn key_name(header: &str, key: &str) -> String {
+    match header {
+        "" => format!("`{key}`"),
+        header => format!("`{header} {key}`"),
     }
 }
 
@@ -55,64 +44,67 @@ struct Check<'s> {
 }
 
 impl Check<'_> {
-    fn table<'i>(&mut self, path: &TablePath, table: &mut DeTable<'i>, span: Option<Range<usize>>, schema: &Value) {
+    fn table<'i>(&mut self, header: &str, table: &mut DeTable<'i>, span: Option<Range<usize>>, schema: &Value) {
         let mut meant: Vec<String> = Vec::new();
         let keep = |(key, mut value): (Spanned<DeString<'i>>, Spanned<DeValue<'i>>)| {
             let name = key.get_ref().as_ref();
             if let Some(property) = schema["properties"].get(name) {
-                if self.value(path, name, &mut value, property) {
+                if self.value(
+                    &key_name(header, name),
+                    name,
+                    &format!("[{name}]"),
+                    &mut value,
+                    property,
+                ) {
                     return Some((key, value));
                 }
                 meant.push(name.to_owned());
                 return None;
             }
-            let (remedy, near) = self.unknown_remedy(path, name, schema);
+            let (remedy, near) = self.unknown_remedy(header, name, schema);
             let message = format!("unknown key `{}`", visible(name));
-            let label = format!("not a key of {}", path.name());
-            self.problems
-                .push(Problem::at(key.span(), message, label).remedy(remedy));
+            let label = format!("not a key of {}", table_name(header));
+            let problem = Problem::at(key.span(), message, label);
+            self.problems.push(problem.remedy(remedy));
             meant.extend(near);
             None
         };
         *table = std::mem::take(table).into_iter().filter_map(keep).collect();
         let is_there = |key: &str| table.contains_key(key) || meant.iter().any(|near| near == key);
         for key in strings(&schema["required"]).filter(|key| !is_there(key)) {
-            let message = format!("{} is missing", path.key(key));
+            let message = format!("{} is missing", key_name(header, key));
             let problem = Problem::maybe_at(span.clone(), message, format!("needs `{key}`"));
-            self.problems.push(problem.remedy(missing_remedy(path, key)));
+            self.problems.push(problem.remedy(missing_remedy(key)));
         }
-        self.choice(path, table, span, schema, &is_there);
+        self.choice(header, table, span, schema, &is_there);
     }
 
     /// `oneOf` of required keys: exactly one of them has to be there.
     fn choice(
         &mut self,
-        path: &TablePath,
+        header: &str,
         table: &DeTable<'_>,
         span: Option<Range<usize>>,
         schema: &Value,
         is_there: &dyn Fn(&str) -> bool,
     ) {
-        let choices: Vec<&str> = schema["oneOf"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .flat_map(|choice| strings(&choice["required"]))
-            .collect();
+        let required = one_of(schema).flat_map(|choice| strings(&choice["required"]));
+        let choices: Vec<&str> = required.collect();
         let there: Vec<&str> = choices.iter().copied().filter(|key| is_there(key)).collect();
         let listed = choices.join("` or `");
         match there.as_slice() {
             [] if !choices.is_empty() => {
-                let message = format!("{} applies to nobody", path.name());
+                let message = format!("{} applies to nobody", table_name(header));
                 let problem = Problem::maybe_at(span, message, format!("needs `{listed}`"));
                 self.problems.push(problem.remedy(format!("add `{listed}`")));
             }
             [first, second, ..] => {
                 let place = |key: &str| table.get(key).map(Spanned::span);
-                let message = format!("{} has both `{first}` and `{second}`", path.name());
-                let remedy = match path {
-                    TablePath::Element(_) => "write one entry for each",
-                    _ => "keep one of them",
+                let message = format!("{} has both `{first}` and `{second}`", table_name(header));
+                let remedy = if header.starts_with("[[") {
+                    "write one entry for each"
+                } else {
+                    "keep one of them"
                 };
                 let mut problem = Problem::maybe_at(place(second).or(span), message, "").remedy(remedy);
                 problem.and = place(first).map(|span| (span, String::new()));
@@ -122,118 +114,104 @@ impl Check<'_> {
         }
     }
 
-    /// Whether the value fits; its own parts that don't are taken out.
-    fn value<'i>(&mut self, path: &TablePath, key: &str, value: &mut Spanned<DeValue<'i>>, schema: &Value) -> bool {
+    /// Whether the value fits; its own parts that don't are taken out. `named` is its key in words, and `header` that of
+    /// the table that it may be.
+    fn value(
+        &mut self,
+        named: &str,
+        key: &str,
+        header: &str,
+        value: &mut Spanned<DeValue<'_>>,
+        schema: &Value,
+    ) -> bool {
         let span = value.span();
-        if !fits(value.get_ref(), schema) {
-            let expected = expectation(schema);
-            let message = format!(
-                "{} is {expected}, not {}",
-                path.key(key),
-                article(value.get_ref().type_str())
-            );
-            let problem = Problem::at(span, message, format!("not {expected}"));
-            let problem = match mismatch_hint(key, value.get_ref(), schema) {
-                Some(remedy) => problem.remedy(remedy),
-                None => problem,
-            };
-            self.problems.push(problem);
-            return false;
-        }
-        match value.get_mut() {
-            DeValue::String(text) => self.choice_of(path, key, text, span, schema),
+        let problem = match value.get_mut() {
+            other if !fits(other, schema) => {
+                let expected = expectation(schema);
+                let message = format!("{named} is {expected}, not {}", article(other.type_str()));
+                let mut problem = Problem::at(span, message, format!("not {expected}"));
+                problem.remedy = mismatch_hint(key, other, schema);
+                Some(problem)
+            }
+            DeValue::String(text) => not_listed(named, text, span, schema),
             DeValue::Integer(number) if i64::from_str_radix(number.as_str(), number.radix()).is_err() => {
-                let message = format!("{} is too large", path.key(key));
-                self.problems
-                    .push(Problem::at(span, message, "").remedy("write a smaller number"));
-                false
+                Some(Problem::at(span, format!("{named} is too large"), "").remedy("write a smaller number"))
             }
             DeValue::Float(number) if number.as_str().parse::<f64>().is_err() => {
-                let message = format!("{} is not a number", path.key(key));
-                self.problems.push(Problem::at(span, message, ""));
-                false
+                Some(Problem::at(span, format!("{named} is not a number"), ""))
             }
             DeValue::Table(table) => {
-                let inner = TablePath::Table(key.to_owned());
-                self.table(&inner, table, Some(span), schema);
-                true
+                self.table(header, table, Some(span), schema);
+                None
             }
             DeValue::Array(array) if array.is_empty() && schema["minItems"].as_u64().unwrap_or(0) > 0 => {
-                let message = format!("{} is empty", path.key(key));
-                self.problems
-                    .push(Problem::at(span, message, "").remedy("fill it in, or remove the entry"));
-                false
+                Some(Problem::at(span, format!("{named} is empty"), "").remedy("fill it in, or remove the entry"))
             }
             DeValue::Array(array) => {
-                let all = std::mem::replace(array, DeArray::new());
-                *array = self.array(path, key, all, &schema["items"]);
-                true
+                let header = format!("[[{key}]]");
+                let all = std::mem::replace(array, DeArray::new()).into_iter();
+                let keep = all.filter_map(|mut element| {
+                    let fits = self.value(named, key, &header, &mut element, &schema["items"]);
+                    fits.then_some(element)
+                });
+                *array = keep.collect();
+                None
             }
-            _ => true,
-        }
-    }
-
-    fn array<'i>(&mut self, path: &TablePath, key: &str, array: DeArray<'i>, schema: &Value) -> DeArray<'i> {
-        array
-            .into_iter()
-            .filter_map(|mut element| {
-                let span = element.span();
-                let keep = if let (DeValue::Table(table), true) = (element.get_mut(), schema["type"] == "object") {
-                    let inner = TablePath::Element(key.to_owned());
-                    self.table(&inner, table, Some(span), schema);
-                    true
-                } else {
-                    self.value(path, key, &mut element, schema)
-                };
-                keep.then_some(element)
-            })
-            .collect()
-    }
-
-    /// Whether the text is one of those that the schema lists, if it lists any.
-    fn choice_of(&mut self, path: &TablePath, key: &str, text: &str, span: Range<usize>, schema: &Value) -> bool {
-        let listed: Vec<&str> = choices(schema).collect();
-        if listed.is_empty() || listed.contains(&text) {
-            return true;
-        }
-        let remedy = match (listed.as_slice(), nearest(text, listed.iter().copied())) {
-            ([_], _) => schema["description"].as_str().unwrap_or_default().to_owned(),
-            (_, Some(near)) => format!("did you mean `{near}`?"),
-            _ => format!("use one of `{}`", listed.join("`, `")),
+            _ => None,
         };
-        let message = format!("{} can't be `{}`", path.key(key), visible(text));
-        self.problems
-            .push(Problem::at(span, message, format!("not {}", listed.join(" or "))).remedy(remedy));
-        false
+        let fits = problem.is_none();
+        self.problems.extend(problem);
+        fits
     }
 
     /// What to do about an unknown key, and the key of this table that was probably meant.
-    fn unknown_remedy(&self, path: &TablePath, key: &str, schema: &Value) -> (String, Option<String>) {
+    fn unknown_remedy(&self, header: &str, key: &str, schema: &Value) -> (String, Option<String>) {
         let own: Vec<&str> = properties(schema).map(|(key, _)| key).collect();
         if let Some(near) = nearest(key, own.iter().copied()) {
             return (format!("did you mean `{near}`?"), Some(near.to_owned()));
         }
         let top = self.schema;
-        if !matches!(path, TablePath::Top) && properties(top).any(|(other, _)| other == key) {
+        if !header.is_empty() && properties(top).any(|(other, _)| other == key) {
             let remedy = format!("`{key}` belongs at the top of the file, before the first `[table]`");
             return (remedy, None);
         }
         let elsewhere = properties(top).find(|(_, table)| properties(table).any(|(other, _)| other == key));
         match elsewhere {
             Some((table, _)) => (format!("`{key}` belongs in `[{table}]`"), None),
-            None => (format!("the keys of {} are `{}`", path.name(), own.join("`, `")), None),
+            None => (
+                format!("the keys of {} are `{}`", table_name(header), own.join("`, `")),
+                None,
+            ),
         }
     }
+}
+
+/// What is wrong with a text that isn't one of those that the schema lists, if it lists any.
+fn not_listed(named: &str, text: &str, span: Range<usize>, schema: &Value) -> Option<Problem> {
+    let listed: Vec<&str> = choices(schema).collect();
+    if listed.is_empty() || listed.contains(&text) {
+        return None;
+    }
+    let remedy = match (listed.as_slice(), nearest(text, listed.iter().copied())) {
+        ([_], _) => schema["description"].as_str().unwrap_or_default().to_owned(),
+        (_, Some(near)) => format!("did you mean `{near}`?"),
+        _ => format!("use one of `{}`", listed.join("`, `")),
+    };
+    let message = format!("{named} can't be `{}`", visible(text));
+    Some(Problem::at(span, message, format!("not {}", listed.join(" or "))).remedy(remedy))
 }
 
 fn strings(list: &Value) -> impl Iterator<Item = &str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
+fn one_of(schema: &Value) -> impl Iterator<Item = &Value> {
+    schema["oneOf"].as_array().into_iter().flatten()
+}
+
 /// The texts that a schema allows, if it lists them.
 fn choices(schema: &Value) -> impl Iterator<Item = &str> {
-    let constants = schema["oneOf"].as_array().into_iter().flatten();
-    strings(&schema["enum"]).chain(constants.filter_map(|choice| choice["const"].as_str()))
+    strings(&schema["enum"]).chain(one_of(schema).filter_map(|choice| choice["const"].as_str()))
 }
 
 fn types(schema: &Value) -> Vec<&str> {
@@ -259,37 +237,33 @@ fn fits(value: &DeValue<'_>, schema: &Value) -> bool {
 }
 
 /// What a schema takes, in words.
-fn expectation(schema: &Value) -> String {
-    if let Some(format) = schema["format"].as_str() {
-        match format {
-            "usd" => return "a number of US dollars".to_owned(),
-            "account-id" => return "an account id in quotes".to_owned(),
-            "email" => return "a mail address in quotes".to_owned(),
-            _ => {}
-        }
-    }
-    match types(schema).as_slice() {
-        ["integer", "string"] => "a number of accounts or a share such as \"10%\"".to_owned(),
-        ["string"] => "a text in quotes".to_owned(),
-        ["boolean"] => "`true` or `false`".to_owned(),
-        ["number"] => "a number".to_owned(),
-        ["integer"] => "a whole number".to_owned(),
-        ["array"] if schema["items"]["type"] == "object" => "a list of tables".to_owned(),
-        ["array"] => "a list in square brackets".to_owned(),
-        ["object"] => "a table".to_owned(),
-        other => other.join(" or "),
+fn expectation(schema: &Value) -> &'static str {
+    match (schema["format"].as_str(), types(schema).as_slice()) {
+        (Some("usd"), _) => "a number of US dollars",
+        (Some("account-id"), _) => "an account id in quotes",
+        (Some("email"), _) => "a mail address in quotes",
+        (_, ["integer", "string"]) => "a number of accounts or a share such as \"10%\"",
+        (_, ["boolean"]) => "`true` or `false`",
+        (_, ["number"]) => "a number",
+        (_, ["integer"]) => "a whole number",
+        (_, ["array"]) if schema["items"]["type"] == "object" => "a list of tables",
+        (_, ["array"]) => "a list in square brackets",
+        (_, ["object"]) => "a table",
+        (_, ["string"]) => "a text in quotes",
+        _ => "of another type",
     }
 }
 
-fn article(kind: &str) -> String {
+/// What TOML calls a type, in words.
+fn article(kind: &str) -> &'static str {
     match kind {
-        "string" => "a text".to_owned(),
-        "integer" => "a whole number".to_owned(),
-        "float" => "a number".to_owned(),
-        "boolean" => "a boolean".to_owned(),
-        "datetime" => "a date".to_owned(),
-        "array" => "a list".to_owned(),
-        other => format!("a {other}"),
+        "string" => "a text",
+        "integer" => "a whole number",
+        "float" => "a number",
+        "boolean" => "a boolean",
+        "datetime" => "a date",
+        "array" => "a list",
+        _ => "a table",
     }
 }
 
@@ -338,13 +312,13 @@ fn plain_amount(text: &str) -> Option<&str> {
     (plain && number.parse::<f64>().is_ok()).then_some(number)
 }
 
-fn missing_remedy(path: &TablePath, key: &str) -> String {
-    match (path, key) {
-        (TablePath::Top, "mail") => "say where mails come from:\n[mail]\nfrom = \"billing@example.com\"".to_owned(),
-        (TablePath::Table(_), "from") => "add `from = \"billing@example.com\"`".to_owned(),
-        (_, "usd") => "add `usd = 250`".to_owned(),
-        (_, "topic") => "add `topic = \"arn:aws:sns:us-east-1:123456789012:spend\"`".to_owned(),
-        (_, "ous") => "add `ous = [\"Production\"]`".to_owned(),
+fn missing_remedy(key: &str) -> String {
+    match key {
+        "mail" => "say where mails come from:\n[mail]\nfrom = \"billing@example.com\"".to_owned(),
+        "from" => "add `from = \"billing@example.com\"`".to_owned(),
+        "usd" => "add `usd = 250`".to_owned(),
+        "topic" => "add `topic = \"arn:aws:sns:us-east-1:123456789012:spend\"`".to_owned(),
+        "ous" => "add `ous = [\"Production\"]`".to_owned(),
         _ => format!("add `{key}`"),
     }
 }
