@@ -25,12 +25,11 @@ pub(super) fn fault(text: &str) -> Option<Fault> {
         .with_required_tld()
         .without_domain_literal()
         .without_display_text();
-    let remedy = "write a bare address such as billing@example.com";
     let shown = visible(text);
     if let Err(error) = EmailAddress::parse_with_options(text, options) {
         let error = error.to_string().to_lowercase();
-        let why = error.trim_end_matches('.');
-        return fault_of(format!("`{shown}` is not a mail address: {why}"), remedy);
+        let message = format!("`{shown}` is not a mail address: {}", error.trim_end_matches('.'));
+        return fault_of(message, "write a bare address such as billing@example.com");
     }
     let (local, domain) = text.rsplit_once('@')?;
     let usable = |byte: u8| byte.is_ascii_alphanumeric() || b"._%+=-".contains(&byte);
@@ -58,6 +57,11 @@ pub(super) fn parts(text: &str) -> (Option<String>, &str) {
     let quoted = name.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
     let name = quoted.map_or_else(|| name.to_owned(), |name| name.replace("\\\"", "\""));
     (Some(name).filter(|name| !name.is_empty()), address.trim())
+}
+
+/// The mail address in a From text: `Billing <billing@example.com>` or the address alone.
+pub fn bare_address(from: &str) -> &str {
+    parts(from).1
 }
 
 /// What is wrong with a sender, `Acme FinOps <billing@example.com>` or an address alone.
@@ -117,8 +121,8 @@ fn encoded_words(text: &str) -> String {
             _ => words.push(coded),
         }
     }
-    let words: Vec<String> = words.into_iter().map(|word| format!("=?UTF-8?Q?{word}?=")).collect();
-    words.join(" ")
+    let words = words.into_iter().map(|word| format!("=?UTF-8?Q?{word}?="));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Whether the notifier can write to this text.
@@ -203,17 +207,14 @@ pub(super) fn topic_fault(text: &str, who: &str) -> Option<Fault> {
 /// domain above that one.
 pub(super) fn identity_fault(identity: &str, from: &str) -> Option<Fault> {
     let shown = visible(identity);
+    let cant_send = |remedy| fault_of(format!("identity `{shown}` can't send mails from `{from}`"), remedy);
     if identity.contains('@') {
-        if let Some(fault) = fault(identity) {
-            return Some(fault);
-        }
-        if !from.is_empty() && !identity.eq_ignore_ascii_case(from) {
-            return fault_of(
-                format!("identity `{shown}` can't send mails from `{from}`"),
-                "leave `identity` out to use the address in `from`, or name its domain",
-            );
-        }
-        return None;
+        return match fault(identity) {
+            None if !from.is_empty() && !identity.eq_ignore_ascii_case(from) => {
+                cant_send("leave `identity` out to use the address in `from`, or name its domain")
+            }
+            found => found,
+        };
     }
     if identity.starts_with("arn:") {
         return fault_of(
@@ -228,10 +229,7 @@ pub(super) fn identity_fault(identity: &str, from: &str) -> Option<Fault> {
         );
     }
     if !from.is_empty() && !is_at_or_below(domain_of(from), identity) {
-        return fault_of(
-            format!("identity `{shown}` can't send mails from `{from}`"),
-            "name the domain of `from`, or one above it",
-        );
+        return cant_send("name the domain of `from`, or one above it");
     }
     None
 }

@@ -1,8 +1,6 @@
 //! The config that `init` writes: short, commented, and true to the organisation it was made from.
 
-use std::collections::BTreeSet;
-use std::fmt::Write;
-
+use super::address::bare_address;
 use super::types::{Config, MailConfig};
 use billctl_core::error::Result;
 use billctl_core::model::{AccountId, AccountState, Organization, OrganizationalUnit, OuId, Usd};
@@ -72,12 +70,8 @@ fn unambiguous(organization: &Organization, ou: &OrganizationalUnit, path: &str)
 }
 
 fn members_below(organization: &Organization, ou: &OuId) -> usize {
-    let accounts = organization.accounts_below(std::slice::from_ref(ou));
-    active(organization, &accounts)
-}
-
-fn active(organization: &Organization, accounts: &BTreeSet<AccountId>) -> usize {
-    accounts
+    organization
+        .accounts_below(std::slice::from_ref(ou))
         .iter()
         .filter(|id| **id != organization.management_account)
         .filter_map(|id| organization.account(*id))
@@ -114,56 +108,44 @@ pub fn starter(name: &str, organization: &Organization, answers: &Answers) -> Re
     let members = organization
         .root()
         .map_or(0, |root| members_below(organization, &root.id));
-    let mut text = String::new();
-    // Writing to a text can't fail.
-    let _ = write!(
-        text,
+    let call_as = match answers.call_as {
+        CallAs::Own => "",
+        CallAs::DelegatedAdmin => {
+            "# These credentials belong to a delegated administrator for StackSets.\ncall-as = \"delegated-admin\"\n"
+        }
+    };
+    let example = choices.iter().max_by_key(|choice| choice.accounts);
+    let label = |choice: &Choice| {
+        let name = choice.selector.rsplit('/').next().unwrap_or_default();
+        format!("{}{}", "  ".repeat(choice.depth), visible(name))
+    };
+    let width = choices.iter().map(|choice| label(choice).chars().count()).max();
+    let width = width.unwrap_or_default();
+    let tree: String = choices
+        .iter()
+        .map(|choice| format!("#   {:<width$} {:>5}\n", label(choice), choice.accounts))
+        .collect();
+    let ous: Vec<String> = answers.ous.iter().map(|ou| quoted(ou)).collect();
+    let fallback = quoted(bare_address(&answers.from));
+    let text = format!(
         "#:schema ./{SCHEMA_FILE}\n\
          # billctl: what it sets up, and where. Every key with its meaning: docs/configuration.md. Editors complete and\n\
          # check it by the schema above, which `billctl schema config > {SCHEMA_FILE}` writes again.\n\n\
          # {members} active members in {} OUs; billctl refuses to work in another organisation.\n\
-         organization = {}\n",
-        choices.len(),
-        quoted(organization.id.as_str()),
-    );
-    if answers.call_as == CallAs::DelegatedAdmin {
-        text +=
-            "# These credentials belong to a delegated administrator for StackSets.\ncall-as = \"delegated-admin\"\n";
-    }
-    let _ = write!(
-        text,
-        "\n[alarm]\n\
+         organization = {}\n\
+         {call_as}\n\
+         [alarm]\n\
          # US dollars: an account that spends more in a day sends its owner a mail.\n\
          threshold = {}\n\
          # Or \"six-hourly\", or \"month-to-date\".\n\
          measure = \"daily\"\n\n\
          # Thresholds of their own: the account's wins, then the deepest OU's, then the one above.\n\
-         # `billctl spend --suggest` proposes some from what accounts really spend.\n",
-        answers.threshold.to_decimal(),
-    );
-    let example = choices.iter().max_by_key(|choice| choice.accounts);
-    let _ = write!(
-        text,
-        "#[[threshold]]\n#ou = {}\n#usd = 500\n#\n#[[threshold]]\n#account = \"123456789012\"\n#usd = 50\n",
-        quoted(example.map_or("Root", |choice| choice.selector.as_str())),
-    );
-    text += "\n[deploy]\n# The OUs whose members get the alarm, those below them included. Active members in each:\n";
-    let label = |choice: &Choice| {
-        let name = choice.selector.rsplit('/').next().unwrap_or_default();
-        format!("{}{}", "  ".repeat(choice.depth), visible(name))
-    };
-    let width = choices
-        .iter()
-        .map(|choice| label(choice).chars().count())
-        .max()
-        .unwrap_or(0);
-    for choice in &choices {
-        let _ = writeln!(text, "#   {:<width$} {:>5}", label(choice), choice.accounts);
-    }
-    let ous: Vec<String> = answers.ous.iter().map(|ou| quoted(ou)).collect();
-    let _ = write!(
-        text,
-        "ous = [{}]\n\
+         # `billctl spend --suggest` proposes some from what accounts really spend.\n\
+         #[[threshold]]\n#ou = {}\n#usd = 500\n#\n#[[threshold]]\n#account = \"123456789012\"\n#usd = 50\n\n\
+         [deploy]\n\
+         # The OUs whose members get the alarm, those below them included. Active members in each:\n\
+         {tree}\
+         ous = [{}]\n\
          # Accounts that get none.\n\
          exclude-accounts = []\n\n\
          [mail]\n\
@@ -180,14 +162,17 @@ pub fn starter(name: &str, organization: &Organization, answers: &Answers) -> Re
          # mails it a link to click. Or topic = \"arn:aws:sns:...\" for one that you have.\n\
          #[operations]\n\
          #mail = {fallback}\n",
+        choices.len(),
+        quoted(organization.id.as_str()),
+        answers.threshold.to_decimal(),
+        quoted(example.map_or("Root", |choice| choice.selector.as_str())),
         ous.join(", "),
         quoted(&answers.from),
         quoted(MailConfig::OWNER_TAG),
         reply_to = match &answers.reply_to {
             Some(address) => format!("reply-to = {}", quoted(address)),
-            None => format!("#reply-to = {}", quoted(crate::resource::bare_address(&answers.from))),
+            None => format!("#reply-to = {fallback}"),
         },
-        fallback = quoted(crate::resource::bare_address(&answers.from)),
     );
     Config::parse(name, &text)?;
     Ok(text)

@@ -2,7 +2,6 @@
 
 use super::{Check, active_members};
 use crate::config::Config;
-use crate::resource::bare_address;
 use crate::resource::mail_setup::dns_records;
 use billctl_core::model::Organization;
 use billctl_core::service::Result;
@@ -87,9 +86,7 @@ pub(super) fn dkim(config: &Config, identity: &Result<Option<EmailIdentity>>) ->
         )
         .remedy(format!(
             "write identity = \"{}\" under [mail] to verify the whole domain",
-            bare_address(&config.mail.from)
-                .rsplit_once('@')
-                .map_or("", |(_, domain)| domain)
+            config.mail.from.rsplit_once('@').map_or("", |(_, domain)| domain)
         )),
         Ok(Some(found)) => match found.dkim_status.as_deref() {
             Some("SUCCESS") => Check::ok(NAME, "mails are signed"),
