@@ -24,12 +24,7 @@ impl Excerpt {
     /// What is around these places of `text`, in bytes.
     pub(super) fn of(text: &str, places: &[Range<usize>]) -> Self {
         let starts: Vec<usize> = std::iter::once(0)
-            .chain(
-                text.bytes()
-                    .enumerate()
-                    .filter(|(_, byte)| *byte == b'\n')
-                    .map(|(at, _)| at + 1),
-            )
+            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
             .collect();
         let line_of = |byte: usize| starts.partition_point(|start| *start <= byte).saturating_sub(1);
         let end_of = |line: usize| starts.get(line + 1).map_or(text.len(), |next| next - 1);

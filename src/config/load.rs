@@ -109,7 +109,7 @@ fn syntax(fault: &toml::de::Error, source: &Source) -> Problem {
         return Problem::nowhere(fault.message());
     };
     let line = source.line_text(span.start).to_owned();
-    let problem = Problem::at(span, fault.message(), "");
+    let mut problem = Problem::at(span, fault.message(), "");
     let (key, value) = line.split_once('=').unwrap_or((&line, ""));
     let value = value.split('#').next().unwrap_or_default().trim();
     let remedy = match key.trim() {
@@ -122,8 +122,6 @@ fn syntax(fault: &toml::de::Error, source: &Source) -> Problem {
         }
         _ => None,
     };
-    match remedy {
-        Some(remedy) => problem.remedy(remedy),
-        None => problem,
-    }
+    problem.remedy = remedy.map(str::to_owned);
+    problem
 }

@@ -120,10 +120,10 @@ pub(super) struct RawDeploy {
     #[schemars(extend("default" = DeployConfig::default().auto_deploy))]
     pub auto_deploy: Key<bool>,
     /// Failures after which an operation stops: a number of accounts, or a share in percent (AWS rounds down).
-    #[schemars(extend("default" = DeployConfig::default().preferences.tolerance.to_string()))]
+    #[schemars(schema_with = "amount", extend("default" = DeployConfig::default().preferences.tolerance.to_string()))]
     pub failure_tolerance: Key<RawAmount>,
     /// Accounts worked on at once: a number, at least 1, or a share in percent.
-    #[schemars(extend("default" = DeployConfig::default().preferences.concurrency.to_string()))]
+    #[schemars(schema_with = "amount", extend("default" = DeployConfig::default().preferences.concurrency.to_string()))]
     pub max_concurrent: Key<RawAmount>,
     /// Whether failures slow an operation down.
     #[schemars(extend("default" = DeployConfig::default().preferences.mode))]
@@ -142,6 +142,7 @@ pub(super) struct RawWave {
     #[schemars(length(min = 1), extend("examples" = [["Sandbox"]]))]
     pub ous: Vec<At<String>>,
     /// Its own failure tolerance; by default `[deploy] failure-tolerance`.
+    #[schemars(schema_with = "amount")]
     pub failure_tolerance: Key<RawAmount>,
 }
 
@@ -300,20 +301,14 @@ pub(super) enum RawAmount {
     Text(String),
 }
 
-impl JsonSchema for RawAmount {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Amount".into()
-    }
-
-    fn json_schema(_generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": ["integer", "string"],
-            "minimum": 0,
-            "maximum": u32::MAX,
-            "pattern": "^(100|[0-9]{1,2})%$",
-            "examples": [5, "10%"],
-        })
-    }
+fn amount(_generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": ["integer", "string"],
+        "minimum": 0,
+        "maximum": u32::MAX,
+        "pattern": "^(100|[0-9]{1,2})%$",
+        "examples": [5, "10%"],
+    })
 }
 
 fn usd(_generator: &mut SchemaGenerator) -> Schema {

@@ -11,9 +11,7 @@ use super::address::{self, Fault};
 use super::key::{At, Key};
 use super::names::{self, NameRule, Names, RawNames};
 use super::problem::{Place, Problem, Source};
-use super::raw::{
-    RawAlarm, RawAmount, RawBootstrap, RawConfig, RawDeploy, RawMembers, RawStatus, RawThreshold, RawWave,
-};
+use super::raw::{RawAlarm, RawAmount, RawConfig, RawDeploy, RawMembers, RawStatus, RawThreshold, RawWave};
 use super::types::{
     AlarmConfig, BootstrapConfig, Config, DeployConfig, MembersConfig, StatusConfig, ThresholdRule, ThresholdTarget,
     Wave,
@@ -64,7 +62,12 @@ impl Resolve {
             digest: self.digest(raw.digest.value().unwrap_or_default()),
             chat: self.chat(raw.chat),
             operations: raw.operations.value().and_then(|raw| self.operations(raw)),
-            bootstrap: self.bootstrap(raw.bootstrap.value().unwrap_or_default()),
+            bootstrap: BootstrapConfig {
+                permissions_boundary: raw
+                    .bootstrap
+                    .value()
+                    .and_then(|raw| self.policy(raw.permissions_boundary)),
+            },
             members: self.members(raw.members.value().unwrap_or_default()),
             status: self.status(raw.status.value().unwrap_or_default()),
             names: self.names(raw.names.value().unwrap_or_default()),
@@ -167,11 +170,8 @@ impl Resolve {
     }
 
     fn thresholds(&mut self, raw: Vec<At<RawThreshold>>, excluded: &[AccountId]) -> Vec<ThresholdRule> {
-        let excluded = excluded
-            .iter()
-            .zip(0..)
-            .map(|(id, index)| (*id, Place::ExcludedAccount(index)));
-        let excluded: HashMap<AccountId, Place> = excluded.collect();
+        let places = (0..).map(Place::ExcludedAccount);
+        let excluded: HashMap<AccountId, Place> = excluded.iter().copied().zip(places).collect();
         let mut rules = Vec::new();
         let mut seen: HashMap<ThresholdTarget, Range<usize>> = HashMap::new();
         for entry in raw {
@@ -347,12 +347,6 @@ impl Resolve {
         let default = MembersConfig::default();
         MembersConfig {
             role: self.name(raw.role, &names::ROLE, default.role),
-            permissions_boundary: self.policy(raw.permissions_boundary),
-        }
-    }
-
-    fn bootstrap(&mut self, raw: RawBootstrap) -> BootstrapConfig {
-        BootstrapConfig {
             permissions_boundary: self.policy(raw.permissions_boundary),
         }
     }

@@ -5,7 +5,7 @@ use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, TableLike, Value};
 use super::edit::written;
 use super::{Config, ThresholdTarget};
 use billctl_core::error::{Error, Result};
-use billctl_core::model::{AccountId, Organization, OuId, Usd};
+use billctl_core::model::{Organization, Usd};
 
 /// A threshold to put into a config.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,13 +25,6 @@ pub struct Merged {
     pub text: String,
     /// Thresholds that were there, that nothing was proposed for, and that stay.
     pub kept: usize,
-}
-
-/// Whose a threshold is, however it is written.
-#[derive(PartialEq, Eq)]
-enum Whose {
-    Account(AccountId),
-    Ou(OuId),
 }
 
 /// The config with these thresholds and this default. A threshold for the same OU or account is changed where it stands;
@@ -98,11 +91,12 @@ pub fn with_thresholds(
     Ok(Merged { text, kept })
 }
 
-fn whose(target: &ThresholdTarget, organization: &Organization) -> Option<Whose> {
-    match target {
-        ThresholdTarget::Account(account) => Some(Whose::Account(*account)),
-        ThresholdTarget::Ou(ou) => Some(Whose::Ou(organization.select(ou).ok()?.id.clone())),
-    }
+/// Whose a threshold is, however it is written: an OU by its id.
+fn whose(target: &ThresholdTarget, organization: &Organization) -> Option<ThresholdTarget> {
+    Some(match target {
+        ThresholdTarget::Account(account) => ThresholdTarget::Account(*account),
+        ThresholdTarget::Ou(ou) => ThresholdTarget::Ou(organization.select(ou).ok()?.id.to_string()),
+    })
 }
 
 fn target(table: &Table) -> Option<ThresholdTarget> {

@@ -13,22 +13,19 @@ use billctl_core::service::sesv2::MAX_RECIPIENTS;
 
 impl Resolve {
     pub(super) fn mail(&mut self, raw: RawMail, older_notify_ok: Option<At<bool>>) -> MailConfig {
-        let from = raw.from.0.clone();
+        let from = raw.from.span();
         let (from_name, from_address) = self.sender(raw.from).unwrap_or_default();
         let identity = self.checked(raw.identity, |text| address::identity_fault(text, &from_address));
         let identity = identity.map_or_else(|| from_address.clone(), |text| address::lower_domain(&text));
         let identity_arn = self.checked(raw.identity_arn, address::identity_arn_fault);
         let mail_from_domain = raw.mail_from_domain.0.and_then(|domain| {
-            if let Some(fault) = address::mail_from_fault(&domain.value, &identity) {
-                let problem = Problem::at(domain.span, fault.message, "");
-                let problem = match &from {
-                    Some(from) => problem.and(from.span.clone(), "mails come from here"),
-                    None => problem,
-                };
-                self.report(problem.remedy(fault.remedy));
-                return None;
-            }
-            Some(domain.value.to_ascii_lowercase())
+            let Some(fault) = address::mail_from_fault(&domain.value, &identity) else {
+                return Some(domain.value.to_ascii_lowercase());
+            };
+            let mut problem = Problem::at(domain.span, fault.message, "").remedy(fault.remedy);
+            problem.and = from.map(|span| (span, "mails come from here".to_owned()));
+            self.report(problem);
+            None
         });
         let last = raw.escalate_to.last().or(raw.cc.last());
         let last = last.map(|address| address.span.clone());
