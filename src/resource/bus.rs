@@ -24,11 +24,6 @@ impl Bus {
     pub fn is_default(&self) -> bool {
         self.name == DEFAULT_BUS
     }
-
-    /// Whether the policy has billctl's statement.
-    fn has_our_statement(&self) -> bool {
-        statements(self.policy.as_ref()).iter().any(is_ours)
-    }
 }
 
 impl Thing for Bus {
@@ -55,7 +50,8 @@ impl Thing for Bus {
     /// Of the default bus only billctl's statement goes.
     fn stays(&self) -> Option<&'static str> {
         if self.is_default() {
-            return (!self.has_our_statement()).then_some("billctl's statement isn't in its policy");
+            let has_ours = statements(self.policy.as_ref()).iter().any(is_ours);
+            return (!has_ours).then_some("billctl's statement isn't in its policy");
         }
         (!self.is_ours()).then_some(NOT_OURS)
     }
@@ -65,26 +61,16 @@ impl Thing for Bus {
         if !self.is_default() {
             return self;
         }
-        let others: Vec<Value> = statements(observed.policy.as_ref())
-            .into_iter()
-            .filter(|statement| !is_ours(statement))
-            .collect();
-        if let Some(list) = self
-            .policy
-            .as_mut()
-            .and_then(|policy| policy.get_mut("Statement"))
-            .and_then(Value::as_array_mut)
-        {
-            list.extend(others);
+        let others = statements(observed.policy.as_ref()).into_iter();
+        let wanted = self.policy.as_mut().and_then(|policy| policy.get_mut("Statement"));
+        if let Some(Value::Array(wanted)) = wanted {
+            wanted.extend(others.filter(|statement| !is_ours(statement)));
         }
         self
     }
 
     fn document(&self) -> Value {
-        match &self.policy {
-            Some(policy) => json!({"policy": document::policy(policy)}),
-            None => json!({}),
-        }
+        document::without_nulls(json!({"policy": self.policy.as_ref().map(document::policy)}))
     }
 }
 

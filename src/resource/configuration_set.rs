@@ -1,7 +1,7 @@
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::Thing;
 use super::names::{self, Naming};
+use super::{Thing, document};
 use billctl_core::service::Tags;
 use billctl_core::service::sesv2::EventDestination;
 
@@ -45,19 +45,15 @@ impl Thing for ConfigurationSet {
     }
 
     fn document(&self) -> Value {
-        let mut fields = Map::new();
-        if let Some(destination) = &self.destination {
+        let destination = self.destination.as_ref().map(|destination| {
             let mut types = destination.event_types.clone();
             types.sort();
-            fields.insert(
-                "eventDestination".into(),
-                json!({
-                    "enabled": destination.enabled,
-                    "eventTypes": types,
-                    "eventBus": destination.event_bus_arn,
-                }),
-            );
-        }
-        Value::Object(fields)
+            json!({
+                "enabled": destination.enabled,
+                "eventTypes": types,
+                "eventBus": destination.event_bus_arn,
+            })
+        });
+        document::without_nulls(json!({"eventDestination": destination}))
     }
 }

@@ -33,15 +33,25 @@ fn written<S: Serializer>(value: &Option<Value>, serializer: S) -> Result<S::Ok,
 pub fn as_written(value: &Value) -> Value {
     match value {
         Value::Object(fields) if !fields.is_empty() && fields.keys().all(|key| is_keyed(key)) => {
-            Value::Array(fields.values().map(as_written).collect())
+            fields.values().map(as_written).collect()
         }
-        Value::Object(fields) => {
-            let fields = fields.iter().map(|(key, value)| (key.clone(), as_written(value)));
-            Value::Object(fields.collect())
-        }
-        Value::Array(items) => Value::Array(items.iter().map(as_written).collect()),
+        Value::Object(fields) => each_field(fields, as_written),
+        Value::Array(items) => items.iter().map(as_written).collect(),
         plain => plain.clone(),
     }
+}
+
+/// An object with what `change` makes of each of these fields.
+fn each_field(fields: &Map<String, Value>, change: impl Fn(&Value) -> Value) -> Value {
+    fields.iter().map(|(key, value)| (key.clone(), change(value))).collect()
+}
+
+/// The same object without the fields that are null.
+pub(super) fn without_nulls(mut object: Value) -> Value {
+    if let Value::Object(fields) = &mut object {
+        fields.retain(|_, value| !value.is_null());
+    }
+    object
 }
 
 fn is_keyed(key: &str) -> bool {
@@ -51,13 +61,8 @@ fn is_keyed(key: &str) -> bool {
 /// `path: "before" -> "after"`, values in full.
 impl fmt::Display for FieldChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.path)?;
-        match (&self.before, &self.after) {
-            (Some(before), Some(after)) => write!(f, "{before} -> {after}"),
-            (Some(before), None) => write!(f, "{before} -> (none)"),
-            (None, Some(after)) => write!(f, "(none) -> {after}"),
-            (None, None) => Ok(()),
-        }
+        let text = |value: &Option<Value>| value.as_ref().map_or_else(|| "(none)".to_owned(), Value::to_string);
+        write!(f, "{}: {} -> {}", self.path, text(&self.before), text(&self.after))
     }
 }
 
@@ -135,17 +140,16 @@ fn same(a: &Value, b: &Value) -> bool {
 /// condition values as texts, `*` and account principals written out (IAM User Guide, "Grammar of the IAM JSON
 /// policy language").
 pub fn policy(document: &Value) -> Value {
-    let Value::Object(document) = document else {
-        return document.clone();
-    };
     let mut result = document.clone();
-    let statements = match document.get("Statement") {
-        Some(Value::Array(list)) => list.iter().map(statement).collect(),
-        Some(one @ Value::Object(_)) => vec![statement(one)],
-        _ => return Value::Object(result),
+    let Some(place) = result.get_mut("Statement") else {
+        return result;
     };
-    result.insert("Statement".into(), by_sid(statements));
-    Value::Object(result)
+    match place {
+        Value::Array(list) => *place = by_sid(list.iter().map(statement).collect()),
+        Value::Object(_) => *place = by_sid(vec![statement(place)]),
+        _ => {}
+    }
+    result
 }
 
 /// Statements as an object with a key `[Sid]` for each; those without one, or with one taken, are numbered in an
@@ -179,7 +183,7 @@ fn statement(value: &Value) -> Value {
         };
         Some((key.clone(), value))
     });
-    Value::Object(canonical.collect())
+    canonical.collect()
 }
 
 /// `"*"` means `{"AWS": "*"}`, and an account's id means its root ARN (IAM User Guide, "AWS JSON policy elements:
@@ -215,17 +219,11 @@ fn conditions(value: &Value) -> Option<Value> {
     let Value::Object(operators) = value else {
         return Some(value.clone());
     };
-    let canonical: Map<String, Value> = operators
-        .iter()
-        .map(|(operator, keys)| {
-            let keys = match keys {
-                Value::Object(keys) => keys.iter().map(|(key, value)| (key.clone(), set(value))).collect(),
-                other => return (operator.clone(), other.clone()),
-            };
-            (operator.clone(), Value::Object(keys))
-        })
-        .collect();
-    (!canonical.is_empty()).then_some(Value::Object(canonical))
+    let canonical = each_field(operators, |keys| match keys {
+        Value::Object(keys) => each_field(keys, set),
+        other => other.clone(),
+    });
+    (!operators.is_empty()).then_some(canonical)
 }
 
 /// A list whose order and repetitions mean nothing; one element is written without the list, plain values as texts.
@@ -234,36 +232,29 @@ fn set(value: &Value) -> Value {
         Value::Array(items) => items.as_slice(),
         one => std::slice::from_ref(one),
     };
-    let mut texts: Vec<Value> = items
-        .iter()
-        .map(|item| match item {
-            Value::Number(_) | Value::Bool(_) => Value::String(item.to_string()),
-            other => other.clone(),
-        })
-        .collect();
-    texts.sort_by_cached_key(sorted_text);
-    texts.dedup();
-    match <[Value; 1]>::try_from(texts) {
+    let texts = items.iter().map(|item| match item {
+        Value::Number(_) | Value::Bool(_) => Value::String(item.to_string()),
+        other => other.clone(),
+    });
+    match <[Value; 1]>::try_from(sorted(texts)) {
         Ok([one]) => one,
         Err(several) => Value::Array(several),
     }
 }
 
+/// Each item once, in an order that doesn't depend on how they were listed.
+fn sorted(items: impl Iterator<Item = Value>) -> Vec<Value> {
+    let mut items: Vec<Value> = items.collect();
+    items.sort_by_cached_key(sorted_text);
+    items.dedup();
+    items
+}
+
 /// An event pattern in its one form: the alternatives in each list sorted.
 pub fn pattern(document: &Value) -> Value {
     match document {
-        Value::Object(fields) => Value::Object(
-            fields
-                .iter()
-                .map(|(key, value)| (key.clone(), pattern(value)))
-                .collect(),
-        ),
-        Value::Array(items) => {
-            let mut items: Vec<Value> = items.iter().map(pattern).collect();
-            items.sort_by_cached_key(sorted_text);
-            items.dedup();
-            Value::Array(items)
-        }
+        Value::Object(fields) => each_field(fields, pattern),
+        Value::Array(items) => Value::Array(sorted(items.iter().map(pattern))),
         plain => plain.clone(),
     }
 }
@@ -361,43 +352,26 @@ mod tests {
 
     /// A policy, and the same one written differently: shuffled, wrapped or unwrapped.
     fn written_differently(policy: &Value, seed: u64) -> Value {
-        fn next(state: &mut u64) -> u64 {
-            *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            *state >> 33
-        }
-        fn shuffle(items: &mut [Value], state: &mut u64) {
-            for index in (1..items.len()).rev() {
-                items.swap(index, (next(state) as usize) % (index + 1));
-            }
-        }
-        fn rewrite(value: &Value, listable: bool, state: &mut u64) -> Value {
+        fn rewrite(value: &Value, listable: bool, random: &mut fastrand::Rng) -> Value {
             let rewritten = match value {
                 Value::Object(fields) => {
                     let mut entries: Vec<(String, Value)> = fields
                         .iter()
                         .map(|(key, value)| {
-                            let inside = listable
-                                || matches!(
-                                    key.as_str(),
-                                    "Action" | "Resource" | "Statement" | "Principal" | "Condition"
-                                );
-                            let lists = inside && !value.is_object();
-                            let value = if lists || inside && key != "Statement" {
-                                rewrite(value, true, state)
-                            } else {
-                                rewrite(value, false, state)
-                            };
-                            (key.clone(), value)
+                            let lists = ["Action", "Resource", "Statement", "Principal", "Condition"];
+                            let inside = listable || lists.contains(&key.as_str());
+                            let listable = inside && (!value.is_object() || key != "Statement");
+                            (key.clone(), rewrite(value, listable, random))
                         })
                         .collect();
-                    if next(state).is_multiple_of(2) {
+                    if random.bool() {
                         entries.reverse();
                     }
-                    return Value::Object(entries.into_iter().collect());
+                    return entries.into_iter().collect();
                 }
                 Value::Array(items) => {
-                    let mut items: Vec<Value> = items.iter().map(|item| rewrite(item, false, state)).collect();
-                    shuffle(&mut items, state);
+                    let mut items: Vec<Value> = items.iter().map(|item| rewrite(item, false, random)).collect();
+                    random.shuffle(&mut items);
                     Value::Array(items)
                 }
                 plain => plain.clone(),
@@ -406,13 +380,13 @@ mod tests {
                 return rewritten;
             }
             match rewritten {
-                Value::Array(items) if items.len() == 1 && next(state).is_multiple_of(2) => items[0].clone(),
+                Value::Array(items) if items.len() == 1 && random.bool() => items[0].clone(),
                 Value::Array(items) => Value::Array(items),
-                plain if next(state).is_multiple_of(2) => json!([plain]),
+                plain if random.bool() => json!([plain]),
                 plain => plain,
             }
         }
-        rewrite(policy, false, &mut { seed })
+        rewrite(policy, false, &mut fastrand::Rng::with_seed(seed))
     }
 
     fn texts() -> impl Strategy<Value = Value> {

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
-use super::Thing;
 use super::names::{self, Naming};
+use super::{Thing, document};
 use billctl_core::service::sesv2::EmailIdentity;
 
 /// The SES identity: an address or a domain. What SES found out about it isn't compared.
@@ -35,9 +35,6 @@ impl Thing for EmailIdentity {
     }
 
     fn document(&self) -> Value {
-        match &self.mail_from_domain {
-            Some(domain) => json!({"mailFromDomain": domain}),
-            None => json!({}),
-        }
+        document::without_nulls(json!({"mailFromDomain": self.mail_from_domain}))
     }
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
+use super::document::without_nulls;
 use super::names::Named;
 use crate::config::{Config, Operations};
 use billctl_core::model::{AccountId, Arn, OrgId};
@@ -62,33 +63,32 @@ impl Job {
     /// The operations that the job's commands call. The operator's lack one, for which there are no characters left: whether
     /// a digest's addresses are on SES's suppression list. Without it `digest` says so.
     pub fn operations(self) -> BTreeSet<Operation> {
-        let all: [&[Operation]; 11] = [
-            account::ALL,
-            billing::ALL,
-            cloudformation::ALL,
-            cloudwatch::ALL,
-            eventbridge::ALL,
-            iam::ALL,
-            organizations::ALL,
-            sesv2::ALL,
-            sfn::ALL,
-            sns::ALL,
-            sqs::ALL,
-        ];
+        let of = |operations: &[Operation]| -> BTreeSet<Operation> { operations.iter().copied().collect() };
         match self {
-            Self::Operator => all.concat().into_iter().collect(),
-            Self::Deploy => DEPLOY.iter().copied().collect(),
+            Self::Operator => {
+                let all = [
+                    account::ALL,
+                    billing::ALL,
+                    cloudformation::ALL,
+                    cloudwatch::ALL,
+                    eventbridge::ALL,
+                    iam::ALL,
+                    organizations::ALL,
+                    sesv2::ALL,
+                    sfn::ALL,
+                    sns::ALL,
+                    sqs::ALL,
+                ];
+                of(&all.concat())
+            }
+            Self::Deploy => of(DEPLOY),
             Self::Thresholds => {
                 let set = [cloudformation::CREATE_STACK_SET, cloudformation::UPDATE_STACK_SET];
-                let all = DEPLOY.iter().copied();
-                all.filter(|operation| !set.contains(operation)).collect()
+                &of(DEPLOY) - &set.into()
             }
-            Self::Status => STATUS.iter().copied().collect(),
-            Self::Tell => TELL.iter().copied().collect(),
-            Self::Digest => {
-                let all = STATUS.iter().filter(|operation| !NOT_FOR_DIGEST.contains(operation));
-                all.chain(DIGEST).copied().collect()
-            }
+            Self::Status => of(STATUS),
+            Self::Tell => of(TELL),
+            Self::Digest => &(&of(STATUS) - &of(NOT_FOR_DIGEST)) | &of(DIGEST),
         }
     }
 }
@@ -317,18 +317,14 @@ pub fn policy(job: Job, config: &Config, account: Option<AccountId>, resource_ty
                 let all = place.resources(*scope).into_iter();
                 all.filter(|arn| is_of(arn, actions)).collect::<Vec<_>>()
             });
-            let mut statement = json!({
+            without_nulls(json!({
                 "Sid": sid,
                 "Effect": "Allow",
                 "Action": single_or_list(actions),
                 "Resource": single_or_list(resources),
-            });
-            // Scopes with a condition share their statement with no other.
-            let condition = of_one().find_map(|(scope, _)| place.condition(*scope));
-            if let (Some(condition), Some(fields)) = (condition, statement.as_object_mut()) {
-                fields.insert("Condition".to_owned(), condition);
-            }
-            statement
+                // Scopes with a condition share their statement with no other.
+                "Condition": of_one().find_map(|(scope, _)| place.condition(*scope)),
+            }))
         })
         .collect();
     // Somebody's topics are looked at, never changed.
