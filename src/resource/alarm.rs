@@ -51,133 +51,116 @@ impl From<ServiceAlarm> for Alarm {
 impl Alarm {
     /// The management account's own alarm: on its LinkedAccount series, because `{Currency}` alone is the whole
     /// organisation's bill there (docs/aws-facts.md, "Charges of linked accounts").
-    fn own(naming: &Naming) -> Self {
-        let account = naming.facts.management_account;
-        let series = charges::metric(Some(account), None);
+    fn own(naming: &Naming) -> ServiceAlarm {
+        let (account, threshold) = (naming.facts.management_account, naming.facts.own_threshold);
         let measure = naming.config.alarm.measure;
-        let period = measure.period();
-        let stat = |return_data| MetricQuery {
-            id: "m1".into(),
-            source: QuerySource::Stat {
-                metric: series.clone(),
-                period,
-                stat: charges::STATISTIC.into(),
-            },
-            return_data,
+        let month_to_date = MetricQuery {
+            return_data: measure.is_cumulative(),
             label: Some("Month to date (USD)".into()),
+            ..statistic(
+                "m1",
+                charges::metric(Some(account), None),
+                measure.period(),
+                charges::STATISTIC,
+            )
         };
         let metrics = if measure.is_cumulative() {
-            vec![stat(true)]
+            vec![month_to_date]
         } else {
-            let spend = MetricQuery {
-                id: "spend".into(),
-                source: QuerySource::Expression {
-                    expression: SPEND_EXPRESSION.into(),
-                },
-                return_data: true,
-                label: Some("Spend (USD)".into()),
-            };
-            vec![spend, stat(false)]
+            vec![expression("spend", SPEND_EXPRESSION, "Spend (USD)"), month_to_date]
         };
-        let threshold = naming.facts.own_threshold;
-        let alarm = ServiceAlarm {
-            name: naming.config.alarm.name.clone(),
-            description: format!(
-                "{DESCRIPTION_MARK}{} above {} USD in the management account.",
-                measure.measured(),
-                threshold.to_decimal()
-            ),
-            metrics,
-            comparison: "GreaterThanThreshold".into(),
+        let what = format!(
+            "{} above {} USD in the management account.",
+            measure.measured(),
+            threshold.to_decimal()
+        );
+        let is_daily = measure.period() == 86_400;
+        ServiceAlarm {
             threshold: threshold.to_f64(),
-            evaluation_periods: 1,
-            treat_missing_data: if period == 86_400 {
-                "notBreaching".into()
-            } else {
-                "ignore".into()
-            },
-            actions_enabled: true,
-            alarm_actions: Vec::new(),
-            ok_actions: Vec::new(),
-            insufficient_data_actions: Vec::new(),
-        };
-        Self(alarm, Some(naming.operations_topic_arn()))
+            treat_missing_data: if is_daily { "notBreaching" } else { "ignore" }.into(),
+            ..alarm(naming.config.alarm.name.clone(), &what, metrics, None)
+        }
     }
 
     /// Goes off when an execution of the notifier fails, runs out of time, is aborted or can't start: `status` lists
     /// it.
-    fn failures(naming: &Naming) -> Self {
-        let sum = MetricQuery {
-            id: "failures".into(),
-            source: QuerySource::Expression {
-                expression: FAILURES_EXPRESSION.into(),
-            },
-            return_data: true,
-            label: Some("Executions that ended badly".into()),
-        };
+    fn failures(naming: &Naming) -> ServiceAlarm {
+        let sum = expression("failures", FAILURES_EXPRESSION, "Executions that ended badly");
         let machine = naming.notifier_arn().to_string();
-        let counts = FAILURES.iter().map(|(id, name)| MetricQuery {
-            id: (*id).to_owned(),
-            source: QuerySource::Stat {
-                metric: Metric {
-                    namespace: "AWS/States".into(),
-                    name: (*name).to_owned(),
-                    dimensions: BTreeMap::from([("StateMachineArn".into(), machine.clone())]),
-                },
-                period: FAILURES_PERIOD,
-                stat: "Sum".into(),
-            },
-            return_data: false,
-            label: None,
+        let counts = FAILURES.iter().map(|(id, name)| {
+            let metric = metric("AWS/States", name, "StateMachineArn", &machine);
+            statistic(id, metric, FAILURES_PERIOD, "Sum")
         });
-        Self::watching(
-            naming,
+        alarm(
             naming.config.names.failure_alarm(),
             "an execution of the notifier failed: a mail may be missing",
             std::iter::once(sum).chain(counts).collect(),
+            naming.alarm_topic(),
         )
     }
 
     /// Goes off while something lies in the queue.
-    fn queue(naming: &Naming) -> Self {
+    fn queue(naming: &Naming) -> ServiceAlarm {
+        let queue = &naming.config.names.queue;
+        let metric = metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue);
         let messages = MetricQuery {
-            id: "m1".into(),
-            source: QuerySource::Stat {
-                metric: Metric {
-                    namespace: "AWS/SQS".into(),
-                    name: "ApproximateNumberOfMessagesVisible".into(),
-                    dimensions: BTreeMap::from([("QueueName".into(), naming.config.names.queue.clone())]),
-                },
-                period: QUEUE_PERIOD,
-                stat: "Maximum".into(),
-            },
             return_data: true,
-            label: None,
+            ..statistic("m1", metric, QUEUE_PERIOD, "Maximum")
         };
-        Self::watching(
-            naming,
+        alarm(
             naming.config.names.queue_alarm(),
             "events that reached nobody, or SES reports of failed mails, lie in the queue",
             vec![messages],
+            naming.alarm_topic(),
         )
     }
+}
 
-    /// An alarm on the billing side's health. It acts when it goes off; that it is over is nothing to hear of.
-    fn watching(naming: &Naming, name: String, what: &str, metrics: Vec<MetricQuery>) -> Self {
-        let alarm = ServiceAlarm {
-            name,
-            description: format!("{DESCRIPTION_MARK}{what}"),
-            metrics,
-            comparison: "GreaterThanThreshold".into(),
-            threshold: 0.0,
-            evaluation_periods: 1,
-            treat_missing_data: "notBreaching".into(),
-            actions_enabled: true,
-            alarm_actions: naming.alarm_topic().iter().map(Arn::to_string).collect(),
-            ok_actions: Vec::new(),
-            insufficient_data_actions: Vec::new(),
-        };
-        Self(alarm, Some(naming.operations_topic_arn()))
+/// An alarm on anything above zero. Where there is a topic, it acts when it goes off; that it is over is nothing to hear
+/// of.
+fn alarm(name: String, what: &str, metrics: Vec<MetricQuery>, topic: Option<Arn>) -> ServiceAlarm {
+    ServiceAlarm {
+        name,
+        description: format!("{DESCRIPTION_MARK}{what}"),
+        metrics,
+        comparison: "GreaterThanThreshold".into(),
+        threshold: 0.0,
+        evaluation_periods: 1,
+        treat_missing_data: "notBreaching".into(),
+        actions_enabled: true,
+        alarm_actions: topic.iter().map(Arn::to_string).collect(),
+        ok_actions: Vec::new(),
+        insufficient_data_actions: Vec::new(),
+    }
+}
+
+fn metric(namespace: &str, name: &str, dimension: &str, value: &str) -> Metric {
+    Metric {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        dimensions: BTreeMap::from([(dimension.to_owned(), value.to_owned())]),
+    }
+}
+
+/// A metric's statistic, as a part of what is watched.
+fn statistic(id: &str, metric: Metric, period: u32, stat: &str) -> MetricQuery {
+    let stat = stat.to_owned();
+    MetricQuery {
+        id: id.to_owned(),
+        source: QuerySource::Stat { metric, period, stat },
+        return_data: false,
+        label: None,
+    }
+}
+
+/// Metric math that is watched.
+fn expression(id: &str, expression: &str, label: &str) -> MetricQuery {
+    let expression = expression.to_owned();
+    MetricQuery {
+        id: id.to_owned(),
+        source: QuerySource::Expression { expression },
+        return_data: true,
+        label: Some(label.to_owned()),
     }
 }
 
@@ -185,7 +168,8 @@ impl Thing for Alarm {
     /// The management account's own alarm comes last: it can fire the moment it exists
     /// (docs/aws-facts.md, "Alarms on charges").
     fn desired(naming: &Naming) -> Vec<Self> {
-        vec![Self::failures(naming), Self::queue(naming), Self::own(naming)]
+        let all = [Self::failures(naming), Self::queue(naming), Self::own(naming)];
+        all.map(|alarm| Self(alarm, Some(naming.operations_topic_arn()))).into()
     }
 
     fn name(&self) -> String {

@@ -211,27 +211,15 @@ impl Naming<'_> {
         self.arn(&Named::rule(bus, rule))
     }
 
-    /// The rule on the members' bus.
-    pub fn member_rule_arn(&self) -> Arn {
-        self.rule_arn(&self.config.names.event_bus, &self.config.names.member_rule)
-    }
-
-    /// The rule for the management account's own alarm. With the default bus as the members' bus there is none:
-    /// the members' rule already sees that alarm.
-    pub fn own_rule_arn(&self) -> Option<Arn> {
-        (!self.uses_default_bus()).then(|| self.rule_arn(DEFAULT_BUS, &self.config.names.own_rule))
-    }
-
-    /// The rule that keeps what SES reports about mails that failed.
-    pub fn mail_failure_rule_arn(&self) -> Arn {
-        self.rule_arn(DEFAULT_BUS, &self.config.names.mail_failure_rule())
-    }
-
-    /// The rules that start the notifier.
-    pub fn notifier_rule_arns(&self) -> Vec<Arn> {
-        std::iter::once(self.member_rule_arn())
-            .chain(self.own_rule_arn())
-            .collect()
+    /// The rules that start the notifier: on the members' bus, and for the management account's own alarm. With the
+    /// default bus as the members' bus the first sees that alarm too.
+    fn notifier_rule_arns(&self) -> Vec<Arn> {
+        let names = &self.config.names;
+        let mut rules = vec![self.rule_arn(&names.event_bus, &names.member_rule)];
+        if !self.uses_default_bus() {
+            rules.push(self.rule_arn(DEFAULT_BUS, &names.own_rule));
+        }
+        rules
     }
 
     /// The dead-letter queue.
@@ -282,22 +270,15 @@ impl Naming<'_> {
             .unwrap_or_else(|| self.arn(&Named::ses("identity", &self.config.mail.identity)))
     }
 
-    /// The management account's own alarm.
-    pub fn own_alarm_arn(&self) -> Arn {
-        alarm_arn(self.config, self.facts.management_account)
-    }
-
     /// The values of the state machine's placeholders (docs/notifier.md).
     pub fn notifier_values(&self) -> Values {
         let mail = &self.config.mail;
         let names = &self.config.names;
-        let identity_arn = mail.identity_arn.as_ref().map(Arn::to_string);
         let truth = |is: bool| if is { "true" } else { "false" };
-        let escalate_after = mail.escalate_after.unwrap_or(0).to_string();
         let chat = &self.facts.chat;
         values([
             ("FromAddress", mail.sender().as_str()),
-            ("IdentityArn", identity_arn.as_deref().unwrap_or_default()),
+            ("IdentityArn", mail.identity_arn.as_ref().map_or("", Arn::as_str)),
             ("ConfigurationSet", &names.configuration_set),
             ("TemplateName", &names.template),
             ("ReplyTo", self.config.reply_to().unwrap_or_default()),
@@ -313,10 +294,10 @@ impl Naming<'_> {
             ("Measure", self.config.alarm.measure.word()),
             ("NotifyOk", truth(mail.notify_ok)),
             ("Remind", truth(mail.remind)),
-            ("EscalateAfter", &escalate_after),
+            ("EscalateAfter", &mail.escalate_after.unwrap_or(0).to_string()),
             ("EscalateTo", &mail.escalate_to.join(" ")),
             ("StackSetName", &self.config.deploy.stack_set),
-            ("ChatTopic", chat.default.as_ref().map(Arn::as_str).unwrap_or_default()),
+            ("ChatTopic", chat.default.as_ref().map_or("", Arn::as_str)),
             ("ChatTopics", &chat.by_ou()),
         ])
     }
@@ -347,7 +328,7 @@ impl Naming<'_> {
         filled.insert("ChatTopicArns", json!(self.facts.chat.topics()));
         let mut rules = self.notifier_rule_arns();
         filled.insert("NotifierRuleArns", json!(rules));
-        rules.push(self.mail_failure_rule_arn());
+        rules.push(self.rule_arn(DEFAULT_BUS, &names.mail_failure_rule()));
         filled.insert("QueueRuleArns", json!(rules));
         filled
     }

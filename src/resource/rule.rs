@@ -2,7 +2,7 @@ use serde_json::{Map, Value, json};
 
 use super::names::{
     ALARM_DETAIL_TYPE, ALARM_SOURCE, DESCRIPTION_MARK, NOTIFIER_TARGET, Naming, QUEUE_TARGET, TEST_DETAIL_TYPE,
-    TEST_SOURCE,
+    TEST_SOURCE, alarm_arn,
 };
 use super::{Thing, document};
 use billctl_core::service::eventbridge::{DEFAULT_BUS, Rule as ServiceRule, Target};
@@ -48,7 +48,7 @@ impl Rule {
             "source": [ALARM_SOURCE],
             "detail-type": [ALARM_DETAIL_TYPE],
             "account": [naming.facts.management_account],
-            "resources": [naming.own_alarm_arn()],
+            "resources": [alarm_arn(naming.config, naming.facts.management_account)],
             "detail": {"state": {"value": states(naming)}},
         });
         Some(Self::to_notifier(
@@ -68,25 +68,35 @@ impl Rule {
             "source": ["aws.ses"],
             "detail": {"mail": {"tags": {"ses:configuration-set": [set]}}},
         });
-        Self {
-            rule: ServiceRule {
-                name: naming.config.names.mail_failure_rule(),
-                bus: DEFAULT_BUS.to_owned(),
-                pattern,
-                enabled: true,
-                description: format!("{DESCRIPTION_MARK}keeps bounces, complaints, rejects and rendering failures"),
-            },
-            targets: vec![Target {
-                id: QUEUE_TARGET.to_owned(),
-                arn: naming.queue_arn(),
-                role_arn: None,
-                dead_letter_arn: None,
-                extras: None,
-            }],
-        }
+        let purpose = "keeps bounces, complaints, rejects and rendering failures";
+        let target = Target {
+            id: QUEUE_TARGET.to_owned(),
+            arn: naming.queue_arn(),
+            role_arn: None,
+            dead_letter_arn: None,
+            extras: None,
+        };
+        Self::new(
+            DEFAULT_BUS,
+            &naming.config.names.mail_failure_rule(),
+            purpose,
+            pattern,
+            target,
+        )
     }
 
     fn to_notifier(naming: &Naming, bus: &str, name: &str, purpose: &str, pattern: Value) -> Self {
+        let target = Target {
+            id: NOTIFIER_TARGET.to_owned(),
+            arn: naming.notifier_arn(),
+            role_arn: Some(naming.rule_role_arn()),
+            dead_letter_arn: Some(naming.queue_arn()),
+            extras: None,
+        };
+        Self::new(bus, name, purpose, pattern, target)
+    }
+
+    fn new(bus: &str, name: &str, purpose: &str, pattern: Value, target: Target) -> Self {
         Self {
             rule: ServiceRule {
                 name: name.to_owned(),
@@ -95,13 +105,7 @@ impl Rule {
                 enabled: true,
                 description: format!("{DESCRIPTION_MARK}{purpose}"),
             },
-            targets: vec![Target {
-                id: NOTIFIER_TARGET.to_owned(),
-                arn: naming.notifier_arn(),
-                role_arn: Some(naming.rule_role_arn()),
-                dead_letter_arn: Some(naming.queue_arn()),
-                extras: None,
-            }],
+            targets: vec![target],
         }
     }
 }
@@ -109,10 +113,8 @@ impl Rule {
 impl Thing for Rule {
     fn desired(naming: &Naming) -> Vec<Self> {
         let members = [Self::members(naming)].into_iter();
-        members
-            .chain(Self::own(naming))
-            .chain([Self::mail_failures(naming)])
-            .collect()
+        let to_notifier = members.chain(Self::own(naming));
+        to_notifier.chain([Self::mail_failures(naming)]).collect()
     }
 
     fn name(&self) -> String {
@@ -128,17 +130,13 @@ impl Thing for Rule {
             .targets
             .iter()
             .map(|target| {
-                let mut fields = Map::from_iter([("arn".to_owned(), json!(target.arn))]);
-                if let Some(role) = &target.role_arn {
-                    fields.insert("role".into(), json!(role));
-                }
-                if let Some(queue) = &target.dead_letter_arn {
-                    fields.insert("deadLetterQueue".into(), json!(queue));
-                }
-                if let Some(extras) = &target.extras {
-                    fields.insert("extras".into(), json!(extras));
-                }
-                (format!("[{}]", target.id), Value::Object(fields))
+                let fields = document::without_nulls(json!({
+                    "arn": target.arn,
+                    "role": target.role_arn,
+                    "deadLetterQueue": target.dead_letter_arn,
+                    "extras": target.extras,
+                }));
+                (format!("[{}]", target.id), fields)
             })
             .collect();
         json!({
