@@ -6,7 +6,7 @@ use super::names::Naming;
 use billctl_core::service::sfn::StateMachine;
 
 /// The state machine as shipped, with placeholders (docs/notifier.md).
-const DEFINITION: &str = include_str!(concat!(env!("OUT_DIR"), "/notifier.asl.json"));
+pub(super) const DEFINITION: &str = include_str!(concat!(env!("OUT_DIR"), "/notifier.asl.json"));
 
 /// The notifier.
 impl Thing for StateMachine {

@@ -26,20 +26,26 @@ pub(crate) fn facts() -> Facts {
     }
 }
 
-fn all(config: &Config) -> Vec<Resource> {
-    desired(&Naming {
-        config,
-        facts: &facts(),
-    })
+/// Of one kind, what there should be.
+fn desired_of<T: Thing>(config: &Config) -> Vec<T> {
+    let facts = &facts();
+    T::desired(&Naming { config, facts })
 }
 
-fn role<'a>(all: &'a [Resource], name: &str) -> &'a Role {
-    all.iter()
-        .find_map(|resource| match resource {
-            Resource::Role(role) if role.name == name => Some(role),
-            _ => None,
-        })
-        .unwrap()
+/// The statements of what a role may do.
+fn statements(role: &Role) -> Vec<Value> {
+    role.policies["billctl"]["Statement"].as_array().unwrap().clone()
+}
+
+/// What the notifier's role may do.
+fn notifier_statements(config: &Config, facts: &Facts) -> Vec<Value> {
+    let mut roles = Role::desired(&Naming { config, facts });
+    roles.retain(|role| role.name == "billctl-notifier");
+    statements(&roles[0])
+}
+
+fn shipped() -> Value {
+    serde_json::from_str(notifier::DEFINITION).unwrap()
 }
 
 fn walk(value: &Value, see: &mut impl FnMut(&str)) {
@@ -53,14 +59,10 @@ fn walk(value: &Value, see: &mut impl FnMut(&str)) {
 
 #[test]
 fn no_placeholder_is_left_in_the_state_machine_and_none_is_unused() {
-    let (config, facts) = (config(), facts());
-    let naming = Naming {
-        config: &config,
-        facts: &facts,
-    };
-    let shipped: Value = serde_json::from_str(include_str!(concat!(env!("OUT_DIR"), "/notifier.asl.json"))).unwrap();
+    let (config, facts) = (&config(), &facts());
+    let naming = Naming { config, facts };
     let mut wanted = BTreeSet::new();
-    walk(&shipped, &mut |text| {
+    walk(&shipped(), &mut |text| {
         if let Some(name) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
             wanted.insert(name.to_owned());
         }
@@ -74,26 +76,16 @@ fn no_placeholder_is_left_in_the_state_machine_and_none_is_unused() {
 
 #[test]
 fn the_notifier_may_call_exactly_what_the_state_machine_calls() {
-    let config = config();
     let mut facts = facts();
     facts.chat.default = "arn:aws:sns:us-east-1:111111111111:spend".parse().ok();
-    let naming = Naming {
-        config: &config,
-        facts: &facts,
-    };
-    let all = desired(&naming);
     let mut allowed = BTreeSet::new();
-    for statement in role(&all, "billctl-notifier").policies["billctl"]["Statement"]
-        .as_array()
-        .unwrap()
-    {
+    for statement in notifier_statements(&config(), &facts) {
         walk(&statement["Action"], &mut |action| {
             allowed.insert(action.to_lowercase());
         });
     }
-    let shipped: Value = serde_json::from_str(include_str!(concat!(env!("OUT_DIR"), "/notifier.asl.json"))).unwrap();
     let mut called = BTreeSet::new();
-    walk(&shipped, &mut |text| {
+    walk(&shipped(), &mut |text| {
         if let Some(call) = text.strip_prefix("arn:aws:states:::aws-sdk:") {
             called.insert(call.replace("sesv2", "ses").to_lowercase());
             // SES checks the older API's action as well when a stored template is sent.
@@ -109,18 +101,12 @@ fn the_notifier_may_call_exactly_what_the_state_machine_calls() {
 
 #[test]
 fn no_policy_has_a_wildcard_action_or_an_open_resource_that_could_be_closed() {
-    let config = config();
-    for resource in all(&config) {
-        let Resource::Role(role) = resource else {
-            continue;
-        };
-        for statement in role.policies["billctl"]["Statement"].as_array().unwrap() {
-            walk(&statement["Action"], &mut |action| {
-                assert!(!action.contains('*'), "{action}");
-            });
-            let open = statement["Resource"] == json!("*");
-            assert_eq!(open, statement["Sid"] == json!("WhatWasSpent"), "{statement}");
-        }
+    for statement in desired_of::<Role>(&config()).iter().flat_map(statements) {
+        walk(&statement["Action"], &mut |action| {
+            assert!(!action.contains('*'), "{action}");
+        });
+        let open = statement["Resource"] == json!("*");
+        assert_eq!(open, statement["Sid"] == json!("WhatWasSpent"), "{statement}");
     }
 }
 
@@ -129,13 +115,8 @@ fn the_notifier_may_publish_to_the_topics_of_the_config_alone_and_to_none_withou
     let config = config();
     let mut facts = facts();
     let statement = |facts: &Facts| {
-        let naming = Naming { config: &config, facts };
-        let all = desired(&naming);
-        let policy = &role(&all, "billctl-notifier").policies["billctl"];
-        let statements = policy["Statement"].as_array().unwrap().clone();
-        statements
-            .into_iter()
-            .find(|statement| statement["Sid"] == "WriteToTheChat")
+        let mut statements = notifier_statements(&config, facts).into_iter();
+        statements.find(|statement| statement["Sid"] == "WriteToTheChat")
     };
     assert_eq!(statement(&facts), None);
     let topic = |name: &str| -> billctl_core::model::Arn {
@@ -154,13 +135,10 @@ fn the_notifier_may_publish_to_the_topics_of_the_config_alone_and_to_none_withou
 fn mail_is_sent_as_the_configured_address_alone_from_its_identity_alone() {
     let mut config = config();
     let statement = |config: &Config| {
-        let all = all(config);
-        let policy = &role(&all, "billctl-notifier").policies["billctl"];
-        let list = policy["Statement"].as_array().unwrap();
-        list.iter()
+        let mut statements = notifier_statements(config, &facts()).into_iter();
+        statements
             .find(|statement| statement["Sid"] == "WriteToTheOwner")
             .unwrap()
-            .clone()
     };
     let here = statement(&config);
     assert_eq!(
@@ -171,26 +149,17 @@ fn mail_is_sent_as_the_configured_address_alone_from_its_identity_alone() {
         here["Resource"][0],
         "arn:aws:ses:us-east-1:111111111111:identity/example.com"
     );
-    config.mail.identity_arn = Some(
-        "arn:aws:ses:us-east-1:222222222222:identity/core.example.com"
-            .parse()
-            .unwrap(),
-    );
-    assert_eq!(
-        statement(&config)["Resource"][0],
-        "arn:aws:ses:us-east-1:222222222222:identity/core.example.com"
-    );
-    assert!(
-        !all(&config)
-            .iter()
-            .any(|resource| matches!(resource, Resource::Identity(_)))
-    );
+    let elsewhere = "arn:aws:ses:us-east-1:222222222222:identity/core.example.com";
+    config.mail.identity_arn = Some(elsewhere.parse().unwrap());
+    assert_eq!(statement(&config)["Resource"][0], elsewhere);
+    assert!(desired_of::<EmailIdentity>(&config).is_empty());
 }
 
 #[test]
 fn a_rule_comes_after_what_it_starts_and_before_the_alarm_that_fires_it() {
-    let config = config();
-    let order: Vec<String> = all(&config).iter().map(|resource| resource.id().to_string()).collect();
+    let (config, facts) = (&config(), &facts());
+    let all = desired(&Naming { config, facts });
+    let order: Vec<String> = all.iter().map(|resource| resource.id().to_string()).collect();
     let place = |id: &str| {
         order
             .iter()
@@ -209,12 +178,11 @@ fn a_rule_comes_after_what_it_starts_and_before_the_alarm_that_fires_it() {
 fn the_default_bus_has_one_rule_and_keeps_the_statements_of_others() {
     let mut config = config();
     config.names.event_bus = "default".into();
-    let all = all(&config);
-    let rules = all
-        .iter()
-        .filter(|resource| matches!(resource, Resource::Rule(_)))
-        .count();
-    assert_eq!(rules, 2, "the members' rule and the one for failed mails");
+    assert_eq!(
+        desired_of::<Rule>(&config).len(),
+        2,
+        "the members' rule and the one for failed mails"
+    );
     let others = json!({"Sid": "Theirs", "Effect": "Allow", "Principal": {"AWS": "333333333333"},
         "Action": "events:PutEvents", "Resource": "*"});
     let observed = Resource::EventBus(Bus {
@@ -222,10 +190,7 @@ fn the_default_bus_has_one_rule_and_keeps_the_statements_of_others() {
         policy: Some(json!({"Version": "2012-10-17", "Statement": [others]})),
         tags: Default::default(),
     });
-    let bus = all
-        .into_iter()
-        .find(|resource| matches!(resource, Resource::EventBus(_)))
-        .unwrap();
+    let bus = Resource::EventBus(desired_of(&config).remove(0));
     let changes = document::diff(&observed.document(), &bus.beside(&observed).document());
     let paths: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
     assert_eq!(paths, [format!("policy.Statement[{BUS_STATEMENT}]")]);
@@ -233,15 +198,7 @@ fn the_default_bus_has_one_rule_and_keeps_the_statements_of_others() {
 
 #[test]
 fn only_this_organisations_forwarded_alarms_may_enter_the_bus() {
-    let config = config();
-    let all = all(&config);
-    let policy = all
-        .iter()
-        .find_map(|resource| match resource {
-            Resource::EventBus(bus) => bus.policy.clone(),
-            _ => None,
-        })
-        .unwrap();
+    let policy = desired_of::<Bus>(&config()).remove(0).policy.unwrap();
     insta::assert_json_snapshot!(policy);
 }
 
@@ -254,13 +211,8 @@ fn the_own_alarm_watches_the_management_accounts_own_series() {
     ] {
         let mut config = config();
         config.alarm.measure = measure;
-        let alarm = all(&config)
-            .into_iter()
-            .find_map(|resource| match resource {
-                Resource::Alarm(alarm) if alarm.0.name == "Billing-Alarm" => Some(alarm.0),
-                _ => None,
-            })
-            .unwrap();
+        let mut alarms = desired_of::<Alarm>(&config).into_iter();
+        let alarm = alarms.find(|alarm| alarm.name() == "Billing-Alarm").unwrap().0;
         assert_eq!(alarm.metrics.len(), queries);
         let text = serde_json::to_string(&alarm.metrics).unwrap();
         assert!(text.contains(r#""LinkedAccount":"111111111111""#), "{text}");
@@ -277,16 +229,11 @@ fn the_members_and_the_own_alarm_compute_spend_the_same_way() {
 
 #[test]
 fn dns_records_are_what_ses_asks_for() {
-    let identity = billctl_core::service::sesv2::EmailIdentity {
+    let identity = EmailIdentity {
         name: "example.com".into(),
-        verified: false,
-        verification_status: "PENDING".into(),
         dkim_tokens: vec!["aaa".into(), "bbb".into(), "ccc".into()],
-        dkim_status: Some("PENDING".into()),
-        signing_hosted_zone: None,
         mail_from_domain: Some("bounce.example.com".into()),
-        mail_from_status: Some("PENDING".into()),
-        tags: tags(),
+        ..EmailIdentity::default()
     };
     let lines: Vec<String> = mail_setup::dns_records(&identity)
         .into_iter()
@@ -303,7 +250,7 @@ fn dns_records_are_what_ses_asks_for() {
         ]
     );
     // Newer identities sign in a zone of their own.
-    let elsewhere = billctl_core::service::sesv2::EmailIdentity {
+    let elsewhere = EmailIdentity {
         signing_hosted_zone: Some("dkim.zone.example.".into()),
         ..identity
     };
@@ -312,11 +259,8 @@ fn dns_records_are_what_ses_asks_for() {
 
 #[test]
 fn no_policy_has_a_placeholder_left() {
-    let (config, facts) = (config(), facts());
-    let naming = Naming {
-        config: &config,
-        facts: &facts,
-    };
+    let (config, facts) = (&config(), &facts());
+    let naming = Naming { config, facts };
     for (file, policy) in policies::all(&naming) {
         assert!(policy.is_object(), "{file}");
         walk(&policy, &mut |text| assert!(!text.contains("${"), "{file}: {text}"));
@@ -325,14 +269,7 @@ fn no_policy_has_a_placeholder_left() {
 
 #[test]
 fn the_dashboard_is_one_that_cloudwatch_takes() {
-    let all = all(&config());
-    let dashboard = all
-        .iter()
-        .find_map(|resource| match resource {
-            Resource::Dashboard(dashboard) => Some(dashboard),
-            _ => None,
-        })
-        .unwrap();
+    let dashboard = desired_of::<Dashboard>(&config()).remove(0);
     let widgets = dashboard.body["widgets"].as_array().unwrap();
     let number = |widget: &Value, field: &str| widget[field].as_u64().unwrap();
     let place = |widget: &Value| {
