@@ -40,14 +40,11 @@ impl Chat {
 
     /// The same where no OU has to be known to say it.
     pub fn without_ous(config: &Config) -> Option<Self> {
-        let mut chat = Self::default();
-        for rule in &config.chat {
-            if rule.ou.is_some() {
-                return None;
-            }
-            chat.default = Some(rule.topic.clone());
-        }
-        Some(chat)
+        let for_all = config.chat.iter().all(|rule| rule.ou.is_none());
+        for_all.then(|| Self {
+            default: config.chat.last().map(|rule| rule.topic.clone()),
+            ous: BTreeMap::new(),
+        })
     }
 
     /// Every topic, each once.

@@ -113,10 +113,7 @@ pub fn day_of(at: Timestamp) -> Date {
 
 /// The name of an account's day; a later try of the same day has its number behind it.
 pub fn day_execution(account: AccountId, day: Date, attempt: u32) -> String {
-    match attempt {
-        0 | 1 => format!("{DAY}{account}_{day}"),
-        more => format!("{DAY}{account}_{day}_{more}"),
-    }
+    numbered(format!("{DAY}{account}_{day}"), attempt)
 }
 
 /// The name of an account's watch from the hour of this moment on.
@@ -126,9 +123,13 @@ pub fn watch_execution(account: AccountId, at: Timestamp) -> String {
 
 /// The name that a digest claims its UTC day by; a later one of the same day has its number behind it.
 pub fn digest_execution(day: Date, attempt: u32) -> String {
+    numbered(format!("{DIGEST}{day}"), attempt)
+}
+
+fn numbered(name: String, attempt: u32) -> String {
     match attempt {
-        0 | 1 => format!("{DIGEST}{day}"),
-        more => format!("{DIGEST}{day}_{more}"),
+        0 | 1 => name,
+        more => format!("{name}_{more}"),
     }
 }
 

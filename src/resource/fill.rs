@@ -45,16 +45,9 @@ fn inside(text: &str, values: &Values) -> String {
             let value = values.get(name)?.as_str()?;
             Some((value, after))
         });
-        match known {
-            Some((value, after)) => {
-                filled.push_str(value);
-                rest = after;
-            }
-            None => {
-                filled.push_str("${");
-                rest = after;
-            }
-        }
+        let (value, after) = known.unwrap_or(("${", after));
+        filled.push_str(value);
+        rest = after;
     }
     filled.push_str(rest);
     filled

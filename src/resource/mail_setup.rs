@@ -64,15 +64,12 @@ impl MailSetup {
     /// How far it is, from what SES says.
     pub fn new(naming: &Naming, account: &SesAccount, identity: Option<&EmailIdentity>) -> Self {
         let mail = &naming.config.mail;
+        let elsewhere = mail.identity_arn.as_ref();
         let is_domain = !mail.identity.contains('@');
         Self {
             from: mail.from.clone(),
-            identity: mail
-                .identity_arn
-                .as_ref()
-                .map_or_else(|| mail.identity.clone(), Arn::to_string),
-            verified: mail
-                .identity_arn
+            identity: elsewhere.map_or_else(|| mail.identity.clone(), Arn::to_string),
+            verified: elsewhere
                 .is_none()
                 .then(|| identity.is_some_and(|identity| identity.verified)),
             is_domain,
@@ -80,7 +77,11 @@ impl MailSetup {
             in_ses_sandbox: !account.production_access,
             sending_paused: !account.sending_enabled,
             daily_quota: (account.max_24_hour_send >= 0.0).then_some(account.max_24_hour_send),
-            core_policy: mail.identity_arn.clone().map(|identity| core_policy(naming, identity)),
+            core_policy: mail.identity_arn.clone().map(|identity| CorePolicy {
+                identity,
+                name: "billctl".to_owned(),
+                policy: policies::core_identity(naming),
+            }),
         }
     }
 }
@@ -93,36 +94,23 @@ pub fn dns_records(identity: &EmailIdentity) -> Vec<DnsRecord> {
         .as_deref()
         .unwrap_or(DKIM_ZONE)
         .trim_end_matches('.');
-    let dkim = identity.dkim_tokens.iter().map(|token| DnsRecord {
-        purpose: "DKIM",
-        name: format!("{token}._domainkey.{}", identity.name),
-        kind: "CNAME",
-        value: format!("{token}.{zone}."),
+    let record = |purpose, name, kind, value| DnsRecord {
+        purpose,
+        name,
+        kind,
+        value,
+    };
+    let dkim = identity.dkim_tokens.iter().map(|token| {
+        let name = format!("{token}._domainkey.{}", identity.name);
+        record("DKIM", name, "CNAME", format!("{token}.{zone}."))
     });
     let mail_from = identity.mail_from_domain.iter().flat_map(|domain| {
+        let server = format!("10 feedback-smtp.{REGION}.amazonses.com.");
+        let senders = "\"v=spf1 include:amazonses.com ~all\"".to_owned();
         [
-            DnsRecord {
-                purpose: "MAIL FROM",
-                name: domain.clone(),
-                kind: "MX",
-                value: format!("10 feedback-smtp.{REGION}.amazonses.com."),
-            },
-            DnsRecord {
-                purpose: "SPF",
-                name: domain.clone(),
-                kind: "TXT",
-                value: "\"v=spf1 include:amazonses.com ~all\"".to_owned(),
-            },
+            record("MAIL FROM", domain.clone(), "MX", server),
+            record("SPF", domain.clone(), "TXT", senders),
         ]
     });
     dkim.chain(mail_from).collect()
-}
-
-/// Lets the notifier's role alone send from the core account's identity, as the configured From alone.
-fn core_policy(naming: &Naming, identity: Arn) -> CorePolicy {
-    CorePolicy {
-        identity,
-        name: "billctl".to_owned(),
-        policy: policies::core_identity(naming),
-    }
 }

@@ -30,28 +30,6 @@ pub struct Role {
 }
 
 impl Role {
-    /// The role with which the rules start the notifier.
-    fn rules(naming: &Naming) -> Self {
-        Self::new(
-            naming,
-            &naming.config.names.rule_role,
-            "lets the alarm rules start the notifier",
-            policies::rule_role_trust(naming),
-            policies::rule_role(naming),
-        )
-    }
-
-    /// The role with which the notifier runs: exactly what the state machine calls.
-    fn notifier(naming: &Naming) -> Self {
-        Self::new(
-            naming,
-            &naming.config.names.notifier_role,
-            "what the notifier may do: read accounts and charges, send the mail",
-            policies::notifier_role_trust(naming),
-            policies::notifier_role(naming),
-        )
-    }
-
     fn new(naming: &Naming, name: &str, purpose: &str, trust: Value, policy: Value) -> Self {
         Self {
             name: name.to_owned(),
@@ -67,7 +45,24 @@ impl Role {
 
 impl Thing for Role {
     fn desired(naming: &Naming) -> Vec<Self> {
-        vec![Self::notifier(naming), Self::rules(naming)]
+        let names = &naming.config.names;
+        vec![
+            // Exactly what the state machine calls.
+            Self::new(
+                naming,
+                &names.notifier_role,
+                "what the notifier may do: read accounts and charges, send the mail",
+                policies::notifier_role_trust(naming),
+                policies::notifier_role(naming),
+            ),
+            Self::new(
+                naming,
+                &names.rule_role,
+                "lets the alarm rules start the notifier",
+                policies::rule_role_trust(naming),
+                policies::rule_role(naming),
+            ),
+        ]
     }
 
     fn name(&self) -> String {

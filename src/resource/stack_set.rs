@@ -115,8 +115,8 @@ impl FieldChange {
 /// their trailing white space.
 pub fn diff(spec: &StackSetSpec, live: &StackSet) -> Vec<FieldChange> {
     let mut changes = Vec::new();
-    let mut compare = |field: &str, before: Option<&str>, after: Option<&str>, equal: bool| {
-        if !equal {
+    let mut compare = |field: &str, before: Option<&str>, after: Option<&str>, means_the_same: bool| {
+        if before != after && !means_the_same {
             changes.push(FieldChange {
                 field: field.to_owned(),
                 before: before.map(str::to_owned),
@@ -128,33 +128,21 @@ pub fn diff(spec: &StackSetSpec, live: &StackSet) -> Vec<FieldChange> {
     let (before, after) = (body(&live.template), body(&spec.template));
     let same_template = before.trim_end() == after.trim_end();
     compare("Template", Some(&live.template), Some(&spec.template), same_template);
-    compare(
-        "Description",
-        Some(&live.description),
-        Some(&spec.description),
-        live.description == spec.description,
-    );
+    compare("Description", Some(&live.description), Some(&spec.description), false);
     maps(&live.parameters, &spec.parameters, |name, before, after| {
-        let equal = before == after
-            || (name == THRESHOLD
-                && before.and_then(|text| text.parse::<Usd>().ok()) == after.and_then(|text| text.parse::<Usd>().ok())
-                && before.is_some());
-        compare(&format!("Parameters.{name}"), before, after, equal);
+        let usd = |text: Option<&str>| text.and_then(|text| text.parse::<Usd>().ok());
+        let same_amount = name == THRESHOLD && before.is_some() && usd(before) == usd(after);
+        compare(&format!("Parameters.{name}"), before, after, same_amount);
     });
     maps(&live.tags, &spec.tags, |name, before, after| {
         // Somebody else's stay ([`keeping_tags`]).
-        compare(
-            &format!("Tags.{name}"),
-            before,
-            after,
-            before == after || after.is_none(),
-        );
+        compare(&format!("Tags.{name}"), before, after, after.is_none());
     });
     // Where the answer doesn't tell (an emulator may leave it out), there is nothing to compare.
     if let Some(live) = live.auto_deployment {
         let text = |auto: AutoDeployment| format!("enabled={} retain-stacks={}", auto.enabled, auto.retain_stacks);
         let (before, after) = (text(live), text(spec.auto_deployment));
-        compare(AUTO_DEPLOYMENT, Some(&before), Some(&after), before == after);
+        compare(AUTO_DEPLOYMENT, Some(&before), Some(&after), false);
     }
     changes
 }

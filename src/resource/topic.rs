@@ -39,19 +39,18 @@ impl Thing for Topic {
 
     /// The topic of that name, also where the config names no address any more.
     fn possible(naming: &Naming) -> Vec<Self> {
-        let address = match &naming.config.operations {
-            Some(Operations::Mail(address)) => Some(address.clone()),
-            _ => None,
+        let subscriptions = match &naming.config.operations {
+            Some(Operations::Mail(address)) => vec![Subscription {
+                protocol: EMAIL.to_owned(),
+                endpoint: address.clone(),
+                confirmed: false,
+            }],
+            _ => Vec::new(),
         };
-        let subscriptions = address.into_iter().map(|endpoint| Subscription {
-            protocol: EMAIL.to_owned(),
-            endpoint,
-            confirmed: false,
-        });
         vec![Self {
             name: naming.config.names.operations_topic.clone(),
             arn: naming.operations_topic_arn(),
-            subscriptions: subscriptions.collect(),
+            subscriptions,
             tags: names::tags(),
         }]
     }
