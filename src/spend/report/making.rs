@@ -1,12 +1,13 @@
 //! Makes a report of what was read: a row for each account, service or OU, and what they come to together.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::{Band, By, Key, MonthSoFar, Nested, Note, Report, Row, Subject};
 use crate::config::Measure;
-use crate::spend::{Figures, Grid, Judgement, Missing, SpendHistory, StandsOut, Usual, sum};
+use crate::spend::{Amount, Figures, Grid, Interval, Missing, SpendHistory, StandsOut, Usual, Verdict, sum};
 use billctl_core::model::{AccountId, DAY, Month, Organization, OuId, Usd};
 
 /// What a report is made of.
@@ -54,11 +55,7 @@ pub fn report(input: ReportInput<'_>) -> Report {
         .map(|(subject, history)| input.row(subject, history, &paths))
         .collect();
     let total_history = SpendHistory::sum(input.histories.iter().map(|(_, history)| history));
-    let total = Row {
-        members: rows.len(),
-        members_over: rows.iter().filter(|row| row.over()).count(),
-        ..input.sum_row(Key::Total, "Total".to_owned(), &total_history, rows.iter())
-    };
+    let total = input.sum_row(Key::Total, "Total".to_owned(), &total_history, rows.iter());
     let over = rows.iter().filter(|row| row.over());
     let worst = over.max_by_key(|row| row.excess()).cloned();
     let bands = input.bands();
@@ -96,40 +93,44 @@ pub fn report(input: ReportInput<'_>) -> Report {
 impl ReportInput<'_> {
     fn row(&self, subject: &Subject, history: &SpendHistory, paths: &BTreeMap<&OuId, String>) -> Row {
         let figures = Figures::of(history, self.now);
-        let (key, name, ou, state, threshold, missing) = match subject {
+        let row = match subject {
             Subject::Account(id) => {
                 let known = self.organization.account(*id);
-                (
-                    Key::Account(*id),
-                    known.map_or_else(|| id.to_string(), |(account, _)| account.name.clone()),
-                    known.map(|(_, parent)| {
+                let name = known.map_or_else(|| id.to_string(), |(account, _)| account.name.clone());
+                Row {
+                    ou: known.map(|(_, parent)| {
                         let path = paths.get(parent).cloned();
                         path.unwrap_or_else(|| self.organization.path(parent))
                     }),
-                    known.map(|(account, _)| account.state),
-                    known.and_then(|(_, parent)| (self.threshold)(*id, parent)),
-                    self.missing.get(id).copied(),
-                )
+                    state: known.map(|(account, _)| account.state),
+                    threshold: known.and_then(|(_, parent)| (self.threshold)(*id, parent)),
+                    missing: self.missing.get(id).copied(),
+                    ..self.plain_row(Key::Account(*id), name, history, figures)
+                }
             }
-            Subject::Service(name) => (Key::Service(name.clone()), name.clone(), None, None, None, None),
+            Subject::Service(name) => self.plain_row(Key::Service(name.clone()), name.clone(), history, figures),
         };
-        let row = self.plain_row(key, name, history, figures);
+        let verdict = |limit| Verdict::of(history.measured, limit, self.now);
         Row {
-            ou,
-            state,
-            threshold,
             compared: history.measured.map(|measured| measured.amount),
-            verdict: threshold.map(|limit| Judgement::of(history.measured, limit, self.now).verdict),
-            missing,
+            verdict: row.threshold.map(verdict),
             ..row
         }
+    }
+
+    /// The buckets of a history, and how many of them are before those to show.
+    fn buckets<'h>(&self, history: &'h SpendHistory) -> (&'h [Option<Amount>], usize) {
+        let all = match self.shown.interval() {
+            Interval::Day => &history.days,
+            Interval::SixHours => &history.quarters,
+        };
+        (all, all.len().saturating_sub(self.shown.count()))
     }
 
     /// What every row has.
     fn plain_row(&self, key: Key, name: String, history: &SpendHistory, figures: Figures) -> Row {
         let per_day = self.shown.interval().per_day();
-        let all = if per_day == 1 { &history.days } else { &history.quarters };
-        let cut = all.len().saturating_sub(self.shown.count());
+        let (all, cut) = self.buckets(history);
         let shown = all.get(cut..).unwrap_or_default().to_vec();
         let outliers: Vec<StandsOut> = Usual::outliers(all, per_day, cut)
             .into_iter()
@@ -165,9 +166,20 @@ impl ReportInput<'_> {
         }
     }
 
-    fn sum_row<'b>(&self, key: Key, name: String, history: &SpendHistory, rows: impl Iterator<Item = &'b Row>) -> Row {
-        let figures = Figures::of(history, self.now).with_forecasts_of(rows.map(|row| &row.figures), self.now);
-        self.plain_row(key, name, history, figures)
+    /// The row of `history`, which is what those of these rows come to together.
+    fn sum_row<'b>(
+        &self,
+        key: Key,
+        name: String,
+        history: &SpendHistory,
+        rows: impl Iterator<Item = &'b Row> + Clone,
+    ) -> Row {
+        let figures = Figures::of(history, self.now).with_forecasts_of(rows.clone().map(|row| &row.figures), self.now);
+        Row {
+            members: rows.clone().count(),
+            members_over: rows.filter(|row| row.over()).count(),
+            ..self.plain_row(key, name, history, figures)
+        }
     }
 
     /// A row for each OU, with everything below it. An OU above that is asked for only in part has none: its sum would
@@ -200,17 +212,14 @@ impl ReportInput<'_> {
                     .map(|(_, history)| history);
                 let history = SpendHistory::sum(histories);
                 let name = self.organization.path(ou);
-                let row = self.sum_row(Key::Ou(ou.clone()), name, &history, rows.iter().copied());
                 Row {
-                    members: rows.len(),
-                    members_over: rows.iter().filter(|row| row.over()).count(),
                     // An OU has no data only for a reason that all of its accounts share.
                     missing: rows
                         .iter()
                         .map(|row| row.missing)
                         .reduce(|a, b| if a == b { a } else { None })
                         .flatten(),
-                    ..row
+                    ..self.sum_row(Key::Ou(ou.clone()), name, &history, rows.iter().copied())
                 }
             })
             .collect()
@@ -297,21 +306,20 @@ impl ReportInput<'_> {
                 .map_or_else(|| "unknown OU".to_owned(), |ou| self.ou_name(ou));
             members.entry(name).or_default().extend(histories);
         }
-        let mut bands: Vec<(Usd, Band)> = members
+        let mut bands: Vec<Band> = members
             .into_iter()
             .map(|(name, histories)| {
                 let history = SpendHistory::sum(histories.into_iter());
-                let row = self.plain_row(Key::Total, name, &history, Figures::default());
-                let total = row.buckets.iter().flatten().map(|amount| amount.usd).sum();
-                let band = Band {
-                    name: row.name,
-                    buckets: row.buckets,
-                };
-                (total, band)
+                let (all, cut) = self.buckets(&history);
+                let buckets = all.get(cut..).unwrap_or_default().to_vec();
+                Band { name, buckets }
             })
             .collect();
-        bands.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.name.cmp(&b.1.name)));
-        let mut bands: Vec<Band> = bands.into_iter().map(|(_, band)| band).collect();
+        // Of equals, the first by name stays the first.
+        bands.sort_by_cached_key(|band| {
+            let total: Usd = band.buckets.iter().flatten().map(|amount| amount.usd).sum();
+            Reverse(total)
+        });
         if bands.len() > MAX_BANDS + 1 {
             let rest = bands.split_off(MAX_BANDS);
             bands.push(Band {
