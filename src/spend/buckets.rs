@@ -1,9 +1,9 @@
-use super::Grid;
-use super::increments::{LATE, Publication, Series};
+use super::increments::{LATE, Series};
+use super::{Grid, share};
 use billctl_core::model::{Month, Usd};
 
 /// What was spent in a bucket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Amount {
     /// How much; below zero where credits outweigh spend.
     pub usd: Usd,
@@ -15,13 +15,8 @@ pub struct Amount {
 ///
 /// Spend belongs to the bucket in which it was published. Where publications are more than [`LATE`] apart, or skip a
 /// whole bucket, it is spread evenly over the time between them and the buckets are marked as estimated. The buckets of a
-/// month that began inside the grid add up exactly to the month's last publication. Publications are those from
-/// `read_from` on.
-pub fn buckets(publications: &[Publication], read_from: i64, grid: &Grid) -> Vec<Option<Amount>> {
-    slots_of(&Series::read(publications, read_from), grid)
-}
-
-pub(super) fn slots_of(series: &Series<'_>, grid: &Grid) -> Vec<Option<Amount>> {
+/// month that began inside the grid add up exactly to the month's last publication.
+pub(super) fn buckets(series: &Series<'_>, grid: &Grid) -> Vec<Option<Amount>> {
     let Series {
         publications,
         read_from,
@@ -68,21 +63,14 @@ struct Buckets {
 
 impl Buckets {
     fn bucket(&mut self, bucket: i64) -> Option<&mut Option<Amount>> {
-        usize::try_from(bucket)
-            .ok()
-            .and_then(|bucket| self.buckets.get_mut(bucket))
+        self.buckets.get_mut(usize::try_from(bucket).ok()?)
     }
 
     fn add(&mut self, bucket: i64, usd: Usd, estimated: bool) {
         if let Some(place) = self.bucket(bucket) {
-            let before = place.unwrap_or(Amount {
-                usd: Usd::ZERO,
-                estimated: false,
-            });
-            *place = Some(Amount {
-                usd: before.usd + usd,
-                estimated: before.estimated || estimated,
-            });
+            let amount = place.get_or_insert_default();
+            amount.usd += usd;
+            amount.estimated |= estimated;
         }
     }
 
@@ -95,13 +83,11 @@ impl Buckets {
     /// Gives each bucket its share by time; the shares add up to the amount to the millionth, because each is the
     /// difference of two rounded running sums.
     fn spread(&mut self, from: i64, to: i64, usd: Usd) {
-        let mut given = 0;
+        let mut given = Usd::ZERO;
         for bucket in self.grid.bucket(from)..=self.grid.bucket(to) {
             let until = self.grid.span(bucket).end.min(to);
-            let micros = i128::from(usd.micros()) * i128::from(until - from);
-            // The quotient is between zero and the amount, so it fits again.
-            let running = i64::try_from(micros / i128::from(to - from)).unwrap_or(usd.micros());
-            self.add(bucket, Usd::from_micros(running - given), true);
+            let running = share(usd, until - from, to - from);
+            self.add(bucket, running - given, true);
             given = running;
         }
     }

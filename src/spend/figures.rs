@@ -1,6 +1,8 @@
+use std::ops::Add;
+
 use jiff::Timestamp;
 
-use super::buckets::slots_of;
+use super::buckets::buckets;
 use super::increments::{Publication, Series};
 use super::judgement::{Measured, reading_from};
 use super::{Amount, Window, mean, share};
@@ -45,8 +47,8 @@ impl SpendHistory {
         let judged = other.as_ref().unwrap_or(&all);
         let last_24_hours = Measured::in_series(judged, now, Measure::Daily);
         Self {
-            days: slots_of(&all, &window.days),
-            quarters: window.quarters.map_or_else(Vec::new, |grid| slots_of(&all, &grid)),
+            days: buckets(&all, &window.days),
+            quarters: window.quarters.map_or_else(Vec::new, |grid| buckets(&all, &grid)),
             published: publications.last().map(|publication| publication.at),
             month_to_date: all.month_to_date(now),
             month_before: all.month_before(now),
@@ -69,17 +71,9 @@ impl SpendHistory {
             days: super::sum(histories.clone().map(|history| &history.days[..])),
             quarters: super::sum(histories.clone().map(|history| &history.quarters[..])),
             published: histories.clone().filter_map(|history| history.published).max(),
-            month_to_date: histories
-                .clone()
-                .filter_map(|history| history.month_to_date)
-                .reduce(|sum, month| sum + month),
-            month_before: histories
-                .clone()
-                .filter_map(|history| history.month_before)
-                .reduce(|sum, month| sum + month),
-            last_24_hours: histories
-                .filter_map(|history| history.last_24_hours)
-                .reduce(Measured::and),
+            month_to_date: histories.clone().filter_map(|it| it.month_to_date).reduce(Add::add),
+            month_before: histories.clone().filter_map(|it| it.month_before).reduce(Add::add),
+            last_24_hours: histories.filter_map(|it| it.last_24_hours).reduce(Measured::and),
             measured: None,
         }
     }
@@ -108,26 +102,17 @@ impl Figures {
         let mut newest_first = history.days.iter().rev().copied();
         let today = newest_first.next().flatten();
         let yesterday = newest_first.clone().next().flatten();
-        let week: Vec<Usd> = newest_first
-            .take(AVERAGE_DAYS)
-            .flatten()
-            .map(|amount| amount.usd)
-            .collect();
-        let average = mean(&week).filter(|_| week.len() >= MIN_AVERAGE_DAYS);
-        let forecast =
-            history
-                .published
-                .zip(history.month_to_date)
-                .zip(average)
-                .map(|((published, month), average)| {
-                    forecast(month, average, Month::of(now).end() - published.as_second())
-                });
+        let average = average(newest_first);
+        let forecast = || {
+            let left = Month::of(now).end() - history.published?.as_second();
+            Some(forecast(history.month_to_date?, average?, left))
+        };
         Self {
             yesterday,
             today,
             average,
             month_to_date: history.month_to_date,
-            forecast,
+            forecast: forecast(),
             last_24_hours: history.last_24_hours,
         }
     }
@@ -147,7 +132,7 @@ impl Figures {
             // Before anybody's first publication nothing is known of the month.
             forecast: self
                 .month_to_date
-                .and_then(|_| rows.filter_map(expected).reduce(|sum, forecast| sum + forecast)),
+                .and_then(|_| rows.filter_map(expected).reduce(Add::add)),
             ..self
         }
     }
@@ -167,9 +152,7 @@ impl Growth {
     pub fn of(history: &SpendHistory) -> Option<Self> {
         let mut newest_first = history.days.iter().rev().skip(1).copied();
         let yesterday = newest_first.next()??;
-        let known = newest_first.take(AVERAGE_DAYS).flatten().map(|amount| amount.usd);
-        let known: Vec<Usd> = known.collect();
-        let before = mean(&known).filter(|_| known.len() >= MIN_AVERAGE_DAYS)?;
+        let before = average(newest_first)?;
         Some(Self { yesterday, before })
     }
 
@@ -177,6 +160,13 @@ impl Growth {
     pub fn amount(&self) -> Usd {
         self.yesterday.usd - self.before
     }
+}
+
+/// The mean of the known days among the first seven of these, of which three must be known.
+fn average(days: impl Iterator<Item = Option<Amount>>) -> Option<Usd> {
+    let known = days.take(AVERAGE_DAYS).flatten().map(|amount| amount.usd);
+    let known: Vec<Usd> = known.collect();
+    mean(&known).filter(|_| known.len() >= MIN_AVERAGE_DAYS)
 }
 
 /// The month so far, and an average day for each day left. Credits don't go on: an average below zero counts as zero.
@@ -187,6 +177,7 @@ fn forecast(month_to_date: Usd, average: Usd, seconds_left: i64) -> Usd {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spend::fixture::spent;
 
     /// A publication of `per_day / 4` more every six hours, from the month's first day.
     fn steady(month: &str, days: i64, per_day: i32) -> Vec<Publication> {
@@ -232,24 +223,17 @@ mod tests {
 
     #[test]
     fn growth_is_against_the_week_before() {
-        let days = |dollars: &[Option<i32>]| SpendHistory {
-            days: dollars
-                .iter()
-                .map(|day| {
-                    day.map(|day| Amount {
-                        usd: Usd::dollars(day),
-                        estimated: false,
-                    })
-                })
-                .collect(),
-            ..SpendHistory::default()
+        let growth = |days| {
+            Growth::of(&SpendHistory {
+                days,
+                ..SpendHistory::default()
+            })
         };
-        let some = |dollars: &[i32]| days(&dollars.iter().copied().map(Some).collect::<Vec<_>>());
         // The oldest day and today don't count.
-        let growth = Growth::of(&some(&[900, 10, 10, 10, 10, 10, 10, 10, 40, 7])).unwrap();
-        assert_eq!((growth.before, growth.amount()), (Usd::dollars(10), Usd::dollars(30)));
-        assert_eq!(Growth::of(&days(&[Some(1), Some(1), None, Some(9), Some(1)])), None);
-        assert_eq!(Growth::of(&some(&[])), None);
+        let grown = growth(spent(&[900.0, 10.0, 10.0, 10.0, 10.0, 10.0, 10.0, 10.0, 40.0, 7.0])).unwrap();
+        assert_eq!((grown.before, grown.amount()), (Usd::dollars(10), Usd::dollars(30)));
+        assert_eq!(growth(spent(&[Some(1.0), Some(1.0), None, Some(9.0), Some(1.0)])), None);
+        assert_eq!(growth(Vec::new()), None);
     }
 
     #[test]

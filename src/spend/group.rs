@@ -116,12 +116,8 @@ impl<'a> Tree<'a> {
             }
         }
         // Accounts whose OU wasn't read (moved meanwhile) can only be served by the default or a rule of their own.
-        let lost: Vec<OuId> = accounts
-            .keys()
-            .filter(|ou| organization.ou(ou).is_none())
-            .map(|ou| (*ou).clone())
-            .collect();
-        roots.extend(lost);
+        let lost = accounts.keys().filter(|ou| organization.ou(ou).is_none());
+        roots.extend(lost.map(|ou| (*ou).clone()));
         roots.sort();
         Self {
             roots,

@@ -14,14 +14,14 @@ pub struct Publication {
 
 /// Publications further apart than this leave a gap: two of them are missing (AWS publishes about every six hours:
 /// docs/aws-facts.md, "EstimatedCharges").
-pub const LATE: i64 = 12 * 3_600;
+pub(super) const LATE: i64 = 12 * 3_600;
 
 /// How long into a month its reset can be late. The alarm's expression makes the same allowance (`DATE(m1) <= 2`).
 const RESET_GRACE: i64 = 2 * DAY;
 
 /// What was spent from one publication to the next of the same month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Increment {
+pub(super) struct Increment {
     /// The second after which it was spent: the publication before, or the month's beginning.
     pub from: i64,
     /// The second by which it was spent: this publication, or the month's last second if it came later.
@@ -85,7 +85,7 @@ impl<'a> Series<'a> {
 /// `read_from` is the second from which on publications were read: a month that began before it has a first
 /// publication that only serves as the base of the next one. A month that began after it adds up exactly to its last
 /// publication. Publications come oldest first; of two with the same time the later one counts.
-pub fn increments(publications: &[Publication], read_from: i64) -> Vec<Increment> {
+pub(super) fn increments(publications: &[Publication], read_from: i64) -> Vec<Increment> {
     let mut found = Vec::with_capacity(publications.len());
     let mut rest = publications;
     for (month, length) in months(publications, read_from) {
@@ -104,20 +104,15 @@ pub fn increments(publications: &[Publication], read_from: i64) -> Vec<Increment
                 index: before,
             });
         }
-        found.extend(
-            of_month
-                .iter()
-                .zip(of_month.iter().skip(1))
-                .zip(before + 1..)
-                .map(|((base, next), index)| Increment {
-                    from: to(base),
-                    to: to(next),
-                    amount: next.month_to_date - base.month_to_date,
-                    month,
-                    begins: false,
-                    index,
-                }),
-        );
+        let pairs = of_month.array_windows().zip(before + 1..);
+        found.extend(pairs.map(|([base, next], index)| Increment {
+            from: to(base),
+            to: to(next),
+            amount: next.month_to_date - base.month_to_date,
+            month,
+            begins: false,
+            index,
+        }));
     }
     found
 }
@@ -184,10 +179,8 @@ fn late_publications(of_month: &[Publication], last: Usd, month: Month, newest: 
 
 /// How many publications came before the first fall in a month's first days.
 fn fall(of_month: &[Publication], month: Month) -> Option<usize> {
-    let fall = of_month.windows(2).position(|pair| match pair {
-        [base, next] => in_grace(base, month) && next.month_to_date < base.month_to_date,
-        _ => false,
-    });
+    let mut pairs = of_month.array_windows();
+    let fall = pairs.position(|[base, next]| in_grace(base, month) && next.month_to_date < base.month_to_date);
     fall.map(|index| index + 1)
 }
 
@@ -199,16 +192,7 @@ pub(super) fn in_grace(publication: &Publication, month: Month) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn series(points: &[(&str, f64)]) -> Vec<Publication> {
-        points
-            .iter()
-            .map(|(at, usd)| Publication {
-                at: format!("2026-{at}:00:00Z").parse().unwrap(),
-                month_to_date: Usd::from_f64(*usd).unwrap(),
-            })
-            .collect()
-    }
+    use crate::spend::fixture::series;
 
     fn amounts(points: &[(&str, f64)]) -> Vec<f64> {
         increments(&series(points), 0)

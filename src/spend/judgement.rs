@@ -75,38 +75,14 @@ impl Verdict {
         }
     }
 
+    /// Whether what was measured, if anything was, is above the limit.
+    pub fn of(measured: Option<Measured>, limit: Usd, now: Timestamp) -> Self {
+        measured.map_or(Self::Unknown, |found| found.verdict(limit, now))
+    }
+
     /// Whether somebody is told.
     pub const fn is_above(self) -> bool {
         matches!(self, Self::Likely | Self::Certain)
-    }
-}
-
-/// What is to be said about an account and its limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Judgement {
-    /// What it spent; `None` where nothing was published.
-    pub measured: Option<Measured>,
-    /// Whether that is above the limit.
-    pub verdict: Verdict,
-}
-
-/// Judges an account by its publications from `read_from` on (see [`reading_from`]), oldest first.
-pub fn judge(publications: &[Publication], read_from: i64, now: Timestamp, limit: Usd, measure: Measure) -> Judgement {
-    Judgement::of(Measured::of(publications, read_from, now, measure), limit, now)
-}
-
-impl Judgement {
-    /// Compares what was measured with a limit.
-    pub fn of(measured: Option<Measured>, limit: Usd, now: Timestamp) -> Self {
-        Self {
-            measured,
-            verdict: measured.map_or(Verdict::Unknown, |found| found.verdict(limit, now)),
-        }
-    }
-
-    /// Whether the fair figure is above the limit: less than the verdict, but enough to stay above.
-    pub fn over(&self, limit: Usd) -> bool {
-        self.measured.is_some_and(|found| found.amount > limit)
     }
 }
 

@@ -1,4 +1,4 @@
-use super::Amount;
+use super::{Amount, share};
 use billctl_core::model::Usd;
 
 /// Fewest days of history before anything can stand out.
@@ -39,21 +39,19 @@ impl Usual {
         for value in &mut micros {
             *value = value.saturating_sub(middle).saturating_abs();
         }
-        let mad = median(&mut micros)?;
+        let mad = Usd::from_micros(median(&mut micros)?);
         // 1.4826 makes the MAD of normally distributed values their standard deviation.
-        let scaled = i128::from(mad) * 14_826 / 10_000;
-        let scaled = i64::try_from(scaled).unwrap_or(i64::MAX);
+        let deviation = share(mad, 14_826, 10_000);
         Some(Self {
             median: Usd::from_micros(middle),
-            spread: Usd::from_micros(scaled.max(least_spread(middle))),
+            spread: deviation.max(Usd::from_micros(least_spread(middle))),
         })
     }
 
     /// The most that is still usual: the median and 3.5 times the spread (the cut that Iglewicz and Hoaglin recommend
     /// for the modified z-score).
     pub fn limit(self) -> Usd {
-        let margin = i128::from(self.spread.micros()) * 7 / 2;
-        self.median + Usd::from_micros(i64::try_from(margin).unwrap_or(i64::MAX))
+        self.median + share(self.spread, 7, 2)
     }
 
     /// Each bucket from `first` on that stands out against the buckets before it. The newest bucket may be incomplete: it
@@ -117,56 +115,47 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::spend::fixture::spent;
 
-    fn days(dollars: &[f64]) -> Vec<Option<Amount>> {
-        dollars
-            .iter()
-            .map(|dollars| {
-                Some(Amount {
-                    usd: Usd::from_f64(*dollars).unwrap(),
-                    estimated: false,
-                })
-            })
-            .collect()
+    /// Which of these days stand out, from `first` on.
+    fn outliers(dollars: &[f64], first: usize) -> Vec<usize> {
+        let found = Usual::outliers(&spent(dollars), 1, first);
+        found.iter().map(|found| found.bucket).collect()
     }
 
     #[test]
-    fn one_bad_day_doesnt_hide_the_next() {
+    fn one_bad_day_doesnt_hide_the_next_and_days_that_arent_shown_are_only_history() {
         let mut history = vec![10.0; 10];
         history.extend([500.0, 10.0, 30.0]);
-        let buckets: Vec<usize> = Usual::outliers(&days(&history), 1, 0)
-            .iter()
-            .map(|found| found.bucket)
-            .collect();
-        assert_eq!(buckets, [10, 12]);
+        assert_eq!(outliers(&history, 0), [10, 12]);
+        assert_eq!(outliers(&history, 11), [12]);
     }
 
     #[test]
     fn a_steady_account_has_room_for_a_third_more() {
         let mut history = vec![100.0; 14];
         history.push(134.0);
-        assert!(Usual::outliers(&days(&history), 1, 0).is_empty());
+        assert!(outliers(&history, 0).is_empty());
         history.push(136.0);
-        assert_eq!(Usual::outliers(&days(&history), 1, 0).len(), 1);
+        assert_eq!(outliers(&history, 0).len(), 1);
     }
 
     #[test]
     fn cents_never_stand_out() {
         let mut history = vec![0.01; 14];
         history.push(1.5);
-        assert!(Usual::outliers(&days(&history), 1, 0).is_empty());
+        assert!(outliers(&history, 0).is_empty());
     }
 
     #[test]
     fn weekends_are_no_outliers_and_neither_are_the_mondays_after() {
         let week = [100.0, 104.0, 98.0, 103.0, 97.0, 20.0, 22.0];
-        let history = week.repeat(4);
-        assert!(Usual::outliers(&days(&history), 1, 0).is_empty());
+        assert!(outliers(&week.repeat(4), 0).is_empty());
     }
 
     #[test]
     fn too_little_history_tells_nothing() {
-        assert!(Usual::outliers(&days(&[1.0, 1.0, 1.0, 500.0]), 1, 0).is_empty());
+        assert!(outliers(&[1.0, 1.0, 1.0, 500.0], 0).is_empty());
     }
 
     #[test]
@@ -176,22 +165,13 @@ mod tests {
         assert_eq!(median(&mut []), None);
     }
 
-    #[test]
-    fn slots_that_arent_shown_are_only_history() {
-        let mut history = vec![10.0; 10];
-        history.extend([500.0, 10.0, 30.0]);
-        let found = Usual::outliers(&days(&history), 1, 11);
-        let buckets: Vec<usize> = found.iter().map(|found| found.bucket).collect();
-        assert_eq!(buckets, [12]);
-    }
-
     proptest! {
         #[test]
         fn what_is_skipped_would_not_have_stood_out(
             history in proptest::collection::vec(-20.0..200.0, MIN_BASELINE..40),
             last in -20.0..400.0,
         ) {
-            let before = days(&history);
+            let before = spent(&history);
             let last = Usd::from_f64(last).unwrap();
             let amounts = before.iter().flatten().map(|amount| amount.usd);
             let usual = Usual::of(amounts, MIN_BASELINE).unwrap();

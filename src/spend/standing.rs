@@ -1,8 +1,9 @@
 use jiff::{SignedDuration, Timestamp};
 
+use super::buckets::buckets;
 use super::increments::Series;
 use super::judgement::{Measured, reading_from};
-use super::{Publication, Verdict, Window, buckets, share};
+use super::{Publication, Verdict, Window, share};
 use crate::config::Measure;
 use billctl_core::model::{DAY, Usd};
 
@@ -43,14 +44,13 @@ impl Charges {
         let earlier = now - TOLD_WITHIN;
         let known = publications.partition_point(|one| one.at <= earlier);
         let known = publications.get(..known).unwrap_or_default();
+        let series = Series::read(publications, from);
+        let days = buckets(&series, &window.days).into_iter();
         Self {
-            measured: Measured::of(publications, from, now, window.measure),
+            measured: Measured::in_series(&series, now, window.measure),
             before: Measured::of(known, from, earlier, window.measure),
-            month_to_date: Series::read(publications, from).month_to_date(now),
-            days: buckets(publications, from, &window.days)
-                .into_iter()
-                .map(|day| day.map(|day| day.usd))
-                .collect(),
+            month_to_date: series.month_to_date(now),
+            days: days.map(|day| day.map(|day| day.usd)).collect(),
         }
     }
 
@@ -95,21 +95,17 @@ impl Charges {
 mod tests {
     use super::*;
 
-    fn dollars(amount: i32) -> Usd {
-        Usd::dollars(amount)
-    }
-
     fn charges(days: &[i32], month: i32) -> Charges {
         Charges {
-            month_to_date: Some(dollars(month)),
-            days: days.iter().map(|day| Some(dollars(*day))).collect(),
+            month_to_date: Some(Usd::dollars(month)),
+            days: days.iter().map(|day| Some(Usd::dollars(*day))).collect(),
             ..Charges::default()
         }
     }
 
     #[test]
     fn days_above_are_counted_back_from_now() {
-        let days = |days: &[i32]| charges(days, 0).days_above(dollars(100), Measure::Daily);
+        let days = |days: &[i32]| charges(days, 0).days_above(Usd::dollars(100), Measure::Daily);
         assert_eq!(days(&[50, 120, 50, 110, 120, 10]), 2);
         assert_eq!(days(&[50, 120, 50, 110, 120, 101]), 3);
         assert_eq!(days(&[120, 50, 101]), 1);
@@ -119,12 +115,12 @@ mod tests {
     #[test]
     fn six_hours_limit_is_four_times_as_much_a_day() {
         let charges = charges(&[390, 410, 420, 100], 0);
-        assert_eq!(charges.days_above(dollars(100), Measure::SixHourly), 2);
+        assert_eq!(charges.days_above(Usd::dollars(100), Measure::SixHourly), 2);
     }
 
     #[test]
     fn a_month_is_above_since_the_day_that_crossed_the_limit() {
         let charges = charges(&[40, 40, 40, 10], 130);
-        assert_eq!(charges.days_above(dollars(100), Measure::MonthToDate), 2);
+        assert_eq!(charges.days_above(Usd::dollars(100), Measure::MonthToDate), 2);
     }
 }

@@ -1,5 +1,5 @@
 use super::outlier::MIN_BASELINE;
-use super::{Amount, Interval, Usual};
+use super::{Amount, Interval, Usual, share};
 use crate::config::Measure;
 use billctl_core::model::Usd;
 
@@ -44,20 +44,15 @@ pub fn suggest(history: &[Option<Amount>], interval: Interval, measure: Measure)
     let usual_high = known.get(rank.saturating_sub(1)).copied()?;
     let raw = if measure.is_cumulative() {
         let sum: Usd = known.iter().copied().sum();
-        scale(sum, DAYS_OF_MONTH * 5, 4 * known.len() as i64)
+        share(sum, DAYS_OF_MONTH * 5, 4 * known.len() as i64)
     } else {
-        scale(usual_high, 3, 2).max(usual.limit())
+        share(usual_high, 3, 2).max(usual.limit())
     };
     Some(Suggestion {
         threshold: nice(raw.max(MINIMUM)),
         usual_high,
         buckets,
     })
-}
-
-fn scale(amount: Usd, times: i64, over: i64) -> Usd {
-    let micros = i128::from(amount.micros()) * i128::from(times) / i128::from(over.max(1));
-    Usd::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
 }
 
 /// The next amount at or above this one that people would choose: 1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6 or 8 times a power
@@ -85,21 +80,10 @@ pub fn nice(amount: Usd) -> Usd {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn history(dollars: &[f64]) -> Vec<Option<Amount>> {
-        dollars
-            .iter()
-            .map(|dollars| {
-                Some(Amount {
-                    usd: Usd::from_f64(*dollars).unwrap(),
-                    estimated: false,
-                })
-            })
-            .collect()
-    }
+    use crate::spend::fixture::spent;
 
     fn daily(dollars: &[f64]) -> Option<i64> {
-        suggest(&history(dollars), Interval::Day, Measure::Daily)
+        suggest(&spent(dollars), Interval::Day, Measure::Daily)
             .map(|suggestion| suggestion.threshold.micros() / 1_000_000)
     }
 
@@ -131,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_months_threshold_is_a_month_of_days_and_a_quarter() {
-        let suggestion = suggest(&history(&[10.0; 20]), Interval::Day, Measure::MonthToDate).unwrap();
+        let suggestion = suggest(&spent(&[10.0; 20]), Interval::Day, Measure::MonthToDate).unwrap();
         // 10 x 31 x 1.25 = 387.50
         assert_eq!(suggestion.threshold, Usd::dollars(400));
     }

@@ -25,11 +25,7 @@ pub fn sum<'a>(rows: impl IntoIterator<Item = &'a [Option<Amount>]>) -> Vec<Opti
                 }
                 Some(amount) => {
                     *guess += if amount.estimated { size(*amount).max(1) } else { 0 };
-                    let before = sum.map_or(billctl_core::model::Usd::ZERO, |sum| sum.usd);
-                    *sum = Some(Amount {
-                        usd: before + amount.usd,
-                        estimated: false,
-                    });
+                    sum.get_or_insert_default().usd += amount.usd;
                     last = Some(*amount);
                 }
             }
@@ -50,34 +46,22 @@ fn size(amount: Amount) -> i128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use billctl_core::model::Usd;
-
-    fn row(dollars: &[Option<i32>]) -> Vec<Option<Amount>> {
-        dollars
-            .iter()
-            .map(|dollars| {
-                dollars.map(|dollars| Amount {
-                    usd: Usd::dollars(dollars),
-                    estimated: false,
-                })
-            })
-            .collect()
-    }
+    use crate::spend::fixture::spent;
 
     #[test]
     fn a_small_estimate_in_a_large_sum_doesnt_matter() {
-        let large = row(&[Some(1_000), Some(1_000), Some(1_000)]);
-        let holed = row(&[Some(9), None, Some(9)]);
+        let large = spent(&[Some(1_000.0), Some(1_000.0), Some(1_000.0)]);
+        let holed = spent(&[Some(9.0), None, Some(9.0)]);
         assert!(!sum([&large[..], &holed[..]])[1].unwrap().estimated);
-        let holed = row(&[Some(11), None, Some(11)]);
+        let holed = spent(&[Some(11.0), None, Some(11.0)]);
         assert!(sum([&large[..], &holed[..]])[1].unwrap().estimated);
     }
 
     #[test]
     fn what_nobody_knows_stays_unknown_and_a_hole_makes_an_estimate() {
-        let steady = row(&[None, Some(1), Some(1), Some(1)]);
-        let holed = row(&[None, Some(2), None, None]);
-        let new = row(&[None, None, Some(4), Some(4)]);
+        let steady = spent(&[None, Some(1.0), Some(1.0), Some(1.0)]);
+        let holed = spent(&[None, Some(2.0), None, None]);
+        let new = spent(&[None, None, Some(4.0), Some(4.0)]);
         let total = sum([&steady[..], &holed[..], &new[..]]);
         let shown: Vec<_> = total
             .iter()

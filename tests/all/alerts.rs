@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use billctl::config::Measure;
-use billctl::spend::{Publication, judge, reading_from};
+use billctl::spend::{Measured, Publication, reading_from};
 use billctl_core::model::{AccountId, Usd};
 use billctl_core::service::cloudwatch::{DataRequest, Metric, MetricQuery, QuerySource};
 use billctl_sandbox::metrics::{Hours, add_once, set_daily, set_daily_in};
@@ -460,12 +460,12 @@ fn readings(publications: &[Publication], from: i64, late: SignedDuration) -> Ve
             .filter(|one| one.at.as_second() >= start)
             .copied()
             .collect();
-        let judgement = judge(&read, start, seen, limit, Measure::Daily);
+        let measured = Measured::of(&read, start, seen, Measure::Daily);
         found.push(Reading {
             seen,
-            above: judgement.verdict.is_above(),
-            over: judgement.over(limit),
-            amount: judgement.measured.map_or(f64::NAN, |one| one.amount.to_f64()),
+            above: measured.is_some_and(|one| one.verdict(limit, seen).is_above()),
+            over: measured.is_some_and(|one| one.amount > limit),
+            amount: measured.map_or(f64::NAN, |one| one.amount.to_f64()),
         });
     }
     found

@@ -2,8 +2,9 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
-use crate::spend::Interval;
+use crate::spend::fixture::series;
 use crate::spend::increments::months;
+use crate::spend::{Interval, Publication};
 use billctl_core::model::DAY;
 
 const HOUR: i64 = 3_600;
@@ -16,19 +17,14 @@ fn moment(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn series(points: &[(&str, f64)]) -> Vec<Publication> {
-    points
-        .iter()
-        .map(|(when, usd)| Publication {
-            at: moment(&format!("2026-{when}:00:00Z")),
-            month_to_date: Usd::from_f64(*usd).unwrap(),
-        })
-        .collect()
+/// What was spent in the grid, by publications since it begins.
+fn in_grid(publications: &[Publication], grid: &Grid) -> Vec<Option<Amount>> {
+    buckets(&Series::read(publications, grid.start()), grid)
 }
 
 fn shown(points: &[(&str, f64)], now: &str, days: usize) -> Vec<Option<(f64, bool)>> {
     let grid = Grid::until(moment(now), days, Interval::Day);
-    buckets(&series(points), grid.start(), &grid)
+    in_grid(&series(points), &grid)
         .into_iter()
         .map(|bucket| bucket.map(|amount| (amount.usd.to_f64(), amount.estimated)))
         .collect()
@@ -131,7 +127,7 @@ fn quarters_of_a_day_are_as_exact() {
         ("11-11T11", 104.0),
         ("11-11T13", 110.0),
     ]);
-    let spent: Vec<f64> = buckets(&points, grid.start(), &grid)
+    let spent: Vec<f64> = in_grid(&points, &grid)
         .into_iter()
         .map(|bucket| bucket.unwrap().usd.to_f64())
         .collect();
@@ -213,7 +209,7 @@ proptest! {
     #[test]
     fn the_days_of_a_month_add_up_to_its_month_to_date(truth in interval().prop_flat_map(truth)) {
         let publications: Vec<Publication> = truth.publications.iter().map(|(p, _)| *p).collect();
-        let found = buckets(&publications, truth.grid.start(), &truth.grid);
+        let found = in_grid(&publications, &truth.grid);
         for (index, (last, month)) in truth.publications.iter().enumerate() {
             let is_last = truth.publications.get(index + 1).is_none_or(|(_, next)| next != month);
             if is_last && month.start() >= truth.grid.start() {
@@ -225,7 +221,7 @@ proptest! {
     #[test]
     fn without_credits_no_bucket_is_negative_and_nothing_is_counted_twice(truth in interval().prop_flat_map(truth)) {
         let publications: Vec<Publication> = truth.publications.iter().map(|(p, _)| *p).collect();
-        let found = buckets(&publications, truth.grid.start(), &truth.grid);
+        let found = in_grid(&publications, &truth.grid);
         let mut sum = Usd::ZERO;
         for amount in found.iter().flatten() {
             prop_assert!(amount.usd >= Usd::ZERO);
@@ -263,7 +259,7 @@ proptest! {
         points.sort_by_key(|point| point.at);
         let grid = Grid::until(at(start + 100 * DAY - 1), days, interval);
         points.retain(|point| point.at.as_second() >= grid.start());
-        let found = buckets(&points, grid.start(), &grid);
+        let found = in_grid(&points, &grid);
         prop_assert_eq!(found.len(), grid.count());
         let months: Vec<Month> = months(&points, grid.start())
             .into_iter()

@@ -39,6 +39,6 @@ fn amounts_beyond_all_bills_dont_panic() {
         .collect();
     let now = "2026-11-19T12:00:00Z".parse().unwrap();
     for measure in [Measure::Daily, Measure::SixHourly, Measure::MonthToDate] {
-        judge(&series, reading_from(now), now, Usd::ZERO, measure);
+        Verdict::of(Measured::of(&series, reading_from(now), now, measure), Usd::ZERO, now);
     }
 }

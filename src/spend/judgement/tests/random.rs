@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::spend::increments;
+use crate::spend::increments::increments;
 
 /// Up to eighty publications over a month or two: mostly growing, sometimes falling, and reset when a month begins or
 /// late.
@@ -179,7 +179,7 @@ proptest! {
         let (newest, from, read) = now_and_read(&series);
         let now = Timestamp::from_second(newest.as_second() + late * HOUR).unwrap();
         let verdict = |limit| {
-            judge(read, from, now, Usd::from_micros(limit), Measure::Daily).verdict
+            Verdict::of(Measured::of(read, from, now, Measure::Daily), Usd::from_micros(limit), now)
         };
         let [low, high] = limits.map(verdict);
         prop_assert!(low >= high, "{low:?}, {high:?}");
