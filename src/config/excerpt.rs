@@ -92,9 +92,8 @@ impl Excerpt {
             self.text.push_str(" ...");
         }
         // A place at the line's end, or one that begins before or ends after what is shown.
-        let shown = line.end.max(line.start);
         for (span, place) in self.spans.iter_mut().zip(places) {
-            if line.start <= place.start && place.start <= shown && span.start == 0 && span.end == 0 {
+            if (line.start..=line.end).contains(&place.start) && *span == (0..0) {
                 *span = self.text.len()..self.text.len();
             }
         }

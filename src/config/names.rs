@@ -22,6 +22,13 @@ pub(super) struct NameRule {
 
 /// Letters of any alphabet and digits, as regular expressions of JSON schemas have them.
 const ANY_ALPHANUMERIC: &str = r"\p{L}\p{N}";
+const ANY_ALPHABET: (&str, &str) = (r"\p{L}\p{N} _.:/=+@-", "letters, digits, spaces and any of _.:/=+-@");
+const NO_CONTROLS: (&str, &str) = (r"^\x00-\x1f\x7f-\x9f", "anything but control characters");
+const IAM: (&str, &str) = ("A-Za-z0-9_+=,.@-", "letters, digits and any of _+=,.@-");
+const IAM_PATH: (&str, &str) = (
+    "A-Za-z0-9_+=,.@/-",
+    "letters, digits and any of _+=,.@-, slashes for its path",
+);
 const WORD: (&str, &str) = ("A-Za-z0-9_-", "letters, digits, hyphens and underscores");
 const DOTTED: (&str, &str) = ("A-Za-z0-9._-", "letters, digits, dots, hyphens and underscores");
 
@@ -67,28 +74,13 @@ pub(super) const STACK_SET: NameRule = NameRule {
 };
 
 /// PutMetricAlarm: 1 to 255 characters, no ASCII control characters.
-pub(super) const ALARM: NameRule = NameRule::new(
-    "an alarm",
-    255,
-    (r"^\x00-\x1f\x7f-\x9f", "anything but control characters"),
-);
+pub(super) const ALARM: NameRule = NameRule::new("an alarm", 255, NO_CONTROLS);
 
 /// CreateRole: letters, digits and `_+=,.@-`, at most 64.
-pub(super) const ROLE: NameRule = NameRule::new(
-    "an IAM role",
-    64,
-    ("A-Za-z0-9_+=,.@-", "letters, digits and any of _+=,.@-"),
-);
+pub(super) const ROLE: NameRule = NameRule::new("an IAM role", 64, IAM);
 
 /// CreatePolicy: letters, digits and `_+=,.@-`, at most 128; a path before it, at most 512 with its slashes.
-pub(super) const POLICY: NameRule = NameRule::new(
-    "a managed policy",
-    512,
-    (
-        "A-Za-z0-9_+=,.@/-",
-        "letters, digits and any of _+=,.@-, slashes for its path",
-    ),
-);
+pub(super) const POLICY: NameRule = NameRule::new("a managed policy", 512, IAM_PATH);
 
 /// CreateEventBus: `[.\-_A-Za-z0-9]`, at most 256; the slash is for partner buses only. `default` is the
 /// account's default bus.
@@ -118,11 +110,7 @@ const CONFIGURATION_SET: NameRule = NameRule::new("an SES configuration set", 64
 const DASHBOARD: NameRule = NameRule::new("a dashboard", 255, WORD);
 
 /// A tag key of Organizations: at most 128 letters, digits, spaces and `_.:/=+-@`.
-pub(super) const TAG_KEY: NameRule = NameRule::new(
-    "an account tag",
-    128,
-    (r"\p{L}\p{N} _.:/=+@-", "letters, digits, spaces and any of _.:/=+-@"),
-);
+pub(super) const TAG_KEY: NameRule = NameRule::new("an account tag", 128, ANY_ALPHABET);
 
 /// `[names]` as it is written and as it is used, from one list of keys with their rules and defaults.
 macro_rules! names {

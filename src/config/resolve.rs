@@ -136,36 +136,25 @@ impl Resolve {
 
     fn alarm(&mut self, raw: RawAlarm) -> AlarmConfig {
         let default = AlarmConfig::default();
+        let threshold = raw.threshold.0.and_then(|usd| self.threshold(usd));
         AlarmConfig {
             name: self.name(raw.name, &names::ALARM, default.name),
-            threshold: raw
-                .threshold
-                .0
-                .and_then(|usd| self.threshold(usd))
-                .unwrap_or(default.threshold),
+            threshold: threshold.unwrap_or(default.threshold),
             measure: raw.measure.value().unwrap_or(default.measure),
         }
     }
 
     fn threshold(&mut self, usd: At<f64>) -> Option<Usd> {
-        let amount = Usd::from_f64(usd.value);
-        match amount {
+        let problem = match Usd::from_f64(usd.value) {
             Some(amount) if amount.is_positive() => return Some(amount),
-            Some(_) => {
-                let problem = Problem::at(usd.span, "a threshold has to be more than $0", "not more than 0");
-                self.report(
-                    problem.remedy("to leave an account without an alarm, list it in `[deploy] exclude-accounts`"),
-                );
-            }
-            None if usd.value.is_finite() => {
-                let problem = Problem::at(usd.span, "no bill reaches this threshold", "too large");
-                self.report(problem.remedy("write an amount below a thousand million US dollars"));
-            }
-            None => {
-                let problem = Problem::at(usd.span, "a threshold has to be a number", "not finite");
-                self.report(problem.remedy("write a plain number such as 100 or 12.5"));
-            }
-        }
+            Some(_) => Problem::at(usd.span, "a threshold has to be more than $0", "not more than 0")
+                .remedy("to leave an account without an alarm, list it in `[deploy] exclude-accounts`"),
+            None if usd.value.is_finite() => Problem::at(usd.span, "no bill reaches this threshold", "too large")
+                .remedy("write an amount below a thousand million US dollars"),
+            None => Problem::at(usd.span, "a threshold has to be a number", "not finite")
+                .remedy("write a plain number such as 100 or 12.5"),
+        };
+        self.report(problem);
         None
     }
 
@@ -246,6 +235,7 @@ impl Resolve {
 
     fn deploy(&mut self, raw: RawDeploy) -> DeployConfig {
         let default = DeployConfig::default();
+        let preferences = default.preferences;
         let ous = self.each(raw.ous, "OU", &mut Seen::new(), Self::selector, String::clone);
         let excluded = raw.exclude_accounts;
         let excluded = self.each(
@@ -261,13 +251,9 @@ impl Resolve {
             exclude_accounts: self.placed(excluded, Place::ExcludedAccount),
             auto_deploy: raw.auto_deploy.value().unwrap_or(default.auto_deploy),
             preferences: Preferences {
-                tolerance: self
-                    .amount(raw.failure_tolerance, 0)
-                    .unwrap_or(default.preferences.tolerance),
-                concurrency: self
-                    .amount(raw.max_concurrent, 1)
-                    .unwrap_or(default.preferences.concurrency),
-                mode: raw.concurrency_mode.value().unwrap_or(default.preferences.mode),
+                tolerance: self.amount(raw.failure_tolerance, 0).unwrap_or(preferences.tolerance),
+                concurrency: self.amount(raw.max_concurrent, 1).unwrap_or(preferences.concurrency),
+                mode: raw.concurrency_mode.value().unwrap_or(preferences.mode),
             },
         }
     }
