@@ -59,19 +59,17 @@ pub(super) struct Named {
 
 impl Named {
     pub(super) const fn regional(service: &'static str, resource: String) -> Self {
-        let region = REGION;
         Self {
             service,
-            region,
+            region: REGION,
             resource,
         }
     }
 
     pub(super) const fn global(service: &'static str, resource: String) -> Self {
-        let region = "";
         Self {
             service,
-            region,
+            region: "",
             resource,
         }
     }
@@ -263,11 +261,9 @@ impl Naming<'_> {
 
     /// The identity that sends: in this account, or in the shared core account.
     pub fn identity_arn(&self) -> Arn {
-        self.config
-            .mail
-            .identity_arn
-            .clone()
-            .unwrap_or_else(|| self.arn(&Named::ses("identity", &self.config.mail.identity)))
+        let mail = &self.config.mail;
+        let here = || self.arn(&Named::ses("identity", &mail.identity));
+        mail.identity_arn.clone().unwrap_or_else(here)
     }
 
     /// The values of the state machine's placeholders (docs/notifier.md).
@@ -276,16 +272,14 @@ impl Naming<'_> {
         let names = &self.config.names;
         let truth = |is: bool| if is { "true" } else { "false" };
         let chat = &self.facts.chat;
+        let organization = self.config.organization_name.as_deref();
         values([
             ("FromAddress", mail.sender().as_str()),
             ("IdentityArn", mail.identity_arn.as_ref().map_or("", Arn::as_str)),
             ("ConfigurationSet", &names.configuration_set),
             ("TemplateName", &names.template),
             ("ReplyTo", self.config.reply_to().unwrap_or_default()),
-            (
-                "OrganizationName",
-                self.config.organization_name.as_deref().unwrap_or_default(),
-            ),
+            ("OrganizationName", organization.unwrap_or_default()),
             ("Cc", &mail.cc.join(" ")),
             ("FallbackRecipient", mail.fallback.as_deref().unwrap_or_default()),
             ("OwnerTag", &mail.owner_tag),

@@ -1,4 +1,4 @@
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 
 use super::names::{self, Naming};
 use super::{Thing, document, policies};
@@ -43,19 +43,14 @@ impl Thing for Queue {
 
     /// The attributes that billctl sets; the policy as a document, numbers as numbers.
     fn document(&self) -> Value {
-        let mut fields = Map::new();
-        for name in ["MessageRetentionPeriod", "SqsManagedSseEnabled", "Policy"] {
-            let Some(text) = self.attributes.get(name).filter(|text| !text.is_empty()) else {
-                continue;
-            };
-            let value = match serde_json::from_str::<Value>(text) {
-                Ok(parsed) if name == "Policy" => document::policy(&parsed),
-                Ok(parsed) => parsed,
-                Err(_) => Value::String(text.clone()),
-            };
-            let field = if name == "Policy" { "policy" } else { name };
-            fields.insert(field.to_owned(), value);
-        }
-        Value::Object(fields)
+        let parsed = |name: &str| {
+            let text = self.attributes.get(name).filter(|text| !text.is_empty())?;
+            Some(serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone())))
+        };
+        document::without_nulls(json!({
+            "MessageRetentionPeriod": parsed("MessageRetentionPeriod"),
+            "SqsManagedSseEnabled": parsed("SqsManagedSseEnabled"),
+            "policy": parsed("Policy").map(|policy| document::policy(&policy)),
+        }))
     }
 }

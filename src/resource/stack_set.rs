@@ -29,6 +29,8 @@ pub struct FieldChange {
 /// The StackSet that `config` asks for, forwarding to the bus of the account `billing`.
 pub fn desired(config: &Config, billing: AccountId) -> StackSetSpec {
     let bus = names::bus_arn(config, billing);
+    let boundary = config.members.permissions_boundary.as_deref().unwrap_or_default();
+    let boundary = boundary.trim_start_matches('/');
     StackSetSpec {
         name: config.deploy.stack_set.clone(),
         description: "Daily-spend alarm, forwarded to the billing account (made by billctl)".to_owned(),
@@ -37,16 +39,7 @@ pub fn desired(config: &Config, billing: AccountId) -> StackSetSpec {
             ("AlarmName".to_owned(), config.alarm.name.clone()),
             ("EventBusArn".to_owned(), bus.to_string()),
             ("Measure".to_owned(), config.alarm.measure.word().to_owned()),
-            (
-                "PermissionsBoundary".to_owned(),
-                config
-                    .members
-                    .permissions_boundary
-                    .as_deref()
-                    .unwrap_or_default()
-                    .trim_start_matches('/')
-                    .to_owned(),
-            ),
+            ("PermissionsBoundary".to_owned(), boundary.to_owned()),
             ("RoleName".to_owned(), config.names.member_role.clone()),
             ("RuleName".to_owned(), MEMBER_RULE.to_owned()),
             (THRESHOLD.to_owned(), config.alarm.threshold.to_decimal()),
