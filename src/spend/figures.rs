@@ -190,14 +190,20 @@ mod tests {
             .collect()
     }
 
+    /// What is read of these publications on a day, with those of so many days before.
+    fn history(publications: &[Publication], days: usize, now: Timestamp) -> SpendHistory {
+        let window = Window::of_days(days, Measure::Daily, now);
+        let mut read = publications.to_vec();
+        read.retain(|one| (window.from()..now.as_second()).contains(&one.at.as_second()));
+        SpendHistory::read(&read, &window)
+    }
+
     #[test]
     fn a_steady_account_is_forecast_by_its_average() {
         let now = "2026-11-23T00:30:00Z".parse().unwrap();
         let mut points = steady("2026-10", 31, 10);
         points.extend(steady("2026-11", 22, 10));
-        let window = Window::of_days(30, Measure::Daily, now);
-        points.retain(|point| point.at.as_second() >= window.from());
-        let history = SpendHistory::read(&points, &window);
+        let history = history(&points, 30, now);
         let figures = Figures::of(&history, now);
         assert_eq!(figures.yesterday.unwrap().usd, Usd::dollars(10));
         assert_eq!(figures.today, None, "nothing is published for today yet");
@@ -214,10 +220,7 @@ mod tests {
             let now = format!("2026-10-{day:02}T13:00:00Z").parse().unwrap();
             let mut points = steady("2026-09", 30, 10);
             points.extend(steady("2026-10", day, 20));
-            let window = Window::of_days(32, Measure::Daily, now);
-            points.retain(|point| (window.from()..now.as_second()).contains(&point.at.as_second()));
-            let history = SpendHistory::read(&points, &window);
-            assert_eq!(history.month_before, Some(Usd::dollars(300)), "{now}");
+            assert_eq!(history(&points, 32, now).month_before, Some(Usd::dollars(300)), "{now}");
         }
     }
 
@@ -239,8 +242,7 @@ mod tests {
     #[test]
     fn before_the_months_first_publication_there_is_no_month_to_date() {
         let now = "2026-11-01T01:00:00Z".parse().unwrap();
-        let window = Window::of_days(30, Measure::Daily, now);
-        let history = SpendHistory::read(&steady("2026-10", 31, 10), &window);
+        let history = history(&steady("2026-10", 31, 10), 30, now);
         assert_eq!(history.month_to_date, None);
         assert_eq!(Figures::of(&history, now).forecast, None);
         assert_eq!(Figures::of(&history, now).average, Some(Usd::dollars(10)));
@@ -249,9 +251,7 @@ mod tests {
     #[test]
     fn two_known_days_are_no_average() {
         let now = "2026-11-03T00:30:00Z".parse().unwrap();
-        let window = Window::of_days(30, Measure::Daily, now);
-        let history = SpendHistory::read(&steady("2026-11", 2, 10), &window);
-        let figures = Figures::of(&history, now);
+        let figures = Figures::of(&history(&steady("2026-11", 2, 10), 30, now), now);
         assert_eq!(figures.average, None);
         assert_eq!(figures.month_to_date, Some(Usd::dollars(20)));
     }

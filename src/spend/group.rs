@@ -72,23 +72,13 @@ impl std::ops::Add for Cost {
     }
 }
 
-/// What it costs below an OU when it inherits a value, and the better of that and a rule of its own.
+/// What it costs below an OU when it inherits a value, and when it has a rule of its own.
 #[derive(Debug, Clone, Copy)]
 struct Choice {
     inherit: Cost,
     /// The value that a rule here would set: the same whatever is inherited.
     own: usize,
     own_cost: Cost,
-}
-
-impl Choice {
-    fn takes_own(&self) -> bool {
-        self.own_cost < self.inherit
-    }
-
-    fn best(&self) -> Cost {
-        self.inherit.min(self.own_cost)
-    }
 }
 
 struct Tree<'a> {
@@ -150,7 +140,7 @@ impl<'a> Tree<'a> {
                     .fold(Cost::default(), |sum, (_, own)| sum + account_cost(*own, *value));
                 self.below(ou).fold(accounts, |sum, child| {
                     let below = costs.get(child).and_then(|choices| choices.get(index));
-                    sum + below.map_or_else(Cost::default, Choice::best)
+                    sum + below.map_or_else(Cost::default, |choice| choice.inherit.min(choice.own_cost))
                 })
             })
             .collect();
@@ -180,7 +170,7 @@ impl<'a> Tree<'a> {
         let Some(choice) = costs.get(ou).and_then(|choices| choices.get(inherited)) else {
             return;
         };
-        let index = if may_set && choice.takes_own() {
+        let index = if may_set && choice.own_cost < choice.inherit {
             choice.own
         } else {
             inherited

@@ -162,17 +162,14 @@ mod tests {
             ..Evidence::default()
         };
         let now: Timestamp = "2026-11-23T00:00:00Z".parse().unwrap();
-        let joined = |text: &str| Some(text.parse().unwrap());
-        let of = |state, joined| missing(state, joined, now, evidence);
-        assert_eq!(
-            of(AccountState::Active, joined("2026-11-22T00:00:00Z")),
-            Missing::TooNew
-        );
-        assert_eq!(
-            of(AccountState::Active, joined("2026-01-01T00:00:00Z")),
-            Missing::NoCharges
-        );
-        assert_eq!(of(AccountState::Suspended, None), Missing::Closed);
-        assert_eq!(of(AccountState::PendingActivation, None), Missing::TooNew);
+        for (state, joined, why) in [
+            (AccountState::Active, Some("2026-11-22T00:00:00Z"), Missing::TooNew),
+            (AccountState::Active, Some("2026-01-01T00:00:00Z"), Missing::NoCharges),
+            (AccountState::Suspended, None, Missing::Closed),
+            (AccountState::PendingActivation, None, Missing::TooNew),
+        ] {
+            let joined = joined.map(|at: &str| at.parse().unwrap());
+            assert_eq!(missing(state, joined, now, evidence), why, "{state:?} since {joined:?}");
+        }
     }
 }

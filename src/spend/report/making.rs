@@ -191,35 +191,28 @@ impl ReportInput<'_> {
                 *whole.entry(ou).or_default() += 1;
             }
         }
-        let mut members: BTreeMap<&OuId, Vec<usize>> = BTreeMap::new();
+        let mut members: BTreeMap<&OuId, Vec<(&Row, &SpendHistory)>> = BTreeMap::new();
         let mut parents: BTreeSet<&OuId> = BTreeSet::new();
-        for (index, (subject, _)) in self.histories.iter().enumerate() {
+        for (row, (subject, history)) in rows.iter().zip(&self.histories) {
             if let Some(parent) = self.parent(subject) {
                 parents.insert(parent);
                 for ou in self.organization.ancestry(parent) {
-                    members.entry(ou).or_default().push(index);
+                    members.entry(ou).or_default().push((row, history));
                 }
             }
         }
-        members.retain(|ou, indexes| parents.contains(ou) || whole.get(ou) == Some(&indexes.len()));
+        members.retain(|ou, below| parents.contains(ou) || whole.get(ou) == Some(&below.len()));
         members
             .into_iter()
-            .map(|(ou, indexes)| {
-                let rows: Vec<&Row> = indexes.iter().filter_map(|index| rows.get(*index)).collect();
-                let histories = indexes
-                    .iter()
-                    .filter_map(|index| self.histories.get(*index))
-                    .map(|(_, history)| history);
-                let history = SpendHistory::sum(histories);
-                let name = self.organization.path(ou);
+            .map(|(ou, below)| {
+                let rows = below.iter().map(|(row, _)| *row);
+                let history = SpendHistory::sum(below.iter().map(|(_, history)| *history));
+                // An OU has no data only for a reason that all of its accounts share.
+                let missing = rows.clone().map(|row| row.missing);
+                let missing = missing.reduce(|a, b| if a == b { a } else { None });
                 Row {
-                    // An OU has no data only for a reason that all of its accounts share.
-                    missing: rows
-                        .iter()
-                        .map(|row| row.missing)
-                        .reduce(|a, b| if a == b { a } else { None })
-                        .flatten(),
-                    ..self.sum_row(Key::Ou(ou.clone()), name, &history, rows.iter().copied())
+                    missing: missing.flatten(),
+                    ..self.sum_row(Key::Ou(ou.clone()), self.organization.path(ou), &history, rows)
                 }
             })
             .collect()
