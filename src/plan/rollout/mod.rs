@@ -346,16 +346,21 @@ pub fn plan(desired: &Desired, observed: &Observed, organization: &Organization,
         }
     }
 
-    let builder = operations::Builder::new(desired, observed, organization, default);
-    let mut steps = Vec::new();
+    let mut builder = operations::Builder {
+        desired,
+        observed,
+        organization,
+        default,
+        steps: Vec::new(),
+    };
     let targets = builder.new_targets();
     if live.is_none() && !(accounts.is_empty() && targets.is_empty()) {
-        steps.push(Step::CreateStackSet);
+        builder.steps.push(Step::CreateStackSet);
     }
     let mut updates = builder.updates(&accounts);
     if let (true, Some(live)) = (set.switches(), live) {
         // By itself, and first: it can't be sent together with targets.
-        steps.push(Step::UpdateStackSet(SetStep {
+        builder.steps.push(Step::UpdateStackSet(SetStep {
             spec: StackSetSpec {
                 auto_deployment: set.spec.auto_deployment,
                 ..stack_set::as_it_is(live)
@@ -367,11 +372,12 @@ pub fn plan(desired: &Desired, observed: &Observed, organization: &Organization,
         updates.retain(|account, _| takes_along || !outside.contains(account));
     }
     if set.updates() {
-        builder.update_stack_set(&set.spec, &mut updates, &mut steps);
+        builder.update_stack_set(&set.spec, &mut updates);
     }
-    builder.instance_updates(updates, &mut steps);
-    builder.removals(&accounts, &mut steps);
-    builder.creations(&accounts, targets, &mut steps);
+    builder.instance_updates(updates);
+    builder.removals(&accounts);
+    builder.creations(&accounts, &targets);
+    let mut steps = builder.steps;
     // A switch for operations to come, so it waits for a run that has one: it is no reason for a write by itself.
     if live.is_some_and(|live| !live.managed_execution) && !steps.is_empty() && !options.instances_only {
         steps.insert(0, Step::EnableManagedExecution);
@@ -472,11 +478,6 @@ fn taken_along(instance: &Instance, defaults: &Defaults) -> AccountChange {
         Some(to) if from != Some(to) => AccountChange::Follow { from, to },
         threshold => AccountChange::Update { threshold },
     }
-}
-
-/// The parts of a list that one request can hold.
-fn chunks<T: Clone>(list: &[T], most: usize) -> impl Iterator<Item = Vec<T>> {
-    list.chunks(most).map(<[T]>::to_vec)
 }
 
 /// The target among `targets` that holds an account below `parent`.
