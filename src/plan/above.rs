@@ -303,8 +303,3 @@ pub fn above(
 fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
-
-/// The day before, if there is one.
-pub fn yesterday(today: Date) -> Option<Date> {
-    today.checked_sub(1.day()).ok()
-}

@@ -183,7 +183,8 @@ impl UnderWay {
     }
 }
 
-const fn is_open(status: DetailedStatus) -> bool {
+/// Whether an operation isn't over yet in an account.
+pub(crate) const fn is_open(status: DetailedStatus) -> bool {
     matches!(status, DetailedStatus::Pending | DetailedStatus::Running)
 }
 
