@@ -137,11 +137,9 @@ struct Followed<'a> {
 
 impl Followed<'_> {
     async fn describe(&self) -> Result<StackSetOperation> {
-        self.services
-            .cloudformation
-            .describe_operation(self.stack_set, self.id)
-            .await
-            .while_trying(format!("follow operation {}", self.id))
+        let cloudformation = &self.services.cloudformation;
+        let operation = cloudformation.describe_operation(self.stack_set, self.id).await;
+        operation.while_trying(format!("follow operation {}", self.id))
     }
 
     /// Its results, or those of one status.
@@ -184,8 +182,8 @@ impl Followed<'_> {
 
     /// The failures, where AWS counts them; else every result has to be seen.
     async fn ended(&self, operation: &StackSetOperation) -> Result<Vec<OperationResult>> {
-        self.results(operation.failed_instances.map(|_| DetailedStatus::Failed))
-            .await
+        let failed = operation.failed_instances.map(|_| DetailedStatus::Failed);
+        self.results(failed).await
     }
 }
 

@@ -217,11 +217,8 @@ impl Run<'_> {
         if error.kind == Kind::Exists {
             return Ok(id);
         }
-        let found = self
-            .services
-            .cloudformation
-            .describe_operation(&self.rollout.spec.name, &id)
-            .await;
+        let cloudformation = &self.services.cloudformation;
+        let found = cloudformation.describe_operation(&self.rollout.spec.name, &id).await;
         found.map(|_| id).map_err(|_| error)
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::live;
 use crate::observe::undelivered;
-use crate::plan::billing::plan;
+use crate::plan::billing::{Present, plan};
 use crate::plan::test_alert::{Hop, HopStatus, Journey};
 use crate::plan::undelivered::{NOT_RENDERED, QueueContents, Undelivered};
 use crate::resource::{self, ExecutionName, MAIL_EXECUTION_PREFIX, Naming, Resource, TEST_DETAIL_TYPE, TEST_SOURCE};
@@ -87,10 +87,8 @@ fn event(naming: &Naming, account: AccountId, to: Option<&str>) -> NewEvent {
 }
 
 async fn queue(services: &Services, naming: &Naming<'_>) -> Result<QueueContents> {
-    let queue = undelivered::read(services, naming)
-        .await
-        .while_trying("look into the queue")?;
-    Ok(queue.unwrap_or_default())
+    let queue = undelivered::read(services, naming).await;
+    Ok(queue.while_trying("look into the queue")?.unwrap_or_default())
 }
 
 struct Follow<'a> {
@@ -154,7 +152,9 @@ impl<'a> Follow<'a> {
             let there = live::read(self.services, &wanted).await;
             let there = there.while_trying(format!("look at the {id}"))?;
             let is_there = there.is_some();
-            let plan = plan(vec![wanted], &there.into_iter().collect());
+            let mut present = Present::default();
+            present.extend(there);
+            let plan = plan(vec![wanted], &present);
             let fields = plan.steps.into_iter().flat_map(|step| step.fields);
             let fields: Vec<String> = fields.map(|field| field.path).collect();
             let fault = match (is_there, fields.is_empty()) {
@@ -211,23 +211,19 @@ impl<'a> Follow<'a> {
 
     /// The notifier's execution of this name as it is now, if there is one.
     async fn named(&self, name: &str) -> Result<Option<Execution>> {
-        self.services
+        let found = self
+            .services
             .sfn
             .describe_execution(&self.naming.execution_arn(name))
-            .await
-            .or_absent()
-            .while_trying("look for the notifier's execution")
+            .await;
+        found.or_absent().while_trying("look for the notifier's execution")
     }
 
     /// The execution that EventBridge started with an event, known by its input, of those begun since `since`.
     async fn arrived(&self, since: Timestamp, ours: impl Fn(&Value) -> bool + Send) -> Result<Option<Execution>> {
-        let page = self
-            .services
-            .sfn
-            .list_executions(&self.naming.notifier_arn(), None, None)
-            .await
-            .or_absent()
-            .while_trying("list the notifier's executions")?;
+        let machine = self.naming.notifier_arn();
+        let page = self.services.sfn.list_executions(&machine, None, None).await;
+        let page = page.or_absent().while_trying("list the notifier's executions")?;
         let candidates = page
             .into_iter()
             .flat_map(|page| page.items)
@@ -244,20 +240,16 @@ impl<'a> Follow<'a> {
     }
 
     async fn described(&self, execution: &Execution) -> Result<Execution> {
-        self.services
-            .sfn
-            .describe_execution(&execution.arn)
-            .await
-            .while_trying("look at the execution")
+        let described = self.services.sfn.describe_execution(&execution.arn).await;
+        described.while_trying("look at the execution")
     }
 
     async fn events(&self, execution: &Execution) -> Result<Vec<HistoryEvent>> {
         let sfn = &self.services.sfn;
-        all_pages(GET_EXECUTION_HISTORY, |token| {
+        let pages = all_pages(GET_EXECUTION_HISTORY, |token| {
             sfn.get_execution_history(&execution.arn, token)
-        })
-        .await
-        .while_trying("read the execution's history")
+        });
+        pages.await.while_trying("read the execution's history")
     }
 
     /// The execution when it is over, or as it is when patience is.
@@ -289,13 +281,9 @@ impl<'a> Follow<'a> {
     /// What can be seen to be wrong with the rule on the bus, and its remedy. `ours` knows the event in the queue.
     async fn rule_fault(&self, ours: impl Fn(&Undelivered) -> bool + Send) -> Result<Option<(String, &'static str)>> {
         let names = &self.naming.config.names;
-        let rule = self
-            .services
-            .eventbridge
-            .describe_rule(&names.event_bus, &names.member_rule)
-            .await
-            .or_absent()
-            .while_trying("look at the rule")?;
+        let eventbridge = &self.services.eventbridge;
+        let rule = eventbridge.describe_rule(&names.event_bus, &names.member_rule).await;
+        let rule = rule.or_absent().while_trying("look at the rule")?;
         let queue = queue(self.services, self.naming).await?;
         let returned = queue.messages.iter().find(|message| ours(message));
         Ok(match rule {
@@ -397,11 +385,8 @@ impl<'a> Follow<'a> {
         let mail = &self.naming.config.mail;
         let sesv2 = &self.services.sesv2;
         if mail.identity_arn.is_none() {
-            let identity = sesv2
-                .get_email_identity(&mail.identity)
-                .await
-                .or_absent()
-                .while_trying("ask SES about the identity")?;
+            let identity = sesv2.get_email_identity(&mail.identity).await;
+            let identity = identity.or_absent().while_trying("ask SES about the identity")?;
             if !identity.is_some_and(|identity| identity.verified) {
                 return Ok(format!(
                     "the sender's identity {} isn't verified: `billctl bootstrap` prints what to do, \

@@ -143,12 +143,7 @@ pub struct DigestInput<'a> {
 
 /// Makes the digest.
 pub fn digest(input: &DigestInput<'_>) -> Digest {
-    let DigestInput {
-        organization,
-        report,
-        members,
-        ..
-    } = input;
+    let (organization, report, members) = (input.organization, input.report, input.members);
     Digest {
         organization: organization.id.clone(),
         organization_name: input.organization_name.map(str::to_owned),

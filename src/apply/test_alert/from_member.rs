@@ -153,9 +153,7 @@ impl Follow<'_> {
         names.dedup();
         let mut before = Vec::new();
         for name in &names {
-            if self.named(name).await?.is_some() {
-                before.push(name.clone());
-            }
+            before.extend(self.named(name).await?.map(|_| name.clone()));
         }
         let payer = self.naming.facts.management_account;
         let reason = format!(

@@ -127,8 +127,8 @@ fn rhythm(published: &Result<BTreeMap<AccountId, Vec<Timestamp>>>) -> Check {
         Check::ok(finding)
     } else {
         Check::warning(finding).remedy(
-            "outside the two to twelve hours that billctl allows for: docs/alerts.md says \
-                                              what that costs; please report these figures",
+            "outside the two to twelve hours that billctl allows for: docs/alerts.md says what that costs; please report \
+             these figures",
         )
     }
 }

@@ -248,12 +248,8 @@ impl SetPlan {
                 change.after.as_deref().unwrap_or("what config says"),
             ));
         }
-        let others: Vec<&str> = self
-            .left
-            .iter()
-            .filter(|change| !default(change))
-            .map(|change| change.field.as_str())
-            .collect();
+        let others = self.left.iter().filter(|change| !default(change));
+        let others: Vec<&str> = others.map(|change| change.field.as_str()).collect();
         if !others.is_empty() {
             notes.push(format!(
                 "the StackSet differs from config ({}) and stays as it is, for a change of it concerns all of its \
@@ -285,10 +281,9 @@ pub fn plan(desired: &Desired, observed: &Observed, organization: &Organization,
     };
     let has_instances = desired.accounts.keys().any(can_be_updated);
     let set = SetPlan::new(desired, live, options, has_instances);
-    let default = stack_set::threshold(&set.spec.parameters);
     let defaults = Defaults {
         now: live.and_then(|live| stack_set::threshold(&live.parameters)),
-        then: default,
+        then: stack_set::threshold(&set.spec.parameters),
     };
     let touches = !set.changes.is_empty();
 
@@ -300,15 +295,12 @@ pub fn plan(desired: &Desired, observed: &Observed, organization: &Organization,
             },
             None => AccountChange::Create {
                 threshold: wanted.threshold,
-                overridden: Some(wanted.threshold) != default,
+                overridden: Some(wanted.threshold) != defaults.then,
             },
-            Some(instance) => existing(
-                instance,
-                wanted,
-                &defaults,
-                touches,
-                options.recreates(*account, instance),
-            ),
+            Some(instance) => {
+                let recreate = options.recreates(*account, instance);
+                existing(instance, wanted, &defaults, touches, recreate)
+            }
         };
         accounts.insert(*account, change);
     }
@@ -326,16 +318,11 @@ pub fn plan(desired: &Desired, observed: &Observed, organization: &Organization,
             }
         }
     }
-    let outside: Vec<AccountId> = instances
-        .keys()
-        .filter(|account| {
-            matches!(
-                accounts.get(account),
-                None | Some(AccountChange::Skip { reason: Skip::Excluded })
-            )
-        })
-        .copied()
-        .collect();
+    let is_outside = |account: &&AccountId| match accounts.get(account) {
+        None => true,
+        Some(change) => matches!(change, AccountChange::Skip { reason: Skip::Excluded }),
+    };
+    let outside: Vec<AccountId> = instances.keys().filter(is_outside).copied().collect();
     // Where the run is about no instance, an update has to name others, or all.
     let takes_along = set.updates() && (options.all_instances || !has_instances);
     if takes_along || set.switches() {
@@ -350,7 +337,7 @@ pub fn plan(desired: &Desired, observed: &Observed, organization: &Organization,
         desired,
         observed,
         organization,
-        default,
+        default: defaults.then,
         steps: Vec::new(),
     };
     let targets = builder.new_targets();
