@@ -33,18 +33,17 @@ pub async fn check(services: &Services, naming: &Naming<'_>, day: Date, again: b
     let machine = machine.or_absent().while_trying("look for the notifier")?;
     let name = &naming.config.names.notifier;
     let fault = match machine {
-        Some(machine) if knows_digests(&machine.definition) => None,
-        Some(_) => Some(format!("the state machine {name} is of an older billctl")),
-        None => Some(format!(
+        Some(machine) if knows_digests(&machine.definition) => {
+            return next(services, naming, day, again).await.map(drop);
+        }
+        Some(_) => format!("the state machine {name} is of an older billctl"),
+        None => format!(
             "there is no state machine {name} in account {}",
             naming.facts.management_account
-        )),
+        ),
     };
-    if let Some(fault) = fault {
-        let fault = format!("{fault}: a digest claims its day there, so that it is sent once");
-        return Err(Error::failed(fault).remedy("run `billctl bootstrap`"));
-    }
-    next(services, naming, day, again).await.map(drop)
+    let fault = format!("{fault}: a digest claims its day there, so that it is sent once");
+    Err(Error::failed(fault).remedy("run `billctl bootstrap`"))
 }
 
 /// SES takes a mail to an address on the account's suppression list and doesn't deliver it
@@ -121,15 +120,12 @@ async fn claim(services: &Services, naming: &Naming<'_>, day: Date, again: bool)
     // Whoever starts a name with the same input while it runs is answered that it is theirs: this one is nobody else's.
     let token = Uuid::new_v4().to_string();
     let input = json!({"billctl": "digest", "day": day, "claim": token});
+    let machine = naming.notifier_arn();
     // Somebody else may take the name between the look and the start: then it is looked at once more.
     let mut attempt = next(services, naming, day, again).await?;
     loop {
         let name = digest_execution(day, attempt);
-        match services
-            .sfn
-            .start_execution(&naming.notifier_arn(), &name, &input)
-            .await
-        {
+        match services.sfn.start_execution(&machine, &name, &input).await {
             Ok(_) => return Ok(name),
             Err(error) if error.kind == Kind::Exists => {}
             Err(error) => return Err(error).while_trying("claim the day of the digest"),
@@ -148,9 +144,7 @@ async fn claim(services: &Services, naming: &Naming<'_>, day: Date, again: bool)
         }
         attempt += 1;
         if attempt > MOST_ATTEMPTS {
-            return Err(Error::failed(format!(
-                "{MOST_ATTEMPTS} digests of {day} were sent or tried already"
-            )));
+            return Err(too_many(day));
         }
     }
 }
@@ -166,9 +160,11 @@ async fn next(services: &Services, naming: &Naming<'_>, day: Date, again: bool) 
             return Err(already(&name, Some(&taken)));
         }
     }
-    Err(Error::failed(format!(
-        "{MOST_ATTEMPTS} digests of {day} were sent or tried already"
-    )))
+    Err(too_many(day))
+}
+
+fn too_many(day: Date) -> Error {
+    Error::failed(format!("{MOST_ATTEMPTS} digests of {day} were sent or tried already"))
 }
 
 async fn look(services: &Services, naming: &Naming<'_>, name: &str) -> Result<Option<Execution>> {
@@ -215,29 +211,23 @@ fn refusal(error: ServiceError, config: &Config) -> Error {
     let identity = &config.mail.identity;
     let remedy = match error.code.as_deref() {
         // "Email address is not verified": the sender's, or in SES's sandbox a recipient's. SES names it.
-        Some("MessageRejected") => Some(format!(
+        Some("MessageRejected") => format!(
             "verify what SES names: {identity} is the sender (`billctl bootstrap` says how); a recipient has to be verified \
              only in SES's sandbox, which production access ends (SES console, Account dashboard)"
-        )),
-        Some("SendingPausedException" | "AccountSuspendedException") => Some(
-            "SES has sending switched off for this account: the SES console says why (Account dashboard)".to_owned(),
         ),
+        Some("SendingPausedException" | "AccountSuspendedException") => {
+            "SES has sending switched off for this account: the SES console says why (Account dashboard)".to_owned()
+        }
         Some("MailFromDomainNotVerifiedException") => {
-            Some("publish the DNS records that `billctl bootstrap` prints".to_owned())
+            "publish the DNS records that `billctl bootstrap` prints".to_owned()
         }
         Some("TooManyRequestsException" | "LimitExceededException") => {
-            Some("SES's quota for 24 hours is used up, or its rate: ask for a higher one in the SES console".to_owned())
+            "SES's quota for 24 hours is used up, or its rate: ask for a higher one in the SES console".to_owned()
         }
-        Some("NotFoundException") => {
-            Some("`billctl bootstrap` makes the identity and the configuration set".to_owned())
-        }
-        _ => None,
+        Some("NotFoundException") => "`billctl bootstrap` makes the identity and the configuration set".to_owned(),
+        _ => return Error::from(error),
     };
-    let error = Error::from(error);
-    match remedy {
-        Some(remedy) => error.remedy(remedy),
-        None => error,
-    }
+    Error::from(error).remedy(remedy)
 }
 
 #[cfg(test)]

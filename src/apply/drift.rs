@@ -100,12 +100,9 @@ async fn resources(
     observed: &Observed,
     id: &OperationId,
 ) -> Result<BTreeMap<AccountId, Vec<ResourceDrift>>> {
-    let drifted: Vec<AccountId> = observed
-        .instances
-        .iter()
-        .filter(|(_, instance)| instance.listed.drift == DriftStatus::Drifted)
-        .map(|(account, _)| *account)
-        .collect();
+    let instances = observed.instances.iter();
+    let drifted = instances.filter(|(_, instance)| instance.listed.drift == DriftStatus::Drifted);
+    let drifted: Vec<AccountId> = drifted.map(|(account, _)| *account).collect();
     stream::iter(drifted)
         .map(|account| async move {
             let pages = all_pages(LIST_STACK_INSTANCE_RESOURCE_DRIFTS, |token| {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::plan::outcome::Outcome;
+use crate::plan::status::is_open;
 use billctl_core::error::{Result, WhileTrying};
 use billctl_core::event::{Event, Listener};
 use billctl_core::service::cloudformation::{
@@ -63,7 +64,10 @@ pub async fn follow(
         accounts,
     });
     let mut pause = Pause::default();
-    let mut progress = Tally::new(accounts);
+    let mut progress = Tally {
+        accounts,
+        ..Tally::default()
+    };
     while !operation.status.is_over() {
         pause.sleep(services).await;
         operation = followed.describe().await?;
@@ -82,6 +86,7 @@ pub async fn follow(
 }
 
 /// How far an operation is, as far as it is known for little.
+#[derive(Default)]
 struct Tally {
     /// How many accounts were asked for: AWS lists an operation's accounts as it gets to them.
     accounts: Option<usize>,
@@ -93,16 +98,6 @@ struct Tally {
 }
 
 impl Tally {
-    const fn new(accounts: Option<usize>) -> Self {
-        Self {
-            accounts,
-            listed: 0,
-            done: 0,
-            failed: 0,
-            rest: 0,
-        }
-    }
-
     async fn look(&mut self, followed: &Followed<'_>, operation: &StackSetOperation) -> Result<()> {
         self.rest = self.rest.saturating_sub(1);
         if self.rest == 0 {
@@ -142,11 +137,9 @@ struct Followed<'a> {
 
 impl Followed<'_> {
     async fn describe(&self) -> Result<StackSetOperation> {
-        self.services
-            .cloudformation
-            .describe_operation(self.stack_set, self.id)
-            .await
-            .while_trying(format!("follow operation {}", self.id))
+        let cloudformation = &self.services.cloudformation;
+        let operation = cloudformation.describe_operation(self.stack_set, self.id).await;
+        operation.while_trying(format!("follow operation {}", self.id))
     }
 
     /// Its results, or those of one status.
@@ -173,12 +166,13 @@ impl Followed<'_> {
     /// How it ended: only what failed and what wasn't begun is read, again until nothing is missing.
     async fn outcome(&self, operation: StackSetOperation) -> Result<Outcome> {
         let mut pause = Pause::default();
-        let mut looks = 1;
         let mut results = self.ended(&operation).await?;
-        while !is_complete(&operation, &results) && looks < LOOKS_FOR_FAILURES {
+        for _ in 1..LOOKS_FOR_FAILURES {
+            if is_complete(&operation, &results) {
+                break;
+            }
             pause.sleep(self.services).await;
             results = self.ended(&operation).await?;
-            looks += 1;
         }
         if operation.failed_instances.is_some() && operation.status != OperationStatus::Succeeded {
             results.extend(self.results(Some(DetailedStatus::Cancelled)).await?);
@@ -188,15 +182,15 @@ impl Followed<'_> {
 
     /// The failures, where AWS counts them; else every result has to be seen.
     async fn ended(&self, operation: &StackSetOperation) -> Result<Vec<OperationResult>> {
-        self.results(operation.failed_instances.map(|_| DetailedStatus::Failed))
-            .await
+        let failed = operation.failed_instances.map(|_| DetailedStatus::Failed);
+        self.results(failed).await
     }
 }
 
 fn is_complete(operation: &StackSetOperation, results: &[OperationResult]) -> bool {
     match operation.failed_instances {
         Some(counted) => results.iter().filter(|result| is_failure(result)).count() >= counted as usize,
-        None => !results.iter().any(is_open),
+        None => !results.iter().any(|result| is_open(result.status)),
     }
 }
 
@@ -205,10 +199,6 @@ const fn is_failure(result: &OperationResult) -> bool {
         result.status,
         DetailedStatus::Failed | DetailedStatus::Inoperable | DetailedStatus::FailedImport
     )
-}
-
-const fn is_open(result: &OperationResult) -> bool {
-    matches!(result.status, DetailedStatus::Pending | DetailedStatus::Running)
 }
 
 fn outcome(operation: StackSetOperation, results: Vec<OperationResult>) -> Outcome {

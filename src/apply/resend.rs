@@ -48,6 +48,7 @@ pub struct Known<'a> {
 }
 
 /// What ended undelivered.
+#[derive(Default)]
 pub struct Undone {
     /// Each, those of the queue first.
     pub items: Vec<Item>,
@@ -61,13 +62,10 @@ pub struct Undone {
 /// # Errors
 /// AWS's answer to any of the reads.
 pub async fn look(services: &Services, known: &Known<'_>) -> Result<Undone> {
-    let (queue, failures) = try_join!(queue(services, known), failures(services, known))?;
-    let (mut undone, failures) = (queue, failures);
-    let (described, running, more) = failures;
+    let (mut undone, (described, running, more)) = try_join!(queue(services, known), failures(services, known))?;
     if more {
-        undone
-            .notes
-            .push("there are more failed executions than one run looks at: run it again".to_owned());
+        let note = "there are more failed executions than one run looks at: run it again";
+        undone.notes.push(note.to_owned());
     }
     let accounts: BTreeSet<AccountId> = described
         .iter()
@@ -167,10 +165,10 @@ fn step(
 
 fn event_step(known: &Known<'_>, event: &Value) -> Step {
     match wake(event, known.naming) {
-        Ok(wake) if known.organization.account(wake.account).is_none() => Step::Leave {
+        Ok((account, _)) if known.organization.account(account).is_none() => Step::Leave {
             remedy: "the account isn't in the organisation".to_owned(),
         },
-        Ok(wake) => wake.step,
+        Ok((_, step)) => step,
         Err(why) => Step::Leave { remedy: why.to_owned() },
     }
 }
@@ -178,11 +176,7 @@ fn event_step(known: &Known<'_>, event: &Value) -> Step {
 /// Everything in the queue.
 async fn queue(services: &Services, known: &Known<'_>) -> Result<Undone> {
     let trying = "look into the dead-letter queue";
-    let mut undone = Undone {
-        items: Vec::new(),
-        notes: Vec::new(),
-        queue: None,
-    };
+    let mut undone = Undone::default();
     let name = &known.naming.config.names.queue;
     let url = services.sqs.get_queue_url(name).await.or_absent();
     let Some(url) = url.while_trying(trying)? else {
@@ -194,13 +188,11 @@ async fn queue(services: &Services, known: &Known<'_>) -> Result<Undone> {
         if received.is_empty() {
             break;
         }
-        undone
-            .items
-            .extend(received.into_iter().map(|received| message(known, received)));
+        let items = received.into_iter().map(|received| message(known, received));
+        undone.items.extend(items);
         if undone.items.len() >= MOST_MESSAGES {
-            undone
-                .notes
-                .push("there are more messages in the queue: run it again".to_owned());
+            let note = "there are more messages in the queue: run it again";
+            undone.notes.push(note.to_owned());
             break;
         }
     }
@@ -211,26 +203,23 @@ async fn queue(services: &Services, known: &Known<'_>) -> Result<Undone> {
 fn message(known: &Known<'_>, received: Received) -> Item {
     let undelivered = Undelivered::of(&received.message);
     let event: Value = serde_json::from_str(&received.message.body).unwrap_or_default();
-    let account = event
-        .pointer("/account")
-        .or_else(|| event.pointer("/detail/mail/tags/billctl-account/0"));
     let report = event.pointer("/source").and_then(Value::as_str) == Some("aws.ses");
+    let step = match report {
+        true => Step::Leave {
+            remedy: report_remedy(&event).to_owned(),
+        },
+        false => event_step(known, &event),
+    };
+    let account = event.pointer("/account").filter(|_| !report);
     Item {
         source: Source::Queue,
         name: undelivered.event_id.clone(),
         account: account
-            .filter(|_| !report)
             .or_else(|| event.pointer("/detail/mail/tags/billctl-account/0"))
             .and_then(Value::as_str)
             .and_then(|id| id.parse().ok()),
         at: undelivered.at,
-        step: if report {
-            Step::Leave {
-                remedy: report_remedy(&event).to_owned(),
-            }
-        } else {
-            event_step(known, &event)
-        },
+        step,
         what: undelivered.what,
         why: undelivered.why,
         outcome: None,
@@ -267,10 +256,7 @@ async fn failures(services: &Services, known: &Known<'_>) -> Result<Failures> {
     more |= all.len() > MOST_DESCRIBED;
     all.truncate(MOST_DESCRIBED);
     let described: Vec<Option<Execution>> = stream::iter(&all)
-        .map(|execution| async {
-            let found = services.sfn.describe_execution(&execution.arn).await;
-            found.or_absent()
-        })
+        .map(async |execution| services.sfn.describe_execution(&execution.arn).await.or_absent())
         .buffered(PARALLEL)
         .try_collect()
         .await
@@ -352,21 +338,18 @@ pub async fn run(services: &Services, known: &Known<'_>, undone: &mut Undone, dr
 }
 
 async fn watch(services: &Services, naming: &Naming<'_>, name: &str, input: &Value) -> ResendOutcome {
-    let execution = || name.to_owned();
-    let started = services.sfn.start_execution(&naming.notifier_arn(), name, input).await;
-    match started {
-        Ok(_) => ResendOutcome::Sent { execution: execution() },
+    let execution = name.to_owned();
+    match services.sfn.start_execution(&naming.notifier_arn(), name, input).await {
+        Ok(_) => ResendOutcome::Sent { execution },
         Err(error) if error.kind == Kind::Exists => {
-            let arn = naming.execution_arn(name);
-            let found = services.sfn.describe_execution(&arn).await;
-            let status = found.map(|execution| execution.status);
-            match status {
+            let found = services.sfn.describe_execution(&naming.execution_arn(name)).await;
+            match found.map(|execution| execution.status) {
                 Ok(ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted) => {
                     ResendOutcome::Failed {
                         error: format!("{name} failed too, and its name is taken: run this again in an hour"),
                     }
                 }
-                _ => ResendOutcome::Already { execution: execution() },
+                _ => ResendOutcome::Already { execution },
             }
         }
         Err(error) => ResendOutcome::Failed {

@@ -217,11 +217,8 @@ impl Run<'_> {
         if error.kind == Kind::Exists {
             return Ok(id);
         }
-        let found = self
-            .services
-            .cloudformation
-            .describe_operation(&self.rollout.spec.name, &id)
-            .await;
+        let cloudformation = &self.services.cloudformation;
+        let found = cloudformation.describe_operation(&self.rollout.spec.name, &id).await;
         found.map(|_| id).map_err(|_| error)
     }
 }
@@ -232,9 +229,7 @@ impl Step {
         let count = |accounts: &[AccountId]| plural(accounts.len(), "account");
         match self {
             Self::CreateStackSet => format!("create StackSet {stack_set}"),
-            Self::EnableManagedExecution => {
-                format!("switch on managed execution of StackSet {stack_set}")
-            }
+            Self::EnableManagedExecution => format!("switch on managed execution of StackSet {stack_set}"),
             Self::UpdateStackSet(step) => match step.accounts.len() {
                 0 => format!("update StackSet {stack_set}"),
                 _ => format!("update StackSet {stack_set}, in {}", count(&step.accounts)),
@@ -251,18 +246,10 @@ impl Step {
                     _ => String::new(),
                 };
                 match step.action {
-                    StepAction::Create => {
-                        format!("create the alarm in {accounts}{threshold}")
-                    }
-                    StepAction::Update => {
-                        format!("update the alarm in {accounts}{threshold}")
-                    }
-                    StepAction::Delete { retain: false } => {
-                        format!("remove the alarm from {accounts}")
-                    }
-                    StepAction::Delete { retain: true } => {
-                        format!("release {accounts}, leaving what is in them")
-                    }
+                    StepAction::Create => format!("create the alarm in {accounts}{threshold}"),
+                    StepAction::Update => format!("update the alarm in {accounts}{threshold}"),
+                    StepAction::Delete { retain: false } => format!("remove the alarm from {accounts}"),
+                    StepAction::Delete { retain: true } => format!("release {accounts}, leaving what is in them"),
                 }
             }
         }

@@ -93,8 +93,7 @@ pub async fn start(
         }
         name = day_execution(above.account, today, attempt);
         let input = input(above, today, from, day.chain);
-        let started = services.sfn.start_execution(&machine, &name, &input);
-        match started.await {
+        match services.sfn.start_execution(&machine, &name, &input).await {
             Ok(_) => return Ok(TellOutcome::Started { execution: name }),
             Err(error) if error.kind == Kind::Exists => {}
             Err(error) => {
@@ -112,15 +111,14 @@ pub async fn start(
 /// A day's input. Yesterday's count goes on where it left one, so that reminders come when they are due.
 fn input(above: ToTell, today: Date, from: &str, chain: Map<String, Value>) -> Value {
     let mut input = chain;
-    input.extend(
-        [
-            ("billctl", json!("day")),
-            ("account", json!(above.account)),
-            ("day", json!(today.to_string())),
-            ("from", json!(from)),
-            ("limit", json!(above.limit)),
-        ]
-        .map(|(name, value)| (name.to_owned(), value)),
-    );
+    for (name, value) in [
+        ("billctl", json!("day")),
+        ("account", json!(above.account)),
+        ("day", json!(today.to_string())),
+        ("from", json!(from)),
+        ("limit", json!(above.limit)),
+    ] {
+        input.insert(name.to_owned(), value);
+    }
     Value::Object(input)
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::live;
 use crate::observe::undelivered;
-use crate::plan::billing::plan;
+use crate::plan::billing::{Present, plan};
 use crate::plan::test_alert::{Hop, HopStatus, Journey};
 use crate::plan::undelivered::{NOT_RENDERED, QueueContents, Undelivered};
 use crate::resource::{self, ExecutionName, MAIL_EXECUTION_PREFIX, Naming, Resource, TEST_DETAIL_TYPE, TEST_SOURCE};
@@ -61,7 +61,7 @@ pub async fn run(
         })?;
     follow.journey.event_id = Some(event_id.clone());
     let bus = format!("event bus {}", naming.config.names.event_bus);
-    follow.hop(&bus, true, format!("took the event {event_id}"));
+    follow.passed(&bus, format!("took the event {event_id}"));
     follow.follow_to_the_end(&event_id, sent).await?;
     Ok(follow.journey)
 }
@@ -87,10 +87,8 @@ fn event(naming: &Naming, account: AccountId, to: Option<&str>) -> NewEvent {
 }
 
 async fn queue(services: &Services, naming: &Naming<'_>) -> Result<QueueContents> {
-    let queue = undelivered::read(services, naming)
-        .await
-        .while_trying("look into the queue")?;
-    Ok(queue.unwrap_or_default())
+    let queue = undelivered::read(services, naming).await;
+    Ok(queue.while_trying("look into the queue")?.unwrap_or_default())
 }
 
 struct Follow<'a> {
@@ -115,17 +113,29 @@ impl<'a> Follow<'a> {
             journey: Journey::default(),
         })
     }
-}
 
-impl Follow<'_> {
-    fn hop(&mut self, name: &str, ok: bool, detail: impl Into<String>) {
-        let hop = Hop {
-            name: name.to_owned(),
-            status: if ok { HopStatus::Ok } else { HopStatus::Failed },
-            detail: detail.into(),
-        };
+    fn hop(&mut self, hop: Hop) {
         (self.see)(&hop);
         self.journey.hops.push(hop);
+    }
+
+    /// The event got past this hop.
+    fn passed(&mut self, name: &str, detail: impl Into<String>) {
+        self.hop(Hop {
+            name: name.to_owned(),
+            status: HopStatus::Ok,
+            detail: detail.into(),
+        });
+    }
+
+    /// The way ended at this hop, and this is what to do about it.
+    fn failed(&mut self, name: &str, detail: impl Into<String>, remedy: impl Into<String>) {
+        self.hop(Hop {
+            name: name.to_owned(),
+            status: HopStatus::Failed,
+            detail: detail.into(),
+        });
+        self.journey.remedy = Some(remedy.into());
     }
 
     /// The management account's own alarm comes by a rule on another bus than a test does: both are looked at, before
@@ -142,24 +152,21 @@ impl Follow<'_> {
             let there = live::read(self.services, &wanted).await;
             let there = there.while_trying(format!("look at the {id}"))?;
             let is_there = there.is_some();
-            let plan = plan(vec![wanted], &there.into_iter().collect());
-            let fields: Vec<String> = plan
-                .steps
-                .into_iter()
-                .flat_map(|step| step.fields)
-                .map(|field| field.path)
-                .collect();
-            let detail = match (is_there, fields.is_empty()) {
-                (false, _) => "is not there".to_owned(),
+            let mut present = Present::default();
+            present.extend(there);
+            let plan = plan(vec![wanted], &present);
+            let fields = plan.steps.into_iter().flat_map(|step| step.fields);
+            let fields: Vec<String> = fields.map(|field| field.path).collect();
+            let fault = match (is_there, fields.is_empty()) {
+                (true, true) => {
+                    self.passed(&id.to_string(), "is there, as it should be");
+                    continue;
+                }
                 (true, false) => format!("isn't as bootstrap makes it: {}", fields.join(", ")),
-                (true, true) => "is there, as it should be".to_owned(),
+                (false, _) => "is not there".to_owned(),
             };
-            let well = is_there && fields.is_empty();
-            self.hop(&id.to_string(), well, detail);
-            if !well {
-                self.journey.remedy = Some(REPAIR.to_owned());
-                return Ok(false);
-            }
+            self.failed(&id.to_string(), fault, REPAIR);
+            return Ok(false);
         }
         Ok(true)
     }
@@ -175,7 +182,7 @@ impl Follow<'_> {
         let deadline = self.deadline(START_PATIENCE);
         loop {
             if let Some(mailing) = self.named(&name).await? {
-                self.hop("notifier", true, format!("took the event: {name}"));
+                self.passed("notifier", format!("took the event: {name}"));
                 let mailing = self.ended(mailing).await?;
                 self.history(&mailing).await?;
                 return self.conclude(&mailing).await;
@@ -195,8 +202,7 @@ impl Follow<'_> {
         };
         let output = delivered.output.clone().unwrap_or(Value::Null);
         if text(&output, "result") == "handed-on" {
-            self.hop("notifier", false, format!("{name} never started"));
-            self.journey.remedy = Some(REPAIR.to_owned());
+            self.failed("notifier", format!("{name} never started"), REPAIR);
             return Ok(());
         }
         self.history(&delivered).await?;
@@ -205,23 +211,19 @@ impl Follow<'_> {
 
     /// The notifier's execution of this name as it is now, if there is one.
     async fn named(&self, name: &str) -> Result<Option<Execution>> {
-        self.services
+        let found = self
+            .services
             .sfn
             .describe_execution(&self.naming.execution_arn(name))
-            .await
-            .or_absent()
-            .while_trying("look for the notifier's execution")
+            .await;
+        found.or_absent().while_trying("look for the notifier's execution")
     }
 
     /// The execution that EventBridge started with an event, known by its input, of those begun since `since`.
     async fn arrived(&self, since: Timestamp, ours: impl Fn(&Value) -> bool + Send) -> Result<Option<Execution>> {
-        let page = self
-            .services
-            .sfn
-            .list_executions(&self.naming.notifier_arn(), None, None)
-            .await
-            .or_absent()
-            .while_trying("list the notifier's executions")?;
+        let machine = self.naming.notifier_arn();
+        let page = self.services.sfn.list_executions(&machine, None, None).await;
+        let page = page.or_absent().while_trying("list the notifier's executions")?;
         let candidates = page
             .into_iter()
             .flat_map(|page| page.items)
@@ -238,20 +240,16 @@ impl Follow<'_> {
     }
 
     async fn described(&self, execution: &Execution) -> Result<Execution> {
-        self.services
-            .sfn
-            .describe_execution(&execution.arn)
-            .await
-            .while_trying("look at the execution")
+        let described = self.services.sfn.describe_execution(&execution.arn).await;
+        described.while_trying("look at the execution")
     }
 
     async fn events(&self, execution: &Execution) -> Result<Vec<HistoryEvent>> {
         let sfn = &self.services.sfn;
-        all_pages(GET_EXECUTION_HISTORY, |token| {
+        let pages = all_pages(GET_EXECUTION_HISTORY, |token| {
             sfn.get_execution_history(&execution.arn, token)
-        })
-        .await
-        .while_trying("read the execution's history")
+        });
+        pages.await.while_trying("read the execution's history")
     }
 
     /// The execution when it is over, or as it is when patience is.
@@ -276,21 +274,16 @@ impl Follow<'_> {
                 "`billctl bootstrap --plan` shows how its pattern or target differs, `billctl bootstrap` repairs it",
             )
         });
-        self.hop(&rule, false, what);
-        self.journey.remedy = Some(remedy.to_owned());
+        self.failed(&rule, what, remedy);
         Ok(())
     }
 
     /// What can be seen to be wrong with the rule on the bus, and its remedy. `ours` knows the event in the queue.
     async fn rule_fault(&self, ours: impl Fn(&Undelivered) -> bool + Send) -> Result<Option<(String, &'static str)>> {
         let names = &self.naming.config.names;
-        let rule = self
-            .services
-            .eventbridge
-            .describe_rule(&names.event_bus, &names.member_rule)
-            .await
-            .or_absent()
-            .while_trying("look at the rule")?;
+        let eventbridge = &self.services.eventbridge;
+        let rule = eventbridge.describe_rule(&names.event_bus, &names.member_rule).await;
+        let rule = rule.or_absent().while_trying("look at the rule")?;
         let queue = queue(self.services, self.naming).await?;
         let returned = queue.messages.iter().find(|message| ours(message));
         Ok(match rule {
@@ -311,10 +304,8 @@ impl Follow<'_> {
 
     /// What the notifier asked, call by call.
     async fn history(&mut self, execution: &Execution) -> Result<()> {
-        let events = self.events(execution).await?;
-        for hop in calls(&events) {
-            (self.see)(&hop);
-            self.journey.hops.push(hop);
+        for hop in calls(&self.events(execution).await?) {
+            self.hop(hop);
         }
         Ok(())
     }
@@ -323,11 +314,8 @@ impl Follow<'_> {
         let output = execution.output.clone().unwrap_or(Value::Null);
         match execution.status {
             ExecutionStatus::Running => {
-                self.hop("notifier", false, "is still running");
-                self.journey.remedy = Some(format!(
-                    "look at execution {} in the Step Functions console",
-                    execution.name
-                ));
+                let remedy = format!("look at execution {} in the Step Functions console", execution.name);
+                self.failed("notifier", "is still running", remedy);
             }
             ExecutionStatus::Succeeded if text(&output, "result") == "sent" => {
                 let message = text(&output, "messageId").to_owned();
@@ -336,16 +324,12 @@ impl Follow<'_> {
                     Some(Value::String(one)) => vec![one.clone()],
                     _ => Vec::new(),
                 };
-                self.hop("SES", true, format!("took mail {message} to {}", recipients.join(", ")));
+                self.passed("SES", format!("took mail {message} to {}", recipients.join(", ")));
                 self.journey.message_id = Some(message);
                 self.journey.recipients = recipients;
                 if text(&output, "missing").contains(PLAIN_MAIL) {
-                    self.hop(
-                        "mail template",
-                        false,
-                        "is missing or unusable: the facts went out as plain text",
-                    );
-                    self.journey.remedy = Some(REPAIR.to_owned());
+                    let what = "is missing or unusable: the facts went out as plain text";
+                    self.failed("mail template", what, REPAIR);
                 }
                 self.reports().await?;
                 self.chat(&output);
@@ -353,19 +337,16 @@ impl Follow<'_> {
             ExecutionStatus::Succeeded => {
                 let result = text(&output, "result");
                 let reason = text(&output, "reason");
-                self.hop("notifier", false, format!("sent no mail: {result} {reason}"));
-                self.journey.remedy = Some(REPAIR.to_owned());
+                self.failed("notifier", format!("sent no mail: {result} {reason}"), REPAIR);
             }
             ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted => {
                 let error = execution.error.clone().unwrap_or_default();
                 let cause = execution.cause.clone().unwrap_or_default();
-                self.hop("notifier", false, format!("{error}: {cause}"));
-                let rejected = error.contains("MessageRejected") || cause.contains("MessageRejected");
-                self.journey.remedy = Some(if rejected {
-                    self.why_rejected().await?
-                } else {
-                    remedy(&error, &cause, self.naming)
-                });
+                let remedy = remedy(&error, &cause, self.naming);
+                self.failed("notifier", format!("{error}: {cause}"), remedy);
+                if error.contains("MessageRejected") || cause.contains("MessageRejected") {
+                    self.journey.remedy = Some(self.why_rejected().await?);
+                }
             }
         }
         Ok(())
@@ -381,17 +362,13 @@ impl Follow<'_> {
         let failure = text(output, "chatFailure");
         if failure.is_empty() {
             let id = text(output, "chatMessageId").to_owned();
-            self.hop(
-                &name,
-                true,
-                format!("took message {id}; a channel shows it if it listens to the topic"),
-            );
+            let detail = format!("took message {id}; a channel shows it if it listens to the topic");
+            self.passed(&name, detail);
             self.journey.chat_message_id = Some(id);
             return;
         }
-        self.hop(&name, false, failure);
         let role = self.naming.notifier_role_arn();
-        self.journey.remedy = Some(if failure.contains("NotFound") {
+        let remedy = if failure.contains("NotFound") {
             format!("there is no topic {topic}: make it, or name another under [[chat]] and run `billctl bootstrap`")
         } else if failure.to_ascii_lowercase().contains("kms") {
             format!("let {role} call kms:GenerateDataKey* and kms:Decrypt in the policy of the topic's key")
@@ -399,7 +376,8 @@ impl Follow<'_> {
             format!("run `billctl bootstrap`; another account's topic has to let {role} call sns:Publish in its policy")
         } else {
             "look at the execution in the Step Functions console".to_owned()
-        });
+        };
+        self.failed(&name, failure, remedy);
     }
 
     /// SES has one error for a sender and for a recipient that it doesn't know: it is asked which it was.
@@ -407,11 +385,8 @@ impl Follow<'_> {
         let mail = &self.naming.config.mail;
         let sesv2 = &self.services.sesv2;
         if mail.identity_arn.is_none() {
-            let identity = sesv2
-                .get_email_identity(&mail.identity)
-                .await
-                .or_absent()
-                .while_trying("ask SES about the identity")?;
+            let identity = sesv2.get_email_identity(&mail.identity).await;
+            let identity = identity.or_absent().while_trying("ask SES about the identity")?;
             if !identity.is_some_and(|identity| identity.verified) {
                 return Ok(format!(
                     "the sender's identity {} isn't verified: `billctl bootstrap` prints what to do, \
@@ -442,14 +417,14 @@ impl Follow<'_> {
                 .iter()
                 .find(|message| message.message_id.is_some() && message.message_id == self.journey.message_id);
             if let Some(report) = report {
-                self.hop("SES", false, format!("{}: {}", report.what, report.why));
-                self.journey.remedy = Some(if report.what.starts_with(NOT_RENDERED) {
-                    REPAIR.to_owned()
-                } else {
-                    "correct the recipient's address: the account's owner tag, its mail address, or `fallback` in \
-                     [mail]"
-                        .to_owned()
-                });
+                let what = format!("{}: {}", report.what, report.why);
+                let remedy = match report.what.starts_with(NOT_RENDERED) {
+                    true => REPAIR,
+                    false => {
+                        "correct the recipient's address: the account's owner tag, its mail address, or `fallback` in [mail]"
+                    }
+                };
+                self.failed("SES", what, remedy);
                 return Ok(());
             }
         }

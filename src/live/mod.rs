@@ -115,68 +115,55 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Makes a call again while its thing's name isn't free yet: after a removal AWS keeps it for a while.
-    async fn when_free<T, F>(&self, what: &str, mut call: impl FnMut() -> F) -> service::Result<T>
-    where
-        F: Future<Output = service::Result<T>>,
-    {
-        let mut left = NAME_ATTEMPTS;
-        loop {
-            left -= 1;
+    /// Makes a call, and again after each `pause` while it is refused in one of these ways, which `note` says beforehand.
+    async fn again<T>(
+        &self,
+        (attempts, pause): (usize, Duration),
+        passing: &[Kind],
+        note: String,
+        mut call: impl AsyncFnMut() -> service::Result<T>,
+    ) -> service::Result<T> {
+        let mut note = Some(note);
+        for _ in 1..attempts {
             match call().await {
-                Err(error) if left > 0 && error.kind == Kind::Busy => {
-                    if left == NAME_ATTEMPTS - 1 {
-                        let text = format!("waiting until the name of {what} is free again after its removal");
-                        self.listener.on(Event::Note(text));
+                Err(error) if passing.contains(&error.kind) => {
+                    if let Some(note) = note.take() {
+                        self.listener.on(Event::Note(note));
                     }
-                    self.services.clock.sleep(NAME_PAUSE).await;
+                    self.services.clock.sleep(pause).await;
                 }
                 answer => return answer,
             }
         }
+        call().await
+    }
+
+    /// Makes a call again while its thing's name isn't free yet: after a removal AWS keeps it for a while.
+    async fn when_free<T>(&self, what: &str, call: impl AsyncFnMut() -> service::Result<T>) -> service::Result<T> {
+        let note = format!("waiting until the name of {what} is free again after its removal");
+        self.again((NAME_ATTEMPTS, NAME_PAUSE), &[Kind::Busy], note, call).await
     }
 
     /// Makes a call that hands a role to a service, again for a while if it is refused: the service may not see a new
     /// role yet, which it says as a refusal (Step Functions: AccessDeniedException; EventBridge: ValidationException).
-    async fn with_role<T, F>(&self, role: Option<&Arn>, mut call: impl FnMut() -> F) -> Result<T>
-    where
-        F: Future<Output = service::Result<T>>,
-    {
+    async fn with_role<T>(&self, role: Option<&Arn>, mut call: impl AsyncFnMut() -> service::Result<T>) -> Result<T> {
         let Some(role) = role else {
             return Ok(call().await?);
         };
         let name = role.as_str().rsplit('/').next().unwrap_or_default();
-        let mut left = if self.fresh_roles.contains(name) {
-            FRESH_ROLE_ATTEMPTS
-        } else {
-            ROLE_ATTEMPTS
+        let attempts = match self.fresh_roles.contains(name) {
+            true => FRESH_ROLE_ATTEMPTS,
+            false => ROLE_ATTEMPTS,
         };
-        let mut announced = false;
-        loop {
-            left -= 1;
-            let error = match call().await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            if left > 0 && matches!(error.kind, Kind::Denied | Kind::Invalid) {
-                if !std::mem::replace(&mut announced, true) {
-                    let text = format!("waiting until AWS knows the role {name} everywhere");
-                    self.listener.on(Event::Note(text));
-                }
-                self.services.clock.sleep(ROLE_PAUSE).await;
-                continue;
-            }
+        let note = format!("waiting until AWS knows the role {name} everywhere");
+        let answer = self.again((attempts, ROLE_PAUSE), &[Kind::Denied, Kind::Invalid], note, call);
+        answer.await.map_err(|error| match error.kind {
             // It refuses for two reasons with one code: the caller may not hand the role on, or it can't be used.
-            let denied = error.kind == Kind::Denied;
-            let error = Error::from(error);
-            return Err(if denied {
-                error.remedy(format!(
-                    "allow `iam:PassRole` on {role}, and what `billctl policy operator` prints, for the identity in use"
-                ))
-            } else {
-                error
-            });
-        }
+            Kind::Denied => Error::from(error).remedy(format!(
+                "allow `iam:PassRole` on {role}, and what `billctl policy operator` prints, for the identity in use"
+            )),
+            _ => Error::from(error),
+        })
     }
 }
 

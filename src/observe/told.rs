@@ -4,7 +4,7 @@
 use jiff::civil::Date;
 use serde_json::{Map, Value};
 
-use crate::plan::above::{READ, Refused, SEND, Told, yesterday};
+use crate::plan::above::{READ, Refused, SEND, Told};
 use crate::resource::{Naming, day_execution};
 use billctl_core::model::AccountId;
 use billctl_core::service::sfn::{Execution, ExecutionStatus, GET_EXECUTION_HISTORY, HistoryEvent};
@@ -46,7 +46,7 @@ pub async fn look(services: &Services, naming: &Naming<'_>, account: AccountId, 
         chain: Map::new(),
     };
     // What failed today goes on from yesterday too.
-    let Some(before) = yesterday(today).filter(|_| day.next.is_some()) else {
+    let Some(before) = today.yesterday().ok().filter(|_| day.next.is_some()) else {
         return Ok(day);
     };
     let before = tries(services, naming, account, before).await?;

@@ -226,6 +226,7 @@ impl Above {
 
     fn nobody_tried(&self, coverage: Coverage, found: &Circumstances) -> (String, &'static str) {
         const TELL: &str = "run `billctl spend --tell`";
+        const RESEND_NAMED: &str = "fix what is named there, then `billctl resend`";
         let watch = found.recent.iter().find(|recent| {
             matches!(recent.name, ExecutionName::Watch { account, .. } if account == self.account)
                 && found.now.as_second() - recent.started.as_second() < WATCHES
@@ -247,55 +248,34 @@ impl Above {
                 ),
             };
         }
-        match coverage {
-            Coverage::Missing | Coverage::NotTargeted => {
-                return (
-                    "no alarm watches it: there is no stack instance".to_owned(),
-                    "run `billctl deploy`, or `billctl spend --tell` hourly",
-                );
+        let (cause, remedy) = match coverage {
+            Coverage::Missing | Coverage::NotTargeted => (
+                "no alarm watches it: there is no stack instance",
+                "run `billctl deploy`, or `billctl spend --tell` hourly",
+            ),
+            Coverage::Failed => (
+                "its stack instance failed, so its alarm may be missing",
+                "run `billctl deploy`, and `billctl spend --tell`",
+            ),
+            Coverage::Management => (
+                "no event came: its alarm was changed or has no data, or its event didn't arrive",
+                "run `billctl test-alert --account ACCOUNT`, and `billctl spend --tell`",
+            ),
+            Coverage::WrongThreshold => (
+                "its alarm's limit isn't config's",
+                "run `billctl deploy`, and `billctl spend --tell`",
+            ),
+            _ if found.waiting > 0 => ("its event may lie in the dead-letter queue", RESEND_NAMED),
+            _ if found.failed > 0 => ("the notifier's executions fail", RESEND_NAMED),
+            _ if day_of(found.now).day() == 1 => {
+                ("no event came: on a month's first day its alarm sees no spend", TELL)
             }
-            Coverage::Failed => {
-                return (
-                    "its stack instance failed, so its alarm may be missing".to_owned(),
-                    "run `billctl deploy`, and `billctl spend --tell`",
-                );
-            }
-            Coverage::Management => {
-                return (
-                    "no event came: its alarm was changed or has no data, or its event didn't arrive".to_owned(),
-                    "run `billctl test-alert --account ACCOUNT`, and `billctl spend --tell`",
-                );
-            }
-            Coverage::WrongThreshold => {
-                return (
-                    "its alarm's limit isn't config's".to_owned(),
-                    "run `billctl deploy`, and `billctl spend --tell`",
-                );
-            }
-            _ => {}
-        }
-        if found.waiting > 0 {
-            return (
-                "its event may lie in the dead-letter queue".to_owned(),
-                "fix what is named there, then `billctl resend`",
-            );
-        }
-        if found.failed > 0 {
-            return (
-                "the notifier's executions fail".to_owned(),
-                "fix what is named there, then `billctl resend`",
-            );
-        }
-        if day_of(found.now).day() == 1 {
-            return (
-                "no event came: on a month's first day its alarm sees no spend".to_owned(),
-                TELL,
-            );
-        }
-        (
-            "no event came: its alarm was changed or has no data, or its events don't arrive".to_owned(),
-            "run `billctl status --drift` and `billctl test-alert --account ACCOUNT --from-member`, and `billctl spend --tell`",
-        )
+            _ => (
+                "no event came: its alarm was changed or has no data, or its events don't arrive",
+                "run `billctl status --drift` and `billctl test-alert --account ACCOUNT --from-member`, and `billctl spend --tell`",
+            ),
+        };
+        (cause.to_owned(), remedy)
     }
 }
 
@@ -322,9 +302,4 @@ pub fn above(
 
 fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
-}
-
-/// The day before, if there is one.
-pub fn yesterday(today: Date) -> Option<Date> {
-    today.checked_sub(1.day()).ok()
 }

@@ -38,14 +38,6 @@ impl Extend<Resource> for Present {
     }
 }
 
-impl FromIterator<Resource> for Present {
-    fn from_iter<T: IntoIterator<Item = Resource>>(resources: T) -> Self {
-        let mut present = Self::default();
-        present.extend(resources);
-        present
-    }
-}
-
 /// What a step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -50,19 +50,12 @@ impl Channel {
     pub fn of(topic: &Arn, account: AccountId, role: &Arn, found: Result<Option<Attributes>>) -> Self {
         let own = topic.account() == Some(account);
         let name = topic.resource();
-        let attributes = match &found {
-            Ok(attributes) => attributes.as_ref(),
-            Err(_) => None,
-        };
-        let key = attributes
-            .and_then(|all| all.get(KEY_ATTRIBUTE))
-            .filter(|key| !key.is_empty());
+        let attribute = |name: &str| found.as_ref().ok()?.as_ref()?.get(name);
         // The AWS managed key lets everybody of its own account in who may use the topic
         // (docs/aws-facts.md, "SNS topics").
-        let key = key.filter(|key| !own || *key != MANAGED_KEY).cloned();
-        let nobody = attributes
-            .and_then(|all| all.get("SubscriptionsConfirmed"))
-            .is_some_and(|count| count == "0");
+        let lets_in = |key: &str| key.is_empty() || (own && key == MANAGED_KEY);
+        let key = attribute(KEY_ATTRIBUTE).filter(|key| !lets_in(key)).cloned();
+        let nobody = attribute("SubscriptionsConfirmed").is_some_and(|count| count == "0");
         let (state, remedy) = match (&found, own) {
             (_, false) if key.is_some() => (
                 ChannelState::Locked,
@@ -116,16 +109,14 @@ impl Channel {
 /// Where chat messages go, as a sentence without its end.
 impl fmt::Display for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { topic, .. } = self;
+        let topic = &self.topic;
         let name = topic.resource();
         match self.state {
             ChannelState::Heard => write!(f, "chat messages go to topic {name}"),
-            ChannelState::Unsubscribed => {
-                write!(
-                    f,
-                    "chat messages reach nobody: topic {name} has no confirmed subscription"
-                )
-            }
+            ChannelState::Unsubscribed => write!(
+                f,
+                "chat messages reach nobody: topic {name} has no confirmed subscription"
+            ),
             ChannelState::PerhapsEncrypted => write!(
                 f,
                 "chat messages go to topic {name}, if the policy of its key {} lets the notifier use it",
@@ -138,8 +129,7 @@ impl fmt::Display for Channel {
             ChannelState::Locked => write!(
                 f,
                 "chat messages reach nobody: {topic} is another account's and encrypted, and the notifier can't use \
-                 that \
-                 account's keys"
+                 that account's keys"
             ),
             ChannelState::Missing => write!(f, "chat messages reach nobody: there is no topic {name}"),
             ChannelState::Unread => write!(

@@ -1,6 +1,5 @@
 //! What the daily digest says: values that `spend` and `status` worked out, chosen and put in order. Pure.
 
-use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde::Serialize;
 
@@ -144,17 +143,12 @@ pub struct DigestInput<'a> {
 
 /// Makes the digest.
 pub fn digest(input: &DigestInput<'_>) -> Digest {
-    let DigestInput {
-        organization,
-        report,
-        members,
-        ..
-    } = input;
+    let (organization, report, members) = (input.organization, input.report, input.members);
     Digest {
         organization: organization.id.clone(),
         organization_name: input.organization_name.map(str::to_owned),
         generated_at: report.now,
-        yesterday_is: yesterday(report.now).to_string(),
+        yesterday_is: day_of(report.now).saturating_sub(1.day()).to_string(),
         published_until: report.published,
         total: total(input),
         above: members.above.clone(),
@@ -165,10 +159,6 @@ pub fn digest(input: &DigestInput<'_>) -> Digest {
         not_looked_at: input.not_looked_at.to_vec(),
         new_accounts: new_accounts(organization, members, report.now),
     }
-}
-
-fn yesterday(now: Timestamp) -> Date {
-    day_of(now).saturating_sub(1.day())
 }
 
 fn total(input: &DigestInput<'_>) -> Total {
@@ -224,18 +214,13 @@ fn grew(input: &DigestInput<'_>) -> Vec<Grown> {
 }
 
 fn coverage(members: &MembersStatus) -> Vec<Counted> {
-    let mut counted: Vec<Counted> = Vec::new();
     // Sorted by coverage, the worst first.
-    for account in &members.accounts {
-        match counted.last_mut() {
-            Some(last) if last.coverage == account.coverage => last.accounts += 1,
-            _ => counted.push(Counted {
-                coverage: account.coverage,
-                accounts: 1,
-            }),
-        }
-    }
-    counted
+    let groups = members.accounts.chunk_by(|one, next| one.coverage == next.coverage);
+    let counted = groups.map(|group| Counted {
+        coverage: group[0].coverage,
+        accounts: group.len(),
+    });
+    counted.collect()
 }
 
 fn new_accounts(organization: &Organization, members: &MembersStatus, now: Timestamp) -> Vec<NewAccount> {

@@ -93,11 +93,8 @@ fn remedy(reason: &str, accounts: &[AccountId]) -> Option<String> {
     let reason = reason.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| reason.contains(word));
     let recreate = || {
-        let named: Vec<String> = accounts
-            .iter()
-            .take(5)
-            .map(|account| format!("--recreate {account}"))
-            .collect();
+        let each = accounts.iter().map(|account| format!("--recreate {account}"));
+        let named: Vec<String> = each.take(5).collect();
         match accounts.len() {
             0..=5 => format!("`billctl deploy {}`", named.join(" ")),
             _ => "`billctl deploy --repair`".to_owned(),
@@ -128,15 +125,11 @@ fn remedy(reason: &str, accounts: &[AccountId]) -> Option<String> {
          StackSets exist and may be used"
             .to_owned()
     } else if has(DELETED) {
-        format!(
-            "something was deleted by hand there: {} removes and creates the instance",
-            recreate()
-        )
+        let recreate = recreate();
+        format!("something was deleted by hand there: {recreate} removes and creates the instance")
     } else if has(STUCK) {
-        format!(
-            "the stack is stuck there: {} removes and creates the instance",
-            recreate()
-        )
+        let recreate = recreate();
+        format!("the stack is stuck there: {recreate} removes and creates the instance")
     } else if has(&["not authorized", "access denied", "accessdenied", "explicit deny"]) {
         "a policy in the account forbids it: allow the StackSets role `stacksets-exec-*` there".to_owned()
     } else if has(&["rate exceeded", "throttl"]) {

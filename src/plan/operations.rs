@@ -89,37 +89,29 @@ impl Hearing {
             let ours = address.is_some();
             return Self::Missing { topic, ours };
         };
-        let key = found.attributes.get(KEY_ATTRIBUTE);
-        let key = key.map(String::as_str).unwrap_or_default();
+        let key = found.attributes.get(KEY_ATTRIBUTE).map_or("", String::as_str);
         if key == MANAGED_KEY {
             return Self::Encrypted { topic };
         }
-        match &address {
+        let subscribed = match &address {
             Some(wanted) => {
-                let mut matching = found
-                    .subscriptions
-                    .iter()
-                    .filter(|one| one.endpoint.eq_ignore_ascii_case(wanted));
-                match matching.next() {
-                    None => return Self::Unsubscribed { topic, address },
+                let mut subscriptions = found.subscriptions.iter();
+                match subscriptions.find(|one| one.endpoint.eq_ignore_ascii_case(wanted)) {
                     Some(one) if !one.confirmed => {
-                        return Self::Pending {
-                            topic,
-                            address: wanted.clone(),
-                        };
+                        let address = wanted.clone();
+                        return Self::Pending { topic, address };
                     }
-                    Some(_) => {}
+                    one => one.is_some(),
                 }
             }
             // Not every engine counts them, so only a zero says something.
-            None if found
+            None => found
                 .attributes
                 .get("SubscriptionsConfirmed")
-                .is_some_and(|count| count == "0") =>
-            {
-                return Self::Unsubscribed { topic, address };
-            }
-            None => {}
+                .is_none_or(|count| count != "0"),
+        };
+        if !subscribed {
+            return Self::Unsubscribed { topic, address };
         }
         if key.is_empty() {
             return Self::Heard { topic, address };
@@ -171,7 +163,6 @@ impl Hearing {
 /// Where failures of the notifier go, as a sentence without its end.
 impl fmt::Display for Hearing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |topic: &Arn| topic.resource().to_owned();
         match self {
             Self::Nobody => write!(f, "nobody is told when the notifier fails"),
             Self::Elsewhere { topic } => write!(
@@ -179,46 +170,44 @@ impl fmt::Display for Hearing {
                 "failures of the notifier go to {topic}, which is another account's: whether its policy lets \
                  CloudWatch publish can't be seen from here"
             ),
-            Self::Missing { topic, .. } => {
-                write!(
-                    f,
-                    "nobody is told when the notifier fails: there is no topic {}",
-                    name(topic)
-                )
-            }
+            Self::Missing { topic, .. } => write!(
+                f,
+                "nobody is told when the notifier fails: there is no topic {}",
+                topic.resource()
+            ),
             // docs/aws-facts.md, "SNS topics".
             Self::Encrypted { topic } => write!(
                 f,
                 "nobody is told when the notifier fails: topic {} is encrypted with the AWS managed key, which \
                  CloudWatch can't use",
-                name(topic)
+                topic.resource()
             ),
             Self::PerhapsEncrypted { topic, key } => write!(
                 f,
                 "failures of the notifier go to topic {}, if the policy of its key {key} lets CloudWatch use it",
-                name(topic)
+                topic.resource()
             ),
             Self::Pending { topic, address } => write!(
                 f,
                 "nobody is told when the notifier fails: {address} hasn't confirmed its subscription to topic {} \
                  ({PENDING})",
-                name(topic)
+                topic.resource()
             ),
-            Self::Unsubscribed { topic, address } => match address {
+            Self::Unsubscribed { topic, address } => {
+                let name = topic.resource();
+                write!(f, "nobody is told when the notifier fails: ")?;
+                match address {
+                    Some(address) => write!(f, "{address} isn't subscribed to topic {name}"),
+                    None => write!(f, "topic {name} has no confirmed subscription"),
+                }
+            }
+            Self::Heard { topic, address } => match address {
                 Some(address) => write!(
                     f,
-                    "nobody is told when the notifier fails: {address} isn't subscribed to topic {}",
-                    name(topic)
+                    "failures of the notifier go to {address}, by topic {}",
+                    topic.resource()
                 ),
-                None => write!(
-                    f,
-                    "nobody is told when the notifier fails: topic {} has no confirmed subscription",
-                    name(topic)
-                ),
-            },
-            Self::Heard { topic, address } => match address {
-                Some(address) => write!(f, "failures of the notifier go to {address}, by topic {}", name(topic)),
-                None => write!(f, "failures of the notifier go to topic {}", name(topic)),
+                None => write!(f, "failures of the notifier go to topic {}", topic.resource()),
             },
         }
     }

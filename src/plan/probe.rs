@@ -206,46 +206,32 @@ pub fn probes(
 
 fn judge(probed: &mut ProbedAccount, inside: Inside, bus: &Arn) {
     probed.entered = true;
-    let findings = &mut probed.findings;
+    let mut find = |finding, is_so: bool| probed.findings.extend(is_so.then_some(finding));
     match inside.alarm {
         Ok(Some(found)) => {
             probed.threshold = Usd::from_f64(found.alarm.threshold);
             probed.alarm = Some(found.state);
             probed.since = found.since;
-            if probed.threshold != Some(probed.wanted) {
-                findings.insert(ProbeFinding::WrongThreshold);
-            }
-            if !found.alarm.actions_enabled {
-                findings.insert(ProbeFinding::ActionsOff);
-            }
+            find(ProbeFinding::WrongThreshold, probed.threshold != Some(probed.wanted));
+            find(ProbeFinding::ActionsOff, !found.alarm.actions_enabled);
         }
-        Ok(None) => {
-            findings.insert(ProbeFinding::NoAlarm);
-        }
+        Ok(None) => find(ProbeFinding::NoAlarm, true),
         Err(error) => probed.unread.push(error.to_string()),
     }
     match inside.has_data {
         Ok(has_data) => {
             probed.has_data = Some(has_data);
-            if !has_data {
-                findings.insert(ProbeFinding::NoData);
-            }
+            find(ProbeFinding::NoData, !has_data);
         }
         Err(error) => probed.unread.push(error.to_string()),
     }
     match inside.rule {
         Ok(Some(rule)) => {
             probed.rule_enabled = Some(rule.enabled);
-            if !rule.enabled {
-                findings.insert(ProbeFinding::RuleOff);
-            }
-            if !rule.targets.contains(bus) {
-                findings.insert(ProbeFinding::WrongTarget);
-            }
+            find(ProbeFinding::RuleOff, !rule.enabled);
+            find(ProbeFinding::WrongTarget, !rule.targets.contains(bus));
         }
-        Ok(None) => {
-            findings.insert(ProbeFinding::NoRule);
-        }
+        Ok(None) => find(ProbeFinding::NoRule, true),
         Err(error) => probed.unread.push(error.to_string()),
     }
 }

@@ -100,21 +100,12 @@ pub enum ResendOutcome {
     },
 }
 
-/// A watch that an event asks for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Wake {
-    /// Whose.
-    pub account: AccountId,
-    /// What to start.
-    pub step: Step,
-}
-
 /// Reads an alarm's event with the notifier's care: only our alarm's change to ALARM, from the account that its ARN
-/// names.
+/// names. Answers whose it is, and the watch that it asks for.
 ///
 /// # Errors
 /// What it is instead.
-pub fn wake(event: &Value, naming: &Naming) -> Result<Wake, &'static str> {
+pub fn wake(event: &Value, naming: &Naming) -> Result<(AccountId, Step), &'static str> {
     let text = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or_default();
     if text("/source") != ALARM_SOURCE || text("/detail-type") != ALARM_DETAIL_TYPE {
         return Err("it isn't an alarm's change of state");
@@ -140,13 +131,8 @@ pub fn wake(event: &Value, naming: &Naming) -> Result<Wake, &'static str> {
         "at": at.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string(),
         "reported": reported(text("/detail/state/reasonData")),
     });
-    Ok(Wake {
-        account,
-        step: Step::Watch {
-            execution: watch_execution(account, at),
-            input,
-        },
-    })
+    let execution = watch_execution(account, at);
+    Ok((account, Step::Watch { execution, input }))
 }
 
 /// The limit that the alarm says it has: a plain number, or none.
@@ -161,12 +147,9 @@ mod tests {
     use super::*;
     use crate::resource::tests::{config, facts};
 
-    fn with_scope(check: impl Fn(&Naming)) {
-        let (config, facts) = (config(), facts());
-        check(&Naming {
-            config: &config,
-            facts: &facts,
-        });
+    fn woken(event: &Value) -> Result<(AccountId, Step), &'static str> {
+        let (config, facts) = (&config(), &facts());
+        wake(event, &Naming { config, facts })
     }
 
     fn event() -> Value {
@@ -186,36 +169,28 @@ mod tests {
 
     #[test]
     fn our_alarms_event_starts_the_watch_of_its_hour() {
-        with_scope(|naming| {
-            let mut event = event();
-            event["resources"][0] = json!(format!(
-                "arn:aws:cloudwatch:us-east-1:123456789012:alarm:{}",
-                naming.config.alarm.name
-            ));
-            let Step::Watch { execution, input } = wake(&event, naming).unwrap().step else {
-                panic!("no watch");
-            };
-            assert_eq!(execution, "watch_123456789012_2026-11-23T07");
-            assert_eq!(input["at"], "2026-11-23T07:20:00.000Z");
-            assert_eq!(input["reported"], 50.0);
-        });
+        let mut event = event();
+        let name = config().alarm.name;
+        event["resources"][0] = json!(format!("arn:aws:cloudwatch:us-east-1:123456789012:alarm:{name}"));
+        let Step::Watch { execution, input } = woken(&event).unwrap().1 else {
+            panic!("no watch");
+        };
+        assert_eq!(execution, "watch_123456789012_2026-11-23T07");
+        assert_eq!(input["at"], "2026-11-23T07:20:00.000Z");
+        assert_eq!(input["reported"], 50.0);
     }
 
     #[test]
     fn whatever_else_comes_starts_nothing() {
-        with_scope(|naming| {
-            for event in [
-                Value::Null,
-                with("/source", json!("aws.ses")),
-                with("/account", json!("999999999999")),
-                with("/account", json!(5)),
-                with(
-                    "/resources/0",
-                    json!("arn:aws:cloudwatch:us-east-1:123456789012:alarm:other"),
-                ),
-            ] {
-                assert!(wake(&event, naming).is_err(), "{event}");
-            }
-        });
+        let other = json!("arn:aws:cloudwatch:us-east-1:123456789012:alarm:other");
+        for event in [
+            Value::Null,
+            with("/source", json!("aws.ses")),
+            with("/account", json!("999999999999")),
+            with("/account", json!(5)),
+            with("/resources/0", other),
+        ] {
+            assert!(woken(&event).is_err(), "{event}");
+        }
     }
 }

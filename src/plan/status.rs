@@ -122,10 +122,8 @@ impl MembersStatus {
 
     /// How many accounts stand so.
     pub fn count(&self, coverage: Coverage) -> usize {
-        self.accounts
-            .iter()
-            .filter(|account| account.coverage == coverage)
-            .count()
+        let stands_so = |account: &&AccountStatus| account.coverage == coverage;
+        self.accounts.iter().filter(stands_so).count()
     }
 
     /// Keeps only these accounts.
@@ -183,7 +181,8 @@ impl UnderWay {
     }
 }
 
-const fn is_open(status: DetailedStatus) -> bool {
+/// Whether an operation isn't over yet in an account.
+pub(crate) const fn is_open(status: DetailedStatus) -> bool {
     matches!(status, DetailedStatus::Pending | DetailedStatus::Running)
 }
 
@@ -203,11 +202,8 @@ impl DriftLook {
     /// How it stands with drift at `now`. A StackSet that is younger than `every` needn't have been looked at: `since` is
     /// when its first operation was made, where that is known.
     pub fn new(observed: &Observed, since: Option<Timestamp>, every: Option<SignedDuration>, now: Timestamp) -> Self {
-        let last = observed
-            .instances
-            .values()
-            .filter_map(|one| one.listed.drift_checked)
-            .max();
+        let looks = observed.instances.values().filter_map(|one| one.listed.drift_checked);
+        let last = looks.max();
         let fresh = |at: Timestamp| every.is_none_or(|every| now.duration_since(at) < every);
         Self {
             last,
@@ -258,10 +254,8 @@ pub fn members(
     observed: &Observed,
     mut findings: Findings,
 ) -> MembersStatus {
-    let default = observed
-        .stack_set
-        .as_ref()
-        .and_then(|live| stack_set::threshold(&live.parameters));
+    let live = observed.stack_set.as_ref();
+    let default = live.and_then(|live| stack_set::threshold(&live.parameters));
     let configured = !config.deploy.ous.is_empty() || !config.waves.is_empty();
     let mut accounts: Vec<AccountStatus> = organization
         .accounts()
@@ -320,24 +314,19 @@ pub fn members(
         .collect();
     let unknown = |one: &&AccountStatus| one.state == AccountState::Active && one.drift == Some(DriftStatus::Unknown);
     findings.drift.unknown = accounts.iter().filter(unknown).count();
-    let changes = observed
-        .stack_set
-        .as_ref()
-        .map_or_else(Vec::new, |live| stack_set::diff(spec, live));
+    let changes = live.map_or_else(Vec::new, |live| stack_set::diff(spec, live));
     findings.notes.extend(changes.iter().find_map(newcomers));
     accounts.sort_by(|a, b| (a.coverage, &a.ou, a.account).cmp(&(b.coverage, &b.ou, b.account)));
+    let under_way = findings.operations.iter();
+    let operations = under_way.map(|operation| UnderWay::new(operation, observed)).collect();
     MembersStatus {
         stack_set: spec.name.clone(),
-        exists: observed.stack_set.is_some(),
+        exists: live.is_some(),
         changes,
         accounts,
         no_charges: findings.no_charges,
         above: Vec::new(),
-        operations: findings
-            .operations
-            .iter()
-            .map(|operation| UnderWay::new(operation, observed))
-            .collect(),
+        operations,
         drift: findings.drift,
         not_looked_at: findings.not_looked_at,
         unread: findings.unread,

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::config::{Config, Place, Problem, ThresholdRule, ThresholdTarget};
 use crate::resource::{Chat, Facts};
@@ -74,12 +74,13 @@ impl Thresholds {
         Self::resolve(config, organization).map_err(|problems| config.source.error(problems))
     }
 
-    /// The accounts that config has watched: active ones below the OUs that it names (all, where it names none) that it
-    /// doesn't exclude, and the management account, which has an alarm of its own.
+    /// The accounts that config has watched, each with its limit: nobody else can be above one. They are the active ones
+    /// below the OUs that it names (all, where it names none) that it doesn't exclude, and the management account, which
+    /// has an alarm of its own.
     ///
     /// # Errors
     /// An OU to deploy to that isn't one, which [`Thresholds::checked`] has refused before.
-    fn watched(config: &Config, organization: &Organization) -> Result<BTreeSet<AccountId>, Error> {
+    pub fn limits(&self, config: &Config, organization: &Organization) -> Result<BTreeMap<AccountId, Usd>, Error> {
         let ous: Vec<OuId> = config
             .ous()
             .map(|selector| Ok(organization.select(selector)?.id.clone()))
@@ -90,36 +91,18 @@ impl Thresholds {
         };
         Ok(organization
             .accounts()
-            .map(|(account, _)| account)
-            .filter(|account| account.state == AccountState::Active && wanted(account.id))
-            .map(|account| account.id)
-            .filter(|id| !config.deploy.exclude_accounts.contains(id))
-            .collect())
-    }
-
-    /// The accounts that config has watched, each with its limit: nobody else can be above one.
-    ///
-    /// # Errors
-    /// As `watched`.
-    pub fn limits(&self, config: &Config, organization: &Organization) -> Result<BTreeMap<AccountId, Usd>, Error> {
-        let watched = Self::watched(config, organization)?;
-        Ok(watched
-            .into_iter()
-            .filter_map(|id| {
-                let (_, parent) = organization.account(id)?;
-                Some((id, self.of(id, parent, organization)))
-            })
+            .filter(|(account, _)| account.state == AccountState::Active && wanted(account.id))
+            .filter(|(account, _)| !config.deploy.exclude_accounts.contains(&account.id))
+            .map(|(account, parent)| (account.id, self.of(account.id, parent, organization)))
             .collect())
     }
 
     /// The threshold of an account where no OU has to be known to say it.
     pub fn without_ous(config: &Config, account: AccountId) -> Option<Usd> {
         let rules = &config.thresholds;
-        let own = rules
-            .iter()
-            .find(|rule| rule.target == ThresholdTarget::Account(account));
+        let is_own = |rule: &&ThresholdRule| rule.target == ThresholdTarget::Account(account);
         let for_ous = |rule: &ThresholdRule| matches!(rule.target, ThresholdTarget::Ou(_));
-        match own {
+        match rules.iter().find(is_own) {
             Some(rule) => Some(rule.usd),
             None if rules.iter().any(for_ous) => None,
             None => Some(config.alarm.threshold),

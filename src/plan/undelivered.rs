@@ -41,30 +41,21 @@ impl Undelivered {
         let text = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or_default();
         let attribute = |name: &str| message.attributes.get(name).map_or("", String::as_str);
         let (what, why) = if text("/source") == "aws.ses" {
-            let account = text("/detail/mail/tags/billctl-account/0");
-            let about = match account {
+            let about = match text("/detail/mail/tags/billctl-account/0") {
                 "" => "a mail".to_owned(),
                 account => format!("the mail about account {account}"),
             };
-            (
-                format!("{}: {about}", mail_failure(text("/detail-type"))),
-                mail_reason(&event),
-            )
+            let what = format!("{}: {about}", mail_failure(text("/detail-type")));
+            (what, mail_reason(&event))
         } else {
             let rule = attribute("RULE_ARN").rsplit('/').next().unwrap_or_default();
             let from = match text("/account") {
                 "" => "an event".to_owned(),
                 account => format!("an event of account {account}"),
             };
-            let (code, message) = (attribute("ERROR_CODE"), attribute("ERROR_MESSAGE"));
-            (
-                format!("not delivered by rule {rule}: {from}"),
-                [code, message]
-                    .into_iter()
-                    .filter(|part| !part.is_empty())
-                    .collect::<Vec<_>>()
-                    .join(": "),
-            )
+            let mut why = vec![attribute("ERROR_CODE"), attribute("ERROR_MESSAGE")];
+            why.retain(|part| !part.is_empty());
+            (format!("not delivered by rule {rule}: {from}"), why.join(": "))
         };
         Self {
             at: text("/time").parse().ok(),
@@ -111,7 +102,7 @@ mod tests {
 
     use super::*;
 
-    fn message(body: &Value, attributes: &[(&str, &str)]) -> Undelivered {
+    fn message(body: impl ToString, attributes: &[(&str, &str)]) -> Undelivered {
         Undelivered::of(&Message {
             body: body.to_string(),
             attributes: attributes
@@ -124,7 +115,7 @@ mod tests {
     #[test]
     fn a_bounce_names_the_account_and_the_reason() {
         let found = message(
-            &json!({
+            json!({
                 "id": "e", "source": "aws.ses", "detail-type": "Email Bounced", "time": "2026-11-23T12:20:00Z",
                 "detail": {
                     "mail": {"messageId": "0100", "tags": {"billctl-account": ["123456789012"]}},
@@ -143,7 +134,7 @@ mod tests {
     #[test]
     fn an_event_that_reached_nobody_names_the_rule_and_the_error() {
         let found = message(
-            &json!({"id": "e", "source": "aws.cloudwatch", "account": "123456789012"}),
+            json!({"id": "e", "source": "aws.cloudwatch", "account": "123456789012"}),
             &[
                 ("RULE_ARN", "arn:aws:events:us-east-1:999999999999:rule/billctl/members"),
                 ("ERROR_CODE", "NO_PERMISSIONS"),
@@ -160,10 +151,7 @@ mod tests {
     #[test]
     fn a_message_that_is_no_event_is_told_all_the_same() {
         for body in ["", "[]", "nonsense", r#"{"source": 5, "detail": "aws.ses"}"#] {
-            let found = Undelivered::of(&Message {
-                body: body.to_owned(),
-                attributes: Default::default(),
-            });
+            let found = message(body, &[]);
             assert_eq!(found.what, "not delivered by rule : an event");
             assert_eq!((found.at, found.message_id), (None, None));
         }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use proptest::collection::{btree_map, btree_set};
+use proptest::option::{of, weighted};
 use proptest::prelude::*;
 
 use super::*;
@@ -44,31 +46,22 @@ struct Wish {
     auto: bool,
 }
 
-fn wish() -> impl Strategy<Value = Wish> {
-    use proptest::collection::{btree_map, btree_set};
-    let usd = 1..4_u8;
-    (
-        usd.clone(),
-        btree_map(0..8_usize, usd.clone(), 0..3),
-        btree_map(0..20_usize, usd, 0..4),
-        btree_set(0..20_usize, 0..2),
-        btree_set(0..8_usize, 1..4),
-        any::<bool>(),
-        any::<bool>(),
-    )
-        .prop_map(|(default, ous, accounts, excluded, targets, six_hourly, auto)| Wish {
-            default,
-            ous,
-            accounts,
-            excluded,
-            targets,
-            six_hourly,
-            auto,
-        })
+prop_compose! {
+    fn wish()(
+        default in 1..4_u8,
+        ous in btree_map(0..8_usize, 1..4_u8, 0..3),
+        accounts in btree_map(0..20_usize, 1..4_u8, 0..4),
+        excluded in btree_set(0..20_usize, 0..2),
+        targets in btree_set(0..8_usize, 1..4),
+        six_hourly in any::<bool>(),
+        auto in any::<bool>(),
+    ) -> Wish {
+        Wish { default, ous, accounts, excluded, targets, six_hourly, auto }
+    }
 }
 
-/// What a run is about.
-#[derive(Debug, Clone)]
+/// What a run is about: by default everything.
+#[derive(Debug, Clone, Default)]
 struct Asked {
     ous: Option<BTreeSet<usize>>,
     accounts: Option<BTreeSet<usize>>,
@@ -78,34 +71,17 @@ struct Asked {
     prune: bool,
 }
 
-const EVERYTHING: Asked = Asked {
-    ous: None,
-    accounts: None,
-    recreate: None,
-    wave: false,
-    all_instances: false,
-    prune: false,
-};
-
-fn asked() -> impl Strategy<Value = Asked> {
-    use proptest::collection::btree_set;
-    use proptest::option::{of, weighted};
-    (
-        of(btree_set(0..8_usize, 1..3)),
-        weighted(0.3, btree_set(0..20_usize, 1..4)),
-        weighted(0.2, 0..20_usize),
-        any::<bool>(),
-        proptest::bool::weighted(0.2),
-        any::<bool>(),
-    )
-        .prop_map(|(ous, accounts, recreate, wave, all_instances, prune)| Asked {
-            ous,
-            accounts,
-            recreate,
-            wave,
-            all_instances,
-            prune,
-        })
+prop_compose! {
+    fn asked()(
+        ous in of(btree_set(0..8_usize, 1..3)),
+        accounts in weighted(0.3, btree_set(0..20_usize, 1..4)),
+        recreate in weighted(0.2, 0..20_usize),
+        wave in any::<bool>(),
+        all_instances in proptest::bool::weighted(0.2),
+        prune in any::<bool>(),
+    ) -> Asked {
+        Asked { ous, accounts, recreate, wave, all_instances, prune }
+    }
 }
 
 impl Asked {
@@ -115,6 +91,16 @@ impl Asked {
             (Some(_), true) => Extent::Wave,
             (Some(_), false) => Extent::Accounts,
             (None, _) => Extent::Everything,
+        }
+    }
+
+    /// All but what is made anew.
+    fn options(&self) -> Options {
+        Options {
+            prune: self.prune,
+            extent: self.extent(),
+            all_instances: self.all_instances,
+            ..Options::default()
         }
     }
 }
@@ -137,11 +123,8 @@ impl Stage {
         let management = world.management_account();
         let mut ous: Vec<OuId> = world.organizations.ous().map(|ou| ou.id).collect();
         ous.sort();
-        let members = world
-            .organizations
-            .account_ids()
-            .filter(|id| *id != management)
-            .collect();
+        let accounts = world.organizations.account_ids();
+        let members = accounts.filter(|id| *id != management).collect();
         let sandbox = Sandbox::in_memory(world);
         Self {
             services: sandbox.services(),
@@ -177,21 +160,20 @@ impl Stage {
             target,
             usd: usd(number),
         };
+        // Several numbers can pick the same OU or account: the last one counts.
         let ous: BTreeMap<OuId, u8> = wish.ous.iter().map(|(ou, number)| (self.ou(*ou), *number)).collect();
-        let accounts: BTreeMap<AccountId, u8> = wish
+        let accounts = wish
             .accounts
             .iter()
-            .map(|(account, number)| (self.member(*account), *number))
-            .collect();
-        config.thresholds = ous
-            .into_iter()
-            .map(|(ou, number)| rule(ThresholdTarget::Ou(ou.to_string()), number))
-            .chain(
-                accounts
-                    .into_iter()
-                    .map(|(account, number)| rule(ThresholdTarget::Account(account), number)),
-            )
-            .collect();
+            .map(|(account, number)| (self.member(*account), *number));
+        let accounts: BTreeMap<AccountId, u8> = accounts.collect();
+        let of_ous = ous
+            .iter()
+            .map(|(ou, number)| rule(ThresholdTarget::Ou(ou.to_string()), *number));
+        let of_accounts = accounts
+            .iter()
+            .map(|(account, number)| rule(ThresholdTarget::Account(*account), *number));
+        config.thresholds = of_ous.chain(of_accounts).collect();
         config.alarm.threshold = usd(wish.default);
         if wish.six_hourly {
             config.alarm.measure = Measure::SixHourly;
@@ -209,13 +191,9 @@ impl Stage {
         let spec = stack_set::desired(&config, organization.management_account);
         let named = asked.accounts.iter().flatten().chain(&asked.recreate);
         let named: BTreeSet<AccountId> = named.map(|number| self.member(*number)).collect();
+        let ous = asked.ous.iter().flatten();
         let scope = Scope {
-            ous: asked
-                .ous
-                .iter()
-                .flatten()
-                .map(|number| self.ou(*number).to_string())
-                .collect(),
+            ous: ous.map(|number| self.ou(*number).to_string()).collect(),
             accounts: (!named.is_empty()).then_some(named),
         };
         let mut desired = Desired::new(&config, spec, &organization, &thresholds, &scope).unwrap();
@@ -245,11 +223,8 @@ impl Stage {
             Some((account, instance.listed.last_operation.clone()))
         });
         let options = Options {
-            prune: asked.prune,
             recreate: recreate.into_iter().collect(),
-            extent: asked.extent(),
-            all_instances: asked.all_instances,
-            ..Options::default()
+            ..asked.options()
         };
         let rollout = plan(&desired, &observed, &self.organization(), &options);
         (desired, observed, rollout)
@@ -278,34 +253,29 @@ impl Stage {
         if named.is_empty() {
             return;
         }
+        let overrides = BTreeMap::from([(stack_set::THRESHOLD.into(), usd(number).to_decimal())]);
         let request = InstancesRequest {
             stack_set: SET.into(),
             targets: Targets {
                 ous: vec![self.sandbox.peek(|world| world.organizations.root().clone())],
                 accounts: AccountFilter::Intersection(named),
             },
-            overrides: Some(BTreeMap::from([(
-                stack_set::THRESHOLD.into(),
-                usd(number).to_decimal(),
-            )])),
+            overrides: Some(overrides),
             preferences: EASY,
             operation_id: OperationId("3f1c0b2e-foreign".into()),
         };
-        self.services
-            .cloudformation
-            .update_stack_instances(&request)
-            .await
-            .unwrap();
+        let cloudformation = &self.services.cloudformation;
+        cloudformation.update_stack_instances(&request).await.unwrap();
         self.services.clock.sleep(std::time::Duration::from_secs(600)).await;
     }
 
     /// Each instance's last operation.
     fn last(&self) -> BTreeMap<AccountId, Option<OperationId>> {
         let instances = self.sandbox.peek(|world| world.cloudformation.instances(SET));
-        instances
+        let last = instances
             .into_iter()
-            .map(|(listed, _)| (listed.account, listed.last_operation))
-            .collect()
+            .map(|(listed, _)| (listed.account, listed.last_operation));
+        last.collect()
     }
 
     /// Every alarm there is, as it really is.
@@ -348,13 +318,10 @@ impl Stage {
     }
 }
 
-fn shape() -> impl Strategy<Value = Shape> {
-    (3..18_usize, 1..7_usize, 1..4_usize, any::<u64>()).prop_map(|(accounts, ous, depth, seed)| Shape {
-        accounts,
-        ous,
-        depth,
-        seed,
-    })
+prop_compose! {
+    fn shape()(accounts in 3..18_usize, ous in 1..7_usize, depth in 1..4_usize, seed in any::<u64>()) -> Shape {
+        Shape { accounts, ous, depth, seed }
+    }
 }
 
 /// What is there before the run.
@@ -365,23 +332,20 @@ struct History {
     suspended: Option<usize>,
 }
 
-fn history() -> impl Strategy<Value = History> {
-    (
-        proptest::option::weighted(0.9, wish()),
-        (proptest::collection::btree_set(0..20_usize, 0..4), 1..4_u8),
-        proptest::option::weighted(0.3, 0..20_usize),
-    )
-        .prop_map(|(before, meddled, suspended)| History {
-            before,
-            meddled,
-            suspended,
-        })
+prop_compose! {
+    fn history()(
+        before in weighted(0.9, wish()),
+        meddled in (btree_set(0..20_usize, 0..4), 1..4_u8),
+        suspended in weighted(0.3, 0..20_usize),
+    ) -> History {
+        History { before, meddled, suspended }
+    }
 }
 
 async fn staged(shape: &Shape, history: &History) -> Stage {
     let stage = Stage::new(shape);
     if let Some(before) = &history.before {
-        stage.deploy(before, &EVERYTHING).await;
+        stage.deploy(before, &Asked::default()).await;
         stage.meddle(&history.meddled.0, history.meddled.1).await;
     }
     if let Some(number) = history.suspended {
@@ -463,13 +427,7 @@ proptest! {
             let (_, _, again) = stage.planned(&wish, &asked, false).await;
             assert!(again.is_empty(), "left over: {:?}", again.steps);
             if !waits {
-                let options = Options {
-                    prune: asked.prune,
-                    extent: asked.extent(),
-                    all_instances: asked.all_instances,
-                    ..Options::default()
-                };
-                let then = plan(&desired, &foreseen, &stage.organization(), &options);
+                let then = plan(&desired, &foreseen, &stage.organization(), &asked.options());
                 assert!(then.is_empty(), "foreseen: {:?}", then.steps);
             }
         });
@@ -482,7 +440,7 @@ proptest! {
         wish in wish(),
         asked in asked(),
         steps in 0..8_usize,
-        failing in proptest::collection::btree_set(0..20_usize, 0..3),
+        failing in btree_set(0..20_usize, 0..3),
         other in wish(),
     ) {
         block_on(async {
@@ -505,12 +463,12 @@ proptest! {
 
             // The next run wants the same, or what somebody has made of the config meanwhile.
             for wish in [&other, &wish] {
-                stage.deploy(wish, &EVERYTHING).await;
-                stage.assert_reached(&stage.desired(wish, &EVERYTHING));
+                stage.deploy(wish, &Asked::default()).await;
+                stage.assert_reached(&stage.desired(wish, &Asked::default()));
                 stage.assert_true();
             }
             // What no run was about follows as soon as one is.
-            let asked = Asked { all_instances: true, ..EVERYTHING };
+            let asked = Asked { all_instances: true, ..Asked::default() };
             stage.deploy(&wish, &asked).await;
             let (_, _, again) = stage.planned(&wish, &asked, false).await;
             assert!(again.is_empty(), "left over: {:?}", again.steps);
@@ -538,9 +496,9 @@ fn an_update_names_those_who_go_along_and_the_others_follow_with_their_own_thres
             six_hourly: false,
             auto: true,
         };
-        stage.deploy(&wish, &EVERYTHING).await;
+        stage.deploy(&wish, &Asked::default()).await;
         wish.six_hourly = true;
-        let rollout = stage.deploy(&wish, &EVERYTHING).await;
+        let rollout = stage.deploy(&wish, &Asked::default()).await;
         let titles: Vec<String> = rollout.steps.iter().map(|step| step.title(SET)).collect();
         assert_eq!(
             titles,

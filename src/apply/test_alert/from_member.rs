@@ -74,12 +74,12 @@ impl Follow<'_> {
                     "assumed in account {account}; the session may look at the alarm and its rule, and set the alarm's \
                      state"
                 );
-                self.hop(&name, true, detail);
+                self.passed(&name, detail);
                 Ok(Some(member))
             }
             Err(error) if error.kind == Kind::Denied => {
-                self.hop(&name, false, error.to_string());
-                self.journey.remedy = Some(way_in_remedy(&error, role).replace("policy status", "policy operator"));
+                let remedy = way_in_remedy(&error, role).replace("policy status", "policy operator");
+                self.failed(&name, error.to_string(), remedy);
                 Ok(None)
             }
             Err(error) => Err(error).while_trying("assume the role in the member"),
@@ -92,12 +92,12 @@ impl Follow<'_> {
             return Err(error).while_trying(format!("ask for the {hop} in the member"));
         }
         let action = error.operation.iam_action();
-        self.hop(hop, false, error.to_string());
-        self.journey.remedy = Some(format!(
+        let remedy = format!(
             "a service control policy, a permissions boundary, or the role's own policy refuses {action} in this \
              account (AWS says above which, where it does): allow it for the role {}",
             self.naming.config.members.role
-        ));
+        );
+        self.failed(hop, error.to_string(), remedy);
         Ok(())
     }
 
@@ -109,12 +109,11 @@ impl Follow<'_> {
                 let threshold = Usd::from_f64(found.alarm.threshold);
                 let threshold = threshold.map_or_else(|| "?".to_owned(), |usd| usd.to_string());
                 let detail = format!("is there: above {threshold}, now {}", word(found.state));
-                self.hop(&name, true, detail);
+                self.passed(&name, detail);
                 Ok(Some(found))
             }
             Ok(None) => {
-                self.hop(&name, false, "isn't in the account");
-                self.journey.remedy = Some(format!("{} makes its stack again", make_again([account])));
+                self.not_as_made(&name, "isn't in the account", account);
                 Ok(None)
             }
             Err(error) => self.refused(&name, error).map(|()| None),
@@ -127,19 +126,21 @@ impl Follow<'_> {
         let bus = self.naming.bus_arn();
         let fault = match probe::rule(member).await {
             Ok(Some(rule)) if !rule.enabled => "is disabled".to_owned(),
-            Ok(Some(rule)) if !rule.targets.contains(&bus) => {
-                format!("doesn't send to {bus}")
-            }
+            Ok(Some(rule)) if !rule.targets.contains(&bus) => format!("doesn't send to {bus}"),
             Ok(Some(_)) => {
-                self.hop(&name, true, format!("is enabled and sends to {bus}"));
+                self.passed(&name, format!("is enabled and sends to {bus}"));
                 return Ok(true);
             }
             Ok(None) => "isn't in the account".to_owned(),
             Err(error) => return self.refused(&name, error).map(|()| false),
         };
-        self.hop(&name, false, fault);
-        self.journey.remedy = Some(format!("{} makes its stack again", make_again([account])));
+        self.not_as_made(&name, &fault, account);
         Ok(false)
+    }
+
+    fn not_as_made(&mut self, hop: &str, fault: &str, account: AccountId) {
+        let remedy = format!("{} makes its stack again", make_again([account]));
+        self.failed(hop, fault, remedy);
     }
 
     async fn set(&mut self, member: &dyn Member, account: AccountId, alarm: &AlarmStatus) -> Result<Option<Set>> {
@@ -152,9 +153,7 @@ impl Follow<'_> {
         names.dedup();
         let mut before = Vec::new();
         for name in &names {
-            if self.named(name).await?.is_some() {
-                before.push(name.clone());
-            }
+            before.extend(self.named(name).await?.map(|_| name.clone()));
         }
         let payer = self.naming.facts.management_account;
         let reason = format!(
@@ -169,7 +168,7 @@ impl Follow<'_> {
                 return self.refused(&name, error).map(|()| None);
             }
         }
-        self.hop(&name, true, format!("was set to ALARM at {at:.0}"));
+        self.passed(&name, format!("was set to ALARM at {at:.0}"));
         Ok(Some(Set {
             at,
             reason,
@@ -192,7 +191,7 @@ impl Follow<'_> {
                     continue;
                 }
                 if let Some(watch) = self.named(name).await? {
-                    self.hop(&way, true, format!("the event came through: {name} began"));
+                    self.passed(&way, format!("the event came through: {name} began"));
                     return Ok(Some(watch));
                 }
             }
@@ -205,7 +204,7 @@ impl Follow<'_> {
                     && let Some(watch) = self.named(name).await?
                 {
                     let detail = format!("the event came through; this hour's watch was there: {name}");
-                    self.hop(&way, true, detail);
+                    self.passed(&way, detail);
                     return Ok(Some(watch));
                 }
             }
@@ -220,18 +219,14 @@ impl Follow<'_> {
     async fn nothing_came(&mut self) -> Result<()> {
         let names = &self.naming.config.names;
         if let Some((what, remedy)) = self.rule_fault(|_| false).await? {
-            self.hop(&format!("rule {}", names.member_rule), false, what);
-            self.journey.remedy = Some(remedy.to_owned());
+            self.failed(&format!("rule {}", names.member_rule), what, remedy);
             return Ok(());
         }
         let bus = format!("event bus {}", names.event_bus);
-        self.hop(&bus, false, "there is no sign that the notifier took an event");
-        self.journey.remedy = Some(
-            "the bus's policy has to let the organisation in, and the rule there has to match: `billctl bootstrap --plan` \
-             shows how they differ. In the member, the rule's role has to be there and no service control policy may \
-             forbid it events:PutEvents: `billctl status --drift` compares them"
-                .to_owned(),
-        );
+        let remedy = "the bus's policy has to let the organisation in, and the rule there has to match: `billctl bootstrap \
+                      --plan` shows how they differ. In the member, the rule's role has to be there and no service control \
+                      policy may forbid it events:PutEvents: `billctl status --drift` compares them";
+        self.failed(&bus, "there is no sign that the notifier took an event", remedy);
         Ok(())
     }
 
@@ -263,8 +258,8 @@ impl Follow<'_> {
                 _ => return self.conclude(&watch).await,
             }
             if self.services.clock.now() >= deadline {
-                self.hop("notifier", false, format!("{name} hasn't judged yet"));
-                self.journey.remedy = Some(format!("look at execution {name} in the Step Functions console"));
+                let remedy = format!("look at execution {name} in the Step Functions console");
+                self.failed("notifier", format!("{name} hasn't judged yet"), remedy);
                 return Ok(());
             }
             self.services.clock.sleep(PAUSE).await;
@@ -276,14 +271,10 @@ impl Follow<'_> {
             || "the account is not above its limit".to_owned(),
             |(amount, limit)| format!("{amount} is not above {limit}"),
         );
-        self.hop(
-            "notifier",
-            true,
-            format!(
-                "the alarm reached the notifier, which judges by the billing account's figures: {why}, so nobody is \
-                 written to"
-            ),
+        let detail = format!(
+            "the alarm reached the notifier, which judges by the billing account's figures: {why}, so nobody is written to"
         );
+        self.passed("notifier", detail);
         self.journey.notes.push(format!(
             "`billctl test-alert --account {account}` shows the rest of the way, to the mail"
         ));
@@ -295,11 +286,8 @@ impl Follow<'_> {
             "" => day_execution(account, day_of(self.services.clock.now()), 1),
             name => name.to_owned(),
         };
-        self.hop(
-            "notifier",
-            true,
-            format!("the account is above its limit by the billing account's figures: {name} tells its owner"),
-        );
+        let detail = format!("the account is above its limit by the billing account's figures: {name} tells its owner");
+        self.passed("notifier", detail);
         let deadline = self.deadline(RUN_PATIENCE);
         while self.services.clock.now() < deadline {
             if let Some(day) = self.named(&name).await? {
@@ -308,20 +296,20 @@ impl Follow<'_> {
                     .into_iter()
                     .any(|hop| hop.status == HopStatus::Ok && hop.detail.starts_with("sendEmail"));
                 if mailed {
-                    self.hop("SES", true, format!("took the mail of {name}, which isn't a test"));
+                    self.passed("SES", format!("took the mail of {name}, which isn't a test"));
                     return Ok(());
                 }
                 match day.status {
                     ExecutionStatus::Running if waits(&events) => {
                         let detail = format!("{name} waits: no mail of it is due now, for its owner was told before");
-                        self.hop("notifier", true, detail);
+                        self.passed("notifier", detail);
                         return Ok(());
                     }
                     ExecutionStatus::Running => {}
                     ExecutionStatus::Succeeded => {
                         let output = day.output.unwrap_or(Value::Null);
                         let result = text(&output, "result");
-                        self.hop("notifier", true, format!("{name} ended without a mail: {result}"));
+                        self.passed("notifier", format!("{name} ended without a mail: {result}"));
                         return Ok(());
                     }
                     _ => return self.conclude(&day).await,
@@ -329,8 +317,8 @@ impl Follow<'_> {
             }
             self.services.clock.sleep(PAUSE).await;
         }
-        self.hop("notifier", false, format!("{name} hasn't sent its mail yet"));
-        self.journey.remedy = Some(format!("look at execution {name} in the Step Functions console"));
+        let remedy = format!("look at execution {name} in the Step Functions console");
+        self.failed("notifier", format!("{name} hasn't sent its mail yet"), remedy);
         Ok(())
     }
 }

@@ -14,122 +14,107 @@ use billctl_core::service::{Kind, Result};
 
 pub(super) fn credentials(caller: &Result<CallerIdentity>) -> Check {
     match caller {
-        Ok(caller) => Check::ok("credentials", caller.arn.to_string()),
+        Ok(caller) => Check::ok(caller.arn.to_string()),
         Err(error) => Check {
             remedy: advice(error),
-            ..Check::failed("credentials", error.to_string())
+            ..Check::failed(error.to_string())
         },
     }
 }
 
 pub(super) fn partition(caller: &Result<CallerIdentity>) -> Check {
     match caller.as_ref().map(|caller| caller.arn.partition()) {
-        Ok(PARTITION) => Check::ok("partition", PARTITION),
-        Ok(other) => Check::failed(
-            "partition",
-            format!("{other}: its billing metrics and StackSets differ"),
-        )
-        .remedy("use credentials of an account in partition aws"),
-        Err(_) => Check::skipped("partition", "needs credentials"),
+        Ok(PARTITION) => Check::ok(PARTITION),
+        Ok(other) => Check::failed(format!("{other}: its billing metrics and StackSets differ"))
+            .remedy("use credentials of an account in partition aws"),
+        Err(_) => Check::skipped("needs credentials"),
     }
 }
 
 pub(super) fn organization(config: &Config, organization: &Result<OrganizationInfo>) -> Check {
-    const NAME: &str = "organization";
     match organization {
         Ok(found) => match &config.organization {
             Some(wanted) if *wanted != found.id => {
-                Check::failed(NAME, format!("{}, but the config is for {wanted}", found.id))
+                Check::failed(format!("{}, but the config is for {wanted}", found.id))
                     .remedy("use the right profile, or the right --config")
             }
-            Some(_) => Check::ok(NAME, format!("{}, as the config says", found.id)),
-            None => Check::ok(
-                NAME,
-                format!(
-                    "{0}; organization = \"{0}\" at the top of the config would guard against wrong credentials",
-                    found.id
-                ),
-            ),
+            Some(_) => Check::ok(format!("{}, as the config says", found.id)),
+            None => Check::ok(format!(
+                "{0}; organization = \"{0}\" at the top of the config would guard against wrong credentials",
+                found.id
+            )),
         },
-        Err(error) if error.kind == Kind::NotFound => Check::failed(NAME, "the account belongs to no organisation")
+        Err(error) if error.kind == Kind::NotFound => Check::failed("the account belongs to no organisation")
             .remedy("use credentials of the organisation's management account"),
-        Err(error) => Check::unread(NAME, error),
+        Err(error) => Check::unread(error),
     }
 }
 
 pub(super) fn all_features(organization: &Result<OrganizationInfo>) -> Check {
-    const NAME: &str = "all-features";
     match organization {
-        Ok(found) if found.all_features => Check::ok(NAME, "on"),
-        Ok(_) => Check::failed(NAME, "the organisation has only consolidated billing")
+        Ok(found) if found.all_features => Check::ok("on"),
+        Ok(_) => Check::failed("the organisation has only consolidated billing")
             .remedy("console: AWS Organizations > Settings > Begin process to enable all features"),
-        Err(error) if error.kind == Kind::NotFound => Check::skipped(NAME, "needs an organisation"),
-        Err(error) => Check::unread(NAME, error),
+        Err(error) if error.kind == Kind::NotFound => Check::skipped("needs an organisation"),
+        Err(error) => Check::unread(error),
     }
 }
 
 pub(super) fn account(config: &Config, readings: &Readings) -> Check {
-    const NAME: &str = "account";
     let (Ok(caller), Ok(organization)) = (&readings.caller, &readings.organization) else {
-        return Check::skipped(NAME, "needs credentials of an account in an organisation");
+        return Check::skipped("needs credentials of an account in an organisation");
     };
     let (account, management) = (caller.account, organization.management_account);
     match (config.call_as, &readings.administrators) {
-        (CallAs::Own, _) if account == management => Check::ok(NAME, format!("{account} is the management account")),
-        (CallAs::Own, Ok(administrators)) if administrators.contains(&account) => Check::failed(
-            NAME,
-            format!("{account} is a delegated administrator, but the config says otherwise"),
-        )
+        (CallAs::Own, _) if account == management => Check::ok(format!("{account} is the management account")),
+        (CallAs::Own, Ok(administrators)) if administrators.contains(&account) => Check::failed(format!(
+            "{account} is a delegated administrator, but the config says otherwise"
+        ))
         .remedy("write call-as = \"delegated-admin\" at the top of the config"),
-        (CallAs::Own, _) => Check::failed(NAME, format!("{account} is not the management account ({management})"))
+        (CallAs::Own, _) => Check::failed(format!("{account} is not the management account ({management})"))
             .remedy("use the management account's credentials (--profile)"),
-        (CallAs::DelegatedAdmin, _) if account == management => Check::failed(
-            NAME,
-            format!("{account} is the management account, but the config says delegated-admin"),
-        )
+        (CallAs::DelegatedAdmin, _) if account == management => Check::failed(format!(
+            "{account} is the management account, but the config says delegated-admin"
+        ))
         .remedy("take call-as out of the config, or use the delegated administrator's credentials"),
         (CallAs::DelegatedAdmin, Ok(administrators)) if administrators.contains(&account) => {
-            Check::ok(NAME, format!("{account} is a delegated administrator for StackSets"))
+            Check::ok(format!("{account} is a delegated administrator for StackSets"))
         }
-        (CallAs::DelegatedAdmin, Ok(_)) => Check::failed(
-            NAME,
-            format!("{account} is not a delegated administrator for StackSets"),
-        )
-        .remedy(format!(
-            "in the management account: aws organizations register-delegated-administrator \
+        (CallAs::DelegatedAdmin, Ok(_)) => {
+            Check::failed(format!("{account} is not a delegated administrator for StackSets")).remedy(format!(
+                "in the management account: aws organizations register-delegated-administrator \
                  --service-principal member.org.stacksets.cloudformation.amazonaws.com --account-id {account}"
-        )),
-        (CallAs::DelegatedAdmin, Err(error)) => Check::unread(NAME, error),
+            ))
+        }
+        (CallAs::DelegatedAdmin, Err(error)) => Check::unread(error),
     }
 }
 
 pub(super) fn trusted_access(access: &Result<OrganizationsAccess>) -> Check {
-    const NAME: &str = "trusted-access";
     match access {
-        Ok(OrganizationsAccess::Enabled) => Check::ok(NAME, "StackSets may act in the organisation"),
-        Ok(OrganizationsAccess::Disabled) => Check::to_do(NAME, "off for StackSets")
+        Ok(OrganizationsAccess::Enabled) => Check::ok("StackSets may act in the organisation"),
+        Ok(OrganizationsAccess::Disabled) => Check::to_do("off for StackSets")
             .remedy("`billctl bootstrap` switches it on (aws cloudformation activate-organizations-access)"),
         Ok(OrganizationsAccess::DisabledPermanently) => {
-            Check::failed(NAME, "off for StackSets permanently").remedy("ask AWS Support to allow it again")
+            Check::failed("off for StackSets permanently").remedy("ask AWS Support to allow it again")
         }
-        Err(error) => Check::unread(NAME, error),
+        Err(error) => Check::unread(error),
     }
 }
 
 /// What each job would be refused, by IAM's simulator. It doesn't know the organisation's service control policies
 /// or permissions boundaries of sessions (IAM user guide, "Testing IAM policies"), so "allowed" is no promise.
 pub(super) fn permissions(config: &Config, denied: &Result<Option<BTreeSet<String>>>) -> Check {
-    const NAME: &str = "permissions";
     let denied = match denied {
         Ok(Some(denied)) if denied.is_empty() => {
-            return Check::ok(NAME, "every action that billctl needs is allowed");
+            return Check::ok("every action that billctl needs is allowed");
         }
         Ok(Some(denied)) => denied,
         Ok(None) => {
-            return Check::warning(NAME, "unknown for this kind of identity")
+            return Check::warning("unknown for this kind of identity")
                 .remedy("compare its policy with `billctl policy operator`");
         }
-        Err(error) => return Check::unread(NAME, error),
+        Err(error) => return Check::unread(error),
     };
     let lacking = |job| -> Vec<String> {
         let needed = actions(job, config);
@@ -156,7 +141,7 @@ pub(super) fn permissions(config: &Config, denied: &Result<Option<BTreeSet<Strin
         .iter()
         .map(|(job, ..)| format!("`billctl policy {job}`"))
         .collect();
-    Check::warning(NAME, parts.join("; ")).remedy(format!(
+    Check::warning(parts.join("; ")).remedy(format!(
         "if this identity is meant to do it, give it what {} prints",
         policies.join(" or ")
     ))

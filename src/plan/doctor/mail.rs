@@ -1,68 +1,61 @@
 //! Whether a mail would go out.
 
-use super::{Check, active_members};
+use super::{Check, Tree, active_members};
 use crate::config::Config;
 use crate::resource::mail_setup::dns_records;
-use billctl_core::model::Organization;
 use billctl_core::service::Result;
 use billctl_core::service::sesv2::{EmailIdentity, SesAccount};
 
 pub(super) fn ses_account(ses: &Result<SesAccount>) -> Check {
-    const NAME: &str = "ses";
     match ses {
-        Ok(ses) if !ses.sending_enabled => Check::failed(NAME, "sending is switched off for this account")
+        Ok(ses) if !ses.sending_enabled => Check::failed("sending is switched off for this account")
             .remedy("console: Amazon SES > Account dashboard; AWS says there why"),
-        Ok(ses) if !ses.production_access => {
-            Check::warning(NAME, "in the SES sandbox: mails go to verified addresses only")
-                .remedy("console: Amazon SES > Account dashboard > Request production access (Region us-east-1)")
-        }
-        Ok(_) => Check::ok(NAME, "out of the SES sandbox, sending is on"),
-        Err(error) => Check::unread(NAME, error),
+        Ok(ses) if !ses.production_access => Check::warning("in the SES sandbox: mails go to verified addresses only")
+            .remedy("console: Amazon SES > Account dashboard > Request production access (Region us-east-1)"),
+        Ok(_) => Check::ok("out of the SES sandbox, sending is on"),
+        Err(error) => Check::unread(error),
     }
 }
 
-pub(super) fn ses_quota(ses: &Result<SesAccount>, tree: &std::result::Result<Organization, String>) -> Check {
-    const NAME: &str = "ses-quota";
+pub(super) fn ses_quota(ses: &Result<SesAccount>, tree: &Tree) -> Check {
     let ses = match ses {
         Ok(ses) => ses,
-        Err(error) => return Check::unread(NAME, error),
+        Err(error) => return Check::unread(error),
     };
     if ses.max_24_hour_send < 0.0 {
-        return Check::ok(NAME, "unlimited");
+        return Check::ok("unlimited");
     }
     let left = (ses.max_24_hour_send - ses.sent_last_24_hours).max(0.0);
     let quota = format!("{left:.0} of {:.0} mails left for these 24 hours", ses.max_24_hour_send);
     let accounts = tree.as_ref().map_or(0, |tree| active_members(tree).count() + 1);
     // On a bad day every account goes over its threshold once.
     if left < accounts as f64 {
-        return Check::warning(NAME, format!("{quota}: less than one for each of {accounts} accounts"))
+        return Check::warning(format!("{quota}: less than one for each of {accounts} accounts"))
             .remedy("console: Service Quotas > Amazon SES > Sending quota > Request increase");
     }
-    Check::ok(NAME, quota)
+    Check::ok(quota)
 }
 
 pub(super) fn identity(config: &Config, identity: &Result<Option<EmailIdentity>>) -> Check {
-    const NAME: &str = "identity";
     let name = &config.mail.identity;
     if let Some(arn) = &config.mail.identity_arn {
-        return Check::ok(
-            NAME,
-            format!("{arn} is another account's: only a mail shows whether it may be used"),
-        );
+        return Check::ok(format!(
+            "{arn} is another account's: only a mail shows whether it may be used"
+        ));
     }
     match identity {
-        Ok(Some(found)) if found.verified => Check::ok(NAME, format!("{name} is verified")),
+        Ok(Some(found)) if found.verified => Check::ok(format!("{name} is verified")),
         Ok(Some(found)) => {
-            let check = Check::failed(NAME, format!("{name} is not verified ({})", found.verification_status));
+            let check = Check::failed(format!("{name} is not verified ({})", found.verification_status));
             if name.contains('@') {
                 check.remedy(format!("open the link in the mail that AWS sent to {name}"))
             } else {
                 check.remedy(records(found, "DKIM"))
             }
         }
-        Ok(None) => Check::to_do(NAME, format!("{name} is not known to SES yet"))
+        Ok(None) => Check::to_do(format!("{name} is not known to SES yet"))
             .remedy("`billctl bootstrap` makes it, and says how to verify it"),
-        Err(error) => Check::unread(NAME, error),
+        Err(error) => Check::unread(error),
     }
 }
 
@@ -77,11 +70,9 @@ fn records(identity: &EmailIdentity, purpose: &str) -> String {
 }
 
 pub(super) fn dkim(config: &Config, identity: &Result<Option<EmailIdentity>>) -> Check {
-    const NAME: &str = "dkim";
     match identity {
-        _ if config.mail.identity_arn.is_some() => Check::skipped(NAME, "the identity is another account's"),
+        _ if config.mail.identity_arn.is_some() => Check::skipped("the identity is another account's"),
         _ if config.mail.identity.contains('@') => Check::warning(
-            NAME,
             "an address has no DKIM of its own: its mails are more often taken for spam",
         )
         .remedy(format!(
@@ -89,33 +80,29 @@ pub(super) fn dkim(config: &Config, identity: &Result<Option<EmailIdentity>>) ->
             config.mail.from.rsplit_once('@').map_or("", |(_, domain)| domain)
         )),
         Ok(Some(found)) => match found.dkim_status.as_deref() {
-            Some("SUCCESS") => Check::ok(NAME, "mails are signed"),
-            status => Check::warning(NAME, format!("not signing yet ({})", status.unwrap_or("no status")))
+            Some("SUCCESS") => Check::ok("mails are signed"),
+            status => Check::warning(format!("not signing yet ({})", status.unwrap_or("no status")))
                 .remedy(records(found, "DKIM")),
         },
-        Ok(None) => Check::skipped(NAME, "needs the identity"),
-        Err(error) => Check::unread(NAME, error),
+        Ok(None) => Check::skipped("needs the identity"),
+        Err(error) => Check::unread(error),
     }
 }
 
 pub(super) fn mail_from(config: &Config, identity: &Result<Option<EmailIdentity>>) -> Check {
-    const NAME: &str = "mail-from";
     let Some(wanted) = &config.mail.mail_from_domain else {
-        return Check::ok(NAME, "amazonses.com: the config names no domain of its own");
+        return Check::ok("amazonses.com: the config names no domain of its own");
     };
     match identity {
         Ok(Some(found)) if found.mail_from_domain.as_deref() == Some(wanted) => {
             match found.mail_from_status.as_deref() {
-                Some("SUCCESS") => Check::ok(NAME, format!("{wanted} is set up")),
-                status => Check::warning(
-                    NAME,
-                    format!("{wanted} is not ready ({})", status.unwrap_or("no status")),
-                )
-                .remedy(records(found, "MAIL FROM")),
+                Some("SUCCESS") => Check::ok(format!("{wanted} is set up")),
+                status => Check::warning(format!("{wanted} is not ready ({})", status.unwrap_or("no status")))
+                    .remedy(records(found, "MAIL FROM")),
             }
         }
-        Ok(Some(_)) => Check::to_do(NAME, format!("{wanted} is not set")).remedy("`billctl bootstrap` sets it"),
-        Ok(None) => Check::skipped(NAME, "needs the identity"),
-        Err(error) => Check::unread(NAME, error),
+        Ok(Some(_)) => Check::to_do(format!("{wanted} is not set")).remedy("`billctl bootstrap` sets it"),
+        Ok(None) => Check::skipped("needs the identity"),
+        Err(error) => Check::unread(error),
     }
 }

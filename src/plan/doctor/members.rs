@@ -14,10 +14,10 @@ use billctl_core::service::{Kind, Result};
 /// How many of a list are named.
 const NAMED: usize = 5;
 
-pub(super) fn list<'a>(accounts: impl IntoIterator<Item = &'a AccountId>) -> String {
-    let all: Vec<String> = accounts.into_iter().map(ToString::to_string).collect();
-    let more = if all.len() > NAMED { ", ..." } else { "" };
-    let named: Vec<String> = all.into_iter().take(NAMED).collect();
+pub(super) fn list<T: ToString>(all: impl IntoIterator<Item = T>) -> String {
+    let mut named: Vec<String> = all.into_iter().map(|one| one.to_string()).collect();
+    let more = if named.len() > NAMED { ", ..." } else { "" };
+    named.truncate(NAMED);
     format!("{}{more}", named.join(", "))
 }
 
@@ -34,9 +34,8 @@ fn entered(members: &Members) -> BTreeMap<AccountId, &Inside> {
 
 /// Whether there is a way into members. Without it nothing below is known, and nothing is claimed.
 pub(super) fn access(config: &Config, members: &Members) -> Check {
-    const NAME: &str = "member-access";
     if members.looks.is_empty() {
-        return Check::skipped(NAME, "needs the list of accounts, and an active member");
+        return Check::skipped("needs the list of accounts, and an active member");
     }
     let role = &config.members.role;
     let shut: Vec<(&AccountId, _)> = members
@@ -48,37 +47,30 @@ pub(super) fn access(config: &Config, members: &Members) -> Check {
         })
         .collect();
     let Some((_, error)) = shut.first() else {
-        return Check::ok(
-            NAME,
-            format!("looked into {} by role {role}", list(members.looks.keys())),
-        );
+        return Check::ok(format!("looked into {} by role {role}", list(members.looks.keys())));
     };
     if error.kind == Kind::Credentials {
-        return Check::skipped(NAME, "needs credentials");
+        return Check::skipped("needs credentials");
     }
-    Check::warning(
-        NAME,
-        format!(
-            "no way into {} of {} members tried ({}), so nothing is known of their alarms: {error}",
-            shut.len(),
-            members.looks.len(),
-            list(shut.iter().map(|(account, _)| *account)),
-        ),
-    )
+    Check::warning(format!(
+        "no way into {} of {} members tried ({}), so nothing is known of their alarms: {error}",
+        shut.len(),
+        members.looks.len(),
+        list(shut.iter().map(|(account, _)| *account)),
+    ))
     .remedy(way_in_remedy(error, role))
 }
 
 /// Whether the members' own series have data: whether members get any is disputed
 /// (docs/aws-facts.md, "Charges of linked accounts").
 pub(super) fn data(members: &Members) -> Check {
-    const NAME: &str = "member-data";
     let entered = entered(members);
     if entered.is_empty() {
-        return Check::skipped(NAME, "needs a way into a member");
+        return Check::skipped("needs a way into a member");
     }
     let unread = entered.values().find_map(|inside| inside.has_data.as_ref().err());
     if let Some(error) = unread {
-        return Check::unread(NAME, error);
+        return Check::unread(error);
     }
     let without_data: Vec<&AccountId> = entered
         .iter()
@@ -86,23 +78,17 @@ pub(super) fn data(members: &Members) -> Check {
         .map(|(account, _)| account)
         .collect();
     if without_data.is_empty() {
-        return Check::ok(
-            NAME,
-            format!(
-                "{} members looked into saw charges of their own in the last two days",
-                entered.len()
-            ),
-        );
+        return Check::ok(format!(
+            "{} members looked into saw charges of their own in the last two days",
+            entered.len()
+        ));
     }
-    Check::warning(
-        NAME,
-        format!(
-            "the series of {} of {} looked into is empty, so an alarm there can't fire: {}",
-            without_data.len(),
-            entered.len(),
-            list(without_data),
-        ),
-    )
+    Check::warning(format!(
+        "the series of {} of {} looked into is empty, so an alarm there can't fire: {}",
+        without_data.len(),
+        entered.len(),
+        list(without_data),
+    ))
     .remedy(
         "nothing to do for accounts that cost nothing; else `billctl spend --tell` covers them from the billing account's \
          figures, and AWS Support can say why the member gets none",
@@ -111,15 +97,14 @@ pub(super) fn data(members: &Members) -> Check {
 
 /// Whether the alarms and rules there are as the rollout made them.
 pub(super) fn alarms(config: &Config, members: &Members, organization: &Result<OrganizationInfo>) -> Check {
-    const NAME: &str = "member-alarms";
     match members.covered {
         Some(true) => {}
-        Some(false) => return Check::moot(NAME, "nothing is rolled out yet"),
-        None => return Check::skipped(NAME, "needs the list of accounts and the StackSet's instances"),
+        Some(false) => return Check::moot("nothing is rolled out yet"),
+        None => return Check::skipped("needs the list of accounts and the StackSet's instances"),
     }
     let entered = entered(members);
     let (false, Ok(organization)) = (entered.is_empty(), organization) else {
-        return Check::skipped(NAME, "needs a way into a member");
+        return Check::skipped("needs a way into a member");
     };
     let bus = bus_arn(config, organization.management_account);
     let mut faults = Vec::new();
@@ -128,76 +113,69 @@ pub(super) fn alarms(config: &Config, members: &Members, organization: &Result<O
         let alarm = match &inside.alarm {
             Ok(Some(_)) => None,
             Ok(None) => Some("no alarm"),
-            Err(error) => return Check::unread(NAME, error),
+            Err(error) => return Check::unread(error),
         };
         let rule = match &inside.rule {
             Ok(Some(rule)) if !rule.enabled => Some("rule off"),
             Ok(Some(rule)) if !rule.targets.contains(&bus) => Some("rule sends elsewhere"),
             Ok(Some(_)) => None,
             Ok(None) => Some("no rule"),
-            Err(error) => return Check::unread(NAME, error),
+            Err(error) => return Check::unread(error),
         };
         let found = alarm.into_iter().chain(rule);
         broken.extend(alarm.or(rule).map(|_| *account));
         faults.extend(found.map(|fault| format!("{account}: {fault}")));
     }
     if faults.is_empty() {
-        return Check::ok(
-            NAME,
-            format!("alarm and rule are there in the {} members looked into", entered.len()),
-        );
+        return Check::ok(format!(
+            "alarm and rule are there in the {} members looked into",
+            entered.len()
+        ));
     }
-    Check::failed(NAME, faults.join(", ")).remedy(format!(
+    Check::failed(faults.join(", ")).remedy(format!(
         "{} makes their stacks again; `billctl status --probe` looks into all",
         make_again(broken)
     ))
 }
 
 /// The owners that were looked up, or why a check of them can't be made.
-fn looked_up<'a>(name: &'static str, members: &'a Members) -> std::result::Result<&'a Owners, Check> {
+fn looked_up(members: &Members) -> std::result::Result<&Owners, Check> {
     match &members.owners {
         Ok(owners) if owners.accounts.is_empty() => {
-            Err(Check::skipped(name, "needs the list of accounts, and an active member"))
+            Err(Check::skipped("needs the list of accounts, and an active member"))
         }
         Ok(owners) => Ok(owners),
-        Err(error) => Err(Check::unread(name, error)),
+        Err(error) => Err(Check::unread(error)),
     }
 }
 
 /// Whom the owner tags name: a tag without an address that can be used counts as none.
 pub(super) fn owners(config: &Config, members: &Members) -> Check {
-    const NAME: &str = "owner-tags";
-    let owners = match looked_up(NAME, members) {
+    let owners = match looked_up(members) {
         Ok(owners) => owners,
         Err(check) => return check,
     };
-    let tags = owners.accounts.iter().map(|(account, (tag, _))| (account, tag));
-    let tags: BTreeMap<&AccountId, &Option<String>> = tags.collect();
+    let tags = || {
+        owners
+            .accounts
+            .iter()
+            .filter_map(|(account, (tag, _))| Some((account, tag.as_ref()?)))
+    };
     let tag = &config.mail.owner_tag;
-    let unusable: Vec<String> = tags
-        .iter()
-        .filter_map(|(account, text)| {
-            let text = text.as_ref()?;
-            owner_addresses(text)
-                .is_empty()
-                .then(|| format!("{account} (`{text}`)"))
-        })
+    let unusable: Vec<String> = tags()
+        .filter(|(_, text)| owner_addresses(text).is_empty())
+        .map(|(account, text)| format!("{account} (`{text}`)"))
         .collect();
-    let tagged = tags.values().filter(|tag| tag.is_some()).count();
-    let of = format!("{} accounts looked at", tags.len());
+    let tagged = tags().count();
+    let of = format!("{} accounts looked at", owners.accounts.len());
     if unusable.is_empty() {
-        return Check::ok(NAME, format!("{tagged} of {of} name an owner in tag `{tag}`"));
+        return Check::ok(format!("{tagged} of {of} name an owner in tag `{tag}`"));
     }
-    let more = if unusable.len() > NAMED { ", ..." } else { "" };
-    let named: Vec<&str> = unusable.iter().take(NAMED).map(String::as_str).collect();
-    Check::warning(
-        NAME,
-        format!(
-            "{} of {of} have a tag `{tag}` that holds no address that can be used: {}{more}",
-            unusable.len(),
-            named.join(", "),
-        ),
-    )
+    Check::warning(format!(
+        "{} of {of} have a tag `{tag}` that holds no address that can be used: {}",
+        unusable.len(),
+        list(&unusable),
+    ))
     .remedy(format!(
         "write an address such as ann@example.com into the tag: aws organizations tag-resource --resource-id N --tags \
          Key={tag},Value=ann@example.com"
@@ -206,8 +184,7 @@ pub(super) fn owners(config: &Config, members: &Members) -> Check {
 
 /// How many accounts' mails go to whom.
 pub(super) fn recipients(config: &Config, members: &Members) -> Check {
-    const NAME: &str = "recipients";
-    let owners = match looked_up(NAME, members) {
+    let owners = match looked_up(members) {
         Ok(owners) => owners,
         Err(check) => return check,
     };
@@ -225,23 +202,23 @@ pub(super) fn recipients(config: &Config, members: &Members) -> Check {
         each.join(", ")
     );
     let of = of.replace("to the nobody", "to nobody");
-    let nobody = owners
+    let to_nobody = owners
         .accounts
         .iter()
         .filter(|(_, (_, to))| to.from == RecipientFrom::Nobody);
-    let nobody: Vec<&AccountId> = nobody.map(|(account, _)| account).collect();
+    let nobody: Vec<&AccountId> = to_nobody.map(|(account, _)| account).collect();
     if !nobody.is_empty() {
-        return Check::warning(NAME, format!("{of} ({})", list(nobody))).remedy(format!(
+        return Check::warning(format!("{of} ({})", list(nobody))).remedy(format!(
             "give them the tag `{}` with an address, or set fallback under [mail]",
             config.mail.owner_tag
         ));
     }
     match &owners.no_contacts {
         // Nobody has to have it: mails go to the next in the rule.
-        Some(error) => Check::ok(NAME, format!("{of}; billing contacts can't be read: {error}")).remedy(
+        Some(error) => Check::ok(format!("{of}; billing contacts can't be read: {error}")).remedy(
             "to write to them: Organizations console > Services > AWS Account Management > Enable trusted access; else \
              set billing-contact = false under [mail]",
         ),
-        None => Check::ok(NAME, of),
+        None => Check::ok(of),
     }
 }

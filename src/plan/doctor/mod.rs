@@ -47,7 +47,7 @@ pub enum Verdict {
 /// One precondition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Check {
-    /// Its name: part of the JSON answer.
+    /// Its name: part of the JSON answer. The lists of checks give it.
     pub name: &'static str,
     /// How it came out.
     pub verdict: Verdict,
@@ -68,9 +68,9 @@ pub struct Check {
 }
 
 impl Check {
-    fn new(name: &'static str, verdict: Verdict, finding: impl Into<String>) -> Self {
+    fn new(verdict: Verdict, finding: impl Into<String>) -> Self {
         Self {
-            name,
+            name: "",
             verdict,
             finding: finding.into(),
             remedy: None,
@@ -80,36 +80,31 @@ impl Check {
         }
     }
 
-    fn to_do(name: &'static str, finding: impl Into<String>) -> Self {
-        Self::new(name, Verdict::ToDo, finding)
+    fn to_do(finding: impl Into<String>) -> Self {
+        Self::new(Verdict::ToDo, finding)
     }
 
-    const fn by_config(mut self) -> Self {
-        self.by_config = true;
-        self
+    fn ok(finding: impl Into<String>) -> Self {
+        Self::new(Verdict::Ok, finding)
     }
 
-    fn ok(name: &'static str, finding: impl Into<String>) -> Self {
-        Self::new(name, Verdict::Ok, finding)
+    fn warning(finding: impl Into<String>) -> Self {
+        Self::new(Verdict::Warning, finding)
     }
 
-    fn warning(name: &'static str, finding: impl Into<String>) -> Self {
-        Self::new(name, Verdict::Warning, finding)
+    fn failed(finding: impl Into<String>) -> Self {
+        Self::new(Verdict::Failed, finding)
     }
 
-    fn failed(name: &'static str, finding: impl Into<String>) -> Self {
-        Self::new(name, Verdict::Failed, finding)
-    }
-
-    fn skipped(name: &'static str, finding: impl Into<String>) -> Self {
-        Self::new(name, Verdict::Skipped, finding)
+    fn skipped(finding: impl Into<String>) -> Self {
+        Self::new(Verdict::Skipped, finding)
     }
 
     /// Skipped, because there is nothing to look at.
-    fn moot(name: &'static str, finding: impl Into<String>) -> Self {
+    fn moot(finding: impl Into<String>) -> Self {
         Self {
             moot: true,
-            ..Self::skipped(name, finding)
+            ..Self::skipped(finding)
         }
     }
 
@@ -118,21 +113,41 @@ impl Check {
         self
     }
 
-    /// What could not be read, so that nothing is known of it.
-    fn unread(name: &'static str, error: &ServiceError) -> Self {
+    /// What could not be read, so that nothing is known of it. Without credentials one check says so, and the others
+    /// were not looked at.
+    fn unread(error: &ServiceError) -> Self {
+        if error.kind == Kind::Credentials {
+            return Self::skipped("needs credentials");
+        }
+        let remedy = advice(error).unwrap_or_else(|| "run `billctl doctor` again later".to_owned());
         Self {
-            unread: error.kind != Kind::Credentials,
-            ..Self::not_known(name, error)
+            unread: true,
+            ..Self::warning(format!("not known: {error}")).remedy(remedy)
         }
     }
+}
 
-    /// What could not be read. Without credentials one check says so, and the others were not looked at.
-    fn not_known(name: &'static str, error: &ServiceError) -> Self {
-        match error.kind {
-            Kind::Credentials => Self::skipped(name, "needs credentials"),
-            _ => Self::warning(name, format!("not known: {error}"))
-                .remedy(advice(error).unwrap_or_else(|| "run `billctl doctor` again later".to_owned())),
-        }
+/// A check by its name.
+fn named(name: &'static str, check: Check) -> Check {
+    Check { name, ..check }
+}
+
+/// One that means nothing without a config.
+fn by_config(name: &'static str, check: Check) -> Check {
+    Check {
+        by_config: true,
+        ..named(name, check)
+    }
+}
+
+/// The organisation's OUs and accounts, or why they could not be read.
+type Tree = std::result::Result<Organization, String>;
+
+/// A check of the OUs and accounts, where they could be read.
+fn in_tree(tree: &Tree, check: impl FnOnce(&Organization) -> Check) -> Check {
+    match tree {
+        Ok(tree) => check(tree),
+        Err(error) => Check::skipped(format!("needs the list of accounts: {error}")),
     }
 }
 
@@ -209,58 +224,66 @@ pub struct Members {
 
 /// Every check, in the order in which remedies are best applied.
 pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
+    let Readings {
+        caller,
+        organization,
+        tree,
+        series,
+        identity,
+        members,
+        ..
+    } = readings;
+    let region = format!("{REGION}, whatever the environment says: the only one with billing metrics");
     let mut checks = vec![
-        access::credentials(&readings.caller_to_the_end()),
-        access::partition(&readings.caller),
-        Check::ok(
-            "region",
-            format!("{REGION}, whatever the environment says: the only one with billing metrics"),
-        ),
-        access::organization(config, &readings.organization),
-        access::all_features(&readings.organization),
-        access::account(config, readings).by_config(),
-        names::accounts(readings),
-        access::trusted_access(&readings.access),
+        named("credentials", access::credentials(&readings.caller_to_the_end())),
+        named("partition", access::partition(caller)),
+        named("region", Check::ok(region)),
+        named("organization", access::organization(config, organization)),
+        named("all-features", access::all_features(organization)),
+        by_config("account", access::account(config, readings)),
+        named("accounts", names::accounts(readings)),
+        named("trusted-access", access::trusted_access(&readings.access)),
     ];
     // Charges and mail are the management account's; a delegated administrator sees none of them.
-    let elsewhere = match (&readings.caller, &readings.organization) {
+    let elsewhere = match (caller, organization) {
         (Ok(caller), Ok(organization)) if caller.account != organization.management_account => {
             Some(organization.management_account)
         }
         _ => None,
     };
+    let alerts = &readings.billing_alerts;
     let mut payer = vec![
-        charges::billing_alerts(&readings.billing_alerts, &readings.series),
-        charges::account_series(&readings.series, &readings.billing_alerts),
-        charges::own_series(&readings.series, &readings.organization),
-        charges::member_series(&readings.series, &readings.tree, &readings.young),
-        members::access(config, &readings.members).by_config(),
-        members::data(&readings.members).by_config(),
-        members::alarms(config, &readings.members, &readings.organization).by_config(),
-        members::owners(config, &readings.members).by_config(),
-        members::recipients(config, &readings.members).by_config(),
-        mail::ses_account(&readings.ses),
-        mail::ses_quota(&readings.ses, &readings.tree),
-        mail::identity(config, &readings.identity).by_config(),
-        mail::dkim(config, &readings.identity).by_config(),
-        mail::mail_from(config, &readings.identity).by_config(),
-        operations::operations(&readings.hearing).by_config(),
-        names::collisions(config, &readings.things).by_config(),
+        named("billing-alerts", charges::billing_alerts(alerts, series)),
+        named("account-charges", charges::account_series(series, alerts)),
+        named("own-charges", charges::own_series(series, organization)),
+        named("member-charges", charges::member_series(series, tree, &readings.young)),
+        by_config("member-access", members::access(config, members)),
+        by_config("member-data", members::data(members)),
+        by_config("member-alarms", members::alarms(config, members, organization)),
+        by_config("owner-tags", members::owners(config, members)),
+        by_config("recipients", members::recipients(config, members)),
+        named("ses", mail::ses_account(&readings.ses)),
+        named("ses-quota", mail::ses_quota(&readings.ses, tree)),
+        by_config("identity", mail::identity(config, identity)),
+        by_config("dkim", mail::dkim(config, identity)),
+        by_config("mail-from", mail::mail_from(config, identity)),
+        by_config("operations", operations::operations(&readings.hearing)),
+        by_config("names", names::collisions(config, &readings.things)),
     ];
-    payer.extend(operations::chat(&readings.chat).map(Check::by_config));
+    payer.extend(operations::chat(&readings.chat).map(|check| by_config("chat", check)));
     checks.extend(payer.into_iter().map(|check| match elsewhere {
-        Some(management) => Check::skipped(
-            check.name,
-            format!("only the management account {management} can check this"),
-        ),
+        Some(management) => {
+            let why = format!("only the management account {management} can check this");
+            named(check.name, Check::skipped(why))
+        }
         None => check,
     }));
     checks.extend([
-        names::stack_set(config, &readings.stack_set).by_config(),
-        names::targets(config, &readings.tree).by_config(),
-        names::instances_quota(&readings.tree),
-        names::dashboard_quota(&readings.tree),
-        access::permissions(config, &readings.denied),
+        by_config("stack-set", names::stack_set(config, &readings.stack_set)),
+        by_config("targets", in_tree(tree, |tree| names::targets(config, tree))),
+        named("instances-quota", in_tree(tree, names::instances_quota)),
+        named("dashboard-quota", in_tree(tree, names::dashboard_quota)),
+        named("permissions", access::permissions(config, &readings.denied)),
     ]);
     checks
 }
@@ -269,14 +292,11 @@ pub fn examine(config: &Config, readings: &Readings) -> Vec<Check> {
 pub fn without_config(checks: &mut Vec<Check>, fault: String, remedy: Option<String>) {
     for check in checks.iter_mut() {
         if check.by_config && check.verdict != Verdict::Skipped {
-            *check = Check::skipped(check.name, "needs a config");
+            *check = named(check.name, Check::skipped("needs a config"));
         }
     }
-    let failed = Check::failed("config", fault);
-    checks.insert(
-        0,
-        failed.remedy(remedy.unwrap_or_else(|| "fix what is reported above".to_owned())),
-    );
+    let remedy = remedy.unwrap_or_else(|| "fix what is reported above".to_owned());
+    checks.insert(0, named("config", Check::failed(fault).remedy(remedy)));
 }
 
 /// What to do next.

@@ -17,14 +17,13 @@ const MAX_INSTANCES: usize = 100_000;
 const NEARLY: f64 = 0.8;
 
 pub(super) fn collisions(config: &Config, things: &[(String, Result<Option<Resource>>)]) -> Check {
-    const NAME: &str = "names";
     if config.bootstrap.permissions_boundary.is_none() {
         let limited = things.iter().find_map(|(label, thing)| {
             let limited = thing.as_ref().ok()?.as_ref()?.limited()?;
             Some((label, limited))
         });
         if let Some((label, limited)) = limited {
-            return Check::warning(NAME, format!("{label}: {limited}")).remedy(LIMITED);
+            return Check::warning(format!("{label}: {limited}")).remedy(LIMITED);
         }
     }
     let foreign: Vec<&str> = things
@@ -33,27 +32,24 @@ pub(super) fn collisions(config: &Config, things: &[(String, Result<Option<Resou
         .map(|(label, _)| label.as_str())
         .collect();
     if !foreign.is_empty() {
-        return Check::warning(NAME, format!("not made by billctl: {}", foreign.join(", ")))
+        return Check::warning(format!("not made by billctl: {}", foreign.join(", ")))
             .remedy("choose other names under [names] or [alarm]; `billctl bootstrap --adopt` would take them over");
     }
     match things.iter().find_map(|(_, thing)| thing.as_ref().err()) {
-        Some(error) => Check::unread(NAME, error),
-        None => Check::ok(NAME, "free, or billctl's own"),
+        Some(error) => Check::unread(error),
+        None => Check::ok("free, or billctl's own"),
     }
 }
 
 /// That the organisation's OUs and accounts can be listed, which most of billctl's work begins with.
 pub(super) fn accounts(readings: &Readings) -> Check {
-    const NAME: &str = "accounts";
     match (&readings.tree, &readings.organization, readings.caller_to_the_end()) {
-        (Ok(tree), ..) => Check::ok(
-            NAME,
-            format!("{}, of which {} active members", tree.accounts().count(), active_members(tree).count()),
+        (Ok(tree), ..) => Check::ok(format!("{}, of which {} active members", tree.accounts().count(), active_members(tree).count()),
         ),
         (Err(_), Err(_), _) | (Err(_), _, Err(_)) => {
-            Check::skipped(NAME, "needs credentials of an account in an organisation")
+            Check::skipped("needs credentials of an account in an organisation")
         }
-        (Err(error), Ok(_), Ok(_)) => Check::failed(NAME, format!("not known: {error}")).remedy(
+        (Err(error), Ok(_), Ok(_)) => Check::failed(format!("not known: {error}")).remedy(
             "let this identity list the organisation's accounts (`billctl policy status` is enough), or run it again if \
              AWS was at fault",
         ),
@@ -61,29 +57,23 @@ pub(super) fn accounts(readings: &Readings) -> Check {
 }
 
 pub(super) fn stack_set(config: &Config, stack_set: &Result<Option<StackSet>>) -> Check {
-    const NAME: &str = "stack-set";
     let name = &config.deploy.stack_set;
     let elsewhere = "choose another name: stack-set under [deploy]";
     match stack_set {
-        Ok(None) => Check::ok(NAME, format!("{name} is free")),
+        Ok(None) => Check::ok(format!("{name} is free")),
         Ok(Some(found)) if !found.service_managed => {
-            Check::failed(NAME, format!("{name} is there, with self-managed permissions")).remedy(elsewhere)
+            Check::failed(format!("{name} is there, with self-managed permissions")).remedy(elsewhere)
         }
         Ok(Some(found)) if !are_ours(&found.tags) => {
-            Check::failed(NAME, format!("{name} is there, and billctl didn't make it")).remedy(elsewhere)
+            Check::failed(format!("{name} is there, and billctl didn't make it")).remedy(elsewhere)
         }
-        Ok(Some(_)) => Check::ok(NAME, format!("{name} is billctl's own")),
-        Err(error) => Check::unread(NAME, error),
+        Ok(Some(_)) => Check::ok(format!("{name} is billctl's own")),
+        Err(error) => Check::unread(error),
     }
 }
 
 /// That the OUs and accounts of the config are in the organisation.
-pub(super) fn targets(config: &Config, tree: &std::result::Result<Organization, String>) -> Check {
-    const NAME: &str = "targets";
-    let tree = match tree {
-        Ok(tree) => tree,
-        Err(error) => return Check::skipped(NAME, format!("needs the list of accounts: {error}")),
-    };
+pub(super) fn targets(config: &Config, tree: &Organization) -> Check {
     let faults: Vec<String> = Thresholds::resolve(config, tree)
         .err()
         .iter()
@@ -94,7 +84,7 @@ pub(super) fn targets(config: &Config, tree: &std::result::Result<Organization, 
         })
         .collect();
     if !faults.is_empty() {
-        return Check::failed(NAME, faults.join("; "))
+        return Check::failed(faults.join("; "))
             .remedy("fix the config; `billctl init --config new.toml` writes one with the OUs that there are");
     }
     let covered: Vec<_> = config
@@ -102,42 +92,31 @@ pub(super) fn targets(config: &Config, tree: &std::result::Result<Organization, 
         .filter_map(|ou| Some(tree.select(ou).ok()?.id.clone()))
         .collect();
     if covered.is_empty() {
-        return Check::ok(NAME, "the config names no OU: `deploy --ou` has to");
+        return Check::ok("the config names no OU: `deploy --ou` has to");
     }
     let accounts = tree.accounts_below(&covered).len();
-    Check::ok(NAME, format!("{accounts} accounts in the OUs of the config"))
+    Check::ok(format!("{accounts} accounts in the OUs of the config"))
 }
 
-pub(super) fn instances_quota(tree: &std::result::Result<Organization, String>) -> Check {
-    const NAME: &str = "instances-quota";
-    let tree = match tree {
-        Ok(tree) => tree,
-        Err(error) => return Check::skipped(NAME, format!("needs the list of accounts: {error}")),
-    };
+pub(super) fn instances_quota(tree: &Organization) -> Check {
     let members = active_members(tree).count();
     let finding = format!("{members} active members; a StackSet holds {MAX_INSTANCES} instances");
     if members > MAX_INSTANCES {
-        Check::failed(NAME, finding)
-            .remedy("deploy to some OUs only, or raise the quota in Service Quotas > CloudFormation")
+        Check::failed(finding).remedy("deploy to some OUs only, or raise the quota in Service Quotas > CloudFormation")
     } else if members as f64 > NEARLY * MAX_INSTANCES as f64 {
-        Check::warning(NAME, finding).remedy("raise the quota in Service Quotas > CloudFormation")
+        Check::warning(finding).remedy("raise the quota in Service Quotas > CloudFormation")
     } else {
-        Check::ok(NAME, finding)
+        Check::ok(finding)
     }
 }
 
 /// How many accounts the dashboard's daily graph shows.
-pub(super) fn dashboard_quota(tree: &std::result::Result<Organization, String>) -> Check {
-    const NAME: &str = "dashboard-quota";
-    let tree = match tree {
-        Ok(tree) => tree,
-        Err(error) => return Check::skipped(NAME, format!("needs the list of accounts: {error}")),
-    };
+pub(super) fn dashboard_quota(tree: &Organization) -> Check {
     let accounts = tree.accounts().count();
     let finding = format!("{accounts} accounts; a search in a graph finds {MOST_SEARCHED}");
     if accounts > MOST_SEARCHED as usize {
-        Check::warning(NAME, finding).remedy("`billctl spend` shows every account by day, the dashboard only some")
+        Check::warning(finding).remedy("`billctl spend` shows every account by day, the dashboard only some")
     } else {
-        Check::ok(NAME, finding)
+        Check::ok(finding)
     }
 }

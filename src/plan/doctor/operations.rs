@@ -6,27 +6,20 @@ use crate::plan::operations::Hearing;
 use billctl_core::service::Result;
 
 pub(super) fn operations(hearing: &Result<Hearing>) -> Check {
-    const NAME: &str = "operations";
-    let hearing = match hearing {
-        Ok(hearing) => hearing,
-        Err(error) => return Check::unread(NAME, error),
+    let (hearing, verdict) = match hearing {
+        Ok(hearing @ (Hearing::Heard { .. } | Hearing::Elsewhere { .. })) => (hearing, Verdict::Ok),
+        Ok(hearing) => (hearing, Verdict::Warning),
+        Err(error) => return Check::unread(error),
     };
-    let verdict = match hearing {
-        Hearing::Heard { .. } | Hearing::Elsewhere { .. } => Verdict::Ok,
-        _ => Verdict::Warning,
-    };
-    let check = Check::new(NAME, verdict, hearing.to_string());
-    match hearing.remedy() {
-        Some(remedy) => check.remedy(remedy),
-        None => check,
+    Check {
+        remedy: hearing.remedy(),
+        ..Check::new(verdict, hearing.to_string())
     }
 }
 
 /// None where the config names no topic: not everybody chats. The one that needs most is reported with its remedy.
 pub(super) fn chat(channels: &[Channel]) -> Option<Check> {
-    const NAME: &str = "chat";
-    let sentence = |channel: &Channel| channel.to_string();
-    let sentences: Vec<String> = channels.iter().map(sentence).collect();
+    let sentences: Vec<String> = channels.iter().map(Channel::to_string).collect();
     let rank = |channel: &&Channel| match channel.state {
         ChannelState::Heard => 0,
         ChannelState::Elsewhere => 1,
@@ -38,9 +31,8 @@ pub(super) fn chat(channels: &[Channel]) -> Option<Check> {
         ChannelState::Heard | ChannelState::Elsewhere => Verdict::Ok,
         _ => Verdict::Warning,
     };
-    let check = Check::new(NAME, verdict, sentences.join("; "));
-    Some(match &worst.remedy {
-        Some(remedy) => check.remedy(remedy.clone()),
-        None => check,
+    Some(Check {
+        remedy: worst.remedy.clone(),
+        ..Check::new(verdict, sentences.join("; "))
     })
 }

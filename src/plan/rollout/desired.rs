@@ -166,34 +166,25 @@ impl Desired {
             if !excluded && place.covered {
                 desired.covered.insert(account.id);
             }
-            let Some(target) = &place.target else {
+            let Some(target) = place.target.as_ref().filter(|_| named(&account.id)) else {
                 continue;
             };
-            if !named(&account.id) {
-                continue;
-            }
             let skip = if account.id == organization.management_account {
-                Some(Skip::ManagementAccount)
+                Skip::ManagementAccount
             } else if excluded {
-                Some(Skip::Excluded)
+                Skip::Excluded
             } else if account.state != AccountState::Active {
-                Some(Skip::NotActive(account.state))
+                Skip::NotActive(account.state)
             } else {
-                None
+                let wanted = Wanted {
+                    threshold: thresholds.own(account.id).unwrap_or(place.threshold),
+                    target: target.clone(),
+                };
+                place.populated = true;
+                desired.accounts.insert(account.id, wanted);
+                continue;
             };
-            match skip {
-                Some(reason) => {
-                    desired.skipped.insert(account.id, reason);
-                }
-                None => {
-                    let wanted = Wanted {
-                        threshold: thresholds.own(account.id).unwrap_or(place.threshold),
-                        target: target.clone(),
-                    };
-                    place.populated = true;
-                    desired.accounts.insert(account.id, wanted);
-                }
-            }
+            desired.skipped.insert(account.id, skip);
         }
         let populated: BTreeSet<OuId> = places
             .into_values()
@@ -202,11 +193,10 @@ impl Desired {
             .collect();
         if scope.accounts.is_none() {
             for ou in desired.targets.difference(&populated) {
-                let holds = organization.accounts_below(std::slice::from_ref(ou)).len();
-                let what = match holds {
+                let what = match organization.accounts_below(std::slice::from_ref(ou)).len() {
                     0 => "holds no account yet".to_owned(),
                     1 => "holds no account that can get the alarm yet, only one that is skipped".to_owned(),
-                    _ => format!("holds no account that can get the alarm yet, only {holds} that are skipped"),
+                    holds => format!("holds no account that can get the alarm yet, only {holds} that are skipped"),
                 };
                 let then = match desired.spec.auto_deployment.enabled {
                     true => "it is a target all the same, so whoever comes gets the default threshold at once",

@@ -248,12 +248,8 @@ impl SetPlan {
                 change.after.as_deref().unwrap_or("what config says"),
             ));
         }
-        let others: Vec<&str> = self
-            .left
-            .iter()
-            .filter(|change| !default(change))
-            .map(|change| change.field.as_str())
-            .collect();
+        let others = self.left.iter().filter(|change| !default(change));
+        let others: Vec<&str> = others.map(|change| change.field.as_str()).collect();
         if !others.is_empty() {
             notes.push(format!(
                 "the StackSet differs from config ({}) and stays as it is, for a change of it concerns all of its \
@@ -285,10 +281,9 @@ pub fn plan(desired: &Desired, observed: &Observed, organization: &Organization,
     };
     let has_instances = desired.accounts.keys().any(can_be_updated);
     let set = SetPlan::new(desired, live, options, has_instances);
-    let default = stack_set::threshold(&set.spec.parameters);
     let defaults = Defaults {
         now: live.and_then(|live| stack_set::threshold(&live.parameters)),
-        then: default,
+        then: stack_set::threshold(&set.spec.parameters),
     };
     let touches = !set.changes.is_empty();
 
@@ -300,15 +295,12 @@ pub fn plan(desired: &Desired, observed: &Observed, organization: &Organization,
             },
             None => AccountChange::Create {
                 threshold: wanted.threshold,
-                overridden: Some(wanted.threshold) != default,
+                overridden: Some(wanted.threshold) != defaults.then,
             },
-            Some(instance) => existing(
-                instance,
-                wanted,
-                &defaults,
-                touches,
-                options.recreates(*account, instance),
-            ),
+            Some(instance) => {
+                let recreate = options.recreates(*account, instance);
+                existing(instance, wanted, &defaults, touches, recreate)
+            }
         };
         accounts.insert(*account, change);
     }
@@ -326,16 +318,11 @@ pub fn plan(desired: &Desired, observed: &Observed, organization: &Organization,
             }
         }
     }
-    let outside: Vec<AccountId> = instances
-        .keys()
-        .filter(|account| {
-            matches!(
-                accounts.get(account),
-                None | Some(AccountChange::Skip { reason: Skip::Excluded })
-            )
-        })
-        .copied()
-        .collect();
+    let is_outside = |account: &&AccountId| match accounts.get(account) {
+        None => true,
+        Some(change) => matches!(change, AccountChange::Skip { reason: Skip::Excluded }),
+    };
+    let outside: Vec<AccountId> = instances.keys().filter(is_outside).copied().collect();
     // Where the run is about no instance, an update has to name others, or all.
     let takes_along = set.updates() && (options.all_instances || !has_instances);
     if takes_along || set.switches() {
@@ -346,16 +333,21 @@ pub fn plan(desired: &Desired, observed: &Observed, organization: &Organization,
         }
     }
 
-    let builder = operations::Builder::new(desired, observed, organization, default);
-    let mut steps = Vec::new();
+    let mut builder = operations::Builder {
+        desired,
+        observed,
+        organization,
+        default: defaults.then,
+        steps: Vec::new(),
+    };
     let targets = builder.new_targets();
     if live.is_none() && !(accounts.is_empty() && targets.is_empty()) {
-        steps.push(Step::CreateStackSet);
+        builder.steps.push(Step::CreateStackSet);
     }
     let mut updates = builder.updates(&accounts);
     if let (true, Some(live)) = (set.switches(), live) {
         // By itself, and first: it can't be sent together with targets.
-        steps.push(Step::UpdateStackSet(SetStep {
+        builder.steps.push(Step::UpdateStackSet(SetStep {
             spec: StackSetSpec {
                 auto_deployment: set.spec.auto_deployment,
                 ..stack_set::as_it_is(live)
@@ -367,11 +359,12 @@ pub fn plan(desired: &Desired, observed: &Observed, organization: &Organization,
         updates.retain(|account, _| takes_along || !outside.contains(account));
     }
     if set.updates() {
-        builder.update_stack_set(&set.spec, &mut updates, &mut steps);
+        builder.update_stack_set(&set.spec, &mut updates);
     }
-    builder.instance_updates(updates, &mut steps);
-    builder.removals(&accounts, &mut steps);
-    builder.creations(&accounts, targets, &mut steps);
+    builder.instance_updates(updates);
+    builder.removals(&accounts);
+    builder.creations(&accounts, &targets);
+    let mut steps = builder.steps;
     // A switch for operations to come, so it waits for a run that has one: it is no reason for a write by itself.
     if live.is_some_and(|live| !live.managed_execution) && !steps.is_empty() && !options.instances_only {
         steps.insert(0, Step::EnableManagedExecution);
@@ -472,11 +465,6 @@ fn taken_along(instance: &Instance, defaults: &Defaults) -> AccountChange {
         Some(to) if from != Some(to) => AccountChange::Follow { from, to },
         threshold => AccountChange::Update { threshold },
     }
-}
-
-/// The parts of a list that one request can hold.
-fn chunks<T: Clone>(list: &[T], most: usize) -> impl Iterator<Item = Vec<T>> {
-    list.chunks(most).map(<[T]>::to_vec)
 }
 
 /// The target among `targets` that holds an account below `parent`.

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{AccountChange, Desired, Observed, Override, SetStep, Step, chunks};
+use super::{AccountChange, Desired, Observed, Override, SetStep, Skip, Step};
 use crate::plan::operation_id::Mark;
 use crate::resource::stack_set;
 use billctl_core::model::{AccountId, Organization, OuId, Usd};
@@ -44,27 +44,16 @@ type Reached = BTreeMap<AccountId, OuId>;
 
 /// Turns account changes into operations: equal overrides together, sizes respected.
 pub(super) struct Builder<'a> {
-    desired: &'a Desired,
-    observed: &'a Observed,
-    organization: &'a Organization,
-    default: Option<Usd>,
+    pub(super) desired: &'a Desired,
+    pub(super) observed: &'a Observed,
+    pub(super) organization: &'a Organization,
+    /// The StackSet's own threshold as it will be.
+    pub(super) default: Option<Usd>,
+    /// The operations so far, in order.
+    pub(super) steps: Vec<Step>,
 }
 
-impl<'a> Builder<'a> {
-    pub(super) fn new(
-        desired: &'a Desired,
-        observed: &'a Observed,
-        organization: &'a Organization,
-        default: Option<Usd>,
-    ) -> Self {
-        Self {
-            desired,
-            observed,
-            organization,
-            default,
-        }
-    }
-
+impl Builder<'_> {
     /// The existing instances that are updated, each with the override that it ends with.
     pub(super) fn updates(&self, accounts: &BTreeMap<AccountId, AccountChange>) -> BTreeMap<AccountId, Override> {
         accounts
@@ -91,19 +80,11 @@ impl<'a> Builder<'a> {
     /// The update of the StackSet, which makes all instances OUTDATED that it doesn't name. It names those that follow
     /// its threshold and go on doing so, as many as one operation holds, and takes them out of `updates`. Where nobody
     /// does it needs one that it can name; that one's own update comes with the others'.
-    pub(super) fn update_stack_set(
-        &self,
-        spec: &StackSetSpec,
-        updates: &mut BTreeMap<AccountId, Override>,
-        steps: &mut Vec<Step>,
-    ) {
-        let had = |account: &AccountId| {
-            let instance = self.observed.instances.get(account);
-            instance.map_or(Override::Unknown, |instance| instance.threshold)
-        };
+    pub(super) fn update_stack_set(&mut self, spec: &StackSetSpec, updates: &mut BTreeMap<AccountId, Override>) {
+        let follows = Override::Known(None);
         let mut reached: Reached = updates
             .iter()
-            .filter(|(account, left)| **left == Override::Known(None) && had(account) == Override::Known(None))
+            .filter(|(account, left)| **left == follows && self.had(**account) == follows)
             .filter_map(|(account, _)| Some((*account, self.reached_through(*account)?)))
             .collect();
         let follow = !reached.is_empty();
@@ -113,26 +94,32 @@ impl<'a> Builder<'a> {
             && let Some(ou) = self.reached_through(*account)
         {
             reached.insert(*account, ou);
-            mark = match had(account) {
+            mark = match self.had(*account) {
                 Override::Known(threshold) => Mark::Override(threshold),
                 Override::Unknown => Mark::StackSet,
             };
         }
-        let (targets, accounts) = match named(&reached).next() {
-            Some((targets, accounts)) => (Some(targets), accounts),
-            None => (None, self.observed.instances.keys().copied().collect()),
+        let (targets, mark, accounts) = match named(&reached).into_iter().next() {
+            Some((targets, accounts)) => (Some(targets), mark, accounts),
+            None => (None, Mark::StackSet, self.observed.instances.keys().copied().collect()),
         };
         if follow {
             for account in &accounts {
                 updates.remove(account);
             }
         }
-        steps.push(Step::UpdateStackSet(SetStep {
+        self.steps.push(Step::UpdateStackSet(SetStep {
             spec: spec.clone(),
-            mark: if targets.is_some() { mark } else { Mark::StackSet },
             targets,
+            mark,
             accounts,
         }));
+    }
+
+    /// The override that an instance has, as far as it is known.
+    fn had(&self, account: AccountId) -> Override {
+        let instance = self.observed.instances.get(&account);
+        instance.map_or(Override::Unknown, |instance| instance.threshold)
     }
 
     /// The OU that an update of this account's instance names.
@@ -145,7 +132,7 @@ impl<'a> Builder<'a> {
 
     /// Operations that leave equal overrides, equal ones together. Each is sent in full, also where an instance has it
     /// already, so that what the operation's id says is true whatever somebody else did meanwhile.
-    pub(super) fn instance_updates(&self, updates: BTreeMap<AccountId, Override>, steps: &mut Vec<Step>) {
+    pub(super) fn instance_updates(&mut self, updates: BTreeMap<AccountId, Override>) {
         let mut groups: BTreeMap<Override, Reached> = BTreeMap::new();
         for (account, left) in updates {
             if let Some(ou) = self.reached_through(account) {
@@ -154,15 +141,15 @@ impl<'a> Builder<'a> {
         }
         for (left, reached) in groups {
             let (overrides, mark) = match left {
-                Override::Known(threshold) => (Some(self.overrides(threshold)), Mark::Override(threshold)),
+                Override::Known(threshold) => (Some(overrides(threshold)), Mark::Override(threshold)),
                 Override::Unknown => (None, Mark::StackSet),
             };
-            self.named(StepAction::Update, &reached, overrides, mark, steps);
+            self.named(StepAction::Update, &reached, overrides, mark);
         }
     }
 
     /// Instances to remove, and those to remove before they are made anew.
-    pub(super) fn removals(&self, accounts: &BTreeMap<AccountId, AccountChange>, steps: &mut Vec<Step>) {
+    pub(super) fn removals(&mut self, accounts: &BTreeMap<AccountId, AccountChange>) {
         let mut removed: BTreeMap<bool, Reached> = BTreeMap::new();
         let mut recreated: BTreeMap<bool, Reached> = BTreeMap::new();
         for (account, change) in accounts {
@@ -176,25 +163,20 @@ impl<'a> Builder<'a> {
             }
         }
         for (retain, mut reached) in removed {
-            self.whole_targets(retain, &mut reached, steps);
-            self.deletions(retain, &reached, steps);
+            self.whole_targets(retain, &mut reached);
+            self.named(StepAction::Delete { retain }, &reached, None, Mark::Delete);
         }
         for (retain, reached) in recreated {
-            self.deletions(retain, &reached, steps);
+            self.named(StepAction::Delete { retain }, &reached, None, Mark::Delete);
         }
     }
 
     /// OUs that lose all of their instances and that config has left: they are named as a whole, for that ends their
     /// being a target, and with it auto-deployment to their future accounts (docs/aws-facts.md, "StackSets: targets").
-    fn whole_targets(&self, retain: bool, reached: &mut Reached, steps: &mut Vec<Step>) {
-        let targets = self
-            .observed
-            .stack_set
-            .iter()
-            .flat_map(|live| &live.organizational_units);
+    fn whole_targets(&mut self, retain: bool, reached: &mut Reached) {
         let mut left = Vec::new();
         let mut gone = BTreeSet::new();
-        for target in targets {
+        for target in self.live_targets() {
             let below = self.organization.accounts_below(std::slice::from_ref(target));
             let mut instances = below
                 .iter()
@@ -210,24 +192,18 @@ impl<'a> Builder<'a> {
                 gone.extend(below.into_iter().filter(|account| reached.contains_key(account)));
             }
         }
-        for ous in chunks(&left, MAX_OUS) {
-            let below = self.organization.accounts_below(&ous);
-            steps.push(Step::Instances(InstanceStep {
-                action: StepAction::Delete { retain },
-                targets: Targets {
-                    ous,
-                    accounts: AccountFilter::None,
-                },
-                overrides: None,
-                mark: Mark::Delete,
-                accounts: gone.intersection(&below).copied().collect(),
-            }));
+        for ous in left.chunks(MAX_OUS) {
+            let below = self.organization.accounts_below(ous);
+            let accounts = gone.intersection(&below).copied().collect();
+            self.whole(StepAction::Delete { retain }, Mark::Delete, ous, Vec::new(), accounts);
         }
         reached.retain(|account, _| !gone.contains(account));
     }
 
-    fn deletions(&self, retain: bool, reached: &Reached, steps: &mut Vec<Step>) {
-        self.named(StepAction::Delete { retain }, reached, None, Mark::Delete, steps);
+    /// The OUs that the StackSet targets by now.
+    fn live_targets(&self) -> impl Iterator<Item = &OuId> {
+        let live = self.observed.stack_set.iter();
+        live.flat_map(|live| &live.organizational_units)
     }
 
     /// The OUs of the run that nobody in them makes a target: whoever comes to them is to get the alarm.
@@ -237,12 +213,7 @@ impl<'a> Builder<'a> {
             return Vec::new();
         }
         let populated: BTreeSet<&OuId> = desired.accounts.values().map(|wanted| &wanted.target).collect();
-        let live: BTreeSet<&OuId> = self
-            .observed
-            .stack_set
-            .iter()
-            .flat_map(|live| &live.organizational_units)
-            .collect();
+        let live: BTreeSet<&OuId> = self.live_targets().collect();
         // Where none is named though there are instances, targets aren't answered at all: nothing would ever be enough.
         if live.is_empty() && !self.observed.instances.is_empty() {
             return Vec::new();
@@ -257,61 +228,41 @@ impl<'a> Builder<'a> {
     }
 
     /// Instances to make: those with an override first, then the rest, then targets for accounts to come.
-    pub(super) fn creations(
-        &self,
-        accounts: &BTreeMap<AccountId, AccountChange>,
-        targets: Vec<OuId>,
-        steps: &mut Vec<Step>,
-    ) {
-        let mut overridden: BTreeMap<Usd, Reached> = BTreeMap::new();
-        let mut plain = Reached::new();
+    pub(super) fn creations(&mut self, accounts: &BTreeMap<AccountId, AccountChange>, targets: &[OuId]) {
+        let mut groups: BTreeMap<Option<Usd>, Reached> = BTreeMap::new();
         for (account, change) in accounts {
             let threshold = match change {
                 AccountChange::Create { threshold, .. } | AccountChange::Recreate { threshold, .. } => {
                     self.override_for(*threshold)
                 }
                 // A create leaves the override that is there, so the operation has to say that one.
-                AccountChange::Retry { .. } if !self.has_stack(*account) => {
-                    match self.observed.instances.get(account).map(|instance| instance.threshold) {
-                        Some(Override::Known(kept)) => kept,
-                        _ => None,
-                    }
-                }
+                AccountChange::Retry { .. } if !self.has_stack(*account) => match self.had(*account) {
+                    Override::Known(kept) => kept,
+                    Override::Unknown => None,
+                },
                 _ => continue,
             };
-            match threshold {
-                Some(threshold) => self.add(overridden.entry(threshold).or_default(), *account),
-                None => self.add(&mut plain, *account),
+            if let Some(wanted) = self.desired.accounts.get(account) {
+                let reached = groups.entry(threshold).or_default();
+                reached.insert(*account, wanted.target.clone());
             }
         }
-        for (threshold, reached) in &overridden {
-            let overrides = self.overrides(Some(*threshold));
-            let mark = Mark::Override(Some(*threshold));
-            self.named(StepAction::Create, reached, Some(overrides), mark, steps);
+        let plain = groups.remove(&None).unwrap_or_default();
+        for (threshold, reached) in groups {
+            let overrides = Some(overrides(threshold));
+            self.named(StepAction::Create, &reached, overrides, Mark::Override(threshold));
         }
-        self.plain_creations(plain, steps);
-        for ous in chunks(&targets, MAX_OUS) {
+        self.plain_creations(plain);
+        for ous in targets.chunks(MAX_OUS) {
             // Whoever is there already has a reason to have no instance.
-            let skipped: Vec<AccountId> = self.organization.accounts_below(&ous).into_iter().collect();
-            steps.push(Step::Instances(InstanceStep {
-                action: StepAction::Create,
-                targets: Targets {
-                    ous,
-                    accounts: match skipped.is_empty() {
-                        true => AccountFilter::None,
-                        false => AccountFilter::Difference(skipped),
-                    },
-                },
-                overrides: None,
-                mark: Mark::Override(None),
-                accounts: Vec::new(),
-            }));
+            let skipped = self.organization.accounts_below(ous).into_iter().collect();
+            self.whole(StepAction::Create, Mark::Override(None), ous, skipped, Vec::new());
         }
     }
 
     /// Instances without an override. OUs that hold none yet are targeted as a whole, so that AWS knows them as
     /// targets; in the others exactly the accounts that lack one are named.
-    fn plain_creations(&self, mut plain: Reached, steps: &mut Vec<Step>) {
+    fn plain_creations(&mut self, mut plain: Reached) {
         if !self.desired.only_named {
             let started: BTreeSet<&OuId> = self
                 .desired
@@ -320,40 +271,25 @@ impl<'a> Builder<'a> {
                 .filter(|(account, _)| self.observed.instances.contains_key(account))
                 .map(|(_, wanted)| &wanted.target)
                 .collect();
-            let fresh: Vec<OuId> = plain
-                .values()
-                .collect::<BTreeSet<_>>()
-                .into_iter()
-                .filter(|ou| !started.contains(ou))
-                .cloned()
-                .collect();
-            for ous in chunks(&fresh, MAX_OUS) {
+            let fresh: BTreeSet<&OuId> = plain.values().filter(|ou| !started.contains(ou)).collect();
+            let fresh: Vec<OuId> = fresh.into_iter().cloned().collect();
+            for ous in fresh.chunks(MAX_OUS) {
                 let inside: BTreeSet<AccountId> = plain
                     .iter()
                     .filter(|(_, ou)| ous.contains(ou))
                     .map(|(account, _)| *account)
                     .collect();
-                let others = self.others(&ous, &inside);
+                let others = self.others(ous, &inside);
                 if others.len() > MAX_NAMED_ACCOUNTS {
                     // Too many to leave out by name: these accounts are named instead, below.
                     continue;
                 }
                 plain.retain(|account, _| !inside.contains(account));
-                let accounts = if others.is_empty() {
-                    AccountFilter::None
-                } else {
-                    AccountFilter::Difference(others)
-                };
-                steps.push(Step::Instances(InstanceStep {
-                    action: StepAction::Create,
-                    targets: Targets { ous, accounts },
-                    overrides: None,
-                    mark: Mark::Override(None),
-                    accounts: inside.into_iter().collect(),
-                }));
+                let accounts = inside.into_iter().collect();
+                self.whole(StepAction::Create, Mark::Override(None), ous, others, accounts);
             }
         }
-        self.named(StepAction::Create, &plain, None, Mark::Override(None), steps);
+        self.named(StepAction::Create, &plain, None, Mark::Override(None));
     }
 
     /// The accounts below `ous` that an operation on `inside` must leave out: those placed by another operation,
@@ -365,22 +301,15 @@ impl<'a> Builder<'a> {
             .filter(|account| !inside.contains(account))
             .filter(|account| {
                 self.desired.accounts.contains_key(account)
-                    || self.desired.skipped.get(account) == Some(&super::Skip::Excluded)
+                    || self.desired.skipped.get(account) == Some(&Skip::Excluded)
             })
             .collect()
     }
 
     /// Operations on exactly these accounts (INTERSECTION).
-    fn named(
-        &self,
-        action: StepAction,
-        reached: &Reached,
-        overrides: Option<Parameters>,
-        mark: Mark,
-        steps: &mut Vec<Step>,
-    ) {
+    fn named(&mut self, action: StepAction, reached: &Reached, overrides: Option<Parameters>, mark: Mark) {
         for (targets, accounts) in named(reached) {
-            steps.push(Step::Instances(InstanceStep {
+            self.steps.push(Step::Instances(InstanceStep {
                 action,
                 targets,
                 overrides: overrides.clone(),
@@ -390,10 +319,22 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn add(&self, reached: &mut Reached, account: AccountId) {
-        if let Some(wanted) = self.desired.accounts.get(&account) {
-            reached.insert(account, wanted.target.clone());
-        }
+    /// An operation on OUs as a whole without the accounts of `but`. It is meant for `accounts`.
+    fn whole(&mut self, action: StepAction, mark: Mark, ous: &[OuId], but: Vec<AccountId>, accounts: Vec<AccountId>) {
+        let filter = match but.is_empty() {
+            true => AccountFilter::None,
+            false => AccountFilter::Difference(but),
+        };
+        self.steps.push(Step::Instances(InstanceStep {
+            action,
+            targets: Targets {
+                ous: ous.to_vec(),
+                accounts: filter,
+            },
+            overrides: None,
+            mark,
+            accounts,
+        }));
     }
 
     fn has_stack(&self, account: AccountId) -> bool {
@@ -406,13 +347,6 @@ impl<'a> Builder<'a> {
     /// The override that gives this threshold: none if it is the StackSet's own.
     fn override_for(&self, threshold: Usd) -> Option<Usd> {
         (Some(threshold) != self.default).then_some(threshold)
-    }
-
-    fn overrides(&self, threshold: Option<Usd>) -> Parameters {
-        threshold
-            .map(|threshold| (stack_set::THRESHOLD.to_owned(), threshold.to_decimal()))
-            .into_iter()
-            .collect()
     }
 
     /// The OU through which an instance is removed: the one that it was made through if the account is still
@@ -431,26 +365,32 @@ impl<'a> Builder<'a> {
     }
 }
 
+/// What sets this override; none takes away the one that is there.
+fn overrides(threshold: Option<Usd>) -> Parameters {
+    threshold
+        .map(|threshold| (stack_set::THRESHOLD.to_owned(), threshold.to_decimal()))
+        .into_iter()
+        .collect()
+}
+
 /// Exactly these accounts, in as many parts as they need.
-fn named(reached: &Reached) -> impl Iterator<Item = (Targets, Vec<AccountId>)> {
-    let ous: Vec<OuId> = reached.values().collect::<BTreeSet<_>>().into_iter().cloned().collect();
-    let parts: Vec<_> = chunks(&ous, MAX_OUS)
-        .flat_map(|ous| {
-            let accounts: Vec<AccountId> = reached
-                .iter()
-                .filter(|(_, ou)| ous.contains(ou))
-                .map(|(account, _)| *account)
-                .collect();
-            chunks(&accounts, MAX_NAMED_ACCOUNTS).collect::<Vec<_>>()
-        })
-        .map(|accounts| {
+fn named(reached: &Reached) -> Vec<(Targets, Vec<AccountId>)> {
+    let ous: Vec<&OuId> = reached.values().collect::<BTreeSet<_>>().into_iter().collect();
+    let mut parts = Vec::new();
+    for ous in ous.chunks(MAX_OUS) {
+        let accounts: Vec<AccountId> = reached
+            .iter()
+            .filter(|(_, ou)| ous.contains(ou))
+            .map(|(account, _)| *account)
+            .collect();
+        for accounts in accounts.chunks(MAX_NAMED_ACCOUNTS) {
             let named: BTreeSet<&OuId> = accounts.iter().filter_map(|account| reached.get(account)).collect();
             let targets = Targets {
                 ous: named.into_iter().cloned().collect(),
-                accounts: AccountFilter::Intersection(accounts.clone()),
+                accounts: AccountFilter::Intersection(accounts.to_vec()),
             };
-            (targets, accounts)
-        })
-        .collect();
-    parts.into_iter()
+            parts.push((targets, accounts.to_vec()));
+        }
+    }
+    parts
 }

@@ -12,11 +12,11 @@ fn id(number: usize) -> AccountId {
 }
 
 fn ou(number: usize) -> OuId {
-    if number == 0 {
-        "r-ab12".parse().unwrap()
-    } else {
-        format!("ou-ab12-{number:08}").parse().unwrap()
-    }
+    let id = match number {
+        0 => "r-ab12".to_owned(),
+        _ => format!("ou-ab12-{number:08}"),
+    };
+    id.parse().unwrap()
 }
 
 /// OUs right below the root, each with so many accounts after the management account; one has its own threshold.
@@ -38,13 +38,11 @@ fn planned(ous: usize, accounts_each: usize, targets: &[usize], special: Option<
     let organization = Organization::new("o-a1b2c3d4e5".parse().unwrap(), id(0), (0..=ous).map(unit), accounts);
     let mut config = Config::parse("config.toml", "[mail]\nfrom = \"billing@example.com\"\n").unwrap();
     config.deploy.ous = targets.iter().map(|number| ou(*number).to_string()).collect();
-    config.thresholds = special
-        .map(|number| ThresholdRule {
-            target: ThresholdTarget::Account(id(number)),
-            usd: Usd::dollars(300),
-        })
-        .into_iter()
-        .collect();
+    let rule = special.map(|number| ThresholdRule {
+        target: ThresholdTarget::Account(id(number)),
+        usd: Usd::dollars(300),
+    });
+    config.thresholds = rule.into_iter().collect();
     let thresholds = Thresholds::resolve(&config, &organization).unwrap();
     let spec = stack_set::desired(&config, id(0));
     let desired = Desired::new(&config, spec, &organization, &thresholds, &Scope::default()).unwrap();
@@ -73,13 +71,10 @@ fn overrides_come_before_the_rest_of_their_ou() {
 fn more_than_fifty_ous_go_in_several_operations() {
     let targets: Vec<usize> = (1..=60).collect();
     let rollout = planned(60, 1, &targets, None);
-    let sizes: Vec<usize> = rollout
-        .steps
-        .iter()
-        .filter_map(|step| match step {
-            Step::Instances(step) => Some(step.targets.ous.len()),
-            _ => None,
-        })
-        .collect();
+    let size = |step: &Step| match step {
+        Step::Instances(step) => Some(step.targets.ous.len()),
+        _ => None,
+    };
+    let sizes: Vec<usize> = rollout.steps.iter().filter_map(size).collect();
     assert_eq!(sizes, [50, 10]);
 }

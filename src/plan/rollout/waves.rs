@@ -10,7 +10,7 @@ use billctl_core::service::cloudformation::{
 };
 
 /// A rollout in parts, in their order. Each is planned for what the ones before it will leave.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Waves {
     /// The parts.
     pub waves: Vec<Wave>,
@@ -87,8 +87,7 @@ impl From<Wave> for Waves {
     fn from(wave: Wave) -> Self {
         Self {
             waves: vec![wave],
-            above: BTreeMap::new(),
-            notes: Vec::new(),
+            ..Self::default()
         }
     }
 }
@@ -134,14 +133,12 @@ impl Waves {
         accounts
     }
 
-    /// The accounts that lose their instance.
+    /// The accounts that lose their instance, for good or for a moment.
     pub fn removed(&self) -> impl Iterator<Item = AccountId> + '_ {
-        self.waves.iter().flat_map(|wave| wave.rollout.removed())
-    }
-
-    /// The accounts that lose their instance for good or for a moment.
-    pub fn recreated(&self) -> impl Iterator<Item = AccountId> + '_ {
-        self.waves.iter().flat_map(|wave| wave.rollout.recreated())
+        self.waves.iter().flat_map(|wave| {
+            let goes = |change: &_| matches!(change, AccountChange::Remove { .. } | AccountChange::Recreate { .. });
+            wave.rollout.accounts_with(goes)
+        })
     }
 
     /// The accounts whose alarm is made or changed, with the threshold that it will have.
@@ -218,28 +215,20 @@ impl Waves {
 }
 
 impl Rollout {
-    /// The accounts that lose their instance.
+    /// The accounts that such a change happens to.
+    fn accounts_with(&self, wanted: impl Fn(&AccountChange) -> bool) -> impl Iterator<Item = AccountId> {
+        let accounts = self.accounts.iter();
+        accounts.filter_map(move |(account, change)| wanted(change).then_some(*account))
+    }
+
+    /// The accounts that lose their instance for good.
     pub fn removed(&self) -> impl Iterator<Item = AccountId> + '_ {
-        self.accounts
-            .iter()
-            .filter(|(_, change)| matches!(change, AccountChange::Remove { .. }))
-            .map(|(account, _)| *account)
+        self.accounts_with(|change| matches!(change, AccountChange::Remove { .. }))
     }
 
     /// Those of them in which the stack stays.
     pub fn retained(&self) -> impl Iterator<Item = AccountId> + '_ {
-        self.accounts
-            .iter()
-            .filter(|(_, change)| matches!(change, AccountChange::Remove { retain: true }))
-            .map(|(account, _)| *account)
-    }
-
-    /// The accounts whose instance is removed and made anew.
-    pub fn recreated(&self) -> impl Iterator<Item = AccountId> + '_ {
-        self.accounts
-            .iter()
-            .filter(|(_, change)| matches!(change, AccountChange::Recreate { .. }))
-            .map(|(account, _)| *account)
+        self.accounts_with(|change| matches!(change, AccountChange::Remove { retain: true }))
     }
 }
 
@@ -261,13 +250,11 @@ impl Observed {
                 Step::UpdateStackSet(step) => self.updated(step),
                 Step::Instances(step) => {
                     if let (StepAction::Create, Some(live)) = (step.action, &mut self.stack_set) {
-                        let new = step
-                            .targets
-                            .ous
-                            .iter()
-                            .filter(|ou| !live.organizational_units.contains(ou));
-                        let new: Vec<OuId> = new.cloned().collect();
-                        live.organizational_units.extend(new);
+                        for ou in &step.targets.ous {
+                            if !live.organizational_units.contains(ou) {
+                                live.organizational_units.push(ou.clone());
+                            }
+                        }
                     }
                 }
             }
@@ -309,10 +296,8 @@ impl Observed {
     /// What an update of the StackSet does to it and to the instances that it isn't for.
     fn updated(&mut self, step: &SetStep) {
         let Some(live) = self.stack_set.take() else { return };
-        let stale = stack_set::diff(&step.spec, &live)
-            .iter()
-            .any(FieldChange::concerns_stacks);
-        if stale {
+        let changes = stack_set::diff(&step.spec, &live);
+        if changes.iter().any(FieldChange::concerns_stacks) {
             for instance in self.instances.values_mut() {
                 if instance.listed.status == InstanceStatus::Current {
                     instance.listed.status = InstanceStatus::Outdated;

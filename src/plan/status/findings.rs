@@ -113,11 +113,8 @@ impl Looked<'_> {
         }
         if members.untold() > 0 {
             let what = format!("{} above the limit with nobody told", members.untold());
-            found.push(Finding::new(
-                "untold",
-                what,
-                "`billctl spend --tell` tells them; each is listed with its likely cause",
-            ));
+            let remedy = "`billctl spend --tell` tells them; each is listed with its likely cause";
+            found.push(Finding::new("untold", what, remedy));
         }
         found
     }
@@ -220,43 +217,30 @@ impl Looked<'_> {
             found.push(Finding::new("sender-unverified", what, remedy));
         }
         if mail.sending_paused {
+            let what = "no mail can leave: SES has sending switched off";
             let remedy = "the SES console says why: Account dashboard";
-            found.push(Finding::new(
-                "sending-off",
-                "no mail can leave: SES has sending switched off",
-                remedy,
-            ));
+            found.push(Finding::new("sending-off", what, remedy));
         }
         if mail.daily_quota.is_some_and(|quota| health.sent_last_24_hours >= quota) {
             let what = "SES's quota for 24 hours is used up";
-            found.push(Finding::new(
-                "quota-used-up",
-                what,
-                "ask for a higher one in the SES console",
-            ));
+            let remedy = "ask for a higher one in the SES console";
+            found.push(Finding::new("quota-used-up", what, remedy));
         }
         if let Some(reach) = reach
             && !reach.unreachable.is_empty()
         {
-            let what = format!(
-                "SES's sandbox lets no mail through to the owners of {}",
-                plural(reach.unreachable.len(), "account")
-            );
+            let accounts = plural(reach.unreachable.len(), "account");
+            let what = format!("SES's sandbox lets no mail through to the owners of {accounts}");
             let remedy = "ask for production access in the SES console, or verify their addresses";
             found.push(Finding::new("owners-unreachable", what, remedy));
         }
         let failed = self.failed_since_told(health);
         if failed > 0 {
-            let what = format!(
-                "{} of the notifier failed since it last told somebody",
-                plural(failed, "execution")
-            );
-            found.push(Finding::new(
-                "mails-failed",
-                what,
-                "fix what is named below, then `billctl resend`; where that sends nothing, a `billctl test-alert --account \
-                 ACCOUNT` that ends well clears it",
-            ));
+            let failed = plural(failed, "execution");
+            let what = format!("{failed} of the notifier failed since it last told somebody");
+            let remedy = "fix what is named below, then `billctl resend`; where that sends nothing, a `billctl test-alert \
+                          --account ACCOUNT` that ends well clears it";
+            found.push(Finding::new("mails-failed", what, remedy));
         }
         let waiting = health.waiting();
         if waiting > 0 {
@@ -264,12 +248,9 @@ impl Looked<'_> {
                 1 => "1 message lies in the dead-letter queue".to_owned(),
                 more => format!("{more} messages lie in the dead-letter queue"),
             };
-            found.push(Finding::new(
-                "queue",
-                what,
-                "fix what is named below, then `billctl resend`; `billctl resend --drop` also deletes what can't be sent \
-                 again, such as a test",
-            ));
+            let remedy = "fix what is named below, then `billctl resend`; `billctl resend --drop` also deletes what can't be \
+                          sent again, such as a test";
+            found.push(Finding::new("queue", what, remedy));
         }
         Self::nobody_hears(health, found);
         let alarms = health.alarms.iter().map(|alarm| alarm.name.as_str());
@@ -344,9 +325,9 @@ impl Looked<'_> {
         if let BillingStatus::Read { reach: Some(reach), .. } = self.billing
             && reach.not_looked_at > 0
         {
+            let accounts = plural(reach.not_looked_at, "account");
             left.push(format!(
-                "whether SES's sandbox lets mails through to the owners of {}",
-                plural(reach.not_looked_at, "account")
+                "whether SES's sandbox lets mails through to the owners of {accounts}"
             ));
         }
         let unread = self.members.count(Coverage::ThresholdUnread);
