@@ -18,6 +18,7 @@ mod home;
 pub mod iam;
 mod json;
 mod latency;
+mod listing;
 pub mod member;
 pub mod metering;
 pub mod metrics;

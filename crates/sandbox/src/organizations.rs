@@ -66,15 +66,7 @@ impl State {
             all_features: true,
             stacksets_administrators: BTreeSet::new(),
             root: root.clone(),
-            units: BTreeMap::from([(
-                root.clone(),
-                Unit {
-                    name: "Root".into(),
-                    parent: None,
-                    units: BTreeSet::new(),
-                    accounts: BTreeSet::new(),
-                },
-            )]),
+            units: BTreeMap::from([(root.clone(), Unit::new("Root", None))]),
             accounts: BTreeMap::new(),
         };
         state.insert(management, root, Tags::new());
@@ -112,15 +104,9 @@ impl State {
             }
         }
         for (id, entry) in &self.accounts {
-            if !self
-                .units
-                .get(&entry.parent)
-                .is_some_and(|unit| unit.accounts.contains(id))
-            {
-                return Some(format!(
-                    "organizations.accounts.{id}.parent: {} doesn't hold it",
-                    entry.parent
-                ));
+            let parent = &entry.parent;
+            if !self.units.get(parent).is_some_and(|unit| unit.accounts.contains(id)) {
+                return Some(format!("organizations.accounts.{id}.parent: {parent} doesn't hold it"));
             }
         }
         if !self.accounts.contains_key(&self.management_account) {
@@ -166,7 +152,7 @@ impl State {
 
     /// The root and every OU, by id.
     pub fn ous(&self) -> impl Iterator<Item = OrganizationalUnit> + '_ {
-        self.units.iter().map(|(id, unit)| Self::described(id, unit))
+        self.units.iter().map(|(id, unit)| unit.described(id))
     }
 
     /// Whether there is such an OU or root.
@@ -219,6 +205,11 @@ impl State {
     /// `ou` and everything above it, deepest first.
     pub fn ancestry<'a>(&'a self, ou: &'a OuId) -> impl Iterator<Item = &'a OuId> {
         std::iter::successors(Some(ou), |id| self.units.get(*id)?.parent.as_ref())
+    }
+
+    /// The closest above an account of those that `is` is true of.
+    pub(super) fn closest_above(&self, account: AccountId, is: impl Fn(&OuId) -> bool) -> Option<&OuId> {
+        self.ancestry(self.parent(account)?).find(|ou| is(ou))
     }
 
     /// The accounts anywhere below `ou`.
@@ -275,36 +266,23 @@ impl State {
     /// The parent is unknown or too deep, or has an OU of that name.
     pub fn add_ou(&mut self, parent: &OuId, name: &str) -> Result<OuId, Error> {
         let depth = self.ancestry(parent).count();
-        let siblings = &self
-            .units
-            .get(parent)
-            .ok_or_else(|| Error::usage(format!("there is no OU {parent}")))?
-            .units;
+        let Some(unit) = self.units.get(parent) else {
+            return Err(Error::usage(format!("there is no OU {parent}")));
+        };
         if depth > DEEPEST {
             return Err(Error::usage(format!(
                 "OUs go {DEEPEST} levels deep, and {parent} is on the last"
             )));
         }
-        let taken = siblings
-            .iter()
-            .filter_map(|id| self.units.get(id))
-            .any(|unit| unit.name == name);
-        if taken {
+        let mut siblings = unit.units.iter().filter_map(|id| self.units.get(id));
+        if siblings.any(|unit| unit.name == name) {
             return Err(Error::usage(format!("{parent} has an OU named {name} already")));
         }
         let id = self.fresh_ou_id(parent, name)?;
         if let Some(unit) = self.units.get_mut(parent) {
             unit.units.insert(id.clone());
         }
-        self.units.insert(
-            id.clone(),
-            Unit {
-                name: name.into(),
-                parent: Some(parent.clone()),
-                units: BTreeSet::new(),
-                accounts: BTreeSet::new(),
-            },
-        );
+        self.units.insert(id.clone(), Unit::new(name, Some(parent.clone())));
         Ok(id)
     }
 
@@ -345,12 +323,23 @@ impl State {
             unit.accounts.insert(id);
         }
     }
+}
 
-    fn described(id: &OuId, unit: &Unit) -> OrganizationalUnit {
+impl Unit {
+    fn new(name: &str, parent: Option<OuId>) -> Self {
+        Self {
+            name: name.to_owned(),
+            parent,
+            units: BTreeSet::new(),
+            accounts: BTreeSet::new(),
+        }
+    }
+
+    fn described(&self, id: &OuId) -> OrganizationalUnit {
         OrganizationalUnit {
             id: id.clone(),
-            name: unit.name.clone(),
-            parent: unit.parent.clone(),
+            name: self.name.clone(),
+            parent: self.parent.clone(),
         }
     }
 }
