@@ -124,9 +124,9 @@ impl Template {
         Ok(template)
     }
 
-    /// The parameters that it declares.
-    pub fn parameters(&self) -> impl Iterator<Item = &str> {
-        self.parameters.keys().map(String::as_str)
+    /// Whether it declares such a parameter.
+    pub fn has_parameter(&self, name: &str) -> bool {
+        self.parameters.contains_key(name)
     }
 
     /// Whether it makes IAM resources with names: what `CAPABILITY_NAMED_IAM` is for.
