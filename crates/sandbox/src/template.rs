@@ -8,7 +8,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -129,19 +129,12 @@ impl Template {
         self.parameters.contains_key(name)
     }
 
-    /// Whether it makes IAM resources with names: what `CAPABILITY_NAMED_IAM` is for.
-    pub fn needs_named_iam(&self) -> bool {
-        self.resources
-            .iter()
-            .any(|resource| resource.resource_type == ROLE && resource.properties.get("RoleName").is_some())
-    }
-
     /// Checks parameters without evaluating anything.
     ///
     /// # Errors
     /// One isn't declared, lacks a value, or breaks its constraints.
     pub fn check_parameters(&self, given: &Parameters) -> Result<()> {
-        self.values(given).map(|_| ())
+        self.values(given).map(drop)
     }
 
     /// Checks that each of `overrides` is declared and allowed.
@@ -158,19 +151,10 @@ impl Template {
     }
 
     fn declared(&self, given: &Parameters) -> Result<()> {
-        let unknown: Vec<&str> = given
-            .keys()
-            .filter(|name| !self.parameters.contains_key(*name))
-            .map(String::as_str)
-            .collect();
-        if unknown.is_empty() {
-            Ok(())
-        } else {
-            refuse(format!(
-                "Parameters: [{}] do not exist in the template",
-                unknown.join(", ")
-            ))
-        }
+        let unknown = given.keys().filter(|name| !self.has_parameter(name)).cloned();
+        refuse_if_any(unknown.collect(), |names| {
+            format!("Parameters: [{names}] do not exist in the template")
+        })
     }
 
     /// Every parameter's value: given, or its default.
@@ -184,14 +168,11 @@ impl Template {
                     parameter.check(name, value)?;
                     values.insert(name.clone(), value.clone());
                 }
-                None => missing.push(name.as_str()),
+                None => missing.push(name.clone()),
             }
         }
-        if missing.is_empty() {
-            Ok(values)
-        } else {
-            refuse(format!("Parameters: [{}] must have values", missing.join(", ")))
-        }
+        refuse_if_any(missing, |names| format!("Parameters: [{names}] must have values"))?;
+        Ok(values)
     }
 
     /// The resources of a stack of this template with these parameters in `account`, in the template's order.
@@ -215,7 +196,7 @@ impl Template {
 
     /// Every name that is referred to must be declared, also in branches that aren't taken.
     fn check_references(&self, rest: &Map<String, Value>) -> Result<()> {
-        let mut unresolved: Vec<String> = self
+        let unresolved: BTreeSet<String> = self
             .resources
             .iter()
             .map(|resource| &resource.properties)
@@ -223,21 +204,14 @@ impl Template {
             .chain(rest.get("Outputs"))
             .flat_map(evaluate::references)
             .filter(|name| {
-                !name.starts_with("AWS::")
-                    && !self.parameters.contains_key(name)
-                    && self.declared_resource(name).is_none()
+                !name.starts_with("AWS::") && !self.has_parameter(name) && self.declared_resource(name).is_none()
             })
             .collect();
-        unresolved.sort();
-        unresolved.dedup();
-        if unresolved.is_empty() {
-            Ok(())
-        } else {
-            refuse(format!(
-                "Template format error: Unresolved resource dependencies [{}] in the Resources block of the template",
-                unresolved.join(", ")
-            ))
-        }
+        refuse_if_any(unresolved.into_iter().collect(), |names| {
+            format!(
+                "Template format error: Unresolved resource dependencies [{names}] in the Resources block of the template"
+            )
+        })
     }
 
     fn declared_resource(&self, logical_id: &str) -> Option<&Declared> {
@@ -247,15 +221,12 @@ impl Template {
 
 impl Declared {
     fn parse(logical_id: String, value: Value) -> Result<Self> {
+        let wrong = |what: &str| refuse(format!("Template format error: [/Resources/{logical_id}] {what}"));
         let Value::Object(mut fields) = value else {
-            return refuse(format!(
-                "Template format error: [/Resources/{logical_id}] resource definition is malformed"
-            ));
+            return wrong("resource definition is malformed");
         };
         let Some(Value::String(resource_type)) = fields.remove("Type") else {
-            return refuse(format!(
-                "Template format error: [/Resources/{logical_id}] Every Resources object must contain a Type member."
-            ));
+            return wrong("Every Resources object must contain a Type member.");
         };
         if !properties::KNOWN.contains(&resource_type.as_str()) {
             return refuse(format!(
@@ -265,11 +236,17 @@ impl Declared {
         Ok(Self {
             logical_id,
             resource_type,
-            condition: fields
-                .remove("Condition")
-                .and_then(|name| name.as_str().map(str::to_owned)),
+            condition: fields.get("Condition").and_then(Value::as_str).map(str::to_owned),
             properties: fields.remove("Properties").unwrap_or(Value::Object(Map::new())),
         })
+    }
+}
+
+/// Refuses where there is any of these names.
+fn refuse_if_any(names: Vec<String>, why: impl FnOnce(String) -> String) -> Result<()> {
+    match names.is_empty() {
+        true => Ok(()),
+        false => refuse(why(names.join(", "))),
     }
 }
 
