@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub(super) use auto::account_arrived;
+pub(super) use auto::follow;
 use blueprint::Blueprints;
 use record::SetRecord;
 pub use stack::HandEdit;

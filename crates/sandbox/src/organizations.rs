@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::faults::hash;
-use super::{World, cloudformation};
+use super::{World, cloudformation, metrics};
 use billctl_core::error::Error;
 use billctl_core::model::{Account, AccountId, AccountState, OrgId, Organization, OrganizationalUnit, OuId};
 use billctl_core::service::Tags;
@@ -311,17 +311,20 @@ impl State {
         }
     }
 
-    fn set_parent(&mut self, id: AccountId, parent: &OuId) {
-        let Some(entry) = self.accounts.get_mut(&id) else {
-            return;
-        };
-        let old = std::mem::replace(&mut entry.parent, parent.clone());
+    fn entry_mut(&mut self, id: AccountId) -> Result<&mut Entry, Error> {
+        let entry = self.accounts.get_mut(&id);
+        entry.ok_or_else(|| Error::usage(format!("there is no account {id} in the sandbox")))
+    }
+
+    fn set_parent(&mut self, id: AccountId, parent: &OuId) -> Result<(), Error> {
+        let old = std::mem::replace(&mut self.entry_mut(id)?.parent, parent.clone());
         if let Some(unit) = self.units.get_mut(&old) {
             unit.accounts.remove(&id);
         }
         if let Some(unit) = self.units.get_mut(parent) {
             unit.accounts.insert(id);
         }
+        Ok(())
     }
 }
 
@@ -376,7 +379,8 @@ impl World {
             joined: None,
         };
         self.organizations.insert(account, parent.clone(), tags);
-        cloudformation::account_arrived(self, id, None);
+        metrics::open(self, id);
+        cloudformation::follow(self, id);
         Ok(id)
     }
 
@@ -386,9 +390,8 @@ impl World {
     /// There is no such account or OU.
     pub fn move_account(&mut self, id: AccountId, parent: &OuId) -> Result<(), Error> {
         self.known_ou(parent)?;
-        let old = self.known_account(id)?;
-        self.organizations.set_parent(id, parent);
-        cloudformation::account_arrived(self, id, Some(&old));
+        self.organizations.set_parent(id, parent)?;
+        cloudformation::follow(self, id);
         Ok(())
     }
 
@@ -397,18 +400,8 @@ impl World {
     /// # Errors
     /// There is no such account.
     pub fn set_account_state(&mut self, id: AccountId, state: AccountState) -> Result<(), Error> {
-        self.known_account(id)?;
-        if let Some(entry) = self.organizations.accounts.get_mut(&id) {
-            entry.state = state;
-        }
+        self.organizations.entry_mut(id)?.state = state;
         Ok(())
-    }
-
-    fn known_account(&self, id: AccountId) -> Result<OuId, Error> {
-        self.organizations
-            .parent(id)
-            .cloned()
-            .ok_or_else(|| Error::usage(format!("there is no account {id} in the sandbox")))
     }
 
     fn known_ou(&self, id: &OuId) -> Result<(), Error> {

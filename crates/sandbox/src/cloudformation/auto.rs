@@ -3,19 +3,16 @@
 use super::operation::submit;
 use super::record::{Reach, SetRecord, Work};
 use super::with_sets;
-use crate::{World, metrics};
-use billctl_core::model::{AccountId, OuId};
+use crate::World;
+use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::{ConcurrencyMode, CountOrPercent, OperationId, Preferences};
 
-/// An account was created (`old` is `None`) or moved.
-pub(crate) fn account_arrived(world: &mut World, account: AccountId, old: Option<&OuId>) {
-    if old.is_none() {
-        metrics::open(world, account);
-    }
-    with_sets(world, |world, set| follow(world, set, account));
+/// Lets the StackSets follow an account that was created or moved.
+pub(crate) fn follow(world: &mut World, account: AccountId) {
+    with_sets(world, |world, set| follow_with(world, set, account));
 }
 
-fn follow(world: &mut World, set: &mut SetRecord, account: AccountId) {
+fn follow_with(world: &mut World, set: &mut SetRecord, account: AccountId) {
     if !set.auto_deployment.enabled || account == world.management_account() {
         return;
     }
