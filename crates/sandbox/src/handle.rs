@@ -144,11 +144,6 @@ impl Sandbox {
         self.shared.call_as
     }
 
-    /// The file, if there is one.
-    pub fn path(&self) -> Option<&Path> {
-        self.shared.store.as_ref().map(Store::path)
-    }
-
     /// Makes one API call on the world: through the gate, after the world's latency, unless a fault is due.
     ///
     /// A `body` that answers an error must have left the world as it was; one of an operation that only reads

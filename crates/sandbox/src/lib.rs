@@ -7,7 +7,7 @@ mod access;
 pub mod account;
 mod asl;
 mod billing;
-pub mod clock;
+mod clock;
 pub mod cloudformation;
 pub mod cloudwatch;
 pub mod eventbridge;
@@ -39,7 +39,6 @@ pub mod template;
 pub mod world;
 
 pub use asl::{Outcome, Rehearsal};
-pub use clock::SimulatedClock;
 pub use handle::Sandbox;
 pub use preview::{MailKind, Preview, Subject};
 pub use world::World;
