@@ -177,7 +177,7 @@ impl State {
         Some(self.accounts.get(&id)?.described(id))
     }
 
-    /// Whether there is such an account.
+    /// Whether there is such an account; the management account is one.
     pub fn has_account(&self, id: AccountId) -> bool {
         self.accounts.contains_key(&id)
     }

@@ -250,8 +250,8 @@ pub fn from_account(world: &mut World, account: AccountId, role: &str, bus: &Arn
         .with("events:source", text(event, "source"))
         .with("events:detail-type", text(event, "detail-type"))
         .with("events:eventBusInvocation", true);
-    if world.is_member(account) {
-        context = context.with("aws:PrincipalOrgID", world.organization_id());
+    if world.organizations.has_account(account) {
+        context = context.with("aws:PrincipalOrgID", &world.organizations.id);
     }
     let request = Request::by_role(role, "events:PutEvents", bus.as_str(), &context);
     let policy = stored.policy.as_ref();
