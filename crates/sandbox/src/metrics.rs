@@ -385,28 +385,19 @@ mod tests {
             // The services' cents are rounded one by one.
             spender.month_to_date(None, &[at(text)])[0].unwrap().round()
         };
-        let hour = |hour: u32| hour * 3_600;
-        let noon = Hours {
-            from: hour(12),
-            to: hour(12),
+        let hours = |from: u32, to: u32| {
+            let (from, to) = (from * 3_600, to * 3_600);
+            Some(Hours { from, to })
         };
-        set_daily_in(&mut world, account(), usd(100.0), Some(noon));
+        set_daily_in(&mut world, account(), usd(100.0), hours(12, 12));
         assert_eq!(spent(&world, "2026-03-01T12:00:00Z"), 0.0);
         assert_eq!(spent(&world, "2026-03-01T12:01:00Z"), 100.0);
         assert_eq!(spent(&world, "2026-03-03T00:00:00Z"), 200.0);
-        let office = Hours {
-            from: hour(8),
-            to: hour(20),
-        };
-        set_daily_in(&mut world, account(), usd(120.0), Some(office));
+        set_daily_in(&mut world, account(), usd(120.0), hours(8, 20));
         assert_eq!(spent(&world, "2026-03-02T08:00:00Z"), 120.0);
         assert_eq!(spent(&world, "2026-03-02T09:00:00Z"), 130.0);
         assert_eq!(spent(&world, "2026-03-02T23:00:00Z"), 240.0);
-        let night = Hours {
-            from: hour(22),
-            to: hour(6),
-        };
-        set_daily_in(&mut world, account(), usd(80.0), Some(night));
+        set_daily_in(&mut world, account(), usd(80.0), hours(22, 6));
         assert_eq!(spent(&world, "2026-03-01T12:00:00Z"), 60.0);
         assert_eq!(spent(&world, "2026-03-01T23:00:00Z"), 70.0);
         assert_eq!(spent(&world, "2026-03-02T00:00:00Z"), 80.0);

@@ -132,13 +132,8 @@ async fn a_failed_update_stores_the_template_all_the_same_and_leaves_instances_b
     assert_eq!(house.wait("op-2").await.status, OperationStatus::Failed);
     let stored = house.sandbox.describe_stack_set(SET).await.unwrap();
     assert_eq!(stored.parameters["Threshold"], "42");
-    assert!(
-        house
-            .instances()
-            .await
-            .iter()
-            .all(|instance| instance.status == InstanceStatus::Outdated)
-    );
+    let all = house.instances().await;
+    assert!(all.iter().all(|instance| instance.status == InstanceStatus::Outdated));
     assert_eq!(house.live_threshold("security-audit"), Some(100.0));
 }
 
