@@ -94,12 +94,10 @@ impl State {
 
     /// A StackSet's instances as listed, each with its overrides, by account.
     pub fn instances(&self, stack_set: &str) -> Vec<(StackInstance, Parameters)> {
-        self.sets.get(stack_set).map_or_else(Vec::new, |set| {
-            set.instances
-                .iter()
-                .map(|(account, instance)| (instance.listed(stack_set, *account), instance.overrides.clone()))
-                .collect()
-        })
+        let instances = self.sets.get(stack_set).into_iter().flat_map(|set| &set.instances);
+        instances
+            .map(|(account, instance)| (instance.listed(stack_set, *account), instance.overrides.clone()))
+            .collect()
     }
 
     /// A StackSet's parameters, as `DescribeStackSet` gives them.

@@ -184,12 +184,10 @@ impl Template {
         let evaluation = evaluate::Evaluation::new(self, &values, account, stack_name);
         let mut resources = Vec::new();
         for declared in &self.resources {
-            if let Some(condition) = &declared.condition
-                && !evaluation.condition(condition)?
-            {
-                continue;
+            let condition = declared.condition.as_ref();
+            if condition.map_or(Ok(true), |name| evaluation.condition(name))? {
+                resources.push(evaluation.resource(declared)?);
             }
-            resources.push(evaluation.resource(declared)?);
         }
         Ok(resources)
     }

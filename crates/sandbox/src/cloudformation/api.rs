@@ -16,9 +16,10 @@ use billctl_core::service::cloudformation::{
     ACTIVATE_ORGANIZATIONS_ACCESS, CREATE_STACK_INSTANCES, CREATE_STACK_SET, DELETE_STACK_INSTANCES, DELETE_STACK_SET,
     DESCRIBE_ORGANIZATIONS_ACCESS, DESCRIBE_STACK_INSTANCE, DESCRIBE_STACK_SET, DESCRIBE_STACK_SET_OPERATION,
     DETECT_STACK_SET_DRIFT, DetailedStatus, InstanceFilter, InstancesRequest, LIST_STACK_INSTANCE_RESOURCE_DRIFTS,
-    LIST_STACK_INSTANCES, LIST_STACK_SET_OPERATION_RESULTS, LIST_STACK_SET_OPERATIONS, OperationId, OperationResult,
-    OperationStatus, OrganizationsAccess, PAGE_SIZE, Parameters, Preferences, ResourceDrift, STOP_STACK_SET_OPERATION,
-    StackInstance, StackSet, StackSetOperation, StackSetSpec, Targets, UPDATE_STACK_INSTANCES, UPDATE_STACK_SET,
+    LIST_STACK_INSTANCES, LIST_STACK_SET_OPERATION_RESULTS, LIST_STACK_SET_OPERATIONS, OperationAction, OperationId,
+    OperationResult, OperationStatus, OrganizationsAccess, PAGE_SIZE, Parameters, Preferences, ResourceDrift,
+    STOP_STACK_SET_OPERATION, StackInstance, StackSet, StackSetOperation, StackSetSpec, Targets,
+    UPDATE_STACK_INSTANCES, UPDATE_STACK_SET,
 };
 use billctl_core::service::{CloudFormation, Kind, Operation, Page, Result};
 
@@ -55,19 +56,14 @@ impl Sandbox {
             checks::preferences(preferences)?;
             checks::operation_id(set, id)?;
             checks::may_submit(set, &work)?;
-            match &work {
-                Work::Create { overrides } => {
-                    checks::overrides(&world.cloudformation, set, overrides.as_ref())?;
-                }
-                Work::Update { overrides } => {
-                    checks::overrides(&world.cloudformation, set, overrides.as_ref())?;
-                    checks::has_instances(world, set, &reach)?;
-                }
-                Work::UpdateSet { change } => {
-                    checks::template(&change.template, &change.parameters)?;
-                    checks::has_instances(world, set, &reach)?;
-                }
-                Work::Delete { .. } | Work::Drift => {}
+            if let Some(overrides) = work.overrides() {
+                checks::overrides(&world.cloudformation, set, overrides)?;
+            }
+            if let Work::UpdateSet { change } = &work {
+                checks::template(&change.template, &change.parameters)?;
+            }
+            if work.action() == OperationAction::Update {
+                checks::has_instances(world, set, &reach)?;
             }
             with_set(world, stack_set, |world, set| {
                 submit(world, set, id.clone(), work.clone(), reach.clone(), *preferences);

@@ -15,13 +15,8 @@ use billctl_core::service::cloudwatch::Alarm;
 /// What has been evaluated so far. Never saved: it follows from the revisions.
 #[derive(Debug, Default)]
 pub(super) struct Blueprints {
-    known: Mutex<Known>,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    templates: HashMap<u32, Arc<Template>>,
-    stacks: HashMap<(u32, Parameters), Arc<Blueprint>>,
+    templates: Mutex<HashMap<u32, Arc<Template>>>,
+    stacks: Mutex<HashMap<(u32, Parameters), Arc<Blueprint>>>,
 }
 
 /// A stack as it is in whichever account was evaluated first.
@@ -41,7 +36,7 @@ impl Clone for Blueprints {
 
 impl State {
     pub(super) fn template(&self, revision: u32) -> Result<Arc<Template>, TemplateError> {
-        if let Some(known) = unpoisoned(&self.blueprints.known).templates.get(&revision) {
+        if let Some(known) = unpoisoned(&self.blueprints.templates).get(&revision) {
             return Ok(known.clone());
         }
         let text = self
@@ -49,9 +44,7 @@ impl State {
             .get(&revision)
             .map_or("", |revision| revision.template.as_str());
         let template = Arc::new(Template::parse(text)?);
-        unpoisoned(&self.blueprints.known)
-            .templates
-            .insert(revision, template.clone());
+        unpoisoned(&self.blueprints.templates).insert(revision, template.clone());
         Ok(template)
     }
 
@@ -79,7 +72,7 @@ impl State {
         account: AccountId,
     ) -> Result<Arc<Blueprint>, TemplateError> {
         let key = (revision, overrides.clone());
-        if let Some(known) = unpoisoned(&self.blueprints.known).stacks.get(&key) {
+        if let Some(known) = unpoisoned(&self.blueprints.stacks).get(&key) {
             return Ok(known.clone());
         }
         let resources = self.resolve(revision, overrides, account, "StackSet")?;
@@ -89,7 +82,7 @@ impl State {
             .map(|resource| template::alarm(resource).map(Arc::new))
             .transpose()?;
         let blueprint = Arc::new(Blueprint { resources, alarm });
-        unpoisoned(&self.blueprints.known).stacks.insert(key, blueprint.clone());
+        unpoisoned(&self.blueprints.stacks).insert(key, blueprint.clone());
         Ok(blueprint)
     }
 

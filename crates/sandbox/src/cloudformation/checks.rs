@@ -117,10 +117,7 @@ pub(super) fn template(text: &str, parameters: &Parameters) -> Answer<()> {
 }
 
 /// An override must be of a parameter that the StackSet has.
-pub(super) fn overrides(state: &State, set: &SetRecord, overrides: Option<&Parameters>) -> Answer<()> {
-    let Some(overrides) = overrides else {
-        return Ok(());
-    };
+pub(super) fn overrides(state: &State, set: &SetRecord, overrides: &Parameters) -> Answer<()> {
     state
         .template(set.revision)
         .and_then(|template| template.check_overrides(overrides))

@@ -108,8 +108,9 @@ fn begin(world: &mut World, set: &mut SetRecord, operation: &mut OperationRecord
         set.revision = world.cloudformation.revision(&change.template, &change.parameters);
     }
     let accounts = accounts(world, set, operation);
-    if world.faults.lag > 0 {
-        fall_behind(world, set, operation, &accounts);
+    let is_change = !matches!(operation.work, Work::Drift);
+    if is_change && world.faults.lag > 0 {
+        fall_behind(world, set, &accounts);
     }
     // All, also those that it isn't for: a later operation takes them up (docs/aws-facts.md, "StackSets: create and update").
     if set.revision != before {
@@ -120,7 +121,9 @@ fn begin(world: &mut World, set: &mut SetRecord, operation: &mut OperationRecord
         }
     }
     for account in &accounts {
-        mark(world, set, operation, *account);
+        if is_change {
+            mark(world, set, operation, *account);
+        }
         operation
             .outcomes
             .insert(*account, Outcome::new(DetailedStatus::Pending, ""));
@@ -167,10 +170,7 @@ fn accounts(world: &World, set: &SetRecord, operation: &OperationRecord) -> Vec<
 }
 
 /// Lists go on showing instances as they are before an operation changes them.
-fn fall_behind(world: &World, set: &mut SetRecord, operation: &OperationRecord, accounts: &[AccountId]) {
-    if matches!(operation.work, Work::Drift) {
-        return;
-    }
+fn fall_behind(world: &World, set: &mut SetRecord, accounts: &[AccountId]) {
     for account in accounts {
         if let Some(instance) = set.instances.get_mut(account) {
             instance.behind = Some(Box::new(Behind {
@@ -183,9 +183,6 @@ fn fall_behind(world: &World, set: &mut SetRecord, operation: &OperationRecord, 
 
 /// An instance takes on what is wanted of it when its operation begins, and is behind until that is done.
 fn mark(world: &World, set: &mut SetRecord, operation: &OperationRecord, account: AccountId) {
-    if matches!(operation.work, Work::Drift) {
-        return;
-    }
     let instance = set.instances.entry(account).or_insert_with(|| Instance {
         ou: named_ou(world, &operation.reach, account),
         status: InstanceStatus::Outdated,
@@ -208,9 +205,7 @@ fn mark(world: &World, set: &mut SetRecord, operation: &OperationRecord, account
     if instance.status != InstanceStatus::Inoperable && !matches!(operation.work, Work::Delete { .. }) {
         instance.status = InstanceStatus::Outdated;
     }
-    if let Work::Create { overrides } | Work::Update { overrides } = &operation.work
-        && let Some(overrides) = overrides
-    {
+    if let Some(overrides) = operation.work.overrides() {
         instance.overrides.clone_from(overrides);
     }
 }

@@ -142,6 +142,14 @@ pub(super) enum Work {
 }
 
 impl Work {
+    /// The overrides that it gives the instances, where it says any.
+    pub(super) const fn overrides(&self) -> Option<&Parameters> {
+        match self {
+            Self::Create { overrides } | Self::Update { overrides } => overrides.as_ref(),
+            Self::UpdateSet { .. } | Self::Delete { .. } | Self::Drift => None,
+        }
+    }
+
     pub(super) const fn action(&self) -> OperationAction {
         match self {
             Self::Create { .. } => OperationAction::Create,
