@@ -12,7 +12,7 @@ use serde_json::Value;
 
 pub(crate) use check::check;
 
-use crate::template::as_text;
+use crate::json::as_text;
 
 /// Who makes a request.
 #[derive(Debug, Clone, Copy)]

@@ -13,7 +13,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 pub use parameter::Parameter;
-pub(crate) use parameter::as_text;
 pub use properties::{alarm, role, rule};
 
 use billctl_core::model::AccountId;

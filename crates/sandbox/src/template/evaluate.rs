@@ -2,9 +2,9 @@ use std::cell::Cell;
 
 use serde_json::{Map, Value};
 
-use super::parameter::as_text;
 use super::properties::{self, coerce};
 use super::{Declared, Resource, Result, Template, TemplateError, refuse};
+use crate::json::as_text;
 use billctl_core::model::{AccountId, REGION};
 use billctl_core::service::cloudformation::Parameters;
 

@@ -4,6 +4,7 @@ use regex_lite::Regex;
 use serde_json::Value;
 
 use super::{Result, TemplateError};
+use crate::json::as_text;
 
 /// A parameter's declaration.
 #[derive(Debug, Clone)]
@@ -79,14 +80,6 @@ impl Parameter {
             Some(constraint) => format!("Parameter {name} failed to satisfy constraint: {constraint}"),
             None => format!("Parameter '{name}' {refused}"),
         }))
-    }
-}
-
-/// Scalars in templates are texts in the end: `86400`, `"86400"` and `true` alike.
-pub(crate) fn as_text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
     }
 }
 
