@@ -156,8 +156,17 @@ impl Sandbox {
         operation: Operation,
         body: impl Fn(&mut World) -> Answer<T> + Send + Sync,
     ) -> ServiceResult<T> {
-        let gate = &self.shared.gate;
-        gate.call(operation, || self.attempt(operation, &body)).await
+        let attempt = || async {
+            let (number, nth, latency) = self.begin(operation)?;
+            if !latency.is_zero() {
+                match &self.shared.simulated {
+                    Some(time) => time.pass(latency).await,
+                    None => tokio::time::sleep(latency).await,
+                }
+            }
+            self.finish(operation, number, nth, &body)
+        };
+        self.shared.gate.call(operation, attempt).await
     }
 
     /// [`call`](Self::call) for an operation that only reads.
@@ -170,21 +179,6 @@ impl Sandbox {
         body: impl Fn(&World) -> Answer<T> + Send + Sync,
     ) -> ServiceResult<T> {
         self.call(operation, |world| body(world)).await
-    }
-
-    async fn attempt<T>(
-        &self,
-        operation: Operation,
-        body: &(impl Fn(&mut World) -> Answer<T> + Send + Sync),
-    ) -> ServiceResult<T> {
-        let (number, nth, latency) = self.begin(operation)?;
-        if !latency.is_zero() {
-            match &self.shared.simulated {
-                Some(time) => time.pass(latency).await,
-                None => tokio::time::sleep(latency).await,
-            }
-        }
-        self.finish(operation, number, nth, body)
     }
 
     /// Counts the call, and dies if this is where that is due.
