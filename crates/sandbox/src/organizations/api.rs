@@ -22,10 +22,7 @@ use billctl_core::service::{Operation, Organizations, Page, Result, Tags};
 /// Reading the organisation is for the management account and delegated administrators only
 /// (docs/aws-facts.md, "Organizations").
 fn may_read(world: &World) -> Answer<&State> {
-    let state = &world.organizations;
-    if !state.in_use {
-        return Err(not_in_use());
-    }
+    let state = in_use(world)?;
     if world.caller == state.management_account || state.stacksets_administrators.contains(&world.caller) {
         Ok(state)
     } else {
@@ -34,9 +31,12 @@ fn may_read(world: &World) -> Answer<&State> {
     }
 }
 
-fn not_in_use() -> Refusal {
+fn in_use(world: &World) -> Answer<&State> {
+    if world.organizations.in_use {
+        return Ok(&world.organizations);
+    }
     let why = "Your account is not a member of an organization.";
-    Refusal::not_found("AWSOrganizationsNotInUseException", why)
+    Err(Refusal::not_found("AWSOrganizationsNotInUseException", why))
 }
 
 fn no_parent(parent: &OuId) -> Refusal {
@@ -76,10 +76,7 @@ fn page<K: Ord + Display + FromStr, T>(
 impl Organizations for Sandbox {
     async fn describe_organization(&self) -> Result<OrganizationInfo> {
         self.read(DESCRIBE_ORGANIZATION, |world| {
-            let state = &world.organizations;
-            if !state.in_use {
-                return Err(not_in_use());
-            }
+            let state = in_use(world)?;
             let resource = format!("organization/{}", state.id);
             Ok(OrganizationInfo {
                 id: state.id.clone(),
