@@ -170,7 +170,7 @@ impl CloudFormation for Sandbox {
         spec: &StackSetSpec,
         targets: Option<Targets>,
         preferences: &Preferences,
-        operation_id: &OperationId,
+        id: &OperationId,
     ) -> Result<OperationId> {
         let change = Box::new(SetChange {
             description: spec.description.clone(),
@@ -180,7 +180,7 @@ impl CloudFormation for Sandbox {
             auto_deployment: targets.is_none().then_some(spec.auto_deployment),
         });
         let (reach, work) = (targets.map_or(Reach::All, Reach::Targets), Work::UpdateSet { change });
-        self.start(UPDATE_STACK_SET, &spec.name, operation_id, preferences, reach, work)
+        self.start(UPDATE_STACK_SET, &spec.name, id, preferences, reach, work)
             .await
     }
 
@@ -271,18 +271,11 @@ impl CloudFormation for Sandbox {
         targets: &Targets,
         retain: bool,
         preferences: &Preferences,
-        operation_id: &OperationId,
+        id: &OperationId,
     ) -> Result<OperationId> {
         let (reach, work) = (Reach::Targets(targets.clone()), Work::Delete { retain });
-        self.start(
-            DELETE_STACK_INSTANCES,
-            stack_set,
-            operation_id,
-            preferences,
-            reach,
-            work,
-        )
-        .await
+        self.start(DELETE_STACK_INSTANCES, stack_set, id, preferences, reach, work)
+            .await
     }
 
     async fn list_operations(&self, stack_set: &str, token: Option<String>) -> Result<Page<StackSetOperation>> {
@@ -353,22 +346,10 @@ impl CloudFormation for Sandbox {
         .await
     }
 
-    async fn detect_drift(
-        &self,
-        stack_set: &str,
-        preferences: &Preferences,
-        operation_id: &OperationId,
-    ) -> Result<OperationId> {
+    async fn detect_drift(&self, stack_set: &str, preferences: &Preferences, id: &OperationId) -> Result<OperationId> {
         let (reach, work) = (Reach::All, Work::Drift);
-        self.start(
-            DETECT_STACK_SET_DRIFT,
-            stack_set,
-            operation_id,
-            preferences,
-            reach,
-            work,
-        )
-        .await
+        self.start(DETECT_STACK_SET_DRIFT, stack_set, id, preferences, reach, work)
+            .await
     }
 
     async fn list_resource_drifts(

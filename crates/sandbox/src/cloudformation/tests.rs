@@ -82,6 +82,13 @@ impl House {
         Self { sandbox }
     }
 
+    /// With instances in the OU Security, made by the operation `op-1`.
+    async fn deployed() -> Self {
+        let house = Self::new().await;
+        house.deploy("op-1", "Security").await;
+        house
+    }
+
     fn ou(&self, path: &str) -> OuId {
         self.sandbox.peek(|world| {
             let ous: Vec<_> = world.organizations.ous().collect();

@@ -8,8 +8,7 @@ async fn detect(house: &House, operation: &str) {
 
 #[tokio::test]
 async fn an_edited_alarm_is_drift_with_the_property_that_differs() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     let account = house.account("security-audit");
     house.edit(account, HandEdit::AlarmThreshold(250.0));
     assert_eq!(
@@ -49,8 +48,7 @@ async fn an_overridden_threshold_is_no_drift() {
 
 #[tokio::test]
 async fn a_hand_deleted_alarm_is_drift_and_makes_the_next_change_of_it_fail() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     let account = house.account("security-audit");
     house.edit(account, HandEdit::DeleteAlarm);
     assert_eq!(house.live_threshold("security-audit"), None);
@@ -80,8 +78,7 @@ async fn a_hand_deleted_alarm_is_drift_and_makes_the_next_change_of_it_fail() {
 
 #[tokio::test]
 async fn an_update_that_leaves_the_alarm_alone_does_not_notice() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     let account = house.account("security-audit");
     house.edit(account, HandEdit::DeleteAlarm);
     let request = house.request("op-2", "Security", AccountFilter::None);
@@ -91,8 +88,7 @@ async fn an_update_that_leaves_the_alarm_alone_does_not_notice() {
 
 #[tokio::test]
 async fn a_change_of_the_alarm_puts_right_what_was_edited_by_hand() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     let account = house.account("security-audit");
     house.edit(account, HandEdit::AlarmThreshold(1.0));
     assert_eq!(house.live_threshold("security-audit"), Some(1.0));
@@ -103,8 +99,7 @@ async fn a_change_of_the_alarm_puts_right_what_was_edited_by_hand() {
 
 #[tokio::test]
 async fn drift_is_looked_for_once_at_a_time() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     house.sandbox.detect_drift(SET, &easy(), &id("op-2")).await.unwrap();
     let error = house.sandbox.detect_drift(SET, &easy(), &id("op-3")).await.unwrap_err();
     assert_eq!(code(&error), "OperationInProgressException");

@@ -34,8 +34,7 @@ async fn intersection_is_only_those_and_difference_all_but_those() {
 
 #[tokio::test]
 async fn create_leaves_what_exists_as_it_is() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     let request = house.overriding("op-2", AccountFilter::None, threshold("7"));
     assert_eq!(house.create(&request).await.status, OperationStatus::Succeeded);
     assert!(house.results("op-2").await.is_empty());
@@ -60,8 +59,7 @@ async fn create_with_a_new_id_tries_again_what_failed() {
 
 #[tokio::test]
 async fn an_update_overrides_keeps_and_resets() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     let named = AccountFilter::Intersection(vec![house.account("security-audit")]);
     let request = house.overriding(
         "op-2",
@@ -161,8 +159,7 @@ async fn a_suspended_account_is_skipped_and_is_no_failure() {
 
 #[tokio::test]
 async fn a_deletion_that_fails_leaves_an_inoperable_instance_that_retaining_cures() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     house.break_account("security-audit", "explicit deny");
     let named = AccountFilter::Intersection(vec![house.account("security-audit")]);
     house.delete("op-2", named.clone(), false).await;

@@ -110,8 +110,7 @@ async fn without_it_a_second_operation_is_refused() {
 
 #[tokio::test]
 async fn an_operation_id_works_once() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     let request = house.request("op-1", "Staging", AccountFilter::None);
     let error = house.sandbox.create_stack_instances(&request).await.unwrap_err();
     assert_eq!(
