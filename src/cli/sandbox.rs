@@ -277,10 +277,7 @@ fn spend(sandbox: &Sandbox, args: &SpendArgs) -> Result<String> {
                     }
                     (None, None) => (String::new(), None),
                 };
-                match hours {
-                    Some(hours) => metrics::set_daily_in(world, id, usd, hours),
-                    None => metrics::set_daily(world, id, usd),
-                }
+                metrics::set_daily_in(world, id, usd, hours);
                 Ok(format!("{name} ({id}) spends {usd} a day{when} from now on."))
             }
             (None, Some(usd)) => {

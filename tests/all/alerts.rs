@@ -115,14 +115,14 @@ impl Pattern {
                         from: second,
                         to: second,
                     };
-                    set_daily_in(world, account, amount, hours);
+                    set_daily_in(world, account, amount, Some(hours));
                 }
                 Office(_) => {
                     let hours = Hours {
                         from: 8 * 3_600,
                         to: 20 * 3_600,
                     };
-                    set_daily_in(world, account, amount, hours);
+                    set_daily_in(world, account, amount, Some(hours));
                 }
                 _ => set_daily(world, account, amount),
             }

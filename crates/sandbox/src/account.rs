@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::refusal::{Answer, Refusal};
 use super::{Sandbox, World};
 use billctl_core::model::AccountId;
+use billctl_core::service::Result;
 use billctl_core::service::account::{AccountManagement, GET_ALTERNATE_CONTACT};
-use billctl_core::service::{Kind, Result};
 
 /// Contacts, and who may read them.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -23,34 +23,26 @@ pub struct State {
 impl World {
     /// The billing contact of an account as `caller` may read it (docs/aws-facts.md, "Alternate contacts").
     pub(super) fn billing_contact(&self, caller: AccountId, member: Option<AccountId>) -> Answer<String> {
-        let refuse = |kind, code, message: &str| Err(Refusal::new(kind, code, message));
+        let denied = |why: &str| Err(Refusal::denied("AccessDeniedException", why));
         let payer = self.management_account();
         if let Some(member) = member {
             if caller != payer || !self.account.trusted {
                 let why = "User is not authorized to perform: account:GetAlternateContact (Your organization must first \
                            enable trusted access with AWS Account Management.)";
-                return refuse(Kind::Denied, "AccessDeniedException", why);
+                return denied(why);
             }
             if member == payer {
-                let why = "The management account can only be managed using the standalone context.";
-                return refuse(Kind::Denied, "AccessDeniedException", why);
+                return denied("The management account can only be managed using the standalone context.");
             }
             if !self.organizations.has_account(member) {
-                return refuse(
-                    Kind::Denied,
-                    "AccessDeniedException",
-                    "The account isn't in your organization.",
-                );
+                return denied("The account isn't in your organization.");
             }
         }
-        match self.account.billing.get(&member.unwrap_or(caller)) {
-            Some(address) => Ok(address.clone()),
-            None => refuse(
-                Kind::NotFound,
-                "ResourceNotFoundException",
-                "No contact of the inputted alternate contact type found.",
-            ),
-        }
+        let address = self.account.billing.get(&member.unwrap_or(caller)).cloned();
+        address.ok_or_else(|| {
+            let why = "No contact of the inputted alternate contact type found.";
+            Refusal::not_found("ResourceNotFoundException", why)
+        })
     }
 }
 

@@ -8,28 +8,15 @@ use jiff::Timestamp;
 use super::Sandbox;
 use billctl_core::service::Clock;
 
-/// Tells the world's time.
-#[derive(Clone)]
-pub struct SimulatedClock {
-    sandbox: Sandbox,
-}
-
-impl SimulatedClock {
-    /// The clock of this sandbox's world.
-    pub const fn new(sandbox: Sandbox) -> Self {
-        Self { sandbox }
-    }
-}
-
 #[async_trait]
-impl Clock for SimulatedClock {
+impl Clock for Sandbox {
     fn now(&self) -> Timestamp {
-        self.sandbox.peek(|world| world.now)
+        self.peek(|world| world.now)
     }
 
     async fn sleep(&self, duration: Duration) {
         // A file that can't be written is reported by the next API call, which can answer an error.
-        let _ = self.sandbox.change(|world| {
+        let _ = self.change(|world| {
             world.advance(duration);
             Ok(())
         });

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub(super) use auto::account_arrived;
+pub(super) use auto::follow;
 use blueprint::Blueprints;
 use record::SetRecord;
 pub use stack::HandEdit;
@@ -28,7 +28,7 @@ use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::{OrganizationsAccess, Parameters, StackInstance};
 
 /// What the sandbox keeps for this service.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct State {
     /// Trusted access.
     pub access: OrganizationsAccess,
@@ -42,20 +42,8 @@ pub struct State {
     blueprints: Blueprints,
 }
 
-impl Default for State {
-    fn default() -> Self {
-        Self {
-            access: OrganizationsAccess::Disabled,
-            sets: BTreeMap::new(),
-            revisions: BTreeMap::new(),
-            serial: 0,
-            blueprints: Blueprints::default(),
-        }
-    }
-}
-
 /// A template with the StackSet's parameters.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Revision {
     template: String,
     parameters: Parameters,
@@ -80,36 +68,25 @@ impl State {
 
     /// The revision of this template and these parameters, new or known.
     fn revision(&mut self, template: &str, parameters: &Parameters) -> u32 {
-        let known = self
-            .revisions
-            .iter()
-            .find(|(_, revision)| revision.template == template && revision.parameters == *parameters);
-        if let Some((number, _)) = known {
+        let wanted = Revision {
+            template: template.to_owned(),
+            parameters: parameters.clone(),
+        };
+        if let Some((number, _)) = self.revisions.iter().find(|(_, known)| **known == wanted) {
             return *number;
         }
         let number = self.revisions.keys().next_back().map_or(1, |last| last + 1);
-        self.revisions.insert(
-            number,
-            Revision {
-                template: template.to_owned(),
-                parameters: parameters.clone(),
-            },
-        );
+        self.revisions.insert(number, wanted);
         number
     }
 
     /// The StackSets by name, in figures.
     pub fn summary(&self) -> impl Iterator<Item = (&str, Summary)> + '_ {
         self.sets.iter().map(|(name, set)| {
-            let unfinished_operations = set
-                .operations
-                .iter()
-                .filter(|operation| !operation.status.is_over())
-                .count();
             let summary = Summary {
                 instances: set.instances.len(),
                 operations: set.operations.len(),
-                unfinished_operations,
+                unfinished_operations: set.unfinished().count(),
             };
             (name.as_str(), summary)
         })
@@ -117,12 +94,10 @@ impl State {
 
     /// A StackSet's instances as listed, each with its overrides, by account.
     pub fn instances(&self, stack_set: &str) -> Vec<(StackInstance, Parameters)> {
-        self.sets.get(stack_set).map_or_else(Vec::new, |set| {
-            set.instances
-                .iter()
-                .map(|(account, instance)| (instance.listed(stack_set, *account), instance.overrides.clone()))
-                .collect()
-        })
+        let instances = self.sets.get(stack_set).into_iter().flat_map(|set| &set.instances);
+        instances
+            .map(|(account, instance)| (instance.listed(stack_set, *account), instance.overrides.clone()))
+            .collect()
     }
 
     /// A StackSet's parameters, as `DescribeStackSet` gives them.
@@ -144,22 +119,22 @@ impl State {
 
 /// Lets StackSet operations go on until `to`.
 pub(super) fn advance(world: &mut World, to: Timestamp) {
-    let names: Vec<String> = world
-        .cloudformation
-        .sets
-        .iter()
-        .filter(|(_, set)| set.is_busy())
-        .map(|(name, _)| name.clone())
-        .collect();
-    for name in names {
-        with_set(world, &name, |world, set| operation::run(world, set, to));
-    }
+    with_sets(world, |world, set| operation::run(world, set, to));
 }
 
-/// Takes a StackSet out of the world, so that both can be changed at once, and puts it back.
-fn with_set<T>(world: &mut World, name: &str, work: impl FnOnce(&mut World, &mut SetRecord) -> T) -> Option<T> {
-    let mut set = world.cloudformation.sets.remove(name)?;
-    let done = work(world, &mut set);
-    world.cloudformation.sets.insert(name.to_owned(), set);
-    Some(done)
+/// Takes the StackSets out of the world, so that it and each of them can be changed at once, and puts them back.
+fn with_sets(world: &mut World, work: impl Fn(&mut World, &mut SetRecord)) {
+    let mut sets = std::mem::take(&mut world.cloudformation.sets);
+    for set in sets.values_mut() {
+        work(world, set);
+    }
+    world.cloudformation.sets = sets;
+}
+
+/// The same with one of them.
+fn with_set(world: &mut World, name: &str, work: impl FnOnce(&mut World, &mut SetRecord)) {
+    if let Some(mut set) = world.cloudformation.sets.remove(name) {
+        work(world, &mut set);
+        world.cloudformation.sets.insert(name.to_owned(), set);
+    }
 }

@@ -74,14 +74,11 @@ impl Faults {
         if shares.iter().any(|share| !(0.0..=1.0).contains(share)) {
             return Some("faults: a share is from 0 to 1".to_owned());
         }
-        if self
-            .describe_instance_rate
-            .is_some_and(|rate| !DESCRIBE_RATES.contains(&rate))
-        {
+        let rate = self.describe_instance_rate;
+        if rate.is_some_and(|rate| !DESCRIBE_RATES.contains(&rate)) {
+            let (least, most) = DESCRIBE_RATES.into_inner();
             return Some(format!(
-                "faults.describe_instance_rate: it is from {} to {} calls a second",
-                DESCRIBE_RATES.start(),
-                DESCRIBE_RATES.end()
+                "faults.describe_instance_rate: it is from {least} to {most} calls a second"
             ));
         }
         (self.lag > MOST_LAG).then(|| format!("faults.lag: it is at most {MOST_LAG} seconds"))
@@ -89,27 +86,14 @@ impl Faults {
 
     /// Whether anything is set to go wrong.
     pub fn is_none(&self) -> bool {
-        let Self {
-            seed: _,
-            throttle,
-            server_error,
-            timeout,
-            drop,
-            deny,
-            die,
-            accounts,
-            describe_instance_rate: _,
-            lag: _,
-            member_metric: _,
-            no_member_role,
-        } = self;
-        [throttle, server_error, timeout, drop]
-            .iter()
-            .all(|share| **share <= 0.0)
-            && deny.is_empty()
-            && die.is_none()
-            && accounts.is_empty()
-            && !no_member_role
+        let nothing_wrong = Self {
+            seed: self.seed,
+            describe_instance_rate: self.describe_instance_rate,
+            lag: self.lag,
+            member_metric: self.member_metric,
+            ..Self::default()
+        };
+        *self == nothing_wrong
     }
 
     /// What happens to the `nth` call of `operation` in this process.

@@ -94,11 +94,11 @@ impl Store {
     pub(super) fn load(&self) -> Result<(World, String), FileError> {
         let (header, mut rest) = self.header()?;
         let mut text = String::new();
-        rest.read_to_string(&mut text).map_err(|error| self.damaged(&error))?;
-        let world: World = serde_json::from_str(&text).map_err(|error| self.damaged(&error))?;
+        rest.read_to_string(&mut text).map_err(|error| self.damaged(error))?;
+        let world: World = serde_json::from_str(&text).map_err(|error| self.damaged(error))?;
         match world.fault() {
             None => Ok((world, header.generation)),
-            Some(fault) => Err(FileError::Damaged(self.path.clone(), fault)),
+            Some(fault) => Err(self.damaged(fault)),
         }
     }
 
@@ -119,9 +119,9 @@ impl Store {
             .by_ref()
             .take(LONGEST)
             .read_until(b'\n', &mut line)
-            .map_err(|error| self.damaged(&error))?;
-        let header: Header = serde_json::from_slice(&line)
-            .map_err(|_| FileError::Damaged(self.path.clone(), "its first line is not a sandbox's".into()))?;
+            .map_err(|error| self.damaged(error))?;
+        let header: Header =
+            serde_json::from_slice(&line).map_err(|_| self.damaged("its first line is not a sandbox's"))?;
         if header.format > FORMAT {
             return Err(FileError::Newer(self.path.clone(), header.format));
         }
@@ -171,8 +171,8 @@ impl Store {
         path.into()
     }
 
-    fn damaged(&self, error: &dyn std::error::Error) -> FileError {
-        FileError::Damaged(self.path.clone(), error.to_string())
+    fn damaged(&self, why: impl fmt::Display) -> FileError {
+        FileError::Damaged(self.path.clone(), why.to_string())
     }
 }
 

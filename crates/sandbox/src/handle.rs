@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::World;
-use super::faults::FaultAction;
+use super::faults::{Die, FaultAction};
 use super::file::{FileError, Lock, Store};
 use super::latency::{SimulatedTime, unpoisoned};
 use super::refusal::{Answer, Refusal};
@@ -72,13 +72,7 @@ impl Sandbox {
     pub fn create(path: impl AsRef<Path>, world: World, replace: bool) -> Result<Self> {
         let store = Store::new(path.as_ref());
         let generation = store.create(&world, replace)?;
-        Ok(Self::with(
-            world,
-            generation,
-            Some(store),
-            CallAs::default(),
-            Gate::default(),
-        ))
+        Ok(Self::with(world, generation, Some(store), CallAs::Own, Gate::default()))
     }
 
     /// A sandbox without a file. Its gate pauses only for moments, so that tests with faults stay quick.
@@ -150,11 +144,6 @@ impl Sandbox {
         self.shared.call_as
     }
 
-    /// The file, if there is one.
-    pub fn path(&self) -> Option<&Path> {
-        self.shared.store.as_ref().map(Store::path)
-    }
-
     /// Makes one API call on the world: through the gate, after the world's latency, unless a fault is due.
     ///
     /// A `body` that answers an error must have left the world as it was; one of an operation that only reads
@@ -167,8 +156,17 @@ impl Sandbox {
         operation: Operation,
         body: impl Fn(&mut World) -> Answer<T> + Send + Sync,
     ) -> ServiceResult<T> {
-        let gate = &self.shared.gate;
-        gate.call(operation, || self.attempt(operation, &body)).await
+        let attempt = || async {
+            let (number, nth, latency) = self.begin(operation)?;
+            if !latency.is_zero() {
+                match &self.shared.simulated {
+                    Some(time) => time.pass(latency).await,
+                    None => tokio::time::sleep(latency).await,
+                }
+            }
+            self.finish(operation, number, nth, &body)
+        };
+        self.shared.gate.call(operation, attempt).await
     }
 
     /// [`call`](Self::call) for an operation that only reads.
@@ -183,21 +181,6 @@ impl Sandbox {
         self.call(operation, |world| body(world)).await
     }
 
-    async fn attempt<T>(
-        &self,
-        operation: Operation,
-        body: &(impl Fn(&mut World) -> Answer<T> + Send + Sync),
-    ) -> ServiceResult<T> {
-        let (number, nth, latency) = self.begin(operation)?;
-        if !latency.is_zero() {
-            match &self.shared.simulated {
-                Some(time) => time.pass(latency).await,
-                None => tokio::time::sleep(latency).await,
-            }
-        }
-        self.finish(operation, number, nth, body)
-    }
-
     /// Counts the call, and dies if this is where that is due.
     fn begin(&self, operation: Operation) -> ServiceResult<(u64, u64, Duration)> {
         let mut cell = self.lock();
@@ -209,12 +192,8 @@ impl Sandbox {
         let nth = cell.by_operation.entry(operation).or_default();
         *nth += 1;
         let nth = *nth;
-        if cell
-            .world
-            .faults
-            .die
-            .is_some_and(|die| die.at == cell.calls && !die.after)
-        {
+        let (at, after) = (cell.calls, false);
+        if cell.world.faults.die == Some(Die { at, after }) {
             return Err(self.die(&mut cell, operation));
         }
         Ok((cell.calls, nth, cell.world.latency))
@@ -243,7 +222,8 @@ impl Sandbox {
             FaultAction::Lose(error) => self.effect(&mut cell, operation, body).and(Err(error)),
             FaultAction::Pass => self.effect(&mut cell, operation, body),
         };
-        if cell.world.faults.die.is_some_and(|die| die.at == number && die.after) {
+        let (at, after) = (number, true);
+        if cell.world.faults.die == Some(Die { at, after }) {
             return Err(self.die(&mut cell, operation));
         }
         answer
@@ -255,22 +235,31 @@ impl Sandbox {
         operation: Operation,
         body: &impl Fn(&mut World) -> Answer<T>,
     ) -> ServiceResult<T> {
-        let broken = |error| broken(operation, &error);
-        let body = |cell: &mut Cell| body(&mut cell.world).map_err(|refusal| refusal.of(operation));
-        match (&self.shared.store, operation.access) {
-            (Some(store), Access::Write) => {
-                let lock = store.lock().map_err(broken)?;
-                self.refresh(cell).map_err(broken)?;
-                let answer = body(cell)?;
-                save(cell, store, &lock).map_err(broken)?;
-                Ok(answer)
-            }
-            (Some(_), Access::Read) => {
-                self.refresh(cell).map_err(broken)?;
-                body(cell)
-            }
-            (None, _) => body(cell),
+        let answer = match operation.access {
+            Access::Write => self.write(cell, body),
+            Access::Read => self.refresh(cell).map(|()| body(&mut cell.world)),
+        };
+        answer
+            .map_err(|error| broken(operation, &error))?
+            .map_err(|refusal| refusal.of(operation))
+    }
+
+    /// Changes the world, and the file if there is one and `body` doesn't answer an error.
+    fn write<T, E>(
+        &self,
+        cell: &mut Cell,
+        body: impl FnOnce(&mut World) -> Result<T, E>,
+    ) -> Result<Result<T, E>, FileError> {
+        let Some(store) = &self.shared.store else {
+            return Ok(body(&mut cell.world));
+        };
+        let lock = store.lock()?;
+        self.refresh(cell)?;
+        let answer = body(&mut cell.world);
+        if answer.is_ok() {
+            save(cell, store, &lock)?;
         }
+        Ok(answer)
     }
 
     /// Looks at the world without calling an API; at the last one known if the file can't be read.
@@ -294,18 +283,11 @@ impl Sandbox {
         if cell.dead {
             return Err(Error::failed("the process died at an API call"));
         }
-        let Some(store) = &self.shared.store else {
-            return change(&mut cell.world);
-        };
-        let lock = store.lock()?;
-        self.refresh(&mut cell)?;
-        let answer = change(&mut cell.world)?;
-        save(&mut cell, store, &lock)?;
-        Ok(answer)
+        self.write(&mut cell, change)?
     }
 
     /// Reads the file again if another process wrote it.
-    fn refresh(&self, cell: &mut Cell) -> std::result::Result<(), FileError> {
+    fn refresh(&self, cell: &mut Cell) -> Result<(), FileError> {
         if let Some(store) = &self.shared.store
             && store.generation()? != cell.generation
         {
@@ -336,7 +318,7 @@ impl Sandbox {
 }
 
 /// Puts new mails into the outbox folder, then the world into its file.
-fn save(cell: &mut Cell, store: &Store, lock: &Lock) -> std::result::Result<(), FileError> {
+fn save(cell: &mut Cell, store: &Store, lock: &Lock) -> Result<(), FileError> {
     let flushed = cell.world.sesv2.flush(store.path());
     flushed.map_err(|error| FileError::Io(store.path().to_owned(), error))?;
     cell.generation = store.save(&cell.world, lock)?;
@@ -347,12 +329,12 @@ impl Cell {
     /// AWS answers few `DescribeStackInstance` calls a second (docs/aws-facts.md, "StackSets: instances"): a bucket of
     /// tokens in real time.
     fn has_token(&mut self, operation: Operation) -> bool {
-        let Some(rate) = self.world.faults.describe_instance_rate else {
-            return true;
-        };
         if operation != cloudformation::DESCRIBE_STACK_INSTANCE {
             return true;
         }
+        let Some(rate) = self.world.faults.describe_instance_rate else {
+            return true;
+        };
         let now = Instant::now();
         let most = rate.max(1.0);
         let (tokens, filled) = self.bucket.unwrap_or((most, now));
@@ -374,20 +356,15 @@ fn broken(operation: Operation, error: &FileError) -> ServiceError {
 
 impl From<FileError> for Error {
     fn from(error: FileError) -> Self {
-        let remedy = match &error {
-            FileError::Missing(_) => Some("make one with `billctl sandbox new`"),
-            FileError::Damaged(..) => {
-                Some("it is left as it is; move it away and make a new one with `billctl sandbox new`")
-            }
-            FileError::Newer(..) => Some("use that billctl, or name another file with --sandbox=FILE"),
-            FileError::Exists(_) => Some("start over with `billctl sandbox reset`, or pass --force"),
-            FileError::Io(..) => None,
+        let what = error.to_string();
+        let remedy = match error {
+            FileError::Missing(_) => "make one with `billctl sandbox new`",
+            FileError::Damaged(..) => "it is left as it is; move it away and make a new one with `billctl sandbox new`",
+            FileError::Newer(..) => "use that billctl, or name another file with --sandbox=FILE",
+            FileError::Exists(_) => "start over with `billctl sandbox reset`, or pass --force",
+            FileError::Io(..) => return Self::failed(what),
         };
-        let failed = Self::failed(error.to_string());
-        match remedy {
-            Some(remedy) => failed.remedy(remedy),
-            None => failed,
-        }
+        Self::failed(what).remedy(remedy)
     }
 }
 

@@ -1,22 +1,12 @@
 //! What the billing side asks the core about the organisation.
 
 use super::World;
-use billctl_core::model::{AccountId, AccountState, Arn, OrgId, REGION};
+use billctl_core::model::{AccountId, AccountState, Arn, REGION};
 
 impl World {
-    /// The organisation's id.
-    pub(super) fn organization_id(&self) -> &OrgId {
-        &self.organizations.id
-    }
-
     /// The ARN of something in the billing account.
     pub(super) fn own_arn(&self, service: &str, resource: &str) -> Arn {
         Arn::new(service, REGION, self.management_account(), resource)
-    }
-
-    /// Whether the account belongs to the organisation, the management account included.
-    pub(super) fn is_member(&self, account: AccountId) -> bool {
-        self.organizations.has_account(account)
     }
 
     /// Every account that can have charges, by id.

@@ -47,15 +47,6 @@ struct StoredRole {
     boundary: Option<Arn>,
 }
 
-/// Why a role can't be used for something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RoleFault {
-    /// There is no such role, or it isn't visible yet, or it doesn't trust the service.
-    NotAssumable,
-    /// Its policies don't allow the action on the resource.
-    NotAllowed,
-}
-
 impl State {
     fn role(&self, name: &str) -> Answer<&StoredRole> {
         self.roles.get(name).ok_or_else(|| no_such_role(name))
@@ -67,10 +58,8 @@ impl State {
 
     /// Attaches a managed policy, as a person does by hand. False where there is no such role.
     pub fn attach(&mut self, role: &str, policy: Arn) -> bool {
-        self.roles
-            .get_mut(role)
-            .map(|role| role.attached.insert(policy))
-            .is_some()
+        let role = self.roles.get_mut(role);
+        role.map(|role| role.attached.insert(policy)).is_some()
     }
 
     /// Makes a managed policy, as a person does by hand.
@@ -85,13 +74,8 @@ impl State {
 
     /// That a boundary can be set (CreateRole and PutRolePermissionsBoundary, API reference).
     fn attachable(&self, policy: &Arn) -> Answer<()> {
-        match self.policies.contains_key(policy) {
-            true => Ok(()),
-            false => Err(Refusal::not_found(
-                "NoSuchEntity",
-                format!("Scope ARN: {policy} does not exist or is not attachable."),
-            )),
-        }
+        let found = self.policies.get(policy).map(drop);
+        found.ok_or_else(|| no_such_entity(format!("Scope ARN: {policy} does not exist or is not attachable.")))
     }
 
     fn by_arn(&self, arn: &Arn) -> Option<&StoredRole> {
@@ -104,7 +88,8 @@ impl State {
         self.by_arn(arn).is_some()
     }
 
-    /// Whether the service can assume the role at this time, with these condition values.
+    /// Whether the service can assume the role at this time, with these condition values: not where there is no such
+    /// role, or it isn't visible yet, or it doesn't trust the service.
     pub(super) fn assumable(&self, arn: &Arn, service: &str, context: &RequestContext, now: Timestamp) -> bool {
         self.by_arn(arn).is_some_and(|role| {
             let request = Request::by_service(service, "sts:AssumeRole", role.arn.as_str(), context);
@@ -121,29 +106,10 @@ impl State {
                 && allowed_by(role.inline.values(), request)
         })
     }
-
-    /// Whether `service` may do `action` on `resource` with this role.
-    pub(super) fn may(
-        &self,
-        arn: &Arn,
-        service: &str,
-        context: &RequestContext,
-        action: &str,
-        resource: &str,
-        now: Timestamp,
-    ) -> std::result::Result<(), RoleFault> {
-        if !self.assumable(arn, service, context, now) {
-            Err(RoleFault::NotAssumable)
-        } else if !self.allows(arn, action, resource, context) {
-            Err(RoleFault::NotAllowed)
-        } else {
-            Ok(())
-        }
-    }
 }
 
 fn no_such_role(name: &str) -> Refusal {
-    Refusal::not_found("NoSuchEntity", format!("The role with name {name} cannot be found."))
+    no_such_entity(format!("The role with name {name} cannot be found."))
 }
 
 fn well_formed(document: &Value, kind: PolicyKind) -> Answer<()> {
@@ -192,8 +158,7 @@ impl Iam for Sandbox {
     async fn put_role_permissions_boundary(&self, role: &str, policy: &Arn) -> Result<()> {
         self.call(PUT_ROLE_PERMISSIONS_BOUNDARY, |world| {
             world.iam.attachable(policy)?;
-            let stored = world.iam.role_mut(role)?;
-            stored.boundary = Some(policy.clone());
+            world.iam.role_mut(role)?.boundary = Some(policy.clone());
             Ok(())
         })
         .await
@@ -214,16 +179,15 @@ impl Iam for Sandbox {
 
     async fn list_role_policies(&self, role: &str) -> Result<Vec<String>> {
         self.call(LIST_ROLE_POLICIES, |world| {
-            let role = world.iam.role(role)?;
-            Ok(role.inline.keys().cloned().collect())
+            Ok(world.iam.role(role)?.inline.keys().cloned().collect())
         })
         .await
     }
 
     async fn get_role_policy(&self, role: &str, policy: &str) -> Result<Value> {
         self.call(GET_ROLE_POLICY, |world| {
-            let stored = world.iam.role(role)?;
-            stored.inline.get(policy).cloned().ok_or_else(|| no_such_policy(policy))
+            let found = world.iam.role(role)?.inline.get(policy);
+            found.cloned().ok_or_else(|| no_such_policy(policy))
         })
         .await
     }
@@ -241,8 +205,7 @@ impl Iam for Sandbox {
 
     async fn delete_role_policy(&self, role: &str, policy: &str) -> Result<()> {
         self.call(DELETE_ROLE_POLICY, |world| {
-            let stored = world.iam.role_mut(role)?;
-            let removed = stored.inline.remove(policy);
+            let removed = world.iam.role_mut(role)?.inline.remove(policy);
             removed.map(drop).ok_or_else(|| no_such_policy(policy))
         })
         .await
@@ -250,16 +213,14 @@ impl Iam for Sandbox {
 
     async fn list_attached_role_policies(&self, role: &str) -> Result<Vec<Arn>> {
         self.call(LIST_ATTACHED_ROLE_POLICIES, |world| {
-            let role = world.iam.role(role)?;
-            Ok(role.attached.iter().cloned().collect())
+            Ok(world.iam.role(role)?.attached.iter().cloned().collect())
         })
         .await
     }
 
     async fn detach_role_policy(&self, role: &str, policy: &Arn) -> Result<()> {
         self.call(DETACH_ROLE_POLICY, |world| {
-            let stored = world.iam.role_mut(role)?;
-            match stored.attached.remove(policy) {
+            match world.iam.role_mut(role)?.attached.remove(policy) {
                 true => Ok(()),
                 false => Err(no_such_policy(policy.as_str())),
             }
@@ -272,13 +233,9 @@ impl Iam for Sandbox {
             // It takes several where they have the same kinds of resource, which isn't known here
             // (docs/aws-facts.md, "IAM").
             if simulation.actions.len() > 1 {
-                return Err(Refusal::invalid(
-                    "InvalidInput",
-                    format!(
-                        "Invalid Input Actions: [{}] require different authorization information.",
-                        simulation.actions.join("] and [")
-                    ),
-                ));
+                let all = simulation.actions.join("] and [");
+                let why = format!("Invalid Input Actions: [{all}] require different authorization information.");
+                return Err(Refusal::invalid("InvalidInput", why));
             }
             let role = world.iam.by_arn(&simulation.principal);
             let mut context = RequestContext::default();
@@ -293,12 +250,8 @@ impl Iam for Sandbox {
                 // Whoever uses the sandbox is its administrator, as far as the sandbox lets them.
                 None => !world.faults.denies(action),
             };
-            Ok(simulation
-                .actions
-                .iter()
-                .filter(|action| !allowed(action))
-                .cloned()
-                .collect())
+            let denied = simulation.actions.iter().filter(|action| !allowed(action));
+            Ok(denied.cloned().collect())
         })
         .await
     }
@@ -347,6 +300,9 @@ pub(super) fn trusting(service: &str) -> NewRole {
 }
 
 fn no_such_policy(policy: &str) -> Refusal {
-    let why = format!("The role policy with name {policy} cannot be found.");
+    no_such_entity(format!("The role policy with name {policy} cannot be found."))
+}
+
+fn no_such_entity(why: String) -> Refusal {
     Refusal::not_found("NoSuchEntity", why)
 }

@@ -29,7 +29,7 @@ pub struct Member {
 }
 
 /// How a member's alarm stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberAlarmState {
     /// Its state.
     pub state: AlarmState,
@@ -39,17 +39,6 @@ pub struct MemberAlarmState {
     /// Since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-}
-
-impl Default for MemberAlarmState {
-    /// A new alarm knows nothing yet.
-    fn default() -> Self {
-        Self {
-            state: AlarmState::InsufficientData,
-            reason: String::new(),
-            since: None,
-        }
-    }
 }
 
 /// A CloudFormation stack in a member.

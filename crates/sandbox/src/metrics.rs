@@ -133,17 +133,13 @@ impl Hours {
 
 /// From now on the account spends `usd` a day, evenly, in the shares that its services have.
 pub fn set_daily(world: &mut World, account: AccountId, usd: Usd) {
-    set(world, account, usd, None);
+    set_daily_in(world, account, usd, None);
 }
 
-/// From now on the account spends `usd` a day in these hours of it.
-pub fn set_daily_in(world: &mut World, account: AccountId, usd: Usd, hours: Hours) {
-    set(world, account, usd, Some(hours));
-}
-
-fn set(world: &mut World, account: AccountId, usd: Usd, hours: Option<Hours>) {
+/// From now on the account spends `usd` a day in these hours of it, or evenly.
+pub fn set_daily_in(world: &mut World, account: AccountId, usd: Usd, hours: Option<Hours>) {
     let now = world.now;
-    let changes = world.cloudwatch.spend_overrides.changes.entry(account).or_default();
+    let changes = changes(world, account);
     changes.daily.retain(|(at, _)| *at < now);
     changes.daily.push((now, usd.to_f64()));
     changes.hours.remove(&now);
@@ -153,20 +149,16 @@ fn set(world: &mut World, account: AccountId, usd: Usd, hours: Option<Hours>) {
 /// The account spends `usd` now, at once; less than nothing is a credit.
 pub fn add_once(world: &mut World, account: AccountId, usd: Usd) {
     let now = world.now;
-    let changes = world.cloudwatch.spend_overrides.changes.entry(account).or_default();
-    changes.once.push((now, usd.to_f64()));
+    changes(world, account).once.push((now, usd.to_f64()));
 }
 
 /// The account is new: it spends from now on only.
 pub fn open(world: &mut World, account: AccountId) {
-    let now = world.now;
-    world
-        .cloudwatch
-        .spend_overrides
-        .changes
-        .entry(account)
-        .or_default()
-        .opened = Some(now);
+    changes(world, account).opened = Some(world.now);
+}
+
+fn changes(world: &mut World, account: AccountId) -> &mut Changes {
+    world.cloudwatch.spend_overrides.changes.entry(account).or_default()
 }
 
 /// When the account was opened, if that was in the sandbox's time.
@@ -393,28 +385,19 @@ mod tests {
             // The services' cents are rounded one by one.
             spender.month_to_date(None, &[at(text)])[0].unwrap().round()
         };
-        let hour = |hour: u32| hour * 3_600;
-        let noon = Hours {
-            from: hour(12),
-            to: hour(12),
+        let hours = |from: u32, to: u32| {
+            let (from, to) = (from * 3_600, to * 3_600);
+            Some(Hours { from, to })
         };
-        set_daily_in(&mut world, account(), usd(100.0), noon);
+        set_daily_in(&mut world, account(), usd(100.0), hours(12, 12));
         assert_eq!(spent(&world, "2026-03-01T12:00:00Z"), 0.0);
         assert_eq!(spent(&world, "2026-03-01T12:01:00Z"), 100.0);
         assert_eq!(spent(&world, "2026-03-03T00:00:00Z"), 200.0);
-        let office = Hours {
-            from: hour(8),
-            to: hour(20),
-        };
-        set_daily_in(&mut world, account(), usd(120.0), office);
+        set_daily_in(&mut world, account(), usd(120.0), hours(8, 20));
         assert_eq!(spent(&world, "2026-03-02T08:00:00Z"), 120.0);
         assert_eq!(spent(&world, "2026-03-02T09:00:00Z"), 130.0);
         assert_eq!(spent(&world, "2026-03-02T23:00:00Z"), 240.0);
-        let night = Hours {
-            from: hour(22),
-            to: hour(6),
-        };
-        set_daily_in(&mut world, account(), usd(80.0), night);
+        set_daily_in(&mut world, account(), usd(80.0), hours(22, 6));
         assert_eq!(spent(&world, "2026-03-01T12:00:00Z"), 60.0);
         assert_eq!(spent(&world, "2026-03-01T23:00:00Z"), 70.0);
         assert_eq!(spent(&world, "2026-03-02T00:00:00Z"), 80.0);

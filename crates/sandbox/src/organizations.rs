@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::faults::hash;
-use super::{World, cloudformation};
+use super::{World, cloudformation, metrics};
 use billctl_core::error::Error;
 use billctl_core::model::{Account, AccountId, AccountState, OrgId, Organization, OrganizationalUnit, OuId};
 use billctl_core::service::Tags;
@@ -66,15 +66,7 @@ impl State {
             all_features: true,
             stacksets_administrators: BTreeSet::new(),
             root: root.clone(),
-            units: BTreeMap::from([(
-                root.clone(),
-                Unit {
-                    name: "Root".into(),
-                    parent: None,
-                    units: BTreeSet::new(),
-                    accounts: BTreeSet::new(),
-                },
-            )]),
+            units: BTreeMap::from([(root.clone(), Unit::new("Root", None))]),
             accounts: BTreeMap::new(),
         };
         state.insert(management, root, Tags::new());
@@ -112,15 +104,9 @@ impl State {
             }
         }
         for (id, entry) in &self.accounts {
-            if !self
-                .units
-                .get(&entry.parent)
-                .is_some_and(|unit| unit.accounts.contains(id))
-            {
-                return Some(format!(
-                    "organizations.accounts.{id}.parent: {} doesn't hold it",
-                    entry.parent
-                ));
+            let parent = &entry.parent;
+            if !self.units.get(parent).is_some_and(|unit| unit.accounts.contains(id)) {
+                return Some(format!("organizations.accounts.{id}.parent: {parent} doesn't hold it"));
             }
         }
         if !self.accounts.contains_key(&self.management_account) {
@@ -166,7 +152,7 @@ impl State {
 
     /// The root and every OU, by id.
     pub fn ous(&self) -> impl Iterator<Item = OrganizationalUnit> + '_ {
-        self.units.iter().map(|(id, unit)| Self::described(id, unit))
+        self.units.iter().map(|(id, unit)| unit.described(id))
     }
 
     /// Whether there is such an OU or root.
@@ -191,7 +177,7 @@ impl State {
         Some(self.accounts.get(&id)?.described(id))
     }
 
-    /// Whether there is such an account.
+    /// Whether there is such an account; the management account is one.
     pub fn has_account(&self, id: AccountId) -> bool {
         self.accounts.contains_key(&id)
     }
@@ -219,6 +205,11 @@ impl State {
     /// `ou` and everything above it, deepest first.
     pub fn ancestry<'a>(&'a self, ou: &'a OuId) -> impl Iterator<Item = &'a OuId> {
         std::iter::successors(Some(ou), |id| self.units.get(*id)?.parent.as_ref())
+    }
+
+    /// The closest above an account of those that `is` is true of.
+    pub(super) fn closest_above(&self, account: AccountId, is: impl Fn(&OuId) -> bool) -> Option<&OuId> {
+        self.ancestry(self.parent(account)?).find(|ou| is(ou))
     }
 
     /// The accounts anywhere below `ou`.
@@ -275,36 +266,23 @@ impl State {
     /// The parent is unknown or too deep, or has an OU of that name.
     pub fn add_ou(&mut self, parent: &OuId, name: &str) -> Result<OuId, Error> {
         let depth = self.ancestry(parent).count();
-        let siblings = &self
-            .units
-            .get(parent)
-            .ok_or_else(|| Error::usage(format!("there is no OU {parent}")))?
-            .units;
+        let Some(unit) = self.units.get(parent) else {
+            return Err(Error::usage(format!("there is no OU {parent}")));
+        };
         if depth > DEEPEST {
             return Err(Error::usage(format!(
                 "OUs go {DEEPEST} levels deep, and {parent} is on the last"
             )));
         }
-        let taken = siblings
-            .iter()
-            .filter_map(|id| self.units.get(id))
-            .any(|unit| unit.name == name);
-        if taken {
+        let mut siblings = unit.units.iter().filter_map(|id| self.units.get(id));
+        if siblings.any(|unit| unit.name == name) {
             return Err(Error::usage(format!("{parent} has an OU named {name} already")));
         }
         let id = self.fresh_ou_id(parent, name)?;
         if let Some(unit) = self.units.get_mut(parent) {
             unit.units.insert(id.clone());
         }
-        self.units.insert(
-            id.clone(),
-            Unit {
-                name: name.into(),
-                parent: Some(parent.clone()),
-                units: BTreeSet::new(),
-                accounts: BTreeSet::new(),
-            },
-        );
+        self.units.insert(id.clone(), Unit::new(name, Some(parent.clone())));
         Ok(id)
     }
 
@@ -333,24 +311,38 @@ impl State {
         }
     }
 
-    fn set_parent(&mut self, id: AccountId, parent: &OuId) {
-        let Some(entry) = self.accounts.get_mut(&id) else {
-            return;
-        };
-        let old = std::mem::replace(&mut entry.parent, parent.clone());
+    fn entry_mut(&mut self, id: AccountId) -> Result<&mut Entry, Error> {
+        let entry = self.accounts.get_mut(&id);
+        entry.ok_or_else(|| Error::usage(format!("there is no account {id} in the sandbox")))
+    }
+
+    fn set_parent(&mut self, id: AccountId, parent: &OuId) -> Result<(), Error> {
+        let old = std::mem::replace(&mut self.entry_mut(id)?.parent, parent.clone());
         if let Some(unit) = self.units.get_mut(&old) {
             unit.accounts.remove(&id);
         }
         if let Some(unit) = self.units.get_mut(parent) {
             unit.accounts.insert(id);
         }
+        Ok(())
+    }
+}
+
+impl Unit {
+    fn new(name: &str, parent: Option<OuId>) -> Self {
+        Self {
+            name: name.to_owned(),
+            parent,
+            units: BTreeSet::new(),
+            accounts: BTreeSet::new(),
+        }
     }
 
-    fn described(id: &OuId, unit: &Unit) -> OrganizationalUnit {
+    fn described(&self, id: &OuId) -> OrganizationalUnit {
         OrganizationalUnit {
             id: id.clone(),
-            name: unit.name.clone(),
-            parent: unit.parent.clone(),
+            name: self.name.clone(),
+            parent: self.parent.clone(),
         }
     }
 }
@@ -387,7 +379,8 @@ impl World {
             joined: None,
         };
         self.organizations.insert(account, parent.clone(), tags);
-        cloudformation::account_arrived(self, id, None);
+        metrics::open(self, id);
+        cloudformation::follow(self, id);
         Ok(id)
     }
 
@@ -397,9 +390,8 @@ impl World {
     /// There is no such account or OU.
     pub fn move_account(&mut self, id: AccountId, parent: &OuId) -> Result<(), Error> {
         self.known_ou(parent)?;
-        let old = self.known_account(id)?;
-        self.organizations.set_parent(id, parent);
-        cloudformation::account_arrived(self, id, Some(&old));
+        self.organizations.set_parent(id, parent)?;
+        cloudformation::follow(self, id);
         Ok(())
     }
 
@@ -408,18 +400,8 @@ impl World {
     /// # Errors
     /// There is no such account.
     pub fn set_account_state(&mut self, id: AccountId, state: AccountState) -> Result<(), Error> {
-        self.known_account(id)?;
-        if let Some(entry) = self.organizations.accounts.get_mut(&id) {
-            entry.state = state;
-        }
+        self.organizations.entry_mut(id)?.state = state;
         Ok(())
-    }
-
-    fn known_account(&self, id: AccountId) -> Result<OuId, Error> {
-        self.organizations
-            .parent(id)
-            .cloned()
-            .ok_or_else(|| Error::usage(format!("there is no account {id} in the sandbox")))
     }
 
     fn known_ou(&self, id: &OuId) -> Result<(), Error> {

@@ -12,6 +12,8 @@ use serde_json::Value;
 
 pub(crate) use check::check;
 
+use crate::json::as_text;
+
 /// Who makes a request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Caller<'a> {
@@ -62,9 +64,8 @@ impl<'a> Request<'a> {
         resource: &'a str,
         context: &'a RequestContext,
     ) -> Self {
-        let caller = Caller::Service(service);
         Self {
-            caller,
+            caller: Caller::Service(service),
             action,
             resource,
             context,
@@ -73,9 +74,8 @@ impl<'a> Request<'a> {
 
     /// A role's.
     pub(crate) fn by_role(arn: &'a str, action: &'a str, resource: &'a str, context: &'a RequestContext) -> Self {
-        let caller = Caller::Role(arn);
         Self {
-            caller,
+            caller: Caller::Role(arn),
             action,
             resource,
             context,
@@ -139,44 +139,33 @@ pub(crate) fn evaluate(policy: &Value, request: Request<'_>) -> Decision {
 
 /// Whether the policies of one identity together allow the request.
 pub(crate) fn allowed_by<'p>(policies: impl IntoIterator<Item = &'p Value>, request: Request<'_>) -> bool {
-    let said = policies.into_iter().map(|policy| evaluate(policy, request));
-    let said: Vec<Decision> = said.collect();
+    let said: Vec<_> = policies.into_iter().map(|policy| evaluate(policy, request)).collect();
     said.contains(&Decision::Allowed) && !said.contains(&Decision::Denied)
 }
 
 /// Whether a statement is about the request. `None` where that hangs on a condition that isn't understood here.
 fn concerns(statement: &Value, request: Request<'_>) -> Option<bool> {
-    let principal = match (statement.get("Principal"), statement.get("NotPrincipal")) {
-        (Some(principal), _) => names_caller(principal, request.caller),
-        (None, Some(others)) => !names_caller(others, request.caller),
-        (None, None) => true,
-    };
-    let action = match (statement.get("Action"), statement.get("NotAction")) {
-        (Some(_), _) => texts(statement.get("Action"))
-            .iter()
-            .any(|pattern| like_ignoring_case(pattern, request.action)),
-        (None, Some(_)) => !texts(statement.get("NotAction"))
-            .iter()
-            .any(|pattern| like_ignoring_case(pattern, request.action)),
-        (None, None) => false,
-    };
-    let resource = match (statement.get("Resource"), statement.get("NotResource")) {
-        (Some(_), _) => names_resource(texts(statement.get("Resource")), request),
-        (None, Some(_)) => !names_resource(texts(statement.get("NotResource")), request),
-        // A trust policy has no resource: it is about its role.
-        (None, None) => true,
-    };
-    if principal && action && resource {
+    let principal = element_is_about(statement, "Principal", |who| names_caller(who, request.caller));
+    let action = element_is_about(statement, "Action", |actions| {
+        let mut patterns = texts(Some(actions)).into_iter();
+        patterns.any(|pattern| like_ignoring_case(pattern, request.action))
+    });
+    let resource = element_is_about(statement, "Resource", |resources| {
+        let mut patterns = texts(Some(resources)).into_iter();
+        patterns.any(|pattern| like(&fill_variables(pattern, request.context), request.resource))
+    });
+    // A trust policy has no resource: it is about its role.
+    if principal.unwrap_or(true) && action.unwrap_or(false) && resource.unwrap_or(true) {
         conditions_met(statement.get("Condition"), request.context)
     } else {
         Some(false)
     }
 }
 
-fn names_resource(patterns: Vec<&str>, request: Request<'_>) -> bool {
-    patterns
-        .iter()
-        .any(|pattern| like(&fill_variables(pattern, request.context), request.resource))
+/// Whether an element of a statement, or the opposite of its `Not...`, is about a request. `None` where it has neither.
+fn element_is_about(statement: &Value, element: &str, is_about: impl Fn(&Value) -> bool) -> Option<bool> {
+    let these = statement.get(element).map(&is_about);
+    these.or_else(|| Some(!is_about(statement.get(format!("Not{element}"))?)))
 }
 
 fn names_caller(principal: &Value, caller: Caller<'_>) -> bool {
@@ -219,15 +208,11 @@ fn conditions_met(condition: Option<&Value>, context: &RequestContext) -> Option
 
 /// Whether one condition is met, or `None` where its operator isn't known here.
 fn condition_met(operator: &str, key: &str, wanted: &Value, context: &RequestContext) -> Option<bool> {
-    let (set, operator) = match operator.split_once(':') {
-        Some((set, rest)) => (Some(set), rest),
-        None => (None, operator),
-    };
     // Names as in the policy grammar; any other prefix is no operator.
-    let (for_all, for_any) = match set {
-        None => (false, false),
-        Some("ForAllValues") => (true, false),
-        Some("ForAnyValue") => (false, true),
+    let (for_all, for_any, operator) = match operator.split_once(':') {
+        None => (false, false, operator),
+        Some(("ForAllValues", rest)) => (true, false, rest),
+        Some(("ForAnyValue", rest)) => (false, true, rest),
         Some(_) => return None,
     };
     let (if_exists, operator) = match operator.strip_suffix("IfExists") {
@@ -235,11 +220,12 @@ fn condition_met(operator: &str, key: &str, wanted: &Value, context: &RequestCon
         None => (false, operator),
     };
     let actual = context.get(key);
-    let wanted: Vec<String> = match wanted {
-        Value::Array(items) => items.iter().map(plain).collect(),
-        one => vec![plain(one)],
+    let wanted = match wanted {
+        Value::Array(items) => items.as_slice(),
+        one => std::slice::from_ref(one),
     };
-    let wanted: Vec<String> = wanted.iter().map(|value| fill_variables(value, context)).collect();
+    let filled = |value| fill_variables(&as_text(value), context);
+    let wanted: Vec<String> = wanted.iter().map(filled).collect();
     if operator == "Null" {
         let absent = actual.is_empty();
         return Some(wanted.iter().any(|value| value.eq_ignore_ascii_case("true") == absent));
@@ -250,22 +236,12 @@ fn condition_met(operator: &str, key: &str, wanted: &Value, context: &RequestCon
         // even with `IfExists`.
         return Some(!for_any && (if_exists || for_all || negated));
     }
-    let meets = |value: &String| {
-        let any = wanted.iter().any(|pattern| compare(pattern, value));
-        any != negated
-    };
+    let meets = |value: &String| wanted.iter().any(|pattern| compare(pattern, value)) != negated;
     Some(if for_all || (negated && !for_any) {
         actual.iter().all(meets)
     } else {
         actual.iter().any(meets)
     })
-}
-
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }
 
 type Compare = fn(&str, &str) -> bool;
@@ -278,14 +254,13 @@ fn comparison(operator: &str) -> Option<(Compare, bool)> {
     let compare: (Compare, bool) = match operator {
         "StringEquals" => (|wanted, actual| wanted == actual, false),
         "StringNotEquals" => (|wanted, actual| wanted == actual, true),
-        "StringEqualsIgnoreCase" => (|wanted, actual| wanted.eq_ignore_ascii_case(actual), false),
+        "StringEqualsIgnoreCase" | "Bool" => (|wanted, actual| wanted.eq_ignore_ascii_case(actual), false),
         "StringNotEqualsIgnoreCase" => (|wanted, actual| wanted.eq_ignore_ascii_case(actual), true),
         "StringLike" => (like, false),
         "StringNotLike" => (like, true),
         // ArnEquals and ArnLike behave identically (docs/aws-facts.md, "IAM").
         "ArnEquals" | "ArnLike" => (arn_like, false),
         "ArnNotEquals" | "ArnNotLike" => (arn_like, true),
-        "Bool" => (|wanted, actual| wanted.eq_ignore_ascii_case(actual), false),
         "NumericEquals" => (|wanted, actual| number(wanted) == number(actual), false),
         "NumericNotEquals" => (|wanted, actual| number(wanted) == number(actual), true),
         "NumericLessThan" => (|wanted, actual| number(actual) < number(wanted), false),
@@ -308,11 +283,7 @@ fn fill_variables(pattern: &str, context: &RequestContext) -> String {
         filled.push_str(before);
         match context.get(key).first() {
             Some(value) => filled.push_str(value),
-            None => {
-                filled.push_str("${");
-                filled.push_str(key);
-                filled.push('}');
-            }
+            None => filled.push_str(&format!("${{{key}}}")),
         }
         rest = tail;
     }
@@ -326,8 +297,7 @@ fn like_ignoring_case(pattern: &str, text: &str) -> bool {
 
 /// The same for ARNs, whose six parts are compared one by one: a star ends at a colon, but in the last part.
 fn arn_like(pattern: &str, arn: &str) -> bool {
-    let parts = |text: &str| text.splitn(6, ':').map(str::to_owned).collect::<Vec<_>>();
-    let (wanted, actual) = (parts(pattern), parts(arn));
+    let [wanted, actual]: [Vec<&str>; 2] = [pattern, arn].map(|text| text.splitn(6, ':').collect());
     if wanted.len() < 6 {
         return like(pattern, arn);
     }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Sandbox, SimulatedClock};
+use super::Sandbox;
 use billctl_core::service::Services;
 
 impl Sandbox {
@@ -20,8 +20,8 @@ impl Sandbox {
             sfn: shared.clone(),
             sns: shared.clone(),
             sqs: shared.clone(),
-            sts: shared,
-            clock: Arc::new(SimulatedClock::new(self.clone())),
+            sts: shared.clone(),
+            clock: shared,
             gate: self.gate().clone(),
         }
     }

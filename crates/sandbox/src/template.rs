@@ -8,12 +8,11 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
 pub use parameter::Parameter;
-pub(crate) use parameter::as_text;
 pub use properties::{alarm, role, rule};
 
 use billctl_core::model::AccountId;
@@ -124,16 +123,9 @@ impl Template {
         Ok(template)
     }
 
-    /// The parameters that it declares.
-    pub fn parameters(&self) -> impl Iterator<Item = &str> {
-        self.parameters.keys().map(String::as_str)
-    }
-
-    /// Whether it makes IAM resources with names: what `CAPABILITY_NAMED_IAM` is for.
-    pub fn needs_named_iam(&self) -> bool {
-        self.resources
-            .iter()
-            .any(|resource| resource.resource_type == ROLE && resource.properties.get("RoleName").is_some())
+    /// Whether it declares such a parameter.
+    pub fn has_parameter(&self, name: &str) -> bool {
+        self.parameters.contains_key(name)
     }
 
     /// Checks parameters without evaluating anything.
@@ -141,7 +133,7 @@ impl Template {
     /// # Errors
     /// One isn't declared, lacks a value, or breaks its constraints.
     pub fn check_parameters(&self, given: &Parameters) -> Result<()> {
-        self.values(given).map(|_| ())
+        self.values(given).map(drop)
     }
 
     /// Checks that each of `overrides` is declared and allowed.
@@ -158,19 +150,10 @@ impl Template {
     }
 
     fn declared(&self, given: &Parameters) -> Result<()> {
-        let unknown: Vec<&str> = given
-            .keys()
-            .filter(|name| !self.parameters.contains_key(*name))
-            .map(String::as_str)
-            .collect();
-        if unknown.is_empty() {
-            Ok(())
-        } else {
-            refuse(format!(
-                "Parameters: [{}] do not exist in the template",
-                unknown.join(", ")
-            ))
-        }
+        let unknown = given.keys().filter(|name| !self.has_parameter(name)).cloned();
+        refuse_if_any(unknown.collect(), |names| {
+            format!("Parameters: [{names}] do not exist in the template")
+        })
     }
 
     /// Every parameter's value: given, or its default.
@@ -184,14 +167,11 @@ impl Template {
                     parameter.check(name, value)?;
                     values.insert(name.clone(), value.clone());
                 }
-                None => missing.push(name.as_str()),
+                None => missing.push(name.clone()),
             }
         }
-        if missing.is_empty() {
-            Ok(values)
-        } else {
-            refuse(format!("Parameters: [{}] must have values", missing.join(", ")))
-        }
+        refuse_if_any(missing, |names| format!("Parameters: [{names}] must have values"))?;
+        Ok(values)
     }
 
     /// The resources of a stack of this template with these parameters in `account`, in the template's order.
@@ -203,19 +183,17 @@ impl Template {
         let evaluation = evaluate::Evaluation::new(self, &values, account, stack_name);
         let mut resources = Vec::new();
         for declared in &self.resources {
-            if let Some(condition) = &declared.condition
-                && !evaluation.condition(condition)?
-            {
-                continue;
+            let condition = declared.condition.as_ref();
+            if condition.map_or(Ok(true), |name| evaluation.condition(name))? {
+                resources.push(evaluation.resource(declared)?);
             }
-            resources.push(evaluation.resource(declared)?);
         }
         Ok(resources)
     }
 
     /// Every name that is referred to must be declared, also in branches that aren't taken.
     fn check_references(&self, rest: &Map<String, Value>) -> Result<()> {
-        let mut unresolved: Vec<String> = self
+        let unresolved: BTreeSet<String> = self
             .resources
             .iter()
             .map(|resource| &resource.properties)
@@ -223,21 +201,14 @@ impl Template {
             .chain(rest.get("Outputs"))
             .flat_map(evaluate::references)
             .filter(|name| {
-                !name.starts_with("AWS::")
-                    && !self.parameters.contains_key(name)
-                    && self.declared_resource(name).is_none()
+                !name.starts_with("AWS::") && !self.has_parameter(name) && self.declared_resource(name).is_none()
             })
             .collect();
-        unresolved.sort();
-        unresolved.dedup();
-        if unresolved.is_empty() {
-            Ok(())
-        } else {
-            refuse(format!(
-                "Template format error: Unresolved resource dependencies [{}] in the Resources block of the template",
-                unresolved.join(", ")
-            ))
-        }
+        refuse_if_any(unresolved.into_iter().collect(), |names| {
+            format!(
+                "Template format error: Unresolved resource dependencies [{names}] in the Resources block of the template"
+            )
+        })
     }
 
     fn declared_resource(&self, logical_id: &str) -> Option<&Declared> {
@@ -247,15 +218,12 @@ impl Template {
 
 impl Declared {
     fn parse(logical_id: String, value: Value) -> Result<Self> {
+        let wrong = |what: &str| refuse(format!("Template format error: [/Resources/{logical_id}] {what}"));
         let Value::Object(mut fields) = value else {
-            return refuse(format!(
-                "Template format error: [/Resources/{logical_id}] resource definition is malformed"
-            ));
+            return wrong("resource definition is malformed");
         };
         let Some(Value::String(resource_type)) = fields.remove("Type") else {
-            return refuse(format!(
-                "Template format error: [/Resources/{logical_id}] Every Resources object must contain a Type member."
-            ));
+            return wrong("Every Resources object must contain a Type member.");
         };
         if !properties::KNOWN.contains(&resource_type.as_str()) {
             return refuse(format!(
@@ -265,11 +233,17 @@ impl Declared {
         Ok(Self {
             logical_id,
             resource_type,
-            condition: fields
-                .remove("Condition")
-                .and_then(|name| name.as_str().map(str::to_owned)),
+            condition: fields.get("Condition").and_then(Value::as_str).map(str::to_owned),
             properties: fields.remove("Properties").unwrap_or(Value::Object(Map::new())),
         })
+    }
+}
+
+/// Refuses where there is any of these names.
+fn refuse_if_any(names: Vec<String>, why: impl FnOnce(String) -> String) -> Result<()> {
+    match names.is_empty() {
+        true => Ok(()),
+        false => refuse(why(names.join(", "))),
     }
 }
 

@@ -57,12 +57,13 @@ pub enum CallAs {
 pub type Parameters = BTreeMap<String, String>;
 
 /// Whether StackSets may act in the organisation's accounts ("trusted access").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum OrganizationsAccess {
     /// On.
     Enabled,
     /// Off.
+    #[default]
     Disabled,
     /// Off, and only AWS support can switch it on.
     DisabledPermanently,

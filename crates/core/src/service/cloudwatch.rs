@@ -74,14 +74,15 @@ pub enum QuerySource {
 }
 
 /// An alarm's state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AlarmState {
     /// Below.
     Ok,
     /// Above.
     Alarm,
-    /// Not known.
+    /// Not known, as of a new alarm.
+    #[default]
     InsufficientData,
 }
 

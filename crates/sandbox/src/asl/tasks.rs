@@ -369,7 +369,7 @@ fn alternate_contact(call: &mut Call<'_>) -> Answer<Value> {
         None => None,
     };
     let payer = call.world.management_account();
-    let organization = call.world.organization_id();
+    let organization = &call.world.organizations.id;
     let resource = match member {
         Some(member) => format!("arn:aws:account::{payer}:account/{organization}/{member}"),
         None => format!("arn:aws:account::{payer}:account"),

@@ -6,47 +6,26 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use super::checks::{self, invalid};
-use super::operation::{cancel, run, submit};
+use super::operation::{stop, submit};
 use super::record::{Reach, SetChange, SetRecord, Work};
 use super::{Revision, with_set};
 use crate::refusal::{Answer, Refusal};
-use crate::{Sandbox, World};
+use crate::{Sandbox, World, listing};
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::{
     ACTIVATE_ORGANIZATIONS_ACCESS, CREATE_STACK_INSTANCES, CREATE_STACK_SET, DELETE_STACK_INSTANCES, DELETE_STACK_SET,
     DESCRIBE_ORGANIZATIONS_ACCESS, DESCRIBE_STACK_INSTANCE, DESCRIBE_STACK_SET, DESCRIBE_STACK_SET_OPERATION,
     DETECT_STACK_SET_DRIFT, DetailedStatus, InstanceFilter, InstancesRequest, LIST_STACK_INSTANCE_RESOURCE_DRIFTS,
-    LIST_STACK_INSTANCES, LIST_STACK_SET_OPERATION_RESULTS, LIST_STACK_SET_OPERATIONS, OperationId, OperationResult,
-    OperationStatus, OrganizationsAccess, PAGE_SIZE, Parameters, Preferences, ResourceDrift, STOP_STACK_SET_OPERATION,
-    StackInstance, StackSet, StackSetOperation, StackSetSpec, Targets, UPDATE_STACK_INSTANCES, UPDATE_STACK_SET,
+    LIST_STACK_INSTANCES, LIST_STACK_SET_OPERATION_RESULTS, LIST_STACK_SET_OPERATIONS, OperationAction, OperationId,
+    OperationResult, OperationStatus, OrganizationsAccess, PAGE_SIZE, Parameters, Preferences, ResourceDrift,
+    STOP_STACK_SET_OPERATION, StackInstance, StackSet, StackSetOperation, StackSetSpec, Targets,
+    UPDATE_STACK_INSTANCES, UPDATE_STACK_SET,
 };
-use billctl_core::service::{CloudFormation, Kind, Page, Result};
+use billctl_core::service::{CloudFormation, Kind, Operation, Page, Result};
 
-/// The place after which a page of accounts begins.
+/// The account after which a page begins.
 fn after(token: Option<&str>) -> Answer<Bound<AccountId>> {
-    match token {
-        None => Ok(Bound::Unbounded),
-        Some(token) => token
-            .strip_prefix("after:")
-            .and_then(|account| account.parse().ok())
-            .map(Bound::Excluded)
-            .ok_or_else(|| invalid("The NextToken is not valid")),
-    }
-}
-
-/// A page of what `items` gives, which is in order of accounts.
-fn page<T>(items: impl Iterator<Item = (AccountId, T)>) -> Page<T> {
-    let mut taken: Vec<(AccountId, T)> = items.take(PAGE_SIZE + 1).collect();
-    let more = taken.len() > PAGE_SIZE;
-    taken.truncate(PAGE_SIZE);
-    let next = taken
-        .last()
-        .filter(|_| more)
-        .map(|(account, _)| format!("after:{account}"));
-    Page {
-        items: taken.into_iter().map(|(_, item)| item).collect(),
-        next,
-    }
+    listing::after(token).ok_or_else(|| invalid("The NextToken is not valid"))
 }
 
 /// The youngest moment that lists know of.
@@ -57,81 +36,54 @@ fn horizon(world: &World) -> Timestamp {
         .unwrap_or(Timestamp::MIN)
 }
 
-fn operation_not_found(id: &OperationId) -> Refusal {
-    Refusal::not_found("OperationNotFoundException", format!("Operation {id} not found"))
-}
-
-/// What a call asks for.
-struct Asked<'a> {
-    stack_set: &'a str,
-    id: &'a OperationId,
-    preferences: &'a Preferences,
-    reach: Reach,
-    work: Work,
-}
-
-impl<'a> Asked<'a> {
-    fn of(request: &'a InstancesRequest, work: Work) -> Self {
-        Self {
-            stack_set: &request.stack_set,
-            id: &request.operation_id,
-            preferences: &request.preferences,
-            reach: Reach::Targets(request.targets.clone()),
-            work,
-        }
-    }
-}
-
 impl Sandbox {
     /// Checks an operation and puts it in line.
-    fn start(&self, world: &mut World, asked: Asked<'_>) -> Answer<OperationId> {
-        let Asked {
-            stack_set: name,
-            id,
-            preferences,
-            reach,
-            work,
-        } = asked;
-        let set = checks::set(world, self.call_as(), name)?;
-        checks::may_manage(world, self.call_as())?;
-        if let Reach::Targets(targets) = &reach {
-            checks::targets(world, targets)?;
-        }
-        checks::preferences(preferences)?;
-        checks::operation_id(set, id)?;
-        checks::may_submit(set, &work)?;
-        match &work {
-            Work::Create { overrides } => {
-                checks::overrides(&world.cloudformation, set, overrides.as_ref())?;
+    async fn start(
+        &self,
+        call: Operation,
+        stack_set: &str,
+        id: &OperationId,
+        preferences: &Preferences,
+        reach: Reach,
+        work: Work,
+    ) -> Result<OperationId> {
+        self.call(call, |world| {
+            let set = checks::set(world, self.call_as(), stack_set)?;
+            checks::may_manage(world, self.call_as())?;
+            if let Reach::Targets(targets) = &reach {
+                checks::targets(world, targets)?;
             }
-            Work::Update { overrides } => {
-                checks::overrides(&world.cloudformation, set, overrides.as_ref())?;
-                checks::has_instances(world, set, &reach)?;
+            checks::preferences(preferences)?;
+            checks::operation_id(set, id)?;
+            checks::may_submit(set, &work)?;
+            if let Some(overrides) = work.overrides() {
+                checks::overrides(&world.cloudformation, set, overrides)?;
             }
-            Work::UpdateSet { change } => {
+            if let Work::UpdateSet { change } = &work {
                 checks::template(&change.template, &change.parameters)?;
+            }
+            if work.action() == OperationAction::Update {
                 checks::has_instances(world, set, &reach)?;
             }
-            Work::Delete { .. } | Work::Drift => {}
-        }
-        with_set(world, name, |world, set| {
-            submit(world, set, id.clone(), work, reach, *preferences);
-        });
-        Ok(id.clone())
+            with_set(world, stack_set, |world, set| {
+                submit(world, set, id.clone(), work.clone(), reach.clone(), *preferences);
+            });
+            Ok(id.clone())
+        })
+        .await
     }
-}
 
-fn described(set: &SetRecord, revision: Option<&Revision>) -> StackSet {
-    StackSet {
-        name: set.name.clone(),
-        description: set.description.clone(),
-        template: revision.map(|revision| revision.template.clone()).unwrap_or_default(),
-        parameters: revision.map(|revision| revision.parameters.clone()).unwrap_or_default(),
-        tags: set.tags.clone(),
-        auto_deployment: Some(set.auto_deployment),
-        managed_execution: set.managed_execution,
-        service_managed: true,
-        organizational_units: set.targets.iter().cloned().collect(),
+    /// The same for what a request says.
+    async fn start_on(&self, call: Operation, request: &InstancesRequest, work: Work) -> Result<OperationId> {
+        self.start(
+            call,
+            &request.stack_set,
+            &request.operation_id,
+            &request.preferences,
+            Reach::Targets(request.targets.clone()),
+            work,
+        )
+        .await
     }
 }
 
@@ -146,20 +98,17 @@ impl CloudFormation for Sandbox {
 
     async fn activate_organizations_access(&self) -> Result<()> {
         self.call(ACTIVATE_ORGANIZATIONS_ACCESS, |world| {
-            let refused = if world.caller != world.management_account() {
-                Some("Only the management account can activate organizations access")
+            let why = if world.caller != world.management_account() {
+                "Only the management account can activate organizations access"
             } else if !world.organizations.all_features {
-                Some("The organization must have all features enabled")
+                "The organization must have all features enabled"
             } else if world.cloudformation.access == OrganizationsAccess::DisabledPermanently {
-                Some("Organizations access is disabled permanently")
+                "Organizations access is disabled permanently"
             } else {
-                None
+                world.cloudformation.access = OrganizationsAccess::Enabled;
+                return Ok(());
             };
-            if let Some(why) = refused {
-                return Err(Refusal::invalid("InvalidOperationException", why));
-            }
-            world.cloudformation.access = OrganizationsAccess::Enabled;
-            Ok(())
+            Err(Refusal::invalid("InvalidOperationException", why))
         })
         .await
     }
@@ -167,7 +116,19 @@ impl CloudFormation for Sandbox {
     async fn describe_stack_set(&self, name: &str) -> Result<StackSet> {
         self.read(DESCRIBE_STACK_SET, |world| {
             let set = checks::set(world, self.call_as(), name)?;
-            Ok(described(set, world.cloudformation.revisions.get(&set.revision)))
+            let revision = world.cloudformation.revisions.get(&set.revision);
+            let Revision { template, parameters } = revision.cloned().unwrap_or_default();
+            Ok(StackSet {
+                name: set.name.clone(),
+                description: set.description.clone(),
+                template,
+                parameters,
+                tags: set.tags.clone(),
+                auto_deployment: Some(set.auto_deployment),
+                managed_execution: set.managed_execution,
+                service_managed: true,
+                organizational_units: set.targets.iter().cloned().collect(),
+            })
         })
         .await
     }
@@ -209,23 +170,18 @@ impl CloudFormation for Sandbox {
         spec: &StackSetSpec,
         targets: Option<Targets>,
         preferences: &Preferences,
-        operation_id: &OperationId,
+        id: &OperationId,
     ) -> Result<OperationId> {
-        self.call(UPDATE_STACK_SET, |world| {
-            self.start(
-                world,
-                Asked {
-                    stack_set: &spec.name,
-                    id: operation_id,
-                    preferences,
-                    work: Work::UpdateSet {
-                        change: Box::new(SetChange::new(spec, targets.is_none())),
-                    },
-                    reach: targets.clone().map_or(Reach::All, Reach::Targets),
-                },
-            )
-        })
-        .await
+        let change = Box::new(SetChange {
+            description: spec.description.clone(),
+            template: spec.template.clone(),
+            parameters: spec.parameters.clone(),
+            tags: spec.tags.clone(),
+            auto_deployment: targets.is_none().then_some(spec.auto_deployment),
+        });
+        let (reach, work) = (targets.map_or(Reach::All, Reach::Targets), Work::UpdateSet { change });
+        self.start(UPDATE_STACK_SET, &spec.name, id, preferences, reach, work)
+            .await
     }
 
     async fn set_managed_execution(&self, name: &str, active: bool) -> Result<()> {
@@ -284,7 +240,7 @@ impl CloudFormation for Sandbox {
                     let listed = instance.listed_at(stack_set, *account, horizon(world))?;
                     Some((*account, listed))
                 });
-            Ok(page(items))
+            Ok(listing::page(items, PAGE_SIZE))
         })
         .await
     }
@@ -292,31 +248,21 @@ impl CloudFormation for Sandbox {
     async fn describe_overrides(&self, stack_set: &str, account: AccountId) -> Result<Parameters> {
         self.read(DESCRIBE_STACK_INSTANCE, |world| {
             let set = checks::set(world, self.call_as(), stack_set)?;
-            set.instances
-                .get(&account)
-                .map(|instance| instance.overrides.clone())
-                .ok_or_else(|| {
-                    let why = format!("Stack instance {account} not found in StackSet {stack_set}");
-                    Refusal::not_found("StackInstanceNotFoundException", why)
-                })
+            Ok(checks::instance(set, account)?.overrides.clone())
         })
         .await
     }
 
     async fn create_stack_instances(&self, request: &InstancesRequest) -> Result<OperationId> {
-        self.call(CREATE_STACK_INSTANCES, |world| {
-            let overrides = request.overrides.clone();
-            self.start(world, Asked::of(request, Work::Create { overrides }))
-        })
-        .await
+        let overrides = request.overrides.clone();
+        self.start_on(CREATE_STACK_INSTANCES, request, Work::Create { overrides })
+            .await
     }
 
     async fn update_stack_instances(&self, request: &InstancesRequest) -> Result<OperationId> {
-        self.call(UPDATE_STACK_INSTANCES, |world| {
-            let overrides = request.overrides.clone();
-            self.start(world, Asked::of(request, Work::Update { overrides }))
-        })
-        .await
+        let overrides = request.overrides.clone();
+        self.start_on(UPDATE_STACK_INSTANCES, request, Work::Update { overrides })
+            .await
     }
 
     async fn delete_stack_instances(
@@ -325,21 +271,11 @@ impl CloudFormation for Sandbox {
         targets: &Targets,
         retain: bool,
         preferences: &Preferences,
-        operation_id: &OperationId,
+        id: &OperationId,
     ) -> Result<OperationId> {
-        self.call(DELETE_STACK_INSTANCES, |world| {
-            self.start(
-                world,
-                Asked {
-                    stack_set,
-                    id: operation_id,
-                    preferences,
-                    reach: Reach::Targets(targets.clone()),
-                    work: Work::Delete { retain },
-                },
-            )
-        })
-        .await
+        let (reach, work) = (Reach::Targets(targets.clone()), Work::Delete { retain });
+        self.start(DELETE_STACK_INSTANCES, stack_set, id, preferences, reach, work)
+            .await
     }
 
     async fn list_operations(&self, stack_set: &str, token: Option<String>) -> Result<Page<StackSetOperation>> {
@@ -370,10 +306,8 @@ impl CloudFormation for Sandbox {
 
     async fn describe_operation(&self, stack_set: &str, id: &OperationId) -> Result<StackSetOperation> {
         self.read(DESCRIBE_STACK_SET_OPERATION, |world| {
-            checks::set(world, self.call_as(), stack_set)?
-                .operation(id)
-                .map(super::record::OperationRecord::described)
-                .ok_or_else(|| operation_not_found(id))
+            let set = checks::set(world, self.call_as(), stack_set)?;
+            Ok(checks::operation(set, id)?.described())
         })
         .await
     }
@@ -387,68 +321,35 @@ impl CloudFormation for Sandbox {
     ) -> Result<Page<OperationResult>> {
         self.read(LIST_STACK_SET_OPERATION_RESULTS, |world| {
             let from = after(token.as_deref())?;
-            let operation = checks::set(world, self.call_as(), stack_set)?
-                .operation(id)
-                .ok_or_else(|| operation_not_found(id))?;
-            let items = operation
+            let set = checks::set(world, self.call_as(), stack_set)?;
+            let items = checks::operation(set, id)?
                 .outcomes
                 .range((from, Bound::Unbounded))
                 .map(|(account, outcome)| (*account, outcome.listed_at(*account, horizon(world))))
                 .filter(|(_, result)| status.is_none_or(|status| result.status == status));
-            Ok(page(items))
+            Ok(listing::page(items, PAGE_SIZE))
         })
         .await
     }
 
     async fn stop_operation(&self, stack_set: &str, id: &OperationId) -> Result<()> {
         self.call(STOP_STACK_SET_OPERATION, |world| {
-            let found = checks::set(world, self.call_as(), stack_set)?
-                .operation(id)
-                .ok_or_else(|| operation_not_found(id))?;
-            if !matches!(found.status, OperationStatus::Running | OperationStatus::Queued) {
+            let set = checks::set(world, self.call_as(), stack_set)?;
+            let status = checks::operation(set, id)?.status;
+            if !matches!(status, OperationStatus::Running | OperationStatus::Queued) {
                 let why = format!("Operation {id} is not in a state in which it can be stopped");
                 return Err(Refusal::invalid("InvalidOperationException", why));
             }
-            with_set(world, stack_set, |world, set| {
-                let now = world.now;
-                let SetRecord {
-                    operations, instances, ..
-                } = set;
-                if let Some(operation) = operations.iter_mut().find(|open| open.id == *id) {
-                    if operation.status == OperationStatus::Queued {
-                        operation.status = OperationStatus::Stopped;
-                        operation.ended = Some(now.max(operation.created));
-                    } else {
-                        operation.status = OperationStatus::Stopping;
-                        cancel(instances, operation, "Cancelled since the operation was stopped");
-                    }
-                }
-                run(world, set, now);
-            });
+            with_set(world, stack_set, |world, set| stop(world, set, id));
             Ok(())
         })
         .await
     }
 
-    async fn detect_drift(
-        &self,
-        stack_set: &str,
-        preferences: &Preferences,
-        operation_id: &OperationId,
-    ) -> Result<OperationId> {
-        self.call(DETECT_STACK_SET_DRIFT, |world| {
-            self.start(
-                world,
-                Asked {
-                    stack_set,
-                    id: operation_id,
-                    preferences,
-                    reach: Reach::All,
-                    work: Work::Drift,
-                },
-            )
-        })
-        .await
+    async fn detect_drift(&self, stack_set: &str, preferences: &Preferences, id: &OperationId) -> Result<OperationId> {
+        let (reach, work) = (Reach::All, Work::Drift);
+        self.start(DETECT_STACK_SET_DRIFT, stack_set, id, preferences, reach, work)
+            .await
     }
 
     async fn list_resource_drifts(
@@ -460,14 +361,11 @@ impl CloudFormation for Sandbox {
     ) -> Result<Page<ResourceDrift>> {
         self.read(LIST_STACK_INSTANCE_RESOURCE_DRIFTS, |world| {
             let set = checks::set(world, self.call_as(), stack_set)?;
-            if !set.instances.contains_key(&account) {
-                let why = format!("Stack instance {account} not found in StackSet {stack_set}");
-                return Err(Refusal::not_found("StackInstanceNotFoundException", why));
-            }
+            checks::instance(set, account)?;
             let operation = set
                 .operation(drift_operation)
                 .filter(|operation| matches!(operation.work, Work::Drift))
-                .ok_or_else(|| operation_not_found(drift_operation))?;
+                .ok_or_else(|| checks::operation_not_found(drift_operation))?;
             // A template has few resources: they always fit in a page.
             Ok(Page::last(operation.drifts.get(&account).cloned().unwrap_or_default()))
         })

@@ -2,46 +2,36 @@
 
 use super::operation::submit;
 use super::record::{Reach, SetRecord, Work};
-use super::with_set;
-use crate::{World, metrics};
-use billctl_core::model::{AccountId, OuId};
+use super::with_sets;
+use crate::World;
+use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::{ConcurrencyMode, CountOrPercent, OperationId, Preferences};
 
-/// An account was created (`old` is `None`) or moved.
-pub(crate) fn account_arrived(world: &mut World, account: AccountId, old: Option<&OuId>) {
-    if old.is_none() {
-        metrics::open(world, account);
-    }
-    let names: Vec<String> = world.cloudformation.sets.keys().cloned().collect();
-    for name in names {
-        with_set(world, &name, |world, set| follow(world, set, account));
-    }
+/// Lets the StackSets follow an account that was created or moved.
+pub(crate) fn follow(world: &mut World, account: AccountId) {
+    with_sets(world, |world, set| follow_with(world, set, account));
 }
 
-fn follow(world: &mut World, set: &mut SetRecord, account: AccountId) {
+fn follow_with(world: &mut World, set: &mut SetRecord, account: AccountId) {
     if !set.auto_deployment.enabled || account == world.management_account() {
         return;
     }
     let target = world
         .organizations
-        .parent(account)
-        .and_then(|parent| world.organizations.ancestry(parent).find(|ou| set.targets.contains(ou)))
+        .closest_above(account, |ou| set.targets.contains(ou))
         .cloned();
-    match (target, set.instances.get_mut(&account)) {
+    let retain = set.auto_deployment.retain_stacks;
+    let (ou, work) = match (target, set.instances.get_mut(&account)) {
         // Account filters are ignored, and so are overrides: it gets the StackSet's defaults.
-        (Some(ou), None) => start(world, set, account, ou, Work::Create { overrides: None }),
+        (Some(ou), None) => (ou, Work::Create { overrides: None }),
         // Between targeted OUs the stack stays, as it is.
-        (Some(ou), Some(instance)) => instance.ou = ou,
-        (None, Some(instance)) => {
-            let ou = instance.ou.clone();
-            let retain = set.auto_deployment.retain_stacks;
-            start(world, set, account, ou, Work::Delete { retain });
+        (Some(ou), Some(instance)) => {
+            instance.ou = ou;
+            return;
         }
-        (None, None) => {}
-    }
-}
-
-fn start(world: &mut World, set: &mut SetRecord, account: AccountId, ou: OuId, work: Work) {
+        (None, Some(instance)) => (instance.ou.clone(), Work::Delete { retain }),
+        (None, None) => return,
+    };
     let serial = world.cloudformation.next_serial();
     submit(
         world,

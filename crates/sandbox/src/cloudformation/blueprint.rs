@@ -15,13 +15,8 @@ use billctl_core::service::cloudwatch::Alarm;
 /// What has been evaluated so far. Never saved: it follows from the revisions.
 #[derive(Debug, Default)]
 pub(super) struct Blueprints {
-    known: Mutex<Known>,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    templates: HashMap<u32, Arc<Template>>,
-    stacks: HashMap<(u32, Parameters), Arc<Blueprint>>,
+    templates: Mutex<HashMap<u32, Arc<Template>>>,
+    stacks: Mutex<HashMap<(u32, Parameters), Arc<Blueprint>>>,
 }
 
 /// A stack as it is in whichever account was evaluated first.
@@ -40,8 +35,8 @@ impl Clone for Blueprints {
 }
 
 impl State {
-    fn template(&self, revision: u32) -> Result<Arc<Template>, TemplateError> {
-        if let Some(known) = unpoisoned(&self.blueprints.known).templates.get(&revision) {
+    pub(super) fn template(&self, revision: u32) -> Result<Arc<Template>, TemplateError> {
+        if let Some(known) = unpoisoned(&self.blueprints.templates).get(&revision) {
             return Ok(known.clone());
         }
         let text = self
@@ -49,25 +44,24 @@ impl State {
             .get(&revision)
             .map_or("", |revision| revision.template.as_str());
         let template = Arc::new(Template::parse(text)?);
-        unpoisoned(&self.blueprints.known)
-            .templates
-            .insert(revision, template.clone());
+        unpoisoned(&self.blueprints.templates).insert(revision, template.clone());
         Ok(template)
     }
 
-    /// The StackSet's parameters with an instance's overrides; those that the template no longer has are dropped.
-    fn effective(&self, revision: u32, overrides: &Parameters, template: &Template) -> Parameters {
-        let mut effective = self
-            .revisions
-            .get(&revision)
-            .map(|revision| revision.parameters.clone())
-            .unwrap_or_default();
-        for name in template.parameters() {
-            if let Some(value) = overrides.get(name) {
-                effective.insert(name.to_owned(), value.clone());
-            }
-        }
-        effective
+    /// The resources of a stack with an instance's overrides; those that the template no longer has are dropped.
+    fn resolve(
+        &self,
+        revision: u32,
+        overrides: &Parameters,
+        account: AccountId,
+        stack_name: &str,
+    ) -> Result<Vec<Resource>, TemplateError> {
+        let template = self.template(revision)?;
+        let known = self.revisions.get(&revision);
+        let mut parameters = known.map(|known| known.parameters.clone()).unwrap_or_default();
+        let kept = overrides.iter().filter(|(name, _)| template.has_parameter(name));
+        parameters.extend(kept.map(|(name, value)| (name.clone(), value.clone())));
+        template.resolve(&parameters, account, stack_name)
     }
 
     /// What a stack of this revision with these overrides is made of, as far as the account doesn't matter.
@@ -78,29 +72,24 @@ impl State {
         account: AccountId,
     ) -> Result<Arc<Blueprint>, TemplateError> {
         let key = (revision, overrides.clone());
-        if let Some(known) = unpoisoned(&self.blueprints.known).stacks.get(&key) {
+        if let Some(known) = unpoisoned(&self.blueprints.stacks).get(&key) {
             return Ok(known.clone());
         }
-        let template = self.template(revision)?;
-        let resources = template.resolve(&self.effective(revision, overrides, &template), account, "StackSet")?;
+        let resources = self.resolve(revision, overrides, account, "StackSet")?;
         let alarm = resources
             .iter()
             .find(|resource| resource.resource_type == template::ALARM && !resource.account_bound)
             .map(|resource| template::alarm(resource).map(Arc::new))
             .transpose()?;
         let blueprint = Arc::new(Blueprint { resources, alarm });
-        unpoisoned(&self.blueprints.known).stacks.insert(key, blueprint.clone());
+        unpoisoned(&self.blueprints.stacks).insert(key, blueprint.clone());
         Ok(blueprint)
     }
 
     /// A stack's resources in its account as the template has them.
     pub(super) fn resources(&self, account: AccountId, stack: &Stack) -> Result<Vec<Resource>, TemplateError> {
-        let template = self.template(stack.revision)?;
-        template.resolve(
-            &self.effective(stack.revision, &stack.overrides, &template),
-            account,
-            &stack_name(&stack.stack_set, stack.serial),
-        )
+        let name = stack_name(&stack.stack_set, stack.serial);
+        self.resolve(stack.revision, &stack.overrides, account, &name)
     }
 
     /// The alarm of a stack as the template has it, without evaluating where that can be avoided.

@@ -1,9 +1,10 @@
 //! What AWS refuses, with its error codes.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 
-use super::record::{Reach, SetRecord, Work};
-use super::{Revision, State};
+use super::State;
+use super::record::{Instance, OperationRecord, Reach, SetRecord, Work};
 use crate::World;
 use crate::refusal::{Answer, Refusal};
 use crate::template::Template;
@@ -75,31 +76,50 @@ pub(super) fn may_see_access(world: &World, call_as: CallAs) -> Answer<Organizat
     Ok(world.cloudformation.access)
 }
 
+/// The instance in this account.
+///
+/// # Errors
+/// There is none.
+pub(super) fn instance(set: &SetRecord, account: AccountId) -> Answer<&Instance> {
+    set.instances
+        .get(&account)
+        .ok_or_else(|| instance_not_found(set, account))
+}
+
+fn instance_not_found(set: &SetRecord, what: impl Display) -> Refusal {
+    let why = format!("Stack instance {what} not found in StackSet {}", set.name);
+    Refusal::not_found("StackInstanceNotFoundException", why)
+}
+
+/// The operation of this id.
+///
+/// # Errors
+/// There is none.
+pub(super) fn operation<'a>(set: &'a SetRecord, id: &OperationId) -> Answer<&'a OperationRecord> {
+    set.operation(id).ok_or_else(|| operation_not_found(id))
+}
+
+pub(super) fn operation_not_found(id: &OperationId) -> Refusal {
+    Refusal::not_found("OperationNotFoundException", format!("Operation {id} not found"))
+}
+
 /// A template that CloudFormation takes, with parameters that fit it.
-pub(super) fn template(text: &str, parameters: &Parameters) -> Answer<Template> {
+pub(super) fn template(text: &str, parameters: &Parameters) -> Answer<()> {
     if text.len() > MAX_TEMPLATE_BYTES {
         return Err(invalid(format!(
             "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have \
                  length less than or equal to {MAX_TEMPLATE_BYTES}"
         )));
     }
-    let template = Template::parse(text).map_err(|error| invalid(error.0))?;
-    template
-        .check_parameters(parameters)
-        .map_err(|error| invalid(error.0))?;
-    Ok(template)
+    Template::parse(text)
+        .and_then(|template| template.check_parameters(parameters))
+        .map_err(|error| invalid(error.0))
 }
 
 /// An override must be of a parameter that the StackSet has.
-pub(super) fn overrides(state: &State, set: &SetRecord, overrides: Option<&Parameters>) -> Answer<()> {
-    let Some(overrides) = overrides else {
-        return Ok(());
-    };
-    let text = state
-        .revisions
-        .get(&set.revision)
-        .map_or("", |revision: &Revision| revision.template.as_str());
-    Template::parse(text)
+pub(super) fn overrides(state: &State, set: &SetRecord, overrides: &Parameters) -> Answer<()> {
+    state
+        .template(set.revision)
         .and_then(|template| template.check_overrides(overrides))
         .map_err(|error| invalid(error.0))
 }
@@ -161,11 +181,7 @@ pub(super) fn operation_id(set: &SetRecord, id: &OperationId) -> Answer<()> {
 }
 
 pub(super) fn in_progress(set: &SetRecord) -> Refusal {
-    let running = set
-        .operations
-        .iter()
-        .find(|operation| !operation.status.is_over())
-        .map_or("", |operation| operation.id.0.as_str());
+    let running = set.unfinished().next().map_or("", |operation| operation.id.0.as_str());
     let why = format!("Another Operation on StackSet {} is in progress: {running}", set.name);
     Refusal::new(Kind::Busy, "OperationInProgressException", why)
 }
@@ -173,16 +189,12 @@ pub(super) fn in_progress(set: &SetRecord) -> Refusal {
 /// Whether another operation may be put in line. With managed execution it queues; drift detection only once
 /// (docs/aws-facts.md, "StackSets: drift").
 pub(super) fn may_submit(set: &SetRecord, work: &Work) -> Answer<()> {
-    let drift_open = set
-        .operations
-        .iter()
-        .any(|open| !open.status.is_over() && matches!(open.work, Work::Drift));
-    let refused = if matches!(work, Work::Drift) && drift_open {
-        true
-    } else {
-        set.is_busy() && !set.managed_execution
-    };
-    if refused { Err(in_progress(set)) } else { Ok(()) }
+    let looks_for_drift = |work: &Work| matches!(work, Work::Drift);
+    let twice = looks_for_drift(work) && set.unfinished().any(|open| looks_for_drift(&open.work));
+    if twice || set.is_busy() && !set.managed_execution {
+        return Err(in_progress(set));
+    }
+    Ok(())
 }
 
 /// The accounts that targets reach: OUs with all below, filtered; never the management account.
@@ -194,18 +206,10 @@ pub(super) fn reached(world: &World, targets: &Targets) -> BTreeSet<AccountId> {
         .collect();
     accounts.remove(&world.management_account());
     match &targets.accounts {
-        AccountFilter::None => {}
-        AccountFilter::Intersection(only) => {
-            let only: BTreeSet<_> = only.iter().copied().collect();
-            accounts.retain(|account| only.contains(account));
-        }
-        AccountFilter::Difference(but) => {
-            for account in but {
-                accounts.remove(account);
-            }
-        }
+        AccountFilter::None => accounts,
+        AccountFilter::Intersection(only) => &accounts & &only.iter().copied().collect(),
+        AccountFilter::Difference(but) => &accounts - &but.iter().copied().collect(),
     }
-    accounts
 }
 
 /// An update must find what it updates: each account that is named, or at least one of the OUs'
@@ -214,22 +218,10 @@ pub(super) fn has_instances(world: &World, set: &SetRecord, reach: &Reach) -> An
     let Reach::Targets(targets) = reach else {
         return Ok(());
     };
-    let reached = reached(world, targets);
-    let absent = match &targets.accounts {
-        AccountFilter::Intersection(named) => named
-            .iter()
-            .find(|account| !set.instances.contains_key(account))
-            .map(ToString::to_string),
-        _ => reached
-            .iter()
-            .all(|account| !set.instances.contains_key(account))
-            .then(|| "of these organizational units".to_owned()),
-    };
-    match absent {
-        None => Ok(()),
-        Some(what) => Err(Refusal::not_found(
-            "StackInstanceNotFoundException",
-            format!("Stack instance {what} not found in StackSet {}", set.name),
-        )),
+    let is_there = |account: &AccountId| set.instances.contains_key(account);
+    match &targets.accounts {
+        AccountFilter::Intersection(named) => named.iter().try_for_each(|account| instance(set, *account).map(drop)),
+        _ if reached(world, targets).iter().any(is_there) => Ok(()),
+        _ => Err(instance_not_found(set, "of these organizational units")),
     }
 }

@@ -31,8 +31,8 @@ pub(super) fn submit(
 ) {
     // Two of the same moment could not be put in order by their times.
     let created = set.operations.last().map_or(world.now, |last| {
-        let next = last.created.checked_add(MILLISECOND).unwrap_or(last.created);
-        world.now.max(next)
+        let next = last.created.checked_add(SignedDuration::from_millis(1));
+        world.now.max(next.unwrap_or(last.created))
     });
     set.operations.push(OperationRecord {
         id,
@@ -53,57 +53,47 @@ pub(super) fn submit(
     run(world, set, now);
 }
 
-const MILLISECOND: SignedDuration = SignedDuration::from_millis(1);
-
-/// Lets a StackSet's operations go on until `to`.
+/// Lets a StackSet's operations go on until `to`, one after another.
 pub(super) fn run(world: &mut World, set: &mut SetRecord, to: Timestamp) {
+    // Taken out so that the rest of the set can be changed.
+    let mut operations = std::mem::take(&mut set.operations);
     let mut at = world.now;
-    loop {
-        if !set.operations.iter().any(is_active) && !begin_next(world, set, at) {
-            return;
+    while let Some(operation) = operations.iter_mut().find(|operation| !operation.status.is_over()) {
+        if operation.status == OperationStatus::Queued {
+            begin(world, set, operation);
+            fill(world, &mut set.instances, operation, at);
         }
-        let SetRecord {
-            name,
-            revision,
-            instances,
-            operations,
-            ..
-        } = set;
-        let Some(operation) = operations.iter_mut().find(|operation| is_active(operation)) else {
-            return;
-        };
         match operation.under_way.first().copied() {
             Some((end, account)) if end <= to => {
                 at = at.max(end);
                 operation.under_way.remove(&(end, account));
-                finish(world, name, *revision, instances, operation, account, at);
-                fill(world, instances, operation, at);
+                finish(world, set, operation, account, at);
+                fill(world, &mut set.instances, operation, at);
             }
-            Some(_) => return,
+            Some(_) => break,
             None => close(operation, at),
         }
     }
+    set.operations = operations;
 }
 
-fn is_active(operation: &OperationRecord) -> bool {
-    matches!(operation.status, OperationStatus::Running | OperationStatus::Stopping)
-}
-
-/// Begins the oldest queued operation; false if there is none.
-fn begin_next(world: &mut World, set: &mut SetRecord, at: Timestamp) -> bool {
-    let Some(position) = set
-        .operations
-        .iter()
-        .position(|operation| operation.status == OperationStatus::Queued)
-    else {
-        return false;
-    };
-    // Taken out so that the rest of the set can be changed; the position was just found.
-    let mut operation = set.operations.remove(position);
-    begin(world, set, &mut operation);
-    fill(world, &mut set.instances, &mut operation, at);
-    set.operations.insert(position, operation);
-    true
+/// Stops an operation: what it has begun goes on.
+pub(super) fn stop(world: &mut World, set: &mut SetRecord, id: &OperationId) {
+    let now = world.now;
+    if let Some(operation) = set.operations.iter_mut().find(|open| open.id == *id) {
+        if operation.status == OperationStatus::Queued {
+            operation.status = OperationStatus::Stopped;
+            operation.ended = Some(now.max(operation.created));
+        } else {
+            operation.status = OperationStatus::Stopping;
+            cancel(
+                &mut set.instances,
+                operation,
+                "Cancelled since the operation was stopped",
+            );
+        }
+    }
+    run(world, set, now);
 }
 
 /// Decides which accounts it is for, and marks their instances.
@@ -118,8 +108,9 @@ fn begin(world: &mut World, set: &mut SetRecord, operation: &mut OperationRecord
         set.revision = world.cloudformation.revision(&change.template, &change.parameters);
     }
     let accounts = accounts(world, set, operation);
-    if world.faults.lag > 0 {
-        fall_behind(world, set, operation, &accounts);
+    let is_change = !matches!(operation.work, Work::Drift);
+    if is_change && world.faults.lag > 0 {
+        fall_behind(world, set, &accounts);
     }
     // All, also those that it isn't for: a later operation takes them up (docs/aws-facts.md, "StackSets: create and update").
     if set.revision != before {
@@ -130,7 +121,9 @@ fn begin(world: &mut World, set: &mut SetRecord, operation: &mut OperationRecord
         }
     }
     for account in &accounts {
-        mark(world, set, operation, *account);
+        if is_change {
+            mark(world, set, operation, *account);
+        }
         operation
             .outcomes
             .insert(*account, Outcome::new(DetailedStatus::Pending, ""));
@@ -177,10 +170,7 @@ fn accounts(world: &World, set: &SetRecord, operation: &OperationRecord) -> Vec<
 }
 
 /// Lists go on showing instances as they are before an operation changes them.
-fn fall_behind(world: &World, set: &mut SetRecord, operation: &OperationRecord, accounts: &[AccountId]) {
-    if matches!(operation.work, Work::Drift) {
-        return;
-    }
+fn fall_behind(world: &World, set: &mut SetRecord, accounts: &[AccountId]) {
     for account in accounts {
         if let Some(instance) = set.instances.get_mut(account) {
             instance.behind = Some(Box::new(Behind {
@@ -193,18 +183,6 @@ fn fall_behind(world: &World, set: &mut SetRecord, operation: &OperationRecord, 
 
 /// An instance takes on what is wanted of it when its operation begins, and is behind until that is done.
 fn mark(world: &World, set: &mut SetRecord, operation: &OperationRecord, account: AccountId) {
-    let overrides = match &operation.work {
-        Work::Create { overrides } | Work::Update { overrides } => overrides.clone(),
-        Work::UpdateSet { .. } => None,
-        Work::Delete { .. } => {
-            if let Some(instance) = set.instances.get_mut(&account) {
-                instance.detailed = DetailedStatus::Pending;
-                instance.last_operation = operation.id.clone();
-            }
-            return;
-        }
-        Work::Drift => return,
-    };
     let instance = set.instances.entry(account).or_insert_with(|| Instance {
         ou: named_ou(world, &operation.reach, account),
         status: InstanceStatus::Outdated,
@@ -222,13 +200,13 @@ fn mark(world: &World, set: &mut SetRecord, operation: &OperationRecord, account
             })
         }),
     });
-    if instance.status != InstanceStatus::Inoperable {
-        instance.status = InstanceStatus::Outdated;
-    }
     instance.detailed = DetailedStatus::Pending;
     instance.last_operation = operation.id.clone();
-    if let Some(overrides) = overrides {
-        instance.overrides = overrides;
+    if instance.status != InstanceStatus::Inoperable && !matches!(operation.work, Work::Delete { .. }) {
+        instance.status = InstanceStatus::Outdated;
+    }
+    if let Some(overrides) = operation.work.overrides() {
+        instance.overrides.clone_from(overrides);
     }
 }
 
@@ -240,8 +218,7 @@ fn named_ou(world: &World, reach: &Reach, account: AccountId) -> OuId {
         Reach::All => root.clone(),
         Reach::Targets(targets) => world
             .organizations
-            .parent(account)
-            .and_then(|parent| world.organizations.ancestry(parent).find(|ou| targets.ous.contains(ou)))
+            .closest_above(account, |ou| targets.ous.contains(ou))
             .unwrap_or(root)
             .clone(),
     }
@@ -279,7 +256,10 @@ fn fill(world: &World, instances: &mut BTreeMap<AccountId, Instance>, operation:
             return;
         };
         if is_suspended(world, account) && !matches!(operation.work, Work::Delete { retain: true }) {
-            skip(instances, operation, account);
+            // It takes no place and counts as no failure (docs/aws-facts.md, "StackSets: instances"). A result has no
+            // status for it: of those that it can have, this is what an emulator of AWS gives.
+            let status = DetailedStatus::SkippedSuspendedAccount;
+            leave_out(instances, operation, account, status, "Account is suspended");
             continue;
         }
         let least = match operation.work {
@@ -309,42 +289,42 @@ fn is_suspended(world: &World, account: AccountId) -> bool {
     )
 }
 
-/// A suspended account takes no place and counts as no failure (docs/aws-facts.md, "StackSets: instances").
-fn skip(instances: &mut BTreeMap<AccountId, Instance>, operation: &mut OperationRecord, account: AccountId) {
-    // A result has no status for it: of those that it can have, this is what an emulator of AWS gives.
+/// Cancels an operation in an account in which it hasn't begun; `status` is the instance's afterwards.
+fn leave_out(
+    instances: &mut BTreeMap<AccountId, Instance>,
+    operation: &mut OperationRecord,
+    account: AccountId,
+    status: DetailedStatus,
+    reason: &str,
+) {
     operation
         .outcomes
-        .insert(account, Outcome::new(DetailedStatus::Cancelled, "Account is suspended"));
+        .insert(account, Outcome::new(DetailedStatus::Cancelled, reason));
     if !matches!(operation.work, Work::Drift)
         && let Some(instance) = instances.get_mut(&account)
     {
-        instance.detailed = DetailedStatus::SkippedSuspendedAccount;
-        instance.reason = "Account is suspended".into();
+        instance.detailed = status;
+        instance.reason = reason.to_owned();
     }
 }
 
 /// Ends an operation in one account.
-fn finish(
-    world: &mut World,
-    stack_set: &str,
-    revision: u32,
-    instances: &mut BTreeMap<AccountId, Instance>,
-    operation: &mut OperationRecord,
-    account: AccountId,
-    at: Timestamp,
-) {
-    let Some(instance) = instances.get_mut(&account) else {
+fn finish(world: &mut World, set: &mut SetRecord, operation: &mut OperationRecord, account: AccountId, at: Timestamp) {
+    let Some(instance) = set.instances.get_mut(&account) else {
         return;
     };
+    if let Some(behind) = &mut instance.behind {
+        behind.changed = at;
+    }
     let done = match &operation.work {
         Work::Create { .. } | Work::Update { .. } | Work::UpdateSet { .. } => {
-            put(world, stack_set, revision, account, instance)
+            put(world, &set.name, set.revision, account, instance)
         }
         Work::Delete { retain } => {
             let deleted = stack::delete_stack(world, account, instance.stack, *retain);
             match &deleted {
                 Ok(()) => {
-                    instances.remove(&account);
+                    set.instances.remove(&account);
                 }
                 Err(reason) => {
                     instance.status = InstanceStatus::Inoperable;
@@ -364,15 +344,13 @@ fn finish(
         }
     };
     outcome.at = Some(at);
-    if let Some(behind) = instances
-        .get_mut(&account)
-        .and_then(|instance| instance.behind.as_mut())
-    {
-        behind.changed = at;
-    }
     operation.outcomes.insert(account, outcome);
     if operation.failed > tolerance(operation) {
-        cancel(instances, operation, "Cancelled since failure tolerance has exceeded");
+        cancel(
+            &mut set.instances,
+            operation,
+            "Cancelled since failure tolerance has exceeded",
+        );
     }
 }
 
@@ -428,17 +406,9 @@ fn detect(
 }
 
 /// Gives up the accounts that it hasn't begun.
-pub(super) fn cancel(instances: &mut BTreeMap<AccountId, Instance>, operation: &mut OperationRecord, reason: &str) {
+fn cancel(instances: &mut BTreeMap<AccountId, Instance>, operation: &mut OperationRecord, reason: &str) {
     for account in std::mem::take(&mut operation.waiting) {
-        operation
-            .outcomes
-            .insert(account, Outcome::new(DetailedStatus::Cancelled, reason));
-        if !matches!(operation.work, Work::Drift)
-            && let Some(instance) = instances.get_mut(&account)
-        {
-            instance.detailed = DetailedStatus::Cancelled;
-            instance.reason = reason.to_owned();
-        }
+        leave_out(instances, operation, account, DetailedStatus::Cancelled, reason);
     }
 }
 

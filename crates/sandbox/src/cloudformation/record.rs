@@ -10,7 +10,7 @@ use billctl_core::service::Tags;
 use billctl_core::service::cloudformation::{
     AccountFilter, AutoDeployment, DetailedStatus, DriftStatus, InstanceStatus, OperationAction, OperationId,
     OperationResult, OperationStatus, Parameters, Preferences, ResourceDrift, StackInstance, StackSetOperation,
-    StackSetSpec, Targets,
+    Targets,
 };
 
 /// A StackSet.
@@ -33,9 +33,14 @@ pub(super) struct SetRecord {
 }
 
 impl SetRecord {
+    /// The operations that are running or queued.
+    pub(super) fn unfinished(&self) -> impl Iterator<Item = &OperationRecord> {
+        self.operations.iter().filter(|operation| !operation.status.is_over())
+    }
+
     /// Whether an operation is running or queued.
     pub(super) fn is_busy(&self) -> bool {
-        self.operations.iter().any(|operation| !operation.status.is_over())
+        self.unfinished().next().is_some()
     }
 
     pub(super) fn operation(&self, id: &OperationId) -> Option<&OperationRecord> {
@@ -137,6 +142,14 @@ pub(super) enum Work {
 }
 
 impl Work {
+    /// The overrides that it gives the instances, where it says any.
+    pub(super) const fn overrides(&self) -> Option<&Parameters> {
+        match self {
+            Self::Create { overrides } | Self::Update { overrides } => overrides.as_ref(),
+            Self::UpdateSet { .. } | Self::Delete { .. } | Self::Drift => None,
+        }
+    }
+
     pub(super) const fn action(&self) -> OperationAction {
         match self {
             Self::Create { .. } => OperationAction::Create,
@@ -156,18 +169,6 @@ pub(super) struct SetChange {
     pub(super) tags: Tags,
     /// Not sent together with targets (docs/aws-facts.md, "StackSets: create and update"): then it stays.
     pub(super) auto_deployment: Option<AutoDeployment>,
-}
-
-impl SetChange {
-    pub(super) fn new(spec: &StackSetSpec, auto_deployment: bool) -> Self {
-        Self {
-            description: spec.description.clone(),
-            template: spec.template.clone(),
-            parameters: spec.parameters.clone(),
-            tags: spec.tags.clone(),
-            auto_deployment: auto_deployment.then_some(spec.auto_deployment),
-        }
-    }
 }
 
 /// Which accounts an operation is for.
@@ -259,8 +260,7 @@ impl OperationRecord {
 
     /// As a list shows it that knows nothing younger than `horizon`.
     pub(super) fn listed_at(&self, horizon: Timestamp) -> Option<StackSetOperation> {
-        let is_over = self.ended.is_some_and(|ended| ended <= horizon);
-        (self.created <= horizon).then(|| match is_over || self.ended.is_none() {
+        (self.created <= horizon).then(|| match self.ended.is_none_or(|ended| ended <= horizon) {
             true => self.listed(),
             false => StackSetOperation {
                 status: OperationStatus::Running,

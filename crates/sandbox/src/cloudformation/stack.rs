@@ -8,8 +8,9 @@ use serde_json::Value;
 use super::record::{Instance, stack_id};
 use crate::World;
 use crate::faults::hash;
-use crate::member::{Edit, Member, MemberAlarmState, MemberRole, MemberRule, Stack};
-use crate::template::{self, Resource, as_text};
+use crate::json::as_text;
+use crate::member::{Edit, MemberAlarmState, MemberRole, MemberRule, Stack};
+use crate::template::{self, Resource};
 use billctl_core::error::Error;
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::{Parameters, PropertyDifference, ResourceDrift};
@@ -30,14 +31,16 @@ pub enum HandEdit {
     DeleteRetainedStacks,
 }
 
-/// A resource handler's message as it reaches a StackSet's results: with a token that differs each time.
-fn handler_message(resource: &Resource, account: AccountId, message: &str, code: &str) -> String {
+/// A resource handler's message that the resource `is` so, as it reaches a StackSet's results: with a token that
+/// differs each time.
+fn handler_message(resource: &Resource, account: AccountId, is: &str, code: &str) -> String {
+    let (kind, name) = (&resource.resource_type, &resource.name);
+    let message = &format!("Resource of type '{kind}' with identifier '{name}' {is}.");
     let token = hash(&[&account.to_string(), &resource.logical_id, message]);
     format!(
-        "ResourceLogicalId:{}, ResourceType:{}, ResourceStatusReason:Resource handler returned message: \"{message}\" \
+        "ResourceLogicalId:{}, ResourceType:{kind}, ResourceStatusReason:Resource handler returned message: \"{message}\" \
          (RequestToken: {:08x}-{:04x}-4000-8000-{:012x}, HandlerErrorCode: {code}).",
         resource.logical_id,
-        resource.resource_type,
         token >> 32,
         token & 0xffff,
         token >> 16
@@ -70,8 +73,7 @@ pub(super) fn put_stack(
                 return Err(taken);
             }
             let serial = world.cloudformation.next_serial();
-            let member = world.members.entry(account).or_default();
-            member.stacks.push(Stack {
+            world.members.entry(account).or_default().stacks.push(Stack {
                 stack_set: stack_set.to_owned(),
                 serial,
                 revision,
@@ -86,8 +88,7 @@ pub(super) fn put_stack(
 
 /// Why the account can't get these resources: another stack has one of that name.
 fn collision(world: &World, account: AccountId, resources: &[Resource]) -> Option<String> {
-    let member = world.members.get(&account)?;
-    for stack in &member.stacks {
+    for stack in world.stacks(account) {
         let there = world.cloudformation.resources(account, stack).ok()?;
         let taken = resources.iter().find(|new| {
             there.iter().any(|old| {
@@ -97,15 +98,7 @@ fn collision(world: &World, account: AccountId, resources: &[Resource]) -> Optio
             })
         });
         if let Some(taken) = taken {
-            return Some(handler_message(
-                taken,
-                account,
-                &format!(
-                    "Resource of type '{}' with identifier '{}' already exists.",
-                    taken.resource_type, taken.name
-                ),
-                "AlreadyExists",
-            ));
+            return Some(handler_message(taken, account, "already exists", "AlreadyExists"));
         }
     }
     None
@@ -143,15 +136,7 @@ fn update_stack(
                 continue;
             }
             if old.edits.get(&resource.logical_id) == Some(&Edit::Deleted) {
-                return Err(handler_message(
-                    resource,
-                    account,
-                    &format!(
-                        "Resource of type '{}' with identifier '{}' was not found.",
-                        resource.resource_type, resource.name
-                    ),
-                    "NotFound",
-                ));
+                return Err(handler_message(resource, account, "was not found", "NotFound"));
             }
             new.edits.remove(&resource.logical_id);
         }
@@ -193,11 +178,7 @@ pub(super) fn delete_stack(
 
 /// An account without stacks has no alarm, and so no alarm's state.
 fn forget_empty(world: &mut World, account: AccountId) {
-    if world
-        .members
-        .get(&account)
-        .is_some_and(|member| member.stacks.is_empty())
-    {
+    if world.stacks(account).next().is_none() {
         world.members.remove(&account);
     }
 }
@@ -299,19 +280,18 @@ impl World {
 
     /// The rule that forwards the alarm in a member account, as it is now.
     pub fn member_rule(&self, account: AccountId) -> Option<MemberRule> {
-        self.live_stacks(account)
+        self.stacks(account)
             .find_map(|stack| template::rule(&self.live_resource(account, stack, template::RULE)?).ok())
     }
 
     /// The role that the rule sends with in a member account, as it is now.
     pub fn member_role(&self, account: AccountId) -> Option<MemberRole> {
-        self.live_stacks(account)
+        self.stacks(account)
             .find_map(|stack| template::role(&self.live_resource(account, stack, template::ROLE)?, account).ok())
     }
 
     fn stack(&self, account: AccountId, serial: u64) -> Option<&Stack> {
-        let mut stacks = self.members.get(&account)?.stacks.iter();
-        stacks.find(|stack| stack.serial == serial)
+        self.stacks(account).find(|stack| stack.serial == serial)
     }
 
     fn stack_mut(&mut self, account: AccountId, serial: u64) -> Option<&mut Stack> {
@@ -319,12 +299,9 @@ impl World {
         stacks.find(|stack| stack.serial == serial)
     }
 
-    fn live_stacks(&self, account: AccountId) -> impl Iterator<Item = &Stack> {
-        self.members
-            .get(&account)
-            .map(|member: &Member| member.stacks.as_slice())
-            .unwrap_or_default()
-            .iter()
+    fn stacks(&self, account: AccountId) -> impl Iterator<Item = &Stack> {
+        let member = self.members.get(&account);
+        member.into_iter().flat_map(|member| &member.stacks)
     }
 
     fn live_resource(&self, account: AccountId, stack: &Stack, resource_type: &str) -> Option<Resource> {
@@ -342,21 +319,20 @@ impl World {
     /// The account has no stack with such a resource.
     pub fn edit_member(&mut self, account: AccountId, edit: &HandEdit) -> Result<(), Error> {
         let nothing = || Error::usage(format!("account {account} has nothing of that kind"));
-        if *edit == HandEdit::DeleteRetainedStacks {
-            let member = self.members.get_mut(&account).ok_or_else(nothing)?;
-            member.stacks.retain(|stack| !stack.retained);
-            forget_empty(self, account);
-            return Ok(());
-        }
         let (resource_type, change) = match edit {
             HandEdit::DeleteAlarm => (template::ALARM, None),
             HandEdit::AlarmThreshold(usd) => (template::ALARM, Some(("Threshold", Value::from(*usd)))),
             HandEdit::DeleteRole => (template::ROLE, None),
             HandEdit::DisableRule => (template::RULE, Some(("State", Value::from("DISABLED")))),
-            HandEdit::DeleteRetainedStacks => return Ok(()),
+            HandEdit::DeleteRetainedStacks => {
+                let member = self.members.get_mut(&account).ok_or_else(nothing)?;
+                member.stacks.retain(|stack| !stack.retained);
+                forget_empty(self, account);
+                return Ok(());
+            }
         };
         let (serial, logical_id) = self
-            .live_stacks(account)
+            .stacks(account)
             .find_map(|stack| {
                 let resource = self.live_resource(account, stack, resource_type)?;
                 Some((stack.serial, resource.logical_id))
@@ -377,10 +353,8 @@ impl World {
                 }
             }
         }
-        if *edit == HandEdit::DeleteAlarm
-            && let Some(member) = self.members.get_mut(&account)
-        {
-            member.alarm_state = MemberAlarmState::default();
+        if *edit == HandEdit::DeleteAlarm {
+            self.set_member_alarm_state(account, MemberAlarmState::default());
         }
         Ok(())
     }

@@ -72,42 +72,55 @@ fn id(text: &str) -> OperationId {
 
 impl House {
     async fn new() -> Self {
-        let sandbox = Sandbox::in_memory(seed::demo());
+        Self::of(seed::demo()).await
+    }
+
+    async fn of(world: World) -> Self {
+        let sandbox = Sandbox::in_memory(world);
         sandbox.activate_organizations_access().await.unwrap();
         sandbox.create_stack_set(&spec(), "token").await.unwrap();
         Self { sandbox }
+    }
+
+    /// With instances in the OU Security, made by the operation `op-1`.
+    async fn deployed() -> Self {
+        let house = Self::new().await;
+        house.deploy("op-1", "Security").await;
+        house
     }
 
     fn ou(&self, path: &str) -> OuId {
         self.sandbox.peek(|world| {
             let ous: Vec<_> = world.organizations.ous().collect();
             path.split('/').fold(world.organizations.root().clone(), |at, name| {
-                ous.iter()
-                    .find(|ou| ou.parent.as_ref() == Some(&at) && ou.name == name)
-                    .unwrap()
-                    .id
-                    .clone()
+                let mut below = ous.iter().filter(|ou| ou.parent.as_ref() == Some(&at));
+                below.find(|ou| ou.name == name).unwrap().id.clone()
             })
         })
     }
 
     fn account(&self, name: &str) -> AccountId {
         self.sandbox.peek(|world| {
-            world
-                .organizations
-                .accounts()
-                .find(|(account, _)| account.name == name)
-                .unwrap()
-                .0
-                .id
+            let mut accounts = world.organizations.accounts();
+            accounts.find(|(account, _)| account.name == name).unwrap().0.id
         })
     }
 
     fn request(&self, id: &str, ou: &str, accounts: AccountFilter) -> InstancesRequest {
+        Self::for_ou(id, self.ou(ou), accounts)
+    }
+
+    /// For all of the organisation.
+    fn everywhere(&self, id: &str) -> InstancesRequest {
+        let root = self.sandbox.peek(|world| world.organizations.root().clone());
+        Self::for_ou(id, root, AccountFilter::None)
+    }
+
+    fn for_ou(id: &str, ou: OuId, accounts: AccountFilter) -> InstancesRequest {
         InstancesRequest {
             stack_set: SET.into(),
             targets: Targets {
-                ous: vec![self.ou(ou)],
+                ous: vec![ou],
                 accounts,
             },
             overrides: None,
@@ -165,12 +178,7 @@ impl House {
     }
 
     fn pass(&self, seconds: u64) {
-        self.sandbox
-            .change(|world| {
-                world.advance(Duration::from_secs(seconds));
-                Ok(())
-            })
-            .unwrap();
+        self.change(|world| world.advance(Duration::from_secs(seconds)));
     }
 
     async fn status(&self, operation: &str) -> StackSetOperation {
@@ -197,6 +205,12 @@ impl House {
         .unwrap()
     }
 
+    /// In how many accounts an operation stands so.
+    async fn count(&self, operation: &str, status: DetailedStatus) -> usize {
+        let results = self.results(operation).await;
+        results.iter().filter(|result| result.status == status).count()
+    }
+
     async fn instances(&self) -> Vec<StackInstance> {
         all_pages(cfn::LIST_STACK_INSTANCES, |token| {
             self.sandbox.list_stack_instances(SET, None, token)
@@ -206,11 +220,8 @@ impl House {
     }
 
     async fn instance(&self, name: &str) -> Option<StackInstance> {
-        let account = self.account(name);
-        self.instances()
-            .await
-            .into_iter()
-            .find(|instance| instance.account == account)
+        let (account, all) = (self.account(name), self.instances().await);
+        all.into_iter().find(|instance| instance.account == account)
     }
 
     async fn overrides(&self, name: &str) -> Parameters {
@@ -222,6 +233,10 @@ impl House {
         let account = self.account(name);
         self.sandbox
             .peek(|world| Some(world.member_alarm(account)?.0.threshold))
+    }
+
+    fn edit(&self, account: AccountId, edit: HandEdit) {
+        self.change(|world| world.edit_member(account, &edit).unwrap());
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {

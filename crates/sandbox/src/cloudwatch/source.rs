@@ -55,7 +55,7 @@ pub(crate) fn source(world: &World, viewer: AccountId, metric: &Metric) -> Optio
                 None if viewer == payer => None,
                 None => Some(viewer),
             };
-            if account.is_some_and(|id| !world.is_member(id)) {
+            if account.is_some_and(|id| !world.organizations.has_account(id)) {
                 return None;
             }
             Some(Source::Charges {

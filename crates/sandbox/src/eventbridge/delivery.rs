@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use super::{DEFAULT_BUS, StoredTarget};
 use crate::World;
-use crate::iam::RoleFault;
 use crate::policy::{Decision, Request, RequestContext, allowed_by, evaluate};
 use crate::sqs::Message;
 use billctl_core::model::{AccountId, Arn};
@@ -142,26 +141,16 @@ fn may_use(world: &World, rule: &Arn, target: &StoredTarget, action: &str) -> Re
     let Some(role) = &target.role else {
         return Err(("NO_PERMISSIONS", "the target has no role".to_owned()));
     };
-    world
-        .iam
-        .may(
-            role,
-            EVENTS_SERVICE,
-            &assume_context(world, rule),
-            action,
-            target.arn.as_str(),
-            world.now,
-        )
-        .map_err(|fault| {
-            let why = match fault {
-                RoleFault::NotAssumable => format!("{EVENTS_SERVICE} can't assume {role}"),
-                RoleFault::NotAllowed => {
-                    format!("{role} is not authorized to perform {action} on {}", target.arn)
-                }
-            };
-            // Permission errors aren't retried (docs/aws-facts.md, "Events between accounts").
-            ("NO_PERMISSIONS", why)
-        })
+    let context = assume_context(world, rule);
+    let why = if !world.iam.assumable(role, EVENTS_SERVICE, &context, world.now) {
+        format!("{EVENTS_SERVICE} can't assume {role}")
+    } else if !world.iam.allows(role, action, target.arn.as_str(), &context) {
+        format!("{role} is not authorized to perform {action} on {}", target.arn)
+    } else {
+        return Ok(());
+    };
+    // Permission errors aren't retried (docs/aws-facts.md, "Events between accounts").
+    Err(("NO_PERMISSIONS", why))
 }
 
 fn dead_letter(world: &mut World, rule: &Arn, target: &StoredTarget, event: &Value, code: &str, message: &str) -> bool {
@@ -261,8 +250,8 @@ pub fn from_account(world: &mut World, account: AccountId, role: &str, bus: &Arn
         .with("events:source", text(event, "source"))
         .with("events:detail-type", text(event, "detail-type"))
         .with("events:eventBusInvocation", true);
-    if world.is_member(account) {
-        context = context.with("aws:PrincipalOrgID", world.organization_id());
+    if world.organizations.has_account(account) {
+        context = context.with("aws:PrincipalOrgID", &world.organizations.id);
     }
     let request = Request::by_role(role, "events:PutEvents", bus.as_str(), &context);
     let policy = stored.policy.as_ref();

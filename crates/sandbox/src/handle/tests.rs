@@ -19,9 +19,9 @@ fn alerts(sandbox: &Sandbox) -> bool {
     sandbox.peek(|world| world.billing_alerts)
 }
 
-fn with_faults(faults: Faults) -> Sandbox {
+fn with_faults(set: impl FnOnce(&mut Faults)) -> Sandbox {
     let mut world = seed::demo();
-    world.faults = faults;
+    set(&mut world.faults);
     Sandbox::in_memory(world)
 }
 
@@ -73,9 +73,8 @@ async fn two_processes_see_each_other() {
     let two = Sandbox::open(&path, CallAs::Own).unwrap();
     turn_off_alerts(&one).await.unwrap();
     assert!(!alerts(&two));
-    let clock = super::super::SimulatedClock::new(two);
-    let before = clock.now();
-    clock.sleep(Duration::from_secs(60)).await;
+    let before = two.now();
+    two.sleep(Duration::from_secs(60)).await;
     assert_eq!(one.peek(|world| world.now.duration_since(before)).as_secs(), 60);
 }
 
@@ -121,10 +120,7 @@ async fn concurrent_writers_lose_nothing() {
 
 #[tokio::test]
 async fn a_death_before_the_effect_leaves_the_world_and_every_later_call_fails() {
-    let sandbox = with_faults(Faults {
-        die: Some(Die { at: 2, after: false }),
-        ..Faults::default()
-    });
+    let sandbox = with_faults(|faults| faults.die = Some(Die { at: 2, after: false }));
     sandbox.get_caller_identity().await.unwrap();
     assert!(turn_off_alerts(&sandbox).await.is_err());
     assert!(alerts(&sandbox));
@@ -138,20 +134,14 @@ async fn a_death_before_the_effect_leaves_the_world_and_every_later_call_fails()
 
 #[tokio::test]
 async fn a_death_after_the_effect_keeps_it() {
-    let sandbox = with_faults(Faults {
-        die: Some(Die { at: 1, after: true }),
-        ..Faults::default()
-    });
+    let sandbox = with_faults(|faults| faults.die = Some(Die { at: 1, after: true }));
     assert!(turn_off_alerts(&sandbox).await.is_err());
     assert!(!alerts(&sandbox));
 }
 
 #[tokio::test]
 async fn a_dropped_answer_took_effect() {
-    let sandbox = with_faults(Faults {
-        drop: 1.0,
-        ..Faults::default()
-    });
+    let sandbox = with_faults(|faults| faults.drop = 1.0);
     let error = turn_off_alerts(&sandbox).await.unwrap_err();
     assert_eq!(error.kind, Kind::Unavailable);
     assert!(!alerts(&sandbox));
@@ -159,10 +149,7 @@ async fn a_dropped_answer_took_effect() {
 
 #[tokio::test]
 async fn throttled_calls_come_through_by_retrying() {
-    let sandbox = with_faults(Faults {
-        throttle: 0.3,
-        ..Faults::default()
-    });
+    let sandbox = with_faults(|faults| faults.throttle = 0.3);
     for _ in 0..100 {
         sandbox.get_caller_identity().await.unwrap();
     }
@@ -172,10 +159,8 @@ async fn throttled_calls_come_through_by_retrying() {
 
 #[tokio::test]
 async fn a_denied_action_stays_denied_and_has_no_effect() {
-    let sandbox = with_faults(Faults {
-        deny: ["cloudformation:ActivateOrganizationsAccess".to_owned()].into(),
-        ..Faults::default()
-    });
+    let denied = "cloudformation:ActivateOrganizationsAccess";
+    let sandbox = with_faults(|faults| faults.deny = [denied.to_owned()].into());
     let error = turn_off_alerts(&sandbox).await.unwrap_err();
     assert_eq!(error.kind, Kind::Denied);
     assert!(alerts(&sandbox));

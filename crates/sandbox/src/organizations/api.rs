@@ -1,6 +1,9 @@
 //! What the Organizations API answers about the state, page by page, and whom it refuses.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::ops::Bound;
+use std::str::FromStr;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -8,7 +11,7 @@ use jiff::Timestamp;
 use super::State;
 use crate::faults::hash;
 use crate::refusal::{Answer, Refusal};
-use crate::{Sandbox, World, metrics};
+use crate::{Sandbox, World, listing, metrics};
 use billctl_core::model::{Account, AccountId, Arn, OrganizationalUnit, OuId};
 use billctl_core::service::organizations::{
     DESCRIBE_ACCOUNT, DESCRIBE_ORGANIZATION, LIST_ACCOUNTS_FOR_PARENT, LIST_DELEGATED_ADMINISTRATORS,
@@ -19,10 +22,7 @@ use billctl_core::service::{Operation, Organizations, Page, Result, Tags};
 /// Reading the organisation is for the management account and delegated administrators only
 /// (docs/aws-facts.md, "Organizations").
 fn may_read(world: &World) -> Answer<&State> {
-    let state = &world.organizations;
-    if !state.in_use {
-        return Err(not_in_use());
-    }
+    let state = in_use(world)?;
     if world.caller == state.management_account || state.stacksets_administrators.contains(&world.caller) {
         Ok(state)
     } else {
@@ -31,61 +31,56 @@ fn may_read(world: &World) -> Answer<&State> {
     }
 }
 
-fn not_in_use() -> Refusal {
+fn in_use(world: &World) -> Answer<&State> {
+    if world.organizations.in_use {
+        return Ok(&world.organizations);
+    }
     let why = "Your account is not a member of an organization.";
-    Refusal::not_found("AWSOrganizationsNotInUseException", why)
+    Err(Refusal::not_found("AWSOrganizationsNotInUseException", why))
 }
 
-fn absent(code: &'static str, what: impl std::fmt::Display) -> Refusal {
+fn no_parent(parent: &OuId) -> Refusal {
+    absent("ParentNotFoundException", parent)
+}
+
+fn absent(code: &'static str, what: impl Display) -> Refusal {
     Refusal::not_found(code, format!("You specified {what}, which doesn't exist."))
 }
 
-/// A page of `items`, which are in order. A token is the key after which the page begins.
+/// A page of what `item` gives for each of `keys`.
 ///
 /// One list in eight begins with an empty page that carries a token: AWS does that
 /// (docs/aws-facts.md, "Organizations"), and who takes an empty page for the end must notice.
-fn page<K: Clone + Ord + std::fmt::Display + std::str::FromStr>(
+fn page<K: Ord + Display + FromStr, T>(
     operation: Operation,
     list: &str,
-    items: &BTreeSet<K>,
+    keys: &BTreeSet<K>,
     token: Option<&str>,
-) -> Answer<(Vec<K>, Option<String>)> {
-    use std::ops::Bound;
-    let after: Bound<K> = match token {
+    item: impl Fn(&K) -> Option<T>,
+) -> Answer<Page<T>> {
+    let token = match token {
         None if hash(&[operation.name, list]).is_multiple_of(8) => {
-            return Ok((Vec::new(), Some("begin".into())));
+            let (items, next) = (Vec::new(), Some("begin".into()));
+            return Ok(Page { items, next });
         }
-        None | Some("begin") => Bound::Unbounded,
-        Some(token) => token
-            .strip_prefix("after:")
-            .and_then(|key| key.parse().ok())
-            .map(Bound::Excluded)
-            .ok_or_else(|| Refusal::invalid("InvalidInputException", "You provided an invalid NextToken."))?,
+        Some("begin") => None,
+        other => other,
     };
-    let rest = items.range((after, Bound::Unbounded));
-    let mut keys: Vec<K> = rest.take(PAGE_SIZE + 1).cloned().collect();
-    let more = keys.len() > PAGE_SIZE;
-    keys.truncate(PAGE_SIZE);
-    let next = keys.last().filter(|_| more).map(|key| format!("after:{key}"));
-    Ok((keys, next))
+    let after: Bound<K> = listing::after(token)
+        .ok_or_else(|| Refusal::invalid("InvalidInputException", "You provided an invalid NextToken."))?;
+    let rest = keys.range((after, Bound::Unbounded));
+    Ok(listing::page(rest.filter_map(|key| Some((key, item(key)?))), PAGE_SIZE))
 }
 
 #[async_trait]
 impl Organizations for Sandbox {
     async fn describe_organization(&self) -> Result<OrganizationInfo> {
         self.read(DESCRIBE_ORGANIZATION, |world| {
-            let state = &world.organizations;
-            if !state.in_use {
-                return Err(not_in_use());
-            }
+            let state = in_use(world)?;
+            let resource = format!("organization/{}", state.id);
             Ok(OrganizationInfo {
                 id: state.id.clone(),
-                arn: Arn::new(
-                    "organizations",
-                    "",
-                    state.management_account,
-                    &format!("organization/{}", state.id),
-                ),
+                arn: Arn::new("organizations", "", state.management_account, &resource),
                 management_account: state.management_account,
                 all_features: state.all_features,
             })
@@ -97,53 +92,34 @@ impl Organizations for Sandbox {
         self.read(LIST_ROOTS, |world| {
             let state = may_read(world)?;
             let root = state.units.get(&state.root);
-            Ok(Page::last(
-                root.map(|unit| State::described(&state.root, unit))
-                    .into_iter()
-                    .collect(),
-            ))
+            let described = root.map(|unit| unit.described(&state.root));
+            Ok(Page::last(described.into_iter().collect()))
         })
         .await
     }
 
     async fn list_ous_for_parent(&self, parent: &OuId, token: Option<String>) -> Result<Page<OrganizationalUnit>> {
         self.read(LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, |world| {
-            let state = may_read(world)?;
-            let found = state.units.get(parent);
-            let unit = found.ok_or_else(|| absent("ParentNotFoundException", parent))?;
-            let (ids, next) = page(
-                LIST_ORGANIZATIONAL_UNITS_FOR_PARENT,
-                parent.as_str(),
-                &unit.units,
-                token.as_deref(),
-            )?;
-            let items = ids
-                .iter()
-                .filter_map(|id| Some(State::described(id, state.units.get(id)?)))
-                .collect();
-            Ok(Page { items, next })
+            let (units, token) = (&may_read(world)?.units, token.as_deref());
+            let of = &units.get(parent).ok_or_else(|| no_parent(parent))?.units;
+            page(LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, parent.as_str(), of, token, |id| {
+                Some(units.get(id)?.described(id))
+            })
         })
         .await
     }
 
     async fn list_accounts_for_parent(&self, parent: &OuId, token: Option<String>) -> Result<Page<Account>> {
         self.read(LIST_ACCOUNTS_FOR_PARENT, |world| {
-            let state = may_read(world)?;
-            let found = state.units.get(parent);
-            let unit = found.ok_or_else(|| absent("ParentNotFoundException", parent))?;
-            let (ids, next) = page(
-                LIST_ACCOUNTS_FOR_PARENT,
-                parent.as_str(),
-                &unit.accounts,
-                token.as_deref(),
-            )?;
-            let accounts = ids.iter().filter_map(|id| state.account(*id));
-            let items = accounts.map(|account| Account {
-                joined: metrics::opened(world, account.id),
-                ..account
-            });
-            let items = items.collect();
-            Ok(Page { items, next })
+            let (state, token) = (may_read(world)?, token.as_deref());
+            let of = &state.units.get(parent).ok_or_else(|| no_parent(parent))?.accounts;
+            page(LIST_ACCOUNTS_FOR_PARENT, parent.as_str(), of, token, |id| {
+                let joined = metrics::opened(world, *id);
+                Some(Account {
+                    joined,
+                    ..state.account(*id)?
+                })
+            })
         })
         .await
     }
@@ -158,12 +134,9 @@ impl Organizations for Sandbox {
     }
 
     async fn account_joined(&self, account: AccountId) -> Result<Option<Timestamp>> {
-        self.read(DESCRIBE_ACCOUNT, |world| {
-            let organizations = may_read(world)?;
-            match organizations.tags(account) {
-                Some(_) => Ok(metrics::opened(world, account)),
-                None => Err(absent("AccountNotFoundException", account)),
-            }
+        self.read(DESCRIBE_ACCOUNT, |world| match may_read(world)?.has_account(account) {
+            true => Ok(metrics::opened(world, account)),
+            false => Err(absent("AccountNotFoundException", account)),
         })
         .await
     }
@@ -180,14 +153,8 @@ impl Organizations for Sandbox {
 
     async fn list_stacksets_administrators(&self, token: Option<String>) -> Result<Page<AccountId>> {
         self.read(LIST_DELEGATED_ADMINISTRATORS, |world| {
-            let state = may_read(world)?;
-            let (items, next) = page(
-                LIST_DELEGATED_ADMINISTRATORS,
-                "stacksets",
-                &state.stacksets_administrators,
-                token.as_deref(),
-            )?;
-            Ok(Page { items, next })
+            let (of, token) = (&may_read(world)?.stacksets_administrators, token.as_deref());
+            page(LIST_DELEGATED_ADMINISTRATORS, "stacksets", of, token, |id| Some(*id))
         })
         .await
     }

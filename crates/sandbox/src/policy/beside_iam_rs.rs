@@ -202,20 +202,14 @@ struct Brought {
 
 impl Brought {
     fn ours(&self) -> RequestContext {
-        let mut context = RequestContext::default().with("aws:PrincipalAccount", "111122223333");
-        let texts = self.text.iter().map(|text| (TEXT, *text));
-        let several = self.several.iter().map(|text| (SEVERAL, *text));
-        let arns = self.arn.iter().map(|arn| (ARN, *arn));
-        for (key, value) in texts.chain(several).chain(arns) {
-            context = context.with(key, value);
-        }
-        if let Some(flag) = self.flag {
-            context = context.with(FLAG, flag);
-        }
-        match self.number {
-            Some(number) => context.with(NUMBER, number),
-            None => context,
-        }
+        let texts = self.text.iter().map(|text| (TEXT, text.to_string()));
+        let several = self.several.iter().map(|text| (SEVERAL, text.to_string()));
+        let arns = self.arn.iter().map(|arn| (ARN, arn.to_string()));
+        let flags = self.flag.iter().map(|flag| (FLAG, flag.to_string()));
+        let numbers = self.number.iter().map(|number| (NUMBER, number.to_string()));
+        let all = texts.chain(several).chain(arns).chain(flags).chain(numbers);
+        let context = RequestContext::default().with("aws:PrincipalAccount", "111122223333");
+        all.fold(context, |context, (key, value)| context.with(key, value))
     }
 
     fn theirs(&self) -> Context {

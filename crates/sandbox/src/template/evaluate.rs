@@ -1,10 +1,10 @@
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 
 use serde_json::{Map, Value};
 
-use super::parameter::as_text;
 use super::properties::{self, coerce};
 use super::{Declared, Resource, Result, Template, TemplateError, refuse};
+use crate::json::as_text;
 use billctl_core::model::{AccountId, REGION};
 use billctl_core::service::cloudformation::Parameters;
 
@@ -107,7 +107,7 @@ pub(super) struct Evaluation<'a> {
     stack_name: &'a str,
     /// Whether the value being evaluated asked for the account.
     account_asked: Cell<bool>,
-    depth: RefCell<usize>,
+    depth: Cell<usize>,
 }
 
 impl<'a> Evaluation<'a> {
@@ -123,7 +123,7 @@ impl<'a> Evaluation<'a> {
             account,
             stack_name,
             account_asked: Cell::new(false),
-            depth: RefCell::new(0),
+            depth: Cell::new(0),
         }
     }
 
@@ -145,16 +145,12 @@ impl<'a> Evaluation<'a> {
 
     /// A resource's own name, or the one that CloudFormation would make up.
     fn name_of(&self, declared: &Declared) -> Result<String> {
-        let given =
-            properties::name_property(&declared.resource_type).and_then(|property| declared.properties.get(property));
-        let given = match given {
-            Some(expression) => self.value(expression)?,
-            None => None,
-        };
-        Ok(given.map_or_else(
-            || format!("{}-{}", self.stack_name, declared.logical_id),
-            |name| as_text(&name),
-        ))
+        let property = properties::name_property(&declared.resource_type);
+        let given = declared.properties.get(property).map(|given| self.value(given));
+        Ok(match given.transpose()?.flatten() {
+            Some(name) => as_text(&name),
+            None => format!("{}-{}", self.stack_name, declared.logical_id),
+        })
     }
 
     fn account(&self) -> AccountId {
@@ -164,16 +160,19 @@ impl<'a> Evaluation<'a> {
 
     /// The value of an expression; `None` is `AWS::NoValue`.
     fn value(&self, expression: &Value) -> Result<Option<Value>> {
-        {
-            let mut depth = self.depth.borrow_mut();
-            *depth += 1;
-            if *depth > DEEPEST {
-                return refuse("Circular dependency between resources");
-            }
+        let depth = self.depth.get();
+        if depth == DEEPEST {
+            return refuse("Circular dependency between resources");
         }
+        self.depth.set(depth + 1);
         let value = self.evaluate(expression);
-        *self.depth.borrow_mut() -= 1;
+        self.depth.set(depth);
         value
+    }
+
+    /// The value of an expression as text; of `AWS::NoValue` it is empty.
+    fn text(&self, expression: &Value) -> Result<String> {
+        Ok(self.value(expression)?.as_ref().map(as_text).unwrap_or_default())
     }
 
     fn evaluate(&self, expression: &Value) -> Result<Option<Value>> {
@@ -202,35 +201,27 @@ impl<'a> Evaluation<'a> {
     }
 
     fn function(&self, name: &str, argument: &Value) -> Result<Option<Value>> {
-        match (name, argument) {
-            ("Ref", Value::String(target)) => self.reference(target),
-            ("Fn::GetAtt", Value::Array(parts)) => match parts.as_slice() {
-                [Value::String(target), Value::String(attribute)] => self.attribute(target, attribute).map(Some),
-                _ => Err(malformed(name)),
-            },
-            ("Fn::Sub", Value::String(text)) => self.substitute(text, None).map(Some),
-            ("Fn::Sub", Value::Array(parts)) => match parts.as_slice() {
-                [Value::String(text), Value::Object(own)] => self.substitute(text, Some(own)).map(Some),
-                _ => Err(malformed(name)),
-            },
-            ("Fn::If", Value::Array(parts)) => match parts.as_slice() {
-                [Value::String(condition), yes, no] => self.value(if self.condition(condition)? { yes } else { no }),
-                _ => Err(malformed(name)),
-            },
-            ("Fn::FindInMap", Value::Array(parts)) => match parts.as_slice() {
-                [map, first, second] => self.find_in_map(map, first, second).map(Some),
-                _ => Err(malformed(name)),
-            },
-            ("Fn::Join", Value::Array(parts)) => match parts.as_slice() {
-                [Value::String(between), list] => {
-                    let Some(Value::Array(items)) = self.value(list)? else {
-                        return Err(malformed(name));
-                    };
-                    let texts: Vec<String> = items.iter().map(as_text).collect();
-                    Ok(Some(Value::String(texts.join(between))))
-                }
-                _ => Err(malformed(name)),
-            },
+        match (name, argument.as_str(), parts(argument)) {
+            ("Ref", Some(target), _) => self.reference(target),
+            ("Fn::GetAtt", _, [Value::String(target), Value::String(attribute)]) => {
+                self.attribute(target, attribute).map(Some)
+            }
+            ("Fn::Sub", Some(text), _) => self.substitute(text, None).map(Some),
+            ("Fn::Sub", _, [Value::String(text), Value::Object(own)]) => self.substitute(text, Some(own)).map(Some),
+            ("Fn::If", _, [Value::String(condition), yes, no]) => {
+                self.value(if self.condition(condition)? { yes } else { no })
+            }
+            ("Fn::FindInMap", _, [map, first, second]) => self.find_in_map(map, first, second).map(Some),
+            ("Fn::Join", _, [Value::String(between), list]) => {
+                let Some(Value::Array(items)) = self.value(list)? else {
+                    return Err(malformed(name));
+                };
+                let texts: Vec<String> = items.iter().map(as_text).collect();
+                Ok(Some(Value::String(texts.join(between))))
+            }
+            ("Fn::GetAtt" | "Fn::Sub" | "Fn::If" | "Fn::FindInMap" | "Fn::Join", ..) if argument.is_array() => {
+                Err(malformed(name))
+            }
             _ => refuse(format!(
                 "Template error: {name} is not known here, or its argument is malformed"
             )),
@@ -292,7 +283,7 @@ impl<'a> Evaluation<'a> {
             if let Some(literal) = name.strip_prefix('!') {
                 done.push_str(&format!("${{{literal}}}"));
             } else if let Some(expression) = own.and_then(|own| own.get(name)) {
-                done.push_str(&self.value(expression)?.as_ref().map(as_text).unwrap_or_default());
+                done.push_str(&self.text(expression)?);
             } else if let Some((target, attribute)) = name.split_once('.') {
                 done.push_str(&as_text(&self.attribute(target, attribute)?));
             } else {
@@ -306,10 +297,7 @@ impl<'a> Evaluation<'a> {
     }
 
     fn find_in_map(&self, map: &Value, first: &Value, second: &Value) -> Result<Value> {
-        let key = |expression: &Value| -> Result<String> {
-            Ok(self.value(expression)?.as_ref().map(as_text).unwrap_or_default())
-        };
-        let (map, first, second) = (key(map)?, key(first)?, key(second)?);
+        let (map, first, second) = (self.text(map)?, self.text(first)?, self.text(second)?);
         self.template
             .mappings
             .get(&map)
@@ -332,8 +320,7 @@ impl<'a> Evaluation<'a> {
     }
 
     fn holds(&self, condition: &Value) -> Result<bool> {
-        let function = condition.as_object().and_then(function);
-        match function {
+        match condition.as_object().and_then(function) {
             Some(("Fn::Equals", Value::Array(sides))) => match sides.as_slice() {
                 [left, right] => {
                     let text = |side| -> Result<Option<String>> { Ok(self.value(side)?.as_ref().map(as_text)) };
@@ -364,6 +351,11 @@ fn function(fields: &Map<String, Value>) -> Option<(&str, &Value)> {
     let (name, argument) = fields.iter().next()?;
     let is_function = name == "Ref" || name.starts_with("Fn::") || (name == "Condition" && argument.is_string());
     (fields.len() == 1 && is_function).then_some((name.as_str(), argument))
+}
+
+/// The items of an argument that is a list.
+fn parts(argument: &Value) -> &[Value] {
+    argument.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 fn malformed(name: &str) -> TemplateError {

@@ -1,7 +1,10 @@
+use std::ops::RangeInclusive;
+
 use regex_lite::Regex;
 use serde_json::Value;
 
 use super::{Result, TemplateError};
+use crate::json::as_text;
 
 /// A parameter's declaration.
 #[derive(Debug, Clone)]
@@ -13,9 +16,9 @@ pub struct Parameter {
     pattern: Option<Regex>,
     constraint: Option<String>,
     /// Bounds of a number's value.
-    value: (Option<f64>, Option<f64>),
+    value: RangeInclusive<f64>,
     /// Bounds of a text's length.
-    length: (Option<f64>, Option<f64>),
+    length: RangeInclusive<f64>,
 }
 
 impl Parameter {
@@ -30,21 +33,13 @@ impl Parameter {
             Some(other) => return Err(wrong(&format!("Unrecognized parameter type: {other}"))),
             None => return Err(wrong("Every Parameters object must contain a Type member.")),
         };
-        let bound = |field: &str| -> Result<Option<f64>> {
-            match fields.get(field) {
-                None => Ok(None),
-                Some(value) => as_number(value)
-                    .map(Some)
-                    .ok_or_else(|| wrong(&format!("{field} must be a number"))),
-            }
+        let bound = |field: &str, otherwise: f64| match fields.get(field) {
+            None => Ok(otherwise),
+            Some(value) => as_number(value).ok_or_else(|| wrong(&format!("{field} must be a number"))),
         };
-        let pattern = match fields.get("AllowedPattern").and_then(Value::as_str) {
-            None => None,
-            // The whole value must match.
-            Some(pattern) => Some(
-                Regex::new(&format!("^(?:{pattern})$")).map_err(|error| wrong(&format!("AllowedPattern: {error}")))?,
-            ),
-        };
+        // The whole value must match.
+        let whole = |pattern| Regex::new(&format!("^(?:{pattern})$"));
+        let pattern = fields.get("AllowedPattern").and_then(Value::as_str).map(whole);
         Ok(Self {
             default: fields.get("Default").map(as_text),
             number,
@@ -52,10 +47,12 @@ impl Parameter {
                 .get("AllowedValues")
                 .and_then(Value::as_array)
                 .map(|values| values.iter().map(as_text).collect()),
-            pattern,
+            pattern: pattern
+                .transpose()
+                .map_err(|error| wrong(&format!("AllowedPattern: {error}")))?,
             constraint: fields.get("ConstraintDescription").map(as_text),
-            value: (bound("MinValue")?, bound("MaxValue")?),
-            length: (bound("MinLength")?, bound("MaxLength")?),
+            value: bound("MinValue", f64::NEG_INFINITY)?..=bound("MaxValue", f64::INFINITY)?,
+            length: bound("MinLength", f64::NEG_INFINITY)?..=bound("MaxLength", f64::INFINITY)?,
         })
     }
 
@@ -65,44 +62,24 @@ impl Parameter {
         if self.number && parsed.is_none() {
             return Err(TemplateError::new(format!("Parameter '{name}' must be a number.")));
         }
-        let within = |number: f64, (least, most): (Option<f64>, Option<f64>)| {
-            least.is_none_or(|least| number >= least) && most.is_none_or(|most| number <= most)
-        };
-        let refused = if !self
-            .allowed
-            .as_ref()
-            .is_none_or(|allowed| allowed.iter().any(|known| known == value))
+        let matches = |pattern: &Regex| pattern.is_match(value);
+        let refused = if let Some(allowed) = &self.allowed
+            && !allowed.iter().any(|known| known == value)
         {
-            format!(
-                "must be one of AllowedValues [{}]",
-                self.allowed.iter().flatten().cloned().collect::<Vec<_>>().join(", ")
-            )
-        } else if !self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(value)) {
+            format!("must be one of AllowedValues [{}]", allowed.join(", "))
+        } else if !self.pattern.as_ref().is_none_or(matches) {
             "must match pattern".to_owned()
-        } else if !parsed
-            .filter(|_| self.number)
-            .is_none_or(|number| within(number, self.value))
-        {
+        } else if self.number && !parsed.is_some_and(|number| self.value.contains(&number)) {
             "must be a number between MinValue and MaxValue".to_owned()
-        } else if !self.number && !within(value.chars().count() as f64, self.length) {
+        } else if !self.number && !self.length.contains(&(value.chars().count() as f64)) {
             "must have a length between MinLength and MaxLength".to_owned()
         } else {
             return Ok(());
         };
         Err(TemplateError::new(match &self.constraint {
-            Some(constraint) => {
-                format!("Parameter {name} failed to satisfy constraint: {constraint}")
-            }
+            Some(constraint) => format!("Parameter {name} failed to satisfy constraint: {constraint}"),
             None => format!("Parameter '{name}' {refused}"),
         }))
-    }
-}
-
-/// Scalars in templates are texts in the end: `86400`, `"86400"` and `true` alike.
-pub(crate) fn as_text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
     }
 }
 

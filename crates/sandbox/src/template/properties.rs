@@ -1,7 +1,7 @@
 //! What the sandbox knows of the resource types: their names, ARNs, and properties. An unknown property is an
 //! error, as it is to CloudFormation.
 
-use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -19,12 +19,11 @@ const NUMBERS: [&str; 4] = ["Threshold", "EvaluationPeriods", "DatapointsToAlarm
 const FLAGS: [&str; 2] = ["ReturnData", "ActionsEnabled"];
 
 /// The property that holds the resource's own name.
-pub(super) fn name_property(resource_type: &str) -> Option<&'static str> {
+pub(super) fn name_property(resource_type: &str) -> &'static str {
     match resource_type {
-        ALARM => Some("AlarmName"),
-        RULE => Some("Name"),
-        ROLE => Some("RoleName"),
-        _ => None,
+        ALARM => "AlarmName",
+        RULE => "Name",
+        _ => "RoleName",
     }
 }
 
@@ -65,19 +64,21 @@ pub(super) fn coerce(resource_type: &str, properties: &mut Value) {
 /// Whether a resource's properties are ones its type has, with values of their types.
 pub(super) fn check(resource: &Resource) -> Result<()> {
     match resource.resource_type.as_str() {
-        ALARM => alarm(resource).map(|_| ()),
-        RULE => rule(resource).map(|_| ()),
-        _ => parse::<RoleProperties>(resource).map(|_| ()),
+        ALARM => alarm(resource).map(drop),
+        RULE => rule(resource).map(drop),
+        _ => parse::<RoleProperties>(resource).map(drop),
     }
 }
 
 fn parse<T: DeserializeOwned>(resource: &Resource) -> Result<T> {
-    T::deserialize(&resource.properties).map_err(|error| {
-        TemplateError::new(format!(
-            "Properties validation failed for resource {} with message: {error}",
-            resource.logical_id
-        ))
-    })
+    T::deserialize(&resource.properties).map_err(|error| invalid(resource, error))
+}
+
+fn invalid(resource: &Resource, message: impl Display) -> TemplateError {
+    let id = &resource.logical_id;
+    TemplateError::new(format!(
+        "Properties validation failed for resource {id} with message: {message}"
+    ))
 }
 
 #[derive(Deserialize)]
@@ -159,13 +160,11 @@ struct MetricProperties {
 }
 
 fn metric(namespace: String, name: String, dimensions: Vec<Dimension>) -> Metric {
+    let dimensions = dimensions.into_iter().map(|one| (one.name, one.value)).collect();
     Metric {
         namespace,
         name,
-        dimensions: dimensions
-            .into_iter()
-            .map(|dimension| (dimension.name, dimension.value))
-            .collect(),
+        dimensions,
     }
 }
 
@@ -174,12 +173,6 @@ fn metric(namespace: String, name: String, dimensions: Vec<Dimension>) -> Metric
 /// # Errors
 /// A property is unknown, missing, or of the wrong type.
 pub fn alarm(resource: &Resource) -> Result<Alarm> {
-    let wrong = |what: &str| {
-        TemplateError::new(format!(
-            "Properties validation failed for resource {} with message: {what}",
-            resource.logical_id
-        ))
-    };
     let given: AlarmProperties = parse(resource)?;
     let single = (given.namespace, given.metric_name, given.statistic, given.period);
     let metrics = match single {
@@ -206,7 +199,7 @@ pub fn alarm(resource: &Resource) -> Result<Alarm> {
                         period: stat.period,
                         stat: stat.stat,
                     },
-                    _ => return Err(wrong("a metric is either an Expression or a MetricStat")),
+                    _ => return Err(invalid(resource, "a metric is either an Expression or a MetricStat")),
                 };
                 Ok(MetricQuery {
                     id: query.id,
@@ -217,9 +210,8 @@ pub fn alarm(resource: &Resource) -> Result<Alarm> {
             })
             .collect::<Result<_>>()?,
         _ => {
-            return Err(wrong(
-                "give either Metrics, or Namespace, MetricName, Statistic and Period",
-            ));
+            let why = "give either Metrics, or Namespace, MetricName, Statistic and Period";
+            return Err(invalid(resource, why));
         }
     };
     Ok(Alarm {
@@ -269,11 +261,8 @@ struct TargetProperties {
 pub fn rule(resource: &Resource) -> Result<MemberRule> {
     let given: RuleProperties = parse(resource)?;
     let [target] = <[TargetProperties; 1]>::try_from(given.targets).map_err(|targets| {
-        TemplateError::new(format!(
-            "the sandbox knows rules of one target, and {} has {}",
-            resource.logical_id,
-            targets.len()
-        ))
+        let (id, count) = (&resource.logical_id, targets.len());
+        TemplateError::new(format!("the sandbox knows rules of one target, and {id} has {count}"))
     })?;
     Ok(MemberRule {
         name: resource.name.clone(),
@@ -321,7 +310,7 @@ pub fn role(resource: &Resource, account: AccountId) -> Result<MemberRole> {
             .policies
             .into_iter()
             .map(|policy| (policy.policy_name, policy.policy_document))
-            .collect::<BTreeMap<_, _>>(),
+            .collect(),
         boundary: given.permissions_boundary,
     })
 }

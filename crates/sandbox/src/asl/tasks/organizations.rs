@@ -11,7 +11,7 @@ fn arn(call: &Call<'_>, kind: &str, id: &str) -> String {
     format!(
         "arn:aws:organizations::{}:{kind}/{}/{id}",
         call.world.management_account(),
-        call.world.organization_id()
+        call.world.organizations.id
     )
 }
 

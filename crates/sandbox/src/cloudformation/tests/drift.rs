@@ -8,12 +8,9 @@ async fn detect(house: &House, operation: &str) {
 
 #[tokio::test]
 async fn an_edited_alarm_is_drift_with_the_property_that_differs() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     let account = house.account("security-audit");
-    house.change(|world| {
-        world.edit_member(account, &HandEdit::AlarmThreshold(250.0)).unwrap();
-    });
+    house.edit(account, HandEdit::AlarmThreshold(250.0));
     assert_eq!(
         house.instance("security-audit").await.unwrap().drift,
         DriftStatus::NotChecked
@@ -34,11 +31,8 @@ async fn an_edited_alarm_is_drift_with_the_property_that_differs() {
     assert_eq!(alarm.differences[0].path, "/Threshold");
     assert_eq!(alarm.differences[0].expected, "100");
     assert_eq!(alarm.differences[0].actual, "250.0");
-    let others = house
-        .instances()
-        .await
-        .into_iter()
-        .filter(|instance| instance.drift == DriftStatus::InSync);
+    let all = house.instances().await;
+    let others = all.iter().filter(|instance| instance.drift == DriftStatus::InSync);
     assert_eq!(others.count(), 2);
 }
 
@@ -48,21 +42,15 @@ async fn an_overridden_threshold_is_no_drift() {
     let request = house.overriding("op-1", AccountFilter::None, threshold("12.50"));
     house.create(&request).await;
     detect(&house, "op-2").await;
-    assert!(
-        house
-            .instances()
-            .await
-            .iter()
-            .all(|instance| instance.drift == DriftStatus::InSync)
-    );
+    let all = house.instances().await;
+    assert!(all.iter().all(|instance| instance.drift == DriftStatus::InSync));
 }
 
 #[tokio::test]
 async fn a_hand_deleted_alarm_is_drift_and_makes_the_next_change_of_it_fail() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     let account = house.account("security-audit");
-    house.change(|world| world.edit_member(account, &HandEdit::DeleteAlarm).unwrap());
+    house.edit(account, HandEdit::DeleteAlarm);
     assert_eq!(house.live_threshold("security-audit"), None);
     detect(&house, "op-2").await;
     let drifts = house.drifts(account, "op-2").await;
@@ -90,10 +78,9 @@ async fn a_hand_deleted_alarm_is_drift_and_makes_the_next_change_of_it_fail() {
 
 #[tokio::test]
 async fn an_update_that_leaves_the_alarm_alone_does_not_notice() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     let account = house.account("security-audit");
-    house.change(|world| world.edit_member(account, &HandEdit::DeleteAlarm).unwrap());
+    house.edit(account, HandEdit::DeleteAlarm);
     let request = house.request("op-2", "Security", AccountFilter::None);
     assert_eq!(house.update(&request).await.failed_instances, Some(0));
     assert_eq!(house.live_threshold("security-audit"), None);
@@ -101,12 +88,9 @@ async fn an_update_that_leaves_the_alarm_alone_does_not_notice() {
 
 #[tokio::test]
 async fn a_change_of_the_alarm_puts_right_what_was_edited_by_hand() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     let account = house.account("security-audit");
-    house.change(|world| {
-        world.edit_member(account, &HandEdit::AlarmThreshold(1.0)).unwrap();
-    });
+    house.edit(account, HandEdit::AlarmThreshold(1.0));
     assert_eq!(house.live_threshold("security-audit"), Some(1.0));
     let request = house.overriding("op-2", AccountFilter::None, threshold("300"));
     house.update(&request).await;
@@ -115,8 +99,7 @@ async fn a_change_of_the_alarm_puts_right_what_was_edited_by_hand() {
 
 #[tokio::test]
 async fn drift_is_looked_for_once_at_a_time() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     house.sandbox.detect_drift(SET, &easy(), &id("op-2")).await.unwrap();
     let error = house.sandbox.detect_drift(SET, &easy(), &id("op-3")).await.unwrap_err();
     assert_eq!(code(&error), "OperationInProgressException");

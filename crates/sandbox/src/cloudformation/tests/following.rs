@@ -28,8 +28,7 @@ async fn auto_deployment_ignores_account_filters() {
 
 #[tokio::test]
 async fn an_account_in_an_ou_that_is_no_target_gets_nothing() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     let ou = house.ou("Staging");
     house.change(|world| world.add_account("staging-new", &ou, Tags::new()).unwrap());
     house.pass(60);
@@ -51,8 +50,7 @@ async fn with_auto_deployment_off_nothing_follows() {
 
 #[tokio::test]
 async fn an_account_that_moves_between_targets_keeps_its_stack_and_its_override() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     house.deploy("op-2", "Staging").await;
     let account = house.account("security-audit");
     let request = house.overriding("op-3", AccountFilter::Intersection(vec![account]), threshold("500"));
@@ -69,8 +67,7 @@ async fn an_account_that_moves_between_targets_keeps_its_stack_and_its_override(
 
 #[tokio::test]
 async fn an_account_that_leaves_the_targets_loses_its_stack() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     let (account, ou) = (house.account("security-audit"), house.ou("Empty"));
     house.change(|world| world.move_account(account, &ou).unwrap());
     house.pass(60);
@@ -80,8 +77,7 @@ async fn an_account_that_leaves_the_targets_loses_its_stack() {
 
 #[tokio::test]
 async fn deleting_an_ous_instances_ends_it_as_a_target() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     house.delete("op-2", AccountFilter::None, false).await;
     let set = house.sandbox.describe_stack_set(SET).await.unwrap();
     assert!(set.organizational_units.is_empty());

@@ -6,21 +6,9 @@ use billctl_core::service::Kind;
 #[tokio::test]
 async fn a_parent_includes_its_children_and_never_the_management_account() {
     let house = House::new().await;
-    let root = house.sandbox.peek(|world| world.organizations.root().clone());
-    let request = InstancesRequest {
-        targets: Targets {
-            ous: vec![root],
-            accounts: AccountFilter::None,
-        },
-        ..house.request("op-1", "Production", AccountFilter::None)
-    };
-    house.create(&request).await;
-    let found: BTreeSet<_> = house
-        .instances()
-        .await
-        .iter()
-        .map(|instance| instance.account)
-        .collect();
+    house.create(&house.everywhere("op-1")).await;
+    let there = house.instances().await;
+    let found: BTreeSet<_> = there.iter().map(|instance| instance.account).collect();
     let (all, management) = house.sandbox.peek(|world| {
         let all: BTreeSet<_> = world.organizations.account_ids().collect();
         (all, world.management_account())
@@ -46,8 +34,7 @@ async fn intersection_is_only_those_and_difference_all_but_those() {
 
 #[tokio::test]
 async fn create_leaves_what_exists_as_it_is() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     let request = house.overriding("op-2", AccountFilter::None, threshold("7"));
     assert_eq!(house.create(&request).await.status, OperationStatus::Succeeded);
     assert!(house.results("op-2").await.is_empty());
@@ -72,8 +59,7 @@ async fn create_with_a_new_id_tries_again_what_failed() {
 
 #[tokio::test]
 async fn an_update_overrides_keeps_and_resets() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     let named = AccountFilter::Intersection(vec![house.account("security-audit")]);
     let request = house.overriding(
         "op-2",
@@ -173,8 +159,7 @@ async fn a_suspended_account_is_skipped_and_is_no_failure() {
 
 #[tokio::test]
 async fn a_deletion_that_fails_leaves_an_inoperable_instance_that_retaining_cures() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     house.break_account("security-audit", "explicit deny");
     let named = AccountFilter::Intersection(vec![house.account("security-audit")]);
     house.delete("op-2", named.clone(), false).await;
@@ -195,9 +180,7 @@ async fn a_deletion_that_fails_leaves_an_inoperable_instance_that_retaining_cure
     house.deploy("op-5", "Security").await;
     let taken = house.instance("security-audit").await.unwrap();
     assert!(taken.reason.contains("already exists"), "{}", taken.reason);
-    house.change(|world| {
-        world.edit_member(audit, &HandEdit::DeleteRetainedStacks).unwrap();
-    });
+    house.edit(audit, HandEdit::DeleteRetainedStacks);
     house.deploy("op-6", "Security").await;
     let cured = house.instance("security-audit").await.unwrap();
     assert_eq!(cured.status, InstanceStatus::Current);
@@ -211,22 +194,8 @@ async fn pages_hold_a_hundred() {
         depth: 2,
         seed: 1,
     });
-    let root = world.organizations.root().clone();
-    let sandbox = Sandbox::in_memory(world);
-    sandbox.activate_organizations_access().await.unwrap();
-    sandbox.create_stack_set(&spec(), "t").await.unwrap();
-    let house = House { sandbox };
-    let request = InstancesRequest {
-        stack_set: SET.into(),
-        targets: Targets {
-            ous: vec![root],
-            accounts: AccountFilter::None,
-        },
-        overrides: None,
-        preferences: easy(),
-        operation_id: id("op-1"),
-    };
-    house.create(&request).await;
+    let house = House::of(world).await;
+    house.create(&house.everywhere("op-1")).await;
     let page = house.sandbox.list_stack_instances(SET, None, None).await.unwrap();
     assert_eq!(page.items.len(), 100);
     assert_eq!(house.instances().await.len(), 250);

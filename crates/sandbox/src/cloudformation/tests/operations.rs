@@ -11,14 +11,7 @@ async fn an_operation_takes_time_and_goes_so_many_accounts_at_once() {
     // 25 % of 15 is 3.75: rounded down.
     request.preferences = soft(CountOrPercent::Percent(0), CountOrPercent::Percent(25));
     house.sandbox.create_stack_instances(&request).await.unwrap();
-    let running = async || {
-        house
-            .results("op-1")
-            .await
-            .iter()
-            .filter(|result| result.status == DetailedStatus::Running)
-            .count()
-    };
+    let running = async || house.count("op-1", DetailedStatus::Running).await;
     assert_eq!(house.status("op-1").await.status, OperationStatus::Running);
     assert_eq!(house.results("op-1").await.len(), COUNT);
     assert_eq!(running().await, 3);
@@ -61,18 +54,10 @@ async fn beyond_the_tolerance_the_rest_is_cancelled() {
     request.preferences = soft(CountOrPercent::Count(0), CountOrPercent::Count(1));
     let done = house.create(&request).await;
     assert_eq!(done.status, OperationStatus::Failed);
-    let results = house.results("op-1").await;
-    let cancelled = results
-        .iter()
-        .filter(|result| result.status == DetailedStatus::Cancelled);
-    assert_eq!(cancelled.count(), COUNT - 1);
-    let instances = house.instances().await;
-    assert_eq!(instances.len(), COUNT);
-    assert!(
-        instances
-            .iter()
-            .all(|instance| instance.status == InstanceStatus::Outdated)
-    );
+    assert_eq!(house.count("op-1", DetailedStatus::Cancelled).await, COUNT - 1);
+    let all = house.instances().await;
+    assert_eq!(all.len(), COUNT);
+    assert!(all.iter().all(|instance| instance.status == InstanceStatus::Outdated));
 }
 
 #[tokio::test]
@@ -86,13 +71,7 @@ async fn soft_tolerance_keeps_its_pace_and_strict_goes_one_above_the_tolerance()
             mode,
         };
         house.sandbox.create_stack_instances(&request).await.unwrap();
-        let running = house
-            .results("op-1")
-            .await
-            .iter()
-            .filter(|result| result.status == DetailedStatus::Running)
-            .count();
-        assert_eq!(running, at_once);
+        assert_eq!(house.count("op-1", DetailedStatus::Running).await, at_once);
     }
 }
 
@@ -131,8 +110,7 @@ async fn without_it_a_second_operation_is_refused() {
 
 #[tokio::test]
 async fn an_operation_id_works_once() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     let request = house.request("op-1", "Staging", AccountFilter::None);
     let error = house.sandbox.create_stack_instances(&request).await.unwrap_err();
     assert_eq!(
@@ -155,10 +133,8 @@ async fn a_stopped_operation_finishes_what_it_began_and_cancels_the_rest() {
     house.sandbox.stop_operation(SET, &id("op-1")).await.unwrap();
     assert_eq!(house.status("op-1").await.status, OperationStatus::Stopping);
     assert_eq!(house.wait("op-1").await.status, OperationStatus::Stopped);
-    let results = house.results("op-1").await;
-    let with = |status| results.iter().filter(|result| result.status == status).count();
-    assert_eq!(with(DetailedStatus::Succeeded), 4);
-    assert_eq!(with(DetailedStatus::Cancelled), COUNT - 4);
+    assert_eq!(house.count("op-1", DetailedStatus::Succeeded).await, 4);
+    assert_eq!(house.count("op-1", DetailedStatus::Cancelled).await, COUNT - 4);
     let error = house.sandbox.stop_operation(SET, &id("op-1")).await.unwrap_err();
     assert_eq!(code(&error), "InvalidOperationException");
     let error = house.sandbox.stop_operation(SET, &id("nobody")).await.unwrap_err();
@@ -184,13 +160,7 @@ async fn a_running_operation_survives_the_process() {
 #[tokio::test]
 async fn lists_are_as_far_behind_as_they_are_told_to_be_and_descriptions_are_not() {
     let house = House::new().await;
-    house
-        .sandbox
-        .change(|world| {
-            world.faults.lag = 30;
-            Ok(())
-        })
-        .unwrap();
+    house.change(|world| world.faults.lag = 30);
     let request = house.request("op-1", "Security", AccountFilter::None);
     house.sandbox.create_stack_instances(&request).await.unwrap();
     let listed = async || {
@@ -208,13 +178,7 @@ async fn lists_are_as_far_behind_as_they_are_told_to_be_and_descriptions_are_not
     let (operations, instances) = listed().await;
     assert_eq!(operations[0].status, OperationStatus::Running);
     assert!(instances.len() < 3, "{instances:?}");
-    assert!(
-        house
-            .results("op-1")
-            .await
-            .iter()
-            .any(|result| result.status == DetailedStatus::Running)
-    );
+    assert!(house.count("op-1", DetailedStatus::Running).await > 0);
 
     house.pass(31);
     let (operations, instances) = listed().await;

@@ -42,8 +42,7 @@ async fn a_template_that_is_too_long_or_no_template_is_refused() {
 
 #[tokio::test]
 async fn a_stack_set_with_instances_can_not_be_deleted_and_an_absent_one_is() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     let error = house.sandbox.delete_stack_set(SET).await.unwrap_err();
     assert_eq!(code(&error), "StackSetNotEmptyException");
     house.sandbox.delete_stack_set("nobody").await.unwrap();
@@ -70,8 +69,7 @@ async fn updating_the_set_keeps_overrides_and_changes_everyone_else() {
 
 #[tokio::test]
 async fn an_update_with_targets_changes_only_those_and_marks_all_others_outdated() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     let named = house.account("security-audit");
     let mut spec = spec();
     spec.parameters.insert("Threshold".into(), "42".into());
@@ -107,8 +105,7 @@ async fn an_update_with_targets_changes_only_those_and_marks_all_others_outdated
 
 #[tokio::test]
 async fn an_update_with_targets_needs_instances_there() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     let targets = house.request("", "Production", AccountFilter::None).targets;
     let refused = house
         .sandbox
@@ -120,8 +117,7 @@ async fn an_update_with_targets_needs_instances_there() {
 
 #[tokio::test]
 async fn a_failed_update_stores_the_template_all_the_same_and_leaves_instances_behind() {
-    let house = House::new().await;
-    house.deploy("op-1", "Security").await;
+    let house = House::deployed().await;
     for name in ["security-audit", "security-tooling", "security-log-archive"] {
         house.break_account(name, "explicit deny in a service control policy");
     }
@@ -132,13 +128,8 @@ async fn a_failed_update_stores_the_template_all_the_same_and_leaves_instances_b
     assert_eq!(house.wait("op-2").await.status, OperationStatus::Failed);
     let stored = house.sandbox.describe_stack_set(SET).await.unwrap();
     assert_eq!(stored.parameters["Threshold"], "42");
-    assert!(
-        house
-            .instances()
-            .await
-            .iter()
-            .all(|instance| instance.status == InstanceStatus::Outdated)
-    );
+    let all = house.instances().await;
+    assert!(all.iter().all(|instance| instance.status == InstanceStatus::Outdated));
     assert_eq!(house.live_threshold("security-audit"), Some(100.0));
 }
 
