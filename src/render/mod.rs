@@ -39,7 +39,7 @@ pub use openmetrics::spend_openmetrics;
 pub use progress::Progress;
 pub use resend::{Resend, resend};
 pub use rollout::{Detail, RolloutResult, counts, failures, rollout, stack_set_removal};
-pub use schema::{KINDS, schema, schema_of};
+pub use schema::{kinds, schema, schema_of};
 pub use spend::{spend, spend_above, spend_summary};
 pub use status::{Shown, status};
 pub use suggestion::{Proposal, file_diff, proposal, suggestion};
