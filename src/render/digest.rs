@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Format;
 use super::html::filled;
-use super::spend::{forecast, minute, plain};
+use super::spend::{about, minute, plain};
 use crate::plan::above::{Above, Told};
 use crate::plan::coverage::Coverage;
 use crate::plan::digest::{Digest, DigestMail, Grown, NewAccount};
@@ -105,7 +105,7 @@ fn words(text: &str) -> Vec<Value> {
 
 fn yesterday(digest: &Digest) -> String {
     match digest.total.yesterday_estimated {
-        true => forecast(digest.total.yesterday),
+        true => about(digest.total.yesterday),
         false => plain(digest.total.yesterday),
     }
 }
@@ -128,7 +128,7 @@ fn values(digest: &Digest, subject: &str) -> Value {
         against => (format!(", {against}"), format!(" ({against})")),
     };
     let month_to_date = plain(total.month_to_date);
-    let forecast = forecast(total.forecast);
+    let forecast = about(total.forecast);
     let last_month = plain(total.month_before);
     let average = plain(total.average_7_days);
     let figure = |label: &str, value: &str| format!("{label:<27} {value}");

@@ -335,7 +335,7 @@ pub(super) fn figures(row: &Row) -> [String; 6] {
         amount(row.figures.today),
         plain(row.figures.average),
         plain(row.figures.month_to_date),
-        forecast(row.figures.forecast),
+        about(row.figures.forecast),
         plain(row.figures.last_24_hours.map(|measured| measured.amount)),
     ]
 }
@@ -403,7 +403,7 @@ pub(super) fn plain(usd: Option<Usd>) -> String {
     usd.map_or_else(|| "-".to_owned(), |usd| usd.to_string())
 }
 
-pub(super) fn forecast(usd: Option<Usd>) -> String {
+pub(super) fn about(usd: Option<Usd>) -> String {
     usd.map_or_else(|| "-".to_owned(), |usd| format!("~{usd}"))
 }
 

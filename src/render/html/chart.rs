@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::super::spend::{amount, forecast, plain};
+use super::super::spend::{about, amount, plain};
 use super::dash;
 use crate::spend::{Amount, Interval, Report, Row};
 use billctl_core::model::{DAY, Usd};
@@ -134,7 +134,7 @@ pub(super) fn month_chart(report: &Report) -> Value {
             format!("M{last_x} {}L{} {}", y(last), days * SLOT, y(end))
         }),
         "end_at": end.map_or_else(String::new, |end| scale.percent(end.micros().max(0))),
-        "forecast": forecast(figures.forecast),
+        "forecast": about(figures.forecast),
         "middle": days.div_ceil(2),
         "last": days,
     })
