@@ -230,17 +230,9 @@ fn others(digest: &Digest) -> String {
     format!("Besides: {}.", rest.join(", "))
 }
 
-/// An account's line: its name, below it id and OU, an amount and what is below that, and a last sentence.
-fn line(account: AccountId, name: &str, ou: &str, amount: &str, beside: &str, note: &str, hot: bool) -> Value {
-    let short = |text: &str| text::at_most(&mail(text), LONGEST);
-    json!({
-        "name": short(name),
-        "under": format!("{account} \u{b7} {}", short(ou)),
-        "amount": amount,
-        "beside": beside,
-        "note": note,
-        "hot": hot,
-    })
+/// What stands below an account's name.
+fn under(account: AccountId, ou: &str) -> String {
+    format!("{account} \u{b7} {}", name(ou))
 }
 
 fn above_line(above: &Above) -> Value {
@@ -260,30 +252,42 @@ fn above_line(above: &Above) -> Value {
         (None, false) => "Whether the owner was told wasn't looked at.".to_owned(),
         (Some(_), false) => "The owner wasn't told yet.".to_owned(),
     };
-    let amount = above.amount.to_string();
-    let beside = format!("limit {}, {days}", above.limit);
-    line(
-        above.account,
-        &above.name,
-        &above.ou,
-        &amount,
-        &beside,
-        &note,
-        above.finding,
-    )
+    json!({
+        "name": name(&above.name),
+        "under": under(above.account, &above.ou),
+        "amount": above.amount.to_string(),
+        "beside": format!("limit {}, {days}", above.limit),
+        "note": note,
+        "hot": above.finding,
+    })
 }
 
 fn grew_line(grown: &Grown) -> Value {
-    let amount = format!("+{}", grown.growth);
     let usual = grown.before.max(Usd::ZERO);
-    let beside = format!("{} after {usual} a day", grown.yesterday);
-    line(grown.account, &grown.name, &grown.ou, &amount, &beside, "", false)
+    json!({
+        "name": name(&grown.name),
+        "under": under(grown.account, &grown.ou),
+        "amount": format!("+{}", grown.growth),
+        "beside": format!("{} after {usual} a day", grown.yesterday),
+        "note": "",
+        "hot": false,
+    })
 }
 
 fn new_line(new: &NewAccount) -> Value {
-    let joined = new.joined.strftime("%-d %b").to_string();
-    let (coverage, hot) = (new.coverage.word(), new.coverage.is_finding());
-    line(new.account, &new.name, &new.ou, &joined, coverage, "", hot)
+    json!({
+        "name": name(&new.name),
+        "under": under(new.account, &new.ou),
+        "amount": new.joined.strftime("%-d %b").to_string(),
+        "beside": new.coverage.word(),
+        "note": "",
+        "hot": new.coverage.is_finding(),
+    })
+}
+
+/// Somebody's name, as every mail shows it.
+fn name(text: &str) -> String {
+    text::at_most(&mail(text), LONGEST)
 }
 
 fn sentence(fragment: &str) -> String {

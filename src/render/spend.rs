@@ -158,7 +158,7 @@ fn table(format: Format, report: &Report, fit: &Fit) -> Table {
     let span = span(report, fit);
     let mut headings = headings(report, fit.terse);
     headings[COLUMNS - 1] = &span;
-    // Accounts are counted in the column that else holds their names.
+    // Accounts are counted in the column that otherwise holds their names.
     let is_number = |column| (4..COLUMNS - 1).contains(&column) || column == 2 && report.by != By::Account;
     let numbers: Vec<usize> = (0..shown.len()).filter(|index| is_number(shown[*index])).collect();
     let mut table = Table::new(format, &pick(&shown, &headings)).right(&numbers);
@@ -403,6 +403,7 @@ pub(super) fn plain(usd: Option<Usd>) -> String {
     usd.map_or_else(|| "-".to_owned(), |usd| usd.to_string())
 }
 
+/// An amount that is only about so.
 pub(super) fn about(usd: Option<Usd>) -> String {
     usd.map_or_else(|| "-".to_owned(), |usd| format!("~{usd}"))
 }
