@@ -112,7 +112,7 @@ fn show(context: &Context, plan: &Plan, applied: bool, naming: &Naming, observed
             operations: &observed.hearing,
             chat: &observed.chat,
         };
-        render::billing_json("bootstrap", plan, applied, Some(after))
+        render::billing_json("bootstrap", plan, applied, Some(after), None)
     } else {
         render::billing_plan(format, "bootstrap", plan, full)
     };

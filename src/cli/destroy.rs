@@ -67,7 +67,7 @@ pub(super) async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
             width: Outputs::width(),
         };
         return match format {
-            Format::Json => say!("{}", render::removal_json(&plan, of_members, false)),
+            Format::Json => say!("{}", render::billing_json("destroy", &plan, false, None, of_members)),
             _ => say!("{}", text(format, detail)),
         };
     }
@@ -75,7 +75,7 @@ pub(super) async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
     context.show_plan(asks, args.full, text)?;
     if nothing {
         return match format {
-            Format::Json => say!("{}", render::removal_json(&plan, of_members, true)),
+            Format::Json => say!("{}", render::billing_json("destroy", &plan, true, None, of_members)),
             _ => context.conclude("", NEXT),
         };
     }
@@ -95,7 +95,7 @@ pub(super) async fn run(args: &DestroyArgs, context: &Context) -> Result<()> {
         return Err(Error::failed(format!("{} is still there", step.id)).remedy("run `billctl destroy` again"));
     }
     if format == Format::Json {
-        return say!("{}", render::removal_json(&plan, of_members, true));
+        return say!("{}", render::billing_json("destroy", &plan, true, None, of_members));
     }
     let but = if kept.is_empty() {
         ""

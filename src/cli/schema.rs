@@ -17,7 +17,7 @@ pub(super) struct SchemaArgs {
 
 fn kinds() -> Vec<&'static str> {
     let mut kinds = vec![CONFIG];
-    kinds.extend(render::KINDS);
+    kinds.extend(render::kinds());
     kinds.push("test-alert");
     #[cfg(feature = "sandbox")]
     kinds.extend(["preview", "sandbox"]);

@@ -50,22 +50,13 @@ pub async fn read(services: &Services, naming: &Naming<'_>) -> Result<BillingHea
     .while_trying("read the state of the billing side")?;
     Ok(BillingHealth {
         queue,
-        sent: executions.sent,
-        failed: executions.failed,
-        failed_since_told: executions.failed_since_told,
-        more: executions.more,
-        days: executions.days.len(),
-        refused: executions.refused,
-        failures: executions.failures,
-        recent: executions.recent,
         alarms,
         hearing,
         chat,
-        chats_failed: executions.chats_failed,
-        chats_lost: executions.chats_lost,
         sent_last_24_hours: ses.sent_last_24_hours,
         daily_quota: (ses.max_24_hour_send >= 0.0).then_some(ses.max_24_hour_send),
         in_ses_sandbox: !ses.production_access,
+        ..executions
     })
 }
 
@@ -76,27 +67,14 @@ async fn hearing(services: &Services, naming: &Naming<'_>) -> Option<Box<Hearing
     hearing.ok().map(Box::new)
 }
 
-#[derive(Default)]
-struct Executions {
-    sent: usize,
-    days: BTreeSet<(AccountId, Date)>,
-    failed: usize,
-    failed_since_told: usize,
-    refused: usize,
-    more: bool,
-    chats_failed: usize,
-    chats_lost: usize,
-    failures: Vec<FailedExecution>,
-    recent: Vec<Recent>,
-}
-
 /// What the names and ends of executions tell (docs/notifier.md): a day is there only where an account was above its
-/// limit, and has told its owner unless it failed; a `mail_` is a test's.
-async fn executions(services: &Services, naming: &Naming<'_>) -> service::Result<Executions> {
+/// limit, and has told its owner unless it failed; a `mail_` is a test's. Nothing else is filled in.
+async fn executions(services: &Services, naming: &Naming<'_>) -> service::Result<BillingHealth> {
     let machine = naming.notifier_arn();
     let now = services.clock.now();
     let (since, recently) = (now - LOOK_BACK, now - RECENT);
-    let mut found = Executions::default();
+    let mut found = BillingHealth::default();
+    let mut days: BTreeSet<(AccountId, Date)> = BTreeSet::new();
     let mut failed: Vec<Execution> = Vec::new();
     let mut tokens = Tokens::new(LIST_EXECUTIONS);
     let (mut told, mut chat): (Option<Timestamp>, Option<Execution>) = (None, None);
@@ -146,7 +124,7 @@ async fn executions(services: &Services, naming: &Naming<'_>) -> service::Result
                     }
                 }
                 (ExecutionName::Day { account, day, .. }, _) => {
-                    found.days.insert((account, day));
+                    found.days += usize::from(days.insert((account, day)));
                 }
                 (_, ExecutionStatus::Running | ExecutionStatus::Succeeded) => {}
             }

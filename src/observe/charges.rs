@@ -82,7 +82,7 @@ fn request(window: &Window, batch: &[ChargeSeries]) -> DataRequest {
         queries: batch
             .iter()
             .enumerate()
-            .map(|(index, series)| query(index, series, period))
+            .map(|(index, series)| query(format!("m{index}"), series.metric(), period))
             .collect(),
         start: moment(window.from()),
         end: moment(end),
@@ -115,13 +115,10 @@ pub async fn histories(
     }
     Ok(found
         .into_iter()
-        .map(|(subject, mut histories)| {
-            let history = match (histories.pop(), histories.is_empty()) {
-                (Some(only), true) => only,
-                (last, _) => {
-                    histories.extend(last);
-                    SpendHistory::sum(histories.iter())
-                }
+        .map(|(subject, histories)| {
+            let history = match <[SpendHistory; 1]>::try_from(histories) {
+                Ok([only]) => only,
+                Err(several) => SpendHistory::sum(several.iter()),
             };
             (subject, history)
         })
@@ -238,11 +235,12 @@ async fn read<T: Send>(
     Ok(made.collect())
 }
 
-fn query(index: usize, series: &ChargeSeries, period: u32) -> MetricQuery {
+/// The query of a metric of charges.
+pub(super) fn query(id: String, metric: Metric, period: u32) -> MetricQuery {
     MetricQuery {
-        id: format!("m{index}"),
+        id,
         source: QuerySource::Stat {
-            metric: series.metric(),
+            metric,
             period,
             stat: STATISTIC.to_owned(),
         },
@@ -257,29 +255,22 @@ fn query(index: usize, series: &ChargeSeries, period: u32) -> MetricQuery {
 /// # Errors
 /// AWS's answer to any of the calls.
 pub async fn service_series(services: &Services, accounts: Option<&BTreeSet<AccountId>>) -> Result<Vec<ChargeSeries>> {
-    let found: Vec<ChargeSeries> = match accounts {
-        None => {
-            let names = service_names(services, None).await;
-            let names = names.while_trying("list the services that were charged for")?;
-            names.into_iter().map(ChargeSeries::Service).collect()
-        }
-        Some(accounts) => {
-            let lists: Vec<Vec<ChargeSeries>> = stream::iter(accounts)
-                .map(|account| async move {
-                    let names = service_names(services, Some(*account)).await?;
-                    let series = names
-                        .into_iter()
-                        .map(|name| ChargeSeries::AccountService(*account, name));
-                    service::Result::Ok(series.collect())
-                })
-                .buffered(PARALLEL)
-                .try_collect()
-                .await
-                .while_trying("list the services that were charged for")?;
-            lists.into_iter().flatten().collect()
-        }
+    let series = async {
+        let Some(accounts) = accounts else {
+            let names = service_names(services, None).await?;
+            return service::Result::Ok(names.into_iter().map(ChargeSeries::Service).collect());
+        };
+        let lists = stream::iter(accounts).map(|account| async move {
+            let names = service_names(services, Some(*account)).await?;
+            let series = names
+                .into_iter()
+                .map(|name| ChargeSeries::AccountService(*account, name));
+            service::Result::Ok(series.collect())
+        });
+        let lists: Vec<Vec<ChargeSeries>> = lists.buffered(PARALLEL).try_collect().await?;
+        Ok(lists.into_iter().flatten().collect())
     };
-    Ok(found)
+    series.await.while_trying("list the services that were charged for")
 }
 
 /// What each service of these accounts was charged for: one listing for each account, and their series together.

@@ -156,30 +156,23 @@ async fn members(
     tree: &billctl_core::error::Result<Organization>,
     deep: bool,
 ) -> Members {
-    let (Ok(caller), Ok(tree)) = (caller, tree) else {
-        return Members {
-            covered: None,
-            looks: BTreeMap::new(),
-            owners: Ok(Owners::default()),
-        };
+    let tree = match (caller, tree) {
+        (Ok(caller), Ok(tree)) if caller.account == tree.management_account => tree,
+        _ => {
+            return Members {
+                covered: None,
+                looks: BTreeMap::new(),
+                owners: Ok(Owners::default()),
+            };
+        }
     };
-    if caller.account != tree.management_account {
-        return Members {
-            covered: None,
-            looks: BTreeMap::new(),
-            owners: Ok(Owners::default()),
-        };
-    }
     let active: BTreeSet<AccountId> = active_members(tree).collect();
     // A page is enough to choose from; what can't be listed is another check's to say.
     let listed = services
         .cloudformation
         .list_stack_instances(&config.deploy.stack_set, None, None)
         .await;
-    let is_known = match &listed {
-        Ok(_) => true,
-        Err(error) => error.kind == Kind::NotFound,
-    };
+    let is_known = listed.as_ref().err().is_none_or(|error| error.kind == Kind::NotFound);
     let instances = listed.map(|page| page.items).unwrap_or_default();
     let covered: BTreeSet<AccountId> = instances
         .iter()

@@ -1,6 +1,5 @@
 //! Reads what is there, through the traits; writes nothing.
 
-pub mod above;
 pub mod billing;
 pub mod billing_health;
 pub mod charges;

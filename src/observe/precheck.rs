@@ -128,11 +128,10 @@ async fn delegated(services: &Services, account: AccountId) -> Result<()> {
         "in the management account run: aws organizations register-delegated-administrator \
          --service-principal member.org.stacksets.cloudformation.amazonaws.com --account-id {account}"
     );
-    match all_pages(LIST_DELEGATED_ADMINISTRATORS, |token| {
+    let administrators = all_pages(LIST_DELEGATED_ADMINISTRATORS, |token| {
         organizations.list_stacksets_administrators(token)
-    })
-    .await
-    {
+    });
+    match administrators.await {
         Ok(administrators) if administrators.contains(&account) => Ok(()),
         Ok(_) => Err(Error::usage(format!(
             "account {account} is not a delegated administrator for StackSets"
@@ -141,14 +140,12 @@ async fn delegated(services: &Services, account: AccountId) -> Result<()> {
         // A member account that administers nothing may not even ask (docs/aws-facts.md, "Organizations").
         Err(error) if error.kind == Kind::Denied => {
             let action = error.operation.iam_action();
-            Err(error)
-                .while_trying(format!("see whether account {account} is a delegated administrator"))
-                .map_err(|error: Error| {
-                    error.remedy(format!(
-                        "use the management account's credentials; or, if this account is to deploy, {register}, and \
-                         allow `{action}`"
-                    ))
-                })
+            let error =
+                Error::from(error).while_trying(format!("see whether account {account} is a delegated administrator"));
+            Err(error.remedy(format!(
+                "use the management account's credentials; or, if this account is to deploy, {register}, and allow \
+                 `{action}`"
+            )))
         }
         Err(error) => Err(error).while_trying("list the delegated administrators"),
     }

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::stream::{self, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 
+use super::charges::query;
 use crate::config::Config;
 use crate::plan::probe::{ForwardRule, Inside, Look};
 use crate::resource::permissions::session_policy;
 use crate::resource::stack_set::MEMBER_RULE;
 use billctl_core::model::AccountId;
-use billctl_core::service::charges::{self, COARSE, STATISTIC};
-use billctl_core::service::cloudwatch::{DataRequest, MetricQuery, QuerySource};
+use billctl_core::service::charges::{self, COARSE};
+use billctl_core::service::cloudwatch::DataRequest;
 use billctl_core::service::member::WayIn;
 use billctl_core::service::{Member, OrAbsent, PARALLEL, Result, Services};
 
@@ -55,17 +56,8 @@ pub async fn look(services: &Services, config: &Config, account: AccountId) -> L
 async fn has_data(member: &dyn Member, now: Timestamp) -> Result<bool> {
     let page = member
         .get_metric_data(&DataRequest {
-            queries: vec![MetricQuery {
-                id: "m1".to_owned(),
-                source: QuerySource::Stat {
-                    metric: charges::metric(None, None),
-                    // Two days are a handful of points then.
-                    period: COARSE,
-                    stat: STATISTIC.to_owned(),
-                },
-                return_data: true,
-                label: None,
-            }],
+            // In so coarse a period two days are a handful of points.
+            queries: vec![query("m1".to_owned(), charges::metric(None, None), COARSE)],
             start: now - RECENT,
             end: now,
         })

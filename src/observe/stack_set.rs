@@ -120,10 +120,7 @@ pub async fn running(services: &Services, name: &str) -> service::Result<Running
     .unwrap_or_default();
     let mut running = Running::default();
     for operation in listed {
-        running.first = match (running.first, operation.created) {
-            (Some(first), Some(created)) => Some(first.min(created)),
-            (first, created) => first.or(created),
-        };
+        running.first = [running.first, operation.created].into_iter().flatten().min();
         if operation.status.is_over() {
             continue;
         }

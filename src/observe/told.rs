@@ -1,14 +1,22 @@
 //! Whether an account's owner was told: by the day's execution, and where there is none by the day before's, which
 //! may still be going on or leave its count of days behind.
 
+use std::collections::BTreeMap;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Map, Value};
 
-use crate::plan::above::{READ, Refused, SEND, Told};
-use crate::resource::{Naming, day_execution};
+use crate::plan::above::{Above, READ, Refused, SEND, Told};
+use crate::resource::{Naming, day_execution, day_of};
+use billctl_core::error::{Result, WhileTrying};
 use billctl_core::model::AccountId;
 use billctl_core::service::sfn::{Execution, ExecutionStatus, GET_EXECUTION_HISTORY, HistoryEvent};
-use billctl_core::service::{self, OrAbsent, Services, Tokens};
+use billctl_core::service::{self, OrAbsent, PARALLEL, Services, Tokens};
+
+/// Accounts looked at without being asked to: AWS lets a few hundred executions be described at once.
+pub const LOOKED_AT_WITHOUT_ASKING: usize = 200;
 
 /// Tries of a day at most: one an hour, if each fails.
 pub const MOST_ATTEMPTS: u32 = 24;
@@ -32,6 +40,27 @@ struct Tries {
     told: Told,
     /// The number of the next one.
     next: u32,
+}
+
+/// Whether the owners of these accounts were told today, or are told about since an earlier day.
+///
+/// # Errors
+/// AWS's answer to any of the reads.
+pub async fn owners(
+    services: &Services,
+    naming: &Naming<'_>,
+    above: &[Above],
+    now: Timestamp,
+) -> Result<BTreeMap<AccountId, Told>> {
+    stream::iter(above)
+        .map(|above| async move {
+            let day = look(services, naming, above.account, day_of(now)).await?;
+            service::Result::Ok((above.account, day.told))
+        })
+        .buffered(PARALLEL)
+        .try_collect()
+        .await
+        .while_trying("see who was told")
 }
 
 /// Looks whether an account was told today.
@@ -206,13 +235,11 @@ async fn history(services: &Services, execution: &Execution) -> service::Result<
                 }
                 "TaskFailed" if refused.is_none() => {
                     let failed = [SEND, READ].into_iter().find(|call| is_call(event, call));
+                    let error = event.error.as_ref().map(|(error, _)| error.clone());
                     refused = failed.map(|call| Refused {
                         call: call.to_owned(),
                         since: event.at,
-                        error: event
-                            .error
-                            .as_ref()
-                            .map_or_else(String::new, |(error, _)| error.clone()),
+                        error: error.unwrap_or_default(),
                     });
                 }
                 _ => {}

@@ -9,7 +9,7 @@ use super::operations::Hearing;
 use super::undelivered::QueueContents;
 
 /// How the billing side does.
-#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct BillingHealth {
     /// What lies in the queue: events that reached nobody, SES's reports of failed mails. None where there is no
     /// queue.

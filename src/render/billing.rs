@@ -1,7 +1,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Format, Table, json, rollout, style};
+use super::{Format, Table, counted, json, rollout, style};
 use crate::plan::billing::{Action, Plan, Step};
 use crate::plan::chat::Channel;
 use crate::plan::operations::Hearing;
@@ -40,31 +40,22 @@ pub struct After<'a> {
     pub chat: &'a [Channel],
 }
 
-/// The one JSON answer of `bootstrap`.
-pub fn billing_json(kind: &str, plan: &Plan, applied: bool, after: Option<After<'_>>) -> String {
-    let members = None;
-    json(
-        kind,
-        &Answer {
-            applied,
-            plan,
-            after,
-            members,
-        },
-    )
-}
-
-/// The one JSON answer of `destroy`: the billing side, and the instances that go with the StackSet.
-pub fn removal_json(plan: &Plan, members: Option<(&Waves, &Organization)>, applied: bool) -> String {
-    json(
-        "destroy",
-        &Answer {
-            applied,
-            plan,
-            after: None,
-            members: members.map(|(waves, organization)| rollout::Json::new(waves, organization, None)),
-        },
-    )
+/// The one JSON answer of `bootstrap`, or of `destroy` with the `members` whose instances go with the StackSet.
+pub fn billing_json(
+    kind: &str,
+    plan: &Plan,
+    applied: bool,
+    after: Option<After<'_>>,
+    members: Option<(&Waves, &Organization)>,
+) -> String {
+    let members = members.map(|(waves, organization)| rollout::Json::new(waves, organization, None));
+    let answer = Answer {
+        applied,
+        plan,
+        after,
+        members,
+    };
+    json(kind, &answer)
 }
 
 /// A plan for the billing side, for people or for a pull request: a line for each thing that is made or removed, with
@@ -114,16 +105,12 @@ pub fn billing_plan(format: Format, command: &str, plan: &Plan, full: bool) -> S
 
 /// What a plan for the billing side comes to, in a line.
 pub fn billing_counts(plan: &Plan) -> String {
-    let counts = [
+    let counts = counted([
         (plan.count(Action::Create), "to create"),
         (plan.count(Action::Update), "to change"),
         (plan.count(Action::Delete), "to remove"),
-    ];
-    let mut parts: Vec<String> = counts
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}"))
-        .collect();
+    ]);
+    let mut parts: Vec<String> = counts.collect();
     if parts.is_empty() {
         parts.push("nothing to change".to_owned());
     }
@@ -209,26 +196,21 @@ fn whole(value: &Value) -> String {
 
 /// How far the mail side is, and what is left to do by hand.
 pub fn mail_setup(format: Format, setup: &MailSetup) -> String {
+    let to_do = |text: String| to_do(format, &text);
+    let identity = &setup.identity;
     let mut parts = Vec::new();
     match setup.verified {
-        Some(true) => parts.push(good(format, &format!("{} is verified and may send.", setup.identity))),
-        Some(false) if setup.is_domain => {
-            parts.push(warn(
-                format,
-                &format!(
-                    "{} isn't verified yet. Add these records to its DNS; SES looks for them for 72 hours:",
-                    setup.identity
-                ),
-            ));
+        Some(true) => {
+            let text = format!("{identity} is verified and may send.");
+            parts.push(mark(format, style::GOOD, "mail:", &text));
         }
-        Some(false) => parts.push(warn(
-            format,
-            &format!(
-                "{} isn't verified yet. AWS has mailed it a link: open that mail and click. The link is good for \
-                 24 hours; `billctl bootstrap --wait-verified` waits for it.",
-                setup.identity
-            ),
-        )),
+        Some(false) if setup.is_domain => parts.push(to_do(format!(
+            "{identity} isn't verified yet. Add these records to its DNS; SES looks for them for 72 hours:"
+        ))),
+        Some(false) => parts.push(to_do(format!(
+            "{identity} isn't verified yet. AWS has mailed it a link: open that mail and click. The link is good for \
+             24 hours; `billctl bootstrap --wait-verified` waits for it."
+        ))),
         None => {}
     }
     if !setup.dns.is_empty() && setup.verified == Some(false) {
@@ -238,36 +220,28 @@ pub fn mail_setup(format: Format, setup: &MailSetup) -> String {
     if let Some(core) = &setup.core_policy {
         // A Value is always writable as text.
         let policy = serde_json::to_string_pretty(&core.policy).unwrap_or_default();
-        parts.push(warn(
-            format,
-            &format!(
-                "Mail is sent with {}, which is in another account. There, attach this identity policy (SES \
-                 console, Identities, Authorization; or `aws sesv2 create-email-identity-policy --policy-name {}`), \
-                 and keep the identity in us-east-1:",
-                core.identity, core.name
-            ),
-        ));
+        parts.push(to_do(format!(
+            "Mail is sent with {}, which is in another account. There, attach this identity policy (SES console, \
+             Identities, Authorization; or `aws sesv2 create-email-identity-policy --policy-name {}`), and keep the \
+             identity in us-east-1:",
+            core.identity, core.name
+        )));
         parts.push(in_block(format, "json", &policy));
     }
     if setup.in_ses_sandbox {
         let quota = setup
             .daily_quota
             .map_or(String::new(), |quota| format!(", {quota:.0} mails a day"));
-        parts.push(warn(
-            format,
-            &format!(
-                "SES still holds this account in its sandbox: only verified addresses get mail{quota}. Ask for \
-                 production access (SES console, Account dashboard, Request production access; or `aws sesv2 \
-                 put-account-details --production-access-enabled --mail-type TRANSACTIONAL --website-url ...`). \
-                 Say that owners of your own AWS accounts get spend alarms; AWS usually answers within a day."
-            ),
-        ));
+        parts.push(to_do(format!(
+            "SES still holds this account in its sandbox: only verified addresses get mail{quota}. Ask for production \
+             access (SES console, Account dashboard, Request production access; or `aws sesv2 put-account-details \
+             --production-access-enabled --mail-type TRANSACTIONAL --website-url ...`). Say that owners of your own \
+             AWS accounts get spend alarms; AWS usually answers within a day."
+        )));
     }
     if setup.sending_paused {
-        parts.push(warn(
-            format,
-            "Sending is switched off for this account: see the Account dashboard in the SES console.",
-        ));
+        let text = "Sending is switched off for this account: see the Account dashboard in the SES console.";
+        parts.push(to_do(text.to_owned()));
     }
     parts.join("\n\n")
 }
@@ -280,24 +254,20 @@ pub fn hearing(format: Format, hearing: &Hearing) -> Option<String> {
     }
     let remedy = hearing.remedy();
     let remedy = remedy.map_or_else(String::new, |remedy| format!(": {remedy}"));
-    Some(warn(format, &format!("{hearing}{remedy}.")))
+    Some(to_do(format, &format!("{hearing}{remedy}.")))
 }
 
 /// What is left to do so that chats hear of mails; nothing where it is done.
 pub fn channels(format: Format, channels: &[Channel]) -> Option<String> {
     let each = channels.iter().filter_map(|channel| {
         let remedy = channel.remedy.as_ref()?;
-        Some(warn(format, &format!("{channel}: {remedy}.")))
+        Some(to_do(format, &format!("{channel}: {remedy}.")))
     });
     let each: Vec<String> = each.collect();
     (!each.is_empty()).then(|| each.join("\n"))
 }
 
-fn good(format: Format, text: &str) -> String {
-    mark(format, style::GOOD, "mail:", text)
-}
-
-fn warn(format: Format, text: &str) -> String {
+fn to_do(format: Format, text: &str) -> String {
     mark(format, style::WARN, "to do:", text)
 }
 

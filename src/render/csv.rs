@@ -31,10 +31,8 @@ pub fn spend_csv(report: &Report) -> Result<String> {
     let starts: Vec<String> = report.grid.starts().map(|at| at.to_string()).collect();
     let newest = starts.len().saturating_sub(1);
     for row in &report.rows {
-        let until = row
-            .figures
-            .last_24_hours
-            .map_or_else(String::new, |measured| measured.at.to_string());
+        let last = row.figures.last_24_hours;
+        let until = last.map_or_else(String::new, |measured| measured.at.to_string());
         for (bucket, start) in starts.iter().enumerate() {
             let amount = row.buckets.get(bucket).copied().flatten();
             let quality = match amount {
@@ -43,6 +41,7 @@ pub fn spend_csv(report: &Report) -> Result<String> {
                 Some(amount) if amount.estimated => "estimated",
                 Some(_) => "published",
             };
+            let stands_out = row.outliers.iter().any(|found| found.bucket == bucket);
             let usd = |usd: Option<Usd>| usd.map_or_else(String::new, Usd::to_decimal);
             writer
                 .write_record([
@@ -53,14 +52,10 @@ pub fn spend_csv(report: &Report) -> Result<String> {
                     &text::csv(row.ou.as_deref().unwrap_or_default()),
                     &usd(amount.map(|amount| amount.usd)),
                     quality,
-                    if row.outliers.iter().any(|found| found.bucket == bucket) {
-                        "true"
-                    } else {
-                        "false"
-                    },
+                    &stands_out.to_string(),
                     &usd(row.threshold),
                     row.missing.map_or("", crate::spend::Missing::code),
-                    &usd(row.figures.last_24_hours.map(|measured| measured.amount)),
+                    &usd(last.map(|measured| measured.amount)),
                     &until,
                     row.verdict.map_or("", Verdict::name),
                 ])

@@ -2,19 +2,19 @@
 
 use std::path::PathBuf;
 
-use handlebars::Handlebars;
 use jiff::civil::Date;
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::spend::{forecast, minute, plain};
-use super::{Format, json};
+use super::Format;
+use super::html::filled;
+use super::spend::{about, minute, plain};
 use crate::plan::above::{Above, Told};
 use crate::plan::coverage::Coverage;
 use crate::plan::digest::{Digest, DigestMail, Grown, NewAccount};
-use billctl_core::error::{Error, Result};
-use billctl_core::model::Usd;
-use billctl_core::text;
-use billctl_core::text::plural;
+use billctl_core::error::Result;
+use billctl_core::model::{AccountId, Usd};
+use billctl_core::text::{self, mail, plural};
 
 const HTML: &str = include_str!(concat!(env!("OUT_DIR"), "/mail/digest.html"));
 const TEXT: &str = include_str!("../../assets/mail/digest.txt");
@@ -47,19 +47,20 @@ pub struct DigestSent {
 /// # Errors
 /// A fault in a template, which a test excludes.
 pub fn digest_mail(digest: &Digest) -> Result<DigestMail> {
-    let page = Page::of(digest);
-    let mut engine = Handlebars::new();
-    engine.set_strict_mode(true);
-    let mut part = |template: &str, escape: fn(&str) -> String| {
-        engine.register_escape_fn(escape);
-        engine
-            .render_template(template, &page)
-            .map_err(|error| Error::failed(format!("the digest's template is faulty: {error}")))
-    };
+    let subject = format!(
+        "AWS spend of {}: {}, {}",
+        short_day(&digest.yesterday_is),
+        yesterday(digest),
+        match digest.above.len() {
+            0 => "none above the limit".to_owned(),
+            above => format!("{above} above the limit"),
+        }
+    );
+    let values = values(digest, &subject);
     Ok(DigestMail {
-        subject: page.subject.clone(),
-        html: part(HTML, text::html)?,
-        text: part(TEXT, handlebars::no_escape)?,
+        html: filled("digest", HTML, text::html, &values)?,
+        text: filled("digest", TEXT, handlebars::no_escape, &values)?,
+        subject,
     })
 }
 
@@ -74,7 +75,7 @@ pub(super) struct Answer<'a> {
 /// What the command answers.
 pub fn digest(format: Format, digest: &Digest, sent: &DigestSent) -> String {
     if format == Format::Json {
-        return json("digest", &Answer { digest, mail: sent });
+        return super::json("digest", &Answer { digest, mail: sent });
     }
     let said = |text: &str| format.text(text);
     let mut lines = Vec::new();
@@ -93,204 +94,100 @@ pub fn digest(format: Format, digest: &Digest, sent: &DigestSent) -> String {
     lines.join("\n")
 }
 
-/// What the templates place.
-#[derive(Serialize)]
-struct Page {
-    subject: String,
-    preheader: String,
-    hot: bool,
-    yesterday: String,
-    spent: String,
-    verdict: String,
-    month: String,
-    month_before: String,
-    month_to_date: String,
-    forecast: String,
-    last_month: String,
-    against: String,
-    dearer: bool,
-    average: String,
-    /// The same four, aligned.
-    figures: Vec<String>,
-    has_above: bool,
-    above: Vec<Line>,
-    more_above: String,
-    has_grew: bool,
-    grew: Vec<Line>,
-    more_grew: String,
-    coverage: String,
-    coverage_more: String,
-    well: bool,
-    findings: Vec<FindingLine>,
-    not_looked_at: String,
-    has_new: bool,
-    new: Vec<Line>,
-    more_new: String,
-    /// The organisation's name; empty where config has none.
-    organization_name: String,
-    organization: String,
-    published: String,
-    generated: String,
-}
-
-/// An account's line.
-#[derive(Serialize)]
-struct Line {
-    name: String,
-    /// Below the name: id and OU.
-    under: String,
-    amount: String,
-    /// Below the amount.
-    beside: String,
-    /// A last sentence.
-    note: String,
-    hot: bool,
-}
-
-#[derive(Serialize)]
-struct FindingLine {
-    what: String,
-    remedy: Vec<Words>,
-}
-
-/// A part of a sentence: words, or something to type.
-#[derive(Serialize)]
-struct Words {
-    text: String,
-    code: bool,
-}
-
 /// billctl's own words, in which backticks stand around what is to be typed.
-fn words(text: &str) -> Vec<Words> {
+fn words(text: &str) -> Vec<Value> {
     let parts = text.split('`').enumerate();
     parts
         .filter(|(_, text)| !text.is_empty())
-        .map(|(index, part)| Words {
-            text: text::line(part),
-            code: index % 2 == 1,
-        })
+        .map(|(index, part)| json!({"text": text::line(part), "code": index % 2 == 1}))
         .collect()
 }
 
-impl Page {
-    fn of(digest: &Digest) -> Self {
-        let total = &digest.total;
-        let (month, month_before) = digest.months();
-        let day = long_day(&digest.yesterday_is);
-        let yesterday = match (total.yesterday, total.yesterday_estimated) {
-            (Some(usd), true) => format!("~{usd}"),
-            (usd, _) => plain(usd),
-        };
-        let accounts = plural(total.accounts, "account");
-        let (covered, should_be) = digest.covered();
-        let above = digest.above.len();
-        let verdict = verdict(digest);
-        let organization_name = digest.organization_name.as_deref().unwrap_or_default();
-        let organization_name = text::at_most(&mail(organization_name), LONGEST_ORGANIZATION);
-        let against = match total.forecast_against_month_before {
-            Some(0) => format!("as much as {month_before}"),
-            Some(more @ 1..) => format!("{more}% more than {month_before}"),
-            Some(less) => format!("{}% less than {month_before}", less.unsigned_abs()),
-            None => String::new(),
-        };
-        let month_to_date = plain(total.month_to_date);
-        let forecast = forecast(total.forecast);
-        let last_month = plain(total.month_before);
-        let average = plain(total.average_7_days);
-        let figures = [
-            (format!("{month} so far"), month_to_date.clone()),
-            (
-                format!("Forecast for {month}"),
-                match against.as_str() {
-                    "" => forecast.clone(),
-                    against => format!("{forecast} ({against})"),
-                },
-            ),
-            (format!("{month_before}, whole month"), last_month.clone()),
-            ("Average of the last 7 days".to_owned(), average.clone()),
-        ];
-        Self {
-            subject: format!(
-                "AWS spend of {}: {yesterday}, {}",
-                short_day(&digest.yesterday_is),
-                match above {
-                    0 => "none above the limit".to_owned(),
-                    _ => format!("{above} above the limit"),
-                }
-            ),
-            preheader: format!(
-                "{month} so far {}, forecast {}{}",
-                month_to_date,
-                forecast,
-                if against.is_empty() {
-                    String::new()
-                } else {
-                    format!(", {against}")
-                }
-            ),
-            hot: above > 0,
-            spent: format!("spent yesterday, {day} (UTC), in {accounts}"),
-            yesterday,
-            verdict,
-            month_to_date,
-            forecast,
-            last_month,
-            dearer: total.forecast_against_month_before.is_some_and(|percent| percent >= 10),
-            against,
-            average,
-            figures: figures
-                .iter()
-                .map(|(label, value)| format!("{label:<27} {value}"))
-                .collect(),
-            month,
-            month_before,
-            has_above: above > 0,
-            above: digest.above.iter().take(MOST).map(above_line).collect(),
-            more_above: more(above, "account is", "accounts are", " above"),
-            has_grew: !digest.grew.is_empty(),
-            grew: digest.grew.iter().take(GREW).map(grew_line).collect(),
-            more_grew: match digest.grew.len().saturating_sub(GREW) {
-                0 => String::new(),
-                rest => format!("{} grew by less.", plural(rest, "account")),
-            },
-            coverage: match should_be {
-                0 => "The config gives no account an alarm of its own yet.".to_owned(),
-                _ => format!(
-                    "{covered} of {} watched as they should be.",
-                    plural(should_be, "account")
-                ),
-            },
-            coverage_more: others(digest),
-            well: digest.findings.is_empty(),
-            findings: digest
-                .findings
-                .iter()
-                .map(|finding| FindingLine {
-                    what: sentence(&finding.what),
-                    remedy: words(&finding.remedy),
-                })
-                .collect(),
-            not_looked_at: digest
-                .not_looked_at
-                .iter()
-                .map(|what| mail(what))
-                .collect::<Vec<_>>()
-                .join("; "),
-            has_new: !digest.new_accounts.is_empty(),
-            new: digest.new_accounts.iter().take(MOST).map(new_line).collect(),
-            more_new: more(digest.new_accounts.len(), "account", "accounts", " joined"),
-            organization: match organization_name.as_str() {
-                "" => digest.organization.to_string(),
-                name => format!("{name} ({})", digest.organization),
-            },
-            organization_name,
-            published: digest.published_until.map_or_else(
-                || "AWS has published no charges.".to_owned(),
-                |at| format!("Charges as AWS published them until {}.", minute(at)),
-            ),
-            generated: minute(digest.generated_at),
-        }
+fn yesterday(digest: &Digest) -> String {
+    match digest.total.yesterday_estimated {
+        true => about(digest.total.yesterday),
+        false => plain(digest.total.yesterday),
     }
+}
+
+/// What the templates place.
+fn values(digest: &Digest, subject: &str) -> Value {
+    let total = &digest.total;
+    let (month, month_before) = digest.months();
+    let (covered, should_be) = digest.covered();
+    let organization_name = digest.organization_name.as_deref().unwrap_or_default();
+    let organization_name = text::at_most(&mail(organization_name), LONGEST_ORGANIZATION);
+    let against = match total.forecast_against_month_before {
+        Some(0) => format!("as much as {month_before}"),
+        Some(more @ 1..) => format!("{more}% more than {month_before}"),
+        Some(less) => format!("{}% less than {month_before}", less.unsigned_abs()),
+        None => String::new(),
+    };
+    let (comma_against, against_in_brackets) = match against.as_str() {
+        "" => (String::new(), String::new()),
+        against => (format!(", {against}"), format!(" ({against})")),
+    };
+    let month_to_date = plain(total.month_to_date);
+    let forecast = about(total.forecast);
+    let last_month = plain(total.month_before);
+    let average = plain(total.average_7_days);
+    let figure = |label: &str, value: &str| format!("{label:<27} {value}");
+    let findings = digest.findings.iter();
+    let findings = findings.map(|finding| json!({"what": sentence(&finding.what), "remedy": words(&finding.remedy)}));
+    let not_looked_at: Vec<String> = digest.not_looked_at.iter().map(|what| mail(what)).collect();
+    json!({
+        "subject": subject,
+        "preheader": format!("{month} so far {month_to_date}, forecast {forecast}{comma_against}"),
+        "yesterday": yesterday(digest),
+        "spent": format!(
+            "spent yesterday, {} (UTC), in {}",
+            long_day(&digest.yesterday_is),
+            plural(total.accounts, "account")
+        ),
+        "verdict": verdict(digest),
+        "month": month,
+        "month_before": month_before,
+        "month_to_date": month_to_date,
+        "forecast": forecast,
+        "last_month": last_month,
+        "against": against,
+        "dearer": total.forecast_against_month_before.is_some_and(|percent| percent >= 10),
+        "average": average,
+        // The same four, aligned.
+        "figures": [
+            figure(&format!("{month} so far"), &month_to_date),
+            figure(&format!("Forecast for {month}"), &format!("{forecast}{against_in_brackets}")),
+            figure(&format!("{month_before}, whole month"), &last_month),
+            figure("Average of the last 7 days", &average),
+        ],
+        "above": digest.above.iter().take(MOST).map(above_line).collect::<Vec<_>>(),
+        "more_above": more(digest.above.len(), "account is", "accounts are", " above"),
+        "grew": digest.grew.iter().take(GREW).map(grew_line).collect::<Vec<_>>(),
+        "more_grew": match digest.grew.len().saturating_sub(GREW) {
+            0 => String::new(),
+            rest => format!("{} grew by less.", plural(rest, "account")),
+        },
+        "coverage": match should_be {
+            0 => "The config gives no account an alarm of its own yet.".to_owned(),
+            _ => format!("{covered} of {} watched as they should be.", plural(should_be, "account")),
+        },
+        "coverage_more": others(digest),
+        "findings": findings.collect::<Vec<_>>(),
+        "not_looked_at": not_looked_at.join("; "),
+        "new": digest.new_accounts.iter().take(MOST).map(new_line).collect::<Vec<_>>(),
+        "more_new": more(digest.new_accounts.len(), "account", "accounts", " joined"),
+        "organization": match organization_name.as_str() {
+            "" => digest.organization.to_string(),
+            name => format!("{name} ({})", digest.organization),
+        },
+        // Empty where config has none.
+        "organization_name": organization_name,
+        "published": digest.published_until.map_or_else(
+            || "AWS has published no charges.".to_owned(),
+            |at| format!("Charges as AWS published them until {}.", minute(at)),
+        ),
+        "generated": minute(digest.generated_at),
+    })
 }
 
 /// Accounts that grew, in the mail.
@@ -333,7 +230,12 @@ fn others(digest: &Digest) -> String {
     format!("Besides: {}.", rest.join(", "))
 }
 
-fn above_line(above: &Above) -> Line {
+/// What stands below an account's name.
+fn under(account: AccountId, ou: &str) -> String {
+    format!("{account} \u{b7} {}", name(ou))
+}
+
+fn above_line(above: &Above) -> Value {
     // It doesn't part from its month.
     let since = short_day(&above.since).replace(' ', "\u{a0}");
     let days = match above.days {
@@ -350,49 +252,42 @@ fn above_line(above: &Above) -> Line {
         (None, false) => "Whether the owner was told wasn't looked at.".to_owned(),
         (Some(_), false) => "The owner wasn't told yet.".to_owned(),
     };
-    Line {
-        name: name(&above.name),
-        under: format!("{} \u{b7} {}", above.account, name(&above.ou)),
-        amount: above.amount.to_string(),
-        beside: format!("limit {}, {days}", above.limit),
-        note,
-        hot: above.finding,
-    }
+    json!({
+        "name": name(&above.name),
+        "under": under(above.account, &above.ou),
+        "amount": above.amount.to_string(),
+        "beside": format!("limit {}, {days}", above.limit),
+        "note": note,
+        "hot": above.finding,
+    })
 }
 
-fn grew_line(grown: &Grown) -> Line {
-    Line {
-        name: name(&grown.name),
-        under: format!("{} \u{b7} {}", grown.account, name(&grown.ou)),
-        amount: format!("+{}", grown.growth),
-        beside: format!("{} after {} a day", grown.yesterday, usual(grown.before)),
-        note: String::new(),
-        hot: false,
-    }
+fn grew_line(grown: &Grown) -> Value {
+    let usual = grown.before.max(Usd::ZERO);
+    json!({
+        "name": name(&grown.name),
+        "under": under(grown.account, &grown.ou),
+        "amount": format!("+{}", grown.growth),
+        "beside": format!("{} after {usual} a day", grown.yesterday),
+        "note": "",
+        "hot": false,
+    })
 }
 
-fn usual(before: Usd) -> Usd {
-    before.max(Usd::ZERO)
+fn new_line(new: &NewAccount) -> Value {
+    json!({
+        "name": name(&new.name),
+        "under": under(new.account, &new.ou),
+        "amount": new.joined.strftime("%-d %b").to_string(),
+        "beside": new.coverage.word(),
+        "note": "",
+        "hot": new.coverage.is_finding(),
+    })
 }
 
-fn new_line(new: &NewAccount) -> Line {
-    Line {
-        name: name(&new.name),
-        under: format!("{} \u{b7} {}", new.account, name(&new.ou)),
-        amount: new.joined.strftime("%-d %b").to_string(),
-        beside: new.coverage.word().to_owned(),
-        note: String::new(),
-        hot: new.coverage.is_finding(),
-    }
-}
-
-/// Somebody's text, as every mail shows it.
-fn mail(text: &str) -> String {
-    text::mail(text)
-}
-
+/// Somebody's name, as every mail shows it.
 fn name(text: &str) -> String {
-    text::at_most(&text::mail(text), LONGEST)
+    text::at_most(&mail(text), LONGEST)
 }
 
 fn sentence(fragment: &str) -> String {

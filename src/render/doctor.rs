@@ -43,13 +43,9 @@ pub fn doctor(format: Format, checks: &[Check], next: &str, quiet: bool) -> Stri
             for check in checks.iter().filter(shown) {
                 table.row([
                     check.name.to_owned(),
-                    word(check.verdict).to_owned(),
+                    word(check.verdict).0.to_owned(),
                     format.text(&check.finding),
-                    check
-                        .remedy
-                        .as_deref()
-                        .map(|remedy| format.text(remedy))
-                        .unwrap_or_default(),
+                    format.text(check.remedy.as_deref().unwrap_or_default()),
                 ]);
             }
             format!("{}\n\n{}\n\nNext: {next}", summary, table.render())
@@ -58,7 +54,8 @@ pub fn doctor(format: Format, checks: &[Check], next: &str, quiet: bool) -> Stri
             let width = checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
             let mut text = format!("{}\n", paint(style::STRONG, summary));
             for check in checks.iter().filter(shown) {
-                let word = paint(colour(check.verdict), format!("{:<8}", word(check.verdict)));
+                let (word, colour) = word(check.verdict);
+                let word = paint(colour, format!("{word:<8}"));
                 text += &format!("\n{word} {:<width$}  {}", check.name, format.text(&check.finding));
                 if let Some(remedy) = &check.remedy {
                     let indent = " ".repeat(width + 11);
@@ -96,21 +93,12 @@ fn summary(failed: usize, to_do: usize, warnings: usize, skipped: usize, unread:
     }
 }
 
-const fn word(verdict: Verdict) -> &'static str {
+const fn word(verdict: Verdict) -> (&'static str, anstyle::Style) {
     match verdict {
-        Verdict::Ok => "ok",
-        Verdict::Warning => "warning",
-        Verdict::ToDo => "to do",
-        Verdict::Failed => "failed",
-        Verdict::Skipped => "skipped",
-    }
-}
-
-const fn colour(verdict: Verdict) -> anstyle::Style {
-    match verdict {
-        Verdict::Ok => style::GOOD,
-        Verdict::Warning | Verdict::ToDo => style::WARN,
-        Verdict::Failed => style::BAD,
-        Verdict::Skipped => style::FAINT,
+        Verdict::Ok => ("ok", style::GOOD),
+        Verdict::Warning => ("warning", style::WARN),
+        Verdict::ToDo => ("to do", style::WARN),
+        Verdict::Failed => ("failed", style::BAD),
+        Verdict::Skipped => ("skipped", style::FAINT),
     }
 }

@@ -6,12 +6,12 @@ mod chart;
 use std::collections::{BTreeMap, HashMap};
 
 use handlebars::Handlebars;
-use serde::Serialize;
+use serde_json::{Value, json};
 
-use self::chart::{DayChart, MonthChart, RowChart, RowScale, to_cents};
-use super::spend::{NO_ALARM, amount, cost_line, forecast, has_thresholds, last_24_hours, minute, notes, plain};
+use self::chart::{RowChart, RowScale, cents, day_chart, month_chart, to_cents};
+use super::spend::{NO_ALARM, cost_line, figures, has_thresholds, mark, minute, notes};
 use crate::resource::day_of;
-use crate::spend::{Amount, By, Figures, Interval, Key, Report, Row};
+use crate::spend::{Amount, By, Figures, Interval, Key, Missing, Report, Row};
 use billctl_core::error::{Error, Result};
 use billctl_core::model::Usd;
 use billctl_core::text;
@@ -27,152 +27,95 @@ const TEMPLATE: &str = include_str!("../../assets/report.html");
 /// # Errors
 /// A fault in the template, which a test excludes.
 pub fn spend_html(report: &Report) -> Result<String> {
+    filled("report", TEMPLATE, text::html, &page(report))
+}
+
+/// A template with its values, each of them escaped.
+///
+/// # Errors
+/// A fault in the template, which a test excludes.
+pub(super) fn filled(whose: &str, template: &str, escape: fn(&str) -> String, values: &Value) -> Result<String> {
     let mut engine = Handlebars::new();
     engine.set_strict_mode(true);
-    engine.register_escape_fn(text::html);
+    engine.register_escape_fn(escape);
     engine
-        .render_template(TEMPLATE, &Page::of(report)?)
-        .map_err(|error| Error::failed(format!("the report's template is faulty: {error}")))
+        .render_template(template, values)
+        .map_err(|error| Error::failed(format!("the {whose}'s template is faulty: {error}")))
 }
 
-#[derive(Serialize)]
-struct Page {
-    title: String,
-    heading: String,
-    print_name: String,
-    lead: String,
-    hot: bool,
-    verdict: String,
-    tiles: Vec<Tile>,
-    notes: Vec<String>,
-    day_chart: DayChart,
-    month: MonthChart,
-    table_title: String,
-    find: &'static str,
-    has_ou: bool,
-    has_threshold: bool,
-    has_limit: bool,
-    has_broken: bool,
-    caption: String,
-    row_name: &'static str,
-    chart_name: String,
-    bucket_noun: &'static str,
-    columns: Vec<Column>,
-    /// The first rows, so that the page says something without its script and before it.
-    rows: Vec<PageRow>,
-    total: PageRow,
-    /// Everything else for the script, as JSON that no text can end.
-    data: String,
-    footer: String,
-}
-
-#[derive(Serialize)]
-struct Tile {
-    name: String,
-    value: String,
-}
-
-#[derive(Serialize)]
-struct Column {
-    name: &'static str,
-}
-
-#[derive(Serialize)]
-struct Cell {
-    text: String,
-    hot: bool,
-}
-
-#[derive(Serialize)]
-struct PageRow {
-    class: &'static str,
-    name: String,
-    /// How far an OU is indented.
-    depth: usize,
-    under: String,
-    says: &'static str,
-    missing: &'static str,
-    #[serde(flatten)]
-    chart: RowChart,
-    cells: Vec<Cell>,
-}
-
-impl Page {
-    fn of(report: &Report) -> Result<Self> {
-        let total = &report.total;
-        let has_threshold = has_thresholds(report);
-        let has_limit = has_threshold && chart::comparable(report);
-        let day = report.now.strftime("%-d %B %Y").to_string();
-        let members = match report.by {
-            By::Service => plural(total.members, "service"),
-            By::Account | By::Ou => plural(total.members, "account"),
-        };
-        let what = row_name_in_text(report.by);
-        let scale = RowScale::of(report);
-        let charts: Vec<RowChart> = report
-            .rows
-            .iter()
-            .map(|row| RowChart::of(row, has_limit, scale))
-            .collect();
-        let data = data(report, &charts, scale);
-        let row = |(row, chart)| PageRow::of(row, chart, has_threshold);
-        Ok(Self {
-            title: format!("AWS spend of {}, {day}", report.organization),
-            heading: format!("AWS spend by {what}, {day}"),
-            print_name: print_name(report),
-            lead: lead(report, &members),
-            hot: total.members_over > 0,
-            verdict: verdict(report),
-            tiles: vec![
-                tile(
-                    format!("Yesterday, {}", yesterday(report)),
-                    amount(total.figures.yesterday),
-                ),
-                tile("Today so far", amount(total.figures.today)),
-                tile("Last 24 hours", last_24_hours(total)),
-                tile("7-day average", plain(total.figures.average)),
-                tile("Month to date", plain(total.figures.month_to_date)),
-                tile("Month\u{2019}s forecast", forecast(total.figures.forecast)),
-            ],
-            notes: notes(report),
-            day_chart: DayChart::of(report),
-            month: MonthChart::of(report),
-            table_title: match report.left_out {
-                0 => format!("Every {what}"),
-                _ => format!("The {} most interesting {what}s", report.rows.len()),
+/// What the template places.
+fn page(report: &Report) -> Value {
+    let total = &report.total;
+    let has_threshold = has_thresholds(report);
+    let has_limit = has_threshold && chart::comparable(report);
+    let day = report.now.strftime("%-d %B %Y");
+    let members = match report.by {
+        By::Service => plural(total.members, "service"),
+        By::Account | By::Ou => plural(total.members, "account"),
+    };
+    let what = row_name_in_text(report.by);
+    let scale = RowScale::of(report);
+    let charts = report.rows.iter().map(|row| RowChart::of(row, has_limit, scale));
+    let charts: Vec<RowChart> = charts.collect();
+    let rows = report.rows.iter().zip(&charts).take(FIRST);
+    let rows: Vec<Value> = rows.map(|(row, chart)| page_row(row, chart, has_threshold)).collect();
+    let is_broken = |row: &Row| row.buckets.iter().flatten().any(|amount| cents(*amount) > scale.top);
+    let tile = |name: &str, value: String| json!({"name": name, "value": dash(value)});
+    let [yesterday, today, average, month_to_date, forecast, last_24_hours] = figures(total);
+    json!({
+        "title": format!("AWS spend of {}, {day}", report.organization),
+        "heading": format!("AWS spend by {what}, {day}"),
+        "print_name": print_name(report),
+        "lead": lead(report, &members),
+        "hot": total.members_over > 0,
+        "verdict": verdict(report),
+        "tiles": [
+            tile(&format!("Yesterday, {}", day_before(report)), yesterday),
+            tile("Today so far", today),
+            tile("Last 24 hours", last_24_hours),
+            tile("7-day average", average),
+            tile("Month to date", month_to_date),
+            tile("Month\u{2019}s forecast", forecast),
+        ],
+        "notes": notes(report),
+        "day_chart": day_chart(report),
+        "month": month_chart(report),
+        "table_title": match report.left_out {
+            0 => format!("Every {what}"),
+            _ => format!("The {} most interesting {what}s", report.rows.len()),
+        },
+        "find": match report.by {
+            By::Account => "Name, id or OU",
+            By::Ou | By::Service => "Name",
+        },
+        "has_ou": report.by == By::Account,
+        "has_threshold": has_threshold,
+        "has_limit": has_limit,
+        "has_broken": report.rows.iter().any(is_broken),
+        "caption": caption(report, has_threshold, scale),
+        "row_name": match report.by {
+            By::Account => "Account",
+            By::Ou => "OU",
+            By::Service => "Service",
+        },
+        "chart_name": chart::span(report),
+        "bucket_noun": match report.grid.interval() {
+            Interval::Day => "a day",
+            Interval::SixHours => "six hours",
+        },
+        "columns": columns(has_threshold),
+        // The first rows, so that the page says something without its script and before it.
+        "rows": rows,
+        "total": {
+            "name": match report.left_out {
+                0 => format!("Total of {members}"),
+                left_out => format!("Total of {members}, {left_out} of them not shown"),
             },
-            find: match report.by {
-                By::Account => "Name, id or OU",
-                By::Ou | By::Service => "Name",
-            },
-            has_ou: report.by == By::Account,
-            has_threshold,
-            has_limit,
-            has_broken: data.broken,
-            caption: caption(report, has_threshold, scale),
-            row_name: match report.by {
-                By::Account => "Account",
-                By::Ou => "OU",
-                By::Service => "Service",
-            },
-            chart_name: chart::span(report),
-            bucket_noun: match report.grid.interval() {
-                Interval::Day => "a day",
-                Interval::SixHours => "six hours",
-            },
-            columns: columns(has_threshold),
-            data: data.json()?,
-            rows: report.rows.iter().zip(charts).take(FIRST).map(row).collect(),
-            total: PageRow {
-                name: match report.left_out {
-                    0 => format!("Total of {members}"),
-                    left_out => format!("Total of {members}, {left_out} of them not shown"),
-                },
-                ..PageRow::of(total, RowChart::of(total, false, scale), has_threshold)
-            },
-            footer: footer(report),
-        })
-    }
+            "cells": cells(total, has_threshold),
+        },
+        "data": data(report, &charts, scale),
+        "footer": format!("Made by billctl. {}", cost_line(report)),
+    })
 }
 
 /// What the report is of, for whom, and from when its figures are.
@@ -200,59 +143,8 @@ fn print_name(report: &Report) -> String {
         .collect()
 }
 
-/// Figures in cents, in the order of [`figures`].
-type Cents = [Option<i64>; 6];
-
-/// What the page's script works on.
-#[derive(Serialize)]
-struct Data {
-    by: &'static str,
-    /// The highest small bar, in cents.
-    top: i64,
-    limits: bool,
-    thresholds: bool,
-    /// When each bucket of the small charts begins.
-    buckets: Vec<String>,
-    ous: Vec<String>,
-    rows: Vec<DataRow>,
-    /// Cost Explorer's address for [`ACCOUNT`] and the days of the report; none where rows are no accounts.
-    cost: Option<String>,
-    /// Services by the account's id.
-    services: BTreeMap<String, Vec<(String, Cents)>>,
-    #[serde(skip)]
-    broken: bool,
-}
-
-/// Name, id or what else is below it, OU's place in the list, class, buckets, figures in cents, which are estimated
-/// (1: yesterday, 2: today), threshold, percent of it used, what stands out, why there is no data, depth and own name of
-/// an OU, and how often the threshold goes into the amount.
-#[derive(Serialize)]
-struct DataRow(
-    String,
-    String,
-    Option<usize>,
-    &'static str,
-    String,
-    Cents,
-    u8,
-    Option<i64>,
-    Option<i64>,
-    String,
-    &'static str,
-    Option<(usize, String)>,
-    Option<String>,
-);
-
-impl Data {
-    /// As JSON that stays inside of its element whatever a name holds.
-    fn json(&self) -> Result<String> {
-        let json = serde_json::to_string(self)
-            .map_err(|error| Error::failed(format!("the report's data can't be written: {error}")))?;
-        Ok(json.replace('<', "\\u003c"))
-    }
-}
-
-fn data(report: &Report, charts: &[RowChart], scale: RowScale) -> Data {
+/// What the page's script works on, as JSON that stays inside of its element whatever a name holds.
+fn data(report: &Report, charts: &[RowChart], scale: RowScale) -> String {
     let mut ous: Vec<String> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
     let mut rows = Vec::with_capacity(report.rows.len());
@@ -263,47 +155,46 @@ fn data(report: &Report, charts: &[RowChart], scale: RowScale) -> Data {
                 ous.len() - 1
             })
         });
-        let estimated = |amount: Option<Amount>| amount.is_some_and(|amount| amount.estimated);
-        rows.push(DataRow(
+        let estimated = |amount: Option<Amount>| u8::from(amount.is_some_and(|amount| amount.estimated));
+        rows.push(json!([
             text::line(&row.name),
             under(row),
+            // Its place among the OUs.
             ou,
-            class(row),
-            chart.data.clone(),
-            figures(&row.figures),
-            u8::from(estimated(row.figures.yesterday)) + 2 * u8::from(estimated(row.figures.today)),
+            class(row).0,
+            chart.data,
+            in_cents(&row.figures),
+            // 1: yesterday, 2: today.
+            estimated(row.figures.yesterday) + 2 * estimated(row.figures.today),
             row.threshold.map(|usd| to_cents(usd.micros())),
             row.percent(),
             odd(report, row),
-            row.missing.map_or("", crate::spend::Missing::short),
+            row.missing.map_or("", Missing::short),
             row.nested
                 .as_ref()
                 .map(|nested| (nested.depth, text::line(&nested.name))),
             row.times(),
-        ));
+        ]));
     }
-    let above = |row: &Row| {
-        row.buckets
-            .iter()
-            .flatten()
-            .any(|amount| to_cents(amount.usd.micros()) > scale.top)
-    };
     let services = report.services.iter().map(|(account, services)| {
-        let services = services.iter().map(|(name, of)| (text::line(name), figures(of)));
+        let services = services.iter().map(|(name, of)| (text::line(name), in_cents(of)));
         (account.to_string(), services.collect())
     });
-    Data {
-        by: report.by.name(),
-        top: scale.top,
-        limits: chart::comparable(report),
-        thresholds: has_thresholds(report),
-        buckets: chart::small_buckets(report),
-        broken: report.rows.iter().any(above),
-        ous,
-        rows,
-        cost: (report.by == By::Account).then(|| cost_explorer(ACCOUNT, report)),
-        services: services.collect(),
-    }
+    let services: BTreeMap<String, Vec<(String, Cents)>> = services.collect();
+    let data = json!({
+        "by": report.by.name(),
+        // The highest small bar, in cents.
+        "top": scale.top,
+        "limits": chart::comparable(report),
+        "thresholds": has_thresholds(report),
+        "buckets": chart::small_buckets(report),
+        "ous": ous,
+        "rows": rows,
+        // None where rows are no accounts.
+        "cost": (report.by == By::Account).then(|| cost_explorer(ACCOUNT, report)),
+        "services": services,
+    });
+    data.to_string().replace('<', "\\u003c")
 }
 
 /// Stands for an account's id in an address.
@@ -327,12 +218,13 @@ fn cost_explorer(account: &str, report: &Report) -> String {
 }
 
 /// Yesterday, today, average, month, forecast, last 24 hours, in cents.
-fn figures(figures: &Figures) -> Cents {
+type Cents = [Option<i64>; 6];
+
+fn in_cents(figures: &Figures) -> Cents {
     let usd = |amount: Option<Usd>| amount.map(|usd| to_cents(usd.micros()));
-    let spent = |amount: Option<Amount>| usd(amount.map(|amount| amount.usd));
     [
-        spent(figures.yesterday),
-        spent(figures.today),
+        figures.yesterday.map(cents),
+        figures.today.map(cents),
         usd(figures.average),
         usd(figures.month_to_date),
         usd(figures.forecast),
@@ -340,27 +232,13 @@ fn figures(figures: &Figures) -> Cents {
     ]
 }
 
-fn class(row: &Row) -> &'static str {
-    if row.missing.is_some() {
-        ""
-    } else if row.over() || row.members_over > 0 {
-        "over"
-    } else if row.stands_out.is_some() {
-        "odd"
-    } else if row.percent().is_some_and(|percent| percent >= crate::spend::NEAR) {
-        "near"
-    } else {
-        ""
-    }
-}
-
-/// A class in words, for who doesn't see its mark.
-fn says(class: &str) -> &'static str {
-    match class {
-        "over" => "above the threshold",
-        "odd" => "well above its usual",
-        "near" => "near the threshold",
-        _ => "",
+/// A row's class, and the same in words for who doesn't see its mark.
+fn class(row: &Row) -> (&'static str, &'static str) {
+    match mark(row).0 {
+        "!" => ("over", "above the threshold"),
+        "▲" => ("odd", "well above its usual"),
+        "·" => ("near", "near the threshold"),
+        _ => ("", ""),
     }
 }
 
@@ -391,60 +269,44 @@ const fn row_name_in_text(by: By) -> &'static str {
     }
 }
 
-fn tile(name: impl Into<String>, value: String) -> Tile {
-    Tile {
-        name: name.into(),
-        value: dash(value),
-    }
-}
-
 /// A longer dash where nothing is known.
 fn dash(text: String) -> String {
     if text == "-" { "\u{2013}".to_owned() } else { text }
 }
 
-fn yesterday(report: &Report) -> String {
+fn day_before(report: &Report) -> String {
     let day = jiff::Timestamp::from_second(report.now.as_second() - billctl_core::model::DAY);
     // A day before now is in range; were it not, today's date would do no harm.
     day.unwrap_or(report.now).strftime("%-d %B").to_string()
 }
 
 fn verdict(report: &Report) -> String {
-    let what = row_name_in_text(report.by);
     let is_odd = |row: &&Row| row.stands_out.is_some() && !row.over();
     let odd = report.rows.iter().filter(is_odd).count();
     let over = report.total.members_over;
-    let verb = |count: usize| if count == 1 { "is" } else { "are" };
-    let thresholds = has_thresholds(report) || over > 0;
-    let first = match (over, thresholds) {
-        (0, true) => "No account is above its threshold".to_owned(),
-        (0, false) => String::new(),
-        _ => {
-            format!(
-                "{} {} above {} threshold",
-                plural(over, "account"),
-                verb(over),
-                if over == 1 { "its" } else { "their" }
-            ) + &names(report.rows.iter().filter(|row| row.over()))
-        }
-    };
-    let spends = if odd == 1 { "spends" } else { "spend" };
-    let second = match odd {
-        0 => String::new(),
-        _ => {
-            format!(
-                "{} {spends} well above {} usual",
-                plural(odd, what),
-                if odd == 1 { "its" } else { "their" }
-            ) + &names(report.rows.iter().filter(is_odd))
-        }
-    };
-    match (first.is_empty(), second.is_empty()) {
-        (true, true) => "Nothing stands out.".to_owned(),
-        (false, true) => format!("{first}."),
-        (true, false) => format!("{second}."),
-        (false, false) => format!("{first}; {second}."),
+    let mut parts = Vec::new();
+    if over > 0 {
+        let (are, their) = if over == 1 { ("is", "its") } else { ("are", "their") };
+        let names = names(report.rows.iter().filter(|row| row.over()));
+        let accounts = plural(over, "account");
+        parts.push(format!("{accounts} {are} above {their} threshold{names}"));
+    } else if has_thresholds(report) {
+        parts.push("No account is above its threshold".to_owned());
     }
+    if odd > 0 {
+        let (spend, their) = if odd == 1 {
+            ("spends", "its")
+        } else {
+            ("spend", "their")
+        };
+        let names = names(report.rows.iter().filter(is_odd));
+        let rows = plural(odd, row_name_in_text(report.by));
+        parts.push(format!("{rows} {spend} well above {their} usual{names}"));
+    }
+    if parts.is_empty() {
+        return "Nothing stands out.".to_owned();
+    }
+    format!("{}.", parts.join("; "))
 }
 
 /// `: data-lake, prod-web`, for as many as one still reads.
@@ -471,7 +333,7 @@ fn caption(report: &Report, thresholds: bool, scale: RowScale) -> String {
     )
 }
 
-fn columns(has_threshold: bool) -> Vec<Column> {
+fn columns(has_threshold: bool) -> Vec<&'static str> {
     let mut names = vec![
         "Yesterday",
         "Today so far",
@@ -483,51 +345,36 @@ fn columns(has_threshold: bool) -> Vec<Column> {
     if has_threshold {
         names.extend(["Threshold", "Used"]);
     }
-    names.into_iter().map(|name| Column { name }).collect()
+    names
 }
 
-impl PageRow {
-    fn of(row: &Row, chart: RowChart, has_threshold: bool) -> Self {
-        let cell = |text: String| Cell {
-            text: dash(text),
-            hot: false,
-        };
-        let mut cells = vec![
-            cell(amount(row.figures.yesterday)),
-            cell(amount(row.figures.today)),
-            cell(plain(row.figures.average)),
-            cell(plain(row.figures.month_to_date)),
-            cell(forecast(row.figures.forecast)),
-            cell(last_24_hours(row)),
-        ];
-        if has_threshold && row.key != Key::Total {
-            let threshold = row.threshold.map(|usd| usd.to_string());
-            cells.push(cell(threshold.unwrap_or_else(|| NO_ALARM.to_owned())));
-            cells.push(Cell {
-                text: row.times().unwrap_or_else(|| "\u{2013}".to_owned()),
-                hot: row.over(),
-            });
-        } else if has_threshold {
-            cells.extend([String::new(), String::new()].map(cell));
-        }
-        let class = class(row);
-        let below: Vec<String> = [under(row)].into_iter().chain(row.ou.clone()).collect();
-        Self {
-            class,
-            name: row
-                .nested
-                .as_ref()
-                .map_or_else(|| row.name.clone(), |nested| nested.name.clone()),
-            depth: row.nested.as_ref().map_or(0, |nested| nested.depth),
-            under: below.join(" \u{b7} "),
-            says: says(class),
-            missing: row.missing.map_or("", crate::spend::Missing::short),
-            chart,
-            cells,
-        }
+fn page_row(row: &Row, chart: &RowChart, has_threshold: bool) -> Value {
+    let (class, says) = class(row);
+    let nested = row.nested.as_ref();
+    let below: Vec<String> = [under(row)].into_iter().chain(row.ou.clone()).collect();
+    json!({
+        "class": class,
+        "name": nested.map_or(&row.name, |nested| &nested.name),
+        // How far an OU is indented.
+        "depth": nested.map_or(0, |nested| nested.depth),
+        "under": below.join(" \u{b7} "),
+        "says": says,
+        "missing": row.missing.map_or("", Missing::short),
+        "chart": chart,
+        "cells": cells(row, has_threshold),
+    })
+}
+
+/// A row's figures, then its threshold and how much of that is used.
+fn cells(row: &Row, has_threshold: bool) -> Vec<Value> {
+    let cell = |text: String, hot: bool| json!({"text": dash(text), "hot": hot});
+    let mut cells: Vec<Value> = figures(row).map(|text| cell(text, false)).into();
+    if has_threshold && row.key != Key::Total {
+        let threshold = row.threshold.map_or_else(|| NO_ALARM.to_owned(), |usd| usd.to_string());
+        cells.push(cell(threshold, false));
+        cells.push(cell(row.times().unwrap_or_else(|| "-".to_owned()), row.over()));
+    } else if has_threshold {
+        cells.extend([String::new(), String::new()].map(|text| cell(text, false)));
     }
-}
-
-fn footer(report: &Report) -> String {
-    format!("Made by billctl. {}", cost_line(report))
+    cells
 }

@@ -63,14 +63,8 @@ pub fn preview(
         _ => "",
     };
     let why = recipient_from.map_or_else(String::new, |from| format!(" ({})", from.word()));
-    let mut lines = vec![
-        format!("{begin}subject: {}", printable(format, subject)),
-        format!("{begin}to:      {}{why}", printable(format, &to.join(", "))),
-    ];
-    lines.extend(
-        files
-            .iter()
-            .map(|file| format!("{begin}file:    {}", printable(format, &file.display().to_string()))),
-    );
+    let line = |name: &str, value: &str| format!("{begin}{name:<8} {}", printable(format, value));
+    let mut lines = vec![line("subject:", subject), line("to:", &to.join(", ")) + &why];
+    lines.extend(files.iter().map(|file| line("file:", &file.display().to_string())));
     lines.join("\n")
 }

@@ -25,7 +25,7 @@ mod table;
 mod template;
 
 pub use aside::{Aside, aside};
-pub use billing::{After, billing_counts, billing_json, billing_plan, channels, hearing, mail_setup, removal_json};
+pub use billing::{After, billing_counts, billing_json, billing_plan, channels, hearing, mail_setup};
 pub use calls::calls;
 pub use csv::spend_csv;
 pub use demo::{comment, heading, mail, narration, prompt};
@@ -39,7 +39,7 @@ pub use openmetrics::spend_openmetrics;
 pub use progress::Progress;
 pub use resend::{Resend, resend};
 pub use rollout::{Detail, RolloutResult, counts, failures, rollout, stack_set_removal};
-pub use schema::{KINDS, schema, schema_of};
+pub use schema::{kinds, schema, schema_of};
 pub use spend::{spend, spend_above, spend_summary};
 pub use status::{Shown, status};
 pub use suggestion::{Proposal, file_diff, proposal, suggestion};
@@ -69,6 +69,12 @@ pub fn json(kind: &str, body: &impl serde::Serialize) -> String {
     // Only maps with keys that aren't texts can't be written; billctl's answers have none.
     let text = serde_json::to_string_pretty(&answer).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
     billctl_core::text::json(&text).into_owned()
+}
+
+/// `3 to create`, `1 to change`: of such counts those that aren't zero.
+fn counted(counts: impl IntoIterator<Item = (usize, &'static str)>) -> impl Iterator<Item = String> {
+    let some = counts.into_iter().filter(|(count, _)| *count > 0);
+    some.map(|(count, what)| format!("{count} {what}"))
 }
 
 /// Styles, one meaning each.

@@ -3,16 +3,14 @@
 
 use std::fmt::Write as _;
 
-use crate::spend::{Amount, Key, Report, Row};
+use crate::spend::{Key, Report, Row};
 use billctl_core::model::Usd;
 use billctl_core::text;
 
 /// What is shown of a row.
 struct Metric {
-    /// Its name after `billctl_account_`, `billctl_ou_` or `billctl_service_`; it ends with the unit.
+    /// Its name after `billctl_account_`, `billctl_ou_` or `billctl_service_`; it ends with the unit, if it has one.
     name: &'static str,
-    /// The unit; empty for a boolean.
-    unit: &'static str,
     help: &'static str,
     value: fn(&Row) -> Option<String>,
 }
@@ -21,49 +19,41 @@ struct Metric {
 const METRICS: [Metric; 8] = [
     Metric {
         name: "spend_usd",
-        unit: "usd",
         help: "Spend of the 24 hours up to the newest publication of charges.",
         value: |row| usd(row.figures.last_24_hours.map(|measured| measured.amount)),
     },
     Metric {
         name: "spend_yesterday_usd",
-        unit: "usd",
         help: "Spend of yesterday, a UTC day.",
-        value: |row| amount(row.figures.yesterday),
+        value: |row| usd(row.figures.yesterday.map(|amount| amount.usd)),
     },
     Metric {
         name: "spend_today_usd",
-        unit: "usd",
         help: "Spend of today (UTC) as far as it has been published.",
-        value: |row| amount(row.figures.today),
+        value: |row| usd(row.figures.today.map(|amount| amount.usd)),
     },
     Metric {
         name: "spend_average_usd",
-        unit: "usd",
         help: "Average spend of the last seven whole days.",
         value: |row| usd(row.figures.average),
     },
     Metric {
         name: "month_to_date_usd",
-        unit: "usd",
         help: "Spend of this month so far.",
         value: |row| usd(row.figures.month_to_date),
     },
     Metric {
         name: "month_forecast_usd",
-        unit: "usd",
         help: "Spend of this month if each day left costs the average.",
         value: |row| usd(row.figures.forecast),
     },
     Metric {
         name: "threshold_usd",
-        unit: "usd",
         help: "The threshold of the account's alarm, from the config.",
         value: |row| usd(row.threshold),
     },
     Metric {
         name: "above_threshold",
-        unit: "",
         help: "1 where the account is above its threshold by billctl's judgement, else 0.",
         value: |row| row.verdict.map(|verdict| u8::from(verdict.is_above()).to_string()),
     },
@@ -72,11 +62,7 @@ const METRICS: [Metric; 8] = [
 /// The report as metrics. What isn't known has no sample.
 pub fn spend_openmetrics(report: &Report) -> String {
     let mut text = String::new();
-    let family = match report.by {
-        crate::spend::By::Account => "account",
-        crate::spend::By::Ou => "ou",
-        crate::spend::By::Service => "service",
-    };
+    let family = report.by.name();
     let labels: Vec<String> = report.rows.iter().map(labels).collect();
     for metric in &METRICS {
         let name = format!("billctl_{family}_{}", metric.name);
@@ -86,7 +72,7 @@ pub fn spend_openmetrics(report: &Report) -> String {
         });
         let samples: String = samples.collect();
         if !samples.is_empty() {
-            head(&mut text, &name, metric.unit, metric.help);
+            head(&mut text, &name, metric.help);
             text.push_str(&samples);
         }
     }
@@ -104,7 +90,7 @@ pub fn spend_openmetrics(report: &Report) -> String {
     ];
     for (name, help, at) in times {
         if let Some(at) = at {
-            head(&mut text, name, "seconds", help);
+            head(&mut text, name, help);
             let _ = writeln!(text, "{name} {}", at.as_second());
         }
     }
@@ -112,10 +98,10 @@ pub fn spend_openmetrics(report: &Report) -> String {
     text
 }
 
-fn head(text: &mut String, name: &str, unit: &str, help: &str) {
+fn head(text: &mut String, name: &str, help: &str) {
     // Writing to a text can't fail.
     let _ = writeln!(text, "# TYPE {name} gauge");
-    if !unit.is_empty() {
+    if let Some((_, unit @ ("usd" | "seconds"))) = name.rsplit_once('_') {
         let _ = writeln!(text, "# UNIT {name} {unit}");
     }
     let _ = writeln!(text, "# HELP {name} {help}");
@@ -147,8 +133,4 @@ fn escaped(text: &str) -> String {
 
 fn usd(usd: Option<Usd>) -> Option<String> {
     usd.map(Usd::to_decimal)
-}
-
-fn amount(amount: Option<Amount>) -> Option<String> {
-    usd(amount.map(|amount| amount.usd))
 }

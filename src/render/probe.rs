@@ -1,4 +1,7 @@
-use super::{Format, Table, style};
+use std::collections::BTreeSet;
+
+use super::spend::plain;
+use super::{Format, Table, counted, style};
 use crate::plan::probe::{ProbeFinding, ProbedAccount, Probes};
 use billctl_core::service::cloudwatch::AlarmState;
 use billctl_core::text::plural;
@@ -14,29 +17,13 @@ pub(super) fn probes(format: Format, probes: &Probes, all: bool) -> String {
         probes.covered,
         format.text(&probes.role)
     )];
-    let findings: Vec<String> = FINDINGS
-        .into_iter()
-        .filter(|finding| probes.count(*finding) > 0)
-        .map(|finding| format!("{} {}", probes.count(finding), finding.word()))
-        .collect();
+    let found: BTreeSet<ProbeFinding> = probes.accounts.iter().flat_map(|one| &one.findings).copied().collect();
+    let findings = counted(found.into_iter().map(|finding| (probes.count(finding), finding.word())));
+    let findings: Vec<String> = findings.collect();
     if !findings.is_empty() {
         lines.push(format.paint(style::WARN, format!("seen there: {}", findings.join(", "))));
     }
-    let mut table = Table::new(
-        format,
-        &[
-            "account",
-            "name",
-            "ou",
-            "wanted",
-            "threshold",
-            "alarm",
-            "data",
-            "rule",
-            "finding",
-        ],
-    )
-    .right(&[3, 4]);
+    let mut table = Table::new(format, &HEADINGS).right(&[3, 4]);
     let whole = all || probes.entered() <= MOST_ROWS;
     let listed: Vec<&ProbedAccount> = probes
         .accounts
@@ -67,14 +54,9 @@ pub(super) fn probes(format: Format, probes: &Probes, all: bool) -> String {
         );
     }
     for one in probes.accounts.iter().filter(|one| one.entered) {
-        for unread in &one.unread {
-            lines.push(format!(
-                "note: {} ({}): {}",
-                one.account,
-                format.text(&one.name),
-                format.text(unread)
-            ));
-        }
+        let whose = format!("{} ({})", one.account, format.text(&one.name));
+        let unread = one.unread.iter().map(|unread| format.text(unread));
+        lines.extend(unread.map(|unread| format!("note: {whose}: {unread}")));
     }
     if let Some(first) = probes.accounts.iter().find(|one| !one.entered) {
         lines.push(format!(
@@ -88,14 +70,16 @@ pub(super) fn probes(format: Format, probes: &Probes, all: bool) -> String {
     lines.join("\n")
 }
 
-const FINDINGS: [ProbeFinding; 7] = [
-    ProbeFinding::NoAlarm,
-    ProbeFinding::WrongThreshold,
-    ProbeFinding::ActionsOff,
-    ProbeFinding::NoRule,
-    ProbeFinding::RuleOff,
-    ProbeFinding::WrongTarget,
-    ProbeFinding::NoData,
+const HEADINGS: [&str; 9] = [
+    "account",
+    "name",
+    "ou",
+    "wanted",
+    "threshold",
+    "alarm",
+    "data",
+    "rule",
+    "finding",
 ];
 
 fn row(format: Format, one: &ProbedAccount) -> [String; 9] {
@@ -116,7 +100,7 @@ fn row(format: Format, one: &ProbedAccount) -> [String; 9] {
         format.text(&one.name),
         format.text(&one.ou),
         one.wanted.to_string(),
-        one.threshold.map_or_else(|| "-".to_owned(), |usd| usd.to_string()),
+        plain(one.threshold),
         state.to_owned(),
         word(one.has_data, "yes", "none"),
         word(one.rule_enabled, "on", "off"),

@@ -46,18 +46,6 @@ impl Progress {
         }
         *self.bar() = Some(bar);
     }
-
-    fn with_bar(&self, act: impl FnOnce(&ProgressBar)) {
-        if let Some(bar) = &*self.bar() {
-            act(bar);
-        }
-    }
-
-    fn end_bar(&self) {
-        if let Some(bar) = self.bar().take() {
-            bar.finish_and_clear();
-        }
-    }
 }
 
 impl Listener for Progress {
@@ -84,15 +72,19 @@ impl Listener for Progress {
             }
             Event::OperationProgress {
                 done, failed, total, ..
-            } => self.with_bar(|bar| {
-                if let Some(total) = total {
-                    bar.set_length(total as u64);
+            } => {
+                if let Some(bar) = &*self.bar() {
+                    if let Some(total) = total {
+                        bar.set_length(total as u64);
+                    }
+                    bar.set_position((done + failed) as u64);
+                    bar.set_message(format!("{failed} failed"));
                 }
-                bar.set_position((done + failed) as u64);
-                bar.set_message(format!("{failed} failed"));
-            }),
+            }
             Event::OperationEnded { status, failed, .. } => {
-                self.end_bar();
+                if let Some(bar) = self.bar().take() {
+                    bar.finish_and_clear();
+                }
                 let text = match (status, failed) {
                     (OperationStatus::Succeeded, 0) => paint(style::GOOD, "      done"),
                     (OperationStatus::Succeeded, failed) => paint(

@@ -1,10 +1,10 @@
 use serde::Serialize;
 
-use super::{Format, json, style};
+use super::{Format, counted, json, style};
 use crate::plan::resend::{Item, ResendOutcome, Step};
 
 /// What ended undelivered, and what is or was done about it.
-#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 pub struct Resend<'a> {
     /// Whether it was done: with `--plan` it wasn't.
     pub applied: bool,
@@ -31,14 +31,9 @@ impl<'a> Resend<'a> {
     pub fn of(items: &'a [Item], notes: &'a [String], applied: bool) -> Self {
         let mut counted = Self {
             applied,
-            again: 0,
-            already: 0,
-            settled: 0,
-            left: 0,
-            dropped: 0,
-            failed: 0,
             items,
             notes,
+            ..Self::default()
         };
         for item in items {
             *match (&item.outcome, &item.step) {
@@ -59,17 +54,13 @@ impl<'a> Resend<'a> {
     pub fn summary(&self) -> String {
         let again = if self.applied { "sent again" } else { "to send again" };
         let mut parts = vec![format!("{} {again}", self.again)];
-        for (count, word) in [
+        parts.extend(counted([
             (self.already, "sent before"),
             (self.settled, "settled"),
             (self.left, "left"),
             (self.dropped, "dropped"),
             (self.failed, "failed"),
-        ] {
-            if count > 0 {
-                parts.push(format!("{count} {word}"));
-            }
-        }
+        ]));
         parts.join(", ")
     }
 }

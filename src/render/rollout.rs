@@ -7,7 +7,7 @@ use textwrap::core::display_width;
 
 use self::groups::{Words, groups, style_of};
 use super::style::{self, paint};
-use super::{Format, Table, json};
+use super::{Format, Table, counted, json};
 use crate::plan::failure::{FailureGroup, group};
 use crate::plan::outcome::Outcome;
 use crate::plan::rollout::{AccountLine, Counts, Step, Waves};
@@ -116,19 +116,14 @@ struct ResultJson<'a> {
 
 impl<'a> Json<'a> {
     pub(super) fn new(plan: &'a Waves, organization: &Organization, result: Option<&RolloutResult<'a>>) -> Self {
-        let waves: Vec<WaveJson<'a>> = plan
-            .waves
-            .iter()
-            .map(|wave| WaveJson {
+        let waves = plan.waves.iter().map(|wave| {
+            let stack_set = &wave.rollout.spec.name;
+            WaveJson {
                 name: wave.name.as_deref(),
-                operations: wave
-                    .rollout
-                    .steps
-                    .iter()
-                    .map(|step| step.title(&wave.rollout.spec.name))
-                    .collect(),
-            })
-            .collect();
+                operations: wave.rollout.steps.iter().map(|step| step.title(stack_set)).collect(),
+            }
+        });
+        let waves: Vec<WaveJson<'a>> = waves.collect();
         Self {
             stack_set: stack_set(plan),
             creates_stack_set: plan.creates_stack_set(),
@@ -167,33 +162,23 @@ fn waves(format: Format, plan: &Waves, detail: Detail) -> Vec<String> {
                 || "then all the rest".to_owned(),
                 |name| format!("wave {}", format.text(name)),
             );
-            let steps: Vec<String> = wave
-                .rollout
-                .steps
-                .iter()
-                .filter(|step| detail.full || !matches!(step, Step::Instances(_)))
-                .map(|step| step.title(&wave.rollout.spec.name))
-                .collect();
-            let counted = [
-                (wave.counts().create, "to create"),
-                (wave.counts().change, "to change"),
-                (wave.counts().repair, "to repair"),
-                (wave.counts().remove, "to remove"),
-            ];
-            let counted = counted
-                .iter()
-                .filter(|(count, _)| *count > 0 && !detail.full)
-                .map(|(count, what)| format!("{count} {what}"));
-            let mut what: Vec<String> = steps.into_iter().chain(counted).collect();
+            let steps = wave.rollout.steps.iter();
+            let steps = steps.filter(|step| detail.full || !matches!(step, Step::Instances(_)));
+            let counts = wave.counts();
+            let counts = counted([
+                (counts.create, "to create"),
+                (counts.change, "to change"),
+                (counts.repair, "to repair"),
+                (counts.remove, "to remove"),
+            ]);
+            let mut what: Vec<String> = steps.map(|step| step.title(&wave.rollout.spec.name)).collect();
+            what.extend(counts.filter(|_| !detail.full));
             if what.is_empty() {
-                what.push(
-                    if wave.rollout.is_empty() {
-                        "nothing"
-                    } else {
-                        "OUs for those to come"
-                    }
-                    .to_owned(),
-                );
+                let nothing = match wave.rollout.is_empty() {
+                    true => "nothing",
+                    false => "OUs for those to come",
+                };
+                what.push(nothing.to_owned());
             }
             let what = format.text(&what.join("; "));
             match format {
@@ -252,13 +237,9 @@ fn text(format: Format, plan: &Waves, organization: &Organization, detail: Detai
     }
     let around: usize = before.iter().chain(&after).map(|line| line.chars().count() + 1).sum();
     let room = MOST_MARKDOWN.saturating_sub(around);
-    let accounts = accounts(format, &plan.lines(organization), detail, room);
-    before
-        .into_iter()
-        .chain(accounts)
-        .chain(after)
-        .collect::<Vec<_>>()
-        .join("\n")
+    before.extend(accounts(format, &plan.lines(organization), detail, room));
+    before.extend(after);
+    before.join("\n")
 }
 
 /// The first of these lines, and how many more there are.
@@ -286,16 +267,8 @@ fn accounts(format: Format, lines: &[AccountLine], detail: Detail, room: usize) 
     let mut more = 0;
     if format == Format::Markdown {
         // The columns are as wide as the widest cell.
-        let widths: usize = (0..5)
-            .map(|column| {
-                rows.iter()
-                    .map(|row| row[column].chars().count())
-                    .max()
-                    .unwrap_or(0)
-                    .max(7)
-                    + 3
-            })
-            .sum();
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+        let widths: usize = (0..5).map(|column| width(column).unwrap_or(0).max(7) + 3).sum();
         let fit = (room / (widths + 2)).saturating_sub(4);
         more = rows.len().saturating_sub(fit);
         rows.truncate(fit);
@@ -396,17 +369,8 @@ fn field(change: &FieldChange, detail: Detail) -> String {
         return format!("    {}: {before} -> {after}", change.field);
     }
     let diff = similar::TextDiff::from_lines(before, after);
-    let mut lines: Vec<String> = diff
-        .unified_diff()
-        .context_radius(1)
-        .iter_hunks()
-        .flat_map(|hunk| {
-            hunk.to_string()
-                .lines()
-                .map(|line| format!("      {line}"))
-                .collect::<Vec<_>>()
-        })
-        .collect();
+    let unified = diff.unified_diff().context_radius(1).to_string();
+    let mut lines: Vec<String> = unified.lines().map(|line| format!("      {line}")).collect();
     // A whole template is longer than a comment may be.
     let mut room = MOST_MARKDOWN / 2;
     let fit = lines.iter().take_while(|line| {
@@ -483,10 +447,6 @@ pub fn failures(outcomes: &[Outcome], organization: &Organization) -> String {
 }
 
 fn failure_groups(outcomes: &[Outcome]) -> Vec<FailureGroup> {
-    group(outcomes.iter().flat_map(|outcome| {
-        outcome
-            .failures
-            .iter()
-            .map(|(account, reason)| (*account, reason.as_str()))
-    }))
+    let failures = outcomes.iter().flat_map(|outcome| &outcome.failures);
+    group(failures.map(|(account, reason)| (*account, reason.as_str())))
 }

@@ -7,34 +7,31 @@ use serde_json::{Map, Value, json};
 use super::{Answer, JSON_VERSION, Resend, billing, digest, doctor, error, rollout, spend, template};
 use crate::plan::status::Status;
 
+type Schema = fn(&str) -> Value;
+
 /// The kinds of answers that are made here, in the order of docs/json.md.
-pub const KINDS: [&str; 10] = [
-    "status",
-    "bootstrap",
-    "destroy",
-    "digest",
-    "rollout",
-    "spend",
-    "resend",
-    "doctor",
-    "template",
-    "error",
+const KINDS: [(&str, Schema); 10] = [
+    ("status", schema_of::<Status>),
+    ("bootstrap", schema_of::<billing::Answer<'_>>),
+    ("destroy", schema_of::<billing::Answer<'_>>),
+    ("digest", schema_of::<digest::Answer<'_>>),
+    ("rollout", schema_of::<rollout::Json<'_>>),
+    ("spend", schema_of::<spend::Json<'_>>),
+    ("resend", schema_of::<Resend<'_>>),
+    ("doctor", schema_of::<doctor::Body<'_>>),
+    ("template", schema_of::<template::Answer<'_>>),
+    ("error", schema_of::<error::Body>),
 ];
 
-/// The schema of an answer of this kind; none of a kind that isn't one of [`KINDS`].
+/// Their names.
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.into_iter().map(|(kind, _)| kind)
+}
+
+/// The schema of an answer of this kind; none of a kind that isn't made here.
 pub fn schema(kind: &str) -> Option<Value> {
-    Some(match kind {
-        "status" => schema_of::<Status>(kind),
-        "bootstrap" | "destroy" => schema_of::<billing::Answer<'_>>(kind),
-        "digest" => schema_of::<digest::Answer<'_>>(kind),
-        "rollout" => schema_of::<rollout::Json<'_>>(kind),
-        "spend" => schema_of::<spend::Json<'_>>(kind),
-        "resend" => schema_of::<Resend>(kind),
-        "doctor" => schema_of::<doctor::Body<'_>>(kind),
-        "template" => schema_of::<template::Answer<'_>>(kind),
-        "error" => schema_of::<error::Body>(kind),
-        _ => return None,
-    })
+    let (_, schema) = KINDS.into_iter().find(|(known, _)| *known == kind)?;
+    Some(schema(kind))
 }
 
 /// The schema (draft 2020-12) of an answer of this kind, whose fields are those of `T`. Others than these are refused.

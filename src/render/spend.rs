@@ -81,7 +81,7 @@ pub fn spend_above(report: &Report) -> Option<String> {
 fn text(format: Format, report: &Report, tellings: Option<&Tellings>, width: Option<usize>) -> String {
     let (fit, table) = fitting(format, report, width);
     let mut lines = vec![table.render(), String::new()];
-    let mut below = legend(report);
+    let mut below = vec![legend(report)];
     if let Some(left_out) = left_out(report, &fit) {
         below.push(format!(
             "Not shown, for lack of room: {left_out}. A wider terminal, --csv, --json and --html have everything."
@@ -135,51 +135,62 @@ fn fitting(format: Format, report: &Report, width: Option<usize>) -> (Fit, Table
 
 /// What a table that was made to fit lacks.
 fn left_out(report: &Report, fit: &Fit) -> Option<String> {
-    let older = report.grid.count().saturating_sub(fit.buckets);
+    let headings = headings(report, false);
+    let hidden = columns(report.by).iter().filter(|column| fit.without.contains(column));
+    let hidden: Vec<&str> = hidden.map(|column| headings[*column]).collect();
     let noun = match report.grid.interval() {
         Interval::Day => "day",
         Interval::SixHours => "quarter day",
     };
-    let older = match (older, noun) {
-        (0, _) => None,
-        (1, noun) => Some(format!("the {noun} before")),
-        (count, "day") => Some(format!("the {count} days before")),
-        (count, _) => Some(format!("the {count} quarter days before")),
+    let older = match report.grid.count().saturating_sub(fit.buckets) {
+        0 => String::new(),
+        1 => format!("the {noun} before"),
+        count => format!("the {count} {noun}s before"),
     };
-    let parts: Vec<String> = Columns::of(report.by, fit)
-        .left_out(report)
-        .into_iter()
-        .chain(older)
-        .collect();
+    let mut parts = vec![hidden.join(", "), older];
+    parts.retain(|part| !part.is_empty());
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 fn table(format: Format, report: &Report, fit: &Fit) -> Table {
-    let columns = Columns::of(report.by, fit);
-    let mut headings = columns.pick(headings(report, fit.terse).to_vec());
+    let shown = columns(report.by).iter().copied();
+    let shown: Vec<usize> = shown.filter(|column| !fit.without.contains(column)).collect();
     let span = span(report, fit);
-    if let Some(last) = headings.last_mut() {
-        *last = &span;
-    }
-    let numbers: Vec<usize> = headings
-        .iter()
-        .enumerate()
-        .filter(|(_, heading)| NUMBERS.contains(heading))
-        .map(|(index, _)| index)
-        .collect();
-    let mut table = Table::new(format, &headings).right(&numbers);
+    let mut headings = headings(report, fit.terse);
+    headings[COLUMNS - 1] = &span;
+    // Accounts are counted in the column that otherwise holds their names.
+    let is_number = |column| (4..COLUMNS - 1).contains(&column) || column == 2 && report.by != By::Account;
+    let numbers: Vec<usize> = (0..shown.len()).filter(|index| is_number(shown[*index])).collect();
+    let mut table = Table::new(format, &pick(&shown, &headings)).right(&numbers);
     for row in &report.rows {
-        table.row(columns.pick(cells(format, report, row, fit)));
+        table.row(pick(&shown, &cells(format, report, row, fit)));
     }
     if report.left_out > 0 {
-        let more = format!("{} more", report.left_out);
-        table.row(columns.pick(vec![String::new(), more]));
+        table.row(pick(&shown, &[String::new(), format!("{} more", report.left_out)]));
     }
-    table.row(columns.pick(total_cells(format, report, fit)));
+    table.row(pick(&shown, &total_cells(format, report, fit)));
     table
 }
 
-fn headings(report: &Report, terse: bool) -> [&'static str; COLUMNS] {
+/// The columns that the rows of a report have.
+const fn columns(by: By) -> &'static [usize] {
+    match by {
+        By::Account => &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
+        By::Ou => &[0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 12],
+        By::Service => &[0, 1, 4, 5, 6, 7, 8, 9, 12],
+    }
+}
+
+/// The cells of these columns; empty beyond the last.
+fn pick<T: Clone + Default>(columns: &[usize], cells: &[T]) -> Vec<T> {
+    let cell = |column: &usize| cells.get(*column).cloned().unwrap_or_default();
+    columns.iter().map(cell).collect()
+}
+
+/// All columns that there are.
+const COLUMNS: usize = 13;
+
+fn headings<'a>(report: &Report, terse: bool) -> [&'a str; COLUMNS] {
     let accounts = report.by == By::Account;
     [
         "",
@@ -260,74 +271,17 @@ fn shorten_path(path: &str, most: usize) -> String {
     format!("\u{2026}{}", whole.unwrap_or(&tail))
 }
 
-const NUMBERS: [&str; 11] = [
-    "accounts",
-    "yesterday",
-    "today",
-    "today so far",
-    "7-day avg",
-    "month",
-    "forecast",
-    "last 24 h",
-    "threshold",
-    "over",
-    "used",
-];
-
-/// All columns that there are.
-const COLUMNS: usize = 13;
-
-/// Which of them are shown.
-struct Columns(Vec<usize>);
-
-impl Columns {
-    fn of(by: By, fit: &Fit) -> Self {
-        let shown = Self::of_kind(by).iter().copied();
-        Self(shown.filter(|column| !fit.without.contains(column)).collect())
-    }
-
-    const fn of_kind(by: By) -> &'static [usize] {
-        match by {
-            By::Account => &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
-            By::Ou => &[0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 12],
-            By::Service => &[0, 1, 4, 5, 6, 7, 8, 9, 12],
-        }
-    }
-
-    fn pick<T: Default>(&self, mut all: Vec<T>) -> Vec<T> {
-        all.resize_with(COLUMNS, T::default);
-        let mut index = 0;
-        all.retain(|_| {
-            index += 1;
-            self.0.contains(&(index - 1))
-        });
-        all
-    }
-
-    /// The headings that this kind of row has and that aren't shown.
-    fn left_out(&self, report: &Report) -> Option<String> {
-        let headings = headings(report, false);
-        let missing: Vec<&str> = Self::of_kind(report.by)
-            .iter()
-            .filter(|column| !self.0.contains(column))
-            .filter_map(|column| headings.get(*column).copied())
-            .collect();
-        (!missing.is_empty()).then(|| missing.join(", "))
-    }
-}
-
 fn span(report: &Report, fit: &Fit) -> String {
     let interval = report.grid.interval();
     let days = report.grid.count().min(fit.buckets).div_ceil(interval.per_day());
+    let days = plural(days, "day");
     match interval {
-        Interval::Day if days == 1 => "1 day".to_owned(),
-        Interval::Day => format!("{days} days"),
-        Interval::SixHours if days == 1 => "1 day by 6 h".to_owned(),
-        Interval::SixHours => format!("{days} days by 6 h"),
+        Interval::Day => days,
+        Interval::SixHours => format!("{days} by 6 h"),
     }
 }
 
-fn cells(format: Format, report: &Report, row: &Row, fit: &Fit) -> Vec<String> {
+fn cells(format: Format, report: &Report, row: &Row, fit: &Fit) -> [String; COLUMNS] {
     let (mark, style) = mark(row);
     let paint = |style, text: String| format.paint(style, text);
     let name = text::line(&row.name);
@@ -355,23 +309,34 @@ fn cells(format: Format, report: &Report, row: &Row, fit: &Fit) -> Vec<String> {
         Some(missing) => paint(style::FAINT, missing.short().to_owned()),
         None => sparkline(format, row, fit.buckets),
     };
-    vec![
+    let ou = text::line(row.ou.as_deref().unwrap_or_default());
+    let [yesterday, today, average, month, forecast, last_24_hours] = figures(row);
+    [
         paint(style, mark.to_owned()),
         first,
         second,
-        shown(shorten_path(
-            &text::line(row.ou.as_deref().unwrap_or_default()),
-            fit.path,
-        )),
+        shown(shorten_path(&ou, fit.path)),
+        yesterday,
+        today,
+        average,
+        month,
+        forecast,
+        last_24_hours,
+        limit,
+        used,
+        last,
+    ]
+}
+
+/// Yesterday, today, average, month, forecast, last 24 hours, as every table shows them.
+pub(super) fn figures(row: &Row) -> [String; 6] {
+    [
         amount(row.figures.yesterday),
         amount(row.figures.today),
         plain(row.figures.average),
         plain(row.figures.month_to_date),
-        forecast(row.figures.forecast),
-        last_24_hours(row),
-        limit,
-        used,
-        last,
+        about(row.figures.forecast),
+        plain(row.figures.last_24_hours.map(|measured| measured.amount)),
     ]
 }
 
@@ -394,34 +359,25 @@ fn ou_name(row: &Row, fit: &Fit) -> String {
     }
 }
 
-fn total_cells(format: Format, report: &Report, fit: &Fit) -> Vec<String> {
+fn total_cells(format: Format, report: &Report, fit: &Fit) -> [String; COLUMNS] {
     let total = &report.total;
     let mut cells = cells(format, report, total, fit);
-    let label = |text: String| format.paint(style::STRONG, text);
-    let members = match report.by {
+    cells[0] = String::new();
+    cells[1] = format.paint(style::STRONG, "Total");
+    cells[2] = match report.by {
         By::Service => plural(total.members, "service"),
         By::Account | By::Ou => plural(total.members, "account"),
     };
-    let over = match total.members_over {
+    // Below the thresholds, or where those have no room.
+    cells[if fit.without.contains(&10) { 11 } else { 10 }] = match total.members_over {
         0 => String::new(),
         over => format.paint(style::BAD, format!("{over} over")),
     };
-    for (index, text) in [
-        (0, String::new()),
-        (1, label("Total".to_owned())),
-        (2, members),
-        // Below the thresholds, or where those have no room.
-        (if fit.without.contains(&10) { 11 } else { 10 }, over),
-    ] {
-        if let Some(cell) = cells.get_mut(index) {
-            *cell = text;
-        }
-    }
     cells
 }
 
 /// What a row's first cell says: above the threshold, standing out, near the threshold, no data.
-fn mark(row: &Row) -> (&'static str, anstyle::Style) {
+pub(super) fn mark(row: &Row) -> (&'static str, anstyle::Style) {
     if row.missing.is_some() {
         ("?", style::FAINT)
     } else if row.over() || row.members_over > 0 {
@@ -447,11 +403,8 @@ pub(super) fn plain(usd: Option<Usd>) -> String {
     usd.map_or_else(|| "-".to_owned(), |usd| usd.to_string())
 }
 
-pub(super) fn last_24_hours(row: &Row) -> String {
-    plain(row.figures.last_24_hours.map(|measured| measured.amount))
-}
-
-pub(super) fn forecast(usd: Option<Usd>) -> String {
+/// An amount that is only about so.
+pub(super) fn about(usd: Option<Usd>) -> String {
     usd.map_or_else(|| "-".to_owned(), |usd| format!("~{usd}"))
 }
 
@@ -459,50 +412,42 @@ pub(super) fn forecast(usd: Option<Usd>) -> String {
 fn sparkline(format: Format, row: &Row, most: usize) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let cut = row.buckets.len().saturating_sub(most);
-    let shown = || row.buckets.iter().enumerate().skip(cut);
-    let highest = shown()
-        .filter_map(|(_, amount)| amount.map(|amount| amount.usd.micros()))
-        .max()
-        .unwrap_or_default()
-        .max(1);
-    let mut line = String::new();
-    for (bucket, amount) in shown() {
+    let shown = &row.buckets[cut..];
+    let highest = shown.iter().flatten().map(|amount| amount.usd.micros()).max();
+    let highest = i128::from(highest.unwrap_or_default().max(1));
+    let bar = |(bucket, amount): (usize, &Option<Amount>)| {
         let Some(amount) = amount else {
-            line.push('·');
-            continue;
+            return "·".to_owned();
         };
-        let step = i128::from(amount.usd.micros().max(0)) * 7 / i128::from(highest);
-        let bar = usize::try_from(step).ok().and_then(|step| BARS.get(step));
-        let bar = bar.copied().unwrap_or('█').to_string();
-        if row.outliers.iter().any(|found| found.bucket == bucket) {
-            line.push_str(&format.paint(style::WARN, bar));
-        } else {
-            line.push_str(&bar);
+        let step = i128::from(amount.usd.micros().max(0)) * 7 / highest;
+        let bar = usize::try_from(step)
+            .ok()
+            .and_then(|step| BARS.get(step))
+            .unwrap_or(&'█');
+        match row.outliers.iter().any(|found| found.bucket == bucket) {
+            true => format.paint(style::WARN, *bar),
+            false => bar.to_string(),
         }
-    }
-    line
+    };
+    (cut..).zip(shown).map(bar).collect()
 }
 
 /// What the marks mean, for those that are there.
-fn legend(report: &Report) -> Vec<String> {
-    let mut parts = Vec::new();
-    let rows = || report.rows.iter();
-    if rows().any(|row| mark(row).0 == "!") {
-        parts.push("! above the threshold");
-    }
-    if rows().any(|row| mark(row).0 == "▲") {
-        parts.push("▲ well above its own usual spend");
-    }
-    if rows().any(|row| mark(row).0 == "·") {
-        parts.push("· near the threshold");
-    }
-    parts.push("~ estimated");
-    let estimated = parts.join("   ");
+fn legend(report: &Report) -> String {
+    let marks = [
+        ("!", "! above the threshold   "),
+        ("▲", "▲ well above its own usual spend   "),
+        ("·", "· near the threshold   "),
+    ];
+    let shown = marks
+        .iter()
+        .filter(|(sign, _)| report.rows.iter().any(|row| mark(row).0 == *sign));
+    let shown: String = shown.map(|(_, means)| *means).collect();
     let published = match report.published {
         Some(at) => format!("published until {}", minute(at)),
         None => "nothing published".to_owned(),
     };
-    vec![format!("{estimated}   days are UTC days, {published}")]
+    format!("{shown}~ estimated   days are UTC days, {published}")
 }
 
 /// `2026-11-23 04:00 UTC`.

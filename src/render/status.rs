@@ -1,13 +1,13 @@
 use std::collections::BTreeMap;
 
 use super::probe::probes;
-use super::{Format, Table, billing_plan, json, style};
+use super::spend::{minute, plain};
+use super::{Format, Table, billing_plan, counted, json, style};
 use crate::plan::above::{Above, Told};
 use crate::plan::billing_health::BillingHealth;
 use crate::plan::coverage::{AccountStatus, Coverage};
 use crate::plan::operations::Hearing;
 use crate::plan::status::{BillingStatus, MembersStatus, Status};
-use billctl_core::model::Usd;
 use billctl_core::service::cloudformation::{DriftStatus, InstanceStatus, OperationAction, OperationStatus};
 use billctl_core::text::plural;
 
@@ -81,9 +81,8 @@ fn under_way(format: Format, members: &MembersStatus) -> impl Iterator<Item = St
             0 => String::new(),
             failed => format!(", {failed} of them failed"),
         };
-        let since = operation.since.map_or_else(String::new, |since| {
-            format!(" since {}", since.strftime("%Y-%m-%d %H:%M UTC"))
-        });
+        let since = operation.since;
+        let since = since.map_or_else(String::new, |since| format!(" since {}", minute(since)));
         format!(
             "in progress: operation {} {what}{since}{waits}: {} of {} done{failed}",
             format.text(&operation.id.0),
@@ -207,10 +206,8 @@ fn text(format: Format, status: &Status, shown: &Shown<'_>) -> String {
         }
     }
     if !rest.is_empty() {
-        let counts: Vec<String> = rest
-            .iter()
-            .map(|(coverage, count)| format!("{count} {}", coverage.word()))
-            .collect();
+        let counts = counted(rest.into_iter().map(|(coverage, count)| (count, coverage.word())));
+        let counts: Vec<String> = counts.collect();
         // Markdown would take the next line for a part of the table.
         let gap = if format == Format::Markdown { "\n" } else { "" };
         lines.push(format!(
@@ -268,10 +265,11 @@ fn above_limits(format: Format, members: &MembersStatus) -> Option<String> {
         if let (Some(cause), Some(remedy)) = (&above.cause, &above.remedy) {
             let bullet = if format == Format::Markdown { "- " } else { "" };
             findings.push(format!(
-                "{bullet}{} {} is above its limit for {}, nobody told: {}; {}",
+                "{bullet}{} {} is above its limit for {}{}, nobody told: {}; {}",
                 above.account,
                 format.text(&above.name),
-                days(above),
+                plural(above.days, "day"),
+                if above.or_more { " or more" } else { "" },
                 format.text(cause),
                 format.text(remedy)
             ));
@@ -281,21 +279,12 @@ fn above_limits(format: Format, members: &MembersStatus) -> Option<String> {
     if rest > 0 {
         findings.push(format!("{rest} more are above their limits (--format json has all)"));
     }
-    let mut text = format!(
-        "\nabove the limit by the billing account's figures:\n\n{}",
-        table.render()
-    );
-    if !findings.is_empty() {
-        text.push_str("\n\n");
-        text.push_str(&findings.join("\n"));
-    }
-    text.push('\n');
-    Some(text)
-}
-
-fn days(above: &Above) -> String {
-    let more = if above.or_more { " or more" } else { "" };
-    format!("{}{more}", plural(above.days, "day"))
+    let gap = if findings.is_empty() { "" } else { "\n\n" };
+    Some(format!(
+        "\nabove the limit by the billing account's figures:\n\n{}{gap}{}\n",
+        table.render(),
+        findings.join("\n")
+    ))
 }
 
 fn told(above: &Above) -> String {
@@ -394,7 +383,6 @@ const HEADINGS: [&str; 9] = [
 const DISPENSABLE: [usize; 3] = [7, 6, 3];
 
 fn row(format: Format, account: &AccountStatus) -> [String; 9] {
-    let amount = |threshold: Option<Usd>| threshold.map_or_else(|| "-".to_owned(), |usd| usd.to_string());
     let (symbol, style) = match account.coverage {
         Coverage::Covered => ("=", style::GOOD),
         Coverage::Missing => ("+", style::BAD),
@@ -416,15 +404,15 @@ fn row(format: Format, account: &AccountStatus) -> [String; 9] {
         Some(drift) => word(&drift),
     };
     let effective = match account.overridden {
-        Some(true) => format!("{}*", amount(account.effective)),
-        _ => amount(account.effective),
+        Some(true) => format!("{}*", plain(account.effective)),
+        _ => plain(account.effective),
     };
     [
         format.paint(style, symbol),
         account.account.to_string(),
         format.text(&account.name),
         format.text(&account.ou),
-        amount(account.wanted),
+        plain(account.wanted),
         effective,
         instance,
         drift,

@@ -9,9 +9,9 @@ use super::{Many, StatusArgs};
 use crate::apply::drift::detect;
 use crate::cli::Context;
 use crate::cli::accounts::account;
-use crate::observe::above::LOOKED_AT_WITHOUT_ASKING;
 use crate::observe::charges::Absence;
 use crate::observe::reach::LOOKED_UP_WITHOUT_ASKING;
+use crate::observe::told::LOOKED_AT_WITHOUT_ASKING;
 use crate::observe::{self, Tree, precheck};
 use crate::plan::Thresholds;
 use crate::plan::above::{Circumstances, Told, above};
@@ -140,7 +140,7 @@ pub(in crate::cli) async fn look(
     };
     let (mut billing, told) = join!(
         billing(context, &desired),
-        observe::above::told(services, &desired, &members.above[..looked_at], now),
+        observe::told::owners(services, &desired, &members.above[..looked_at], now),
     );
     explain(&mut members, told, &billing, now);
     let unreachable = reach(args, context, &organization, &members, &mut billing).await;

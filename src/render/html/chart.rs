@@ -2,11 +2,12 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::super::spend::{amount, forecast, plain};
+use super::super::spend::{about, amount, plain};
 use super::dash;
 use crate::spend::{Amount, Interval, Report, Row};
-use billctl_core::model::Usd;
+use billctl_core::model::{DAY, Usd};
 
 /// The height of the large charts in their own units; CSS stretches them.
 const HEIGHT: i128 = 1_000;
@@ -18,235 +19,125 @@ const MAX_SMALL: usize = 56;
 const SMALL: i64 = 24;
 
 /// Spend per bucket, stacked.
-#[derive(Serialize)]
-pub(super) struct DayChart {
-    title: String,
-    bucket_name: &'static str,
-    width: usize,
-    lines: Vec<Line>,
-    bands: Vec<BandPath>,
-    /// Where bars are faded: estimated, or not over.
-    veils: Vec<usize>,
-    hits: Vec<Hit>,
-    labels: Vec<Label>,
-    numbers: Vec<Numbers>,
-}
-
-/// A line across a chart, with its amount.
-#[derive(Serialize)]
-struct Line {
-    at: String,
-    text: String,
-}
-
-#[derive(Serialize)]
-struct BandPath {
-    index: usize,
-    name: String,
-    path: String,
-}
-
-#[derive(Serialize)]
-struct Hit {
-    x: usize,
-    title: String,
-}
-
-#[derive(Serialize)]
-struct Label {
-    text: String,
-    thin: bool,
-}
-
-#[derive(Serialize)]
-struct Numbers {
-    bucket: String,
-    cells: Vec<String>,
-}
-
-impl DayChart {
-    pub(super) fn of(report: &Report) -> Self {
-        let count = report.grid.count();
-        // Credits have no height: a stack can't go down. The numbers say them.
-        let height = |bucket: usize| -> i64 {
-            report
-                .bands
-                .iter()
-                .filter_map(|band| band.buckets.get(bucket).copied().flatten())
-                .fold(0, |sum: i64, amount| sum.saturating_add(amount.usd.micros().max(0)))
-        };
-        let highest = (0..count).map(height).max().unwrap_or_default();
-        let scale = Scale::of(highest);
-        let mut tops = vec![0_i64; count];
-        let bands = report
-            .bands
-            .iter()
-            .enumerate()
-            .map(|(index, band)| {
-                let mut path = String::new();
-                for (bucket, (amount, top)) in band.buckets.iter().zip(&mut tops).enumerate() {
-                    let usd = amount.map_or(0, |amount| amount.usd.micros().max(0));
-                    let from = scale.y(*top);
-                    *top = top.saturating_add(usd);
-                    let to = scale.y(*top);
-                    if from > to {
-                        let x = bucket * SLOT + 1;
-                        let _ = write!(path, "M{x} {from}V{to}h8V{from}z");
-                    }
-                }
-                BandPath {
-                    index,
-                    name: band.name.clone(),
-                    path,
-                }
-            })
-            .collect();
-        let total = |bucket: usize| report.total.buckets.get(bucket).copied().flatten();
-        let numbers = (0..count)
-            .map(|bucket| Numbers {
-                bucket: on(report, bucket),
-                cells: report
-                    .bands
-                    .iter()
-                    .map(|band| band.buckets.get(bucket).copied().flatten())
-                    .chain([total(bucket)])
-                    .map(|cell| dash(amount(cell)))
-                    .collect(),
-            })
-            .collect();
-        // About seven labels, the newest always.
-        let step = count.div_ceil(7).max(1);
-        Self {
-            title: match report.grid.interval() {
-                Interval::Day => "Total per day".to_owned(),
-                Interval::SixHours => "Total per six hours".to_owned(),
-            },
-            bucket_name: match report.grid.interval() {
-                Interval::Day => "Day (UTC)",
-                Interval::SixHours => "From (UTC)",
-            },
-            width: (count * SLOT).max(SLOT),
-            lines: scale.lines(),
-            bands,
-            veils: (0..count)
-                .filter(|bucket| bucket + 1 == count || total(*bucket).is_some_and(|amount| amount.estimated))
-                .map(|bucket| bucket * SLOT)
-                .collect(),
-            hits: (0..count)
-                .map(|bucket| Hit {
-                    x: bucket * SLOT,
-                    title: match total(bucket) {
-                        Some(spent) => format!("{}: {}", on(report, bucket), amount(Some(spent))),
-                        None => format!("{}: nothing published", on(report, bucket)),
-                    },
-                })
-                .collect(),
-            labels: (0..count)
-                .map(|bucket| {
-                    let back = count - 1 - bucket;
-                    Label {
-                        text: if back.is_multiple_of(step) {
-                            short(report, bucket)
-                        } else {
-                            String::new()
-                        },
-                        thin: !back.is_multiple_of(step * 2),
-                    }
-                })
-                .collect(),
-            numbers,
+pub(super) fn day_chart(report: &Report) -> Value {
+    let count = report.grid.count();
+    let spent = |buckets: &[Option<Amount>], bucket: usize| buckets.get(bucket).copied().flatten();
+    // Credits have no height: a stack can't go down. The numbers say them.
+    let tall = |amount: Option<Amount>| amount.map_or(0, |amount| amount.usd.micros().max(0));
+    let height = |bucket: usize| -> i64 {
+        let bands = report.bands.iter().map(|band| tall(spent(&band.buckets, bucket)));
+        bands.fold(0, i64::saturating_add)
+    };
+    let scale = Scale::of((0..count).map(height).max().unwrap_or_default());
+    let mut tops = vec![0_i64; count];
+    let bands = report.bands.iter().enumerate().map(|(index, band)| {
+        let mut path = String::new();
+        for (bucket, (amount, top)) in band.buckets.iter().zip(&mut tops).enumerate() {
+            let from = scale.y(*top);
+            *top = top.saturating_add(tall(*amount));
+            let to = scale.y(*top);
+            if from > to {
+                let x = bucket * SLOT + 1;
+                let _ = write!(path, "M{x} {from}V{to}h8V{from}z");
+            }
         }
-    }
+        json!({"index": index, "name": band.name, "path": path})
+    });
+    let bands: Vec<Value> = bands.collect();
+    let total = |bucket: usize| spent(&report.total.buckets, bucket);
+    let numbers = (0..count).map(|bucket| {
+        let bands = report.bands.iter().map(|band| spent(&band.buckets, bucket));
+        let cells = bands.chain([total(bucket)]).map(|cell| dash(amount(cell)));
+        json!({"bucket": on(report, bucket), "cells": cells.collect::<Vec<_>>()})
+    });
+    let is_faded = |bucket: &usize| bucket + 1 == count || total(*bucket).is_some_and(|amount| amount.estimated);
+    let veils = (0..count).filter(is_faded).map(|bucket| bucket * SLOT);
+    let hits = (0..count).map(|bucket| {
+        let spent = total(bucket).map_or_else(|| "nothing published".to_owned(), |spent| amount(Some(spent)));
+        json!({"x": bucket * SLOT, "title": format!("{}: {spent}", on(report, bucket))})
+    });
+    // About seven labels, the newest always.
+    let step = count.div_ceil(7).max(1);
+    let labels = (0..count).map(|bucket| {
+        let back = count - 1 - bucket;
+        let text = back.is_multiple_of(step).then(|| short(report, bucket));
+        json!({"text": text.unwrap_or_default(), "thin": !back.is_multiple_of(step * 2)})
+    });
+    let (title, bucket_name) = match report.grid.interval() {
+        Interval::Day => ("Total per day", "Day (UTC)"),
+        Interval::SixHours => ("Total per six hours", "From (UTC)"),
+    };
+    json!({
+        "title": title,
+        "bucket_name": bucket_name,
+        "width": (count * SLOT).max(SLOT),
+        "lines": scale.lines(),
+        "bands": bands,
+        // Where bars are faded: estimated, or not over.
+        "veils": veils.collect::<Vec<_>>(),
+        "hits": hits.collect::<Vec<_>>(),
+        "labels": labels.collect::<Vec<_>>(),
+        "numbers": numbers.collect::<Vec<_>>(),
+    })
 }
 
 /// The month so far against its forecast.
-#[derive(Serialize)]
-pub(super) struct MonthChart {
-    title: String,
-    known: bool,
-    summary: String,
-    width: usize,
-    lines: Vec<Line>,
-    area: String,
-    line: String,
-    dash: String,
-    end_at: String,
-    forecast: String,
-    middle: usize,
-    last: usize,
-}
-
-impl MonthChart {
-    pub(super) fn of(report: &Report) -> Self {
-        let figures = &report.total.figures;
-        let days = report.month.days.max(1);
-        let mut sum = Usd::ZERO;
-        let mut points: Vec<(usize, Usd)> = vec![(0, Usd::ZERO)];
-        for (day, spent) in report.month.spent.iter().enumerate() {
-            if let Some(spent) = spent {
-                sum += spent.usd;
-                // Today is as far along as the clock is.
-                let now = report.now.as_second().rem_euclid(billctl_core::model::DAY) * SLOT as i64
-                    / billctl_core::model::DAY;
-                let part = if day + 1 == report.month.spent.len() {
-                    usize::try_from(now).unwrap_or_default()
-                } else {
-                    SLOT
-                };
-                points.push((day * SLOT + part, sum));
-            }
-        }
-        let highest = points
-            .iter()
-            .map(|(_, usd)| usd.micros())
-            .chain(figures.forecast.map(Usd::micros))
-            .max()
-            .unwrap_or_default();
-        let scale = Scale::of(highest);
-        let mut line = String::new();
-        for (x, usd) in &points {
-            let letter = if line.is_empty() { 'M' } else { 'L' };
-            let _ = write!(line, "{letter}{x} {}", scale.y(usd.micros().max(0)));
-        }
-        let (last_x, last) = points.last().copied().unwrap_or_default();
-        let area = format!("{line}V{HEIGHT}H0z");
-        let month = report.now.strftime("%B %Y");
-        let known = figures.month_to_date.is_some();
-        let end = figures.forecast.filter(|_| known).map(|usd| usd.micros().max(0));
-        Self {
-            title: format!("{month} against its forecast"),
-            known,
-            summary: match (figures.month_to_date, figures.forecast) {
-                (Some(month_to_date), Some(usd)) => format!(
-                    "{} so far on day {} of {days}; about {usd} by the end of the month if each day left costs the average of the last seven, {}.",
-                    month_to_date,
-                    report.month.spent.len(),
-                    plain(figures.average)
-                ),
-                (Some(month_to_date), None) => format!(
-                    "{month_to_date} so far on day {} of {days}; too few days are known for a forecast.",
-                    report.month.spent.len()
-                ),
-                (None, _) => "Nothing is published for this month yet.".to_owned(),
-            },
-            width: days * SLOT,
-            lines: scale.lines(),
-            area,
-            line,
-            dash: end.map_or_else(String::new, |end| {
-                format!(
-                    "M{last_x} {}L{} {}",
-                    scale.y(last.micros().max(0)),
-                    days * SLOT,
-                    scale.y(end)
-                )
-            }),
-            end_at: end.map_or_else(String::new, |end| scale.percent(end)),
-            forecast: forecast(figures.forecast),
-            middle: days.div_ceil(2),
-            last: days,
+pub(super) fn month_chart(report: &Report) -> Value {
+    let figures = &report.total.figures;
+    let days = report.month.days.max(1);
+    let today = report.month.spent.len();
+    let mut sum = Usd::ZERO;
+    let mut points: Vec<(usize, Usd)> = vec![(0, Usd::ZERO)];
+    for (day, spent) in report.month.spent.iter().enumerate() {
+        if let Some(spent) = spent {
+            sum += spent.usd;
+            // Today is as far along as the clock is.
+            let now = report.now.as_second().rem_euclid(DAY) * SLOT as i64 / DAY;
+            let part = if day + 1 == today {
+                usize::try_from(now).unwrap_or_default()
+            } else {
+                SLOT
+            };
+            points.push((day * SLOT + part, sum));
         }
     }
+    let spent = points.iter().map(|(_, usd)| *usd);
+    let highest = spent.chain(figures.forecast).max().unwrap_or_default();
+    let scale = Scale::of(highest.micros());
+    let y = |usd: Usd| scale.y(usd.micros().max(0));
+    let mut line = String::new();
+    for (x, usd) in &points {
+        let letter = if line.is_empty() { 'M' } else { 'L' };
+        let _ = write!(line, "{letter}{x} {}", y(*usd));
+    }
+    let (last_x, last) = points.last().copied().unwrap_or_default();
+    let end = figures.month_to_date.and(figures.forecast);
+    json!({
+        "title": format!("{} against its forecast", report.now.strftime("%B %Y")),
+        "known": figures.month_to_date.is_some(),
+        "summary": match (figures.month_to_date, figures.forecast) {
+            (Some(month_to_date), Some(usd)) => format!(
+                "{month_to_date} so far on day {today} of {days}; about {usd} by the end of the month if each day \
+                 left costs the average of the last seven, {}.",
+                plain(figures.average)
+            ),
+            (Some(month_to_date), None) => format!(
+                "{month_to_date} so far on day {today} of {days}; too few days are known for a forecast."
+            ),
+            (None, _) => "Nothing is published for this month yet.".to_owned(),
+        },
+        "width": days * SLOT,
+        "lines": scale.lines(),
+        "area": format!("{line}V{HEIGHT}H0z"),
+        "line": line,
+        "dash": end.map_or_else(String::new, |end| {
+            format!("M{last_x} {}L{} {}", y(last), days * SLOT, y(end))
+        }),
+        "end_at": end.map_or_else(String::new, |end| scale.percent(end.micros().max(0))),
+        "forecast": about(figures.forecast),
+        "middle": days.div_ceil(2),
+        "last": days,
+    })
 }
 
 /// The one scale of all rows' small bars: by the square root, so that an account of a few dollars is seen beside one of
@@ -295,7 +186,7 @@ fn small(row: &Row) -> impl Iterator<Item = Option<Amount>> {
     row.buckets.iter().skip(cut).copied()
 }
 
-fn cents(amount: Amount) -> i64 {
+pub(super) fn cents(amount: Amount) -> i64 {
     to_cents(amount.usd.micros())
 }
 
@@ -488,13 +379,11 @@ impl Scale {
         format!("{:.1}", micros as f64 * 100.0 / self.top as f64)
     }
 
-    fn lines(&self) -> Vec<Line> {
-        let count = self.top / self.step;
-        (0..=count)
-            .map(|line| Line {
-                at: self.percent(line * self.step),
-                text: axis(Usd::from_micros(line * self.step)),
-            })
+    /// The lines across a chart, with their amounts.
+    fn lines(&self) -> Vec<Value> {
+        (0..=self.top / self.step)
+            .map(|line| line * self.step)
+            .map(|micros| json!({"at": self.percent(micros), "text": axis(Usd::from_micros(micros))}))
             .collect()
     }
 }

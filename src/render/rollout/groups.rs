@@ -107,6 +107,7 @@ pub(super) fn groups(lines: &[AccountLine], most: usize) -> Vec<Group> {
 }
 
 fn grouped(lines: &[AccountLine], depth: usize, exact: bool) -> Vec<Group> {
+    #[derive(Default)]
     struct Found {
         amounts: Option<(Usd, Usd)>,
         below: bool,
@@ -117,17 +118,12 @@ fn grouped(lines: &[AccountLine], depth: usize, exact: bool) -> Vec<Group> {
     for line in lines {
         let Some(words) = Words::of(&line.change) else { continue };
         let segments: Vec<&str> = line.ou.split('/').collect();
-        let above = segments.iter().take(depth).copied().collect::<Vec<_>>().join("/");
+        let above = segments[..depth.min(segments.len())].join("/");
         let (what, amount) = match exact {
             true => (words.exact, None),
             false => (words.kind, words.to),
         };
-        let group = found.entry((above, words.symbol, what)).or_insert(Found {
-            amounts: None,
-            below: false,
-            accounts: 0,
-            at_once: 0,
-        });
+        let group = found.entry((above, words.symbol, what)).or_default();
         group.below |= segments.len() > depth;
         group.accounts += 1;
         group.at_once += usize::from(line.already_spent.is_some());

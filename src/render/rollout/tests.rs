@@ -71,12 +71,9 @@ fn plan(changes: impl IntoIterator<Item = AccountChange>) -> Waves {
         rollout: rollout.clone(),
     };
     Waves {
+        waves: (0..3).map(|number| wave(format!("wave-{number}"))).collect(),
         above,
-        ..Waves {
-            waves: (0..3).map(|number| wave(format!("wave-{number}"))).collect(),
-            above: BTreeMap::new(),
-            notes: Vec::new(),
-        }
+        notes: Vec::new(),
     }
 }
 
