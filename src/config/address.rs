@@ -18,6 +18,14 @@ fn fault_of(message: String, remedy: &str) -> Option<Fault> {
     })
 }
 
+/// The mail address in a From text: `Billing <billing@example.com>` or the address alone.
+pub fn bare_address(from: &str) -> &str {
+    from.rsplit_once('<')
+        .and_then(|(_, rest)| rest.split_once('>'))
+        .map_or(from, |(address, _)| address)
+        .trim()
+}
+
 /// What is wrong with an address, if anything. Only letters, digits and `._%+=-` before the `@`: the notifier
 /// drops other addresses, because it has to tell them from hostile text.
 pub(super) fn fault(text: &str) -> Option<Fault> {

@@ -16,7 +16,7 @@ mod structure;
 pub mod suggested;
 mod types;
 
-pub use address::is_address;
+pub use address::{bare_address, is_address};
 pub use measure::Measure;
 pub use names::Names;
 pub use problem::{Place, Problem, Source};

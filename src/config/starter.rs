@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use super::address::bare_address;
 use super::types::{Config, MailConfig};
 use billctl_core::error::Result;
 use billctl_core::model::{AccountId, AccountState, Organization, OrganizationalUnit, OuId, Usd};
@@ -185,9 +186,9 @@ pub fn starter(name: &str, organization: &Organization, answers: &Answers) -> Re
         quoted(MailConfig::OWNER_TAG),
         reply_to = match &answers.reply_to {
             Some(address) => format!("reply-to = {}", quoted(address)),
-            None => format!("#reply-to = {}", quoted(crate::resource::bare_address(&answers.from))),
+            None => format!("#reply-to = {}", quoted(bare_address(&answers.from))),
         },
-        fallback = quoted(crate::resource::bare_address(&answers.from)),
+        fallback = quoted(bare_address(&answers.from)),
     );
     Config::parse(name, &text)?;
     Ok(text)

@@ -44,7 +44,7 @@ pub use execution::{
 };
 pub use names::{
     ALARM_DETAIL_TYPE, ALARM_SOURCE, Facts, NOTIFIER_TARGET, Naming, QUEUE_TARGET, TEST_DETAIL_TYPE, TEST_SOURCE,
-    alarm_arn, are_ours, bare_address, bus_arn, notifier_role_arn, operations_topic_arn, tags,
+    alarm_arn, are_ours, bus_arn, notifier_role_arn, operations_topic_arn, tags,
 };
 pub use notifier::definition;
 pub(crate) use notifier::knows_digests;

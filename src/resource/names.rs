@@ -50,14 +50,6 @@ pub fn are_ours(tags: &Tags) -> bool {
     tags.get(MANAGED_BY.0).map(String::as_str) == Some(MANAGED_BY.1)
 }
 
-/// The mail address in a From text: `Billing <billing@example.com>` or the address alone.
-pub fn bare_address(from: &str) -> &str {
-    from.rsplit_once('<')
-        .and_then(|(_, rest)| rest.split_once('>'))
-        .map_or(from, |(address, _)| address)
-        .trim()
-}
-
 /// A thing as an ARN names it: all but the account that it is in.
 pub(super) struct Named {
     service: &'static str,

@@ -9,7 +9,7 @@ use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use crate::credentials::{Files, Section, plain};
+use crate::config_files::{Files, Section, in_home, plain};
 use crate::environment::Environment;
 use crate::trouble::Trouble;
 
@@ -275,7 +275,7 @@ pub(crate) fn trust(environment: &Environment, profile: Option<(&str, &Section)>
             Trouble::new(format!("{}, which {name} names, {what}", path.display()))
                 .remedy("it has to be a file of certificates in PEM, each from -----BEGIN CERTIFICATE----- on")
         };
-        let texts = match read(&crate::credentials::in_home(path)) {
+        let texts = match read(&in_home(path)) {
             Ok(texts) => texts,
             // As for OpenSSL, not every folder of a list has to be there.
             Err(_) if name == "SSL_CERT_DIR" && files.len() > 1 => continue,

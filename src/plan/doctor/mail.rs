@@ -1,8 +1,7 @@
 //! Whether a mail would go out.
 
 use super::{Check, active_members};
-use crate::config::Config;
-use crate::resource::bare_address;
+use crate::config::{Config, bare_address};
 use crate::resource::mail_setup::dns_records;
 use billctl_core::model::Organization;
 use billctl_core::service::Result;

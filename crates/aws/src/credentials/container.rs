@@ -9,8 +9,9 @@ use http::Uri;
 
 use super::answers::{Form, Instead, ask};
 use super::failure::{CONTAINER_REMEDY, shown, told};
-use super::{in_home, plain, process};
+use super::process;
 use crate::classify::{causes, chain};
+use crate::config_files::{in_home, plain};
 use crate::environment::Environment;
 use crate::network;
 use crate::trouble::Trouble;

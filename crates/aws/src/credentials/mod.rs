@@ -6,7 +6,6 @@
 mod answers;
 mod container;
 mod failure;
-mod files;
 mod process;
 mod profile;
 mod web_identity;
@@ -30,11 +29,11 @@ use billctl_core::model::REGION;
 
 use answers::{Answers, Form};
 use container::Container;
-pub(crate) use files::{Files, Section, in_home, plain};
 use process::Process;
 use profile::{Base, How};
 use web_identity::{of_token, web_identity};
 
+use crate::config_files::{Files, Section};
 use crate::environment::Environment;
 use crate::trouble::Trouble;
 

@@ -11,8 +11,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
+use super::What;
 use super::failure::{late, shown, source};
-use super::{What, plain};
+use crate::config_files::plain;
 use crate::trouble::Trouble;
 
 /// The longest answer in bytes.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use billctl_core::text::bounded;
 
-use super::files::{Files, Section};
 use super::{What, checked};
+use crate::config_files::{Files, Section, in_home};
 use crate::trouble::Trouble;
 
 /// How many profiles may follow each other from the first to its credentials. Each role is a call of its own that waits
@@ -179,7 +179,7 @@ fn base(files: &Files, name: &str, section: &Section) -> Result<Option<Base>, Tr
             );
         };
         return Ok(Some(Base::WebIdentity {
-            file: super::in_home(file.as_ref()),
+            file: in_home(file.as_ref()),
             role: role.clone(),
             session: get("role_session_name").cloned(),
         }));

@@ -8,7 +8,8 @@ use aws_credential_types::provider::{ProvideCredentials, future};
 
 use super::answers::Form;
 use super::failure::Token;
-use super::{Means, Section, What, in_home, plain, provider_config, session_name};
+use super::{Means, What, provider_config, session_name};
+use crate::config_files::{Section, in_home, plain};
 use crate::environment::Environment;
 use crate::trouble::Trouble;
 

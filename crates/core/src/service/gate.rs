@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -11,7 +11,6 @@ use tokio::time::Instant;
 use super::cloudformation::DESCRIBE_STACK_INSTANCE;
 use super::sesv2::SEND_EMAIL;
 use super::{Kind, Operation, Result, Service, ServiceError};
-use crate::event::{Event, Listener};
 
 /// Operations that AWS answers far more slowly than the rest of their service, with the time from one call to the next.
 /// DescribeStackInstance: about two a second (a report: docs/aws-facts.md, "StackSets: instances").
@@ -95,8 +94,8 @@ pub struct Gate {
     counts: Mutex<BTreeMap<Operation, CallCount>>,
     /// The pace of slow operations that have been throttled.
     paces: Mutex<BTreeMap<Operation, Pace>>,
-    /// Who listens when a service is waited for.
-    listener: OnceLock<Arc<dyn Listener>>,
+    /// Who is told when a service is waited for.
+    listener: OnceLock<Box<dyn Fn(String) + Send + Sync>>,
 }
 
 /// How concurrency to a service went.
@@ -165,10 +164,10 @@ impl Gate {
         }
     }
 
-    /// Says to `listener`, from now on, when a service is waited for. The first one stays.
-    pub fn report_to(&self, listener: Arc<dyn Listener>) {
+    /// Tells `listener` in a sentence, from now on, when a service is waited for. The first one stays.
+    pub fn report_to(&self, listener: impl Fn(String) + Send + Sync + 'static) {
         // That there is one already is no error: it listens.
-        let _ = self.listener.set(listener);
+        let _ = self.listener.set(Box::new(listener));
     }
 
     /// Makes a call, again after a pause while it is throttled or unanswered.
@@ -242,7 +241,7 @@ impl Gate {
             (Some(code), _) => format!("{service} answered {code}"),
             (None, _) => format!("no answer from {service}"),
         };
-        listener.on(Event::Note(format!("{what}, trying again ({attempt} of {most})")));
+        listener(format!("{what}, trying again ({attempt} of {most})"));
     }
 
     /// An attempt, and how long it took.
