@@ -1,6 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
@@ -122,18 +121,19 @@ struct Pace {
 struct Limiter {
     state: Mutex<LimiterState>,
     freed: Notify,
-    /// Whether this service ever answered, if only with an error.
-    answered: AtomicBool,
-    /// When it was last said that it is waited for.
-    said: Mutex<Option<Instant>>,
 }
 
+#[derive(Default)]
 struct LimiterState {
     limit: f64,
     under_way: usize,
     peak: usize,
     /// How often the limit was cut: a call that began before the last cut says nothing about the new limit.
     cuts: u64,
+    /// Whether this service ever answered, if only with an error.
+    answered: bool,
+    /// When it was last said that it is waited for.
+    said: Option<Instant>,
 }
 
 impl Default for Gate {
@@ -150,13 +150,9 @@ impl Gate {
             limiters: std::array::from_fn(|_| Limiter {
                 state: Mutex::new(LimiterState {
                     limit: settings.initial_concurrency,
-                    under_way: 0,
-                    peak: 0,
-                    cuts: 0,
+                    ..LimiterState::default()
                 }),
                 freed: Notify::new(),
-                answered: AtomicBool::new(false),
-                said: Mutex::default(),
             }),
             counts: Mutex::default(),
             paces: Mutex::default(),
@@ -199,11 +195,10 @@ impl Gate {
             waited += taken;
             let error = match answer {
                 Err(error) if error.kind == Kind::Throttled => error,
-                Err(error) if error.kind.is_transient() && operation != SEND_EMAIL => error,
+                Err(error) if error.kind == Kind::Unavailable && operation != SEND_EMAIL => error,
                 answer => return answer,
             };
-            let answered = self.limiter(operation).answered.load(Ordering::Relaxed);
-            let most = match answered {
+            let most = match lock(&self.limiter(operation).state).answered {
                 true => self.settings.max_retries,
                 false => self.settings.max_first_retries.min(self.settings.max_retries),
             };
@@ -222,19 +217,16 @@ impl Gate {
 
     /// Says that a call is made again, unless it was made just now or the service was spoken of just now.
     fn say(&self, error: &ServiceError, waited: Duration, attempt: usize, most: usize) {
-        let Some(listener) = self.listener.get() else {
+        let silence = self.settings.silence;
+        let Some(listener) = self.listener.get().filter(|_| waited >= silence) else {
             return;
         };
-        if waited < self.settings.silence {
+        let mut state = lock(&self.limiter(error.operation).state);
+        if state.said.is_some_and(|at| at.elapsed() < silence) {
             return;
         }
-        let mut said = lock(&self.limiter(error.operation).said);
-        let now = Instant::now();
-        if said.is_some_and(|at| now.duration_since(at) < self.settings.silence) {
-            return;
-        }
-        *said = Some(now);
-        drop(said);
+        state.said = Some(Instant::now());
+        drop(state);
         let service = error.operation.service.iam_prefix();
         let what = match (&error.code, error.kind) {
             (_, Kind::Throttled) => format!("{service} takes no more calls at the moment"),
@@ -265,16 +257,10 @@ impl Gate {
         let begun = Instant::now();
         let answer = attempt().await;
         let taken = begun.elapsed();
-        let throttled = matches!(
-            &answer,
-            Err(ServiceError {
-                kind: Kind::Throttled,
-                ..
-            })
-        );
+        let throttled = answer.as_ref().is_err_and(|error| error.kind == Kind::Throttled);
         // An error code is an answer; an error without one is the lack of it.
-        if answer.as_ref().map_or_else(|error| error.code.is_some(), |_| true) {
-            limiter.answered.store(true, Ordering::Relaxed);
+        if !answer.as_ref().is_err_and(|error| error.code.is_none()) {
+            lock(&limiter.state).answered = true;
         }
         if throttled || paced {
             self.set_pace(operation, paced, throttled);
@@ -293,10 +279,8 @@ impl Gate {
 
     /// The time from one call of a slow operation to the next.
     fn slow(&self, operation: Operation) -> Option<Duration> {
-        let slow = self.settings.slow.iter();
-        slow.into_iter()
-            .find(|(one, _)| *one == operation)
-            .map(|(_, interval)| *interval)
+        let mut slow = self.settings.slow.iter();
+        slow.find_map(|(one, interval)| (*one == operation).then_some(*interval))
     }
 
     /// Waits for the operation's turn, if it has a pace. Answers whether it has.
