@@ -78,20 +78,18 @@ impl Listener for Progress {
             )),
             // Its start has said what it does.
             Event::StepDone { .. } | Event::Warning(_) => {}
-            Event::OperationFollowed { id, accounts, .. } => {
+            Event::OperationFollowed { id, accounts } => {
                 self.line(&paint(style::FAINT, format!("      operation {}", text::line(&id.0))));
                 self.start_bar(accounts);
             }
-            Event::OperationProgress {
-                done, failed, total, ..
-            } => self.with_bar(|bar| {
+            Event::OperationProgress { done, failed, total } => self.with_bar(|bar| {
                 if let Some(total) = total {
                     bar.set_length(total as u64);
                 }
                 bar.set_position((done + failed) as u64);
                 bar.set_message(format!("{failed} failed"));
             }),
-            Event::OperationEnded { status, failed, .. } => {
+            Event::OperationEnded { status, failed } => {
                 self.end_bar();
                 let text = match (status, failed) {
                     (OperationStatus::Succeeded, 0) => paint(style::GOOD, "      done"),
