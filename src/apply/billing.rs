@@ -32,7 +32,7 @@ pub async fn run(plan: &Plan, services: &Services, listener: &dyn Listener) -> R
             Action::Delete => writer.delete(&step.resource).await,
         }
         .while_trying(title.clone())?;
-        listener.on(Event::StepDone { number, total, title });
+        listener.on(Event::StepDone { title });
         // Whoever wants to stop comes before the next step.
         tokio::task::yield_now().await;
     }

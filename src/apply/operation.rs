@@ -60,7 +60,6 @@ pub async fn follow(
     let mut operation = followed.describe().await?;
     listener.on(Event::OperationFollowed {
         id: id.clone(),
-        action: operation.action,
         accounts,
     });
     let mut pause = Pause::default();
@@ -73,12 +72,11 @@ pub async fn follow(
         operation = followed.describe().await?;
         if !operation.status.is_over() {
             progress.look(&followed, &operation).await?;
-            listener.on(progress.event(&operation));
+            listener.on(progress.event());
         }
     }
     let outcome = followed.outcome(operation).await?;
     listener.on(Event::OperationEnded {
-        id: id.clone(),
         status: outcome.status,
         failed: outcome.failures.len() + outcome.unlisted as usize,
     });
@@ -116,11 +114,9 @@ impl Tally {
         Ok(())
     }
 
-    fn event(&self, operation: &StackSetOperation) -> Event {
+    fn event(&self) -> Event {
         let total = self.accounts.unwrap_or(0).max(self.listed);
         Event::OperationProgress {
-            id: operation.id.clone(),
-            status: operation.status,
             done: self.done,
             failed: self.failed,
             total: Some(total).filter(|total| *total > 0),

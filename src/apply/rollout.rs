@@ -99,7 +99,7 @@ pub async fn apply(
                 return Ok(report);
             }
         }
-        listener.on(Event::StepDone { number, total, title });
+        listener.on(Event::StepDone { title });
         // Whoever wants to stop comes before the next step.
         tokio::task::yield_now().await;
     }

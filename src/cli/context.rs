@@ -181,7 +181,8 @@ impl Context {
             global.quiet || global.only_answers,
         ))));
         let listener = Arc::clone(&watched) as Arc<dyn Listener>;
-        services.gate.report_to(listener.clone());
+        let told = listener.clone();
+        services.gate.report_to(move |note| told.on(Event::Note(note)));
         Ok(Self {
             listener,
             watched,

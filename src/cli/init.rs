@@ -1,6 +1,5 @@
 use std::io::{ErrorKind as IoError, IsTerminal};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
@@ -12,6 +11,7 @@ use crate::config::{AlarmConfig, Config, bare_address, is_address, schema};
 use crate::observe::{self, precheck};
 use crate::render::{self, Progress};
 use billctl_core::error::{Error, Result};
+use billctl_core::event::{Event, Listener as _};
 use billctl_core::model::{Organization, Usd};
 use billctl_core::service::cloudformation::CallAs;
 
@@ -43,7 +43,8 @@ pub(super) async fn run(args: &InitArgs, global: &GlobalArgs, started: Instant) 
         return Err(already(&name));
     }
     let services = services(global, CallAs::Own).await?;
-    services.gate.report_to(Arc::new(Progress::new(global.quiet)));
+    let progress = Progress::new(global.quiet);
+    services.gate.report_to(move |note| progress.on(Event::Note(note)));
     let read = precheck::checked(precheck::call_as(&services), observe::tree(&services)).await;
     report_calls(global, &services, started);
     let ((call_as, info), tree) = read?;

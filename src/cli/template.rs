@@ -1,13 +1,12 @@
-use std::sync::Arc;
-
 use clap::Args;
 
 use super::output::Outputs;
 use super::{GlobalArgs, services};
 use crate::config::Config;
-use crate::render;
+use crate::render::{self, Progress};
 use crate::resource::stack_set;
 use billctl_core::error::{Result, WhileTrying};
+use billctl_core::event::{Event, Listener as _};
 use billctl_core::model::AccountId;
 
 /// Arguments of `template`.
@@ -29,7 +28,8 @@ pub(super) async fn run(args: &TemplateArgs, global: &GlobalArgs) -> Result<()> 
         Some(account) => account,
         None => {
             let services = services(global, config.call_as).await?;
-            services.gate.report_to(Arc::new(render::Progress::new(global.quiet)));
+            let progress = Progress::new(global.quiet);
+            services.gate.report_to(move |note| progress.on(Event::Note(note)));
             let organization = services.organizations.describe_organization().await;
             organization
                 .while_trying("find out which account the alarms are forwarded to")

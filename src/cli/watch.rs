@@ -117,7 +117,7 @@ impl Listener for Watched {
         let state = match &event {
             Event::StepStarted { title, .. } => Some(State::Sending(title.clone())),
             Event::OperationFollowed { id, .. } => Some(State::Following(id.clone())),
-            Event::StepDone { title, .. } => Some(State::Idle(Some(title.clone()))),
+            Event::StepDone { title } => Some(State::Idle(Some(title.clone()))),
             Event::OperationEnded { .. } => Some(State::Idle(None)),
             _ => None,
         };

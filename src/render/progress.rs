@@ -66,13 +66,11 @@ impl Listener for Progress {
             )),
             // Its start has said what it does.
             Event::StepDone { .. } | Event::Warning(_) => {}
-            Event::OperationFollowed { id, accounts, .. } => {
+            Event::OperationFollowed { id, accounts } => {
                 self.line(&paint(style::FAINT, format!("      operation {}", text::line(&id.0))));
                 self.start_bar(accounts);
             }
-            Event::OperationProgress {
-                done, failed, total, ..
-            } => {
+            Event::OperationProgress { done, failed, total } => {
                 if let Some(bar) = &*self.bar() {
                     if let Some(total) = total {
                         bar.set_length(total as u64);
@@ -81,7 +79,7 @@ impl Listener for Progress {
                     bar.set_message(format!("{failed} failed"));
                 }
             }
-            Event::OperationEnded { status, failed, .. } => {
+            Event::OperationEnded { status, failed } => {
                 if let Some(bar) = self.bar().take() {
                     bar.finish_and_clear();
                 }

@@ -34,11 +34,12 @@ where
         request_id: request_id(error).map(|id| bounded(&id, SHOWN).into()),
         remedy: None,
     };
-    if let Some(Trouble { text, remedy }) = credentials_problem(error) {
-        return ServiceError {
-            remedy: remedy.map(Into::into),
-            ..found(Kind::Credentials, None, text)
-        };
+    let troubled = |kind, trouble: Trouble| ServiceError {
+        remedy: trouble.remedy.map(Into::into),
+        ..found(kind, None, trouble.text)
+    };
+    if let Some(trouble) = credentials_problem(error) {
+        return troubled(Kind::Credentials, trouble);
     }
     let Some(response) = error.raw_response() else {
         let said = chain(error);
@@ -48,16 +49,10 @@ where
         if excluded || matches!(error, SdkError::ConstructionFailure(_)) {
             let remedy = "unset AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT (use_fips_endpoint, \
                 use_dualstack_endpoint in the profile) or AWS_ENDPOINT_URL: they exclude each other";
-            return ServiceError {
-                remedy: excluded.then(|| remedy.to_owned().into()),
-                ..found(Kind::Invalid, None, said)
-            };
+            let remedy = excluded.then(|| remedy.to_owned());
+            return troubled(Kind::Invalid, Trouble { text: said, remedy });
         }
-        let (text, remedy) = network::unreached(&said, &Environment::of_process());
-        return ServiceError {
-            remedy: Some(remedy.into()),
-            ..found(Kind::Unavailable, None, text)
-        };
+        return troubled(Kind::Unavailable, network::unreached(&said, &Environment::of_process()));
     };
     let status = response.status().as_u16();
     let metadata = error.as_service_error().map(ProvideErrorMetadata::meta);
@@ -77,21 +72,11 @@ where
             };
             // Half of a session's credentials are its keys.
             let secret = operation.name.starts_with("AssumeRole") && status < 300;
-            let mut message = match secret && !body.is_empty() && !is_html(body) {
-                true => hidden(status),
-                false => without_code(status, body),
-            };
-            if let Some(strange @ Strange::Cut) = causes(error).find_map(|cause| cause.downcast_ref()) {
-                message = format!("{strange}: {message}");
+            let message = told(response, body, secret);
+            match causes(error).find_map(|cause| cause.downcast_ref()) {
+                Some(strange @ Strange::Cut) => found(kind, None, format!("{strange}: {message}")),
+                _ => found(kind, None, message),
             }
-            if let Some(to) = response
-                .headers()
-                .get("location")
-                .filter(|_| (300..400).contains(&status))
-            {
-                message = format!("{message}, on to {to}");
-            }
-            found(kind, None, message)
         }
     }
 }
@@ -137,8 +122,6 @@ fn of_service(service: Service, code: &str) -> Option<Kind> {
         // The operation was accepted before, and its answer got lost.
         (S::CloudFormation, "OperationIdAlreadyExistsException") => Kind::Exists,
         (S::CloudFormation, "NameAlreadyExistsException" | "CreatedButModifiedException") => Kind::Exists,
-        // Quotas here; other services use the same word for the same thing, but IAM's has no "Exception".
-        (S::CloudFormation, "LimitExceededException") => Kind::Quota,
         (S::CloudFormation, "StackSetNotEmptyException") => Kind::Other,
         (S::CloudFormation, "InvalidOperationException") => Kind::Invalid,
         (S::CloudWatch, "DashboardNotFoundError") => Kind::NotFound,
@@ -359,13 +342,22 @@ where
     error.request_id().or_else(in_body).map(str::to_owned)
 }
 
-/// The status of an answer with a body that mustn't be shown.
-pub(super) fn hidden(status: u16) -> String {
-    format!("{PAGE}{status}, which isn't shown, as keys may be in it")
+/// What an answer without a code is told with: its status, how its body begins, unless keys may be in it, and where it
+/// leads.
+pub(super) fn told(answer: &HttpResponse, body: &[u8], secret: bool) -> String {
+    let status = answer.status().as_u16();
+    let message = match secret && !body.is_empty() && !is_html(body) {
+        true => format!("{PAGE}{status}, which isn't shown, as keys may be in it"),
+        false => without_code(status, body),
+    };
+    match answer.headers().get("location") {
+        Some(to) if (300..400).contains(&status) => format!("{message}, on to {to}"),
+        _ => message,
+    }
 }
 
 /// The status, and how the body begins, on one line.
-pub(super) fn without_code(status: u16, body: &[u8]) -> String {
+fn without_code(status: u16, body: &[u8]) -> String {
     match bounded(&String::from_utf8_lossy(body), SHOWN) {
         line if line.is_empty() => format!("{PAGE}{status} with no body"),
         line => format!("{PAGE}{status}: {line}"),

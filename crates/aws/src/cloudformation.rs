@@ -4,7 +4,7 @@ mod write;
 use async_trait::async_trait;
 use aws_sdk_cloudformation::{Client, types as sdk};
 
-use super::call::{Caller, required, unusable};
+use super::call::{Caller, required};
 use super::convert::page;
 use billctl_core::model::{AccountId, REGION};
 use billctl_core::service::cloudformation::{
@@ -338,7 +338,5 @@ impl CloudFormation for StackSets {
 }
 
 fn started(op: Operation, id: Option<String>) -> Result<OperationId> {
-    id.filter(|id| !id.is_empty())
-        .map(OperationId)
-        .ok_or_else(|| unusable(op, "the answer lacks OperationId"))
+    required(op, id.filter(|id| !id.is_empty()), "OperationId").map(OperationId)
 }

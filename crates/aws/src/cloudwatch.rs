@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use super::call::{Caller, json, parsed, required};
 use super::classify::entry_error;
-use super::convert::{datetime, page, timestamp};
+use super::convert::{datetime, number, page, timestamp};
 use billctl_core::service::cloudwatch::{
     Alarm, AlarmState, AlarmStatus, CloudWatch, DELETE_ALARMS, DELETE_DASHBOARDS, DESCRIBE_ALARMS, DataRequest,
     GET_DASHBOARD, GET_METRIC_DATA, LIST_METRICS, Metric, MetricQuery, PUT_DASHBOARD, PUT_METRIC_ALARM, QuerySource,
     Series,
 };
 use billctl_core::service::{Operation, Page, Result, Tags, all_pages};
-use billctl_core::words::meaning;
+use billctl_core::words::meaning_or;
 
 /// Most names in one DescribeAlarms or DeleteAlarms (API reference).
 const MAX_NAMES: usize = 100;
@@ -86,25 +86,16 @@ impl CloudWatch for Caller<Client> {
         // One query can fail inside an answer that succeeds: without this its account would look as if it had
         // spent nothing.
         let check = |answer: &aws_sdk_cloudwatch::operation::get_metric_data::GetMetricDataOutput| {
-            let failed = answer
-                .metric_data_results()
-                .iter()
-                .find_map(|result| match result.status_code() {
-                    Some(sdk::StatusCode::InternalError) => Some((result, "InternalServiceError")),
-                    Some(sdk::StatusCode::Forbidden) => Some((result, "AccessDenied")),
-                    _ => None,
-                });
-            match failed {
-                None => Ok(()),
-                Some((result, code)) => {
-                    let message = result
-                        .messages()
-                        .iter()
-                        .find_map(|message| message.value())
-                        .unwrap_or("the query failed");
-                    Err(entry_error(op, code, message))
-                }
+            for result in answer.metric_data_results() {
+                let code = match result.status_code() {
+                    Some(sdk::StatusCode::InternalError) => "InternalServiceError",
+                    Some(sdk::StatusCode::Forbidden) => "AccessDenied",
+                    _ => continue,
+                };
+                let message = result.messages().iter().find_map(|message| message.value());
+                return Err(entry_error(op, code, message.unwrap_or("the query failed")));
             }
+            Ok(())
         };
         let answer = self.call_and_check(op, || request.clone().send(), check).await?;
         let items = answer.metric_data_results().iter().map(|result| {
@@ -181,11 +172,6 @@ fn some(list: &[String]) -> Option<Vec<String>> {
     (!list.is_empty()).then(|| list.to_vec())
 }
 
-/// Periods and counts: far below the limit.
-fn number(value: u32) -> i32 {
-    i32::try_from(value).unwrap_or(i32::MAX)
-}
-
 fn query(wanted: &MetricQuery) -> sdk::MetricDataQuery {
     let builder = sdk::MetricDataQuery::builder()
         .id(&wanted.id)
@@ -249,25 +235,13 @@ fn alarm_status(op: Operation, found: &sdk::MetricAlarm) -> Result<AlarmStatus> 
             insufficient_data_actions: found.insufficient_data_actions().to_vec(),
         },
         arn: parsed(op, found.alarm_arn(), "AlarmArn")?,
-        state: found
-            .state_value()
-            .and_then(|state| meaning(state.as_str()))
-            .unwrap_or(AlarmState::InsufficientData),
+        state: meaning_or(found.state_value(), AlarmState::InsufficientData),
         reason: text(found.state_reason()),
         since: found
             .state_transitioned_timestamp()
             .or(found.state_updated_timestamp())
             .and_then(timestamp),
     })
-}
-
-/// AWS's word for a state.
-pub(super) fn state_value(state: AlarmState) -> sdk::StateValue {
-    match state {
-        AlarmState::Ok => sdk::StateValue::Ok,
-        AlarmState::Alarm => sdk::StateValue::Alarm,
-        AlarmState::InsufficientData => sdk::StateValue::InsufficientData,
-    }
 }
 
 fn count(found: Option<i32>) -> u32 {
@@ -302,11 +276,7 @@ fn watched(found: &sdk::MetricAlarm) -> Vec<MetricQuery> {
 fn watched_query(found: &sdk::MetricDataQuery) -> MetricQuery {
     let source = match found.metric_stat() {
         Some(stat) => QuerySource::Stat {
-            metric: stat.metric().map(metric).unwrap_or_else(|| Metric {
-                namespace: String::new(),
-                name: String::new(),
-                dimensions: BTreeMap::new(),
-            }),
+            metric: stat.metric().map(metric).unwrap_or_default(),
             period: count(stat.period()),
             stat: stat.stat().unwrap_or_default().to_owned(),
         },

@@ -17,6 +17,11 @@ pub(super) fn datetime(time: Timestamp) -> DateTime {
     )
 }
 
+/// Periods, counts and percentages: far below the limit.
+pub(super) fn number(value: u32) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
+}
+
 /// A page of what an answer holds, if all of it can be read. A token that is there but empty means the end, as some
 /// endpoints write it.
 pub(super) fn page<T>(items: impl Iterator<Item = Result<T>>, next: Option<&str>) -> Result<Page<T>> {

@@ -6,6 +6,7 @@ mod call;
 mod classify;
 mod cloudformation;
 mod cloudwatch;
+mod config_files;
 mod convert;
 mod credentials;
 mod environment;
@@ -36,7 +37,7 @@ use aws_smithy_http_client::proxy::{ProxyConfig, ProxyError};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{self, TlsContext};
 use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
@@ -50,12 +51,13 @@ use billctl_core::service::clock::SystemClock;
 use billctl_core::service::cloudformation::CallAs;
 use billctl_core::service::{Gate, Services};
 use call::Caller;
-use credentials::{Chain, Files, Means, Selected};
+use config_files::Files;
+use credentials::{Chain, Means, Selected};
 use environment::Environment;
 use network::{Proxies, Proxy};
 use strange::RefuseStrange;
 use trouble::Trouble;
-use whole::{whole, whole_by};
+use whole::{client_by, whole, whole_by};
 
 /// How to reach AWS.
 #[derive(Debug, Clone)]
@@ -94,14 +96,12 @@ pub async fn connect(options: &Options) -> Result<Services> {
     let environment = Environment::of_process();
     let selected = Selected::of(options.profile.as_deref(), &environment);
     let files = Files::read(&environment);
-    let section = match (&selected, &files) {
-        (Ok(selected), Ok(files)) => files
-            .get(&selected.name)
-            .map(|section| (selected.name.as_str(), section)),
-        _ => None,
-    };
+    let no_files = Files::default();
+    let readable = files.as_ref().unwrap_or(&no_files);
+    let selected_name = selected.as_ref().ok().map(|selected| selected.name.as_str());
+    let section = selected_name.and_then(|name| Some((name, readable.get(name)?)));
     let proxies = Proxies::of(&environment)?;
-    network::check_endpoints(&environment, section, files.as_ref().ok())?;
+    network::check_endpoints(&environment, section, readable)?;
     network::check_headers(&environment)?;
     let trust = network::trust(&environment, section)?;
     let direct = connector(trust.clone(), None);
@@ -112,20 +112,14 @@ pub async fn connect(options: &Options) -> Result<Services> {
         direct: direct.clone(),
     };
     let http = client_by(routes.clone());
-    let settings = files
-        .as_ref()
-        .map_or_else(|_| Files::default().for_sdk(), Files::for_sdk);
-    let name = match (&selected, &files) {
-        (Ok(selected), Ok(files)) => files.sdk_name(&selected.name),
-        _ => "default".to_owned(),
-    };
+    let name = selected_name.filter(|_| files.is_ok()).unwrap_or("default");
     let config = aws_config::defaults(behavior())
         .region(Region::from_static(REGION))
         .http_client(http.clone())
         .retry_config(RetryConfig::disabled())
-        .timeout_config(timeouts())
-        .profile_files(settings)
-        .profile_name(name)
+        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
+        .profile_files(readable.for_sdk())
+        .profile_name(readable.sdk_name(name))
         .no_credentials()
         .load()
         .await;
@@ -191,10 +185,6 @@ pub fn behavior() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
 }
 
-fn timeouts() -> TimeoutConfig {
-    TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build()
-}
-
 /// The settings of single services, without the empty ones: an empty endpoint ends the SDK.
 #[derive(Debug)]
 struct Filled(SdkConfig);
@@ -204,12 +194,6 @@ impl LoadServiceConfig for Filled {
         let found = self.0.service_config()?.load_config(key)?;
         Some(found).filter(|value| !value.is_empty())
     }
-}
-
-/// One pool of connections, for all services.
-fn client_by(connector: impl HttpConnector + Clone + 'static) -> SharedHttpClient {
-    let connector = SharedHttpConnector::new(connector);
-    http_client_fn(move |_, _| connector.clone())
 }
 
 fn connector(trust: TlsContext, proxy: Option<ProxyConfig>) -> SharedHttpConnector {

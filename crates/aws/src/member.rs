@@ -16,6 +16,7 @@ use billctl_core::service::member::{
     ASSUME_ROLE, Member, Members, SESSION_NAME, SESSION_SECONDS, SET_ALARM_STATE, WayIn,
 };
 use billctl_core::service::{Gate, Page, Result};
+use billctl_core::words::word;
 
 /// The way into members by STS; the clients inside are made like those outside.
 pub(super) struct AssumedRoles {
@@ -84,7 +85,7 @@ impl Member for Inside {
             .client
             .set_alarm_state()
             .alarm_name(name)
-            .state_value(super::cloudwatch::state_value(state))
+            .state_value(word(&state).as_str().into())
             .state_reason(reason);
         self.cloudwatch
             .command(SET_ALARM_STATE, || request.clone().send())

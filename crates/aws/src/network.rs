@@ -9,7 +9,7 @@ use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use crate::credentials::{Files, Section, plain};
+use crate::config_files::{Files, Section, in_home, plain};
 use crate::environment::Environment;
 use crate::trouble::Trouble;
 
@@ -44,19 +44,17 @@ impl Proxies {
     /// One of them can't be a proxy.
     pub(crate) fn of(environment: &Environment) -> Result<Self, Trouble> {
         let set = |small: &'static str, capital: &'static str| -> Result<Option<(&'static str, &str)>, Trouble> {
-            let said = match environment.raw(small) {
-                Some(_) => (small, environment.get(small)?),
-                None => (capital, environment.get(capital)?),
-            };
-            Ok(said.1.map(|value| (said.0, value)))
+            let name = environment.raw(small).map_or(capital, |_| small);
+            Ok(environment.get(name)?.map(|value| (name, value)))
         };
         let all = set("all_proxy", "ALL_PROXY")?;
-        let [http, https] = [("http_proxy", "HTTP_PROXY"), ("https_proxy", "HTTPS_PROXY")]
-            .map(|(small, capital)| set(small, capital).map(|own| own.or(all)));
-        let proxy = |said: Option<(&'static str, &str)>| said.map(|(name, value)| Proxy::of(name, value)).transpose();
+        let proxy = |small, capital| {
+            let said = set(small, capital)?.or(all);
+            said.map(|(name, value)| Proxy::of(name, value)).transpose()
+        };
         Ok(Self {
-            http: proxy(http?)?,
-            https: proxy(https?)?,
+            http: proxy("http_proxy", "HTTP_PROXY")?,
+            https: proxy("https_proxy", "HTTPS_PROXY")?,
             except: set("no_proxy", "NO_PROXY")?.map_or_else(String::new, |(_, list)| list.to_owned()),
         })
     }
@@ -162,7 +160,7 @@ const SERVICES: [&str; 15] = [
 pub(crate) fn check_endpoints(
     environment: &Environment,
     profile: Option<(&str, &Section)>,
-    files: Option<&Files>,
+    files: &Files,
 ) -> Result<(), Trouble> {
     let ignored = [
         environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")?,
@@ -188,7 +186,7 @@ pub(crate) fn check_endpoints(
                 .get("endpoint_url")
                 .map(|url| (format!("endpoint_url of profile {name}"), url.as_str())),
         );
-        if let (Some(services), Some(files)) = (section.get("services").filter(|name| !name.is_empty()), files) {
+        if let Some(services) = section.get("services").filter(|name| !name.is_empty()) {
             let found = files.services(services).ok_or_else(|| {
                 Trouble::new(format!(
                     "profile {name} names services {services}, but there is no [services {services}]"
@@ -275,7 +273,7 @@ pub(crate) fn trust(environment: &Environment, profile: Option<(&str, &Section)>
             Trouble::new(format!("{}, which {name} names, {what}", path.display()))
                 .remedy("it has to be a file of certificates in PEM, each from -----BEGIN CERTIFICATE----- on")
         };
-        let texts = match read(&crate::credentials::in_home(path)) {
+        let texts = match read(&in_home(path)) {
             Ok(texts) => texts,
             // As for OpenSSL, not every folder of a list has to be there.
             Err(_) if name == "SSL_CERT_DIR" && files.len() > 1 => continue,
@@ -326,71 +324,57 @@ fn certificates(text: &str) -> impl Iterator<Item = String> {
 }
 
 /// What a call without an answer says, and what to do, by what its error says on every level.
-pub(crate) fn unreached(said: &str, environment: &Environment) -> (String, String) {
+pub(crate) fn unreached(said: &str, environment: &Environment) -> Trouble {
     let proxies = Proxies::of(environment).unwrap_or_default();
     let likely = proxies.likely();
     let proxy = likely.map(|proxy| {
         let shown = without_password(&proxy.address);
-        format!("the proxy {shown}, which {} names,", proxy.variable)
+        format!("the proxy {shown}, which {} names", proxy.variable)
     });
-    let by_proxy = proxy.as_deref().unwrap_or("a proxy");
-    let variable = likely.map_or("HTTPS_PROXY", |proxy| proxy.variable);
     if let Some((_, reason)) = said.split_once("invalid peer certificate: ") {
         let (what, remedy) = certificate(reason);
-        return (
-            format!("the other side's certificate isn't trusted: {what}"),
-            remedy.to_owned(),
-        );
+        return Trouble::new(format!("the other side's certificate isn't trusted: {what}")).remedy(remedy);
     }
     if said.contains("tunnel error") {
+        let by_proxy = proxy.map_or("a proxy".to_owned(), |proxy| format!("{proxy},"));
+        let variable = likely.map_or("HTTPS_PROXY", |proxy| proxy.variable);
         if said.contains("proxy authorization required") {
             let text = format!("{by_proxy} wants a user and a password, or other ones");
-            return (
-                text,
-                format!("write them into {variable}: http://USER:PASSWORD@HOST:PORT, with %40 for @ and so on"),
-            );
+            return Trouble::new(text).remedy(format!(
+                "write them into {variable}: http://USER:PASSWORD@HOST:PORT, with %40 for @ and so on"
+            ));
         }
         let what = match said {
             _ if said.contains("failed to create underlying connection") => "can't be reached",
             _ if said.contains("unexpected end of file") => "hung up",
             _ => "refuses to connect to AWS",
         };
-        let remedy = format!("check {variable} and the proxy; hosts that need none go into NO_PROXY");
-        return (format!("{by_proxy} {what}"), remedy);
+        return Trouble::new(format!("{by_proxy} {what}")).remedy(format!(
+            "check {variable} and the proxy; hosts that need none go into NO_PROXY"
+        ));
     }
     if ["received corrupt message", "InvalidContentType", "tls handshake eof"]
         .iter()
         .any(|words| said.contains(words))
     {
-        let remedy = "check the http:// or https:// of AWS_ENDPOINT_URL and of the proxy";
-        return (
-            "the other side doesn't speak TLS, or ends it at once".to_owned(),
-            remedy.to_owned(),
-        );
+        return Trouble::new("the other side doesn't speak TLS, or ends it at once")
+            .remedy("check the http:// or https:// of AWS_ENDPOINT_URL and of the proxy");
     }
-    let mut remedy = match proxy {
-        Some(proxy) => {
-            let proxy = proxy.trim_end_matches(',');
-            format!("check the network, {proxy}, and AWS_ENDPOINT_URL; then run the same command again")
-        }
-        None => {
-            "check the network, a proxy (HTTPS_PROXY), and AWS_ENDPOINT_URL; then run the same command again".to_owned()
-        }
-    };
+    let proxy = proxy.as_deref().unwrap_or("a proxy (HTTPS_PROXY)");
+    let remedy = format!("check the network, {proxy}, and AWS_ENDPOINT_URL; then run the same command again");
     if said.contains("connect timeout") {
-        return ("no connection could be made in 4 seconds".to_owned(), remedy);
+        return Trouble::new("no connection could be made in 4 seconds").remedy(remedy);
     }
     if said.contains("dns error") {
-        let variants = environment
-            .first(&["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
-            .ok()
-            .flatten();
-        if let Some((variable, _)) = variants {
-            remedy = format!("not every service has the address that {variable} asks for; {remedy}");
-        }
-        return ("its host name can't be found".to_owned(), remedy);
+        let variants = environment.first(&["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"]);
+        return Trouble::new("its host name can't be found").remedy(match variants {
+            Ok(Some((variable, _))) => {
+                format!("not every service has the address that {variable} asks for; {remedy}")
+            }
+            _ => remedy,
+        });
     }
-    (said.to_owned(), remedy)
+    Trouble::new(said).remedy(remedy)
 }
 
 fn certificate(reason: &str) -> (&'static str, &'static str) {
@@ -429,10 +413,6 @@ fn certificate(reason: &str) -> (&'static str, &'static str) {
 mod tests {
     use super::*;
 
-    fn environment(variables: &[(&str, &str)]) -> Environment {
-        Environment::of(variables)
-    }
-
     #[test]
     fn a_proxy_is_one_or_is_named() {
         for proxy in [
@@ -443,7 +423,7 @@ mod tests {
             "HTTP://[::1]:8080/",
             "p",
         ] {
-            let proxies = Proxies::of(&environment(&[("https_proxy", proxy)])).unwrap();
+            let proxies = Proxies::of(&Environment::of(&[("https_proxy", proxy)])).unwrap();
             assert!(proxies.https.is_some() && proxies.http.is_none(), "{proxy}");
         }
         for proxy in [
@@ -453,7 +433,7 @@ mod tests {
             "http://u:secret@p q",
             "ftp://secret@p",
         ] {
-            let trouble = Proxies::of(&environment(&[("ALL_PROXY", proxy)])).unwrap_err();
+            let trouble = Proxies::of(&Environment::of(&[("ALL_PROXY", proxy)])).unwrap_err();
             assert!(trouble.text.starts_with("ALL_PROXY is `"), "{trouble}");
             assert!(!trouble.text.contains("sec"), "{trouble}");
         }
@@ -462,7 +442,7 @@ mod tests {
     #[test]
     fn the_variables_of_proxies_weigh_as_in_the_cli() {
         let address = |variables: &[(&str, &str)]| {
-            let proxies = Proxies::of(&environment(variables)).unwrap();
+            let proxies = Proxies::of(&Environment::of(variables)).unwrap();
             [proxies.http, proxies.https].map(|proxy| proxy.map_or_else(String::new, |proxy| proxy.address))
         };
         let both = [("HTTPS_PROXY", "http://capital"), ("https_proxy", "http://small")];
@@ -483,7 +463,7 @@ mod tests {
     #[test]
     fn no_proxy_names_hosts_with_and_without_port() {
         let excepts = |list: &str, url: &str| {
-            let proxies = Proxies::of(&environment(&[("NO_PROXY", list)])).unwrap();
+            let proxies = Proxies::of(&Environment::of(&[("NO_PROXY", list)])).unwrap();
             proxies.excepts(&url.parse().unwrap())
         };
         for list in [
@@ -512,23 +492,28 @@ mod tests {
     fn an_endpoint_is_an_address_or_is_named() {
         for url in ["http://localhost:4566", "https://h/path", "http://[::1]:1"] {
             assert_eq!(
-                check_endpoints(&environment(&[("AWS_ENDPOINT_URL_STS", url)]), None, None),
+                check_endpoints(
+                    &Environment::of(&[("AWS_ENDPOINT_URL_STS", url)]),
+                    None,
+                    &Files::default()
+                ),
                 Ok(()),
                 "{url}"
             );
         }
         for url in ["localhost:4566", "localhost", "file:///x", "http://", "/x", "http:/x"] {
-            let trouble = check_endpoints(&environment(&[("AWS_ENDPOINT_URL", url)]), None, None).unwrap_err();
+            let trouble =
+                check_endpoints(&Environment::of(&[("AWS_ENDPOINT_URL", url)]), None, &Files::default()).unwrap_err();
             assert!(trouble.text.starts_with("AWS_ENDPOINT_URL is `"), "{url} {trouble}");
         }
     }
 
     #[test]
     fn what_is_to_be_ignored_needs_no_address() {
-        let ignoring = environment(&[
+        let ignoring = Environment::of(&[
             ("AWS_ENDPOINT_URL", "nowhere"),
             ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "TRUE"),
         ]);
-        assert_eq!(check_endpoints(&ignoring, None, None), Ok(()));
+        assert_eq!(check_endpoints(&ignoring, None, &Files::default()), Ok(()));
     }
 }

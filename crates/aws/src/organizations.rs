@@ -1,6 +1,5 @@
 use async_trait::async_trait;
 use aws_sdk_organizations::{Client, types as sdk};
-use jiff::Timestamp;
 
 use super::call::{Caller, parsed, required};
 use super::convert::{page, timestamp};
@@ -11,6 +10,7 @@ use billctl_core::service::organizations::{
     PAGE_SIZE,
 };
 use billctl_core::service::{Operation, Page, Result, Tags, all_pages};
+use billctl_core::words::{meaning, meaning_or};
 
 /// The service whose administrators can be delegated: StackSets for members (CloudFormation user guide,
 /// "Register a delegated administrator").
@@ -86,14 +86,6 @@ impl Organizations for Caller<Client> {
         account(op, required(op, answer.account(), "Account")?)
     }
 
-    async fn account_joined(&self, id: AccountId) -> Result<Option<Timestamp>> {
-        let op = DESCRIBE_ACCOUNT;
-        let request = self.client.describe_account().account_id(id);
-        let answer = self.call(op, || request.clone().send()).await?;
-        let found = required(op, answer.account(), "Account")?;
-        Ok(found.joined_timestamp().and_then(timestamp))
-    }
-
     /// All pages: an account holds at most 50 tags, and what wants them wants them all.
     async fn list_account_tags(&self, account: AccountId) -> Result<Tags> {
         let op = LIST_TAGS_FOR_RESOURCE;
@@ -142,10 +134,6 @@ fn account(op: Operation, found: &sdk::Account) -> Result<Account> {
 /// `State`, or the older `Status` where an endpoint doesn't know `State` yet. A state that isn't known here counts
 /// as active: better an account that is shown as uncovered than one that is silently left out.
 fn state(found: &sdk::Account) -> AccountState {
-    let status = found.status().map(sdk::AccountStatus::as_str);
-    found
-        .state()
-        .and_then(|state| AccountState::parse(state.as_str()))
-        .or_else(|| AccountState::parse(status?))
-        .unwrap_or(AccountState::Active)
+    let state = found.state().and_then(|state| meaning(state.as_str()));
+    state.unwrap_or_else(|| meaning_or(found.status(), AccountState::Active))
 }

@@ -12,7 +12,7 @@ use billctl_core::service::sfn::{
     StepFunctions, UPDATE_STATE_MACHINE,
 };
 use billctl_core::service::{Operation, Page, Result};
-use billctl_core::words::meaning;
+use billctl_core::words::{meaning, word};
 
 /// Executions of a page.
 const EXECUTIONS_PAGE: i32 = 100;
@@ -77,7 +77,7 @@ impl StepFunctions for Caller<Client> {
             .client
             .list_executions()
             .state_machine_arn(machine.as_str())
-            .set_status_filter(status.map(status_filter))
+            .set_status_filter(status.map(|status| word(&status).as_str().into()))
             .max_results(EXECUTIONS_PAGE)
             .set_next_token(token);
         let answer = self.call(op, || request.clone().send()).await?;
@@ -147,16 +147,6 @@ fn time(op: Operation, found: &aws_smithy_types::DateTime, name: &str) -> Result
 /// JSON, or the text itself where somebody else's execution holds something else.
 fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
-}
-
-fn status_filter(status: ExecutionStatus) -> sdk::ExecutionStatus {
-    match status {
-        ExecutionStatus::Running => sdk::ExecutionStatus::Running,
-        ExecutionStatus::Succeeded => sdk::ExecutionStatus::Succeeded,
-        ExecutionStatus::Failed => sdk::ExecutionStatus::Failed,
-        ExecutionStatus::TimedOut => sdk::ExecutionStatus::TimedOut,
-        ExecutionStatus::Aborted => sdk::ExecutionStatus::Aborted,
-    }
 }
 
 /// One that isn't known (or waits for its redrive) isn't over.

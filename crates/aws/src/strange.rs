@@ -1,5 +1,3 @@
-use std::fmt;
-
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
@@ -14,24 +12,15 @@ use aws_smithy_types::config_bag::ConfigBag;
 pub(super) struct RefuseStrange;
 
 /// Why an answer isn't one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, thiserror::Error)]
 pub(super) enum Strange {
+    #[error("a web page")]
     Page,
+    #[error("it stops in the middle")]
     Cut,
+    #[error("it is empty")]
     Empty,
 }
-
-impl fmt::Display for Strange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Page => "a web page",
-            Self::Cut => "it stops in the middle",
-            Self::Empty => "it is empty",
-        })
-    }
-}
-
-impl std::error::Error for Strange {}
 
 impl Intercept for RefuseStrange {
     fn name(&self) -> &'static str {

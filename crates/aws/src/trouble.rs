@@ -1,10 +1,9 @@
-use std::fmt;
-
 use aws_credential_types::provider::error::CredentialsError;
 use billctl_core::error::Error;
 
 /// What is wrong with the credentials or the way to AWS, in words for the user, and what to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
 pub(crate) struct Trouble {
     pub(crate) text: String,
     pub(crate) remedy: Option<String>,
@@ -23,14 +22,6 @@ impl Trouble {
         self
     }
 }
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::error::Error for Trouble {}
 
 impl From<Trouble> for CredentialsError {
     fn from(trouble: Trouble) -> Self {

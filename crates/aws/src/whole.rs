@@ -1,8 +1,7 @@
-use std::fmt;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+    HttpClient as _, HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -24,18 +23,18 @@ struct Whole {
 
 /// The same client, whose answers are whole and take `patience` at most.
 pub(super) fn whole(http: SharedHttpClient, patience: Duration) -> SharedHttpClient {
-    use aws_smithy_runtime_api::client::http::HttpClient;
-    http_client_fn(move |settings, components| {
-        SharedHttpConnector::new(Whole {
-            inner: http.http_connector(settings, components),
-            patience,
-        })
-    })
+    http_client_fn(move |settings, components| whole_by(http.http_connector(settings, components), patience))
 }
 
 /// The same for one way to send requests.
 pub(super) fn whole_by(inner: SharedHttpConnector, patience: Duration) -> SharedHttpConnector {
     SharedHttpConnector::new(Whole { inner, patience })
+}
+
+/// A client that sends everything this way: one pool of connections, for all services.
+pub(super) fn client_by(connector: impl HttpConnector + 'static) -> SharedHttpClient {
+    let connector = SharedHttpConnector::new(connector);
+    http_client_fn(move |_, _| connector.clone())
 }
 
 impl HttpConnector for Whole {
@@ -45,7 +44,11 @@ impl HttpConnector for Whole {
         HttpConnectorFuture::new(async move {
             match tokio::time::timeout(patience, read(answer)).await {
                 Ok(answer) => answer,
-                Err(_) => Err(ConnectorError::timeout(Late(patience).into())),
+                Err(_) => {
+                    let seconds = patience.as_secs_f64();
+                    let what = format!("nothing, or not all of it, came within {seconds} seconds");
+                    Err(ConnectorError::timeout(what.into()))
+                }
             }
         })
     }
@@ -58,35 +61,10 @@ async fn read(answer: HttpConnectorFuture) -> Result<HttpResponse, ConnectorErro
     while let Some(part) = stream.next().await {
         whole.extend_from_slice(&part.map_err(|error| ConnectorError::io(error.into()))?);
         if whole.len() > LONGEST {
-            return Err(ConnectorError::other(TooLong.into(), None));
+            let what = format!("it is longer than {} MB", LONGEST >> 20);
+            return Err(ConnectorError::other(what.into(), None));
         }
     }
     *answer.body_mut() = SdkBody::from(whole);
     Ok(answer)
 }
-
-#[derive(Debug)]
-struct Late(Duration);
-
-impl fmt::Display for Late {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "nothing, or not all of it, came within {} seconds",
-            self.0.as_secs_f64()
-        )
-    }
-}
-
-impl std::error::Error for Late {}
-
-#[derive(Debug)]
-struct TooLong;
-
-impl fmt::Display for TooLong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "it is longer than {} MB", LONGEST / 1024 / 1024)
-    }
-}
-
-impl std::error::Error for TooLong {}

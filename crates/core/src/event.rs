@@ -1,7 +1,7 @@
 //! What happens while a command works: emitted below, listened to by `render`. Nothing below the commands prints.
 
 use crate::model::AccountId;
-use crate::service::cloudformation::{OperationAction, OperationId, OperationStatus};
+use crate::service::cloudformation::{OperationId, OperationStatus};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,10 +19,6 @@ pub enum Event {
     },
     /// That step is done.
     StepDone {
-        /// Its number, from one.
-        number: usize,
-        /// How many there are.
-        total: usize,
         /// What it did, as the plan says it.
         title: String,
     },
@@ -30,17 +26,11 @@ pub enum Event {
     OperationFollowed {
         /// Its id.
         id: OperationId,
-        /// What it does.
-        action: OperationAction,
         /// How many accounts it is for, where known.
         accounts: Option<usize>,
     },
     /// How far an operation is.
     OperationProgress {
-        /// Its id.
-        id: OperationId,
-        /// Its status.
-        status: OperationStatus,
         /// Accounts done well.
         done: usize,
         /// Accounts that failed.
@@ -50,8 +40,6 @@ pub enum Event {
     },
     /// An operation ended.
     OperationEnded {
-        /// Its id.
-        id: OperationId,
         /// How.
         status: OperationStatus,
         /// Accounts that failed.

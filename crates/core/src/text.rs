@@ -94,29 +94,25 @@ pub fn times(ratio: f64) -> String {
     } else if ratio < 9.95 {
         format!("{:.1}x", rounded(10.0))
     } else {
-        let whole = format!("{:.0}", rounded(1.0));
-        let groups: Vec<&str> = whole
-            .as_bytes()
-            .rchunks(3)
-            .rev()
-            .map(|group| str::from_utf8(group).unwrap_or_default())
-            .collect();
-        format!("{}x", groups.join(","))
+        format!("{}x", thousands(&format!("{:.0}", rounded(1.0))))
     }
+}
+
+/// The digits of a whole number with commas between its thousands.
+pub(crate) fn thousands(digits: &str) -> String {
+    let groups = digits.as_bytes().rchunks(3).rev();
+    let groups: Vec<&str> = groups.map(|group| str::from_utf8(group).unwrap_or_default()).collect();
+    groups.join(",")
 }
 
 /// For a message about what somebody wrote: the same as [`line()`], but what would be cleaned away is there to be seen,
 /// `\u{202e}`.
 pub fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_harmless(character) {
-            shown.push(character);
-        } else {
-            shown.extend(character.escape_default());
-        }
-    }
-    shown
+    let shown = |character: char| match is_harmless(character) {
+        true => character.to_string(),
+        false => character.escape_default().to_string(),
+    };
+    text.chars().map(shown).collect()
 }
 
 /// For TOML: a string on one line that is the text, whatever is in it. (TOML's own writer would choose other quotes for
@@ -146,20 +142,14 @@ pub fn terminal(text: &str) -> Cow<'_, str> {
     let mut safe = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(character) = rest.chars().next() {
-        let length = match style(rest) {
-            Some(style) => {
-                safe.push_str(style);
-                style.len()
-            }
-            None => {
-                match character {
-                    '\n' | '\t' => safe.push(character),
-                    other => safe.extend(cleaned(other)),
-                }
-                character.len_utf8()
-            }
-        };
-        rest = rest.get(length..).unwrap_or_default();
+        let style = style(rest);
+        let (part, after) = rest.split_at(style.map_or(character.len_utf8(), str::len));
+        match character {
+            _ if style.is_some() => safe.push_str(part),
+            '\n' | '\t' => safe.push(character),
+            other => safe.extend(cleaned(other)),
+        }
+        rest = after;
     }
     Cow::Owned(
         COMMANDS
@@ -271,19 +261,13 @@ fn is_risky(word: &str, first: bool) -> bool {
     // Emphasis, links, images, HTML, tables, escapes, entities; mentions, issues, labels, alerts.
     word.contains(['\\', '*', '_', '[', ']', '<', '|', '&', '@', '#', '^', '~', '{', '}'])
         // A merge request, a milestone or a formula; "done!", "95%" and "$100" are none.
-        || ['!', '%'].iter().any(|sign| before_letter(word, *sign))
+        || word.split(['!', '%']).skip(1).any(|after| after.starts_with(char::is_alphanumeric))
         || word.split('$').skip(1).any(|after| !after.starts_with(|next: char| next.is_ascii_digit()))
         // An emoji by its name, a path of ARN's, an address; "remedy:" and "12:30" are none.
         || word.matches(':').count() > 1
         || word.contains("://")
         || starts_with(word, "www.") || word.to_ascii_lowercase().contains("gh-")
         || (first && is_marker(word))
-}
-
-fn before_letter(word: &str, sign: char) -> bool {
-    word.split(sign)
-        .skip(1)
-        .any(|after| after.starts_with(char::is_alphanumeric))
 }
 
 fn starts_with(word: &str, start: &str) -> bool {
@@ -315,18 +299,13 @@ pub fn mail(text: &str) -> String {
 
 /// For HTML, in quoted attributes too. A line of its own, as HTML has no other use for what is cleaned away.
 pub fn html(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars().filter_map(cleaned) {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-    }
-    safe
+    let plain: String = text.chars().filter_map(cleaned).collect();
+    plain
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
 
 /// For a field of CSV, which quotes commas and quotation marks itself. A spreadsheet takes a field that begins so for

@@ -11,7 +11,7 @@ use billctl_core::service::cloudformation::{
     StackSetOperation, Targets,
 };
 use billctl_core::service::{Kind, Operation, Result, ServiceError};
-use billctl_core::words::meaning;
+use billctl_core::words::{meaning, meaning_or};
 
 pub(super) fn stack_set(op: Operation, found: sdk::StackSet) -> Result<StackSet> {
     // AWS answers "not found" for a deleted StackSet's name; some endpoints still describe it.
@@ -69,10 +69,7 @@ pub(super) fn instance(op: Operation, found: &sdk::StackInstanceSummary) -> Resu
         account: parsed(op, found.account(), "Account")?,
         ou: found.organizational_unit_id().and_then(|ou| ou.parse().ok()),
         stack_id: found.stack_id().filter(|id| !id.is_empty()).map(str::to_owned),
-        status: found
-            .status()
-            .and_then(|status| meaning(status.as_str()))
-            .unwrap_or(InstanceStatus::Outdated),
+        status: meaning_or(found.status(), InstanceStatus::Outdated),
         detailed_status: found
             .stack_instance_status()
             .and_then(|status| meaning(status.detailed_status()?.as_str())),
@@ -85,15 +82,9 @@ pub(super) fn instance(op: Operation, found: &sdk::StackInstanceSummary) -> Resu
     })
 }
 
-fn action(found: Option<&sdk::StackSetOperationAction>) -> OperationAction {
-    let known = found.and_then(|action| meaning(action.as_str()));
-    known.unwrap_or(OperationAction::Update)
-}
-
 /// One that isn't known isn't over: the next look will tell.
 fn status(found: Option<&sdk::StackSetOperationStatus>) -> OperationStatus {
-    let known = found.and_then(|status| meaning(status.as_str()));
-    known.unwrap_or(OperationStatus::Running)
+    meaning_or(found, OperationStatus::Running)
 }
 
 fn failed(details: Option<&sdk::StackSetOperationStatusDetails>) -> Option<u32> {
@@ -103,7 +94,7 @@ fn failed(details: Option<&sdk::StackSetOperationStatusDetails>) -> Option<u32> 
 pub(super) fn operation_summary(op: Operation, found: &sdk::StackSetOperationSummary) -> Result<StackSetOperation> {
     Ok(StackSetOperation {
         id: OperationId(required(op, found.operation_id(), "OperationId")?.to_owned()),
-        action: action(found.action()),
+        action: meaning_or(found.action(), OperationAction::Update),
         status: status(found.status()),
         created: found.creation_timestamp().and_then(timestamp),
         ended: found.end_timestamp().and_then(timestamp),
@@ -116,7 +107,7 @@ pub(super) fn operation_summary(op: Operation, found: &sdk::StackSetOperationSum
 pub(super) fn operation(op: Operation, found: &sdk::StackSetOperation) -> Result<StackSetOperation> {
     Ok(StackSetOperation {
         id: OperationId(required(op, found.operation_id(), "OperationId")?.to_owned()),
-        action: action(found.action()),
+        action: meaning_or(found.action(), OperationAction::Update),
         status: status(found.status()),
         created: found.creation_timestamp().and_then(timestamp),
         ended: found.end_timestamp().and_then(timestamp),
@@ -154,10 +145,7 @@ fn targets(op: Operation, found: &sdk::DeploymentTargets) -> Result<Option<Targe
 pub(super) fn operation_result(op: Operation, found: &sdk::StackSetOperationResultSummary) -> Result<OperationResult> {
     Ok(OperationResult {
         account: parsed(op, found.account(), "Account")?,
-        status: found
-            .status()
-            .and_then(|status| meaning(status.as_str()))
-            .unwrap_or(DetailedStatus::Pending),
+        status: meaning_or(found.status(), DetailedStatus::Pending),
         reason: found.status_reason().unwrap_or_default().to_owned(),
     })
 }

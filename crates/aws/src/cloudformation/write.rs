@@ -2,11 +2,13 @@
 
 use aws_sdk_cloudformation::types as sdk;
 
+use super::super::convert::number;
 use billctl_core::model::AccountId;
 use billctl_core::service::cloudformation::{
-    AccountFilter, ConcurrencyMode, CountOrPercent, DetailedStatus, DriftStatus, InstanceFilter, Parameters,
-    Preferences, StackSetSpec, Targets,
+    AccountFilter, ConcurrencyMode, CountOrPercent, DetailedStatus, InstanceFilter, Parameters, Preferences,
+    StackSetSpec, Targets,
 };
+use billctl_core::words::word;
 
 pub(super) fn parameters(values: &Parameters) -> Vec<sdk::Parameter> {
     values
@@ -59,8 +61,6 @@ pub(super) fn targets(wanted: &Targets) -> sdk::DeploymentTargets {
 }
 
 pub(super) fn operation_preferences(wanted: &Preferences) -> sdk::StackSetOperationPreferences {
-    // The numbers come from config, which keeps them far below the limit.
-    let number = |amount: u32| i32::try_from(amount).unwrap_or(i32::MAX);
     let mut builder = sdk::StackSetOperationPreferences::builder().concurrency_mode(match wanted.mode {
         ConcurrencyMode::Strict => sdk::ConcurrencyMode::StrictFailureTolerance,
         ConcurrencyMode::Soft => sdk::ConcurrencyMode::SoftFailureTolerance,
@@ -79,16 +79,7 @@ pub(super) fn operation_preferences(wanted: &Preferences) -> sdk::StackSetOperat
 pub(super) fn instance_filter(filter: InstanceFilter) -> sdk::StackInstanceFilter {
     let (name, values) = match filter {
         InstanceFilter::LastOperation(id) => (sdk::StackInstanceFilterName::LastOperationId, id.0),
-        InstanceFilter::Drift(status) => (
-            sdk::StackInstanceFilterName::DriftStatus,
-            match status {
-                DriftStatus::Drifted => "DRIFTED",
-                DriftStatus::InSync => "IN_SYNC",
-                DriftStatus::NotChecked => "NOT_CHECKED",
-                DriftStatus::Unknown => "UNKNOWN",
-            }
-            .to_owned(),
-        ),
+        InstanceFilter::Drift(status) => (sdk::StackInstanceFilterName::DriftStatus, word(&status)),
     };
     sdk::StackInstanceFilter::builder().name(name).values(values).build()
 }
@@ -96,18 +87,12 @@ pub(super) fn instance_filter(filter: InstanceFilter) -> sdk::StackInstanceFilte
 pub(super) fn result_filter(status: DetailedStatus) -> sdk::OperationResultFilter {
     // The statuses of instances that results don't have are never asked for.
     let status = match status {
-        DetailedStatus::Pending => sdk::StackSetOperationResultStatus::Pending,
-        DetailedStatus::Running => sdk::StackSetOperationResultStatus::Running,
-        DetailedStatus::Succeeded => sdk::StackSetOperationResultStatus::Succeeded,
-        DetailedStatus::Cancelled | DetailedStatus::SkippedSuspendedAccount => {
-            sdk::StackSetOperationResultStatus::Cancelled
-        }
-        DetailedStatus::Failed | DetailedStatus::Inoperable | DetailedStatus::FailedImport => {
-            sdk::StackSetOperationResultStatus::Failed
-        }
+        DetailedStatus::SkippedSuspendedAccount => DetailedStatus::Cancelled,
+        DetailedStatus::Inoperable | DetailedStatus::FailedImport => DetailedStatus::Failed,
+        asked => asked,
     };
     sdk::OperationResultFilter::builder()
         .name(sdk::OperationResultFilterName::OperationResultStatus)
-        .values(status.as_str())
+        .values(word(&status))
         .build()
 }

@@ -3,7 +3,6 @@
 //! The SDK's sources have no place for that: they take a document that stops in the middle for a whole one, and a web
 //! page for a text of theirs.
 
-use std::fmt;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector};
@@ -12,7 +11,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use billctl_core::service::Kind;
 use serde_json::Value;
 
-use crate::classify::{hidden, without_code};
+use crate::classify::told;
 use crate::strange::{Strange, is_cut, is_html};
 
 /// How long to wait before it is asked again, each time.
@@ -39,19 +38,12 @@ pub(super) enum Form {
 }
 
 /// What came instead of an answer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
 pub(super) struct Instead {
     pub(super) kind: Kind,
     pub(super) message: String,
 }
-
-impl fmt::Display for Instead {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Instead {}
 
 impl HttpConnector for Answers {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
@@ -93,27 +85,15 @@ fn instead(form: Form, method: &str, answer: &HttpResponse) -> Option<Instead> {
     let header = |name: &str| answer.headers().get(name).is_some();
     let is_page = is_html(body);
     // Half of what should be credentials holds keys, and so may what is something else.
-    let shown = || match (200..300).contains(&status) && !is_page && !body.is_empty() {
-        true => hidden(status),
-        false => without_code(status, body),
-    };
+    let shown = || told(answer, body, (200..300).contains(&status));
     let garbled = |kind| {
-        let mut message = shown();
-        if let Some(to) = answer
-            .headers()
-            .get("location")
-            .filter(|_| (300..400).contains(&status))
-        {
-            message = format!("{message}, on to {to}");
-        }
+        let message = shown();
         Some(Instead { kind, message })
     };
     let cut = || {
         let message = format!("{}: {}", Strange::Cut, shown());
-        Some(Instead {
-            kind: Kind::Garbled,
-            message,
-        })
+        let kind = Kind::Garbled;
+        Some(Instead { kind, message })
     };
     match status {
         200..300 if is_page || body.is_empty() => garbled(Kind::Garbled),

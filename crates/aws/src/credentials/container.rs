@@ -2,15 +2,17 @@
 
 use std::net::IpAddr;
 
-use aws_credential_types::provider::{self, ProvideCredentials, future};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, future};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use http::Uri;
 
 use super::answers::{Form, Instead, ask};
 use super::failure::{CONTAINER_REMEDY, shown, told};
-use super::{in_home, plain, process};
+use super::process;
 use crate::classify::{causes, chain};
+use crate::config_files::text_of;
 use crate::environment::Environment;
 use crate::network;
 use crate::trouble::Trouble;
@@ -53,24 +55,18 @@ impl Container {
             RELATIVE => format!("{HOST}{said}"),
             _ => said.to_owned(),
         };
-        let right = match address.parse::<Uri>() {
-            Ok(uri) if variable == RELATIVE => said.starts_with('/') && uri.path().starts_with('/'),
-            Ok(uri) => {
-                matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
-            }
-            Err(_) => false,
+        let is_right = |uri: &Uri| match variable {
+            RELATIVE => said.starts_with('/') && uri.path().starts_with('/'),
+            _ => matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty()),
         };
-        if !right {
-            return Err(
-                Trouble::new(format!("{variable} is `{}`, which is not an address", shown(said))).remedy(
-                    match variable {
-                        RELATIVE => format!("{variable} has to begin with /"),
-                        _ => format!("{variable} has to look like http://HOST/PATH"),
-                    },
-                ),
-            );
-        }
-        if !address.parse::<Uri>().is_ok_and(|uri| may_be_asked(&uri)) {
+        let Some(uri) = address.parse().ok().filter(is_right) else {
+            let text = format!("{variable} is `{}`, which is not an address", shown(said));
+            return Err(Trouble::new(text).remedy(match variable {
+                RELATIVE => format!("{variable} has to begin with /"),
+                _ => format!("{variable} has to look like http://HOST/PATH"),
+            }));
+        };
+        if !may_be_asked(&uri) {
             return Err(Trouble::new(
                 "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https:// nor an address of this machine or of the \
                  container service",
@@ -101,10 +97,7 @@ impl Container {
                     Trouble::new(format!("{file}, which {TOKEN_FILE} names, can't be read: {what}"))
                         .remedy("the container gives out credentials only for the token in this file")
                 };
-                let bytes = billctl_core::file::read(&in_home(file.as_ref()), LONGEST);
-                let bytes = bytes.map_err(|error| unreadable(plain(&error)))?;
-                let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8".to_owned()))?;
-                (TOKEN_FILE, text)
+                (TOKEN_FILE, text_of(file.as_ref(), LONGEST).map_err(unreadable)?)
             }
         };
         let what = match token.chars().find(|one| one.is_control() || !one.is_ascii()) {
@@ -116,11 +109,7 @@ impl Container {
         Err(Trouble::new(format!("the token of {name} holds {what}")).remedy("write it without one"))
     }
 
-    async fn credentials(&self) -> provider::Result {
-        Ok(self.find().await?)
-    }
-
-    async fn find(&self) -> Result<aws_credential_types::Credentials, Trouble> {
+    async fn find(&self) -> Result<Credentials, Trouble> {
         let wrong = |text: String| Trouble::new(text).remedy(CONTAINER_REMEDY);
         let name = match self.address.starts_with(HOST) {
             true => "the container's credentials service (169.254.170.2)",
@@ -140,7 +129,7 @@ impl Container {
                 |error| match causes(&error).find_map(|cause| cause.downcast_ref::<Instead>()) {
                     Some(instead) => wrong(told(name, instead)),
                     None => {
-                        let (what, _) = network::unreached(&chain(&error), &Environment::default());
+                        let what = network::unreached(&chain(&error), &Environment::default());
                         wrong(format!("{name} can't be reached: {what}"))
                     }
                 },
@@ -162,7 +151,7 @@ impl ProvideCredentials for Container {
     where
         Self: 'a,
     {
-        future::ProvideCredentials::new(self.credentials())
+        future::ProvideCredentials::new(async { Ok(self.find().await?) })
     }
 }
 

@@ -1,12 +1,11 @@
 //! What a source of credentials says when it fails, in words that name the source and what to do.
 
 use std::error::Error;
-use std::fmt;
 use std::time::Duration;
 
 use aws_config::imds::client::error::ImdsError;
 use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_sts::error::{ErrorMetadata, ProvideErrorMetadata};
+use aws_sdk_sts::error::ErrorMetadata;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 use billctl_core::error::{credentials_hint, denied_by, remedy};
@@ -34,21 +33,16 @@ const SHOWN: usize = 300;
 /// A source's name in a sentence.
 pub(super) fn source(what: &What) -> String {
     match what {
-        What::Environment => "the environment".to_owned(),
-        What::Profile(name, base) => match base {
-            Base::Process(_) => format!("the credential_process of profile {name}"),
-            Base::Sso(_) => format!("the sign-in of profile {name}"),
-            Base::Login(_) => format!("the `aws login` of profile {name}"),
-            Base::WebIdentity { .. } => format!("the web identity of profile {name}"),
-            Base::Environment => "the environment".to_owned(),
-            Base::Container => "the container".to_owned(),
-            Base::Metadata => METADATA.to_owned(),
-            Base::Keys(_) => format!("profile {name}"),
-        },
+        What::Environment | What::Profile(_, Base::Environment) => "the environment".to_owned(),
+        What::Container | What::Profile(_, Base::Container) => "the container".to_owned(),
+        What::Metadata | What::Profile(_, Base::Metadata) => METADATA.to_owned(),
+        What::Profile(name, Base::Process(_)) => format!("the credential_process of profile {name}"),
+        What::Profile(name, Base::Sso(_)) => format!("the sign-in of profile {name}"),
+        What::Profile(name, Base::Login(_)) => format!("the `aws login` of profile {name}"),
+        What::Profile(name, Base::WebIdentity { .. }) => format!("the web identity of profile {name}"),
+        What::Profile(name, Base::Keys(_)) => format!("profile {name}"),
         What::Role { arn, profile } => format!("the role {arn} of profile {profile}"),
         What::WebIdentity { by, .. } => format!("the web identity of {by}"),
-        What::Container => "the container".to_owned(),
-        What::Metadata => METADATA.to_owned(),
     }
 }
 
@@ -162,12 +156,12 @@ fn in_words(what: &What, error: &CredentialsError) -> Trouble {
         return refused(what, &code, &message);
     }
     if is_unreached(error) {
-        let (text, remedy) = network::unreached(&said, &Environment::of_process());
-        let remedy = match is_metadata(what) {
-            true => METADATA_REMEDY.to_owned(),
-            false => remedy,
-        };
-        return Trouble::new(format!("{} can't be reached: {text}", asked(what))).remedy(remedy);
+        let mut trouble = network::unreached(&said, &Environment::of_process());
+        if is_metadata(what) {
+            trouble = trouble.remedy(METADATA_REMEDY);
+        }
+        let text = format!("{} can't be reached: {trouble}", asked(what));
+        return Trouble { text, ..trouble };
     }
     // The SDK's words for an answer that is whole, but empty.
     let empty = [
@@ -240,23 +234,18 @@ fn is_metadata(what: &What) -> bool {
 /// Whether nobody answered.
 fn is_unreached(error: &CredentialsError) -> bool {
     use aws_smithy_runtime_api::client::result::ConnectorError;
-    causes(error).any(|cause| cause.is::<ConnectorError>())
-        || causes(error).any(|cause| {
-            let text = cause.to_string();
-            text == "request has timed out" || text == "dispatch failure"
-        })
+    causes(error).any(|cause| {
+        cause.is::<ConnectorError>()
+            || ["request has timed out", "dispatch failure"].contains(&cause.to_string().as_str())
+    })
 }
 
 /// The code and message of AWS's refusal.
 fn answered(error: &CredentialsError) -> Option<(String, String)> {
     let meta = causes(error).find_map(|cause| {
-        let assume = cause.downcast_ref::<AssumeRoleError>().map(ProvideErrorMetadata::meta);
-        let web = || {
-            cause
-                .downcast_ref::<AssumeRoleWithWebIdentityError>()
-                .map(ProvideErrorMetadata::meta)
-        };
-        assume.or_else(web).or_else(|| cause.downcast_ref::<ErrorMetadata>())
+        let assume = || Some(cause.downcast_ref::<AssumeRoleError>()?.meta());
+        let web = || Some(cause.downcast_ref::<AssumeRoleWithWebIdentityError>()?.meta());
+        cause.downcast_ref::<ErrorMetadata>().or_else(assume).or_else(web)
     })?;
     Some((meta.code()?.to_owned(), meta.message().unwrap_or_default().to_owned()))
 }
@@ -278,16 +267,16 @@ fn refused(what: &What, code: &str, message: &str) -> Trouble {
         What::Profile(_, Base::Sso(_)) => "sso:GetRoleCredentials",
         _ => "sts:AssumeRoleWithWebIdentity",
     };
-    // What is denied from above no trust policy can allow.
-    let denied = denied_by(action, message);
+    let trust = match what {
+        What::Role { .. } => {
+            "the role's trust policy has to name the identity that assumes it, which needs `sts:AssumeRole` for it; a role \
+             that asks for MFA needs mfa_serial in its profile"
+        }
+        _ => "the role's trust policy has to name the token's issuer, audience and subject",
+    };
     let remedy = match code {
-        "AccessDenied" | "AccessDeniedException" if denied.is_some() => denied.unwrap_or_default(),
-        "AccessDenied" | "AccessDeniedException" => match what {
-            What::Role { .. } => "the role's trust policy has to name the identity that assumes it, which needs \
-                                  `sts:AssumeRole` for it; a role that asks for MFA needs mfa_serial in its profile"
-                .to_owned(),
-            _ => "the role's trust policy has to name the token's issuer, audience and subject".to_owned(),
-        },
+        // What is denied from above no trust policy can allow.
+        "AccessDenied" | "AccessDeniedException" => denied_by(action, message).unwrap_or_else(|| trust.to_owned()),
         "ValidationError" => "check role_arn, role_session_name and duration_seconds".to_owned(),
         "ExpiredTokenException" | "InvalidIdentityToken" | "IDPRejectedClaim" | "IDPCommunicationError" => {
             "get a new token from its issuer, and check this machine's clock".to_owned()
@@ -298,22 +287,13 @@ fn refused(what: &What, code: &str, message: &str) -> Trouble {
 }
 
 /// What is wrong with a token's file, before it is sent.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum Token {
+    #[error("can't be read: {0}")]
     Unread(String),
+    #[error("is empty")]
     Empty,
 }
-
-impl fmt::Display for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unread(why) => write!(f, "can't be read: {why}"),
-            Self::Empty => f.write_str("is empty"),
-        }
-    }
-}
-
-impl Error for Token {}
 
 fn token_file(file: &str, by: &str, error: &CredentialsError) -> Trouble {
     match causes(error).find_map(|cause| cause.downcast_ref::<Token>()) {

@@ -6,7 +6,6 @@
 mod answers;
 mod container;
 mod failure;
-mod files;
 mod process;
 mod profile;
 mod web_identity;
@@ -25,24 +24,25 @@ use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
-use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
 use billctl_core::model::REGION;
 
 use answers::{Answers, Form};
 use container::Container;
-pub(crate) use files::{Files, Section, in_home, plain};
 use process::Process;
 use profile::{Base, How};
 use web_identity::{of_token, web_identity};
 
+use crate::config_files::{Files, Section};
 use crate::environment::Environment;
 use crate::trouble::Trouble;
+use crate::whole::client_by;
 
 /// How long credentials may take: `credential_process` may ask a person.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long the instance's metadata service may take, unless the environment says otherwise. It answers in
+/// How many seconds the instance's metadata service may take, unless the environment says otherwise. It answers in
 /// milliseconds where there is one; elsewhere nobody answers, and a user without credentials should hear so at once.
-const METADATA_PATIENCE: Duration = Duration::from_secs(1);
+const METADATA_SECONDS: u32 = 1;
 
 /// Which profile is meant.
 #[derive(Debug, Clone)]
@@ -54,23 +54,14 @@ pub(crate) struct Selected {
 
 impl Selected {
     pub(crate) fn of(argument: Option<&str>, environment: &Environment) -> Result<Self, Trouble> {
-        // An empty one names none, as for the CLI.
-        if let Some(name) = argument.filter(|name| !name.is_empty()) {
-            return Ok(Self {
-                name: name.to_owned(),
-                by: Some("--profile"),
-            });
-        }
-        let named = environment.first(&["AWS_DEFAULT_PROFILE", "AWS_PROFILE"])?;
-        Ok(match named {
-            Some((variable, name)) => Self {
-                name: name.to_owned(),
-                by: Some(variable),
-            },
-            None => Self {
-                name: "default".to_owned(),
-                by: None,
-            },
+        let named = match argument.filter(|name| !name.is_empty()) {
+            Some(name) => Some(("--profile", name)),
+            // An empty one names none, as for the CLI.
+            None => environment.first(&["AWS_DEFAULT_PROFILE", "AWS_PROFILE"])?,
+        };
+        Ok(Self {
+            name: named.map_or("default", |(_, name)| name).to_owned(),
+            by: named.map(|(by, _)| by),
         })
     }
 
@@ -289,8 +280,7 @@ fn provider_config(form: Form, http: &SharedHttpConnector) -> ProviderConfig {
 
 fn answering(form: Form, http: &SharedHttpConnector) -> SharedHttpClient {
     let inner = http.clone();
-    let connector = SharedHttpConnector::new(Answers { form, inner });
-    http_client_fn(move |_, _| connector.clone())
+    client_by(Answers { form, inner })
 }
 
 /// The SDK's own sources read the endpoints of the services that they ask from the environment, and end the process at
@@ -315,16 +305,14 @@ fn base_provider(how: &How, means: &Means<'_>) -> Result<SharedCredentialsProvid
             SharedCredentialsProvider::new(Process::new(what, command, PATIENCE))
         }
         Base::Sso(sso) => {
-            let mut builder = SsoCredentialsProvider::builder()
+            let mut provider = SsoCredentialsProvider::builder()
                 .configure(&config)
                 .account_id(&sso.account)
                 .role_name(&sso.role)
                 .start_url(&sso.start_url)
                 .region(Region::new(sso.region.clone()));
-            if let Some(session) = &sso.session {
-                builder = builder.session_name(session);
-            }
-            SharedCredentialsProvider::new(builder.build())
+            provider.set_session_name(sso.session.clone());
+            SharedCredentialsProvider::new(provider.build())
         }
         Base::Login(session) => {
             SharedCredentialsProvider::new(LoginCredentialsProvider::builder(session).configure(&config).build())
@@ -379,17 +367,11 @@ fn in_environment(environment: &Environment) -> Result<Option<Credentials>, Trou
         );
     };
     let token = environment.first(&["AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"])?;
-    let mut builder = Credentials::builder()
-        .access_key_id(id)
-        .secret_access_key(secret)
-        .provider_name("environment");
-    builder.set_session_token(token.map(|(_, token)| token.to_owned()));
-    builder.set_expiry(
-        environment
-            .get("AWS_CREDENTIAL_EXPIRATION")?
-            .and_then(|time| SystemTime::try_from(time.parse::<jiff::Timestamp>().ok()?).ok()),
-    );
-    let keys = builder.build();
+    let token = token.map(|(_, token)| token.to_owned());
+    let expiry = environment
+        .get("AWS_CREDENTIAL_EXPIRATION")?
+        .and_then(|time| SystemTime::try_from(time.parse::<jiff::Timestamp>().ok()?).ok());
+    let keys = Credentials::new(id, secret, token, expiry, "environment");
     checked(&keys, &What::Environment).map(Some)
 }
 
@@ -411,7 +393,7 @@ fn metadata(
         let said = environment.get(variable)?.map(|value| (variable, value.to_owned()));
         Ok(said.or_else(|| Some((key, profile?.get(key)?.clone()))))
     };
-    let number = |found: Option<(&'static str, String)>, standard: u32| match found {
+    let number = |variable, key, standard| match setting(variable, key)? {
         None => Ok(standard),
         Some((name, value)) => match value.parse::<u32>() {
             Ok(number @ 1..=600) => Ok(number),
@@ -419,15 +401,13 @@ fn metadata(
         },
     };
     let seconds = number(
-        setting("AWS_METADATA_SERVICE_TIMEOUT", "metadata_service_timeout")?,
-        METADATA_PATIENCE.as_secs() as u32,
+        "AWS_METADATA_SERVICE_TIMEOUT",
+        "metadata_service_timeout",
+        METADATA_SECONDS,
     )?;
-    let attempts = number(
-        setting("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "metadata_service_num_attempts")?,
-        1,
-    )?;
+    let attempts = number("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "metadata_service_num_attempts", 1)?;
     let patience = Duration::from_secs(seconds.into());
-    let mut client = imds::Client::builder()
+    let client = imds::Client::builder()
         .configure(&provider_config(Form::Metadata, direct))
         .max_attempts(attempts)
         .connect_timeout(patience)
@@ -443,18 +423,13 @@ fn metadata(
         false => "http://169.254.169.254",
     };
     let address = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint")?;
-    let wrong = |name: &str, address: &str| {
-        Trouble::new(format!("{name} is `{address}`, which is not an address"))
-            .remedy("it has to look like http://HOST")
-    };
     let (name, address) = address.unwrap_or(("the metadata service's endpoint", standard.to_owned()));
-    if !address
-        .parse::<http::Uri>()
-        .is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.host().is_some())
-    {
-        return Err(wrong(name, &address));
-    }
-    client = client.endpoint(&address).map_err(|_| wrong(name, &address))?;
+    let uri = address.parse::<http::Uri>();
+    let is_right = uri.is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.host().is_some());
+    let Some(client) = client.endpoint(&address).ok().filter(|_| is_right) else {
+        let text = format!("{name} is `{address}`, which is not an address");
+        return Err(Trouble::new(text).remedy("it has to look like http://HOST"));
+    };
     let provider = ImdsCredentialsProvider::builder()
         .configure(&provider_config(Form::Metadata, direct))
         .imds_client(client.build())
@@ -464,42 +439,26 @@ fn metadata(
 
 /// The same credentials without space around them, if they can be sent at all and are still good.
 fn checked(found: &Credentials, what: &What) -> Result<Credentials, Trouble> {
-    let id = clean(
-        found.access_key_id(),
-        "access key id",
-        "aws_access_key_id",
-        "AWS_ACCESS_KEY_ID",
-        what,
-    )?;
-    let secret = clean(
-        found.secret_access_key(),
-        "secret access key",
-        "aws_secret_access_key",
-        "AWS_SECRET_ACCESS_KEY",
-        what,
-    )?;
+    let id = clean(found.access_key_id(), "AWS_ACCESS_KEY_ID", what)?;
+    let secret = clean(found.secret_access_key(), "AWS_SECRET_ACCESS_KEY", what)?;
     let token = found
         .session_token()
-        .map(|token| clean(token, "session token", "aws_session_token", "AWS_SESSION_TOKEN", what))
+        .map(|token| clean(token, "AWS_SESSION_TOKEN", what))
         .transpose()?
-        .filter(|token| !token.is_empty());
+        .filter(|token| !token.is_empty())
+        .map(str::to_owned);
     if let Some(expiry) = found.expiry()
         && expiry <= SystemTime::now()
     {
         let at = jiff::Timestamp::try_from(expiry).map_or_else(|_| String::new(), |at| format!(" at {at:.0}"));
         return Err(failure::expired(what, &at));
     }
-    let mut builder = Credentials::builder()
-        .access_key_id(id)
-        .secret_access_key(secret)
-        .provider_name("billctl");
-    builder.set_session_token(token.map(str::to_owned));
-    builder.set_expiry(found.expiry());
-    Ok(builder.build())
+    Ok(Credentials::new(id, secret, token, found.expiry(), "billctl"))
 }
 
-/// A part of credentials: they are all made of visible ASCII, and end up in headers.
-fn clean<'a>(text: &'a str, part: &str, key: &str, variable: &str, what: &What) -> Result<&'a str, Trouble> {
+/// A part of credentials, which the environment has in `variable`: they are all made of visible ASCII, and end up in
+/// headers.
+fn clean<'a>(text: &'a str, variable: &str, what: &What) -> Result<&'a str, Trouble> {
     let text = text.trim();
     let Some(strange) = text.chars().find(|one| !one.is_ascii_graphic()) else {
         return Ok(text);
@@ -510,10 +469,15 @@ fn clean<'a>(text: &'a str, part: &str, key: &str, variable: &str, what: &What) 
         one if one.is_control() => "a control character".to_owned(),
         one => format!("`{one}`"),
     };
+    // `aws_access_key_id` in a profile, "access key id" in a sentence.
+    let key = variable.to_lowercase();
     let name = match what {
         What::Environment => variable.to_owned(),
         What::Profile(name, Base::Keys(_)) => format!("{key} of profile {name}"),
-        what => format!("the {part} from {}", failure::source(what)),
+        what => {
+            let part = key.trim_start_matches("aws_").replace('_', " ");
+            format!("the {part} from {}", failure::source(what))
+        }
     };
     Err(
         Trouble::new(format!("{name} holds {shown}, which no key or token does")).remedy(match what {

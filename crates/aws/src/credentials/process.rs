@@ -11,8 +11,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
+use super::What;
 use super::failure::{late, shown, source};
-use super::{What, plain};
+use crate::config_files::plain;
 use crate::trouble::Trouble;
 
 /// The longest answer in bytes.
@@ -51,10 +52,8 @@ impl Process {
             Some(ended) => return ended.clone().map_err(Into::into),
             None => {}
         }
-        let result = match tokio::time::timeout(self.patience, self.run()).await {
-            Ok(result) => result,
-            Err(_) => Err(late(&self.what, self.patience)),
-        };
+        let result = tokio::time::timeout(self.patience, self.run()).await;
+        let result = result.unwrap_or_else(|_| Err(late(&self.what, self.patience)));
         *ended = Some(result.clone());
         result.map_err(Into::into)
     }
@@ -123,25 +122,16 @@ pub(super) fn keys(value: &Value, token: &str) -> Result<Credentials, String> {
         Some(Value::String(text)) => Ok(Some(text.as_str())),
         Some(_) => Err(format!("{name} isn't a text")),
     };
-    let needed = |name: &str| match text(name)? {
-        None => Err(format!("{name} is missing")),
-        Some(text) => Ok(text),
-    };
-    let expiry = match text("Expiration")? {
-        None => None,
-        Some(time) => {
-            let time = time.parse::<jiff::Timestamp>().ok();
-            let time = time.and_then(|time| SystemTime::try_from(time).ok());
-            Some(time.ok_or("Expiration isn't a time such as 2026-11-27T12:34:56Z")?)
-        }
-    };
-    let mut builder = Credentials::builder()
-        .access_key_id(needed("AccessKeyId")?)
-        .secret_access_key(needed("SecretAccessKey")?)
-        .provider_name("billctl");
-    builder.set_session_token(text(token)?.map(str::to_owned));
-    builder.set_expiry(expiry);
-    Ok(builder.build())
+    let needed = |name: &str| text(name)?.ok_or_else(|| format!("{name} is missing"));
+    let expiry = text("Expiration")?.map(|time| {
+        let time = time.parse::<jiff::Timestamp>().ok();
+        let time = time.and_then(|time| SystemTime::try_from(time).ok());
+        time.ok_or("Expiration isn't a time such as 2026-11-27T12:34:56Z")
+    });
+    let expiry = expiry.transpose()?;
+    let (id, secret) = (needed("AccessKeyId")?, needed("SecretAccessKey")?);
+    let token = text(token)?.map(str::to_owned);
+    Ok(Credentials::new(id, secret, token, expiry, "billctl"))
 }
 
 /// The beginning of what comes. Who prints on is hung up on, or heard to the end.

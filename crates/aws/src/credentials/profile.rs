@@ -5,8 +5,8 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use billctl_core::text::bounded;
 
-use super::files::{Files, Section};
 use super::{What, checked};
+use crate::config_files::{Files, Section, in_home};
 use crate::trouble::Trouble;
 
 /// How many profiles may follow each other from the first to its credentials. Each role is a call of its own that waits
@@ -143,7 +143,6 @@ pub(crate) fn how(files: &Files, name: &str) -> Result<Option<How>, Trouble> {
             }
         }
     };
-    let profile = visited.last().cloned().unwrap_or_else(|| name.to_owned());
     let Some(base) = base else {
         return match visited.as_slice() {
             [.., before, last] => Err(Trouble::new(format!(
@@ -157,6 +156,7 @@ pub(crate) fn how(files: &Files, name: &str) -> Result<Option<How>, Trouble> {
     };
     // The last profile found is the first to act.
     roles.reverse();
+    let profile = current;
     Ok(Some(How { profile, base, roles }))
 }
 
@@ -179,7 +179,7 @@ fn base(files: &Files, name: &str, section: &Section) -> Result<Option<Base>, Tr
             );
         };
         return Ok(Some(Base::WebIdentity {
-            file: super::in_home(file.as_ref()),
+            file: in_home(file.as_ref()),
             role: role.clone(),
             session: get("role_session_name").cloned(),
         }));
@@ -283,12 +283,7 @@ fn keys(name: &str, (section, file): (Option<&Section>, String)) -> Result<Optio
     };
     // In this order, as in the CLI.
     let token = get("aws_security_token").or_else(|| get("aws_session_token"));
-    let mut builder = Credentials::builder()
-        .access_key_id(id)
-        .secret_access_key(secret)
-        .provider_name("profile");
-    builder.set_session_token(token.cloned());
-    let keys = builder.build();
+    let keys = Credentials::new(id, secret, token.cloned(), None, "profile");
     let what = What::Profile(name.to_owned(), Base::Keys(keys.clone()));
     checked(&keys, &what).map(Some)
 }

@@ -8,7 +8,8 @@ use aws_credential_types::provider::{ProvideCredentials, future};
 
 use super::answers::Form;
 use super::failure::Token;
-use super::{Means, Section, What, in_home, plain, provider_config, session_name};
+use super::{Means, What, provider_config, session_name};
+use crate::config_files::{Section, in_home, text_of};
 use crate::environment::Environment;
 use crate::trouble::Trouble;
 
@@ -79,12 +80,8 @@ impl ProvideCredentials for TokenFile {
         Self: 'a,
     {
         future::ProvideCredentials::new(async {
-            let token = billctl_core::file::read(&self.path, LONGEST_TOKEN);
-            let token = token.map_err(|error| CredentialsError::provider_error(Token::Unread(plain(&error))))?;
-            match std::str::from_utf8(&token) {
-                Err(_) => Err(CredentialsError::provider_error(Token::Unread(
-                    "it is not UTF-8".to_owned(),
-                ))),
+            match text_of(&self.path, LONGEST_TOKEN) {
+                Err(why) => Err(CredentialsError::provider_error(Token::Unread(why))),
                 Ok(token) if token.trim().is_empty() => Err(CredentialsError::provider_error(Token::Empty)),
                 Ok(_) => self.provider.provide_credentials().await,
             }

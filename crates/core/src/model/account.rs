@@ -3,8 +3,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, OuId, Time};
-use crate::words::meaning;
+use super::{AccountId, Time};
 
 /// An account as Organizations describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema, Deserialize)]
@@ -41,11 +40,6 @@ pub enum AccountState {
 }
 
 impl AccountState {
-    /// The state of this name, as `State` or the older `Status` gives it; `None` for a name not known yet.
-    pub fn parse(text: &str) -> Option<Self> {
-        meaning(text)
-    }
-
     /// Whether it is no longer in use: suspended, on its way to be closed, or closed.
     pub const fn is_closed(self) -> bool {
         matches!(self, Self::Suspended | Self::PendingClosure | Self::Closed)
@@ -56,14 +50,4 @@ impl fmt::Display for AccountState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)
     }
-}
-
-/// An account and the root or OU directly above it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema, Deserialize)]
-pub struct PlacedAccount {
-    /// The account.
-    #[serde(flatten)]
-    pub account: Account,
-    /// Its parent.
-    pub parent: OuId,
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::AccountId;
-use super::ids::{ParseIdError, text_id};
+use super::ids::{ParseIdError, by_text, text_id};
 
 text_id!(
     /// An Amazon Resource Name: `arn:partition:service:region:account:resource`.

@@ -43,13 +43,10 @@ impl FromStr for AccountId {
     type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        if text.len() == 12
-            && text.bytes().all(|byte| byte.is_ascii_digit())
-            && let Ok(number) = text.parse()
-        {
-            return Ok(Self(number));
-        }
-        Err(ParseIdError::new(text, "an account id of twelve digits"))
+        let is_id = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse().ok().filter(|_| is_id);
+        let error = || ParseIdError::new(text, "an account id of twelve digits");
+        number.map(Self).ok_or_else(error)
     }
 }
 
@@ -65,19 +62,27 @@ impl fmt::Debug for AccountId {
     }
 }
 
-impl From<AccountId> for String {
-    fn from(id: AccountId) -> Self {
-        id.to_string()
-    }
-}
+/// What serde writes and reads an id by: its text.
+macro_rules! by_text {
+    ($name:ident) => {
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.to_string()
+            }
+        }
 
-impl TryFrom<String> for AccountId {
-    type Error = ParseIdError;
+        impl TryFrom<String> for $name {
+            type Error = ParseIdError;
 
-    fn try_from(text: String) -> Result<Self, ParseIdError> {
-        text.parse()
-    }
+            fn try_from(text: String) -> Result<Self, ParseIdError> {
+                text.parse()
+            }
+        }
+    };
 }
+pub(super) use by_text;
+
+by_text!(AccountId);
 
 /// Generates a text newtype whose parser is `$valid`.
 macro_rules! text_id {
@@ -99,11 +104,8 @@ macro_rules! text_id {
 
             fn from_str(text: &str) -> Result<Self, ParseIdError> {
                 let valid: fn(&str) -> bool = $valid;
-                if valid(text) {
-                    Ok(Self(text.into()))
-                } else {
-                    Err(ParseIdError::new(text, $expected))
-                }
+                let id = valid(text).then(|| Self(text.into()));
+                id.ok_or_else(|| ParseIdError::new(text, $expected))
             }
         }
 
@@ -119,19 +121,7 @@ macro_rules! text_id {
             }
         }
 
-        impl From<$name> for String {
-            fn from(id: $name) -> Self {
-                id.0.to_string()
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = ParseIdError;
-
-            fn try_from(text: String) -> Result<Self, ParseIdError> {
-                text.parse()
-            }
-        }
+        by_text!($name);
     };
 }
 pub(super) use text_id;

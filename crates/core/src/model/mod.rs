@@ -9,7 +9,7 @@ mod owner;
 mod time;
 mod usd;
 
-pub use account::{Account, AccountState, PlacedAccount};
+pub use account::{Account, AccountState};
 pub use arn::Arn;
 pub use ids::{AccountId, OrgId, OuId, ParseIdError};
 pub use month::Month;

@@ -5,14 +5,14 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// An amount of US dollars, exact to a millionth: sums and differences never round.
+use crate::text::thousands;
+
+/// An amount of US dollars, in millionths and exact to one: sums and differences never round.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, schemars::JsonSchema, Deserialize,
 )]
 #[serde(into = "f64", try_from = "f64")]
-pub struct Usd {
-    micros: i64,
-}
+pub struct Usd(i64);
 
 /// Why something is not an amount.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,53 +25,44 @@ const LARGEST: f64 = 1e9;
 
 impl Usd {
     /// Nothing.
-    pub const ZERO: Self = Self { micros: 0 };
+    pub const ZERO: Self = Self(0);
 
     /// The amount nearest to `dollars`; `None` for NaN, infinities and what no bill reaches (a thousand million).
     pub fn from_f64(dollars: f64) -> Option<Self> {
-        (dollars.abs() <= LARGEST).then(|| Self {
-            micros: nearest(dollars * MICROS),
-        })
+        (dollars.abs() <= LARGEST).then(|| Self(nearest(dollars * MICROS)))
     }
 
     /// Whole dollars.
     pub const fn dollars(dollars: i32) -> Self {
-        Self {
-            micros: dollars as i64 * 1_000_000,
-        }
+        Self(dollars as i64 * 1_000_000)
     }
 
     /// Millionths of a dollar.
     pub const fn micros(self) -> i64 {
-        self.micros
+        self.0
     }
 
     /// An amount from millionths of a dollar.
     pub const fn from_micros(micros: i64) -> Self {
-        Self { micros }
+        Self(micros)
     }
 
     /// The amount as a float, for CloudWatch and for JSON.
     pub fn to_f64(self) -> f64 {
-        self.micros as f64 / MICROS
+        self.0 as f64 / MICROS
     }
 
     /// More than nothing.
     pub const fn is_positive(self) -> bool {
-        self.micros > 0
+        self.0 > 0
     }
 
     /// The shortest decimal text without sign or separators, as CloudFormation takes a Number: `100`, `12.5`.
     pub fn to_decimal(self) -> String {
-        let whole = self.micros.unsigned_abs() / 1_000_000;
-        let part = self.micros.unsigned_abs() % 1_000_000;
-        let sign = if self.micros < 0 { "-" } else { "" };
-        if part == 0 {
-            format!("{sign}{whole}")
-        } else {
-            let digits = format!("{part:06}");
-            format!("{sign}{whole}.{}", digits.trim_end_matches('0'))
-        }
+        let micros = self.0.unsigned_abs();
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let text = format!("{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
     }
 }
 
@@ -88,17 +79,10 @@ pub fn nearest(number: f64) -> i64 {
 /// Rounded to cents with thousands separated: `$1,234.57`, `-$0.10`.
 impl fmt::Display for Usd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cents = (self.micros.unsigned_abs() + 5_000) / 10_000;
-        let whole = (cents / 100).to_string();
-        let mut grouped = String::with_capacity(whole.len() + whole.len() / 3);
-        for (index, digit) in whole.chars().enumerate() {
-            if index > 0 && (whole.len() - index).is_multiple_of(3) {
-                grouped.push(',');
-            }
-            grouped.push(digit);
-        }
-        let sign = if self.micros < 0 && cents > 0 { "-" } else { "" };
-        f.pad(&format!("{sign}${grouped}.{:02}", cents % 100))
+        let cents = (self.0.unsigned_abs() + 5_000) / 10_000;
+        let whole = thousands(&(cents / 100).to_string());
+        let sign = if self.0 < 0 && cents > 0 { "-" } else { "" };
+        f.pad(&format!("{sign}${whole}.{:02}", cents % 100))
     }
 }
 
@@ -107,15 +91,11 @@ impl FromStr for Usd {
     type Err = ParseUsdError;
 
     fn from_str(text: &str) -> Result<Self, ParseUsdError> {
-        let plain = !text.is_empty()
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'e' | b'E' | b'+'));
-        plain
-            .then(|| text.parse().ok())
-            .flatten()
-            .and_then(Self::from_f64)
-            .ok_or_else(|| ParseUsdError(text.to_owned()))
+        let plain = text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || b".-eE+".contains(&byte));
+        let amount = text.parse().ok().filter(|_| plain).and_then(Self::from_f64);
+        amount.ok_or_else(|| ParseUsdError(text.to_owned()))
     }
 }
 
@@ -138,7 +118,7 @@ impl Add for Usd {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        Self::from_micros(self.micros.saturating_add(other.micros))
+        Self::from_micros(self.0.saturating_add(other.0))
     }
 }
 
@@ -152,7 +132,7 @@ impl Sub for Usd {
     type Output = Self;
 
     fn sub(self, other: Self) -> Self {
-        Self::from_micros(self.micros.saturating_sub(other.micros))
+        Self::from_micros(self.0.saturating_sub(other.0))
     }
 }
 
@@ -160,7 +140,7 @@ impl Neg for Usd {
     type Output = Self;
 
     fn neg(self) -> Self {
-        Self::from_micros(self.micros.saturating_neg())
+        Self::from_micros(self.0.saturating_neg())
     }
 }
 

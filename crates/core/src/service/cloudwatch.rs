@@ -30,7 +30,7 @@ pub const MAX_DATAPOINTS: usize = 100_800;
 pub const METRICS_PAGE_SIZE: usize = 500;
 
 /// A metric: where it is and what it is about.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, schemars::JsonSchema, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, schemars::JsonSchema, Deserialize)]
 pub struct Metric {
     /// Such as `AWS/Billing`.
     pub namespace: String,

@@ -31,13 +31,6 @@ pub enum Kind {
     Other,
 }
 
-impl Kind {
-    /// Whether the same call may succeed a little later.
-    pub const fn is_transient(self) -> bool {
-        matches!(self, Self::Throttled | Self::Unavailable)
-    }
-}
-
 /// What AWS answered instead of a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceError {

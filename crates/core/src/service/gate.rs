@@ -1,7 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -11,7 +10,6 @@ use tokio::time::Instant;
 use super::cloudformation::DESCRIBE_STACK_INSTANCE;
 use super::sesv2::SEND_EMAIL;
 use super::{Kind, Operation, Result, Service, ServiceError};
-use crate::event::{Event, Listener};
 
 /// Operations that AWS answers far more slowly than the rest of their service, with the time from one call to the next.
 /// DescribeStackInstance: about two a second (a report: docs/aws-facts.md, "StackSets: instances").
@@ -95,8 +93,8 @@ pub struct Gate {
     counts: Mutex<BTreeMap<Operation, CallCount>>,
     /// The pace of slow operations that have been throttled.
     paces: Mutex<BTreeMap<Operation, Pace>>,
-    /// Who listens when a service is waited for.
-    listener: OnceLock<Arc<dyn Listener>>,
+    /// Who is told when a service is waited for.
+    listener: OnceLock<Box<dyn Fn(String) + Send + Sync>>,
 }
 
 /// How concurrency to a service went.
@@ -123,18 +121,19 @@ struct Pace {
 struct Limiter {
     state: Mutex<LimiterState>,
     freed: Notify,
-    /// Whether this service ever answered, if only with an error.
-    answered: AtomicBool,
-    /// When it was last said that it is waited for.
-    said: Mutex<Option<Instant>>,
 }
 
+#[derive(Default)]
 struct LimiterState {
     limit: f64,
     under_way: usize,
     peak: usize,
     /// How often the limit was cut: a call that began before the last cut says nothing about the new limit.
     cuts: u64,
+    /// Whether this service ever answered, if only with an error.
+    answered: bool,
+    /// When it was last said that it is waited for.
+    said: Option<Instant>,
 }
 
 impl Default for Gate {
@@ -151,13 +150,9 @@ impl Gate {
             limiters: std::array::from_fn(|_| Limiter {
                 state: Mutex::new(LimiterState {
                     limit: settings.initial_concurrency,
-                    under_way: 0,
-                    peak: 0,
-                    cuts: 0,
+                    ..LimiterState::default()
                 }),
                 freed: Notify::new(),
-                answered: AtomicBool::new(false),
-                said: Mutex::default(),
             }),
             counts: Mutex::default(),
             paces: Mutex::default(),
@@ -165,10 +160,10 @@ impl Gate {
         }
     }
 
-    /// Says to `listener`, from now on, when a service is waited for. The first one stays.
-    pub fn report_to(&self, listener: Arc<dyn Listener>) {
+    /// Tells `listener` in a sentence, from now on, when a service is waited for. The first one stays.
+    pub fn report_to(&self, listener: impl Fn(String) + Send + Sync + 'static) {
         // That there is one already is no error: it listens.
-        let _ = self.listener.set(listener);
+        let _ = self.listener.set(Box::new(listener));
     }
 
     /// Makes a call, again after a pause while it is throttled or unanswered.
@@ -200,11 +195,10 @@ impl Gate {
             waited += taken;
             let error = match answer {
                 Err(error) if error.kind == Kind::Throttled => error,
-                Err(error) if error.kind.is_transient() && operation != SEND_EMAIL => error,
+                Err(error) if error.kind == Kind::Unavailable && operation != SEND_EMAIL => error,
                 answer => return answer,
             };
-            let answered = self.limiter(operation).answered.load(Ordering::Relaxed);
-            let most = match answered {
+            let most = match lock(&self.limiter(operation).state).answered {
                 true => self.settings.max_retries,
                 false => self.settings.max_first_retries.min(self.settings.max_retries),
             };
@@ -223,26 +217,23 @@ impl Gate {
 
     /// Says that a call is made again, unless it was made just now or the service was spoken of just now.
     fn say(&self, error: &ServiceError, waited: Duration, attempt: usize, most: usize) {
-        let Some(listener) = self.listener.get() else {
+        let silence = self.settings.silence;
+        let Some(listener) = self.listener.get().filter(|_| waited >= silence) else {
             return;
         };
-        if waited < self.settings.silence {
+        let mut state = lock(&self.limiter(error.operation).state);
+        if state.said.is_some_and(|at| at.elapsed() < silence) {
             return;
         }
-        let mut said = lock(&self.limiter(error.operation).said);
-        let now = Instant::now();
-        if said.is_some_and(|at| now.duration_since(at) < self.settings.silence) {
-            return;
-        }
-        *said = Some(now);
-        drop(said);
+        state.said = Some(Instant::now());
+        drop(state);
         let service = error.operation.service.iam_prefix();
         let what = match (&error.code, error.kind) {
             (_, Kind::Throttled) => format!("{service} takes no more calls at the moment"),
             (Some(code), _) => format!("{service} answered {code}"),
             (None, _) => format!("no answer from {service}"),
         };
-        listener.on(Event::Note(format!("{what}, trying again ({attempt} of {most})")));
+        listener(format!("{what}, trying again ({attempt} of {most})"));
     }
 
     /// An attempt, and how long it took.
@@ -266,16 +257,10 @@ impl Gate {
         let begun = Instant::now();
         let answer = attempt().await;
         let taken = begun.elapsed();
-        let throttled = matches!(
-            &answer,
-            Err(ServiceError {
-                kind: Kind::Throttled,
-                ..
-            })
-        );
+        let throttled = answer.as_ref().is_err_and(|error| error.kind == Kind::Throttled);
         // An error code is an answer; an error without one is the lack of it.
-        if answer.as_ref().map_or_else(|error| error.code.is_some(), |_| true) {
-            limiter.answered.store(true, Ordering::Relaxed);
+        if !answer.as_ref().is_err_and(|error| error.code.is_none()) {
+            lock(&limiter.state).answered = true;
         }
         if throttled || paced {
             self.set_pace(operation, paced, throttled);
@@ -294,10 +279,8 @@ impl Gate {
 
     /// The time from one call of a slow operation to the next.
     fn slow(&self, operation: Operation) -> Option<Duration> {
-        let slow = self.settings.slow.iter();
-        slow.into_iter()
-            .find(|(one, _)| *one == operation)
-            .map(|(_, interval)| *interval)
+        let mut slow = self.settings.slow.iter();
+        slow.find_map(|(one, interval)| (*one == operation).then_some(*interval))
     }
 
     /// Waits for the operation's turn, if it has a pace. Answers whether it has.

@@ -70,40 +70,25 @@ pub struct Operation {
     pub name: &'static str,
     /// Whether it changes anything.
     pub access: Access,
-    /// The name part of the IAM action where it isn't the operation's own name.
-    action: Option<&'static str>,
 }
 
 impl Operation {
     /// An operation that only reads.
     pub const fn read(service: Service, name: &'static str) -> Self {
-        Self {
-            service,
-            name,
-            access: Access::Read,
-            action: None,
-        }
+        let access = Access::Read;
+        Self { service, name, access }
     }
 
     /// An operation that changes something.
     pub const fn write(service: Service, name: &'static str) -> Self {
-        Self {
-            service,
-            name,
-            access: Access::Write,
-            action: None,
-        }
+        let access = Access::Write;
+        Self { service, name, access }
     }
 
-    /// The same operation, allowed by an IAM action of another name.
-    pub const fn allowed_by(mut self, action: &'static str) -> Self {
-        self.action = Some(action);
-        self
-    }
-
-    /// The IAM action that allows it, such as `cloudformation:ListStackInstances`.
+    /// The IAM action that allows it, such as `cloudformation:ListStackInstances`: of every operation that billctl uses it
+    /// has the operation's own name.
     pub fn iam_action(&self) -> String {
-        format!("{}:{}", self.service.iam_prefix(), self.action.unwrap_or(self.name))
+        self.to_string()
     }
 }
 
@@ -116,12 +101,11 @@ impl fmt::Display for Operation {
 
 /// Declares a service's operations as constants, and the list of all of them.
 macro_rules! operations {
-    ($service:ident: $($constant:ident = $access:ident $name:literal $(by $action:literal)?;)*) => {
+    ($service:ident: $($constant:ident = $access:ident $name:literal;)*) => {
         $(
             #[doc = concat!("`", $name, "`.")]
             pub const $constant: $crate::service::Operation =
-                $crate::service::Operation::$access($crate::service::Service::$service, $name)
-                    $(.allowed_by($action))?;
+                $crate::service::Operation::$access($crate::service::Service::$service, $name);
         )*
         /// Every operation of this service that billctl uses.
         pub const ALL: &[$crate::service::Operation] = &[$($constant),*];

@@ -47,8 +47,8 @@ pub trait Organizations: Send + Sync {
     /// `DescribeAccount`.
     async fn describe_account(&self, account: AccountId) -> Result<Account>;
     /// When an account was made or joined (`DescribeAccount`), where that is known.
-    async fn account_joined(&self, _account: AccountId) -> Result<Option<Timestamp>> {
-        Ok(None)
+    async fn account_joined(&self, account: AccountId) -> Result<Option<Timestamp>> {
+        Ok(self.describe_account(account).await?.joined)
     }
     /// `ListTagsForResource` of an account.
     async fn list_account_tags(&self, account: AccountId) -> Result<Tags>;

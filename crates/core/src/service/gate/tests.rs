@@ -1,4 +1,5 @@
-use std::sync::atomic::AtomicUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::future::join_all;
 
@@ -10,17 +11,42 @@ fn throttled() -> ServiceError {
     ServiceError::new(GET_CALLER_IDENTITY, Kind::Throttled, "Throttling", "slow down")
 }
 
-fn quick() -> Gate {
-    Gate::new(GateSettings {
+fn unanswered() -> ServiceError {
+    ServiceError::without_code(GET_CALLER_IDENTITY, Kind::Unavailable, "refused")
+}
+
+/// Settings whose pauses take no time.
+fn quick() -> GateSettings {
+    GateSettings {
         first_pause: Duration::from_micros(1),
         longest_pause: Duration::from_micros(10),
         ..GateSettings::default()
-    })
+    }
+}
+
+/// Makes a call that this error always answers, and says how often its operation has been tried.
+async fn fail(gate: &Gate, error: ServiceError) -> u64 {
+    let answer: Result<()> = gate.call(error.operation, || async { Err(error.clone()) }).await;
+    assert_eq!(answer, Err(error.clone()));
+    gate.counts()[&error.operation].calls
+}
+
+async fn succeed(gate: &Gate) {
+    assert_eq!(gate.call(GET_CALLER_IDENTITY, || async { Ok(()) }).await, Ok(()));
+}
+
+/// A gate, and what it says.
+fn heard(settings: GateSettings) -> (Gate, Arc<Mutex<Vec<String>>>) {
+    let gate = Gate::new(settings);
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&said);
+    gate.report_to(move |sentence| lock(&told).push(sentence));
+    (gate, said)
 }
 
 #[tokio::test]
 async fn a_throttled_call_is_made_again_and_counted() {
-    let gate = quick();
+    let gate = Gate::new(quick());
     let tries = AtomicUsize::new(0);
     let answer = gate
         .call(GET_CALLER_IDENTITY, || async {
@@ -35,40 +61,19 @@ async fn a_throttled_call_is_made_again_and_counted() {
     assert_eq!((count.calls, count.retries, count.throttled), (3, 2, 2));
 }
 
-fn unanswered() -> ServiceError {
-    ServiceError::without_code(GET_CALLER_IDENTITY, Kind::Unavailable, "refused")
-}
-
 #[tokio::test]
 async fn a_service_that_never_answered_is_given_up_soon() {
-    let gate = quick();
-    let answer: Result<()> = gate.call(GET_CALLER_IDENTITY, || async { Err(unanswered()) }).await;
-    assert_eq!(answer, Err(unanswered()));
-    assert_eq!(gate.counts()[&GET_CALLER_IDENTITY].calls, 5);
-}
-
-/// Keeps what is said.
-#[derive(Default)]
-struct Ear(Mutex<Vec<Event>>);
-
-impl Listener for Ear {
-    fn on(&self, event: Event) {
-        lock(&self.0).push(event);
-    }
+    assert_eq!(fail(&Gate::new(quick()), unanswered()).await, 5);
 }
 
 #[tokio::test]
 async fn a_call_without_an_answer_ends_in_time_and_says_what_it_waits_for() {
-    let gate = Gate::new(GateSettings {
+    let (gate, said) = heard(GateSettings {
         patience: Duration::from_millis(50),
         silence: Duration::ZERO,
-        first_pause: Duration::from_micros(1),
-        longest_pause: Duration::from_micros(10),
-        ..GateSettings::default()
+        ..quick()
     });
-    let ear = Arc::new(Ear::default());
-    gate.report_to(ear.clone());
-    let _ = gate.call(GET_CALLER_IDENTITY, || async { Ok(()) }).await;
+    succeed(&gate).await;
     let answer: Result<()> = gate
         .call(GET_CALLER_IDENTITY, || async {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -78,22 +83,17 @@ async fn a_call_without_an_answer_ends_in_time_and_says_what_it_waits_for() {
     assert_eq!(answer, Err(unanswered()));
     let attempts = gate.counts()[&GET_CALLER_IDENTITY].calls - 1;
     assert!((2..=3).contains(&attempts), "{attempts}");
-    let said = lock(&ear.0).clone();
+    let said = lock(&said);
     assert_eq!(said.len() as u64, attempts - 1, "{said:?}");
-    assert_eq!(
-        said[0],
-        Event::Note("no answer from sts, trying again (2 of 13)".into())
-    );
+    assert_eq!(said[0], "no answer from sts, trying again (2 of 13)");
 }
 
 #[tokio::test]
 async fn of_many_calls_that_wait_for_a_service_one_speaks() {
-    let gate = Gate::new(GateSettings {
+    let (gate, said) = heard(GateSettings {
         silence: Duration::from_millis(5),
         ..GateSettings::default()
     });
-    let ear = Arc::new(Ear::default());
-    gate.report_to(ear.clone());
     let calls = (0..20).map(|_| {
         let mut tries = 0;
         let gate = &gate;
@@ -110,53 +110,44 @@ async fn of_many_calls_that_wait_for_a_service_one_speaks() {
         }
     });
     assert!(join_all(calls).await.iter().all(Result::is_ok));
-    let said = lock(&ear.0).clone();
+    let said = lock(&said);
     assert!((1..10).contains(&said.len()), "{said:?}");
-    let word = "sts takes no more calls at the moment, trying again (2 of 13)";
-    assert_eq!(said[0], Event::Note(word.into()));
+    assert_eq!(said[0], "sts takes no more calls at the moment, trying again (2 of 13)");
 }
 
 #[tokio::test]
 async fn a_service_that_answered_before_is_waited_for() {
-    let gate = quick();
-    let _ = gate.call(GET_CALLER_IDENTITY, || async { Ok(()) }).await;
-    let _: Result<()> = gate.call(GET_CALLER_IDENTITY, || async { Err(unanswered()) }).await;
-    assert_eq!(gate.counts()[&GET_CALLER_IDENTITY].calls, 1 + 13);
+    let gate = Gate::new(quick());
+    succeed(&gate).await;
+    assert_eq!(fail(&gate, unanswered()).await, 1 + 13);
 }
 
 /// A mail may be on its way although no answer came: it is sent again only where it was refused.
 #[tokio::test]
 async fn a_mail_without_an_answer_is_not_sent_again() {
-    let gate = quick();
+    let gate = Gate::new(quick());
+    let operation = SEND_EMAIL;
     let lost = ServiceError {
-        operation: SEND_EMAIL,
+        operation,
         ..unanswered()
     };
-    let answer: Result<()> = gate.call(SEND_EMAIL, || async { Err(lost.clone()) }).await;
-    assert_eq!(answer, Err(lost.clone()));
-    assert_eq!(gate.counts()[&SEND_EMAIL].calls, 1);
-    let _: Result<()> = gate.call(SEND_EMAIL, || async { Err(throttled()) }).await;
-    assert!(gate.counts()[&SEND_EMAIL].calls > 2);
-}
-
-#[tokio::test]
-async fn an_error_that_stays_is_not_retried() {
-    let gate = quick();
-    let denied = ServiceError::new(GET_CALLER_IDENTITY, Kind::Denied, "AccessDenied", "no");
-    let answer: Result<()> = gate.call(GET_CALLER_IDENTITY, || async { Err(denied.clone()) }).await;
-    assert_eq!(answer, Err(denied));
-    assert_eq!(gate.counts()[&GET_CALLER_IDENTITY].calls, 1);
+    assert_eq!(fail(&gate, lost).await, 1);
+    let refused = ServiceError {
+        operation,
+        ..throttled()
+    };
+    assert!(fail(&gate, refused).await > 2);
 }
 
 #[tokio::test]
 async fn throttling_narrows_the_lane_and_success_widens_it() {
-    let gate = quick();
+    let gate = Gate::new(quick());
     let before = gate.concurrency(Service::Sts);
-    let _: Result<()> = gate.call(GET_CALLER_IDENTITY, || async { Err(throttled()) }).await;
+    fail(&gate, throttled()).await;
     let narrow = gate.concurrency(Service::Sts);
     assert!(narrow < before, "{narrow} of {before}");
     for _ in 0..100 {
-        let _ = gate.call(GET_CALLER_IDENTITY, || async { Ok(()) }).await;
+        succeed(&gate).await;
     }
     assert!(gate.concurrency(Service::Sts) > narrow);
 }
@@ -201,7 +192,7 @@ async fn parallel_reads_settle_at_what_the_service_takes_without_a_storm() {
 
 #[tokio::test]
 async fn a_service_that_never_throttles_is_called_by_twice_as_many_each_round() {
-    let gate = quick();
+    let gate = Gate::new(quick());
     let calls = (0..1_000).map(|_| {
         gate.call(GET_CALLER_IDENTITY, || async {
             tokio::task::yield_now().await;
@@ -217,22 +208,20 @@ async fn a_service_that_never_throttles_is_called_by_twice_as_many_each_round() 
 
 #[tokio::test]
 async fn a_lane_never_gets_narrower_than_its_floor() {
-    let gate = quick();
+    let gate = Gate::new(quick());
     for _ in 0..20 {
-        let _: Result<()> = gate.call(GET_CALLER_IDENTITY, || async { Err(throttled()) }).await;
+        fail(&gate, throttled()).await;
     }
     assert_eq!(gate.concurrency(Service::Sts), 4);
 }
 
 #[tokio::test]
-async fn a_quota_that_is_used_up_and_a_busy_stack_set_are_not_retried() {
-    for kind in [Kind::Quota, Kind::Busy, Kind::Exists, Kind::Invalid] {
-        let gate = quick();
+async fn an_error_that_stays_is_not_retried() {
+    for kind in [Kind::Denied, Kind::Quota, Kind::Busy, Kind::Exists, Kind::Invalid] {
+        let gate = Gate::new(quick());
         let error = ServiceError::new(GET_CALLER_IDENTITY, kind, "Code", "said");
-        let answer: Result<()> = gate.call(GET_CALLER_IDENTITY, || async { Err(error.clone()) }).await;
-        assert_eq!(answer, Err(error));
-        let count = gate.counts()[&GET_CALLER_IDENTITY];
-        assert_eq!((count.calls, count.retries), (1, 0), "{kind:?}");
+        assert_eq!(fail(&gate, error).await, 1, "{kind:?}");
+        assert_eq!(gate.counts()[&GET_CALLER_IDENTITY].retries, 0, "{kind:?}");
     }
 }
 
@@ -309,6 +298,6 @@ async fn a_slow_operation_that_is_not_throttled_has_no_pace() {
         ..GateSettings::default()
     });
     for _ in 0..100 {
-        assert_eq!(gate.call(GET_CALLER_IDENTITY, || async { Ok(()) }).await, Ok(()));
+        succeed(&gate).await;
     }
 }

@@ -22,6 +22,11 @@ const KEYS: [&str; 4] = [
     "aws_security_token",
 ];
 
+/// The kinds of sections that are read.
+const PROFILE: &str = "profile";
+const SSO_SESSION: &str = "sso-session";
+const SERVICES: &str = "services";
+
 /// The keys and values of a section. A nested value is a text that begins with a line break.
 pub(crate) type Section = BTreeMap<String, String>;
 
@@ -31,14 +36,13 @@ pub(crate) struct Files {
     /// Where each was looked for, and whether it was there.
     config: Place,
     credentials: Place,
-    /// The profiles, those of the credentials file over those of the config file; of keys, whether there are any.
-    profiles: BTreeMap<String, Section>,
+    /// The sections by their kind (`profile`, `sso-session`, `services`) and name. A profile of the credentials file lies
+    /// over that of the config file; of keys, this says whether there are any.
+    sections: BTreeMap<(String, String), Section>,
     /// Their keys in the config file.
     config_keys: BTreeMap<String, Section>,
     /// Their keys in the credentials file.
     credentials_keys: BTreeMap<String, Section>,
-    /// The other sections by their kind and name: `sso-session`, `services`.
-    others: BTreeMap<(String, String), Section>,
     /// Sections that are no profiles because of their heading, with what the heading should be.
     misnamed: BTreeMap<String, String>,
 }
@@ -55,56 +59,46 @@ impl Files {
         let mut files = Self::default();
         let (place, sections) = read(environment, "AWS_CONFIG_FILE", "config")?;
         files.config = place;
-        let name = files.config.name();
         for (heading, section) in sections {
-            match kind_and_name(&heading) {
-                // Of `[default]` and `[profile default]`, and of a name with and without quotes, the last counts.
-                (None | Some("profile"), "default") => {
-                    files.profiles.insert("default".to_owned(), section);
-                }
-                (Some("profile"), profile) => {
-                    files.profiles.insert(profile.to_owned(), section);
-                }
-                (Some(kind @ ("sso-session" | "services")), other) => {
-                    files.others.insert((kind.to_owned(), other.to_owned()), section);
-                }
+            // Of `[default]` and `[profile default]`, and of a name with and without quotes, the last counts.
+            let (kind, name) = match kind_and_name(&heading) {
+                (None, "default") => (PROFILE, "default"),
+                (Some(kind @ (PROFILE | SSO_SESSION | SERVICES)), name) => (kind, name),
                 _ => {
+                    let name = files.config.name();
                     let remedy = format!("the heading [{heading}] in {name} has to be [profile {heading}]");
                     files.misnamed.insert(heading, remedy);
+                    continue;
                 }
+            };
+            if kind == PROFILE {
+                files.config_keys.insert(name.to_owned(), keys(&section));
             }
+            files.sections.insert(key(kind, name), section);
         }
-        let keys = |section: &Section| -> Section {
-            let keys = section.iter().filter(|(key, _)| KEYS.contains(&key.as_str()));
-            keys.map(|(key, value)| (key.clone(), value.clone())).collect()
-        };
-        let own = files
-            .profiles
-            .iter()
-            .map(|(name, section)| (name.clone(), keys(section)));
-        files.config_keys = own.collect();
         let (place, sections) = read(environment, "AWS_SHARED_CREDENTIALS_FILE", "credentials")?;
         files.credentials = place;
-        let name = files.credentials.name();
         for (heading, section) in sections {
-            if let (Some("profile"), profile) = kind_and_name(&heading) {
+            if let (Some(PROFILE), profile) = kind_and_name(&heading) {
+                let name = files.credentials.name();
                 let remedy = format!("the heading [{heading}] in {name} has to be [{profile}]");
                 files.misnamed.insert(profile.to_owned(), remedy);
             }
             files.credentials_keys.insert(heading.clone(), keys(&section));
-            files.profiles.entry(heading).or_default().extend(section);
+            let profile = files.sections.entry(key(PROFILE, &heading)).or_default();
+            profile.extend(section);
         }
         Ok(files)
     }
 
     /// A profile that has to be there.
     pub(crate) fn profile(&self, name: &str) -> Result<&Section, Trouble> {
-        self.profiles.get(name).ok_or_else(|| self.missing(name))
+        self.get(name).ok_or_else(|| self.missing(name))
     }
 
     /// A profile.
     pub(crate) fn get(&self, name: &str) -> Option<&Section> {
-        self.profiles.get(name)
+        self.sections.get(&key(PROFILE, name))
     }
 
     /// A profile's keys in the config file, and that file's name.
@@ -119,12 +113,12 @@ impl Files {
 
     /// A sign-in session of IAM Identity Center.
     pub(crate) fn sso_session(&self, name: &str) -> Option<&Section> {
-        self.others.get(&("sso-session".to_owned(), name.to_owned()))
+        self.sections.get(&key(SSO_SESSION, name))
     }
 
     /// A section of endpoints, by service.
     pub(crate) fn services(&self, name: &str) -> Option<&Section> {
-        self.others.get(&("services".to_owned(), name.to_owned()))
+        self.sections.get(&key(SERVICES, name))
     }
 
     /// Both files' names, for messages.
@@ -146,82 +140,75 @@ impl Files {
         if let Some(remedy) = self.misnamed.get(name) {
             return trouble.remedy(remedy);
         }
-        let near = self
-            .profiles
-            .keys()
+        let profiles = self.sections.keys().filter(|(kind, _)| kind == PROFILE);
+        let names: Vec<&str> = profiles.map(|(_, name)| name.as_str()).collect();
+        let near = names
+            .iter()
             .find(|one| one.eq_ignore_ascii_case(name) || one.trim() == name.trim());
-        trouble.remedy(match (near, self.profiles.is_empty()) {
-            (Some(near), _) => format!("there is one called `{near}`"),
-            (None, true) => {
+        trouble.remedy(match near {
+            Some(near) => format!("there is one called `{near}`"),
+            None if names.is_empty() => {
                 "there are no profiles at all; make one with `aws configure` or `aws configure sso`".to_owned()
             }
-            (None, false) => format!("there are: {}", listed(self.profiles.keys())),
+            None => format!("there are: {}", listed(&names)),
         })
     }
 
     /// Both files as the SDK takes them: it reads settings from them, such as `endpoint_url`, and no credentials.
     pub(crate) fn for_sdk(&self) -> EnvConfigFiles {
         let mut text = String::new();
-        for (name, section) in &self.profiles {
+        for ((kind, name), section) in &self.sections {
             let mut section = section.clone();
-            if let Some(services) = section.get_mut("services") {
-                *services = self.sdk_other("services", services);
+            if let Some(services) = section.get_mut(SERVICES).filter(|_| kind == PROFILE) {
+                *services = self.sdk_name_of(SERVICES, services);
             }
-            write_section(&mut text, &format!("profile {}", self.sdk_name(name)), &section);
-        }
-        for ((kind, name), section) in &self.others {
-            write_section(&mut text, &format!("{kind} {}", self.sdk_other(kind, name)), section);
+            write_section(&mut text, &format!("{kind} {}", self.sdk_name_of(kind, name)), &section);
         }
         EnvConfigFiles::builder()
             .with_contents(EnvConfigFileKind::Config, text)
             .build()
     }
 
-    /// Another section's name there.
-    fn sdk_other(&self, kind: &str, name: &str) -> String {
-        if is_plain(name) {
-            return name.to_owned();
-        }
-        let key = (kind.to_owned(), name.to_owned());
-        match self.others.keys().position(|one| *one == key) {
-            Some(number) => format!("billctl-{kind}-{number}"),
-            None => name.to_owned(),
-        }
-    }
-
     /// A profile's name in [`Files::for_sdk`].
     pub(crate) fn sdk_name(&self, name: &str) -> String {
+        self.sdk_name_of(PROFILE, name)
+    }
+
+    fn sdk_name_of(&self, kind: &str, name: &str) -> String {
         if is_plain(name) {
             return name.to_owned();
         }
-        match self.profiles.keys().position(|one| one == name) {
-            Some(number) => format!("billctl-profile-{number}"),
-            None => name.to_owned(),
-        }
+        let wanted = key(kind, name);
+        let number = self.sections.keys().position(|one| *one == wanted);
+        number.map_or_else(|| name.to_owned(), |number| format!("billctl-{kind}-{number}"))
     }
 }
 
+/// A section's place among all.
+fn key(kind: &str, name: &str) -> (String, String) {
+    (kind.to_owned(), name.to_owned())
+}
+
+/// Those of a profile's settings that are keys.
+fn keys(section: &Section) -> Section {
+    let keys = section.iter().filter(|(key, _)| KEYS.contains(&key.as_str()));
+    keys.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
 /// Whether the SDK takes it for a name.
-pub(crate) fn is_plain(name: &str) -> bool {
+fn is_plain(name: &str) -> bool {
     !name.is_empty()
         && name
             .chars()
             .all(|one| one.is_ascii_alphanumeric() || "_-/.%@:+".contains(one))
 }
 
-fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
+fn listed(names: &[&str]) -> String {
     const MOST: usize = 20;
-    let names: Vec<&String> = names.collect();
-    let mut text = names
-        .iter()
-        .take(MOST)
-        .map(|name| name.as_str())
-        .collect::<Vec<_>>()
-        .join(", ");
-    if names.len() > MOST {
-        let _ = write!(text, " and {} more", names.len() - MOST);
+    match names.get(..MOST) {
+        Some(first) if names.len() > MOST => format!("{} and {} more", first.join(", "), names.len() - MOST),
+        _ => names.join(", "),
     }
-    text
 }
 
 fn write_section(text: &mut String, heading: &str, section: &Section) {
@@ -304,6 +291,13 @@ pub(crate) fn plain(error: &std::io::Error) -> String {
     }
 }
 
+/// A file's text, `longest` bytes at most, or why it can't be read.
+pub(crate) fn text_of(path: &Path, longest: usize) -> Result<String, String> {
+    let bytes = billctl_core::file::read(&in_home(path), longest).map_err(|error| plain(&error))?;
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
+}
+
+/// A path whose `~` is this user's home.
 pub(crate) fn in_home(path: &Path) -> PathBuf {
     match (path.strip_prefix("~"), std::env::home_dir()) {
         (Ok(rest), Some(home)) => home.join(rest),
