@@ -230,7 +230,7 @@ impl Call<'_> {
     fn authorize_with(&self, resource: &str, context: &RequestContext) -> Answer<()> {
         let iam = &self.world.iam;
         let action = self.action.operation.iam_action();
-        let assume = crate::sfn::assume_context(self.world, self.machine);
+        let assume = self.world.assume_context(self.machine);
         let why = if !iam.assumable(self.role, crate::sfn::STATES_SERVICE, &assume, self.world.now) {
             format!("Step Functions can't assume {}", self.role)
         } else if !iam.allows(self.role, &action, resource, context) {
