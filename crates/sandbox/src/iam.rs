@@ -47,15 +47,6 @@ struct StoredRole {
     boundary: Option<Arn>,
 }
 
-/// Why a role can't be used for something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RoleFault {
-    /// There is no such role, or it isn't visible yet, or it doesn't trust the service.
-    NotAssumable,
-    /// Its policies don't allow the action on the resource.
-    NotAllowed,
-}
-
 impl State {
     fn role(&self, name: &str) -> Answer<&StoredRole> {
         self.roles.get(name).ok_or_else(|| no_such_role(name))
@@ -120,25 +111,6 @@ impl State {
             boundary.is_none_or(|boundary| allowed_by(self.policies.get(boundary), request))
                 && allowed_by(role.inline.values(), request)
         })
-    }
-
-    /// Whether `service` may do `action` on `resource` with this role.
-    pub(super) fn may(
-        &self,
-        arn: &Arn,
-        service: &str,
-        context: &RequestContext,
-        action: &str,
-        resource: &str,
-        now: Timestamp,
-    ) -> std::result::Result<(), RoleFault> {
-        if !self.assumable(arn, service, context, now) {
-            Err(RoleFault::NotAssumable)
-        } else if !self.allows(arn, action, resource, context) {
-            Err(RoleFault::NotAllowed)
-        } else {
-            Ok(())
-        }
     }
 }
 
