@@ -1,6 +1,6 @@
 //! `ListMetrics`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::World;
 use crate::metrics::opened;
@@ -67,19 +67,15 @@ fn all_charges(world: &World, only: Option<AccountId>) -> impl Iterator<Item = M
             })
     };
     let totals = only.is_none().then(|| {
-        let mut services: Vec<String> = accounts()
-            .flat_map(|account| spend_overrides.services(account))
-            .collect();
-        services.sort_unstable();
-        services.dedup();
-        std::iter::once(metric(None, None)).chain(services.into_iter().map(move |service| metric(None, Some(&service))))
+        let services = accounts().flat_map(|account| spend_overrides.services(account));
+        charges_of(None, services.collect::<BTreeSet<_>>())
     });
-    totals.into_iter().flatten().chain(accounts().flat_map(move |account| {
-        let services = spend_overrides.services(account);
-        std::iter::once(metric(Some(account), None)).chain(
-            services
-                .into_iter()
-                .map(move |service| metric(Some(account), Some(&service))),
-        )
-    }))
+    let of_accounts = accounts().flat_map(|account| charges_of(Some(account), spend_overrides.services(account)));
+    totals.into_iter().flatten().chain(of_accounts)
+}
+
+/// The metrics of an account or of the organisation: in all, and by service.
+fn charges_of(account: Option<AccountId>, services: impl IntoIterator<Item = String>) -> impl Iterator<Item = Metric> {
+    let by_service = services.into_iter().map(move |service| metric(account, Some(&service)));
+    std::iter::once(metric(account, None)).chain(by_service)
 }
