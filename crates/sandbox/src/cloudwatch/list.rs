@@ -18,15 +18,12 @@ pub(crate) fn list_metrics(
     dimensions: &BTreeMap<String, Option<String>>,
     token: Option<&str>,
 ) -> Answer<Page<Metric>> {
-    let skip: usize = match token {
-        None => 0,
-        Some(token) => token
-            .parse()
-            .map_err(|_| Refusal::invalid("InvalidParameterValue", "Invalid NextToken"))?,
-    };
+    let invalid = |why: &str| Refusal::invalid("InvalidParameterValue", why);
+    let skip = token.unwrap_or("0").parse();
+    let skip: usize = skip.map_err(|_| invalid("Invalid NextToken"))?;
     // At most 30 (API reference).
     if dimensions.len() > 30 {
-        return Err(Refusal::invalid("InvalidParameterValue", "Too many dimensions"));
+        return Err(invalid("Too many dimensions"));
     }
     if namespace != charges::NAMESPACE || name != charges::METRIC || !world.billing_alerts {
         return Ok(Page::last(Vec::new()));
