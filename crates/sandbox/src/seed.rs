@@ -64,51 +64,25 @@ pub const MAX_OUS: usize = 2_000;
 /// Levels of OUs that Organizations allows below the root (docs/aws-facts.md, "Organizations").
 pub const MAX_DEPTH: usize = 5;
 
-/// The OUs of the demo organisation with their accounts. `Payments` exists twice on purpose.
-const DEMO: &[(&str, &[&str])] = &[
-    ("Production", &["prod-gateway", "prod-web"]),
-    (
-        "Production/Payments",
-        &["payments-prod", "payments-ledger", "payments-fraud", "payments-reports"],
-    ),
-    (
-        "Production/Platform",
-        &[
-            "platform-clusters",
-            "platform-network",
-            "platform-dns",
-            "platform-observability",
-        ],
-    ),
-    ("Production/Data", &["data-lake", "data-warehouse", "data-streams"]),
-    ("Production/Data/Science", &["science-training", "science-notebooks"]),
-    ("Staging", &["staging-web", "staging-gateway"]),
-    ("Staging/Payments", &["staging-payments-api", "staging-payments-ledger"]),
-    ("Staging/Data", &["staging-data-lake"]),
-    (
-        "Sandboxes",
-        &[
-            "sandbox-amira",
-            "sandbox-bastian",
-            "sandbox-chen",
-            "sandbox-divya",
-            "sandbox-emeka",
-            "sandbox-fatima",
-            "sandbox-greta",
-            "sandbox-hugo",
-        ],
-    ),
-    (
-        "Security",
-        &["security-audit", "security-log-archive", "security-tooling"],
-    ),
-    ("Infrastructure", &["shared-network", "shared-images"]),
-    ("Infrastructure/Build", &["build-runners", "build-artifacts"]),
-    ("Policy Staging", &["policy-canary"]),
-    ("Acquisitions", &["nimbus-shop", "nimbus-legacy"]),
-    ("Suspended", &["old-campaign"]),
-    ("Empty", &[]),
-];
+/// The OUs of the demo organisation, each with its accounts. `Payments` exists twice on purpose.
+const DEMO: &str = "\
+Production: prod-gateway prod-web
+Production/Payments: payments-prod payments-ledger payments-fraud payments-reports
+Production/Platform: platform-clusters platform-network platform-dns platform-observability
+Production/Data: data-lake data-warehouse data-streams
+Production/Data/Science: science-training science-notebooks
+Staging: staging-web staging-gateway
+Staging/Payments: staging-payments-api staging-payments-ledger
+Staging/Data: staging-data-lake
+Sandboxes: sandbox-amira sandbox-bastian sandbox-chen sandbox-divya
+Sandboxes: sandbox-emeka sandbox-fatima sandbox-greta sandbox-hugo
+Security: security-audit security-log-archive security-tooling
+Infrastructure: shared-network shared-images
+Infrastructure/Build: build-runners build-artifacts
+Policy Staging: policy-canary
+Acquisitions: nimbus-shop nimbus-legacy
+Suspended: old-campaign
+Empty:";
 
 /// The demo's account that AWS has suspended.
 const DEMO_SUSPENDED: &str = "old-campaign";
@@ -125,11 +99,10 @@ fn beginning() -> Timestamp {
 /// The demo organisation: about 40 accounts in nested OUs, one of them suspended.
 pub fn demo() -> World {
     let mut state = organization(0);
-    for (path, names) in DEMO {
+    for (path, names) in DEMO.lines().filter_map(|line| line.split_once(':')) {
         let ou = ou_at(&mut state, path);
-        for name in *names {
-            let suspended = *name == DEMO_SUSPENDED;
-            add(&mut state, name, &ou, owner(name), suspended);
+        for name in names.split_whitespace() {
+            add(&mut state, name, &ou, owner(name), name == DEMO_SUSPENDED);
         }
     }
     World::new(state, beginning())
@@ -175,17 +148,12 @@ pub fn world(shape: &Shape) -> World {
     for number in 0..shape.ous {
         // The first OUs go down, so that the depth asked for is reached; the rest spreads.
         let level = if number < depth { number } else { rng.usize(0..depth) };
-        let parent = levels
-            .get(level)
-            .and_then(|units| rng.choice(units))
-            .unwrap_or(state.root())
-            .clone();
+        let parent = levels.get(level).and_then(|units| rng.choice(units));
+        let parent = parent.unwrap_or(state.root()).clone();
         let area = AREAS[number % AREAS.len()];
-        let round = number / AREAS.len();
-        let name = if round == 0 {
-            area.to_owned()
-        } else {
-            format!("{area} {}", round + 1)
+        let name = match number / AREAS.len() {
+            0 => area.to_owned(),
+            round => format!("{area} {}", round + 1),
         };
         // Fails only for a name or depth that can't come up here.
         if let Ok(id) = state.add_ou(&parent, &name) {
@@ -203,11 +171,8 @@ pub fn world(shape: &Shape) -> World {
         let area = AREAS[rng.usize(0..AREAS.len())].to_lowercase();
         let name = format!("{area}-{:05}", number + 1);
         let suspended = rng.usize(0..200) == 0;
-        let tags = if rng.usize(0..10) < 7 {
-            owner(&name)
-        } else {
-            Tags::new()
-        };
+        let owned = rng.usize(0..10) < 7;
+        let tags = if owned { owner(&name) } else { Tags::new() };
         add(&mut state, &name, &parent, tags, suspended);
     }
     let mut world = World::new(state, beginning());

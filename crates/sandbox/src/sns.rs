@@ -96,8 +96,7 @@ impl State {
     pub fn confirm(&mut self, address: &str) -> bool {
         let mut confirmed = false;
         for subscription in self.topics.values_mut().flat_map(|topic| &mut topic.subscriptions) {
-            let meant = subscription.endpoint.eq_ignore_ascii_case(address);
-            if meant && !subscription.confirmed {
+            if subscription.endpoint.eq_ignore_ascii_case(address) && !subscription.confirmed {
                 subscription.confirmed = true;
                 confirmed = true;
             }
@@ -157,7 +156,7 @@ impl World {
             return;
         };
         if there.attributes.get(KEY_ATTRIBUTE).map(String::as_str) != Some(MANAGED_KEY) {
-            self.tell(&topic.clone(), subject, message);
+            self.tell(topic, subject, message);
         }
     }
 
@@ -190,11 +189,10 @@ impl World {
 
     /// Whoever is subscribed gets it.
     fn tell(&mut self, topic: &Arn, subject: &str, message: &str) {
-        let Ok(topic) = self.sns.topic(topic) else {
+        let Ok(there) = self.sns.topic(topic) else {
             return;
         };
-        let arn = topic.arn.clone();
-        let mailed: Vec<String> = topic
+        let mailed: Vec<String> = there
             .subscriptions
             .iter()
             .filter(|one| one.confirmed && one.protocol == EMAIL)
@@ -210,7 +208,7 @@ impl World {
         self.sns.notifications.push(Notification {
             number: self.sns.published,
             at: self.now,
-            topic: arn,
+            topic: topic.clone(),
             subject: subject.to_owned(),
             message: message.to_owned(),
             mailed,
@@ -232,13 +230,12 @@ impl Sns for Sandbox {
                 let counted = topic.subscriptions.iter().filter(|one| one.confirmed == confirmed);
                 counted.count().to_string()
             };
-            for (name, value) in [
+            let counted = [
                 ("TopicArn", topic.arn.to_string()),
                 ("SubscriptionsConfirmed", count(true)),
                 ("SubscriptionsPending", count(false)),
-            ] {
-                attributes.insert(name.to_owned(), value);
-            }
+            ];
+            attributes.extend(counted.map(|(name, value)| (name.to_owned(), value)));
             Ok(attributes)
         })
         .await
@@ -257,10 +254,8 @@ impl Sns for Sandbox {
     async fn list_subscriptions(&self, topic: &Arn, token: Option<String>) -> Result<Page<Subscription>> {
         self.call(LIST_SUBSCRIPTIONS_BY_TOPIC, |world| {
             let all = &world.sns.topic(topic)?.subscriptions;
-            let skip: usize = match token.as_deref() {
-                None => 0,
-                Some(token) => token.parse().map_err(|_| invalid("Invalid parameter: NextToken"))?,
-            };
+            let skip = token.as_deref().unwrap_or("0").parse();
+            let skip: usize = skip.map_err(|_| invalid("Invalid parameter: NextToken"))?;
             Ok(Page {
                 items: all.iter().skip(skip).take(PAGE_SIZE).cloned().collect(),
                 next: (all.len() > skip + PAGE_SIZE).then(|| (skip + PAGE_SIZE).to_string()),

@@ -85,6 +85,10 @@ impl Message {
         }
     }
 
+    fn has_receipt(&self, receipt: &str) -> bool {
+        self.taken.as_ref().is_some_and(|(_, known)| known == receipt)
+    }
+
     fn is_seen(&self, now: Timestamp) -> bool {
         self.taken.as_ref().is_none_or(|(until, _)| *until <= now)
     }
@@ -94,15 +98,6 @@ impl Message {
             body: self.body.to_string(),
             attributes: self.attributes.clone(),
         }
-    }
-}
-
-impl Queue {
-    /// The message of this receipt.
-    fn taken(&mut self, receipt: &str) -> Option<&mut Message> {
-        self.messages
-            .iter_mut()
-            .find(|message| message.taken.as_ref().is_some_and(|(_, known)| known == receipt))
     }
 }
 
@@ -130,11 +125,9 @@ impl State {
         let Some(queue) = self.queues.get(name) else {
             return 0;
         };
-        let gone = queue
-            .deleted
-            .iter()
-            .filter(|(came, deleted)| *came <= at && at < *deleted);
-        queue.messages.iter().filter(|message| message.at <= at).count() + gone.count()
+        let there = queue.messages.iter().filter(|message| message.at <= at);
+        let gone = queue.deleted.iter().filter(|(came, gone)| (*came..*gone).contains(&at));
+        there.count() + gone.count()
     }
 
     /// How many messages wait in all queues.
@@ -149,10 +142,10 @@ impl State {
         };
         let policy = queue.attributes.get("Policy");
         let policy: Option<Value> = policy.and_then(|text| serde_json::from_str(text).ok());
-        let context = RequestContext::default().with("aws:SourceArn", rule).with(
-            "aws:SourceAccount",
-            rule.account().map_or_else(String::new, |id| id.to_string()),
-        );
+        let account = rule.account().map_or_else(String::new, |id| id.to_string());
+        let context = RequestContext::default()
+            .with("aws:SourceArn", rule)
+            .with("aws:SourceAccount", account);
         let send = Request::by_service("events.amazonaws.com", "sqs:SendMessage", queue.arn.as_str(), &context);
         let allowed = allowed_by(&policy, send);
         if allowed {
@@ -224,16 +217,15 @@ impl Sqs for Sandbox {
         self.call(GET_QUEUE_ATTRIBUTES, |world| {
             let queue = world.sqs.by_url(url)?;
             let mut attributes = queue.attributes.clone();
-            for (name, value) in [
+            let counted = [
                 ("QueueArn", queue.arn.to_string()),
                 ("ApproximateNumberOfMessages", queue.messages.len().to_string()),
                 ("ApproximateNumberOfMessagesNotVisible", "0".to_owned()),
                 ("ApproximateNumberOfMessagesDelayed", "0".to_owned()),
                 ("CreatedTimestamp", queue.created.as_second().to_string()),
                 ("LastModifiedTimestamp", queue.modified.as_second().to_string()),
-            ] {
-                attributes.insert(name.to_owned(), value);
-            }
+            ];
+            attributes.extend(counted.map(|(name, value)| (name.to_owned(), value)));
             Ok(attributes)
         })
         .await
@@ -289,8 +281,8 @@ impl Sqs for Sandbox {
         self.call(CHANGE_MESSAGE_VISIBILITY, |world| {
             let until = world.now + SignedDuration::from_secs(hidden.into());
             let queue = world.sqs.by_url(url)?;
-            let message = queue
-                .taken(receipt)
+            let message = queue.messages.iter_mut().find(|message| message.has_receipt(receipt));
+            let message = message
                 .ok_or_else(|| Refusal::invalid("ReceiptHandleIsInvalid", "The input receipt handle is invalid."))?;
             message.taken = Some((until, receipt.to_owned()));
             Ok(())
@@ -303,9 +295,8 @@ impl Sqs for Sandbox {
             let now = world.now;
             let queue = world.sqs.by_url(url)?;
             // A message that is gone is no error (SQS API reference, DeleteMessage).
-            let is_it = |message: &mut Message| message.taken.as_ref().is_some_and(|(_, known)| known == receipt);
-            let gone = queue.messages.extract_if(.., is_it).map(|message| (message.at, now));
-            queue.deleted.extend(gone);
+            let gone = queue.messages.extract_if(.., |message| message.has_receipt(receipt));
+            queue.deleted.extend(gone.map(|message| (message.at, now)));
             Ok(())
         })
         .await
@@ -347,19 +338,15 @@ impl Sqs for Sandbox {
 }
 
 fn create_queue(world: &mut World, name: &str, attributes: &Attributes, tags: &Tags) -> Answer<String> {
-    let invalid = |message: &str| Refusal::invalid("InvalidParameterValue", message);
     if !is_name(name, 80, "-_") {
-        return Err(invalid(
-            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
-        ));
+        let why = "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length";
+        return Err(Refusal::invalid("InvalidParameterValue", why));
     }
     check_attributes(world, attributes)?;
     if let Some(queue) = world.sqs.queues.get(name) {
         // The same queue again is no error; one with other attributes is.
-        let same = attributes
-            .iter()
-            .all(|(key, value)| queue.attributes.get(key) == Some(value));
-        return if same {
+        let mut given = attributes.iter();
+        return if given.all(|(key, value)| queue.attributes.get(key) == Some(value)) {
             Ok(queue.url.clone())
         } else {
             let why = "A queue already exists with the same name and a different value for an attribute";
@@ -370,27 +357,21 @@ fn create_queue(world: &mut World, name: &str, attributes: &Attributes, tags: &T
         && world.now.duration_since(*deleted) < NAME_REST
     {
         let why = "You must wait 60 seconds after deleting a queue before you can create another with the same name.";
-        return Err(Refusal::new(
-            Kind::Busy,
-            "AWS.SimpleQueueService.QueueDeletedRecently",
-            why,
-        ));
+        let code = "AWS.SimpleQueueService.QueueDeletedRecently";
+        return Err(Refusal::new(Kind::Busy, code, why));
     }
     let payer = world.management_account();
     let url = format!("https://sqs.{REGION}.amazonaws.com/{payer}/{name}");
-    let mut all: Attributes = SETTABLE
-        .iter()
-        .filter_map(|(key, value)| Some(((*key).to_owned(), (*value)?.to_owned())))
-        .collect();
-    all.extend(attributes.clone());
+    let defaults = SETTABLE.iter();
+    let defaults = defaults.filter_map(|(key, value)| Some(((*key).to_owned(), (*value)?.to_owned())));
     world.sqs.queues.insert(
         name.to_owned(),
         Queue {
             url: url.clone(),
-            arn: Arn::new("sqs", REGION, payer, name),
+            arn: world.own_arn("sqs", name),
             created: world.now,
             modified: world.now,
-            attributes: all,
+            attributes: defaults.chain(attributes.clone()).collect(),
             tags: tags.clone(),
             messages: Vec::new(),
             deleted: Vec::new(),

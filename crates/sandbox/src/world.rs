@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::faults::Faults;
 use super::member::Member;
+use super::policy::RequestContext;
 use super::publications::Publications;
 use super::seed::Origin;
 use super::{account, cloudformation, cloudwatch, eventbridge, iam, metering, organizations, sesv2, sfn, sns, sqs};
-use billctl_core::model::AccountId;
+use billctl_core::model::{AccountId, Arn};
 
 /// Everything that the sandbox knows: one serialisable value.
 ///
@@ -126,6 +127,13 @@ impl World {
     /// The account that pays.
     pub fn management_account(&self) -> AccountId {
         self.organizations.management_account
+    }
+
+    /// What trust policies can ask about when a service assumes a role for something of the billing account.
+    pub(super) fn assume_context(&self, source: &Arn) -> RequestContext {
+        RequestContext::default()
+            .with("aws:SourceArn", source)
+            .with("aws:SourceAccount", self.management_account())
     }
 
     /// Lets time pass until `to`: StackSet operations go on, then metrics, alarms, events and executions follow.

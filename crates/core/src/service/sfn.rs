@@ -86,7 +86,7 @@ pub struct Execution {
 }
 
 /// An event of an execution's history, as far as billctl shows it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct HistoryEvent {
     /// Its type, such as `TaskSucceeded` or `TaskFailed`.
     pub kind: String,

@@ -5,42 +5,24 @@ use serde_json::{Map, Value};
 use super::query;
 use crate::json::{items, texts};
 
-/// Fields that any state may have, besides those of its type.
-const COMMON: [&str; 3] = ["Type", "Comment", "QueryLanguage"];
+/// The types of states that can run.
+const KINDS: [&str; 7] = ["Pass", "Task", "Choice", "Wait", "Succeed", "Fail", "Parallel"];
 
-/// The fields of a type of state, with JSONata.
-fn fields(kind: &str) -> Option<&'static [&'static str]> {
-    Some(match kind {
-        "Pass" => &["Output", "Assign", "Next", "End"],
-        "Task" => &[
-            "Resource",
-            "Arguments",
-            "Output",
-            "Assign",
-            "Retry",
-            "Catch",
-            "TimeoutSeconds",
-            "HeartbeatSeconds",
-            "Credentials",
-            "Next",
-            "End",
-        ],
-        "Choice" => &["Choices", "Default", "Output", "Assign"],
-        "Wait" => &["Seconds", "Timestamp", "Output", "Assign", "Next", "End"],
-        "Succeed" => &["Output"],
-        "Fail" => &["Error", "Cause"],
-        "Parallel" => &[
-            "Branches",
-            "Arguments",
-            "Output",
-            "Assign",
-            "Retry",
-            "Catch",
-            "Next",
-            "End",
-        ],
-        _ => return None,
-    })
+/// Whether a state of this type may have the field, with JSONata.
+fn may_have(kind: &str, field: &str) -> bool {
+    match field {
+        "Type" | "Comment" | "QueryLanguage" => true,
+        "Output" => kind != "Fail",
+        "Assign" => !matches!(kind, "Succeed" | "Fail"),
+        "Next" | "End" => matches!(kind, "Pass" | "Task" | "Wait" | "Parallel"),
+        "Arguments" | "Retry" | "Catch" => matches!(kind, "Task" | "Parallel"),
+        "Resource" | "TimeoutSeconds" | "HeartbeatSeconds" | "Credentials" => kind == "Task",
+        "Choices" | "Default" => kind == "Choice",
+        "Seconds" | "Timestamp" => kind == "Wait",
+        "Error" | "Cause" => kind == "Fail",
+        "Branches" => kind == "Parallel",
+        _ => false,
+    }
 }
 
 /// Whether the definition can run.
@@ -82,35 +64,50 @@ fn check_state(state: &Value, here: &str, states: &Map<String, Value>) -> Result
     let failed = |what: &str| format!("SCHEMA_VALIDATION_FAILED: {what} at {here}");
     let state = state.as_object().ok_or_else(|| failed("no object"))?;
     let kind = state.get("Type").and_then(Value::as_str).unwrap_or_default();
-    let known = fields(kind).ok_or_else(|| failed(&format!("the Type `{kind}` is not supported")))?;
-    if let Some(field) = state
-        .keys()
-        .find(|key| !known.contains(&key.as_str()) && !COMMON.contains(&key.as_str()))
-    {
+    if !KINDS.contains(&kind) {
+        return Err(failed(&format!("the Type `{kind}` is not supported")));
+    }
+    if let Some(field) = state.keys().find(|key| !may_have(kind, key)) {
         return Err(failed(&format!("the field {field} is not supported")));
     }
-    let mut targets = Vec::new();
-    collect_targets(state, &mut targets);
-    if let Some(target) = targets.iter().find(|target| !states.contains_key(**target)) {
+    let own = ["Next", "Default"].into_iter().filter_map(|field| state.get(field));
+    let rules = ["Choices", "Catch"]
+        .into_iter()
+        .flat_map(|field| items(state.get(field)));
+    let mut targets = own
+        .chain(rules.filter_map(|rule| rule.get("Next")))
+        .filter_map(Value::as_str);
+    if let Some(target) = targets.find(|target| !states.contains_key(*target)) {
         return Err(format!(
             "MISSING_TRANSITION_TARGET: the target \"{target}\" at {here} does not exist"
         ));
     }
     let ends = state.get("End") == Some(&Value::Bool(true));
     let goes_on = state.contains_key("Next");
-    if known.contains(&"Next") && ends == goes_on {
+    if may_have(kind, "Next") && ends == goes_on {
         return Err(failed("there must be either Next or End: true"));
     }
     match kind {
-        "Task" => check_resource(state, &failed)?,
-        "Choice" => check_choices(state, &failed)?,
+        "Task" => {
+            let resource = state.get("Resource").and_then(Value::as_str).unwrap_or_default();
+            if !super::tasks::is_known(resource) {
+                return Err(failed(&format!("the sandbox has no resource `{resource}`")));
+            }
+        }
+        "Choice" => {
+            let condition = |choice: &Value| {
+                choice
+                    .get("Condition")
+                    .is_some_and(|it| it.is_boolean() || it.is_string())
+            };
+            let leads_on = |choice: &Value| choice.get("Next").is_some_and(Value::is_string);
+            let mut choices = filled(state, "Choices", &failed)?.iter();
+            if !choices.all(|choice| condition(choice) && leads_on(choice)) {
+                return Err(failed("a choice lacks Condition or Next"));
+            }
+        }
         "Parallel" => {
-            let branches = state
-                .get("Branches")
-                .and_then(Value::as_array)
-                .filter(|branches| !branches.is_empty())
-                .ok_or_else(|| failed("no Branches"))?;
-            for (number, branch) in branches.iter().enumerate() {
+            for (number, branch) in filled(state, "Branches", &failed)?.iter().enumerate() {
                 let branch = branch.as_object().ok_or_else(|| failed("no object"))?;
                 check_machine(branch, &format!("{here}/Branches[{number}]/"))?;
             }
@@ -128,41 +125,17 @@ fn check_state(state: &Value, here: &str, states: &Map<String, Value>) -> Result
     Ok(())
 }
 
-fn collect_targets<'a>(state: &'a Map<String, Value>, targets: &mut Vec<&'a str>) {
-    for field in ["Next", "Default"] {
-        targets.extend(state.get(field).and_then(Value::as_str));
-    }
-    for field in ["Choices", "Catch"] {
-        targets.extend(items(state.get(field)).filter_map(|rule| rule.get("Next")?.as_str()));
-    }
-}
-
-fn check_resource(state: &Map<String, Value>, failed: &impl Fn(&str) -> String) -> Result<(), String> {
-    let resource = state.get("Resource").and_then(Value::as_str).unwrap_or_default();
-    if super::tasks::is_known(resource) {
-        Ok(())
-    } else {
-        Err(failed(&format!("the sandbox has no resource `{resource}`")))
-    }
-}
-
-fn check_choices(state: &Map<String, Value>, failed: &impl Fn(&str) -> String) -> Result<(), String> {
-    let choices = state
-        .get("Choices")
+/// The items of a list that must not be empty.
+fn filled<'a>(
+    state: &'a Map<String, Value>,
+    field: &str,
+    failed: &impl Fn(&str) -> String,
+) -> Result<&'a Vec<Value>, String> {
+    state
+        .get(field)
         .and_then(Value::as_array)
-        .filter(|choices| !choices.is_empty())
-        .ok_or_else(|| failed("no Choices"))?;
-    let complete = choices.iter().all(|choice| {
-        choice.get("Next").is_some_and(Value::is_string)
-            && choice
-                .get("Condition")
-                .is_some_and(|condition| condition.is_boolean() || condition.is_string())
-    });
-    if complete {
-        Ok(())
-    } else {
-        Err(failed("a choice lacks Condition or Next"))
-    }
+        .filter(|list| !list.is_empty())
+        .ok_or_else(|| failed(&format!("no {field}")))
 }
 
 /// `States.ALL` stands alone and last (docs/aws-facts.md, "Step Functions: language").

@@ -10,9 +10,7 @@ use jsonata_core::ast::AstNode;
 use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError, EvaluatorOptions};
 use jsonata_core::parser;
 use jsonata_core::value::{JMap, JValue};
-use serde_json::{Map, Value};
-
-use crate::faults::hash;
+use serde_json::Value;
 
 /// The error's name in Step Functions.
 pub(super) const QUERY_ERROR: &str = "States.QueryEvaluationError";
@@ -134,19 +132,19 @@ pub(super) struct Bindings<'a> {
 pub(super) fn fill(value: &Value, bindings: &Bindings<'_>) -> Result<Value, String> {
     Ok(match value {
         Value::String(text) => match expression(text) {
-            Some(expression) => evaluate_to_json(expression, bindings)?,
+            Some(expression) => serde_json::to_value(evaluate(expression, bindings)?)
+                .map_err(|why| format!("The JSONata expression '{}' {why}", expression.trim()))?,
             None => value.clone(),
         },
         Value::Array(items) => {
-            let filled: Result<Vec<Value>, String> = items.iter().map(|item| fill(item, bindings)).collect();
+            let filled: Result<_, String> = items.iter().map(|item| fill(item, bindings)).collect();
             Value::Array(filled?)
         }
         Value::Object(fields) => {
-            let mut filled = Map::with_capacity(fields.len());
-            for (key, field) in fields {
-                filled.insert(key.clone(), fill(field, bindings)?);
-            }
-            Value::Object(filled)
+            let filled = fields
+                .iter()
+                .map(|(key, field)| Ok((key.clone(), fill(field, bindings)?)));
+            Value::Object(filled.collect::<Result<_, String>>()?)
         }
         other => other.clone(),
     })
@@ -171,22 +169,10 @@ fn as_data(found: &JValue) -> JValue {
         JValue::Number(number) if number.is_finite() => found.clone(),
         JValue::Null | JValue::Undefined | JValue::Number(_) => JValue::Null,
         JValue::Array(items) => JValue::array(items.iter().map(as_data).collect()),
-        JValue::Object(fields) => {
-            let fields: JMap = fields
-                .iter()
-                .map(|(key, field)| (key.clone(), as_data(field)))
-                .collect();
-            JValue::Object(Rc::new(fields))
-        }
+        JValue::Object(fields) => object(fields.iter().map(|(key, field)| (key.as_str(), as_data(field)))),
         // Functions, as JSONata writes them.
         _ => JValue::string(""),
     }
-}
-
-/// What the expression yields, as JSON.
-fn evaluate_to_json(text: &str, bindings: &Bindings<'_>) -> Result<Value, String> {
-    let found = evaluate(text, bindings)?;
-    serde_json::to_value(&found).map_err(|why| format!("The JSONata expression '{}' {why}", text.trim()))
 }
 
 /// What the expression yields.
@@ -327,9 +313,4 @@ fn register(evaluator: &mut Evaluator, bindings: &Bindings<'_>) -> Result<(), Ev
 /// ISO 8601 with milliseconds, as JSONata writes it.
 pub(super) fn millis_text(at: Timestamp) -> String {
     format!("{at:.3}")
-}
-
-/// What an execution's chance starts from.
-pub(super) fn seed(execution: &str) -> u64 {
-    hash(&["execution", execution])
 }

@@ -13,6 +13,7 @@ use super::machine::{Failure, Machine, Pause, Ran, Stand, Start};
 use super::query::{self, Bindings, object};
 use super::size::is_within;
 use crate::World;
+use crate::faults::hash;
 use crate::json::items;
 use billctl_core::service::sfn::{ExecutionStatus, HistoryEvent};
 
@@ -41,6 +42,7 @@ pub(super) struct Run<'w> {
     history: Vec<HistoryEvent>,
     /// The events of before it went on.
     events: usize,
+    /// What its chance starts from.
     seed: u64,
     /// How many Parallel states it is in.
     pub(super) depth: usize,
@@ -62,15 +64,20 @@ pub(super) struct State<'a> {
 /// Where a state leads.
 pub(super) enum Step {
     /// To the next one, or to the end; without an output of its own its input passes through.
-    On {
-        output: Option<Value>,
-        next: Option<String>,
-    },
+    On(Option<Value>, Option<String>),
     /// To a pause.
     Pause {
         until: Timestamp,
         retries: Option<Vec<u32>>,
     },
+}
+
+impl Step {
+    /// To the `Next` of a state, or of one of its choices or catchers.
+    pub(super) fn next_of(rule: &Map<String, Value>, output: Option<Value>) -> Self {
+        let next = rule.get("Next").and_then(Value::as_str);
+        Self::On(output, next.map(str::to_owned))
+    }
 }
 
 enum Flow {
@@ -99,7 +106,7 @@ pub(super) fn run_with<'w>(
         });
     let mut run = Run {
         deadline: from.as_ref().map_or(timeout, |pause| pause.deadline),
-        seed: query::seed(start.arn.as_str()),
+        seed: hash(&["execution", start.arn.as_str()]),
         world,
         calls,
         machine,
@@ -140,13 +147,12 @@ pub(super) fn run_with<'w>(
             }
         }
     };
-    let ran = Ran {
-        at: run.now,
-        history: std::mem::take(&mut run.history),
-        stand,
-    };
     run.world.now = before;
-    ran
+    Ran {
+        at: run.now,
+        history: run.history,
+        stand,
+    }
 }
 
 impl Run<'_> {
@@ -155,9 +161,7 @@ impl Run<'_> {
             kind: kind.to_owned(),
             at: self.now,
             state: state.map(str::to_owned),
-            resource: None,
-            output: None,
-            error: None,
+            ..HistoryEvent::default()
         };
         fill(&mut event);
         self.history.push(event);
@@ -195,32 +199,24 @@ impl Run<'_> {
 
     /// Runs from the start, or from a pause.
     fn whole(&mut self, from: Option<Pause>) -> Result<Flow, Failure> {
-        let (machine, start) = (self.machine, self.start);
-        match from {
-            None => {
-                self.record("ExecutionStarted", None, |_| {});
-                let first = start_at(&machine.definition);
-                let mut variables = Variables::new();
-                self.states_from(&machine.definition, first, start.input.clone(), &mut variables, None)
-            }
-            Some(pause) => {
-                if self.is_late() {
-                    return Err(too_late());
-                }
-                let mut variables = pause
-                    .variables
-                    .into_iter()
-                    .map(|(name, value)| (name, JValue::from(value)))
-                    .collect();
-                self.states_from(
-                    &machine.definition,
-                    pause.state,
-                    pause.input,
-                    &mut variables,
-                    Some(pause.retries),
-                )
-            }
+        let definition = &self.machine.definition;
+        let Some(pause) = from else {
+            self.record("ExecutionStarted", None, |_| {});
+            let input = self.start.input.clone();
+            return self.states_from(definition, start_at(definition), input, &mut Variables::new(), None);
+        };
+        if self.is_late() {
+            return Err(too_late());
         }
+        let variables = pause.variables.into_iter();
+        let mut variables = variables.map(|(name, value)| (name, JValue::from(value))).collect();
+        self.states_from(
+            definition,
+            pause.state,
+            pause.input,
+            &mut variables,
+            Some(pause.retries),
+        )
     }
 
     /// Runs a branch of a Parallel state to its end; the output of the last state.
@@ -240,13 +236,11 @@ impl Run<'_> {
     fn states_from(
         &mut self,
         definition: &Value,
-        first: String,
-        input: Value,
+        mut name: String,
+        mut input: Value,
         variables: &mut Variables,
         mut resumed: Option<Option<Vec<u32>>>,
     ) -> Result<Flow, Failure> {
-        let mut name = first;
-        let mut input = input;
         loop {
             // Checked when the definition was put; a damaged file ends here.
             let fields = definition
@@ -270,7 +264,7 @@ impl Run<'_> {
                 }
             };
             let (output, next) = match step {
-                Step::On { output, next } => (output, next),
+                Step::On(output, next) => (output, next),
                 Step::Pause { until, retries } => {
                     return Ok(Flow::Paused(Pause {
                         until: self.no_later(until),
@@ -351,8 +345,7 @@ impl Run<'_> {
     /// Leaves a state that does nothing (any more).
     fn pass(&self, state: State<'_>, variables: &mut Variables) -> Result<Step, Failure> {
         let output = self.leave(state.fields, variables, &self.states(state, None))?;
-        let next = next(state.fields);
-        Ok(Step::On { output, next })
+        Ok(Step::next_of(state.fields, output))
     }
 
     /// `$states`: input and context, and what else the place has.
@@ -390,10 +383,8 @@ impl Run<'_> {
         variables: &mut Variables,
         states: &States<'_>,
     ) -> Result<Option<Value>, Failure> {
-        let output = match rule.get("Output") {
-            Some(output) => Some(self.fill(output, variables, states)?),
-            None => None,
-        };
+        let output = rule.get("Output");
+        let output = output.map(|output| self.fill(output, variables, states)).transpose()?;
         let mut assigned = Vec::new();
         for (name, value) in rule.get("Assign").and_then(Value::as_object).into_iter().flatten() {
             let value =
@@ -414,8 +405,7 @@ impl Run<'_> {
                 Some(false) => {}
                 Some(true) => {
                     let output = self.leave(choice, variables, &states)?;
-                    let next = next(choice);
-                    return Ok(Step::On { output, next });
+                    return Ok(Step::next_of(choice, output));
                 }
                 None => {
                     let why = format!("The Condition of '{name}' returned {met}, not a boolean.");
@@ -428,8 +418,7 @@ impl Run<'_> {
             return Err(Failure::new("States.NoChoiceMatched", why));
         };
         let output = self.leave(state.fields, variables, &states)?;
-        let next = Some(default.to_owned());
-        Ok(Step::On { output, next })
+        Ok(Step::On(output, Some(default.to_owned())))
     }
 
     fn waits_until(&self, state: State<'_>, variables: &Variables) -> Result<Timestamp, Failure> {
@@ -514,8 +503,4 @@ fn start_at(definition: &Value) -> String {
 
 fn too_late() -> Failure {
     Failure::new("States.Timeout", "the execution took too long")
-}
-
-pub(super) fn next(rule: &Map<String, Value>) -> Option<String> {
-    rule.get("Next").and_then(Value::as_str).map(str::to_owned)
 }

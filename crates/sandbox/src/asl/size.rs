@@ -2,39 +2,27 @@
 
 use serde_json::Value;
 
+/// Longer than any number that JSON has here, with a comma.
+const NUMBER: usize = 26;
+
 /// Whether the value is at most so many bytes of JSON.
 pub(crate) fn is_within(value: &Value, bytes: usize) -> bool {
-    at_most(value, bytes).is_some() || at_least(value, bytes).is_some() && value.to_string().len() <= bytes
+    left(value, bytes, true).is_some() || left(value, bytes, false).is_some() && value.to_string().len() <= bytes
 }
 
-/// What is left of the room after the shortest that the value can be; `None` if not even that fits.
-fn at_least(value: &Value, room: usize) -> Option<usize> {
+/// What is left of the room after the longest, or the shortest, that the value can be; `None` if that doesn't fit.
+fn left(value: &Value, room: usize, longest: bool) -> Option<usize> {
+    let takes = |least, most| room.checked_sub(if longest { most } else { least });
     match value {
-        Value::Null | Value::Bool(_) => room.checked_sub(4),
-        Value::Number(_) => room.checked_sub(1),
-        Value::String(text) => room.checked_sub(text.len() + 2),
+        Value::Null | Value::Bool(_) => takes(4, 6),
+        Value::Number(_) => takes(1, NUMBER),
+        Value::String(text) => takes(text.len() + 2, escaped(text)),
         Value::Array(items) => items
             .iter()
-            .try_fold(room.checked_sub(2)?, |room, item| at_least(item, room)),
-        Value::Object(fields) => fields.iter().try_fold(room.checked_sub(2)?, |room, (key, field)| {
-            at_least(field, room.checked_sub(key.len() + 3)?)
-        }),
-    }
-}
-
-/// What is left of the room after the longest that the value can be; `None` if that doesn't fit.
-fn at_most(value: &Value, room: usize) -> Option<usize> {
-    /// Longer than any number that JSON has here, with a comma.
-    const NUMBER: usize = 26;
-    match value {
-        Value::Null | Value::Bool(_) => room.checked_sub(6),
-        Value::Number(_) => room.checked_sub(NUMBER),
-        Value::String(text) => room.checked_sub(escaped(text)),
-        Value::Array(items) => items
-            .iter()
-            .try_fold(room.checked_sub(3)?, |room, item| at_most(item, room)),
-        Value::Object(fields) => fields.iter().try_fold(room.checked_sub(3)?, |room, (key, field)| {
-            at_most(field, room.checked_sub(escaped(key))?)
+            .try_fold(takes(2, 3)?, |room, item| left(item, room, longest)),
+        Value::Object(fields) => fields.iter().try_fold(takes(2, 3)?, |room, (key, field)| {
+            let key = if longest { escaped(key) } else { key.len() + 3 };
+            left(field, room.checked_sub(key)?, longest)
         }),
     }
 }
@@ -61,8 +49,8 @@ mod tests {
             let length = value.to_string().len();
             assert!(is_within(&value, length), "{value}");
             assert!(!is_within(&value, length - 1), "{value}");
-            assert!(at_most(&value, 1_000).is_some_and(|left| 1_000 - left >= length));
-            assert!(at_least(&value, 1_000).is_some_and(|left| 1_000 - left <= length));
+            assert!(left(&value, 1_000, true).is_some_and(|left| 1_000 - left >= length));
+            assert!(left(&value, 1_000, false).is_some_and(|left| 1_000 - left <= length));
         }
     }
 }

@@ -12,8 +12,13 @@ use crate::faults::FaultAction;
 use crate::policy::{Request, RequestContext, allowed_by};
 use crate::refusal::{Answer, Refusal};
 use crate::sesv2;
-use billctl_core::model::{Arn, REGION};
-use billctl_core::service::account::BILLING_CONTACT;
+use billctl_core::model::{AccountId, Arn, REGION};
+use billctl_core::service::account::{BILLING_CONTACT, GET_ALTERNATE_CONTACT};
+use billctl_core::service::cloudformation::{DESCRIBE_STACK_INSTANCE, DESCRIBE_STACK_SET, Parameters};
+use billctl_core::service::cloudwatch::{DESCRIBE_ALARMS, GET_METRIC_DATA, LIST_METRICS};
+use billctl_core::service::organizations::{DESCRIBE_ACCOUNT, LIST_TAGS_FOR_RESOURCE};
+use billctl_core::service::sesv2::SEND_EMAIL;
+use billctl_core::service::sfn::START_EXECUTION;
 use billctl_core::service::{Kind, Operation, Service};
 
 /// A service as Step Functions calls it.
@@ -36,6 +41,16 @@ impl Integration {
             denied,
         }
     }
+
+    /// A call of this service.
+    fn action(self, operation: Operation, run: fn(&mut Call<'_>) -> Answer<Value>, parameters: &'static str) -> Action {
+        Action {
+            service: self,
+            operation,
+            run,
+            parameters,
+        }
+    }
 }
 
 const ORGANIZATIONS: Integration =
@@ -49,16 +64,17 @@ const SNS: Integration = Integration::new("Sns", "ThrottledException", "Authoriz
 const STEP_FUNCTIONS: Integration = Integration::new("StepFunctions", "ThrottlingException", "AccessDeniedException");
 const SFN: Integration = Integration::new("Sfn", "SfnException", "SfnException");
 
+/// What both ways to start an execution take.
+const START_PARAMETERS: &str = "StateMachineArn Name Input TraceHeader";
+
 /// A call that a state machine can make.
 struct Action {
-    /// What `Resource` says.
-    resource: &'static str,
     service: Integration,
     /// The operation, for its IAM action and for faults.
     operation: Operation,
-    /// The parameters that it takes; Step Functions refuses others.
-    parameters: &'static [&'static str],
     run: fn(&mut Call<'_>) -> Answer<Value>,
+    /// The parameters that it takes, with spaces between; Step Functions refuses others.
+    parameters: &'static str,
 }
 
 /// One call under way.
@@ -66,148 +82,87 @@ struct Call<'a> {
     world: &'a mut World,
     role: &'a Arn,
     machine: &'a Arn,
-    action: &'static Action,
+    action: &'a Action,
     arguments: &'a Map<String, Value>,
 }
 
-const ACTIONS: &[Action] = &[
-    Action {
-        resource: "arn:aws:states:::aws-sdk:organizations:describeAccount",
-        service: ORGANIZATIONS,
-        operation: billctl_core::service::organizations::DESCRIBE_ACCOUNT,
-        parameters: &["AccountId"],
-        run: organizations::describe_account,
-    },
-    Action {
-        resource: "arn:aws:states:::aws-sdk:organizations:listTagsForResource",
-        service: ORGANIZATIONS,
-        operation: billctl_core::service::organizations::LIST_TAGS_FOR_RESOURCE,
-        parameters: &["ResourceId", "NextToken"],
-        run: organizations::list_tags,
-    },
-    Action {
-        resource: "arn:aws:states:::aws-sdk:organizations:listParents",
-        service: ORGANIZATIONS,
-        operation: Operation::read(Service::Organizations, "ListParents"),
-        parameters: &["ChildId", "MaxResults", "NextToken"],
-        run: organizations::list_parents,
-    },
-    Action {
-        resource: "arn:aws:states:::aws-sdk:organizations:describeOrganizationalUnit",
-        service: ORGANIZATIONS,
-        operation: Operation::read(Service::Organizations, "DescribeOrganizationalUnit"),
-        parameters: &["OrganizationalUnitId"],
-        run: organizations::describe_ou,
-    },
-    Action {
-        resource: "arn:aws:states:::aws-sdk:cloudwatch:getMetricData",
-        service: CLOUDWATCH,
-        operation: billctl_core::service::cloudwatch::GET_METRIC_DATA,
-        parameters: &[
-            "StartTime",
-            "EndTime",
-            "ScanBy",
-            "MetricDataQueries",
-            "MaxDatapoints",
-            "NextToken",
-            "LabelOptions",
-        ],
-        run: cloudwatch::get_metric_data,
-    },
-    Action {
-        resource: "arn:aws:states:::aws-sdk:cloudwatch:listMetrics",
-        service: CLOUDWATCH,
-        operation: billctl_core::service::cloudwatch::LIST_METRICS,
-        parameters: &["Namespace", "MetricName", "Dimensions", "NextToken", "RecentlyActive"],
-        run: cloudwatch::list_metrics,
-    },
-    Action {
-        resource: "arn:aws:states:::aws-sdk:cloudwatch:describeAlarms",
-        service: CLOUDWATCH,
-        operation: billctl_core::service::cloudwatch::DESCRIBE_ALARMS,
-        parameters: &["AlarmNames", "AlarmTypes", "MaxRecords", "NextToken"],
-        run: cloudwatch::describe_alarms,
-    },
-    Action {
-        resource: "arn:aws:states:::aws-sdk:cloudformation:describeStackInstance",
-        service: CLOUDFORMATION,
-        operation: billctl_core::service::cloudformation::DESCRIBE_STACK_INSTANCE,
-        parameters: &["StackSetName", "StackInstanceAccount", "StackInstanceRegion", "CallAs"],
-        run: describe_stack_instance,
-    },
-    Action {
-        resource: "arn:aws:states:::aws-sdk:cloudformation:describeStackSet",
-        service: CLOUDFORMATION,
-        operation: billctl_core::service::cloudformation::DESCRIBE_STACK_SET,
-        parameters: &["StackSetName", "CallAs"],
-        run: describe_stack_set,
-    },
-    Action {
-        resource: "arn:aws:states:::aws-sdk:sesv2:sendEmail",
-        service: SESV2,
-        operation: Operation::write(Service::SesV2, "SendEmail"),
-        parameters: &[
-            "FromEmailAddress",
-            "FromEmailAddressIdentityArn",
-            "Destination",
-            "ReplyToAddresses",
-            "Content",
-            "EmailTags",
-            "ConfigurationSetName",
-        ],
-        run: send_email,
-    },
-    Action {
-        resource: "arn:aws:states:::aws-sdk:account:getAlternateContact",
-        service: ACCOUNT,
-        operation: billctl_core::service::account::GET_ALTERNATE_CONTACT,
-        parameters: &["AccountId", "AlternateContactType"],
-        run: alternate_contact,
-    },
-    Action {
-        resource: "arn:aws:states:::aws-sdk:sns:publish",
-        service: SNS,
-        operation: crate::sns::PUBLISH,
-        parameters: &[
-            "TopicArn",
-            "Subject",
-            "Message",
-            "MessageAttributes",
-            "MessageStructure",
-        ],
-        run: publish,
-    },
-    Action {
-        resource: "arn:aws:states:::states:startExecution",
-        service: STEP_FUNCTIONS,
-        operation: Operation::write(Service::StepFunctions, "StartExecution"),
-        parameters: &["StateMachineArn", "Name", "Input", "TraceHeader"],
-        run: start_execution,
-    },
-    Action {
-        resource: "arn:aws:states:::aws-sdk:sfn:startExecution",
-        service: SFN,
-        operation: Operation::write(Service::StepFunctions, "StartExecution"),
-        parameters: &["StateMachineArn", "Name", "Input", "TraceHeader"],
-        run: start_execution,
-    },
-];
+/// The call that a `Resource` names.
+fn action(resource: &str) -> Option<Action> {
+    Some(match resource.strip_prefix("arn:aws:states:::")? {
+        "aws-sdk:organizations:describeAccount" => {
+            ORGANIZATIONS.action(DESCRIBE_ACCOUNT, organizations::describe_account, "AccountId")
+        }
+        "aws-sdk:organizations:listTagsForResource" => {
+            ORGANIZATIONS.action(LIST_TAGS_FOR_RESOURCE, organizations::list_tags, "ResourceId NextToken")
+        }
+        "aws-sdk:organizations:listParents" => ORGANIZATIONS.action(
+            Operation::read(Service::Organizations, "ListParents"),
+            organizations::list_parents,
+            "ChildId MaxResults NextToken",
+        ),
+        "aws-sdk:organizations:describeOrganizationalUnit" => ORGANIZATIONS.action(
+            Operation::read(Service::Organizations, "DescribeOrganizationalUnit"),
+            organizations::describe_ou,
+            "OrganizationalUnitId",
+        ),
+        "aws-sdk:cloudwatch:getMetricData" => CLOUDWATCH.action(
+            GET_METRIC_DATA,
+            cloudwatch::get_metric_data,
+            "StartTime EndTime ScanBy MetricDataQueries MaxDatapoints NextToken LabelOptions",
+        ),
+        "aws-sdk:cloudwatch:listMetrics" => CLOUDWATCH.action(
+            LIST_METRICS,
+            cloudwatch::list_metrics,
+            "Namespace MetricName Dimensions NextToken RecentlyActive",
+        ),
+        "aws-sdk:cloudwatch:describeAlarms" => CLOUDWATCH.action(
+            DESCRIBE_ALARMS,
+            cloudwatch::describe_alarms,
+            "AlarmNames AlarmTypes MaxRecords NextToken",
+        ),
+        "aws-sdk:cloudformation:describeStackInstance" => CLOUDFORMATION.action(
+            DESCRIBE_STACK_INSTANCE,
+            describe_stack_instance,
+            "StackSetName StackInstanceAccount StackInstanceRegion CallAs",
+        ),
+        "aws-sdk:cloudformation:describeStackSet" => {
+            CLOUDFORMATION.action(DESCRIBE_STACK_SET, describe_stack_set, "StackSetName CallAs")
+        }
+        "aws-sdk:sesv2:sendEmail" => SESV2.action(
+            SEND_EMAIL,
+            send_email,
+            "FromEmailAddress FromEmailAddressIdentityArn Destination ReplyToAddresses Content EmailTags \
+             ConfigurationSetName",
+        ),
+        "aws-sdk:account:getAlternateContact" => ACCOUNT.action(
+            GET_ALTERNATE_CONTACT,
+            alternate_contact,
+            "AccountId AlternateContactType",
+        ),
+        "aws-sdk:sns:publish" => SNS.action(
+            crate::sns::PUBLISH,
+            publish,
+            "TopicArn Subject Message MessageAttributes MessageStructure",
+        ),
+        "states:startExecution" => STEP_FUNCTIONS.action(START_EXECUTION, start_execution, START_PARAMETERS),
+        "aws-sdk:sfn:startExecution" => SFN.action(START_EXECUTION, start_execution, START_PARAMETERS),
+        _ => return None,
+    })
+}
 
 /// Whether a Task can name this resource.
 pub(super) fn is_known(resource: &str) -> bool {
-    ACTIONS.iter().any(|action| action.resource == resource)
+    action(resource).is_some()
 }
 
 /// Makes the call.
 pub(super) fn call(world: &mut World, machine: &Machine, resource: &str, arguments: &Value) -> Result<Value, Failure> {
-    let action = ACTIONS
-        .iter()
-        .find(|action| action.resource == resource)
-        .ok_or_else(|| Failure::new("States.Runtime", format!("no resource `{resource}`")))?;
+    let action = action(resource).ok_or_else(|| Failure::new("States.Runtime", format!("no resource `{resource}`")))?;
     let arguments = arguments
         .as_object()
         .ok_or_else(|| Failure::new("States.Runtime", "The Arguments must be an object."))?;
-    if let Some(unknown) = arguments.keys().find(|key| !action.parameters.contains(&key.as_str())) {
+    let takes = |key: &&String| action.parameters.split(' ').any(|known| known == **key);
+    if let Some(unknown) = arguments.keys().find(|key| !takes(key)) {
         return Err(Failure::new(
             "States.Runtime",
             format!("The field \"{unknown}\" is not supported by Step Functions"),
@@ -237,7 +192,7 @@ pub(super) fn call(world: &mut World, machine: &Machine, resource: &str, argumen
         world,
         role: &machine.role,
         machine: &machine.arn,
-        action,
+        action: &action,
         arguments,
     })
     .map_err(|refusal| fail(refusal.code, &refusal.message))
@@ -275,7 +230,7 @@ impl Call<'_> {
     fn authorize_with(&self, resource: &str, context: &RequestContext) -> Answer<()> {
         let iam = &self.world.iam;
         let action = self.action.operation.iam_action();
-        let assume = crate::sfn::assume_context(self.world, self.machine);
+        let assume = self.world.assume_context(self.machine);
         let why = if !iam.assumable(self.role, crate::sfn::STATES_SERVICE, &assume, self.world.now) {
             format!("Step Functions can't assume {}", self.role)
         } else if !iam.allows(self.role, &action, resource, context) {
@@ -298,7 +253,7 @@ fn stack_set_arn(call: &Call<'_>, name: &str) -> String {
         .to_string()
 }
 
-fn parameter_list(parameters: &billctl_core::service::cloudformation::Parameters) -> Vec<Value> {
+fn parameter_list(parameters: &Parameters) -> Vec<Value> {
     parameters
         .iter()
         .map(|(key, value)| json!({"ParameterKey": key, "ParameterValue": value}))
@@ -357,17 +312,11 @@ fn send_email(call: &mut Call<'_>) -> Answer<Value> {
 }
 
 fn alternate_contact(call: &mut Call<'_>) -> Answer<Value> {
-    let kind = call.text("AlternateContactType")?.to_owned();
-    if kind != BILLING_CONTACT {
+    if call.text("AlternateContactType")? != BILLING_CONTACT {
         return Err(call.invalid("AlternateContactType isn't one that the sandbox knows"));
     }
-    let member = match call.optional("AccountId") {
-        Some(text) => Some(
-            text.parse()
-                .map_err(|_| call.invalid("AccountId isn't an account's id"))?,
-        ),
-        None => None,
-    };
+    let member = call.optional("AccountId").map(str::parse::<AccountId>).transpose();
+    let member = member.map_err(|_| call.invalid("AccountId isn't an account's id"))?;
     let payer = call.world.management_account();
     let organization = &call.world.organizations.id;
     let resource = match member {
@@ -376,7 +325,7 @@ fn alternate_contact(call: &mut Call<'_>) -> Answer<Value> {
     };
     call.authorize(&resource)?;
     let address = call.world.billing_contact(payer, member)?;
-    Ok(json!({"AlternateContact": {"AlternateContactType": kind, "EmailAddress": address}}))
+    Ok(json!({"AlternateContact": {"AlternateContactType": BILLING_CONTACT, "EmailAddress": address}}))
 }
 
 /// In the role's own account its policy is enough; another account's topic has to let the role in besides

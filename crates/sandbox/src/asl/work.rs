@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::machine::Failure;
-use super::run::{CALL, MAX_BYTES, Run, SHORT_PAUSE, State, Step, Variables, next};
+use super::run::{CALL, MAX_BYTES, Run, SHORT_PAUSE, State, Step, Variables};
 use super::size::is_within;
 use crate::json::{items, texts};
 
@@ -25,12 +25,7 @@ impl Run<'_> {
                 Ok(output.unwrap_or(result))
             });
             let failure = match tried {
-                Ok(output) => {
-                    return Ok(Step::On {
-                        output: Some(output),
-                        next: next(state.fields),
-                    });
-                }
+                Ok(output) => return Ok(Step::next_of(state.fields, Some(output))),
                 Err(failure) => failure,
             };
             if self.is_late() {
@@ -51,10 +46,7 @@ impl Run<'_> {
             for catcher in list(state.fields, "Catch") {
                 if names(catcher, &failure.error) {
                     let output = self.leave(catcher, variables, &states)?;
-                    return Ok(Step::On {
-                        output: Some(output.unwrap_or(error)),
-                        next: next(catcher),
-                    });
+                    return Ok(Step::next_of(catcher, Some(output.unwrap_or(error))));
                 }
             }
             return Err(failure);

@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::check_queries;
 use super::math::{Expr, Frame, Value};
 use super::source::{bucket, periods, source};
+use super::{check_queries, periods_of};
 use crate::World;
 use crate::metrics::retention;
 use crate::refusal::{Answer, Refusal};
 use billctl_core::model::AccountId;
 use billctl_core::service::Page;
-use billctl_core::service::cloudwatch::{DataRequest, MAX_DATAPOINTS, MAX_QUERIES, MetricQuery, QuerySource, Series};
+use billctl_core::service::cloudwatch::{
+    DataRequest, MAX_DATAPOINTS, MAX_QUERIES, Metric, MetricQuery, QuerySource, Series,
+};
 
 fn refuse(message: impl Into<String>) -> Refusal {
     Refusal::invalid("ValidationError", message)
@@ -107,38 +109,17 @@ fn evaluate(
             periods(&points, *period, stat).map_err(refuse)
         }
         QuerySource::Expression { .. } => {
-            let period = request
-                .queries
-                .iter()
-                .find_map(|other| match other.source {
-                    QuerySource::Stat { period, .. } => Some(period),
-                    QuerySource::Expression { .. } => None,
-                })
-                .ok_or_else(|| refuse("no query is a statistic"))?;
+            let period = periods_of(&request.queries).next();
+            let period = period.ok_or_else(|| refuse("no query is a statistic"))?;
             let start = start_for(period);
             let starts = grid(start, end, period);
-            let expressions: Vec<(&str, &Expr)> = expressions.iter().map(|(id, expr)| (*id, expr)).collect();
-            let values = frame_values(
-                &request.queries,
-                &expressions,
-                &query.id,
-                &starts,
-                period,
-                |id, stat| {
-                    let points = request
-                        .queries
-                        .iter()
-                        .find(|query| query.id == id)
-                        .and_then(|query| match &query.source {
-                            QuerySource::Stat { metric, .. } => source(world, viewer, metric),
-                            QuerySource::Expression { .. } => None,
-                        })
-                        .map(|source| source.seen(world, start, end))
-                        .unwrap_or_default();
-                    bucket(&points, &starts, period, stat)
-                },
-            )
-            .map_err(refuse)?;
+            let read = |_: &str, metric: &Metric, stat: &str| {
+                let source = source(world, viewer, metric);
+                let points = source.map(|source| source.seen(world, start, end));
+                bucket(&points.unwrap_or_default(), &starts, period, stat)
+            };
+            let values = frame_values(&request.queries, expressions, &query.id, &starts, period, read);
+            let values = values.map_err(refuse)?;
             Ok(starts
                 .into_iter()
                 .zip(values)
@@ -149,27 +130,26 @@ fn evaluate(
 }
 
 /// The values, period by period, of the query `wanted`, which may be worked out from others.
-pub(crate) fn frame_values(
-    queries: &[MetricQuery],
-    expressions: &[(&str, &Expr)],
+/// `read` gives those of a statistic, by its id, of its metric.
+pub(crate) fn frame_values<'a, K: AsRef<str>>(
+    queries: &'a [MetricQuery],
+    expressions: &'a BTreeMap<K, Expr>,
     wanted: &str,
     starts: &[Timestamp],
     period: u32,
-    read: impl Fn(&str, &str) -> std::result::Result<Vec<Option<f64>>, String>,
-) -> std::result::Result<Vec<Option<f64>>, String> {
+    read: impl Fn(&str, &Metric, &str) -> Result<Vec<Option<f64>>, String>,
+) -> Result<Vec<Option<f64>>, String> {
     let mut values: BTreeMap<&str, Value> = BTreeMap::new();
     for query in queries {
-        if let QuerySource::Stat { stat, .. } = &query.source {
-            values.insert(&query.id, Value::Series(read(&query.id, stat)?));
+        if let QuerySource::Stat { metric, stat, .. } = &query.source {
+            values.insert(&query.id, Value::Series(read(&query.id, metric, stat)?));
         }
     }
     // Expressions can name one another: as many rounds as there are, and then a cycle is left over.
     for _ in 0..=expressions.len() {
         for (id, expr) in expressions {
-            if values.contains_key(id) {
-                continue;
-            }
-            if expr.ids().iter().all(|used| values.contains_key(used)) {
+            let id = id.as_ref();
+            if !values.contains_key(id) && expr.ids().iter().all(|used| values.contains_key(used)) {
                 let value = expr.evaluate(&Frame {
                     starts,
                     values: &values,

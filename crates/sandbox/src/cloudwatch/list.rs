@@ -1,6 +1,6 @@
 //! `ListMetrics`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::World;
 use crate::metrics::opened;
@@ -18,15 +18,12 @@ pub(crate) fn list_metrics(
     dimensions: &BTreeMap<String, Option<String>>,
     token: Option<&str>,
 ) -> Answer<Page<Metric>> {
-    let skip: usize = match token {
-        None => 0,
-        Some(token) => token
-            .parse()
-            .map_err(|_| Refusal::invalid("InvalidParameterValue", "Invalid NextToken"))?,
-    };
+    let invalid = |why: &str| Refusal::invalid("InvalidParameterValue", why);
+    let skip = token.unwrap_or("0").parse();
+    let skip: usize = skip.map_err(|_| invalid("Invalid NextToken"))?;
     // At most 30 (API reference).
     if dimensions.len() > 30 {
-        return Err(Refusal::invalid("InvalidParameterValue", "Too many dimensions"));
+        return Err(invalid("Too many dimensions"));
     }
     if namespace != charges::NAMESPACE || name != charges::METRIC || !world.billing_alerts {
         return Ok(Page::last(Vec::new()));
@@ -67,19 +64,15 @@ fn all_charges(world: &World, only: Option<AccountId>) -> impl Iterator<Item = M
             })
     };
     let totals = only.is_none().then(|| {
-        let mut services: Vec<String> = accounts()
-            .flat_map(|account| spend_overrides.services(account))
-            .collect();
-        services.sort_unstable();
-        services.dedup();
-        std::iter::once(metric(None, None)).chain(services.into_iter().map(move |service| metric(None, Some(&service))))
+        let services = accounts().flat_map(|account| spend_overrides.services(account));
+        charges_of(None, services.collect::<BTreeSet<_>>())
     });
-    totals.into_iter().flatten().chain(accounts().flat_map(move |account| {
-        let services = spend_overrides.services(account);
-        std::iter::once(metric(Some(account), None)).chain(
-            services
-                .into_iter()
-                .map(move |service| metric(Some(account), Some(&service))),
-        )
-    }))
+    let of_accounts = accounts().flat_map(|account| charges_of(Some(account), spend_overrides.services(account)));
+    totals.into_iter().flatten().chain(of_accounts)
+}
+
+/// The metrics of an account or of the organisation: in all, and by service.
+fn charges_of(account: Option<AccountId>, services: impl IntoIterator<Item = String>) -> impl Iterator<Item = Metric> {
+    let by_service = services.into_iter().map(move |service| metric(account, Some(&service)));
+    std::iter::once(metric(account, None)).chain(by_service)
 }

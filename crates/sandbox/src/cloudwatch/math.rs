@@ -174,9 +174,14 @@ fn apply(operator: Operator, left: f64, right: f64) -> Option<f64> {
     }
 }
 
+/// One number, or nothing in any period.
+fn scalar(value: Option<f64>) -> Value {
+    value.map_or(Value::Series(Vec::new()), Value::Scalar)
+}
+
 fn map(value: &Value, change: impl Fn(f64) -> Option<f64> + Copy) -> Value {
     match value {
-        Value::Scalar(one) => change(*one).map_or(Value::Series(Vec::new()), Value::Scalar),
+        Value::Scalar(one) => scalar(change(*one)),
         Value::Series(items) => Value::Series(items.iter().map(|item| change((*item)?)).collect()),
         Value::Array(items) => Value::Array(items.iter().map(|item| map(item, change)).collect()),
     }
@@ -200,16 +205,11 @@ fn length(value: &Value) -> Option<usize> {
 
 fn zip(left: &Value, right: &Value, with: impl Fn(f64, f64) -> Option<f64>) -> Value {
     match (left, right) {
-        (Value::Scalar(left), Value::Scalar(right)) => {
-            with(*left, *right).map_or(Value::Series(Vec::new()), Value::Scalar)
-        }
+        (Value::Scalar(left), Value::Scalar(right)) => scalar(with(*left, *right)),
         _ => {
             let periods = length(left).max(length(right)).unwrap_or_default();
-            Value::Series(
-                (0..periods)
-                    .map(|index| with(item(left, index)?, item(right, index)?))
-                    .collect(),
-            )
+            let pairs = (0..periods).map(|index| with(item(left, index)?, item(right, index)?));
+            Value::Series(pairs.collect())
         }
     }
 }
@@ -275,22 +275,18 @@ fn fold(value: &Value, reduce: impl Fn(&[f64]) -> Option<f64>) -> Value {
         Value::Scalar(one) => Value::Scalar(*one),
         Value::Series(items) => {
             let known: Vec<f64> = items.iter().copied().flatten().collect();
-            reduce(&known).map_or(Value::Series(Vec::new()), Value::Scalar)
+            scalar(reduce(&known))
         }
-        Value::Array(series) => match series.iter().filter_map(length).max() {
-            None => {
-                let known: Vec<f64> = series.iter().filter_map(|one| item(one, 0)).collect();
-                reduce(&known).map_or(Value::Series(Vec::new()), Value::Scalar)
+        Value::Array(series) => {
+            let over = |index| {
+                let known: Vec<f64> = series.iter().filter_map(|one| item(one, index)).collect();
+                reduce(&known)
+            };
+            match series.iter().filter_map(length).max() {
+                None => scalar(over(0)),
+                Some(periods) => Value::Series((0..periods).map(over).collect()),
             }
-            Some(periods) => Value::Series(
-                (0..periods)
-                    .map(|index| {
-                        let known: Vec<f64> = series.iter().filter_map(|one| item(one, index)).collect();
-                        reduce(&known)
-                    })
-                    .collect(),
-            ),
-        },
+        }
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) use source::{Source, bucket, source};
 use super::metrics::SpendOverrides;
 use super::{Sandbox, World};
 use crate::names::is_name;
-use crate::refusal::Refusal;
+use crate::refusal::{Answer, Refusal};
 use billctl_core::model::{AccountId, Arn};
 use billctl_core::service::cloudwatch::{
     Alarm, AlarmState, AlarmStatus, CloudWatch, DELETE_ALARMS, DELETE_DASHBOARDS, DESCRIBE_ALARMS, DataRequest,
@@ -30,10 +30,6 @@ use billctl_core::service::{Page, Result, Tags};
 
 /// Most metrics in one alarm (docs/aws-facts.md, "Alarms on charges").
 const MAX_ALARM_METRICS: usize = 10;
-/// An alarm may look back a week where its period is an hour or more, else a day
-/// (docs/aws-facts.md, "Alarms on charges").
-const LONGEST_LOOK_BACK: u32 = 7 * 86_400;
-const SHORT_LOOK_BACK: u32 = 86_400;
 
 /// The payer's alarms and dashboards, and what every account spends.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -91,9 +87,9 @@ pub(super) fn check_queries(queries: &[MetricQuery]) -> std::result::Result<BTre
     Ok(parsed)
 }
 
-/// The alarm's period: all its metrics share one.
-pub(super) fn period(alarm: &Alarm) -> Option<u32> {
-    alarm.metrics.iter().find_map(|query| match query.source {
+/// The periods of those that are statistics, in seconds; an alarm's share one.
+pub(super) fn periods_of(queries: &[MetricQuery]) -> impl Iterator<Item = u32> {
+    queries.iter().filter_map(|query| match query.source {
         QuerySource::Stat { period, .. } => Some(period),
         QuerySource::Expression { .. } => None,
     })
@@ -125,24 +121,18 @@ fn check_alarm(alarm: &Alarm) -> std::result::Result<(), String> {
     if alarm.metrics.iter().filter(|query| query.return_data).count() != 1 {
         return Err("exactly one metric must return data".to_owned());
     }
-    let Some(period) = period(alarm) else {
-        return Err("no metric of the alarm is a statistic".to_owned());
-    };
-    for query in &alarm.metrics {
-        if let QuerySource::Stat { period: other, .. } = query.source
-            && other != period
-        {
-            return Err("all metrics of an alarm must have the same period".to_owned());
-        }
+    let mut periods = periods_of(&alarm.metrics);
+    let period = periods.next().ok_or("no metric of the alarm is a statistic")?;
+    if periods.any(|other| other != period) {
+        return Err("all metrics of an alarm must have the same period".to_owned());
     }
     if period == 0 || (period % 60 != 0 && ![1, 5, 10, 20, 30].contains(&period)) {
         return Err(format!("the period {period} is not a multiple of 60"));
     }
-    let longest = if period >= 3_600 {
-        LONGEST_LOOK_BACK
-    } else {
-        SHORT_LOOK_BACK
-    };
+    let day = 86_400;
+    // An alarm may look back a week where its period is an hour or more, else a day
+    // (docs/aws-facts.md, "Alarms on charges").
+    let longest = if period >= 3_600 { 7 * day } else { day };
     if alarm.evaluation_periods == 0 || alarm.evaluation_periods.saturating_mul(period) > longest {
         return Err(format!(
             "the period times the evaluation periods must be at most {longest} seconds"
@@ -159,19 +149,14 @@ impl World {
 
     /// The payer's alarms of these names, those that exist.
     pub(super) fn alarm_statuses(&self, names: &[String]) -> Vec<AlarmStatus> {
-        names
-            .iter()
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .filter_map(|name| {
-                let stored = self.cloudwatch.alarms.get(name)?;
-                Some(AlarmStatus {
-                    alarm: stored.alarm.clone(),
-                    arn: self.alarm_arn(name),
-                    state: stored.state,
-                    reason: stored.reason.clone(),
-                    since: Some(stored.since),
-                })
+        let named = self.cloudwatch.alarms.iter().filter(|(name, _)| names.contains(name));
+        named
+            .map(|(name, stored)| AlarmStatus {
+                alarm: stored.alarm.clone(),
+                arn: self.alarm_arn(name),
+                state: stored.state,
+                reason: stored.reason.clone(),
+                since: Some(stored.since),
             })
             .collect()
     }
@@ -214,15 +199,9 @@ impl CloudWatch for Sandbox {
 
     async fn delete_alarms(&self, names: &[String]) -> Result<()> {
         self.call(DELETE_ALARMS, |world| {
-            // All or nothing (API reference).
-            if let Some(missing) = names.iter().find(|name| !world.cloudwatch.alarms.contains_key(*name)) {
-                let why = format!("Unknown alarm {missing}");
-                return Err(Refusal::not_found("ResourceNotFound", why));
-            }
-            for name in names {
-                world.cloudwatch.alarms.remove(name);
-            }
-            Ok(())
+            remove(&mut world.cloudwatch.alarms, names, |name| {
+                Refusal::not_found("ResourceNotFound", format!("Unknown alarm {name}"))
+            })
         })
         .await
     }
@@ -275,19 +254,19 @@ impl CloudWatch for Sandbox {
 
     async fn delete_dashboards(&self, names: &[String]) -> Result<()> {
         self.call(DELETE_DASHBOARDS, |world| {
-            if let Some(missing) = names
-                .iter()
-                .find(|name| !world.cloudwatch.dashboards.contains_key(*name))
-            {
-                return Err(no_dashboard(missing));
-            }
-            for name in names {
-                world.cloudwatch.dashboards.remove(name);
-            }
-            Ok(())
+            remove(&mut world.cloudwatch.dashboards, names, no_dashboard)
         })
         .await
     }
+}
+
+/// Removes those of these names: all or nothing (API reference).
+fn remove<T>(kept: &mut BTreeMap<String, T>, names: &[String], missing: impl Fn(&str) -> Refusal) -> Answer<()> {
+    if let Some(name) = names.iter().find(|name| !kept.contains_key(*name)) {
+        return Err(missing(name));
+    }
+    kept.retain(|name, _| !names.contains(name));
+    Ok(())
 }
 
 fn no_dashboard(name: &str) -> Refusal {

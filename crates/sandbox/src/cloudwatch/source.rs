@@ -97,16 +97,13 @@ impl Source {
 
     /// When it has datapoints in `[start, end)`, oldest first.
     pub(crate) fn times(&self, world: &World, start: Timestamp, end: Timestamp) -> Vec<Timestamp> {
+        let within = |at: &Timestamp| *at >= start && *at < end;
         match self {
             Self::Charges { account, service, .. } => {
                 let account = account.unwrap_or_else(|| world.management_account());
                 let spend_overrides = &world.cloudwatch.spend_overrides;
                 match spend_overrides.published(account, service.as_deref()) {
-                    Some(points) => points
-                        .iter()
-                        .map(|(at, _)| *at)
-                        .filter(|at| *at >= start && *at < end)
-                        .collect(),
+                    Some(points) => points.iter().map(|(at, _)| *at).filter(within).collect(),
                     None => world.publications.times(account, start, end),
                 }
             }
@@ -115,8 +112,7 @@ impl Source {
                 .unwrap_or_default(),
             Self::Messages { queue } => {
                 // Published every minute in AWS; here whenever the number changes, which is all that matters.
-                let changed = world.sqs.changed(queue).into_iter();
-                changed.filter(|at| *at >= start && *at < end).collect()
+                world.sqs.changed(queue).into_iter().filter(within).collect()
             }
         }
     }
@@ -188,7 +184,7 @@ enum Statistic {
 impl Statistic {
     /// # Errors
     /// The name of a statistic that isn't known.
-    fn named(name: &str) -> std::result::Result<Self, String> {
+    fn named(name: &str) -> Result<Self, String> {
         meaning(name).ok_or_else(|| format!("the statistic `{name}` is not supported"))
     }
 
@@ -215,7 +211,7 @@ pub(crate) fn bucket(
     starts: &[Timestamp],
     period: u32,
     stat: &str,
-) -> std::result::Result<Vec<Option<f64>>, String> {
+) -> Result<Vec<Option<f64>>, String> {
     let statistic = Statistic::named(stat)?;
     let mut rest = points;
     let values = starts.iter().map(|start| {
@@ -233,11 +229,7 @@ pub(crate) fn bucket(
 ///
 /// # Errors
 /// The name of a statistic that isn't known.
-pub(super) fn periods(
-    points: &[(Timestamp, f64)],
-    period: u32,
-    stat: &str,
-) -> std::result::Result<Vec<(Timestamp, f64)>, String> {
+pub(super) fn periods(points: &[(Timestamp, f64)], period: u32, stat: &str) -> Result<Vec<(Timestamp, f64)>, String> {
     let statistic = Statistic::named(stat)?;
     let period = i64::from(period.max(1));
     let mut found = Vec::with_capacity(points.len());
@@ -256,6 +248,5 @@ pub(super) fn periods(
 /// How many of the first points are before a second.
 fn before(points: &[(Timestamp, f64)], second: i64) -> usize {
     // Not a binary search: there are mostly few, one after the other.
-    let before = points.iter().take_while(|(at, _)| at.as_second() < second);
-    before.count()
+    points.iter().take_while(|(at, _)| at.as_second() < second).count()
 }

@@ -9,9 +9,11 @@ use serde_json::Value;
 
 use super::{DEFAULT_BUS, StoredTarget};
 use crate::World;
+use crate::member::MemberRule;
 use crate::policy::{Decision, Request, RequestContext, allowed_by, evaluate};
 use crate::sqs::Message;
-use billctl_core::model::{AccountId, Arn};
+use billctl_core::model::{AccountId, Arn, REGION};
+use billctl_core::service::Kind;
 
 pub(super) const EVENTS_SERVICE: &str = "events.amazonaws.com";
 
@@ -70,22 +72,18 @@ pub(crate) fn publish(world: &mut World, bus: &str, event: &Value, forwarded: bo
         .collect();
     let id = text(event, "id").to_owned();
     if matching.is_empty() {
-        let now = world.now;
-        world.eventbridge.note(now, &id, bus, "no rule on the bus matches");
+        world.note(&id, bus, "no rule on the bus matches");
     }
     for (rule, targets) in matching {
         let arn = world.rule_arn(bus, &rule);
         for target in targets.values() {
-            let outcome = match send(world, &arn, target, event, forwarded) {
-                Ok(outcome) => outcome,
-                Err((code, message)) => {
-                    let kept = dead_letter(world, &arn, target, event, code, &message);
-                    let place = if kept { "put on the dead-letter queue" } else { "lost" };
-                    format!("{place}: {code}: {message}")
-                }
-            };
-            let now = world.now;
-            world.eventbridge.note(now, &id, &format!("{bus}/{rule}"), outcome);
+            let sent = send(world, &arn, target, event, forwarded);
+            let outcome = sent.unwrap_or_else(|(code, message)| {
+                let kept = dead_letter(world, &arn, target, event, code, &message);
+                let place = if kept { "put on the dead-letter queue" } else { "lost" };
+                format!("{place}: {code}: {message}")
+            });
+            world.note(&id, &format!("{bus}/{rule}"), outcome);
         }
     }
 }
@@ -104,10 +102,8 @@ fn send(
             crate::sfn::start_from_rule(world, &target.arn, event)
                 .map(|execution| format!("started {execution}"))
                 .map_err(|error| {
-                    let code = match error.kind {
-                        billctl_core::service::Kind::NotFound => "NO_RESOURCE",
-                        _ => "SDK_CLIENT_ERROR",
-                    };
+                    let missing = error.kind == Kind::NotFound;
+                    let code = if missing { "NO_RESOURCE" } else { "SDK_CLIENT_ERROR" };
                     (code, error.message)
                 })
         }
@@ -141,7 +137,7 @@ fn may_use(world: &World, rule: &Arn, target: &StoredTarget, action: &str) -> Re
     let Some(role) = &target.role else {
         return Err(("NO_PERMISSIONS", "the target has no role".to_owned()));
     };
-    let context = assume_context(world, rule);
+    let context = world.assume_context(rule);
     let why = if !world.iam.assumable(role, EVENTS_SERVICE, &context, world.now) {
         format!("{EVENTS_SERVICE} can't assume {role}")
     } else if !world.iam.allows(role, action, target.arn.as_str(), &context) {
@@ -189,46 +185,37 @@ pub fn from_member(world: &mut World, account: AccountId, event: &Value) {
     if !rule.enabled || !matches(&rule.pattern, event) {
         return;
     }
-    let (id, hop) = (text(event, "id").to_owned(), format!("{account}/{}", rule.name));
-    let refusal = match member_role_fault(world, account, &rule.name, rule.role.as_ref(), &rule.target) {
-        Some(why) => Some(why),
-        None => {
-            let role = rule.role.as_ref().map_or("", Arn::as_str);
-            from_account(world, account, role, &rule.target, event).err()
-        }
+    let sent = sending_role(world, account, &rule)
+        .and_then(|role| from_account(world, account, role.as_str(), &rule.target, event));
+    let outcome = match sent {
+        Ok(()) => format!("sent to {}", rule.target),
+        Err(why) => why,
     };
-    let now = world.now;
-    let outcome = refusal.unwrap_or_else(|| format!("sent to {}", rule.target));
-    world.eventbridge.note(now, &id, &hop, outcome);
+    world.note(text(event, "id"), &format!("{account}/{}", rule.name), outcome);
 }
 
-/// Why the member's role doesn't get the event off, if it doesn't.
-fn member_role_fault(
-    world: &World,
-    account: AccountId,
-    rule: &str,
-    role_arn: Option<&Arn>,
-    bus: &Arn,
-) -> Option<String> {
-    let Some(role_arn) = role_arn else {
-        return Some("lost: the target has no role".to_owned());
-    };
+/// The role with which a member's rule gets its event off.
+///
+/// # Errors
+/// Why it doesn't.
+fn sending_role<'r>(world: &World, account: AccountId, rule: &'r MemberRule) -> Result<&'r Arn, String> {
+    let role_arn = rule.role.as_ref().ok_or("lost: the target has no role")?;
     let role = world.member_role(account).filter(|role| role.arn == *role_arn);
-    let Some(role) = role else {
-        return Some(format!("lost: there is no role {role_arn}"));
-    };
-    let rule_arn = Arn::new("events", billctl_core::model::REGION, account, &format!("rule/{rule}"));
+    let role = role.ok_or_else(|| format!("lost: there is no role {role_arn}"))?;
+    let rule_arn = Arn::new("events", REGION, account, &format!("rule/{}", rule.name));
     let context = RequestContext::default()
         .with("aws:SourceArn", &rule_arn)
         .with("aws:SourceAccount", account);
     let assume = Request::by_service(EVENTS_SERVICE, "sts:AssumeRole", role_arn.as_str(), &context);
     if !allowed_by([&role.trust_policy], assume) {
-        return Some(format!("lost: {EVENTS_SERVICE} can't assume {role_arn}"));
+        return Err(format!("lost: {EVENTS_SERVICE} can't assume {role_arn}"));
     }
     let context = RequestContext::default();
-    let put = Request::by_role(role_arn.as_str(), "events:PutEvents", bus.as_str(), &context);
-    let allowed = allowed_by(role.policies.values(), put);
-    (!allowed).then(|| format!("lost: {role_arn} may not events:PutEvents on {bus}"))
+    let put = Request::by_role(role_arn.as_str(), "events:PutEvents", rule.target.as_str(), &context);
+    if !allowed_by(role.policies.values(), put) {
+        return Err(format!("lost: {role_arn} may not events:PutEvents on {}", rule.target));
+    }
+    Ok(role_arn)
 }
 
 /// An event that a rule of another account forwards to a bus of the payer with that account's role: the bus's policy
@@ -238,11 +225,8 @@ fn member_role_fault(
 /// Why the bus doesn't take it.
 pub fn from_account(world: &mut World, account: AccountId, role: &str, bus: &Arn, event: &Value) -> Result<(), String> {
     let name = bus.resource().trim_start_matches("event-bus/").to_owned();
-    let stored = world
-        .eventbridge
-        .buses
-        .get(&name)
-        .filter(|_| *bus == world.bus_arn(&name));
+    let stored = world.eventbridge.buses.get(&name);
+    let stored = stored.filter(|_| *bus == world.bus_arn(&name));
     let stored = stored.ok_or_else(|| format!("lost: there is no bus {bus}"))?;
     let mut context = RequestContext::default()
         .with("aws:PrincipalArn", role)
@@ -269,11 +253,4 @@ pub fn from_account(world: &mut World, account: AccountId, role: &str, bus: &Arn
 /// An event of the payer's own, such as its alarm's or a mail's: on its default bus.
 pub(crate) fn own_event(world: &mut World, event: &Value) {
     publish(world, DEFAULT_BUS, event, false);
-}
-
-/// What trust policies can ask about when EventBridge assumes a role for a rule.
-pub(super) fn assume_context(world: &World, rule: &Arn) -> RequestContext {
-    RequestContext::default()
-        .with("aws:SourceArn", rule)
-        .with("aws:SourceAccount", world.management_account())
 }

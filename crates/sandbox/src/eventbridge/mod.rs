@@ -60,7 +60,7 @@ struct Bus {
     tags: Tags,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct StoredRule {
     pattern: Value,
     enabled: bool,
@@ -95,18 +95,6 @@ impl State {
         &self.log
     }
 
-    fn note(&mut self, at: Timestamp, event: &str, hop: &str, outcome: impl Into<String>) {
-        if self.log.len() >= LOG_LENGTH {
-            self.log.remove(0);
-        }
-        self.log.push(Delivery {
-            at,
-            event: event.to_owned(),
-            hop: hop.to_owned(),
-            outcome: outcome.into(),
-        });
-    }
-
     fn bus(&self, name: &str) -> Answer<&Bus> {
         self.buses.get(name).ok_or_else(|| no_bus(name))
     }
@@ -128,6 +116,19 @@ impl World {
     /// An event reaches a bus of the billing account, as a service's own does: its rules see it.
     pub fn receive_event(&mut self, bus: &str, event: &Value) {
         delivery::publish(self, bus, event, false);
+    }
+
+    fn note(&mut self, event: &str, hop: &str, outcome: impl Into<String>) {
+        let log = &mut self.eventbridge.log;
+        if log.len() >= LOG_LENGTH {
+            log.remove(0);
+        }
+        log.push(Delivery {
+            at: self.now,
+            event: event.to_owned(),
+            hop: hop.to_owned(),
+            outcome: outcome.into(),
+        });
     }
 
     fn bus_arn(&self, name: &str) -> Arn {
@@ -254,30 +255,20 @@ impl EventBridge for Sandbox {
     async fn remove_bus_statement(&self, bus: &str, statement_id: &str) -> Result<()> {
         self.call(REMOVE_PERMISSION, |world| {
             let stored = world.eventbridge.bus_mut(bus)?;
-            let statements = stored
-                .policy
-                .as_mut()
-                .and_then(|policy| policy.get_mut("Statement"))
-                .and_then(Value::as_array_mut);
-            let found = statements.and_then(|statements| {
-                let at = statements
-                    .iter()
-                    .position(|statement| statement.get("Sid").and_then(Value::as_str) == Some(statement_id))?;
+            let policy = stored.policy.as_mut();
+            let statements = policy.and_then(|policy| policy.get_mut("Statement")?.as_array_mut());
+            let is_it = |statement: &Value| statement.get("Sid").and_then(Value::as_str) == Some(statement_id);
+            if let Some(statements) = statements
+                && let Some(at) = statements.iter().position(is_it)
+            {
                 statements.remove(at);
-                Some(statements.is_empty())
-            });
-            match found {
-                Some(last) => {
-                    if last {
-                        stored.policy = None;
-                    }
-                    Ok(())
+                if statements.is_empty() {
+                    stored.policy = None;
                 }
-                None => Err(Refusal::not_found(
-                    "ResourceNotFoundException",
-                    "Statement with the provided id does not exist.",
-                )),
+                return Ok(());
             }
+            let why = "Statement with the provided id does not exist.";
+            Err(Refusal::not_found("ResourceNotFoundException", why))
         })
         .await
     }

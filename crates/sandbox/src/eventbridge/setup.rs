@@ -1,10 +1,8 @@
 //! What EventBridge checks of rules, targets and events before it takes them.
 
-use std::collections::BTreeMap;
-
 use serde_json::json;
 
-use super::{MAX_EVENT_BYTES, MAX_TARGETS, StoredRule, StoredTarget, delivery, invalid, seconds, valid_name};
+use super::{MAX_EVENT_BYTES, MAX_TARGETS, StoredTarget, delivery, invalid, seconds, valid_name};
 use crate::World;
 use crate::refusal::{Answer, Refusal};
 use billctl_core::model::{Arn, REGION};
@@ -21,19 +19,10 @@ pub(super) fn put_rule(world: &mut World, rule: &Rule) -> Answer<()> {
         let why = format!("Event pattern is not valid. Reason: {why}");
         Refusal::invalid("InvalidEventPatternException", why)
     })?;
-    bus.rules
-        .entry(rule.name.clone())
-        .and_modify(|stored| {
-            stored.pattern = rule.pattern.clone();
-            stored.enabled = rule.enabled;
-            stored.description.clone_from(&rule.description);
-        })
-        .or_insert_with(|| StoredRule {
-            pattern: rule.pattern.clone(),
-            enabled: rule.enabled,
-            description: rule.description.clone(),
-            targets: BTreeMap::new(),
-        });
+    let stored = bus.rules.entry(rule.name.clone()).or_default();
+    stored.pattern = rule.pattern.clone();
+    stored.enabled = rule.enabled;
+    stored.description.clone_from(&rule.description);
     Ok(())
 }
 
@@ -89,7 +78,7 @@ fn check_target(world: &World, rule: &Arn, target: &Target) -> Answer<()> {
         return Err(invalid(format!("DeadLetterConfig {queue} is not an SQS queue.")));
     }
     if let Some(role) = &target.role_arn {
-        let context = delivery::assume_context(world, rule);
+        let context = world.assume_context(rule);
         if !world.iam.assumable(role, delivery::EVENTS_SERVICE, &context, world.now) {
             // Also what a role gets that was made a moment ago: callers wait and try again.
             return Err(invalid(format!(

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::event::detail_time;
 use crate::World;
 use crate::cloudwatch::math::{self, Expr};
-use crate::cloudwatch::{Source, bucket, frame_values, period, source};
+use crate::cloudwatch::{Source, bucket, frame_values, periods_of, source};
 use crate::faults::hash;
 use billctl_core::model::AccountId;
 use billctl_core::service::charges;
-use billctl_core::service::cloudwatch::{Alarm, AlarmState, QuerySource};
+use billctl_core::service::cloudwatch::{Alarm, AlarmState, Metric, QuerySource};
 
 /// CloudWatch looks at more periods than it evaluates, so that a late datapoint isn't a missing one: a daily alarm
 /// looks back about three days (docs/aws-facts.md, "Alarms on charges").
@@ -46,11 +47,8 @@ pub(super) struct Watch {
 /// Datapoints by query, and how much later than their own time they are seen.
 type Points<'a> = BTreeMap<&'a str, (Vec<(Timestamp, f64)>, SignedDuration)>;
 
-/// What an evaluation says.
-enum Verdict {
-    State(AlarmState, String, Option<Value>),
-    Keep,
-}
+/// What an evaluation says: the state, why, and the datapoints that decided; `None` keeps the state.
+type Verdict = Option<(AlarmState, String, Option<Value>)>;
 
 impl Watch {
     pub(super) fn new(alarm: Arc<Alarm>) -> Self {
@@ -63,7 +61,7 @@ impl Watch {
                 QuerySource::Stat { .. } => None,
             })
             .collect();
-        let period = period(&alarm).unwrap_or(60);
+        let period = periods_of(&alarm.metrics).next().unwrap_or(60);
         let on_charges = alarm.metrics.iter().all(|query| match &query.source {
             QuerySource::Stat { metric, .. } => metric.namespace == charges::NAMESPACE,
             QuerySource::Expression { .. } => true,
@@ -94,7 +92,7 @@ impl Watch {
         &self,
         world: &World,
         viewer: AccountId,
-        state: AlarmState,
+        mut state: AlarmState,
         fresh: bool,
         from: Timestamp,
         to: Timestamp,
@@ -115,11 +113,9 @@ impl Watch {
                 (*id, (points, source.late()))
             })
             .collect();
-        let expressions: Vec<(&str, &Expr)> = self.expressions.iter().map(|(id, expr)| (id.as_str(), expr)).collect();
-        let mut state = state;
         let mut changes = Vec::new();
         for at in times {
-            let Verdict::State(next, reason, data) = self.evaluate(&points, &expressions, at, state) else {
+            let Some((next, reason, data)) = self.evaluate(&points, at, state) else {
                 continue;
             };
             if next != state {
@@ -211,33 +207,23 @@ impl Watch {
         times
     }
 
-    fn evaluate(
-        &self,
-        points: &Points<'_>,
-        expressions: &[(&str, &Expr)],
-        at: Timestamp,
-        state: AlarmState,
-    ) -> Verdict {
+    fn evaluate(&self, points: &Points<'_>, at: Timestamp, state: AlarmState) -> Verdict {
         let period = i64::from(self.period);
         let starts: Vec<Timestamp> = (1..=i64::from(self.buckets()))
             .rev()
             .filter_map(|back| Timestamp::from_second(at.as_second() - back * period).ok())
             .collect();
-        let values = frame_values(
-            &self.alarm.metrics,
-            expressions,
-            &self.watched,
-            &starts,
-            self.period,
-            |id, stat| match points.get(id) {
-                Some((points, late)) => {
-                    let seen = points.partition_point(|(time, _)| *time + *late < at);
-                    bucket(&points[..seen], &starts, self.period, stat)
-                }
-                None => Ok(vec![None; starts.len()]),
-            },
-        )
-        .unwrap_or_else(|_| vec![None; starts.len()]);
+        let nothing = || vec![None; starts.len()];
+        let read = |id: &str, _: &Metric, stat: &str| match points.get(id) {
+            Some((points, late)) => {
+                let seen = points.partition_point(|(time, _)| *time + *late < at);
+                bucket(&points[..seen], &starts, self.period, stat)
+            }
+            None => Ok(nothing()),
+        };
+        let (metrics, watched) = (&self.alarm.metrics, &self.watched);
+        let values = frame_values(metrics, &self.expressions, watched, &starts, self.period, read);
+        let values = values.unwrap_or_else(|_| nothing());
         // The newest first, without the one that is only there as a predecessor.
         let known: Vec<(Timestamp, f64)> = starts
             .iter()
@@ -261,28 +247,24 @@ impl Watch {
                     "no datapoints were received for {periods} period{} and {missing} missing datapoint{} treated as \
                      [{as_what}].",
                     plural(periods),
-                    if missing == 1 { " was" } else { "s were" }
+                    were(missing)
                 )
             };
             return match treated {
-                "notBreaching" => Verdict::State(AlarmState::Ok, text("NonBreaching"), None),
-                "breaching" => Verdict::State(AlarmState::Alarm, text("Breaching"), None),
-                "ignore" if state != AlarmState::InsufficientData => Verdict::Keep,
-                _ => Verdict::State(
-                    AlarmState::InsufficientData,
-                    format!(
-                        "Insufficient Data: {periods} datapoint{} unknown.",
-                        if periods == 1 { " was" } else { "s were" }
-                    ),
-                    None,
-                ),
+                "notBreaching" => Some((AlarmState::Ok, text("NonBreaching"), None)),
+                "breaching" => Some((AlarmState::Alarm, text("Breaching"), None)),
+                "ignore" if state != AlarmState::InsufficientData => None,
+                _ => {
+                    let why = format!("Insufficient Data: {periods} datapoint{} unknown.", were(periods));
+                    Some((AlarmState::InsufficientData, why, None))
+                }
             };
         }
         let counted = breaching + if treated == "breaching" { missing } else { 0 };
         let next = if counted == periods {
             AlarmState::Alarm
         } else if missing > 0 && treated == "ignore" && breaching == known.len() {
-            return Verdict::Keep;
+            return None;
         } else {
             AlarmState::Ok
         };
@@ -301,15 +283,13 @@ impl Watch {
         );
         let data = json!({
             "version": "1.0",
-            "queryDate": at.strftime("%Y-%m-%dT%H:%M:%S.000+0000").to_string(),
-            "startDate": known.last().map(|(start, _)| {
-                start.strftime("%Y-%m-%dT%H:%M:%S.000+0000").to_string()
-            }),
+            "queryDate": detail_time(at),
+            "startDate": known.last().map(|(start, _)| detail_time(*start)),
             "period": self.period,
             "recentDatapoints": known.iter().rev().map(|(_, value)| value).collect::<Vec<_>>(),
             "threshold": self.alarm.threshold,
         });
-        Verdict::State(next, reason, Some(data))
+        Some((next, reason, Some(data)))
     }
 
     fn breaches(&self, value: f64) -> bool {
@@ -335,6 +315,10 @@ impl Watch {
 
 fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
+}
+
+fn were(count: usize) -> &'static str {
+    if count == 1 { " was" } else { "s were" }
 }
 
 /// A number for everything that decides the alarm's state.

@@ -1,6 +1,6 @@
 //! What SES checks of identities, templates and destinations.
 
-use super::{bad, render};
+use super::{bad, domain, render};
 use crate::World;
 use crate::faults::hash;
 use crate::names::is_name;
@@ -20,7 +20,7 @@ pub(super) fn dkim_token(domain: &str, number: u32) -> String {
 
 /// An address or a domain, as far as SES looks at it.
 pub(super) fn is_identity(name: &str) -> bool {
-    let domain = name.rsplit('@').next().unwrap_or_default();
+    let domain = domain(name);
     domain.contains('.')
         && domain
             .split('.')
@@ -42,23 +42,10 @@ pub(super) fn template(template: &EmailTemplate) -> Answer<()> {
 }
 
 pub(super) fn destination(world: &World, destination: &EventDestination) -> Answer<()> {
-    const TYPES: [&str; 10] = [
-        "SEND",
-        "REJECT",
-        "BOUNCE",
-        "COMPLAINT",
-        "DELIVERY",
-        "OPEN",
-        "CLICK",
-        "RENDERING_FAILURE",
-        "DELIVERY_DELAY",
-        "SUBSCRIPTION",
-    ];
-    if let Some(unknown) = destination
-        .event_types
-        .iter()
-        .find(|kind| !TYPES.contains(&kind.as_str()))
-    {
+    const TYPES: &str =
+        "SEND REJECT BOUNCE COMPLAINT DELIVERY OPEN CLICK RENDERING_FAILURE DELIVERY_DELAY SUBSCRIPTION";
+    let is_type = |kind: &String| TYPES.split(' ').any(|known| known == kind);
+    if let Some(unknown) = destination.event_types.iter().find(|kind| !is_type(kind)) {
         return Err(bad(format!("Unknown event type {unknown}.")));
     }
     if destination.event_types.is_empty() {

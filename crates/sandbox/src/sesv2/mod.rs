@@ -75,7 +75,7 @@ impl Default for State {
     }
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Identity {
     created: Timestamp,
     /// Verified by hand, whatever the time.
@@ -108,9 +108,7 @@ impl State {
             .entry(identity)
             .or_insert_with(|| Identity {
                 created: now,
-                verified: true,
-                mail_from: None,
-                tags: Tags::new(),
+                ..Identity::default()
             })
             .verified = true;
     }
@@ -133,48 +131,53 @@ impl State {
 
     /// Whether the address may send, or be written to from the SES sandbox: itself or its domain is verified.
     fn is_verified(&self, address: &str, now: Timestamp) -> bool {
-        let domain = address.rsplit('@').next().unwrap_or(address);
-        [address, domain].into_iter().any(|name| {
-            self.identities
-                .get(name)
-                .is_some_and(|one| one.verified || self.is_done(one.created, now))
-        })
+        let mut identities = [address, domain(address)]
+            .map(|name| self.identities.get(name))
+            .into_iter()
+            .flatten();
+        identities.any(|one| one.verified || self.is_done(one.created, now))
     }
 
     fn described(&self, name: &str, identity: &Identity, now: Timestamp) -> EmailIdentity {
+        let status = |done: bool| if done { "SUCCESS" } else { "PENDING" }.to_owned();
         let verified = identity.verified || self.is_done(identity.created, now);
-        let status = if verified { "SUCCESS" } else { "PENDING" };
         let domain = !name.contains('@');
+        let tokens = if domain { 3 } else { 0 };
         EmailIdentity {
             name: name.to_owned(),
             verified,
-            verification_status: status.to_owned(),
-            dkim_tokens: if domain {
-                (0..3).map(|number| checks::dkim_token(name, number)).collect()
+            verification_status: status(verified),
+            dkim_tokens: (0..tokens).map(|number| checks::dkim_token(name, number)).collect(),
+            dkim_status: Some(if domain {
+                status(verified)
             } else {
-                Vec::new()
-            },
-            dkim_status: Some(if domain { status } else { "NOT_STARTED" }.to_owned()),
+                "NOT_STARTED".to_owned()
+            }),
             signing_hosted_zone: domain.then(|| "dkim.amazonses.com".to_owned()),
             mail_from_domain: identity.mail_from.as_ref().map(|(domain, _)| domain.clone()),
-            mail_from_status: identity.mail_from.as_ref().map(|(_, since)| {
-                if self.is_done(*since, now) {
-                    "SUCCESS".to_owned()
-                } else {
-                    "PENDING".to_owned()
-                }
-            }),
+            mail_from_status: identity
+                .mail_from
+                .as_ref()
+                .map(|(_, since)| status(self.is_done(*since, now))),
             tags: identity.tags.clone(),
         }
     }
 }
 
-fn not_found(what: &str, name: &str) -> Refusal {
-    Refusal::not_found("NotFoundException", format!("{what} <{name}> does not exist."))
+/// The domain of an address, or the domain itself.
+fn domain(identity: &str) -> &str {
+    identity.rsplit('@').next().unwrap_or(identity)
 }
 
-fn exists(what: &str, name: &str) -> Refusal {
-    Refusal::exists("AlreadyExistsException", format!("{what} <{name}> already exists."))
+/// What was looked for by this name, which has to be there.
+fn found<T>(there: Option<T>, what: &str, name: &str) -> Answer<T> {
+    there.ok_or_else(|| Refusal::not_found("NotFoundException", format!("{what} <{name}> does not exist.")))
+}
+
+/// That nothing is there by this name yet.
+fn not_there<T>(there: Option<T>, what: &str, name: &str) -> Answer<()> {
+    let why = || format!("{what} <{name}> already exists.");
+    there.map_or(Ok(()), |_| Err(Refusal::exists("AlreadyExistsException", why())))
 }
 
 fn bad(message: impl Into<String>) -> Refusal {
@@ -200,8 +203,7 @@ impl SesV2 for Sandbox {
 
     async fn get_email_identity(&self, identity: &str) -> Result<EmailIdentity> {
         self.read(GET_EMAIL_IDENTITY, |world| {
-            let found = world.sesv2.identities.get(identity);
-            let stored = found.ok_or_else(|| not_found("Email identity", identity))?;
+            let stored = found(world.sesv2.identities.get(identity), "Email identity", identity)?;
             Ok(world.sesv2.described(identity, stored, world.now))
         })
         .await
@@ -212,14 +214,11 @@ impl SesV2 for Sandbox {
             if !checks::is_identity(identity) {
                 return Err(bad(format!("Invalid email address or domain <{identity}>.")));
             }
-            if world.sesv2.identities.contains_key(identity) {
-                return Err(exists("Email identity", identity));
-            }
+            not_there(world.sesv2.identities.get(identity), "Email identity", identity)?;
             let created = Identity {
                 created: world.now,
-                verified: false,
-                mail_from: None,
                 tags: tags.clone(),
+                ..Identity::default()
             };
             world.sesv2.identities.insert(identity.to_owned(), created);
             Ok(())
@@ -229,8 +228,7 @@ impl SesV2 for Sandbox {
 
     async fn delete_email_identity(&self, identity: &str) -> Result<()> {
         self.call(DELETE_EMAIL_IDENTITY, |world| {
-            let removed = world.sesv2.identities.remove(identity);
-            removed.map(drop).ok_or_else(|| not_found("Email identity", identity))
+            found(world.sesv2.identities.remove(identity), "Email identity", identity).map(drop)
         })
         .await
     }
@@ -238,9 +236,8 @@ impl SesV2 for Sandbox {
     async fn put_mail_from(&self, identity: &str, domain: Option<String>) -> Result<()> {
         self.call(PUT_EMAIL_IDENTITY_MAIL_FROM_ATTRIBUTES, |world| {
             let now = world.now;
-            let found = world.sesv2.identities.get_mut(identity);
-            let stored = found.ok_or_else(|| not_found("Email identity", identity))?;
-            let own = identity.rsplit('@').next().unwrap_or(identity);
+            let stored = found(world.sesv2.identities.get_mut(identity), "Email identity", identity)?;
+            let own = self::domain(identity);
             if let Some(domain) = &domain
                 && !domain.ends_with(&format!(".{own}"))
             {
@@ -256,8 +253,7 @@ impl SesV2 for Sandbox {
 
     async fn get_email_template(&self, name: &str) -> Result<EmailTemplate> {
         self.read(GET_EMAIL_TEMPLATE, |world| {
-            let found = world.sesv2.templates.get(name).cloned();
-            found.ok_or_else(|| not_found("Template", name))
+            found(world.sesv2.templates.get(name).cloned(), "Template", name)
         })
         .await
     }
@@ -265,9 +261,7 @@ impl SesV2 for Sandbox {
     async fn create_email_template(&self, template: &EmailTemplate) -> Result<()> {
         self.call(CREATE_EMAIL_TEMPLATE, |world| {
             checks::template(template)?;
-            if world.sesv2.templates.contains_key(&template.name) {
-                return Err(exists("Template", &template.name));
-            }
+            not_there(world.sesv2.templates.get(&template.name), "Template", &template.name)?;
             world.sesv2.templates.insert(template.name.clone(), template.clone());
             Ok(())
         })
@@ -277,26 +271,25 @@ impl SesV2 for Sandbox {
     async fn update_email_template(&self, template: &EmailTemplate) -> Result<()> {
         self.call(UPDATE_EMAIL_TEMPLATE, |world| {
             checks::template(template)?;
-            match world.sesv2.templates.get_mut(&template.name) {
-                Some(stored) => {
-                    // An update leaves the tags (SES API v2: UpdateEmailTemplate takes none).
-                    let tags = std::mem::take(&mut stored.tags);
-                    *stored = EmailTemplate {
-                        tags,
-                        ..template.clone()
-                    };
-                    Ok(())
-                }
-                None => Err(not_found("Template", &template.name)),
-            }
+            let stored = found(
+                world.sesv2.templates.get_mut(&template.name),
+                "Template",
+                &template.name,
+            )?;
+            // An update leaves the tags (SES API v2: UpdateEmailTemplate takes none).
+            let tags = std::mem::take(&mut stored.tags);
+            *stored = EmailTemplate {
+                tags,
+                ..template.clone()
+            };
+            Ok(())
         })
         .await
     }
 
     async fn delete_email_template(&self, name: &str) -> Result<()> {
         self.call(DELETE_EMAIL_TEMPLATE, |world| {
-            let removed = world.sesv2.templates.remove(name);
-            removed.map(drop).ok_or_else(|| not_found("Template", name))
+            found(world.sesv2.templates.remove(name), "Template", name).map(drop)
         })
         .await
     }
@@ -308,16 +301,18 @@ impl SesV2 for Sandbox {
 
     async fn get_suppressed_destination(&self, address: &str) -> Result<String> {
         self.read(GET_SUPPRESSED_DESTINATION, |world| {
-            let found = world.sesv2.suppressed.get(address).cloned();
-            found.ok_or_else(|| not_found("Suppressed destination", address))
+            found(
+                world.sesv2.suppressed.get(address).cloned(),
+                "Suppressed destination",
+                address,
+            )
         })
         .await
     }
 
     async fn test_render_email_template(&self, name: &str, data: &str) -> Result<String> {
         self.read(TEST_RENDER_EMAIL_TEMPLATE, |world| {
-            let found = world.sesv2.templates.get(name);
-            let template = found.ok_or_else(|| not_found("Template", name))?;
+            let template = found(world.sesv2.templates.get(name), "Template", name)?;
             let data = serde_json::from_str(data).map_err(|_| bad("Invalid template data: it is not JSON."))?;
             let parts = render::render(template, &data).map_err(bad)?;
             Ok(parts.mime(world.now))
@@ -341,9 +336,7 @@ impl SesV2 for Sandbox {
             if !is_name(name, 64, "-_") {
                 return Err(bad(format!("Invalid configuration set name <{name}>.")));
             }
-            if world.sesv2.sets.contains_key(name) {
-                return Err(exists("Configuration set", name));
-            }
+            not_there(world.sesv2.sets.get(name), "Configuration set", name)?;
             let set = Set {
                 tags: tags.clone(),
                 destinations: Vec::new(),
@@ -355,9 +348,8 @@ impl SesV2 for Sandbox {
     }
 
     async fn delete_configuration_set(&self, name: &str) -> Result<()> {
-        self.call(DELETE_CONFIGURATION_SET, |world| match world.sesv2.sets.remove(name) {
-            Some(_) => Ok(()),
-            None => Err(not_found("Configuration set", name)),
+        self.call(DELETE_CONFIGURATION_SET, |world| {
+            found(world.sesv2.sets.remove(name), "Configuration set", name).map(drop)
         })
         .await
     }
@@ -373,9 +365,8 @@ impl SesV2 for Sandbox {
         self.call(CREATE_CONFIGURATION_SET_EVENT_DESTINATION, |world| {
             checks::destination(world, destination)?;
             let stored = configuration_set_mut(world, set)?;
-            if stored.destinations.iter().any(|one| one.name == destination.name) {
-                return Err(exists("Event destination", &destination.name));
-            }
+            let known = stored.destinations.iter().find(|one| one.name == destination.name);
+            not_there(known, "Event destination", &destination.name)?;
             stored.destinations.push(destination.clone());
             Ok(())
         })
@@ -386,26 +377,20 @@ impl SesV2 for Sandbox {
         self.call(UPDATE_CONFIGURATION_SET_EVENT_DESTINATION, |world| {
             checks::destination(world, destination)?;
             let stored = configuration_set_mut(world, set)?;
-            match stored.destinations.iter_mut().find(|one| one.name == destination.name) {
-                Some(one) => {
-                    *one = destination.clone();
-                    Ok(())
-                }
-                None => Err(not_found("Event destination", &destination.name)),
-            }
+            let known = stored.destinations.iter_mut().find(|one| one.name == destination.name);
+            *found(known, "Event destination", &destination.name)? = destination.clone();
+            Ok(())
         })
         .await
     }
 }
 
 fn configuration_set<'w>(world: &'w World, name: &str) -> Answer<&'w Set> {
-    let found = world.sesv2.sets.get(name);
-    found.ok_or_else(|| not_found("Configuration set", name))
+    found(world.sesv2.sets.get(name), "Configuration set", name)
 }
 
 fn configuration_set_mut<'w>(world: &'w mut World, name: &str) -> Answer<&'w mut Set> {
-    let found = world.sesv2.sets.get_mut(name);
-    found.ok_or_else(|| not_found("Configuration set", name))
+    found(world.sesv2.sets.get_mut(name), "Configuration set", name)
 }
 
 #[cfg(test)]

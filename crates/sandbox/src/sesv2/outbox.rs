@@ -14,7 +14,7 @@ use super::State;
 const MAX_MAILS: usize = 1_000;
 
 /// A mail that was sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mail {
     /// Counts from one.
     pub number: u64,
@@ -94,16 +94,9 @@ impl State {
     /// # Errors
     /// The outbox can't be written.
     pub(crate) fn flush(&mut self, state: &Path) -> io::Result<()> {
-        let mut folder_made = false;
-        for mail in &mut self.mails {
-            if mail.file.is_some() {
-                continue;
-            }
+        for mail in self.mails.iter_mut().filter(|mail| mail.file.is_none()) {
             let folder = folder(state);
-            if !folder_made {
-                fs::create_dir_all(&folder)?;
-                folder_made = true;
-            }
+            fs::create_dir_all(&folder)?;
             mail.file = Some(mail.write(&folder)?);
             mail.html.clear();
             mail.text.clear();
@@ -115,8 +108,7 @@ impl State {
 
 /// The outbox of the world kept at `state`: `<its name without ending>-outbox` in the same folder.
 pub fn folder(state: &Path) -> PathBuf {
-    let stem = state.file_stem().unwrap_or_default().to_os_string();
-    let mut name = stem;
+    let mut name = state.file_stem().unwrap_or_default().to_os_string();
     name.push("-outbox");
     state.with_file_name(name)
 }

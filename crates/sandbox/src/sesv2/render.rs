@@ -35,30 +35,19 @@ impl Parts {
     }
 }
 
-/// A template that is parsed.
-struct Known {
-    template: EmailTemplate,
-    engine: Handlebars<'static>,
-}
-
 thread_local! {
-    /// The last one: a world's mails nearly all have the same, and to parse it takes longer than to fill it.
-    static KNOWN: RefCell<Option<Known>> = const { RefCell::new(None) };
+    /// The last one, parsed: a world's mails nearly all have the same, and to parse it takes longer than to fill it.
+    static KNOWN: RefCell<Option<(EmailTemplate, Handlebars<'static>)>> = const { RefCell::new(None) };
 }
 
-impl Known {
-    fn new(template: &EmailTemplate) -> Result<Self, String> {
-        let mut engine = Handlebars::new();
-        engine.set_strict_mode(true);
-        engine.register_escape_fn(no_escape);
-        for (part, source) in parts(template) {
-            engine.register_template(part, compile(part, source)?);
-        }
-        Ok(Self {
-            template: template.clone(),
-            engine,
-        })
+fn engine(template: &EmailTemplate) -> Result<Handlebars<'static>, String> {
+    let mut engine = Handlebars::new();
+    engine.set_strict_mode(true);
+    engine.register_escape_fn(no_escape);
+    for (part, source) in parts(template) {
+        engine.register_template(part, compile(part, source)?);
     }
+    Ok(engine)
 }
 
 fn compile(part: &str, source: &str) -> Result<Template, String> {
@@ -67,10 +56,8 @@ fn compile(part: &str, source: &str) -> Result<Template, String> {
 
 /// Whether the template's parts are Handlebars.
 pub(super) fn check(template: &EmailTemplate) -> Result<(), String> {
-    for (part, source) in parts(template) {
-        compile(part, source)?;
-    }
-    Ok(())
+    let mut parts = parts(template).into_iter();
+    parts.try_for_each(|(part, source)| compile(part, source).map(drop))
 }
 
 fn parts(template: &EmailTemplate) -> [(&'static str, &str); 3] {
@@ -87,13 +74,12 @@ fn parts(template: &EmailTemplate) -> [(&'static str, &str); 3] {
 /// What SES would say in a `RENDERING_FAILURE` event.
 pub(super) fn render(template: &EmailTemplate, data: &Value) -> Result<Parts, String> {
     KNOWN.with_borrow_mut(|known| {
-        let known = match known {
-            Some(known) if known.template == *template => known,
-            _ => known.insert(Known::new(template)?),
+        let (_, engine) = match known {
+            Some(known) if known.0 == *template => known,
+            _ => known.insert((template.clone(), engine(template)?)),
         };
         let part = |(part, _): (&str, &str)| {
-            known
-                .engine
+            engine
                 .render(part, data)
                 .map_err(|why| format!("Attribute is not present in the rendering data, in the {part} part: {why}"))
         };

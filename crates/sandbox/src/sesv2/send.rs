@@ -1,11 +1,11 @@
 //! `SendEmail`: what SES refuses at once, and what it takes and never delivers.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::outbox::Mail;
 use super::render::{self, Parts};
-use super::{bad, not_found};
+use super::{bad, domain, found};
 use crate::World;
 use crate::eventbridge::{own_event, seconds};
 use crate::json::{items, texts};
@@ -13,7 +13,7 @@ use crate::names::is_name;
 use crate::refusal::{Answer, Refusal};
 use billctl_core::model::{Arn, REGION};
 use billctl_core::service::Kind;
-use billctl_core::service::sesv2::{MAX_RECIPIENTS, OutgoingMail};
+use billctl_core::service::sesv2::{EventDestination, MAX_RECIPIENTS, OutgoingMail};
 
 /// SES's own recipients for trying things out: they need no verification.
 const SIMULATOR: &str = "simulator.amazonses.com";
@@ -58,7 +58,7 @@ impl SendRequest {
         let destination = arguments.get("Destination");
         let recipients = |field: &str| list(destination.and_then(|one| one.get(field)));
         let content = arguments.get("Content").ok_or("The Content of the mail is missing.")?;
-        let request = Self {
+        Self {
             from: text("FromEmailAddress").ok_or("The From address is missing.")?,
             identity_arn: match text("FromEmailAddressIdentityArn") {
                 Some(arn) => Some(arn.parse().map_err(|_| format!("Invalid ARN <{arn}>."))?),
@@ -73,9 +73,8 @@ impl SendRequest {
                 .filter_map(|tag| Some((tag.get("Name")?.as_str()?.to_owned(), tag.get("Value")?.clone())))
                 .collect(),
             configuration_set: text("ConfigurationSetName"),
-        };
-        request.check()?;
-        Ok(request)
+        }
+        .checked()
     }
 
     /// What billctl itself sends.
@@ -84,7 +83,7 @@ impl SendRequest {
     /// What is wrong with it, for a `BadRequestException`.
     pub(super) fn simple(mail: &OutgoingMail) -> std::result::Result<Self, String> {
         let tags = mail.tags.iter();
-        let request = Self {
+        Self {
             from: mail.from.clone(),
             identity_arn: mail.identity_arn.clone(),
             to: mail.to.clone(),
@@ -98,13 +97,12 @@ impl SendRequest {
             }),
             tags: tags.map(|(name, value)| (name.clone(), value.clone().into())).collect(),
             configuration_set: mail.configuration_set.clone(),
-        };
-        request.check()?;
-        Ok(request)
+        }
+        .checked()
     }
 
-    /// What SES looks at before anything else.
-    fn check(&self) -> std::result::Result<(), String> {
+    /// Itself, after what SES looks at before anything else.
+    fn checked(self) -> std::result::Result<Self, String> {
         let all = self.recipients();
         if all.is_empty() || all.len() > MAX_RECIPIENTS {
             return Err(format!("A mail needs 1 to {MAX_RECIPIENTS} recipients."));
@@ -122,48 +120,38 @@ impl SendRequest {
                 return Err(format!("Invalid email tag <{name}>."));
             }
         }
-        Ok(())
+        Ok(self)
     }
 
     fn recipients(&self) -> Vec<&String> {
         self.to.iter().chain(&self.cc).chain(&self.bcc).collect()
     }
 
+    /// The recipients' addresses, without their names.
+    fn addresses(&self) -> Vec<&str> {
+        self.recipients().into_iter().map(|one| bare_address(one)).collect()
+    }
+
     /// What the caller needs a permission for.
     pub(crate) fn resources(&self, world: &World) -> Vec<String> {
-        let own = |resource: String| world.own_arn("ses", &resource).to_string();
-        let address = bare_address(&self.from);
-        let domain = address.rsplit('@').next().unwrap_or(address);
+        let own = |kind: &str, name: &str| world.own_arn("ses", &format!("{kind}/{name}")).to_string();
         // SES looks at the address's own identity where there is one, else at the domain's.
-        let identity = if world.sesv2.identities.contains_key(address) {
-            address
-        } else {
-            domain
-        };
+        let known = |name: &&str| world.sesv2.identities.contains_key(*name);
+        let identity = |address| [address, domain(address)].into_iter().find(known);
+        let sender = bare_address(&self.from);
         let mut needed = vec![match &self.identity_arn {
             Some(arn) => arn.to_string(),
-            None => own(format!("identity/{identity}")),
+            None => own("identity", identity(sender).unwrap_or(domain(sender))),
         }];
         // In the SES sandbox a recipient that is an identity of the account is asked about too
         // (docs/aws-facts.md, "SES: sandbox").
         if !world.sesv2.production_access {
-            let recipients = self.recipients().into_iter();
-            let identities = recipients.filter_map(|address| {
-                let address = bare_address(address);
-                let domain = address.rsplit('@').next().unwrap_or(address);
-                [address, domain]
-                    .into_iter()
-                    .find(|name| world.sesv2.identities.contains_key(*name))
-            });
-            needed.extend(identities.map(|name| own(format!("identity/{name}"))));
+            let identities = self.addresses().into_iter().filter_map(identity);
+            needed.extend(identities.map(|name| own("identity", name)));
         }
-        needed.extend(
-            self.configuration_set
-                .iter()
-                .map(|name| own(format!("configuration-set/{name}"))),
-        );
+        needed.extend(self.configuration_set.iter().map(|name| own("configuration-set", name)));
         if let Content::Template { name, .. } = &self.content {
-            needed.push(own(format!("template/{name}")));
+            needed.push(own("template", name));
         }
         needed
     }
@@ -172,14 +160,9 @@ impl SendRequest {
 impl Content {
     fn parse(content: &Value) -> std::result::Result<Self, String> {
         if let Some(template) = content.get("Template") {
-            let name = template
-                .get("TemplateName")
-                .and_then(Value::as_str)
-                .ok_or("The template's name is missing.")?;
-            let data = template
-                .get("TemplateData")
-                .and_then(Value::as_str)
-                .ok_or("TemplateData must be a string.")?;
+            let text = |field: &str| template.get(field).and_then(Value::as_str);
+            let name = text("TemplateName").ok_or("The template's name is missing.")?;
+            let data = text("TemplateData").ok_or("TemplateData must be a string.")?;
             // API reference: at most 262,144 characters.
             if data.chars().count() > 262_144 {
                 return Err("TemplateData is too long.".to_owned());
@@ -193,11 +176,8 @@ impl Content {
             .get("Simple")
             .ok_or("The Content holds neither a template nor a simple mail.")?;
         let part = |path: &str| {
-            simple
-                .pointer(path)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
+            let text = simple.pointer(path).and_then(Value::as_str);
+            text.unwrap_or_default().to_owned()
         };
         Ok(Self::Simple(Parts {
             subject: part("/Subject/Data"),
@@ -207,34 +187,21 @@ impl Content {
     }
 }
 
-fn rejected(message: String) -> Refusal {
-    Refusal::denied("MessageRejected", message)
-}
-
 fn check_addresses(world: &World, request: &SendRequest) -> Answer<()> {
     let failed = |addresses: &str| {
-        Err(rejected(format!(
-            "Email address is not verified. The following identities failed the check in region US-EAST-1: {addresses}"
-        )))
+        let why = "Email address is not verified. The following identities failed the check in region US-EAST-1:";
+        Err(Refusal::denied("MessageRejected", format!("{why} {addresses}")))
     };
     let sender = bare_address(&request.from);
-    let foreign = request
-        .identity_arn
-        .as_ref()
-        .is_some_and(|arn| arn.account() != Some(world.management_account()));
+    let payer = Some(world.management_account());
+    let foreign = request.identity_arn.as_ref().is_some_and(|arn| arn.account() != payer);
     // Another account's identity is that account's business: here it counts as verified.
     if !foreign && !world.sesv2.is_verified(sender, world.now) {
         return failed(sender);
     }
     if !world.sesv2.production_access {
-        let unverified: Vec<&str> = request
-            .recipients()
-            .into_iter()
-            .map(|address| bare_address(address))
-            .filter(|address| {
-                !address.ends_with(&format!("@{SIMULATOR}")) && !world.sesv2.is_verified(address, world.now)
-            })
-            .collect();
+        let mut unverified = request.addresses();
+        unverified.retain(|address| domain(address) != SIMULATOR && !world.sesv2.is_verified(address, world.now));
         if !unverified.is_empty() {
             return failed(&unverified.join(", "));
         }
@@ -249,13 +216,8 @@ fn check_quota(world: &World) -> Answer<()> {
     if since(SignedDuration::from_hours(24)) >= daily {
         return slow_down("Daily message quota exceeded.");
     }
-    let this_second = world
-        .sesv2
-        .accepted
-        .iter()
-        .filter(|at| world.now.duration_since(**at).abs() < SignedDuration::from_secs(1))
-        .count();
-    if this_second as f64 >= rate {
+    let this_second = |at: &&Timestamp| world.now.duration_since(**at).abs() < SignedDuration::from_secs(1);
+    if world.sesv2.accepted.iter().filter(this_second).count() as f64 >= rate {
         return slow_down("Maximum sending rate exceeded.");
     }
     Ok(())
@@ -277,8 +239,7 @@ pub(crate) fn send(world: &mut World, request: &SendRequest) -> Answer<String> {
         }
         Content::Simple(parts) => Ok(parts.clone()),
         Content::Template { name, data } => {
-            let found = world.sesv2.templates.get(name);
-            let template = found.ok_or_else(|| not_found("Template", name))?;
+            let template = found(world.sesv2.templates.get(name), "Template", name)?;
             render::render(template, data).map_err(|why| (name.clone(), why))
         }
     };
@@ -310,22 +271,17 @@ pub(crate) fn send(world: &mut World, request: &SendRequest) -> Answer<String> {
                 file: None,
             });
             report(world, request, &id, "SEND", &json!({}));
-            let simulated = |name: &str| {
-                request
-                    .recipients()
-                    .iter()
-                    .any(|address| bare_address(address) == format!("{name}@{SIMULATOR}"))
-            };
+            let addresses = request.addresses();
+            let simulated = |name: &str| addresses.contains(&format!("{name}@{SIMULATOR}").as_str());
             // SES takes a mail to a suppressed address and never delivers it (docs/aws-facts.md, "SES: suppression").
-            let suppressed = request.recipients().into_iter().map(|address| bare_address(address));
-            if suppressed
-                .into_iter()
-                .any(|address| world.sesv2.suppressed.contains_key(address))
-            {
-                let detail = json!({"bounceType": "Permanent", "bounceSubType": "OnAccountSuppressionList"});
-                report(world, request, &id, "BOUNCE", &detail);
-            } else if simulated("bounce") {
-                let detail = json!({"bounceType": "Permanent", "bounceSubType": "General"});
+            let suppressed = addresses.iter().any(|one| world.sesv2.suppressed.contains_key(*one));
+            if suppressed || simulated("bounce") {
+                let why = if suppressed {
+                    "OnAccountSuppressionList"
+                } else {
+                    "General"
+                };
+                let detail = json!({"bounceType": "Permanent", "bounceSubType": why});
                 report(world, request, &id, "BOUNCE", &detail);
             } else {
                 report(world, request, &id, "DELIVERY", &json!({}));
@@ -351,32 +307,23 @@ impl World {
             number: self.sesv2.numbers,
             at: self.now,
             message_id,
-            tags: Map::new(),
             from: from.to_owned(),
             to: vec![to.to_owned()],
-            cc: Vec::new(),
-            reply_to: Vec::new(),
             subject: subject.to_owned(),
-            html: String::new(),
             text: text.to_owned(),
-            data: None,
-            file: None,
+            ..Mail::default()
         });
     }
 }
 
 /// Tells the default bus what happened to a mail, if the configuration set asks for it.
 fn report(world: &mut World, request: &SendRequest, id: &str, kind: &str, detail: &Value) {
-    let wanted = request
-        .configuration_set
-        .as_ref()
-        .and_then(|name| world.sesv2.sets.get(name))
-        .is_some_and(|set| {
-            set.destinations
-                .iter()
-                .any(|one| one.enabled && one.event_types.iter().any(|wanted| wanted == kind))
-        });
-    if !wanted {
+    let Some(name) = &request.configuration_set else {
+        return;
+    };
+    let wants = |one: &EventDestination| one.enabled && one.event_types.iter().any(|wanted| wanted == kind);
+    let set = world.sesv2.sets.get(name);
+    if !set.is_some_and(|set| set.destinations.iter().any(wants)) {
         return;
     }
     // Names in events (SES developer guide, "Monitoring using EventBridge").
@@ -387,15 +334,10 @@ fn report(world: &mut World, request: &SendRequest, id: &str, kind: &str, detail
         "COMPLAINT" => ("Email Complaint Received", "Complaint", "complaint"),
         _ => ("Email Rendering Failed", "Rendering Failure", "failure"),
     };
-    let mut tags: Map<String, Value> = request
-        .tags
-        .iter()
-        .map(|(name, value)| (name.clone(), json!([value])))
-        .collect();
+    let tags = request.tags.iter().map(|(name, value)| (name.clone(), json!([value])));
+    let mut tags: Map<String, Value> = tags.collect();
     // SES adds tags of its own.
-    if let Some(set) = &request.configuration_set {
-        tags.insert("ses:configuration-set".to_owned(), json!([set]));
-    }
+    tags.insert("ses:configuration-set".to_owned(), json!([name]));
     let event = json!({
         "version": "0",
         "id": world.fresh_event_id(),
@@ -404,9 +346,7 @@ fn report(world: &mut World, request: &SendRequest, id: &str, kind: &str, detail
         "account": world.management_account(),
         "time": seconds(world.now),
         "region": REGION,
-        "resources": request.configuration_set.iter().map(|name| {
-            world.own_arn("ses", &format!("configuration-set/{name}"))
-        }).collect::<Vec<_>>(),
+        "resources": [world.own_arn("ses", &format!("configuration-set/{name}"))],
         "detail": {
             "eventType": event_type,
             "mail": {

@@ -26,13 +26,8 @@ pub(crate) fn start_from_rule(world: &mut World, machine: &Arn, event: &Value) -
 /// `StartExecution`: answers its ARN. It has run to its end or first wait when this returns, in simulated time yet to
 /// come.
 pub(crate) fn start(world: &mut World, machine: &Arn, name: Option<String>, input: Value) -> Answer<Arn> {
-    let refuse = |kind, code, message: String| Err(Refusal::new(kind, code, message));
-    let (machine_name, _) = world.sfn.machine(machine)?;
-    let machine_name = machine_name.to_owned();
-    let name = match name {
-        Some(name) => name,
-        None => world.fresh_event_id(),
-    };
+    let machine_name = world.sfn.machine(machine)?.0.to_owned();
+    let name = name.unwrap_or_else(|| world.fresh_event_id());
     valid_name(&name)?;
     let arn = world.execution_arn(&machine_name, &name);
     world.sfn.executions.forget(world.now, &machine_name, &name);
@@ -42,19 +37,13 @@ pub(crate) fn start(world: &mut World, machine: &Arn, name: Option<String>, inpu
         return if there.runs_at(world.now) && there.input == input {
             Ok(arn)
         } else {
-            refuse(
-                Kind::Exists,
-                "ExecutionAlreadyExists",
-                format!("Execution Already Exists: '{arn}'"),
-            )
+            let why = format!("Execution Already Exists: '{arn}'");
+            Err(Refusal::exists("ExecutionAlreadyExists", why))
         };
     }
     if world.sfn.nesting >= DEEPEST_NESTING {
-        return refuse(
-            Kind::Quota,
-            "ExecutionLimitExceeded",
-            "state machines start one another too deeply for the sandbox".to_owned(),
-        );
+        let why = "state machines start one another too deeply for the sandbox";
+        return Err(Refusal::new(Kind::Quota, "ExecutionLimitExceeded", why));
     }
     // Its name is taken from now on, also for the executions that it starts itself.
     let number = world.sfn.executions.insert(StoredExecution {
@@ -78,10 +67,8 @@ pub(crate) fn start(world: &mut World, machine: &Arn, name: Option<String>, inpu
 pub(crate) fn wake(world: &mut World, to: Timestamp) {
     while let Some((at, number)) = world.sfn.executions.due(to) {
         let mut pause = None;
-        world
-            .sfn
-            .executions
-            .change(number, |execution| pause = execution.paused.take());
+        let executions = &mut world.sfn.executions;
+        executions.change(number, |execution| pause = execution.paused.take());
         world.now = at;
         go_on(world, number, pause);
     }
@@ -120,35 +107,32 @@ fn go_on(world: &mut World, number: u64, from: Option<Pause>) {
 /// Stops the executions of a machine that wait: it is deleted.
 pub(super) fn stop_all(world: &mut World, machine: &str) {
     let now = world.now;
-    let running: Vec<u64> = world
-        .sfn
-        .executions
-        .of(machine)
-        .filter(|(_, one)| one.stopped.is_none())
-        .map(|(number, _)| number)
-        .collect();
-    for number in running {
-        world.sfn.executions.change(number, |execution| {
-            execution.paused = None;
-            execution.began_with = None;
-            execution.status = ExecutionStatus::Aborted;
-            execution.stopped = Some(now);
-            execution.history.push(HistoryEvent {
-                kind: "ExecutionAborted".to_owned(),
-                at: now,
-                state: None,
-                resource: None,
-                output: None,
-                error: None,
-            });
+    world.sfn.executions.change_running(machine, |execution| {
+        execution.paused = None;
+        execution.began_with = None;
+        execution.status = ExecutionStatus::Aborted;
+        execution.stopped = Some(now);
+        execution.history.push(HistoryEvent {
+            kind: "ExecutionAborted".to_owned(),
+            at: now,
+            ..HistoryEvent::default()
         });
-    }
+    });
 }
 
 impl StoredExecution {
     /// Whether it is running to whoever looks at this time.
     pub(super) fn runs_at(&self, now: Timestamp) -> bool {
         self.stopped.is_none_or(|stopped| stopped > now)
+    }
+
+    /// How it stands for whoever looks at this time: until it reaches its end, it is running.
+    pub(super) fn status_at(&self, now: Timestamp) -> ExecutionStatus {
+        if self.runs_at(now) {
+            ExecutionStatus::Running
+        } else {
+            self.status
+        }
     }
 
     fn follow(&mut self, ran: Ran) {

@@ -15,7 +15,6 @@ use execution::stop_all;
 pub(super) use execution::{start, start_from_rule, wake};
 use store::Executions;
 
-use super::policy::RequestContext;
 use super::{Sandbox, World, asl};
 use crate::refusal::{Answer, Refusal};
 use billctl_core::model::Arn;
@@ -120,16 +119,9 @@ impl State {
         }
         machine.definition = definition.clone().into();
         machine.role = role.clone();
-        let running: Vec<u64> = self
-            .executions
-            .of(name)
-            .filter(|(_, one)| one.stopped.is_none() && one.began_with.is_none())
-            .map(|(number, _)| number)
-            .collect();
-        for number in running {
-            self.executions
-                .change(number, |one| one.began_with = Some(before.clone()));
-        }
+        self.executions.change_running(name, |one| {
+            one.began_with.get_or_insert_with(|| before.clone());
+        });
     }
 
     /// The number of the next call that a state machine makes: faults depend on it.
@@ -153,26 +145,18 @@ impl State {
 impl StoredExecution {
     fn described(&self, world: &World, whole: bool) -> Execution {
         // Between waits it runs on a clock of its own: until the world's reaches its end, it is running.
-        let running = self.runs_at(world.now);
-        let whole_and_over = whole && !running;
+        let over = !self.runs_at(world.now);
+        let (error, cause) = self.error.clone().filter(|_| whole && over).unzip();
         Execution {
             arn: world.execution_arn(&self.machine, &self.name),
             name: self.name.clone(),
-            status: if running { ExecutionStatus::Running } else { self.status },
+            status: self.status_at(world.now),
             started: self.started,
-            stopped: self.stopped.filter(|_| !running),
+            stopped: self.stopped.filter(|_| over),
             input: whole.then(|| self.input.clone()),
-            output: self.output.clone().filter(|_| whole_and_over),
-            error: self
-                .error
-                .as_ref()
-                .filter(|_| whole_and_over)
-                .map(|(error, _)| error.clone()),
-            cause: self
-                .error
-                .as_ref()
-                .filter(|_| whole_and_over)
-                .map(|(_, cause)| cause.clone()),
+            output: self.output.clone().filter(|_| whole && over),
+            error,
+            cause,
         }
     }
 }
@@ -196,13 +180,6 @@ impl World {
             .filter(|one| self.execution_arn(&one.machine, &one.name) == *arn)
             .ok_or_else(|| Refusal::not_found("ExecutionDoesNotExist", format!("Execution Does Not Exist: '{arn}'")))
     }
-}
-
-/// What trust policies can ask about when Step Functions assumes a role.
-pub(super) fn assume_context(world: &World, machine: &Arn) -> RequestContext {
-    RequestContext::default()
-        .with("aws:SourceArn", machine)
-        .with("aws:SourceAccount", world.management_account())
 }
 
 /// Names of machines and executions: 1 to 80 characters without spaces, brackets, wildcards and control characters
@@ -229,7 +206,7 @@ fn check_definition(definition: &Value) -> Answer<()> {
 
 /// Step Functions looks at once whether it can assume the role: also a role made a moment ago is refused so.
 fn check_role(world: &World, machine: &Arn, role: &Arn) -> Answer<()> {
-    let context = assume_context(world, machine);
+    let context = world.assume_context(machine);
     if world.iam.assumable(role, STATES_SERVICE, &context, world.now) {
         return Ok(());
     }
@@ -270,12 +247,9 @@ fn create(world: &mut World, new: &NewStateMachine) -> Answer<Arn> {
 
 /// A page of items, from the token on.
 fn page<T>(items: Vec<T>, token: Option<&str>) -> Answer<Page<T>> {
-    let skip: usize = match token {
-        None => 0,
-        Some(token) => token
-            .parse()
-            .map_err(|_| Refusal::invalid("InvalidToken", format!("Invalid Token: '{token}'")))?,
-    };
+    let token = token.unwrap_or("0");
+    let skip = token.parse();
+    let skip: usize = skip.map_err(|_| Refusal::invalid("InvalidToken", format!("Invalid Token: '{token}'")))?;
     let next = (items.len() > skip + PAGE_SIZE).then(|| (skip + PAGE_SIZE).to_string());
     Ok(Page {
         items: items.into_iter().skip(skip).take(PAGE_SIZE).collect(),
@@ -291,8 +265,7 @@ pub(super) fn outcome(world: &World, execution: &Arn) -> Option<(ExecutionStatus
 
 /// What an execution answered, once it was run and did.
 pub(super) fn output<'a>(world: &'a World, execution: &Arn) -> Option<&'a Value> {
-    let found = world.execution(execution).ok()?;
-    found.output.as_ref()
+    world.execution(execution).ok()?.output.as_ref()
 }
 
 #[async_trait]
@@ -316,8 +289,7 @@ impl StepFunctions for Sandbox {
 
     async fn update_state_machine(&self, arn: &Arn, definition: &Value, role_arn: &Arn) -> Result<()> {
         self.call(UPDATE_STATE_MACHINE, |world| {
-            let (name, _) = world.sfn.machine(arn)?;
-            let name = name.to_owned();
+            let name = world.sfn.machine(arn)?.0.to_owned();
             check_definition(definition)?;
             check_role(world, arn, role_arn)?;
             world.sfn.replace(&name, definition, role_arn);
@@ -347,18 +319,11 @@ impl StepFunctions for Sandbox {
     ) -> Result<Page<Execution>> {
         self.read(LIST_EXECUTIONS, |world| {
             let (name, _) = world.sfn.machine(machine)?;
-            let status_of = |one: &StoredExecution| {
-                if one.runs_at(world.now) {
-                    ExecutionStatus::Running
-                } else {
-                    one.status
-                }
-            };
             let mut found: Vec<(Timestamp, u64)> = world
                 .sfn
                 .executions
                 .of(name)
-                .filter(|(_, one)| status.is_none_or(|status| status_of(one) == status))
+                .filter(|(_, one)| status.is_none_or(|status| one.status_at(world.now) == status))
                 .map(|(number, one)| (one.started, number))
                 .collect();
             // Newest first; only a page of them is described.
@@ -394,14 +359,9 @@ impl StepFunctions for Sandbox {
 
     async fn get_execution_history(&self, arn: &Arn, token: Option<String>) -> Result<Page<HistoryEvent>> {
         self.read(GET_EXECUTION_HISTORY, |world| {
-            let events: Vec<HistoryEvent> = world
-                .execution(arn)?
-                .history
-                .iter()
-                .filter(|event| event.at <= world.now)
-                .cloned()
-                .collect();
-            page(events, token.as_deref())
+            let events = world.execution(arn)?.history.iter();
+            let events = events.filter(|event| event.at <= world.now).cloned();
+            page(events.collect(), token.as_deref())
         })
         .await
     }

@@ -84,6 +84,15 @@ impl Executions {
         self.settle(number);
     }
 
+    /// Changes those of a machine that haven't ended.
+    pub(super) fn change_running(&mut self, machine: &str, change: impl Fn(&mut StoredExecution)) {
+        let running = self.of(machine).filter(|(_, one)| one.stopped.is_none());
+        let running: Vec<u64> = running.map(|(number, _)| number).collect();
+        for number in running {
+            self.change(number, &change);
+        }
+    }
+
     /// Notes an end, and drops of the oldest ones what is too much.
     fn settle(&mut self, number: u64) {
         let Some(execution) = self.kept.get(&number) else {
@@ -179,19 +188,13 @@ impl Executions {
 impl From<Vec<StoredExecution>> for Executions {
     fn from(kept: Vec<StoredExecution>) -> Self {
         let mut executions = Self::default();
-        // In the order in which they ended, so that it is the oldest whose inputs and histories go first.
-        let mut ends: Vec<(Option<Timestamp>, usize)> = Vec::with_capacity(kept.len());
-        for (index, execution) in kept.iter().enumerate() {
-            ends.push((execution.stopped, index));
-        }
-        ends.sort_unstable();
-        let mut kept: Vec<Option<StoredExecution>> = kept.into_iter().map(Some).collect();
         let count = kept.len() as u64;
-        for (_, index) in ends {
-            if let Some(execution) = kept.get_mut(index).and_then(Option::take) {
-                executions.next = index as u64;
-                executions.insert(execution);
-            }
+        let mut numbered: Vec<(u64, StoredExecution)> = (0..).zip(kept).collect();
+        // In the order in which they ended, so that it is the oldest whose inputs and histories go first.
+        numbered.sort_by_key(|(_, execution)| execution.stopped);
+        for (number, execution) in numbered {
+            executions.next = number;
+            executions.insert(execution);
         }
         executions.next = count;
         executions
