@@ -12,7 +12,6 @@ use crate::render::{self, DigestSent};
 use crate::resource::{Chat, Facts, day_of};
 use crate::spend::{self, By, Window};
 use billctl_core::error::{Error, Result, WhileTrying};
-use billctl_core::event::Event;
 use billctl_core::model::{AccountId, OuId};
 use billctl_core::service::cloudformation::CallAs;
 
@@ -58,7 +57,7 @@ pub(super) async fn run(args: &DigestArgs, context: &Context) -> Result<()> {
         };
         let naming = context.naming(&facts);
         apply::check(services, &naming, today, args.again).await?;
-        apply::reachable(services, &*context.listener, &config.digest.to).await?;
+        apply::reachable(services, &*context.watched, &config.digest.to).await?;
     }
     let (found, facts) = read(context).await?;
     let mail = render::digest_mail(&found)?;
@@ -84,7 +83,7 @@ pub(super) async fn run(args: &DigestArgs, context: &Context) -> Result<()> {
 
 /// Reads what `status` and `spend` read, each thing once.
 async fn read(context: &Context) -> Result<(Digest, Facts)> {
-    context.listener.on(Event::Phase("reading the organisation".to_owned()));
+    context.phase("reading the organisation");
     let services = &context.services;
     let measure = context.config.alarm.measure;
     let now = services.clock.now();

@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::{Context, GlobalArgs};
+use super::{Context, GlobalArgs, report_calls};
 use crate::config::Config;
 use crate::plan::doctor::{self, Verdict};
 use crate::{observe, render};
@@ -41,12 +41,12 @@ pub(super) async fn run(args: &DoctorArgs, global: &GlobalArgs, started: Instant
     if args.first_hour {
         let more = async { Ok(observe::doctor::first_hour(&context.services, &context.config, &readings).await) };
         let more = context.watched.until_interrupted(more).await?;
-        context.report_calls(started);
+        report_calls(global, &context.services, started);
         let checks = doctor::first_hour(&context.config, &readings, &more);
         let next = "docs/first-hour.md says what to expect of each step; please report what differs";
         return say!("{}", render::doctor(global.format, &checks, next, global.quiet));
     }
-    context.report_calls(started);
+    report_calls(global, &context.services, started);
     let mut checks = doctor::examine(&context.config, &readings);
     if let Some(fault) = &fault {
         // All of its problems, underlined; the check below only says that there are some.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum as _};
 use serde::Serialize;
 
-use super::{Format, GlobalArgs, complete, context};
+use super::{Format, GlobalArgs, complete};
 use crate::config::Config;
 use crate::plan::recipients::RecipientFrom;
 use crate::{apply, observe, plan, render, resource};
@@ -17,7 +17,7 @@ use billctl_core::model::{AccountId, OuId, Usd};
 use billctl_core::service::Services;
 use billctl_core::service::cloudformation::{AccountFilter, InstancesRequest, OperationId, Targets};
 use billctl_sandbox::sesv2::Mail;
-use billctl_sandbox::{MailKind, Preview, World};
+use billctl_sandbox::{MailKind, Preview, Sandbox, World};
 pub(super) use sample::Case;
 
 /// How long the sandbox takes for one instance at most.
@@ -93,7 +93,8 @@ async fn mail(scene: Scene) -> Result<Preview> {
     let now = world.now;
     world.sesv2.verify(&config.mail.identity, now);
     let parent = world.organizations.parent(account).cloned();
-    let sandbox = context::rehearsal(world);
+    // In memory alone: what is tried out in it touches neither AWS nor a sandbox file.
+    let sandbox = Sandbox::in_memory(world);
     let services = sandbox.services();
     let facts = observe::billing::facts(&services, &config).await?;
     let naming = resource::Naming {

@@ -19,7 +19,6 @@ use crate::spend::{
     By, Figures, Grid, Interval, Key, Missing, Note, Report, ReportInput, SpendHistory, Subject, report,
 };
 use billctl_core::error::{Error, ErrorKind, Result, WhileTrying};
-use billctl_core::event::Event;
 use billctl_core::model::{AccountId, Organization, OuId, Usd};
 use billctl_core::text::plural;
 
@@ -133,7 +132,7 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
                 .remedy("`billctl init` makes one"),
         );
     }
-    context.listener.on(Event::Phase("reading the organisation".to_owned()));
+    context.phase("reading the organisation");
     let services = &context.services;
     let (info, tree) = precheck::checked(precheck::billing_account(services, &context.config), tree(services)).await?;
     let organization = tree.organization(info)?;
@@ -147,9 +146,7 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
         checkable(args, option, thresholds.is_some())?;
     }
     let window = window(args, context);
-    context
-        .listener
-        .on(Event::Phase("reading the accounts' charges".to_owned()));
+    context.phase("reading the accounts' charges");
     let series = scope.series(args, context).await?;
     let histories = observe::histories(&context.services, &series, &window).await?;
     if args.suggest {
@@ -199,8 +196,7 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
     conclude(args, &report, tellings.as_ref())?;
     if tellings.is_some() {
         // Beside the answer, which may be CSV or JSON.
-        let next = "next: `billctl status` shows who is above the limit and was told";
-        context.listener.on(Event::Note(next.to_owned()));
+        context.note("next: `billctl status` shows who is above the limit and was told");
     }
     Ok(())
 }
@@ -237,9 +233,7 @@ async fn drill_down(args: &SpendArgs, context: &Context, window: &Window, report
                 services.sort_by(|a, b| spent(&b.1).cmp(&spent(&a.1)).then_with(|| a.0.cmp(&b.0)));
             }
         }
-        Err(error) => context
-            .listener
-            .on(Event::Warning(format!("the page has no services of accounts: {error}"))),
+        Err(error) => context.warn(format!("the page has no services of accounts: {error}")),
     }
 }
 
@@ -298,7 +292,7 @@ async fn tell(
         let above = history.measured?.verdict(limit, now).is_above();
         above.then_some(ToTell { account: *id, limit })
     });
-    context.listener.on(Event::Phase("telling the owners".to_owned()));
+    context.phase("telling the owners");
     let telling = apply::tell(&context.services, &naming, above.collect(), day_of(now), "tell");
     context.watched.sending("tell the owners", telling).await
 }
@@ -465,10 +459,10 @@ async fn merge(
         render::file_diff(context.global.format, &name, &before, &merged.text)
     )?;
     if merged.kept > 0 {
-        context.listener.on(Event::Note(format!(
+        context.note(format!(
             "{} in {name} that nothing is proposed for: they stay, and win over less specific thresholds",
             plural(merged.kept, "threshold")
-        )));
+        ));
     }
     context
         .confirm(&format!("put these thresholds into {name}?"), true)
@@ -511,7 +505,7 @@ fn write(
     let put = |path: &Path, text: String| -> Result<()> {
         outputs.put(path, &text)?;
         if !Outputs::is_stdout(path) {
-            context.listener.on(Event::Note(format!("wrote {}", path.display())));
+            context.note(format!("wrote {}", path.display()));
         }
         Ok(())
     };

@@ -20,7 +20,6 @@ use crate::plan::status::Status;
 use crate::render::{self, Shown};
 use crate::spend::Charges;
 use billctl_core::error::{Error, ErrorKind, Result};
-use billctl_core::event::Event;
 use billctl_core::model::AccountId;
 
 /// Arguments of `status`.
@@ -180,9 +179,7 @@ pub(super) async fn watch(args: &StatusArgs, context: &Context, seconds: u16) ->
             Outputs::print(CLEAR)?;
         }
         print(args, context, &status)?;
-        context
-            .listener
-            .on(Event::Phase(format!("looking again in {seconds} s; Ctrl-C ends it")));
+        context.phase(format!("looking again in {seconds} s; Ctrl-C ends it"));
         // Real time also in the sandbox: who watches doesn't move the world.
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(seconds.into())) => {}

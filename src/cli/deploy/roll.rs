@@ -15,7 +15,6 @@ use crate::plan::rollout::{Desired, Extent, Observed, Options, Rollout, Wave, Wa
 use crate::render::{self, Detail, RolloutResult};
 use crate::resource::stack_set::{self, FieldChange};
 use billctl_core::error::{Error, ErrorKind, Result};
-use billctl_core::event::{Event, Listener};
 use billctl_core::model::{AccountId, Organization};
 use billctl_core::service::cloudformation::{CallAs, OperationId};
 use billctl_core::text::plural;
@@ -30,7 +29,6 @@ const NEXT: &str = "`billctl status` shows where every account stands";
 pub(super) struct Deploy<'a> {
     pub args: &'a DeployArgs,
     pub context: &'a Context,
-    pub listener: &'a dyn Listener,
     pub organization: &'a Organization,
     pub thresholds: &'a Thresholds,
     pub parts: &'a [Part],
@@ -45,12 +43,21 @@ pub(super) struct Deploy<'a> {
 struct DeployResult {
     outcomes: Vec<Outcome>,
     detached: Option<OperationId>,
-    /// Why it ended before its last part.
-    failed: bool,
     /// Steps of that part that were not begun.
     steps_left: usize,
     /// The parts that were not begun, by name.
     parts_left: Vec<String>,
+}
+
+impl DeployResult {
+    /// Whether an operation failed beyond its tolerance, or was stopped: what comes after it isn't begun.
+    fn failed(&self) -> bool {
+        !self.outcomes.iter().all(Outcome::is_within_tolerance)
+    }
+
+    fn is_clean(&self) -> bool {
+        self.outcomes.iter().all(Outcome::is_clean)
+    }
 }
 
 impl Deploy<'_> {
@@ -70,7 +77,7 @@ impl Deploy<'_> {
     pub(super) async fn roll_out(&self) -> Result<()> {
         let services = &self.context.services;
         let stack_set = &self.context.config.deploy.stack_set;
-        let mut rolling = RolloutLoop::new(services, self.listener, stack_set, self.wait_mode());
+        let mut rolling = RolloutLoop::new(services, &*self.context.watched, stack_set, self.wait_mode());
         rolling.wait().await?;
         let observed = self.observe(&self.desired()?).await?;
         let waves = self.warned(self.plan(&observed)?).await;
@@ -79,7 +86,7 @@ impl Deploy<'_> {
         let mut result = DeployResult::default();
         if !waves.is_empty() {
             let no_access = match observed.stack_set {
-                None => checks::access(services, self.listener).await,
+                None => checks::access(self.context).await,
                 Some(_) => None,
             };
             let mut confirmed = Confirmed::default();
@@ -109,7 +116,7 @@ impl Deploy<'_> {
                 continue;
             }
             if let Some(name) = &part.name {
-                self.listener.on(Event::Phase(format!("wave {name}")));
+                self.context.phase(format!("wave {name}"));
             }
             let first = observed.take().map(|observed| (observed, wave.rollout.clone()));
             let failures = result.outcomes.iter().flat_map(|outcome| outcome.failures.keys());
@@ -117,8 +124,7 @@ impl Deploy<'_> {
             let report = self.part(index, part, first, rolling, confirmed, &given_up).await?;
             result.outcomes.extend(report.outcomes);
             result.detached = report.detached;
-            result.failed = result.outcomes.iter().any(|outcome| !outcome.is_within_tolerance());
-            if result.failed || result.detached.is_some() {
+            if result.failed() || result.detached.is_some() {
                 result.steps_left = report.not_reached;
                 result.parts_left = self.left_after(index, waves);
                 return Ok(());
@@ -148,7 +154,7 @@ impl Deploy<'_> {
         confirmed: &mut Confirmed,
         given_up: &BTreeSet<AccountId>,
     ) -> Result<Report> {
-        let desired = self.desired_of(part)?;
+        let desired = desired_of(self.context, self.organization, self.thresholds, part)?;
         let afresh = async || {
             let observed = self.observe(std::slice::from_ref(&desired)).await?;
             let rollout = plan(&desired, &observed, self.organization, &self.options(index, given_up));
@@ -174,11 +180,8 @@ impl Deploy<'_> {
 
     /// What each part wants.
     fn desired(&self) -> Result<Vec<Desired>> {
-        self.parts.iter().map(|part| self.desired_of(part)).collect()
-    }
-
-    fn desired_of(&self, part: &Part) -> Result<Desired> {
-        desired_of(self.context, self.organization, self.thresholds, part)
+        let desired = |part| desired_of(self.context, self.organization, self.thresholds, part);
+        self.parts.iter().map(desired).collect()
     }
 
     /// Prune is about the whole organisation, and comes last. What failed in a part before, within its tolerance, isn't
@@ -200,15 +203,11 @@ impl Deploy<'_> {
     fn plan(&self, observed: &Observed) -> Result<Waves> {
         let mut observed = observed.clone();
         let mut waves = Vec::new();
-        for (index, desired) in self.desired()?.iter().enumerate() {
-            let rollout = plan(
-                desired,
-                &observed,
-                self.organization,
-                &self.options(index, &BTreeSet::new()),
-            );
+        for (index, (part, desired)) in self.parts.iter().zip(self.desired()?).enumerate() {
+            let options = self.options(index, &BTreeSet::new());
+            let rollout = plan(&desired, &observed, self.organization, &options);
             observed = observed.after(&rollout);
-            let name = self.parts.get(index).and_then(|part| part.name.clone());
+            let name = part.name.clone();
             waves.push(Wave { name, rollout });
         }
         let mut notes = self.notes.clone();
@@ -252,12 +251,9 @@ impl Deploy<'_> {
         );
         let unread = match tokio::time::timeout(PATIENCE, reading).await {
             Ok(Ok(charges)) => {
-                let spent = charges.into_iter();
-                waves.warn_of(
-                    spent
-                        .filter_map(|(account, charges)| Some((account, charges.measured?.amount)))
-                        .collect(),
-                );
+                let charges = charges.into_iter();
+                let spent = charges.filter_map(|(account, charges)| Some((account, charges.measured?.amount)));
+                waves.warn_of(spent.collect());
                 return waves;
             }
             Ok(Err(error)) => error.to_string(),
@@ -314,11 +310,7 @@ impl Deploy<'_> {
 
     /// What the run amounts to: every failure listed, and the exit code.
     fn conclude(&self, waves: &Waves, result: &DeployResult) -> Result<()> {
-        let failures = result
-            .outcomes
-            .iter()
-            .any(|outcome| !outcome.is_clean())
-            .then(|| render::failures(&result.outcomes, self.organization));
+        let failures = (!result.is_clean()).then(|| render::failures(&result.outcomes, self.organization));
         if let Some(failures) = &failures {
             self.context.summarize(|| render::failures_summary(failures));
         }
@@ -330,17 +322,16 @@ impl Deploy<'_> {
             };
             self.print(waves, Some(&result))?;
         } else {
-            let clean = failures.is_none() && !result.failed;
             if let Some(failures) = failures {
                 say!("{failures}")?;
             }
             if let Some(id) = &result.detached {
-                self.context.conclude(
+                self.context.global.conclude(
                     &format!("operation {id} has started, and goes on in AWS"),
                     "run the same command again to follow it and do the rest, or `billctl deploy --stop` to stop it",
                 )?;
-            } else if clean {
-                self.context.conclude(&done(waves), NEXT)?;
+            } else if result.is_clean() {
+                self.context.global.conclude(&done(waves), NEXT)?;
             }
         }
         self.verdict(result)
@@ -351,24 +342,19 @@ impl Deploy<'_> {
         if result.steps_left > 0 {
             left.insert(0, plural(result.steps_left, "step"));
         }
-        if result.failed {
-            let stopped = result
-                .outcomes
-                .iter()
-                .all(|outcome| outcome.is_within_tolerance() || outcome.is_stopped());
-            let what = if stopped {
-                "the operation was stopped"
-            } else {
-                "the operation failed beyond its tolerance"
+        if result.failed() {
+            let mut outcomes = result.outcomes.iter();
+            let stopped = outcomes.all(|outcome| outcome.is_within_tolerance() || outcome.is_stopped());
+            let mut what = match stopped {
+                true => "the operation was stopped".to_owned(),
+                false => "the operation failed beyond its tolerance".to_owned(),
             };
-            let what = if left.is_empty() {
-                what.to_owned()
-            } else {
-                format!("{what}; not begun: {}", left.join("; "))
-            };
+            if !left.is_empty() {
+                what += &format!("; not begun: {}", left.join("; "));
+            }
             return Err(Error::failed(what).remedy("fix the accounts above and run deploy again: it takes up the rest"));
         }
-        if result.outcomes.iter().any(|outcome| !outcome.is_clean()) {
+        if !result.is_clean() {
             return Err(
                 Error::new(ErrorKind::Partial, "some accounts failed, within the tolerance")
                     .remedy("fix the accounts above and run deploy again: it takes up only those"),
@@ -380,10 +366,10 @@ impl Deploy<'_> {
 
 /// What was done, in a clause; empty where nothing was.
 fn done(waves: &Waves) -> String {
-    let counts = waves.counts();
     if waves.is_empty() {
         return String::new();
     }
+    let counts = waves.counts();
     format!(
         "{} created, {} changed, {} repaired, {} removed",
         counts.create, counts.change, counts.repair, counts.remove

@@ -25,7 +25,6 @@ use crate::resource::mail_setup::MailSetup;
 use crate::resource::{self, Naming, stack_set};
 use crate::spend::Charges;
 use billctl_core::error::Result;
-use billctl_core::event::Event;
 use billctl_core::model::{Account, AccountId, AccountState, Organization, OuId};
 use billctl_core::service::cloudformation::{CallAs, InstanceStatus, StackInstance};
 use billctl_core::text::plural;
@@ -338,7 +337,7 @@ async fn look_for_drift(context: &Context, before: Observed, asked: bool, findin
     let deploy = &context.config.deploy;
     let looking = detect(
         &context.services,
-        &*context.listener,
+        &*context.watched,
         &deploy.stack_set,
         &before,
         &deploy.preferences,
@@ -378,10 +377,7 @@ async fn probe(
         Many::All => covered.clone(),
         Many::Some(most) => probe::spread(organization, &covered, most.get()),
     };
-    context.listener.on(Event::Phase(format!(
-        "looking into {} ...",
-        plural(chosen.len(), "account")
-    )));
+    context.phase(format!("looking into {} ...", plural(chosen.len(), "account")));
     let looks = observe::probe::looks(&context.services, &context.config, chosen).await;
     probe::probes(&context.config, organization, thresholds, covered.len(), looks)
 }
