@@ -79,19 +79,12 @@ struct Scene {
 
 /// Sets up the billing side and the StackSet in a sandbox of its own, and lets the notifier write the mail.
 async fn mail(scene: Scene) -> Result<Preview> {
-    let Scene {
-        mut config,
-        mut world,
-        account,
-        threshold,
-        kind,
-    } = scene;
-    config.alarm.threshold = threshold;
+    let (mut config, mut world, account) = (scene.config, scene.world, scene.account);
+    config.alarm.threshold = scene.threshold;
     config.thresholds.clear();
     // The mail alone is looked at, and its world has no topic.
     config.chat.clear();
-    let now = world.now;
-    world.sesv2.verify(&config.mail.identity, now);
+    world.sesv2.verify(&config.mail.identity, world.now);
     let parent = world.organizations.parent(account).cloned();
     // In memory alone: what is tried out in it touches neither AWS nor a sandbox file.
     let sandbox = Sandbox::in_memory(world);
@@ -108,7 +101,7 @@ async fn mail(scene: Scene) -> Result<Preview> {
     if let Some(parent) = parent.filter(|_| account != facts.management_account) {
         deploy(&services, &config, facts.management_account, account, parent).await?;
     }
-    sandbox.change(|world| world.preview_mail(&naming.notifier_arn(), account, kind))
+    sandbox.change(|world| world.preview_mail(&naming.notifier_arn(), account, scene.kind))
 }
 
 /// The StackSet with an instance in this account, which is where the notifier reads the threshold.
@@ -188,12 +181,9 @@ fn report(format: Format, written: &[(Preview, Vec<PathBuf>)], all: bool) -> Res
             )?;
         }
     }
-    match mails.pop() {
-        Some(mail) if all => {
-            mails.push(mail);
-            say!("{}", render::json("preview", &Answers { mails }))
-        }
-        Some(mail) => say!("{}", render::json("preview", &mail)),
-        None => Ok(()),
+    match mails.as_slice() {
+        [] => Ok(()),
+        [mail] if !all => say!("{}", render::json("preview", mail)),
+        _ => say!("{}", render::json("preview", &Answers { mails })),
     }
 }
