@@ -61,21 +61,21 @@ pub(super) async fn run(args: &DigestArgs, context: &Context) -> Result<()> {
     }
     let (found, facts) = read(context).await?;
     let mail = render::digest_mail(&found)?;
-    let sent = match &args.preview {
-        Some(folder) => preview(folder, &mail, &config.digest.to)?,
+    let mut sent = DigestSent {
+        subject: mail.subject.clone(),
+        to: config.digest.to.clone(),
+        ..DigestSent::default()
+    };
+    match &args.preview {
+        Some(folder) => sent.files = preview(folder, &mail)?,
         None => {
             let naming = context.naming(&facts);
             let sending = apply::send(services, &naming, &mail, today, args.again);
-            let sent = context.watched.sending("send the digest", sending).await?;
-            DigestSent {
-                subject: mail.subject,
-                to: config.digest.to.clone(),
-                message_id: Some(sent.message_id),
-                claim: Some(sent.claim),
-                files: Vec::new(),
-            }
+            let answer = context.watched.sending("send the digest", sending).await?;
+            sent.message_id = Some(answer.message_id);
+            sent.claim = Some(answer.claim);
         }
-    };
+    }
     say!("{}", render::digest(context.global.format, &found, &sent))?;
     context.summarize(|| render::digest(Format::Markdown, &found, &sent));
     Ok(())
@@ -132,7 +132,7 @@ async fn read(context: &Context) -> Result<(Digest, Facts)> {
 }
 
 /// Both parts as files.
-fn preview(folder: &Path, mail: &DigestMail, to: &[String]) -> Result<DigestSent> {
+fn preview(folder: &Path, mail: &DigestMail) -> Result<Vec<PathBuf>> {
     std::fs::create_dir_all(folder).while_trying(format!("write to {}", folder.display()))?;
     let mut files = Vec::new();
     for (ending, text) in [("html", &mail.html), ("txt", &mail.text)] {
@@ -140,10 +140,5 @@ fn preview(folder: &Path, mail: &DigestMail, to: &[String]) -> Result<DigestSent
         Outputs::new([("--preview", file.as_path())])?.put(&file, text)?;
         files.push(file);
     }
-    Ok(DigestSent {
-        subject: mail.subject.clone(),
-        to: to.to_vec(),
-        files,
-        ..DigestSent::default()
-    })
+    Ok(files)
 }
