@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{FutureExt as _, join, try_join};
 use jiff::Timestamp;
 
-use super::{Many, StatusArgs};
+use super::StatusArgs;
 use crate::apply::drift::detect;
 use crate::cli::Context;
-use crate::cli::accounts::account;
+use crate::cli::accounts::accounts;
 use crate::observe::above::LOOKED_AT_WITHOUT_ASKING;
 use crate::observe::charges::Absence;
 use crate::observe::reach::LOOKED_UP_WITHOUT_ASKING;
@@ -96,7 +96,7 @@ pub(in crate::cli) async fn look(
     }
     look_for_data(args, context, &organization, &observed, &mut findings).await;
     let probe = match args.probe {
-        Some(many) => Some(probe(context, &organization, &thresholds, &observed, many, scope.as_ref()).await),
+        Some(most) => Some(probe(context, &organization, &thresholds, &observed, most, scope.as_ref()).await),
         None => None,
     };
     let spec = stack_set::desired(config, organization.management_account);
@@ -142,14 +142,20 @@ pub(in crate::cli) async fn look(
         observe::above::told(services, &desired, &members.above[..looked_at], now),
     );
     explain(&mut members, told, &billing, now);
-    let unreachable = reach(args, context, &organization, &members, &mut billing).await;
+    let reached = reach(args, context, &organization, &members, &mut billing).await;
+    members.notes.extend(
+        reached
+            .as_ref()
+            .err()
+            .map(|why| format!("whether SES's sandbox lets mails through to the owners isn't known: {why}")),
+    );
     let selectors = args.ou.iter().chain(&args.account).cloned().collect();
     let status = conclude(
         context,
         &organization,
         selectors,
         (members, probe, billing),
-        unreachable,
+        reached.is_err(),
     );
     Ok((status, organization))
 }
@@ -159,27 +165,28 @@ fn scope(args: &StatusArgs, organization: &Organization) -> Result<Option<BTreeS
     if args.ou.is_empty() && args.account.is_empty() {
         return Ok(None);
     }
-    let ous = args.ou.iter().map(|ou| organization.select(ou).map(|ou| ou.id.clone()));
-    let mut accounts = organization.accounts_below(&ous.collect::<Result<Vec<_>, _>>()?);
-    for text in &args.account {
-        accounts.insert(account(organization, text)?);
-    }
-    Ok(Some(accounts))
+    let ous: Vec<OuId> = targets(&args.ou, organization)?.into_iter().collect();
+    let mut scope = organization.accounts_below(&ous);
+    scope.extend(accounts(organization, &args.account)?);
+    Ok(Some(scope))
 }
 
-/// In SES's sandbox: whom it doesn't let be written to; else None. What stands in the way of finding out is said.
+/// In SES's sandbox: whom it doesn't let be written to.
+///
+/// # Errors
+/// What stands in the way of finding out.
 async fn reach(
     args: &StatusArgs,
     context: &Context,
     organization: &Organization,
     members: &MembersStatus,
     billing: &mut BillingStatus,
-) -> Option<String> {
+) -> Result<()> {
     let BillingStatus::Read { mail, reach, .. } = billing else {
-        return None;
+        return Ok(());
     };
     if !mail.in_ses_sandbox {
-        return None;
+        return Ok(());
     }
     let watched = members.accounts.iter().filter(|one| one.instance.is_some());
     let active = watched.filter_map(|one| organization.account(one.account));
@@ -191,19 +198,10 @@ async fn reach(
         true => accounts.len(),
         false => LOOKED_UP_WITHOUT_ASKING,
     };
-    match observe::reach::reach(
-        &context.services,
-        &context.config.mail,
-        organization.management_account,
-        &accounts,
-        most,
-    )
-    .await
-    {
-        Ok(found) => *reach = Some(found),
-        Err(error) => return Some(error.to_string()),
-    }
-    None
+    let (services, mail) = (&context.services, &context.config.mail);
+    let own = organization.management_account;
+    *reach = Some(observe::reach::reach(services, mail, own, &accounts, most).await?);
+    Ok(())
 }
 
 /// Puts together what was looked at, with what isn't as it should be.
@@ -211,28 +209,22 @@ fn conclude(
     context: &Context,
     organization: &Organization,
     scope: Vec<String>,
-    (mut members, probe, billing): (MembersStatus, Option<Probes>, BillingStatus),
-    unreachable: Option<String>,
+    (members, probe, billing): (MembersStatus, Option<Probes>, BillingStatus),
+    reach_is_unknown: bool,
 ) -> Status {
-    members.notes.extend(
-        unreachable
-            .as_ref()
-            .map(|why| format!("whether SES's sandbox lets mails through to the owners isn't known: {why}")),
-    );
     let looked = Looked {
         now: context.services.clock.now(),
         members: &members,
         probe: probe.as_ref(),
         billing: &billing,
-        reach_is_unknown: unreachable.is_some(),
+        reach_is_unknown,
         own_alarm: &context.config.alarm.name,
     };
     let has_instances = members.accounts.iter().any(|account| account.instance.is_some());
     let (generated_at, findings) = (looked.now, looked.findings());
-    let drift_looked = if has_instances {
-        looked.drift_looked()
-    } else {
-        String::new()
+    let drift_looked = match has_instances {
+        true => looked.drift_looked(),
+        false => String::new(),
     };
     let not_looked_at = looked.not_looked_at();
     Status {
@@ -271,14 +263,11 @@ fn explain(
     billing: &BillingStatus,
     now: Timestamp,
 ) {
-    let mut told = match told {
-        Ok(told) => told,
-        Err(error) => {
-            let why = format!("whether owners were told isn't known: {error}");
-            members.failed_to_read("whether owners were told", why);
-            BTreeMap::new()
-        }
-    };
+    let mut told = told.unwrap_or_else(|error| {
+        let why = format!("whether owners were told isn't known: {error}");
+        members.failed_to_read("whether owners were told", why);
+        BTreeMap::new()
+    });
     let health = match billing {
         BillingStatus::Read { health, .. } => Some(&**health),
         BillingStatus::Unread { .. } | BillingStatus::NotHere => None,
@@ -316,16 +305,11 @@ fn explain(
 
 /// The OUs that should be covered: those of config, else those that the StackSet is deployed to.
 fn targeted(context: &Context, organization: &Organization, observed: &Observed) -> Result<BTreeSet<OuId>> {
-    let mut covered = targets(context.config.ous(), organization)?;
-    if covered.is_empty() {
-        covered.extend(
-            observed
-                .stack_set
-                .iter()
-                .flat_map(|live| live.organizational_units.iter().cloned()),
-        );
-    }
-    Ok(covered)
+    let configured = targets(context.config.ous(), organization)?;
+    Ok(match &observed.stack_set {
+        Some(live) if configured.is_empty() => live.organizational_units.iter().cloned().collect(),
+        _ => configured,
+    })
 }
 
 /// CloudFormation looks for drift, and what it finds is read. Where nobody `asked` for it, what stands in the way is
@@ -335,13 +319,8 @@ async fn look_for_drift(context: &Context, before: Observed, asked: bool, findin
         return Ok(before);
     }
     let deploy = &context.config.deploy;
-    let looking = detect(
-        &context.services,
-        &*context.watched,
-        &deploy.stack_set,
-        &before,
-        &deploy.preferences,
-    );
+    let (services, listener) = (&context.services, &*context.watched);
+    let looking = detect(services, listener, &deploy.stack_set, &before, &deploy.preferences);
     let found = match looking.await {
         Ok(found) => found,
         Err(error) if asked => return Err(error),
@@ -368,15 +347,12 @@ async fn probe(
     organization: &Organization,
     thresholds: &Thresholds,
     observed: &Observed,
-    many: Many,
+    most: usize,
     scope: Option<&BTreeSet<AccountId>>,
 ) -> Probes {
     let mut covered = watched(organization, observed);
     covered.retain(|account| scope.is_none_or(|scope| scope.contains(account)));
-    let chosen = match many {
-        Many::All => covered.clone(),
-        Many::Some(most) => probe::spread(organization, &covered, most.get()),
-    };
+    let chosen = probe::spread(organization, &covered, most);
     context.phase(format!("looking into {} ...", plural(chosen.len(), "account")));
     let looks = observe::probe::looks(&context.services, &context.config, chosen).await;
     probe::probes(&context.config, organization, thresholds, covered.len(), looks)
