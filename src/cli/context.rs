@@ -8,9 +8,9 @@ use std::time::Instant;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::complete;
 use super::output::Outputs;
 use super::watch::Watched;
+use super::{CONFIG_FILE, complete};
 #[cfg(feature = "sandbox")]
 use super::{SANDBOX_FILE, SANDBOX_VARIABLE};
 use crate::config::Config;
@@ -25,9 +25,6 @@ use billctl_core::service::cloudformation::CallAs;
 #[cfg(feature = "sandbox")]
 use billctl_sandbox::Sandbox;
 
-/// Where the config is unless something else is said.
-const CONFIG_FILE: &str = "config.toml";
-
 /// A CI variable that is set to nothing counts as none.
 fn config_file(text: OsString) -> PathBuf {
     match text.is_empty() {
@@ -35,6 +32,9 @@ fn config_file(text: OsString) -> PathBuf {
         false => text.into(),
     }
 }
+
+/// What stands in for a config that isn't there or can't be used: the defaults, with the least that it must hold.
+pub(super) const STAND_IN: &str = "[mail]\nfrom = \"nobody@example.com\"\n";
 
 /// What the options that every command takes stand under.
 pub(super) const GLOBAL_HEADING: &str = "Global options";

@@ -2,15 +2,12 @@ use std::time::Instant;
 
 use clap::Args;
 
+use super::context::STAND_IN;
 use super::{Context, GlobalArgs, report_calls};
 use crate::config::Config;
 use crate::plan::doctor::{self, Verdict};
 use crate::{observe, render};
 use billctl_core::error::{Error, Result};
-
-/// What stands in for a config that can't be used, so that everything else is looked at all the same. What it says
-/// of the mail is not looked at.
-const STAND_IN: &str = "[mail]\nfrom = \"nobody@example.com\"\n";
 
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
@@ -33,6 +30,7 @@ pub(super) async fn run(args: &DoctorArgs, global: &GlobalArgs, started: Instant
         Ok(config) => (config, None),
         // Its steps begin with a config.
         Err(fault) if args.first_hour => return Err(fault),
+        // So that everything else is looked at all the same; what it says of the mail is not looked at.
         Err(fault) => (Config::parse("stand-in", STAND_IN)?, Some(fault)),
     };
     let context = Context::with_config(global, config).await?;

@@ -45,6 +45,9 @@ use billctl_core::error::Result;
 use output::Outputs;
 use status::StatusArgs;
 
+/// Where the config is unless `--config=FILE` says otherwise.
+const CONFIG_FILE: &str = "config.toml";
+
 #[cfg(feature = "sandbox")]
 /// Where the sandbox is kept unless `--sandbox=FILE` says otherwise.
 const SANDBOX_FILE: &str = ".billctl-sandbox.json";
