@@ -3,7 +3,6 @@ use std::time::Duration;
 
 use super::parts::Part;
 use super::{DeployArgs, checks};
-use crate::apply::rollout::Report;
 use crate::apply::rollout_loop::RolloutLoop;
 use crate::apply::stack_set_queue::Wait;
 use crate::cli::output::Outputs;
@@ -83,33 +82,27 @@ impl Deploy<'_> {
         let waves = self.warned(self.plan(&observed)?).await;
         self.show_plan(&waves)?;
         self.summarize(&waves);
-        let mut result = DeployResult::default();
-        if !waves.is_empty() {
-            let no_access = match observed.stack_set {
-                None => checks::access(self.context).await,
-                Some(_) => None,
-            };
-            let mut confirmed = Confirmed::default();
-            confirmed.ask(self, &waves).await?;
-            self.parts(&waves, observed, &mut rolling, &mut confirmed, &mut result)
-                .await
-                .map_err(|error| match (error.service(), no_access) {
-                    (Some(refusal), Some(why)) if refusal.operation.name == "CreateStackSet" => why,
-                    _ => error,
-                })?;
-        }
+        let no_access = match observed.stack_set {
+            None if !waves.is_empty() => checks::access(self.context).await,
+            _ => None,
+        };
+        let result = self.parts(&waves, observed, &mut rolling).await;
+        let result = result.map_err(|error| match (error.service(), no_access) {
+            (Some(refusal), Some(why)) if refusal.operation.name == "CreateStackSet" => why,
+            _ => error,
+        })?;
         self.conclude(&waves, &result)
     }
 
-    /// Each part as it was planned, or planned afresh if something has happened since.
-    async fn parts(
-        &self,
-        waves: &Waves,
-        observed: Observed,
-        rolling: &mut RolloutLoop<'_>,
-        confirmed: &mut Confirmed,
-        result: &mut DeployResult,
-    ) -> Result<()> {
+    /// Asks, then does each part as it was planned, or planned afresh if something has happened since, until nothing of
+    /// it is left or it failed.
+    async fn parts(&self, waves: &Waves, observed: Observed, rolling: &mut RolloutLoop<'_>) -> Result<DeployResult> {
+        let mut result = DeployResult::default();
+        if waves.is_empty() {
+            return Ok(result);
+        }
+        let mut confirmed = Confirmed::default();
+        confirmed.ask(self, waves).await?;
         let mut observed = Some(observed);
         for (index, (part, wave)) in self.parts.iter().zip(&waves.waves).enumerate() {
             if wave.rollout.is_empty() {
@@ -118,19 +111,29 @@ impl Deploy<'_> {
             if let Some(name) = &part.name {
                 self.context.phase(format!("wave {name}"));
             }
-            let first = observed.take().map(|observed| (observed, wave.rollout.clone()));
+            let desired = desired_of(self.context, self.organization, self.thresholds, part)?;
             let failures = result.outcomes.iter().flat_map(|outcome| outcome.failures.keys());
-            let given_up = failures.copied().collect();
-            let report = self.part(index, part, first, rolling, confirmed, &given_up).await?;
+            let options = self.options(index, failures.copied().collect());
+            let first = observed.take().map(|observed| (observed, wave.rollout.clone()));
+            let afresh = async || {
+                let observed = self.observe(std::slice::from_ref(&desired)).await?;
+                let rollout = plan(&desired, &observed, self.organization, &options);
+                Ok(Some((observed, rollout)))
+            };
+            let agree = async |rollout: &Rollout| {
+                let (name, rollout) = (part.name.clone(), rollout.clone());
+                confirmed.ask(self, &Waves::from(Wave { name, rollout })).await
+            };
+            let report = rolling.carry_out(&part.preferences, first, afresh, agree).await?;
             result.outcomes.extend(report.outcomes);
             result.detached = report.detached;
             if result.failed() || result.detached.is_some() {
                 result.steps_left = report.not_reached;
                 result.parts_left = self.left_after(index, waves);
-                return Ok(());
+                break;
             }
         }
-        Ok(())
+        Ok(result)
     }
 
     /// The parts after this one that have something to do, by name.
@@ -142,32 +145,6 @@ impl Deploy<'_> {
                 None => "all the rest".to_owned(),
             })
             .collect()
-    }
-
-    /// One part, until nothing of it is left or it failed.
-    async fn part(
-        &self,
-        index: usize,
-        part: &Part,
-        first: Option<(Observed, Rollout)>,
-        rolling: &mut RolloutLoop<'_>,
-        confirmed: &mut Confirmed,
-        given_up: &BTreeSet<AccountId>,
-    ) -> Result<Report> {
-        let desired = desired_of(self.context, self.organization, self.thresholds, part)?;
-        let afresh = async || {
-            let observed = self.observe(std::slice::from_ref(&desired)).await?;
-            let rollout = plan(&desired, &observed, self.organization, &self.options(index, given_up));
-            Ok(Some((observed, rollout)))
-        };
-        let agree = async |rollout: &Rollout| {
-            let wave = Wave {
-                name: part.name.clone(),
-                rollout: rollout.clone(),
-            };
-            confirmed.ask(self, &Waves::from(wave)).await
-        };
-        rolling.carry_out(&part.preferences, first, afresh, agree).await
     }
 
     const fn wait_mode(&self) -> Wait {
@@ -186,7 +163,7 @@ impl Deploy<'_> {
 
     /// Prune is about the whole organisation, and comes last. What failed in a part before, within its tolerance, isn't
     /// tried again in this run.
-    fn options(&self, index: usize, given_up: &BTreeSet<AccountId>) -> Options {
+    fn options(&self, index: usize, given_up: BTreeSet<AccountId>) -> Options {
         Options {
             prune: self.args.prune && index + 1 == self.parts.len(),
             recreate: self.recreate.clone(),
@@ -196,7 +173,7 @@ impl Deploy<'_> {
             },
             all_instances: self.args.all_instances,
             instances_only: self.args.instances_only,
-            given_up: given_up.clone(),
+            given_up,
         }
     }
 
@@ -204,7 +181,7 @@ impl Deploy<'_> {
         let mut observed = observed.clone();
         let mut waves = Vec::new();
         for (index, (part, desired)) in self.parts.iter().zip(self.desired()?).enumerate() {
-            let options = self.options(index, &BTreeSet::new());
+            let options = self.options(index, BTreeSet::new());
             let rollout = plan(&desired, &observed, self.organization, &options);
             observed = observed.after(&rollout);
             let name = part.name.clone();
