@@ -143,20 +143,33 @@ pub(in crate::cli) async fn look(
     );
     explain(&mut members, told, &billing, now);
     let reached = reach(args, context, &organization, &members, &mut billing).await;
-    members.notes.extend(
-        reached
-            .as_ref()
-            .err()
-            .map(|why| format!("whether SES's sandbox lets mails through to the owners isn't known: {why}")),
-    );
-    let selectors = args.ou.iter().chain(&args.account).cloned().collect();
-    let status = conclude(
-        context,
-        &organization,
-        selectors,
-        (members, probe, billing),
-        reached.is_err(),
-    );
+    if let Err(why) = &reached {
+        let note = format!("whether SES's sandbox lets mails through to the owners isn't known: {why}");
+        members.notes.push(note);
+    }
+    let looked = Looked {
+        now: services.clock.now(),
+        members: &members,
+        probe: probe.as_ref(),
+        billing: &billing,
+        reach_is_unknown: reached.is_err(),
+        own_alarm: &config.alarm.name,
+    };
+    let has_instances = members.accounts.iter().any(|account| account.instance.is_some());
+    let status = Status {
+        organization: organization.id.clone(),
+        generated_at: looked.now,
+        scope: args.ou.iter().chain(&args.account).cloned().collect(),
+        findings: looked.findings(),
+        not_looked_at: looked.not_looked_at(),
+        drift_looked: match has_instances {
+            true => looked.drift_looked(),
+            false => String::new(),
+        },
+        members,
+        probe,
+        billing,
+    };
     Ok((status, organization))
 }
 
@@ -202,42 +215,6 @@ async fn reach(
     let own = organization.management_account;
     *reach = Some(observe::reach::reach(services, mail, own, &accounts, most).await?);
     Ok(())
-}
-
-/// Puts together what was looked at, with what isn't as it should be.
-fn conclude(
-    context: &Context,
-    organization: &Organization,
-    scope: Vec<String>,
-    (members, probe, billing): (MembersStatus, Option<Probes>, BillingStatus),
-    reach_is_unknown: bool,
-) -> Status {
-    let looked = Looked {
-        now: context.services.clock.now(),
-        members: &members,
-        probe: probe.as_ref(),
-        billing: &billing,
-        reach_is_unknown,
-        own_alarm: &context.config.alarm.name,
-    };
-    let has_instances = members.accounts.iter().any(|account| account.instance.is_some());
-    let (generated_at, findings) = (looked.now, looked.findings());
-    let drift_looked = match has_instances {
-        true => looked.drift_looked(),
-        false => String::new(),
-    };
-    let not_looked_at = looked.not_looked_at();
-    Status {
-        organization: organization.id.clone(),
-        generated_at,
-        scope,
-        findings,
-        not_looked_at,
-        drift_looked,
-        members,
-        probe,
-        billing,
-    }
 }
 
 /// The organisation's accounts, and what the billing account says about each, as soon as it is known which there are.
