@@ -490,7 +490,7 @@ fn write(
     if let Some(path) = &args.openmetrics {
         put(path, render::spend_openmetrics(report))?;
     }
-    if !outputs.takes_stdout() {
+    if !outputs.takes_stdout {
         let text = render::spend(context.global.format, report, tellings, Outputs::width());
         Outputs::print(text + "\n")?;
     }
