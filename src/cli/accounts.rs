@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use crate::observe;
 use billctl_core::error::{Error, Result};
-use billctl_core::model::{AccountId, Organization};
+use billctl_core::model::{AccountId, OrgId, Organization};
 use billctl_core::service::Services;
 use billctl_core::{similar, text};
 
@@ -19,13 +19,8 @@ const NO_ID: &str = "an account id has twelve digits, leading zeros included";
 pub(super) fn account(organization: &Organization, text: &str) -> Result<AccountId> {
     let all = || organization.accounts().map(|(account, _)| account);
     if let Ok(id) = text.parse::<AccountId>() {
-        return match organization.account(id) {
-            Some(_) => Ok(id),
-            None => Err(
-                Error::usage(format!("account {id} isn't in the organisation {}", organization.id))
-                    .remedy("`billctl spend` lists its accounts"),
-            ),
-        };
+        let found = organization.account(id).map(|_| id);
+        return found.ok_or_else(|| stranger(id, &organization.id));
     }
     let wanted = text.to_lowercase();
     let named: Vec<AccountId> = all()
@@ -54,6 +49,12 @@ pub(super) fn account(organization: &Organization, text: &str) -> Result<Account
             )
         }
     }
+}
+
+/// There is no such account.
+pub(super) fn stranger(id: AccountId, organization: &OrgId) -> Error {
+    Error::usage(format!("account {id} isn't in the organisation {organization}"))
+        .remedy("`billctl spend` lists its accounts")
 }
 
 /// The same for several.

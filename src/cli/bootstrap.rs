@@ -10,13 +10,12 @@ use crate::render;
 use crate::resource::mail_setup::MailSetup;
 use crate::resource::{self, Naming};
 use billctl_core::error::{Error, ErrorKind, Result, WhileTrying};
-use billctl_core::event::Event;
 use billctl_core::service::OrAbsent;
 use billctl_core::text::plural;
 
-/// Between two looks at whether the identity is verified.
 /// Minutes that can be waited for a verification: SES gives up after 72 hours.
 const LONGEST_WAIT: u64 = 72 * 60;
+/// Between two looks at whether the identity is verified.
 const VERIFY_PAUSE: Duration = Duration::from_secs(15);
 
 /// Arguments of `bootstrap`.
@@ -53,8 +52,7 @@ pub(super) struct BootstrapArgs {
 /// The wrong account; a step that failed; something that still differs afterwards.
 pub(super) async fn run(args: &BootstrapArgs, context: &Context) -> Result<()> {
     let services = &context.services;
-    let listener = &*context.listener;
-    listener.on(Event::Phase("reading the billing side ...".to_owned()));
+    context.phase("reading the billing side ...");
     let facts = observe::facts(services, &context.config).await?;
     let naming = context.naming(&facts);
     let mut observed = observe::read(services, &naming).await?;
@@ -73,7 +71,7 @@ pub(super) async fn run(args: &BootstrapArgs, context: &Context) -> Result<()> {
     })?;
     if !plan.is_empty() {
         confirm(args, context, &plan).await?;
-        apply::run(&plan, services, listener).await?;
+        apply::run(&plan, services, &*context.watched).await?;
         observed = observe::read(services, &naming).await?;
         verify(&naming, &observed)?;
     }
@@ -105,16 +103,14 @@ async fn confirm(args: &BootstrapArgs, context: &Context, plan: &Plan) -> Result
 /// The plan alone: with `--plan`.
 fn show(context: &Context, plan: &Plan, applied: bool, naming: &Naming, observed: &Observed, full: bool) -> Result<()> {
     let setup = MailSetup::new(naming, &observed.ses, observed.identity.as_ref());
-    let format = context.global.format;
-    let text = if format == Format::Json {
-        let after = render::After {
-            mail: &setup,
-            operations: &observed.hearing,
-            chat: &observed.chat,
-        };
-        render::billing_json("bootstrap", plan, applied, Some(after), None)
-    } else {
-        render::billing_plan(format, "bootstrap", plan, full)
+    let after = render::After {
+        mail: &setup,
+        operations: &observed.hearing,
+        chat: &observed.chat,
+    };
+    let text = match context.global.format {
+        Format::Json => render::billing_json("bootstrap", plan, applied, Some(after), None),
+        format => render::billing_plan(format, "bootstrap", plan, full),
     };
     say!("{text}")
 }
@@ -124,11 +120,11 @@ fn conclude(context: &Context, plan: &Plan, naming: &Naming, observed: &Observed
     if context.global.format == Format::Json {
         return show(context, plan, !plan.is_empty(), naming, observed, false);
     }
-    let setup = MailSetup::new(naming, &observed.ses, observed.identity.as_ref());
-    let format = context.global.format;
     if context.global.quiet {
         return Ok(());
     }
+    let setup = MailSetup::new(naming, &observed.ses, observed.identity.as_ref());
+    let format = context.global.format;
     say!("\n{}", render::mail_setup(format, &setup))?;
     if let Some(text) = render::hearing(format, &observed.hearing) {
         say!("\n{text}")?;
@@ -149,7 +145,7 @@ fn conclude(context: &Context, plan: &Plan, naming: &Naming, observed: &Observed
         }
     };
     say!("")?;
-    context.conclude(&done, next)
+    context.global.conclude(&done, next)
 }
 
 /// That what was applied is there: AWS's own words, not the plan's.
@@ -158,7 +154,7 @@ fn verify(naming: &Naming, observed: &Observed) -> Result<()> {
     let Some(step) = left.steps.first() else {
         return Ok(());
     };
-    let fields: Vec<String> = step.fields.iter().map(|field| field.path.clone()).collect();
+    let fields: Vec<&str> = step.fields.iter().map(|field| field.path.as_str()).collect();
     Err(Error::failed(format!(
         "{} still differs after it was written ({})",
         step.id,
@@ -178,22 +174,17 @@ async fn wait_verified(context: &Context, naming: &Naming<'_>, observed: &mut Ob
     if context.global.format != Format::Json {
         say!("\n{}", render::mail_setup(context.global.format, &setup))?;
     }
-    context.listener.on(Event::Phase(format!(
-        "waiting until SES has verified {} ...",
-        setup.identity
-    )));
+    context.phase(format!("waiting until SES has verified {} ...", setup.identity));
     let deadline = services.clock.now() + Duration::from_secs(minutes * 60);
     while services.clock.now() < deadline {
         services.clock.sleep(VERIFY_PAUSE).await;
-        let identity = services
+        observed.identity = services
             .sesv2
             .get_email_identity(&context.config.mail.identity)
             .await
             .or_absent()
             .while_trying("ask SES about the identity")?;
-        let verified = identity.as_ref().is_some_and(|identity| identity.verified);
-        observed.identity = identity;
-        if verified {
+        if observed.identity.as_ref().is_some_and(|identity| identity.verified) {
             return Ok(());
         }
     }

@@ -14,6 +14,7 @@ use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCan
 use clap_complete::engine::{PathCompleter, ValueCompleter as _};
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Shells, Zsh};
 
+use super::CONFIG_FILE;
 #[cfg(feature = "sandbox")]
 use super::{SANDBOX_FILE, SANDBOX_VARIABLE};
 use billctl_core::text;
@@ -23,10 +24,7 @@ const VARIABLE: &str = "COMPLETE";
 
 /// Whether a shell asks for completions; a variable of that name that others set means nothing.
 pub(super) fn asked() -> bool {
-    let Some(shell) = std::env::var_os(VARIABLE) else {
-        return false;
-    };
-    shell.to_str().is_some_and(|shell| SHELLS.completer(shell).is_some())
+    std::env::var(VARIABLE).is_ok_and(|shell| SHELLS.completer(&shell).is_some())
 }
 
 const SHELLS: Shells<'static> = Shells(&[&BashWithEquals, &Elvish, &Fish, &Powershell, &Zsh]);
@@ -59,7 +57,7 @@ impl EnvCompleter for BashWithEquals {
         &self,
         command: &mut Command,
         words: Vec<OsString>,
-        folder: Option<&std::path::Path>,
+        folder: Option<&Path>,
         buf: &mut dyn Write,
     ) -> std::io::Result<()> {
         let variable = |name: &str| std::env::var(name).ok();
@@ -82,11 +80,8 @@ fn joined(words: Vec<OsString>, at: usize) -> (Vec<OsString>, usize, String) {
     let (mut place, mut before) = (0, String::new());
     let mut words = words.into_iter().enumerate().peekable();
     while let Some((index, word)) = words.next() {
-        let is_value = word == "="
-            && whole
-                .last()
-                .is_some_and(|last| last.to_string_lossy().starts_with("--"));
-        if let (true, Some(option)) = (is_value, whole.last_mut()) {
+        let option = whole.last_mut().filter(|last| last.to_string_lossy().starts_with("--"));
+        if let Some(option) = option.filter(|_| word == "=") {
             option.push("=");
             let start = option.to_string_lossy().into_owned();
             if index == at {
@@ -131,9 +126,10 @@ pub(super) fn ous() -> ArgValueCompleter {
         let ous = known.ous.iter().filter(|ou| typed_as_it_is(ou));
         // As a path from the root, or as people write it.
         ous.filter_map(|ou| {
-            Some(ou.as_str())
-                .filter(typed)
-                .or(ou.strip_prefix("Root/").filter(typed))
+            [Some(ou.as_str()), ou.strip_prefix("Root/")]
+                .into_iter()
+                .flatten()
+                .find(typed)
         })
         .map(CompletionCandidate::new)
         .collect()
@@ -174,10 +170,8 @@ fn read(path: &Path) -> Option<String> {
 pub(super) fn profiles() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         let home = std::env::home_dir().map(|home| home.join(".aws"));
-        let file = |variable: &str, name: &str| {
-            let named = std::env::var_os(variable)
-                .filter(|path| !path.is_empty())
-                .map(PathBuf::from);
+        let file = |from: &str, name: &str| {
+            let named = variable(from).map(PathBuf::from);
             let path = named.or_else(|| Some(home.as_ref()?.join(name)))?;
             read(&path)
         };
@@ -250,8 +244,8 @@ impl Known {
         }
         let config = option(&words, "config")
             .flatten()
-            .or_else(|| std::env::var_os("BILLCTL_CONFIG").filter(|path| !path.is_empty()));
-        let config = config.unwrap_or_else(|| "config.toml".into());
+            .or_else(|| variable("BILLCTL_CONFIG"));
+        let config = config.unwrap_or_else(|| CONFIG_FILE.into());
         read(Path::new(&config)).map_or_else(Self::default, |text| Self::of_config(&text))
     }
 
@@ -277,7 +271,7 @@ impl Known {
         }
         known
             .accounts
-            .extend(ids.into_iter().map(|id| (id, (String::new(), String::new()))));
+            .extend(ids.into_iter().map(|id| (id, Default::default())));
         known
     }
 
@@ -302,10 +296,13 @@ impl Known {
 fn sandbox(words: &[OsString]) -> Option<PathBuf> {
     match option(words, "sandbox") {
         Some(path) => Some(path.unwrap_or_else(|| SANDBOX_FILE.into()).into()),
-        None => std::env::var_os(SANDBOX_VARIABLE)
-            .filter(|path| !path.is_empty())
-            .map(PathBuf::from),
+        None => variable(SANDBOX_VARIABLE).map(PathBuf::from),
     }
+}
+
+/// An environment variable; one that is set to nothing counts as none.
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 /// Whether an option is on a command line, and its value; `--sandbox` never has one behind a blank.

@@ -8,9 +8,9 @@ use std::time::Instant;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::complete;
 use super::output::Outputs;
 use super::watch::Watched;
+use super::{CONFIG_FILE, complete};
 #[cfg(feature = "sandbox")]
 use super::{SANDBOX_FILE, SANDBOX_VARIABLE};
 use crate::config::Config;
@@ -23,18 +23,18 @@ use billctl_core::model::Organization;
 use billctl_core::service::Services;
 use billctl_core::service::cloudformation::CallAs;
 #[cfg(feature = "sandbox")]
-use billctl_sandbox::{Sandbox, World};
-
-/// Where the config is unless something else is said.
-const CONFIG_FILE: &str = "config.toml";
+use billctl_sandbox::Sandbox;
 
 /// A CI variable that is set to nothing counts as none.
 fn config_file(text: OsString) -> PathBuf {
     match text.is_empty() {
-        true => PathBuf::from(CONFIG_FILE),
-        false => PathBuf::from(text),
+        true => CONFIG_FILE.into(),
+        false => text.into(),
     }
 }
+
+/// What stands in for a config that isn't there or can't be used: the defaults, with the least that it must hold.
+pub(super) const STAND_IN: &str = "[mail]\nfrom = \"nobody@example.com\"\n";
 
 /// What the options that every command takes stand under.
 pub(super) const GLOBAL_HEADING: &str = "Global options";
@@ -91,10 +91,9 @@ pub struct GlobalArgs {
 }
 
 impl GlobalArgs {
-    /// What nobody asked for, such as what was done: `--quiet` hides it, and JSON has no
-    /// place for it. Everything on standard output is either this or
-    /// the answer that was asked for, which is always shown; progress and notes on stderr are the listener's, and errors,
-    /// warnings and questions are always shown.
+    /// What nobody asked for, such as what was done: `--quiet` hides it, and JSON has no place for it. Everything on
+    /// standard output is either this or the answer that was asked for, which is always shown; progress and notes on
+    /// stderr are the listener's, and errors, warnings and questions are always shown.
     ///
     /// # Errors
     /// Standard output can't be written to.
@@ -111,18 +110,13 @@ impl GlobalArgs {
     /// # Errors
     /// Standard output can't be written to.
     pub fn conclude(&self, done: &str, next: &str) -> Result<()> {
-        if self.format == Format::Json {
-            return Ok(());
-        }
         match done.is_empty() {
             true => self.notice(format!("next: {next}")),
             false => self.notice(format!("done: {done}. next: {next}")),
         }
     }
-}
 
-#[cfg(feature = "sandbox")]
-impl GlobalArgs {
+    #[cfg(feature = "sandbox")]
     /// The sandbox to work on, if not AWS. A CI variable that is set to nothing counts as none.
     pub(super) fn sandbox(&self) -> Option<&Path> {
         self.sandbox.as_deref().filter(|path| !path.as_os_str().is_empty())
@@ -142,6 +136,7 @@ pub enum Color {
 }
 
 /// What a command works with.
+#[derive(Clone)]
 pub struct Context {
     /// The arguments that every command takes.
     pub global: GlobalArgs,
@@ -149,9 +144,7 @@ pub struct Context {
     pub config: Config,
     /// AWS, or the sandbox.
     pub services: Services,
-    /// Who listens to what happens.
-    pub listener: Arc<dyn Listener>,
-    /// The same, as it knows what Ctrl-C would leave behind.
+    /// Who listens to what happens, and knows what Ctrl-C would leave behind.
     pub watched: Arc<Watched>,
 }
 
@@ -177,14 +170,11 @@ impl Context {
     /// A sandbox that can't be opened.
     pub async fn with_config(global: &GlobalArgs, config: Config) -> Result<Self> {
         let services = services(global, config.call_as).await?;
-        let watched = Arc::new(Watched::new(Arc::new(Progress::new(
-            global.quiet || global.only_answers,
-        ))));
-        let listener = Arc::clone(&watched) as Arc<dyn Listener>;
-        let told = listener.clone();
+        let progress = Progress::new(global.quiet || global.only_answers);
+        let watched = Arc::new(Watched::new(Arc::new(progress)));
+        let told = watched.clone();
         services.gate.report_to(move |note| told.on(Event::Note(note)));
         Ok(Self {
-            listener,
             watched,
             global: global.clone(),
             config,
@@ -192,25 +182,32 @@ impl Context {
         })
     }
 
-    /// The same with another config.
-    pub fn with(&self, config: Config) -> Self {
-        Self {
-            global: self.global.clone(),
-            config,
-            services: self.services.clone(),
-            listener: Arc::clone(&self.listener),
-            watched: Arc::clone(&self.watched),
-        }
+    /// The config's thresholds in this organisation.
+    ///
+    /// # Errors
+    /// Every rule that doesn't fit the organisation, with its line.
+    pub fn thresholds(&self, organization: &Organization) -> Result<Thresholds> {
+        Thresholds::checked(&self.config, organization)
     }
 
-    /// Whether a person can be asked.
-    pub fn interactive(&self) -> bool {
-        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    /// Says what goes on from now on, until something else is said.
+    pub fn phase(&self, text: impl Into<String>) {
+        self.watched.on(Event::Phase(text.into()));
+    }
+
+    /// Says what the user should know.
+    pub fn note(&self, text: impl Into<String>) {
+        self.watched.on(Event::Note(text.into()));
+    }
+
+    /// Says what the user should do something about.
+    pub fn warn(&self, text: impl Into<String>) {
+        self.watched.on(Event::Warning(text.into()));
     }
 
     /// Whether somebody is going to be asked before anything is done.
     pub fn asks(&self) -> bool {
-        self.interactive() && !self.global.yes
+        interactive() && !self.global.yes
     }
 
     /// Shows a plan that is about to be carried out. Whoever `asks` means to ask has to see it, also where the answer is
@@ -244,55 +241,26 @@ impl Context {
         self.confirm(question, destructive).await
     }
 
-    /// The last words of a command that changes something. A program reads them from its JSON answer.
-    ///
-    /// # Errors
-    /// Standard output can't be written to.
-    pub fn conclude(&self, done: &str, next: &str) -> Result<()> {
-        self.global.conclude(done, next)
-    }
-
     /// Asks a yes-or-no question. Without a terminal nobody can be asked: what adds goes ahead, what destroys
     /// needs `--yes`.
     ///
     /// # Errors
     /// The answer was no, or `destructive` without `--yes` and without a terminal.
     pub async fn confirm(&self, question: &str, destructive: bool) -> Result<()> {
-        if self.global.yes {
+        if self.global.yes || !(interactive() || destructive) {
             return Ok(());
         }
-        if !self.interactive() {
-            return if destructive {
-                Err(Error::usage(format!(
-                    "{question} needs an answer, and there is no terminal to ask on"
-                ))
-                .remedy("pass --yes to agree"))
-            } else {
-                Ok(())
-            };
+        if !interactive() {
+            return Err(Error::usage(format!(
+                "{question} needs an answer, and there is no terminal to ask on"
+            ))
+            .remedy("pass --yes to agree"));
         }
-        let answer = Self::ask(&format!("{question} [y/N] ")).await?;
-        if matches!(answer.to_lowercase().as_str(), "y" | "yes") {
-            Ok(())
-        } else {
+        match agrees(question).await? {
+            true => Ok(()),
             // A no is an answer, and nobody interrupted.
-            Err(Error::failed("not confirmed: nothing was changed"))
+            false => Err(Error::failed("not confirmed: nothing was changed")),
         }
-    }
-
-    /// Asks a question on the terminal; answers the line that was typed, trimmed.
-    ///
-    /// # Errors
-    /// The terminal can't be read.
-    pub async fn ask(question: &str) -> Result<String> {
-        render::aside(question);
-        // On a thread of its own: Ctrl-C must get through while the answer is waited for.
-        let reading = tokio::task::spawn_blocking(|| {
-            let mut answer = String::new();
-            std::io::stdin().read_line(&mut answer).map(|_| answer)
-        });
-        let answer = reading.await.map_err(|error| Error::failed(error.to_string()))??;
-        Ok(answer.trim().to_owned())
     }
 
     /// Appends to the summary of a CI step where the environment offers one (GitHub's `GITHUB_STEP_SUMMARY`; Gitea
@@ -308,16 +276,37 @@ impl Context {
             .and_then(|mut file| file.write_all(render::step_summary(&markdown()).as_bytes()));
         if let Err(error) = written {
             let path = Path::new(&path).display();
-            self.listener.on(Event::Warning(format!(
-                "the step summary {path} can't be written: {error}"
-            )));
+            self.warn(format!("the step summary {path} can't be written: {error}"));
         }
     }
+}
 
-    /// With `-v`, the API calls that were made, on stderr.
-    pub fn report_calls(&self, started: Instant) {
-        report_calls(&self.global, &self.services, started);
-    }
+/// Whether a person can be asked.
+pub(super) fn interactive() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks a person on the terminal: whether the answer is yes.
+///
+/// # Errors
+/// The terminal can't be read.
+pub(super) async fn agrees(question: &str) -> Result<bool> {
+    let answer = ask(&format!("{question} [y/N] ")).await?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Asks a question on the terminal; answers the line that was typed, with its end: nothing is the end of all input.
+///
+/// # Errors
+/// The terminal can't be read.
+pub(super) async fn ask(question: &str) -> Result<String> {
+    render::aside(question);
+    // On a thread of its own: Ctrl-C must get through while the answer is waited for.
+    let reading = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).map(|_| line)
+    });
+    Ok(reading.await.map_err(|error| Error::failed(error.to_string()))??)
 }
 
 /// With `-v`, the API calls that were made, on stderr.
@@ -344,20 +333,4 @@ pub async fn services(global: &GlobalArgs, call_as: CallAs) -> Result<Services> 
         ..billctl_aws::Options::default()
     };
     billctl_aws::connect(&options).await
-}
-
-#[cfg(feature = "sandbox")]
-/// A sandbox of this world, in memory alone: what is tried out in it touches neither AWS nor a sandbox file.
-pub(super) fn rehearsal(world: World) -> Sandbox {
-    Sandbox::in_memory(world)
-}
-
-impl Context {
-    /// The config's thresholds in this organisation.
-    ///
-    /// # Errors
-    /// Every rule that doesn't fit the organisation, with its line.
-    pub fn thresholds(&self, organization: &Organization) -> Result<Thresholds> {
-        Thresholds::checked(&self.config, organization)
-    }
 }

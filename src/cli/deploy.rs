@@ -10,6 +10,7 @@ use clap::Args;
 
 use self::roll::Deploy;
 use super::accounts::accounts;
+use super::context::agrees;
 use super::output::Outputs;
 use super::{Context, Format, complete};
 use crate::config::Config;
@@ -17,7 +18,6 @@ use crate::config::edit::with_ous;
 use crate::observe::{self, precheck};
 use crate::plan::Thresholds;
 use billctl_core::error::{Result, WhileTrying};
-use billctl_core::event::Event;
 use billctl_core::model::Organization;
 use billctl_core::service::cloudformation::CountOrPercent;
 use billctl_core::text;
@@ -122,7 +122,10 @@ pub(super) async fn run(args: &DeployArgs, context: &Context) -> Result<()> {
     let rewritten;
     let context = match taken_in {
         Some(config) => {
-            rewritten = context.with(config);
+            rewritten = Context {
+                config,
+                ..context.clone()
+            };
             &rewritten
         }
         None => {
@@ -134,7 +137,7 @@ pub(super) async fn run(args: &DeployArgs, context: &Context) -> Result<()> {
     // Before anything is done, where the plan comes with the result. Whoever is asked sees it.
     if !args.plan && context.global.format == Format::Json && !context.asks() {
         for note in &notes {
-            context.listener.on(Event::Warning(note.clone()));
+            context.warn(note);
         }
     }
     let mut recreate = BTreeMap::new();
@@ -143,22 +146,20 @@ pub(super) async fn run(args: &DeployArgs, context: &Context) -> Result<()> {
         let chosen = match args.repair {
             false => remade,
             true => {
-                let found = repair::look(context, &observed, &organization, &thresholds, &parts)?;
-                parts = parts::parts(args, config, Some(&found.broken))?;
-                notes.extend(found.notes);
-                found.broken
+                let (broken, more) = repair::look(context, &observed, &organization, &thresholds, &parts)?;
+                parts = parts::parts(args, config, Some(&broken))?;
+                notes.extend(more);
+                broken
             }
         };
-        for account in chosen {
-            if let Some(instance) = observed.instances.get(&account) {
-                recreate.insert(account, instance.listed.last_operation.clone());
-            }
-        }
+        let there = chosen
+            .iter()
+            .filter_map(|account| observed.instances.get_key_value(account));
+        recreate.extend(there.map(|(account, instance)| (*account, instance.listed.last_operation.clone())));
     }
     let deploy = Deploy {
         args,
         context,
-        listener: &*context.listener,
         organization: &organization,
         thresholds: &thresholds,
         parts: &parts,
@@ -187,30 +188,23 @@ async fn offer(
     for ou in outside {
         aside!("{}", text::line(&checks::not_in_config(ou, organization)));
     }
-    let answer = Context::ask(&format!(
-        "add {} to [deploy] ous in {name}? [y/N] ",
-        match outside {
-            [one] => text::toml(one),
-            more => plural(more.len(), "OU"),
-        }
-    ))
-    .await?;
-    if !matches!(answer.to_lowercase().as_str(), "y" | "yes") {
+    let what = match outside {
+        [one] => text::toml(one),
+        more => plural(more.len(), "OU"),
+    };
+    if !agrees(&format!("add {what} to [deploy] ous in {name}?")).await? {
         return Ok(None);
     }
     let text = std::fs::read_to_string(path).while_trying(format!("read {name}"))?;
     let edited = with_ous(&name, &text, outside)?;
     Outputs::new([("--config", path.as_path())])?.put(path, &edited)?;
-    let note = format!("wrote {name}; it keeps its comments");
-    context.listener.on(Event::Note(note));
+    context.note(format!("wrote {name}; it keeps its comments"));
     Ok(Some(Config::load(path)?))
 }
 
 /// The organisation and its thresholds, once it is clear that this caller may act.
 async fn read(context: &Context) -> Result<(Organization, Thresholds)> {
-    context
-        .listener
-        .on(Event::Phase("reading the organisation ...".to_owned()));
+    context.phase("reading the organisation ...");
     let services = &context.services;
     let (info, tree) = precheck::checked(
         precheck::administrator(services, &context.config),

@@ -12,7 +12,6 @@ use crate::render::{self, DigestSent};
 use crate::resource::{Chat, Facts, day_of};
 use crate::spend::{self, By, Window};
 use billctl_core::error::{Error, Result, WhileTrying};
-use billctl_core::event::Event;
 use billctl_core::model::{AccountId, OuId};
 use billctl_core::service::cloudformation::CallAs;
 
@@ -58,25 +57,25 @@ pub(super) async fn run(args: &DigestArgs, context: &Context) -> Result<()> {
         };
         let naming = context.naming(&facts);
         apply::check(services, &naming, today, args.again).await?;
-        apply::reachable(services, &*context.listener, &config.digest.to).await?;
+        apply::reachable(services, &*context.watched, &config.digest.to).await?;
     }
     let (found, facts) = read(context).await?;
     let mail = render::digest_mail(&found)?;
-    let sent = match &args.preview {
-        Some(folder) => preview(folder, &mail, &config.digest.to)?,
+    let mut sent = DigestSent {
+        subject: mail.subject.clone(),
+        to: config.digest.to.clone(),
+        ..DigestSent::default()
+    };
+    match &args.preview {
+        Some(folder) => sent.files = preview(folder, &mail)?,
         None => {
             let naming = context.naming(&facts);
             let sending = apply::send(services, &naming, &mail, today, args.again);
-            let sent = context.watched.sending("send the digest", sending).await?;
-            DigestSent {
-                subject: mail.subject,
-                to: config.digest.to.clone(),
-                message_id: Some(sent.message_id),
-                claim: Some(sent.claim),
-                files: Vec::new(),
-            }
+            let answer = context.watched.sending("send the digest", sending).await?;
+            sent.message_id = Some(answer.message_id);
+            sent.claim = Some(answer.claim);
         }
-    };
+    }
     say!("{}", render::digest(context.global.format, &found, &sent))?;
     context.summarize(|| render::digest(Format::Markdown, &found, &sent));
     Ok(())
@@ -84,7 +83,7 @@ pub(super) async fn run(args: &DigestArgs, context: &Context) -> Result<()> {
 
 /// Reads what `status` and `spend` read, each thing once.
 async fn read(context: &Context) -> Result<(Digest, Facts)> {
-    context.listener.on(Event::Phase("reading the organisation".to_owned()));
+    context.phase("reading the organisation");
     let services = &context.services;
     let measure = context.config.alarm.measure;
     let now = services.clock.now();
@@ -133,7 +132,7 @@ async fn read(context: &Context) -> Result<(Digest, Facts)> {
 }
 
 /// Both parts as files.
-fn preview(folder: &Path, mail: &DigestMail, to: &[String]) -> Result<DigestSent> {
+fn preview(folder: &Path, mail: &DigestMail) -> Result<Vec<PathBuf>> {
     std::fs::create_dir_all(folder).while_trying(format!("write to {}", folder.display()))?;
     let mut files = Vec::new();
     for (ending, text) in [("html", &mail.html), ("txt", &mail.text)] {
@@ -141,10 +140,5 @@ fn preview(folder: &Path, mail: &DigestMail, to: &[String]) -> Result<DigestSent
         Outputs::new([("--preview", file.as_path())])?.put(&file, text)?;
         files.push(file);
     }
-    Ok(DigestSent {
-        subject: mail.subject.clone(),
-        to: to.to_vec(),
-        files,
-        ..DigestSent::default()
-    })
+    Ok(files)
 }

@@ -2,15 +2,12 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::{Context, GlobalArgs};
+use super::context::STAND_IN;
+use super::{Context, GlobalArgs, report_calls};
 use crate::config::Config;
 use crate::plan::doctor::{self, Verdict};
 use crate::{observe, render};
 use billctl_core::error::{Error, Result};
-
-/// What stands in for a config that can't be used, so that everything else is looked at all the same. What it says
-/// of the mail is not looked at.
-const STAND_IN: &str = "[mail]\nfrom = \"nobody@example.com\"\n";
 
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
@@ -33,6 +30,7 @@ pub(super) async fn run(args: &DoctorArgs, global: &GlobalArgs, started: Instant
         Ok(config) => (config, None),
         // Its steps begin with a config.
         Err(fault) if args.first_hour => return Err(fault),
+        // So that everything else is looked at all the same; what it says of the mail is not looked at.
         Err(fault) => (Config::parse("stand-in", STAND_IN)?, Some(fault)),
     };
     let context = Context::with_config(global, config).await?;
@@ -41,12 +39,12 @@ pub(super) async fn run(args: &DoctorArgs, global: &GlobalArgs, started: Instant
     if args.first_hour {
         let more = async { Ok(observe::doctor::first_hour(&context.services, &context.config, &readings).await) };
         let more = context.watched.until_interrupted(more).await?;
-        context.report_calls(started);
+        report_calls(global, &context.services, started);
         let checks = doctor::first_hour(&context.config, &readings, &more);
         let next = "docs/first-hour.md says what to expect of each step; please report what differs";
         return say!("{}", render::doctor(global.format, &checks, next, global.quiet));
     }
-    context.report_calls(started);
+    report_calls(global, &context.services, started);
     let mut checks = doctor::examine(&context.config, &readings);
     if let Some(fault) = &fault {
         // All of its problems, underlined; the check below only says that there are some.

@@ -6,10 +6,11 @@ use clap::builder::StyledStr;
 
 use super::context::GLOBAL_HEADING;
 
-/// One command's examples (what is typed, and what it does), its relatives, and its page of the documentation.
+/// One command's examples (what is typed, and what it does, a line each, as help shows them), its relatives, and its page
+/// of the documentation.
 struct More {
     command: &'static str,
-    examples: &'static [(&'static str, &'static str)],
+    examples: &'static str,
     related: &'static [&'static str],
     page: &'static str,
 }
@@ -21,209 +22,169 @@ const GLOBAL: &str = "Global options: --config, --profile, --sandbox, --format, 
 const MORE: &[More] = &[
     More {
         command: "init",
-        examples: &[
-            (
-                "billctl init --from billing@example.com",
-                "Cover the OUs right below the root",
-            ),
-            (
-                "billctl init --ou Production --threshold 250",
-                "Cover one OU, 250 dollars a day",
-            ),
-        ],
+        examples: "
+  billctl init --from billing@example.com       Cover the OUs right below the root
+  billctl init --ou Production --threshold 250  Cover one OU, 250 dollars a day
+",
         related: &["doctor", "bootstrap"],
         page: "configuration.md",
     },
     More {
         command: "doctor",
-        examples: &[
-            ("billctl doctor", "What is missing before bootstrap and deploy"),
-            (
-                "billctl doctor --profile audit --format json",
-                "As another profile, for a program",
-            ),
-        ],
+        examples: "
+  billctl doctor                                What is missing before bootstrap and deploy
+  billctl doctor --profile audit --format json  As another profile, for a program
+",
         related: &["bootstrap", "status"],
         page: "permissions.md",
     },
     More {
         command: "bootstrap",
-        examples: &[
-            ("billctl bootstrap --plan", "What would be made or changed; nothing is"),
-            ("billctl bootstrap", "Make or repair it"),
-            (
-                "billctl bootstrap --wait-verified=30",
-                "And wait for SES's verification",
-            ),
-        ],
+        examples: "
+  billctl bootstrap --plan              What would be made or changed; nothing is
+  billctl bootstrap                     Make or repair it
+  billctl bootstrap --wait-verified=30  And wait for SES's verification
+",
         related: &["doctor", "deploy", "test-alert"],
         page: "notifier.md",
     },
     More {
         command: "deploy",
-        examples: &[
-            ("billctl deploy --plan", "What would change everywhere; nothing does"),
-            (
-                "billctl deploy --ou Staging",
-                "Staging and the OUs below it, and no other account",
-            ),
-            (
-                "billctl deploy --yes --no-wait",
-                "In CI: all that config targets, or exit code 5",
-            ),
-            ("billctl deploy --repair", "Fix what `status --drift` found"),
-        ],
+        examples: "
+  billctl deploy --plan           What would change everywhere; nothing does
+  billctl deploy --ou Staging     Staging and the OUs below it, and no other account
+  billctl deploy --yes --no-wait  In CI: all that config targets, or exit code 5
+  billctl deploy --repair         Fix what `status --drift` found
+",
         related: &["status", "destroy", "policy"],
         page: "rollout.md",
     },
     More {
         command: "status",
-        examples: &[
-            ("billctl status", "Where every account stands"),
-            (
-                "billctl status --check",
-                "In CI: exit code 4 if anything isn't as it should be",
-            ),
-            (
-                "billctl status --ou Production --only findings",
-                "Only what is wrong there",
-            ),
-            ("billctl status --watch", "Look again every few seconds"),
-        ],
+        examples: "
+  billctl status                                  Where every account stands
+  billctl status --check                          In CI: exit code 4 if anything isn't as it should be
+  billctl status --ou Production --only findings  Only what is wrong there
+  billctl status --watch                          Look again every few seconds
+",
         related: &["deploy", "spend", "doctor"],
         page: "runbook.md",
     },
     More {
         command: "spend",
-        examples: &[
-            ("billctl spend", "The last two weeks of every account"),
-            ("billctl spend --by ou --days 31", "A month, an OU a row"),
-            ("billctl spend --html spend.html", "A report for a browser"),
-            (
-                "billctl spend --suggest --write",
-                "Put thresholds from each account's own history into config.toml",
-            ),
-            (
-                "billctl spend --tell",
-                "In CI, hourly: tell owners whose alarm stayed silent",
-            ),
-        ],
+        examples: "
+  billctl spend                    The last two weeks of every account
+  billctl spend --by ou --days 31  A month, an OU a row
+  billctl spend --html spend.html  A report for a browser
+  billctl spend --suggest --write  Put thresholds from each account's own history into config.toml
+  billctl spend --tell             In CI, hourly: tell owners whose alarm stayed silent
+",
         related: &["status", "preview"],
         page: "spend.md",
     },
     More {
         command: "digest",
-        examples: &[
-            ("billctl digest --preview out", "The mail as files; nothing is sent"),
-            ("billctl digest", "Send it, once a day: in CI on weekdays"),
-        ],
+        examples: "
+  billctl digest --preview out  The mail as files; nothing is sent
+  billctl digest                Send it, once a day: in CI on weekdays
+",
         related: &["spend", "status"],
         page: "digest.md",
     },
     More {
         command: "destroy",
-        examples: &[("billctl destroy --plan", "What would be removed; nothing is")],
+        examples: "
+  billctl destroy --plan  What would be removed; nothing is
+",
         related: &["deploy", "bootstrap"],
         page: "rollout.md",
     },
     More {
         command: "preview",
-        examples: &[
-            ("billctl preview --all", "Every kind of mail, from sample data"),
-            (
-                "billctl preview --account 111122223333",
-                "What the owner of this account would get",
-            ),
-        ],
+        examples: "
+  billctl preview --all                   Every kind of mail, from sample data
+  billctl preview --account 111122223333  What the owner of this account would get
+",
         related: &["test-alert", "spend"],
         page: "mail.md",
     },
     More {
         command: "test-alert",
-        examples: &[
-            (
-                "billctl test-alert --account 111122223333 --to me@example.com",
-                "From the bus to your own mailbox",
-            ),
-            (
-                "billctl test-alert --account 111122223333 --from-member",
-                "From the member's own alarm",
-            ),
-        ],
+        examples: "
+  billctl test-alert --account 111122223333 --to me@example.com  From the bus to your own mailbox
+  billctl test-alert --account 111122223333 --from-member        From the member's own alarm
+",
         related: &["resend", "preview", "status"],
         page: "notifier.md",
     },
     More {
         command: "resend",
-        examples: &[
-            ("billctl resend --plan", "What would be sent again"),
-            ("billctl resend", "Send it"),
-        ],
+        examples: "
+  billctl resend --plan  What would be sent again
+  billctl resend         Send it
+",
         related: &["status", "test-alert"],
         page: "runbook.md",
     },
     More {
         command: "policy",
-        examples: &[
-            ("billctl policy status", "For a job that only looks"),
-            (
-                "billctl policy thresholds --account 111122223333",
-                "For CI that covers accounts and moves thresholds",
-            ),
-            ("billctl policy operator", "For whoever runs bootstrap and deploy"),
-        ],
+        examples: "
+  billctl policy status                             For a job that only looks
+  billctl policy thresholds --account 111122223333  For CI that covers accounts and moves thresholds
+  billctl policy operator                           For whoever runs bootstrap and deploy
+",
         related: &["doctor", "deploy"],
         page: "permissions.md",
     },
     More {
         command: "template",
-        examples: &[(
-            "billctl template --account 111122223333",
-            "What the members would get; AWS isn't asked",
-        )],
+        examples: "
+  billctl template --account 111122223333  What the members would get; AWS isn't asked
+",
         related: &["deploy"],
         page: "rollout.md",
     },
     More {
         command: "demo",
-        examples: &[(
-            "billctl demo",
-            "The whole story, without an AWS account; --fast doesn't wait",
-        )],
+        examples: "
+  billctl demo  The whole story, without an AWS account; --fast doesn't wait
+",
         related: &["sandbox", "init"],
         page: "sandbox.md",
     },
     More {
         command: "sandbox",
-        examples: &[
-            ("billctl sandbox new", "Make the demo's organisation"),
-            ("billctl sandbox advance 6h", "Let six hours pass"),
-            ("billctl status --sandbox", "Work on it with any command"),
-        ],
+        examples: "
+  billctl sandbox new         Make the demo's organisation
+  billctl sandbox advance 6h  Let six hours pass
+  billctl status --sandbox    Work on it with any command
+",
         related: &["demo"],
         page: "sandbox.md",
     },
     More {
         command: "schema",
-        examples: &[
-            ("billctl schema config", "What config.toml may say"),
-            ("billctl schema status", "What `status --format json` answers"),
-        ],
+        examples: "
+  billctl schema config  What config.toml may say
+  billctl schema status  What `status --format json` answers
+",
         related: &["init"],
         page: "json.md",
     },
     More {
         command: "completions",
-        examples: &[("billctl completions zsh", "To standard output")],
+        examples: "
+  billctl completions zsh  To standard output
+",
         related: &["man"],
         page: "completion.md",
     },
     More {
         command: "man",
-        examples: &[
-            ("billctl man", "One page, to standard output"),
-            ("billctl man --dir man1", "A page for every command"),
-        ],
+        examples: "
+  billctl man             One page, to standard output
+  billctl man --dir man1  A page for every command
+",
         related: &["completions"],
         page: "configuration.md",
     },
@@ -263,14 +224,13 @@ fn below(command: Command) -> Command {
 impl More {
     /// What stands below the options.
     fn text(&self) -> String {
-        let width = self.examples.iter().map(|(typed, _)| typed.len()).max().unwrap_or(0);
-        let mut text = format!("{GLOBAL}\n\nExamples:\n");
-        for (typed, does) in self.examples {
-            text += &format!("  {typed:width$}  {does}\n");
-        }
         let related: Vec<String> = self.related.iter().map(|name| format!("billctl {name}")).collect();
-        text += &format!("\nSee also: {}; {}", related.join(", "), link(self.page));
-        text
+        format!(
+            "{GLOBAL}\n\nExamples:{}\nSee also: {}; {}",
+            self.examples,
+            related.join(", "),
+            link(self.page)
+        )
     }
 }
 
@@ -298,8 +258,10 @@ mod tests {
         }
         for more in MORE {
             assert!(names.contains(&more.command), "{} is no command", more.command);
-            assert!(!more.examples.is_empty());
-            for (typed, _) in more.examples {
+            assert!(!more.examples.trim().is_empty());
+            for line in more.examples.trim().lines() {
+                let (typed, does) = line.trim_start().split_once("  ").expect(line);
+                assert!(!does.trim().is_empty(), "{line}");
                 Cli::try_parse_from(typed.split(' ')).unwrap_or_else(|error| panic!("{typed}: {error}"));
             }
             for related in more.related {
@@ -317,9 +279,7 @@ mod tests {
         let word = word.trim_matches(|c| matches!(c, '"' | '\'' | '[' | ']' | ',' | ';'));
         // Options may be added to a word as a whole.
         let word = word.strip_suffix("{}").filter(|word| !word.is_empty()).unwrap_or(word);
-        let (option, value) = word
-            .split_once('=')
-            .map_or(("", word), |(option, value)| (option, value));
+        let (option, value) = word.split_once('=').unwrap_or(("", word));
         let placeholder = !value.is_empty() && value.chars().all(|c| c.is_ascii_uppercase() || c == '{' || c == '}');
         let value = match value {
             "ADDRESS" => "ann@example.com",
@@ -392,34 +352,30 @@ mod tests {
             let text = std::fs::read_to_string(&path).unwrap();
             for command in commands(&text, ending == "md") {
                 // What isn't an option's value stands for options.
-                let command = match command.strip_suffix(" {}") {
-                    Some(rest)
-                        if rest
-                            .split_whitespace()
-                            .last()
-                            .is_none_or(|word| !word.starts_with("--")) =>
-                    {
-                        rest
-                    }
-                    _ => &command,
+                let takes_value = |line: &str| {
+                    line.split_whitespace()
+                        .last()
+                        .is_some_and(|word| word.starts_with("--"))
                 };
+                let command = command
+                    .strip_suffix(" {}")
+                    .filter(|rest| !takes_value(rest))
+                    .unwrap_or(&command);
                 let typed: Vec<String> = command
                     .split_whitespace()
                     .take_while(|word| !matches!(*word, "#" | "|" | "||" | "&&" | ">" | "\\" | "2>&1"))
                     .map(filled)
                     .collect();
                 // Not written out.
-                if typed
-                    .iter()
-                    .any(|word| word.contains("...") || word.contains('<') || word.contains('$'))
-                {
+                let leaves_out = |word: &String| ["...", "<", "$"].iter().any(|sign| word.contains(sign));
+                if typed.iter().any(leaves_out) {
                     continue;
                 }
                 count += 1;
-                match Cli::try_parse_from(&typed) {
-                    Ok(_) => {}
-                    Err(error) if !error.use_stderr() => {}
-                    Err(error) => wrong.push(format!("{}: {command}: {error}", path.display())),
+                if let Err(error) = Cli::try_parse_from(&typed)
+                    && error.use_stderr()
+                {
+                    wrong.push(format!("{}: {command}: {error}", path.display()));
                 }
             }
         }
@@ -429,10 +385,8 @@ mod tests {
 
     #[test]
     fn the_line_of_global_options_names_each_of_them() {
-        for argument in Cli::command()
-            .get_arguments()
-            .filter(|argument| argument.is_global_set())
-        {
+        let command = Cli::command();
+        for argument in command.get_arguments().filter(|argument| argument.is_global_set()) {
             let long = format!("--{}", argument.get_long().unwrap());
             assert!(GLOBAL.contains(&long), "{long}");
         }

@@ -1,18 +1,19 @@
-use std::io::{ErrorKind as IoError, IsTerminal};
+use std::io::ErrorKind as IoError;
 use std::path::Path;
 use std::time::Instant;
 
 use clap::Args;
 
+use super::context::{ask, interactive};
 use super::output::create;
 use super::{GlobalArgs, complete, report_calls, services};
 use crate::config::starter::{Answers, SCHEMA_FILE, choices, starter, suggested};
 use crate::config::{AlarmConfig, Config, bare_address, is_address, schema};
 use crate::observe::{self, precheck};
-use crate::render::{self, Progress};
+use crate::render::Progress;
 use billctl_core::error::{Error, Result};
 use billctl_core::event::{Event, Listener as _};
-use billctl_core::model::{Organization, Usd};
+use billctl_core::model::{Organization, ParseUsdError, Usd};
 use billctl_core::service::cloudformation::CallAs;
 
 /// Arguments of `init`. What isn't given is asked for on a terminal.
@@ -80,70 +81,60 @@ fn already(name: &str) -> Error {
 
 /// The flags' answers, and a person's for what they leave open.
 async fn answers(args: &InitArgs, organization: &Organization, call_as: CallAs) -> Result<Answers> {
-    let person = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let person = interactive();
     let from = match &args.from {
-        Some(from) => from.clone(),
-        None if person => ask_until("Where do the mails come from (an address of yours)?", "", from_fault).await?,
+        Some(from) => sender(from)?,
+        None if person => ask_until("Where do the mails come from (an address of yours)?", "", sender).await?,
         None => {
             return Err(Error::usage("where do the mails come from?")
                 .remedy("pass --from billing@example.com: there is no terminal to ask on"));
         }
     };
-    if let Some(fault) = from_fault(&from) {
-        return Err(fault);
-    }
-    let usual = AlarmConfig::default().threshold;
     let reply_to = match &args.reply_to {
-        Some(address) => Some(address.clone()),
-        None if person => Some(
-            ask_until(
-                "Where do replies go? The mail also names this address for questions.",
-                bare_address(&from),
-                reply_to_fault,
-            )
-            .await?,
-        ),
+        Some(address) => Some(reply_address(address)?),
+        None if person => {
+            let question = "Where do replies go? The mail also names this address for questions.";
+            Some(ask_until(question, bare_address(&from), reply_address).await?)
+        }
         None => None,
     };
-    if let Some(fault) = reply_to.as_deref().and_then(reply_to_fault) {
-        return Err(fault);
-    }
+    let usual = AlarmConfig::default().threshold;
     let threshold = match args.threshold {
-        Some(threshold) => threshold,
+        Some(threshold) => positive(threshold)?,
         None if person => {
-            let text = ask_until(
-                "Above how many US dollars a day should a mail go out?",
-                &usual.to_decimal(),
-                usd_fault,
-            )
-            .await?;
-            text.parse().map_err(|error| Error::usage(format!("{error}")))?
+            let question = "Above how many US dollars a day should a mail go out?";
+            let usd = |text: &str| {
+                text.parse()
+                    .map_err(|error: ParseUsdError| Error::usage(error.to_string()))
+            };
+            ask_until(question, &usual.to_decimal(), |text| usd(text).and_then(positive)).await?
         }
         None => usual,
     };
-    if !threshold.is_positive() {
-        return Err(Error::usage("a threshold has to be more than $0"));
-    }
+    // Before anything is written: a config that deploy would refuse helps nobody.
+    let known = |ous: Vec<String>| -> Result<Vec<String>> {
+        for ou in &ous {
+            organization.select(ou)?;
+        }
+        Ok(ous)
+    };
+    let suggested = suggested(organization);
     let ous = if !args.ous.is_empty() {
-        args.ous.clone()
+        known(args.ous.clone())?
     } else if person {
         for choice in choices(organization) {
             let indent = "  ".repeat(choice.depth + 1);
             aside!("{indent}{} ({})", choice.selector.escape_debug(), choice.accounts);
         }
-        let suggestion = suggested(organization).join(", ");
-        let text = ask_until("Which OUs get the alarm (separated by commas)?", &suggestion, |text| {
-            split(text).find_map(|ou| organization.select(ou).err().map(Error::from))
+        let question = "Which OUs get the alarm (separated by commas)?";
+        ask_until(question, &suggested.join(", "), |text| {
+            let ous = text.split(',').map(str::trim).filter(|ou| !ou.is_empty());
+            known(ous.map(str::to_owned).collect())
         })
-        .await?;
-        split(&text).map(str::to_owned).collect()
+        .await?
     } else {
-        suggested(organization)
+        known(suggested)?
     };
-    // Before anything is written: a config that deploy would refuse helps nobody.
-    for ou in &ous {
-        organization.select(ou)?;
-    }
     Ok(Answers {
         from,
         reply_to,
@@ -153,56 +144,51 @@ async fn answers(args: &InitArgs, organization: &Organization, call_as: CallAs) 
     })
 }
 
-fn split(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',').map(str::trim).filter(|ou| !ou.is_empty())
-}
-
-/// What the config would say of this From address.
-fn from_fault(from: &str) -> Option<Error> {
+/// A From address that the config takes.
+fn sender(from: &str) -> Result<String> {
     let mail = toml::Table::from_iter([("from".to_owned(), toml::Value::from(from))]);
     let text = toml::Table::from_iter([("mail".to_owned(), toml::Value::from(mail))]);
-    Config::parse("--from", &text.to_string())
-        .err()
-        .map(|_| Error::usage(format!("{from:?} is not an address that mails can come from")))
-}
-
-/// What the config would say of this address for answers.
-fn reply_to_fault(text: &str) -> Option<Error> {
-    (!is_address(text)).then(|| Error::usage(format!("{text:?} is not an address")))
-}
-
-fn usd_fault(text: &str) -> Option<Error> {
-    match text.parse::<Usd>() {
-        Ok(usd) if usd.is_positive() => None,
-        Ok(_) => Some(Error::usage("a threshold has to be more than $0")),
-        Err(error) => Some(Error::usage(error.to_string())),
+    match Config::parse("--from", &text.to_string()) {
+        Ok(_) => Ok(from.to_owned()),
+        Err(_) => Err(Error::usage(format!(
+            "{from:?} is not an address that mails can come from"
+        ))),
     }
 }
 
-/// Asks until the answer will do; an empty one is the default.
-async fn ask_until(question: &str, default: &str, fault: impl Fn(&str) -> Option<Error>) -> Result<String> {
+/// An address for answers that the config takes.
+fn reply_address(text: &str) -> Result<String> {
+    match is_address(text) {
+        true => Ok(text.to_owned()),
+        false => Err(Error::usage(format!("{text:?} is not an address"))),
+    }
+}
+
+fn positive(threshold: Usd) -> Result<Usd> {
+    match threshold.is_positive() {
+        true => Ok(threshold),
+        false => Err(Error::usage("a threshold has to be more than $0")),
+    }
+}
+
+/// Asks until the answer can be read; an empty one is the default.
+async fn ask_until<T>(question: &str, default: &str, read: impl Fn(&str) -> Result<T>) -> Result<T> {
+    let shown = match default {
+        "" => String::new(),
+        default => format!("[{default}] "),
+    };
     loop {
-        if default.is_empty() {
-            render::aside(&format!("{question} "));
-        } else {
-            render::aside(&format!("{question} [{default}] "));
-        }
-        // On a thread of its own, so that Ctrl-C is heard meanwhile.
-        let reading = tokio::task::spawn_blocking(|| {
-            let mut line = String::new();
-            std::io::stdin().read_line(&mut line).map(|length| (length, line))
-        });
-        let (length, line) = reading.await.map_err(|error| Error::failed(error.to_string()))??;
-        if length == 0 {
+        let line = ask(&format!("{question} {shown}")).await?;
+        if line.is_empty() {
             return Err(Error::usage("no answer: nothing was written"));
         }
         let answer = match line.trim() {
             "" => default,
             text => text,
         };
-        match fault(answer) {
-            None => return Ok(answer.to_owned()),
-            Some(error) => aside!("{error}"),
+        match read(answer) {
+            Ok(answer) => return Ok(answer),
+            Err(error) => aside!("{error}"),
         }
     }
 }

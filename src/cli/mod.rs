@@ -43,6 +43,10 @@ use watch::until_interrupted;
 use crate::render;
 use billctl_core::error::Result;
 use output::Outputs;
+use status::StatusArgs;
+
+/// Where the config is unless `--config=FILE` says otherwise.
+const CONFIG_FILE: &str = "config.toml";
 
 #[cfg(feature = "sandbox")]
 /// Where the sandbox is kept unless `--sandbox=FILE` says otherwise.
@@ -206,19 +210,19 @@ async fn run(cli: &Cli) -> Result<()> {
             Command::Preview(_) | Command::Demo(_) | Command::Sandbox(_) => Ok(()),
         }
     });
-    let watches = match &cli.command {
-        Command::Status(args) => args.watch.map(|seconds| status::watch(args, &context, seconds)),
-        _ => None,
-    };
-    let result = match watches {
+    let result = match &cli.command {
         // Ctrl-C is its good end.
-        Some(watch) => watch.await,
-        None => context.watched.until_interrupted(work).await,
+        Command::Status(
+            args @ StatusArgs {
+                watch: Some(seconds), ..
+            },
+        ) => status::watch(args, &context, *seconds).await,
+        _ => context.watched.until_interrupted(work).await,
     };
     if let Err(error) = &result {
         context.summarize(|| render::failure_summary(error));
     }
-    context.report_calls(started);
+    report_calls(global, &context.services, started);
     result
 }
 

@@ -23,7 +23,8 @@ macro_rules! aside {
 /// Where a command's answers go: files, and standard output, which one answer at most can have.
 #[derive(Debug)]
 pub(super) struct Outputs {
-    taken: Vec<PathBuf>,
+    /// Whether an answer goes to standard output.
+    pub takes_stdout: bool,
 }
 
 const STDOUT: &str = "-";
@@ -39,8 +40,12 @@ impl Outputs {
         let mut taken: Vec<(&str, &Path)> = Vec::new();
         for (option, path) in named {
             if let Some((other, _)) = taken.iter().find(|(_, other)| *other == path) {
+                let shown = match Self::is_stdout(path) {
+                    true => "standard output".to_owned(),
+                    false => path.display().to_string(),
+                };
                 return Err(
-                    Error::usage(format!("{other} and {option} would both write to {}", shown(path)))
+                    Error::usage(format!("{other} and {option} would both write to {shown}"))
                         .remedy("give one of them another FILE"),
                 );
             }
@@ -49,18 +54,13 @@ impl Outputs {
             }
             taken.push((option, path));
         }
-        let taken = taken.into_iter().map(|(_, path)| path.to_owned()).collect();
-        Ok(Self { taken })
+        let takes_stdout = taken.iter().any(|(_, path)| Self::is_stdout(path));
+        Ok(Self { takes_stdout })
     }
 
     /// Whether this means standard output.
     pub(super) fn is_stdout(path: &Path) -> bool {
         path == Path::new(STDOUT)
-    }
-
-    /// Whether an answer goes to standard output.
-    pub(super) fn takes_stdout(&self) -> bool {
-        self.taken.iter().any(|path| Self::is_stdout(path))
     }
 
     /// Whether this process has written to standard output.
@@ -145,14 +145,6 @@ fn write_new(path: &Path, permissions: Option<fs::Permissions>, text: &str) -> s
     file.write_all(text.as_bytes())
 }
 
-fn shown(path: &Path) -> String {
-    if Outputs::is_stdout(path) {
-        "standard output".to_owned()
-    } else {
-        path.display().to_string()
-    }
-}
-
 fn check(path: &Path) -> Result<()> {
     let shown = path.display();
     if path.as_os_str().is_empty() {
@@ -163,21 +155,17 @@ fn check(path: &Path) -> Result<()> {
             Error::usage(format!("{shown} is a folder")).remedy("name the file to write, such as report.html in it")
         );
     }
-    if !folder(path).is_dir() {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
         return Err(Error::usage(format!(
             "{shown} can't be written: there is no folder {}",
-            folder(path).display()
+            folder.display()
         )));
     }
     Ok(())
-}
-
-/// The folder that the file is in.
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 /// Writes a file as a whole or not at all, over one that is there.

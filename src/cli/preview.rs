@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum as _};
 use serde::Serialize;
 
-use super::{Format, GlobalArgs, complete, context};
+use super::{Format, GlobalArgs, complete};
 use crate::config::Config;
 use crate::plan::recipients::RecipientFrom;
 use crate::{apply, observe, plan, render, resource};
@@ -17,7 +17,7 @@ use billctl_core::model::{AccountId, OuId, Usd};
 use billctl_core::service::Services;
 use billctl_core::service::cloudformation::{AccountFilter, InstancesRequest, OperationId, Targets};
 use billctl_sandbox::sesv2::Mail;
-use billctl_sandbox::{MailKind, Preview, World};
+use billctl_sandbox::{MailKind, Preview, Sandbox, World};
 pub(super) use sample::Case;
 
 /// How long the sandbox takes for one instance at most.
@@ -79,21 +79,15 @@ struct Scene {
 
 /// Sets up the billing side and the StackSet in a sandbox of its own, and lets the notifier write the mail.
 async fn mail(scene: Scene) -> Result<Preview> {
-    let Scene {
-        mut config,
-        mut world,
-        account,
-        threshold,
-        kind,
-    } = scene;
-    config.alarm.threshold = threshold;
+    let (mut config, mut world, account) = (scene.config, scene.world, scene.account);
+    config.alarm.threshold = scene.threshold;
     config.thresholds.clear();
     // The mail alone is looked at, and its world has no topic.
     config.chat.clear();
-    let now = world.now;
-    world.sesv2.verify(&config.mail.identity, now);
+    world.sesv2.verify(&config.mail.identity, world.now);
     let parent = world.organizations.parent(account).cloned();
-    let sandbox = context::rehearsal(world);
+    // In memory alone: what is tried out in it touches neither AWS nor a sandbox file.
+    let sandbox = Sandbox::in_memory(world);
     let services = sandbox.services();
     let facts = observe::billing::facts(&services, &config).await?;
     let naming = resource::Naming {
@@ -107,7 +101,7 @@ async fn mail(scene: Scene) -> Result<Preview> {
     if let Some(parent) = parent.filter(|_| account != facts.management_account) {
         deploy(&services, &config, facts.management_account, account, parent).await?;
     }
-    sandbox.change(|world| world.preview_mail(&naming.notifier_arn(), account, kind))
+    sandbox.change(|world| world.preview_mail(&naming.notifier_arn(), account, scene.kind))
 }
 
 /// The StackSet with an instance in this account, which is where the notifier reads the threshold.
@@ -187,12 +181,9 @@ fn report(format: Format, written: &[(Preview, Vec<PathBuf>)], all: bool) -> Res
             )?;
         }
     }
-    match mails.pop() {
-        Some(mail) if all => {
-            mails.push(mail);
-            say!("{}", render::json("preview", &Answers { mails }))
-        }
-        Some(mail) => say!("{}", render::json("preview", &mail)),
-        None => Ok(()),
+    match mails.as_slice() {
+        [] => Ok(()),
+        [mail] if !all => say!("{}", render::json("preview", mail)),
+        _ => say!("{}", render::json("preview", &Answers { mails })),
     }
 }

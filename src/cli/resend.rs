@@ -5,7 +5,6 @@ use crate::apply::{resend as apply, tell};
 use crate::observe::{precheck, tree};
 use crate::render::{self, Resend};
 use billctl_core::error::{Error, ErrorKind, Result};
-use billctl_core::event::Event;
 
 /// Arguments of `resend`.
 #[derive(Debug, Args)]
@@ -28,9 +27,7 @@ const NEXT: &str = "`billctl status` shows what is undelivered, and who is above
 pub(super) async fn run(args: &ResendArgs, context: &Context) -> Result<()> {
     let services = &context.services;
     let format = context.global.format;
-    context
-        .listener
-        .on(Event::Phase("looking for what ended undelivered".to_owned()));
+    context.phase("looking for what ended undelivered");
     let (info, tree) = precheck::checked(precheck::billing_account(services, &context.config), tree(services)).await?;
     let organization = tree.organization(info)?;
     let thresholds = context.thresholds(&organization)?;
@@ -53,7 +50,7 @@ pub(super) async fn run(args: &ResendArgs, context: &Context) -> Result<()> {
             return say!("{}", render::resend(format, &plan));
         }
         context.global.notice(render::resend(format, &plan))?;
-        return context.conclude("", NEXT);
+        return context.global.conclude("", NEXT);
     }
     if context.asks() {
         context.show_plan(true, false, |format, _| render::resend(format, &plan))?;
@@ -77,5 +74,5 @@ pub(super) async fn run(args: &ResendArgs, context: &Context) -> Result<()> {
                 .remedy("see above for why, fix it, and run `billctl resend` again"),
         );
     }
-    context.conclude(&done.summary(), NEXT)
+    context.global.conclude(&done.summary(), NEXT)
 }

@@ -42,63 +42,8 @@ enum SandboxCommand {
         #[arg(value_name = "TIME", value_parser = how_far)]
         by: Duration,
     },
-    /// Change what an account spends.
-    Spend(SpendArgs),
-    /// Make something go wrong, or stop all of it.
-    #[command(subcommand)]
-    Fail(fail::FailCommand),
-    /// Change a member account by hand, past CloudFormation.
-    #[command(subcommand)]
-    Break(edit::BreakCommand),
-    /// Move an account to another OU.
-    Move(edit::MoveArgs),
-    /// Add an account to an OU.
-    AddAccount(edit::AddAccountArgs),
-    /// Add an OU.
-    AddOu(edit::AddOuArgs),
-    /// Suspend an account.
-    Suspend(Who),
-    /// Make a suspended account active again.
-    Reactivate(Who),
-    /// Close an account.
-    Close(Who),
-    /// Switch the payer's "receive billing alerts" on or off.
-    Alerts {
-        /// On or off.
-        #[arg(value_enum)]
-        state: edit::Switch,
-    },
-    /// Give an account a billing contact (AWS's alternate contact BILLING), or take it away.
-    Contact {
-        #[command(flatten)]
-        who: Who,
-        /// The contact's address; without it, the account has none.
-        #[arg(value_parser = super::test_alert::address)]
-        address: Option<String>,
-    },
-    /// Switch trusted access for Account Management on or off: whether the payer may read members' contacts.
-    Contacts {
-        /// On or off.
-        #[arg(value_enum)]
-        state: edit::Switch,
-    },
-    /// Register an account as delegated administrator of StackSets.
-    Delegate(Who),
-    /// Call AWS with another account's credentials from now on.
-    Login(Who),
-    /// Make an SNS topic that a chat channel listens to, for `[[chat]]`.
-    AddTopic {
-        /// Its name.
-        #[arg(value_parser = edit::topic_name)]
-        name: String,
-    },
-    /// Verify an SES identity, as its owner would by mail or DNS.
-    Verify {
-        /// The address or domain.
-        identity: String,
-    },
-    /// Start over with the organisation that `new` made.
-    Reset,
+    #[command(flatten)]
+    Edit(edit::Edit),
 }
 
 #[derive(Debug, Args)]
@@ -174,39 +119,17 @@ pub(super) async fn run(args: &SandboxArgs, global: &GlobalArgs) -> Result<()> {
     let path = global
         .sandbox()
         .map_or_else(|| PathBuf::from(SANDBOX_FILE), Path::to_owned);
-    if let SandboxCommand::New(args) = &args.command {
-        return new(args, &path, global);
-    }
-    let sandbox = Sandbox::open(&path, CallAs::Own)?;
+    let open = || Sandbox::open(&path, CallAs::Own);
     let said = match &args.command {
-        SandboxCommand::New(_) => String::new(),
-        SandboxCommand::Show => show::show(&sandbox, global.format),
-        SandboxCommand::Advance { by } => advance(&sandbox, *by)?,
-        SandboxCommand::Spend(args) => spend(&sandbox, args)?,
-        SandboxCommand::Fail(command) => fail::run(&sandbox, command)?,
-        SandboxCommand::Break(command) => edit::hand(&sandbox, command)?,
-        SandboxCommand::Move(args) => edit::relocate(&sandbox, args)?,
-        SandboxCommand::AddAccount(args) => edit::add_account(&sandbox, args)?,
-        SandboxCommand::AddOu(args) => edit::add_ou(&sandbox, args)?,
-        SandboxCommand::Suspend(who) => edit::suspend(&sandbox, who)?,
-        SandboxCommand::Reactivate(who) => edit::reactivate(&sandbox, who)?,
-        SandboxCommand::Close(who) => edit::close(&sandbox, who)?,
-        SandboxCommand::Alerts { state } => edit::alerts(&sandbox, *state)?,
-        SandboxCommand::Contact { who, address } => edit::contact(&sandbox, who, address.as_deref())?,
-        SandboxCommand::Contacts { state } => edit::contacts(&sandbox, *state)?,
-        SandboxCommand::Delegate(who) => edit::delegate(&sandbox, who)?,
-        SandboxCommand::Login(who) => edit::login(&sandbox, who)?,
-        SandboxCommand::AddTopic { name } => edit::add_topic(&sandbox, name)?,
-        SandboxCommand::Verify { identity } => edit::verify(&sandbox, identity)?,
-        SandboxCommand::Reset => reset(&sandbox)?,
+        SandboxCommand::New(args) => new(args, &path)?,
+        SandboxCommand::Show => return say!("{}", show::show(&open()?, global.format)),
+        SandboxCommand::Advance { by } => advance(&open()?, *by)?,
+        SandboxCommand::Edit(edit) => open()?.change(|world| edit.make(world))?,
     };
-    match args.command {
-        SandboxCommand::Show => say!("{said}"),
-        _ => global.notice(said),
-    }
+    global.notice(said)
 }
 
-fn new(args: &NewArgs, path: &Path, global: &GlobalArgs) -> Result<()> {
+fn new(args: &NewArgs, path: &Path) -> Result<String> {
     let sized = args.accounts.is_some() || args.ous.is_some() || args.depth.is_some();
     let origin = if sized {
         let accounts = args.accounts.unwrap_or(40);
@@ -231,18 +154,7 @@ fn new(args: &NewArgs, path: &Path, global: &GlobalArgs) -> Result<()> {
         .map_err(Error::usage)?;
     let said = show::made(path, &world);
     Sandbox::create(path, world, args.force)?;
-    global.notice(said)
-}
-
-fn reset(sandbox: &Sandbox) -> Result<String> {
-    sandbox.change(|world| {
-        let mut fresh = world.origin.world();
-        fresh.latency = world.latency;
-        fresh.faults.seed = world.faults.seed;
-        fresh.publications = world.publications;
-        *world = fresh;
-        Ok("The organisation is as `sandbox new` made it; nothing is set to go wrong.".to_owned())
-    })
+    Ok(said)
 }
 
 fn advance(sandbox: &Sandbox, by: Duration) -> Result<String> {
@@ -261,32 +173,27 @@ fn advance(sandbox: &Sandbox, by: Duration) -> Result<String> {
     Ok(sandbox.peek(|world| before.news(world)))
 }
 
-fn spend(sandbox: &Sandbox, args: &SpendArgs) -> Result<String> {
-    sandbox.change(|world| {
-        let (id, name) = args.who.find(world)?;
-        match (args.amount.daily, args.amount.once) {
-            (Some(usd), _) if usd < Usd::ZERO => Err(Error::usage(format!(
-                "an account can't spend {usd} a day; a credit is --once with less than nothing"
-            ))),
-            (Some(usd), _) => {
-                let (when, hours) = match (args.at, args.between) {
-                    (Some(at), _) => (format!(", at {}", clock(at.from)), Some(at)),
-                    (None, Some(hours)) => {
-                        let (from, to) = (clock(hours.from), clock(hours.to));
-                        (format!(", from {from} to {to}"), Some(hours))
-                    }
-                    (None, None) => (String::new(), None),
-                };
-                metrics::set_daily_in(world, id, usd, hours);
-                Ok(format!("{name} ({id}) spends {usd} a day{when} from now on."))
-            }
-            (None, Some(usd)) => {
-                metrics::add_once(world, id, usd);
-                Ok(format!("{name} ({id}) spends {usd} at once, now."))
-            }
-            (None, None) => Err(Error::usage("give --daily or --once")),
+fn spend(world: &mut World, args: &SpendArgs) -> Result<String> {
+    let (id, name) = args.who.find(world)?;
+    match (args.amount.daily, args.amount.once) {
+        (Some(usd), _) if usd < Usd::ZERO => Err(Error::usage(format!(
+            "an account can't spend {usd} a day; a credit is --once with less than nothing"
+        ))),
+        (Some(usd), _) => {
+            let when = match (args.at, args.between) {
+                (Some(at), _) => format!(", at {}", clock(at.from)),
+                (None, Some(hours)) => format!(", from {} to {}", clock(hours.from), clock(hours.to)),
+                (None, None) => String::new(),
+            };
+            metrics::set_daily_in(world, id, usd, args.at.or(args.between));
+            Ok(format!("{name} ({id}) spends {usd} a day{when} from now on."))
         }
-    })
+        (None, Some(usd)) => {
+            metrics::add_once(world, id, usd);
+            Ok(format!("{name} ({id}) spends {usd} at once, now."))
+        }
+        (None, None) => Err(Error::usage("give --daily or --once")),
+    }
 }
 
 /// Seconds since midnight as people write them.

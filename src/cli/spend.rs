@@ -1,12 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
 use super::accounts::account;
+use super::context::STAND_IN;
 use super::output::Outputs;
-use super::{Context, Format, GlobalArgs, complete};
+use super::{CONFIG_FILE, Context, Format, GlobalArgs, complete};
 use crate::apply::tell as apply;
 use crate::config::Config;
 use crate::config::suggested::with_thresholds;
@@ -19,7 +21,6 @@ use crate::spend::{
     By, Figures, Grid, Interval, Key, Missing, Note, Report, ReportInput, SpendHistory, Subject, report,
 };
 use billctl_core::error::{Error, ErrorKind, Result, WhileTrying};
-use billctl_core::event::Event;
 use billctl_core::model::{AccountId, Organization, OuId, Usd};
 use billctl_core::text::plural;
 
@@ -35,7 +36,7 @@ const MAX_DAYS: i64 = 400;
 pub(super) struct SpendArgs {
     /// What a row is about.
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
-    by: ByArg,
+    by: By,
     /// Only the accounts of this OU and those below it: an id, a path or a unique name. May be repeated.
     #[arg(long = "ou", value_name = "OU", add = complete::ous())]
     ous: Vec<String>,
@@ -50,7 +51,7 @@ pub(super) struct SpendArgs {
     top: Option<u32>,
     /// Days, or quarter days: as fine as the metric allows.
     #[arg(long, value_enum, default_value_t, value_name = "LENGTH")]
-    interval: IntervalArg,
+    interval: Interval,
     /// Write a report to FILE: one self-contained page for any browser; - is standard output.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -77,21 +78,24 @@ pub(super) struct SpendArgs {
     tell: bool,
 }
 
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-enum ByArg {
-    #[default]
-    Account,
-    Ou,
-    Service,
+impl ValueEnum for By {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Account, Self::Ou, Self::Service]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(self.name().into())
+    }
 }
 
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-enum IntervalArg {
-    #[default]
-    #[value(name = "1d")]
-    Day,
-    #[value(name = "6h")]
-    SixHours,
+impl ValueEnum for Interval {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Day, Self::SixHours]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(self.name().into())
+    }
 }
 
 /// Opens what `spend` works with. Spend can be seen before there is a config.toml: only thresholds need it.
@@ -99,19 +103,15 @@ enum IntervalArg {
 /// # Errors
 /// A config that is wrong or was named and isn't there; a sandbox that can't be opened.
 pub(super) async fn open(global: &GlobalArgs) -> Result<Context> {
-    let default = Path::new(DEFAULT_CONFIG);
-    if global.config == default && !default.exists() {
-        Context::with_config(global, without_config()?).await
-    } else {
-        Context::open(global).await
+    match has_config(global) {
+        true => Context::open(global).await,
+        false => Context::with_config(global, Config::parse("the defaults", STAND_IN)?).await,
     }
 }
 
-const DEFAULT_CONFIG: &str = "config.toml";
-
-/// The defaults, as if config.toml held only what it must.
-fn without_config() -> Result<Config> {
-    Config::parse("the defaults", "[mail]\nfrom = \"nobody@example.com\"\n")
+/// Whether there is a config, or should be, since it was named.
+fn has_config(global: &GlobalArgs) -> bool {
+    global.config != Path::new(CONFIG_FILE) || global.config.exists()
 }
 
 /// Shows what every account spends a day.
@@ -126,14 +126,14 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
             "--suggest prints a snippet for config.toml: --format doesn't apply to it",
         ));
     }
-    let has_config = context.global.config != Path::new(DEFAULT_CONFIG) || context.global.config.exists();
+    let has_config = has_config(&context.global);
     if args.write && !has_config {
         return Err(
             Error::usage("--write needs a config to write to: there is no config.toml")
                 .remedy("`billctl init` makes one"),
         );
     }
-    context.listener.on(Event::Phase("reading the organisation".to_owned()));
+    context.phase("reading the organisation");
     let services = &context.services;
     let (info, tree) = precheck::checked(precheck::billing_account(services, &context.config), tree(services)).await?;
     let organization = tree.organization(info)?;
@@ -143,17 +143,16 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
         Some(thresholds) => thresholds.limits(&context.config, &organization)?,
         None => BTreeMap::new(),
     };
-    for option in [args.check.then_some("--check"), args.tell.then_some("--tell")] {
-        checkable(args, option, thresholds.is_some())?;
+    let options = [args.check.then_some("--check"), args.tell.then_some("--tell")];
+    for option in options.into_iter().flatten() {
+        checkable(args, option, has_config)?;
     }
     let window = window(args, context);
-    context
-        .listener
-        .on(Event::Phase("reading the accounts' charges".to_owned()));
+    context.phase("reading the accounts' charges");
     let series = scope.series(args, context).await?;
     let histories = observe::histories(&context.services, &series, &window).await?;
     if args.suggest {
-        let default = (!scope.everything).then_some(context.config.alarm.threshold);
+        let default = scope.said.is_some().then_some(context.config.alarm.threshold);
         let measure = context.config.alarm.measure;
         if args.write
             && let Some(proposal) = render::proposal(&organization, &histories, measure, default)
@@ -164,7 +163,7 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
         return Outputs::print(snippet + "\n");
     }
     let some_data = histories.iter().any(|(_, history)| !history.is_empty());
-    let of_everybody = scope.everything && matches!(args.by, ByArg::Service);
+    let of_everybody = scope.said.is_none() && args.by == By::Service;
     let without_data = match (of_everybody, some_data) {
         (false, _) => scope.without_data(&series, &histories),
         // Services of the whole organisation are no account's: the one that pays tells why there are none.
@@ -182,15 +181,12 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
     };
     let mut report = assemble(
         args,
-        context,
         &organization,
         thresholds.is_some().then_some(&limits),
-        Read {
-            histories,
-            window,
-            missing,
-            metrics: series.len(),
-        },
+        histories,
+        &window,
+        missing,
+        series.len(),
     );
     report.scope = scope.said;
     drill_down(args, context, &window, &mut report).await;
@@ -199,8 +195,7 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
     conclude(args, &report, tellings.as_ref())?;
     if tellings.is_some() {
         // Beside the answer, which may be CSV or JSON.
-        let next = "next: `billctl status` shows who is above the limit and was told";
-        context.listener.on(Event::Note(next.to_owned()));
+        context.note("next: `billctl status` shows who is above the limit and was told");
     }
     Ok(())
 }
@@ -237,9 +232,7 @@ async fn drill_down(args: &SpendArgs, context: &Context, window: &Window, report
                 services.sort_by(|a, b| spent(&b.1).cmp(&spent(&a.1)).then_with(|| a.0.cmp(&b.0)));
             }
         }
-        Err(error) => context
-            .listener
-            .on(Event::Warning(format!("the page has no services of accounts: {error}"))),
+        Err(error) => context.warn(format!("the page has no services of accounts: {error}")),
     }
 }
 
@@ -262,12 +255,9 @@ fn conclude(args: &SpendArgs, report: &Report, tellings: Option<&Tellings>) -> R
     }
 }
 
-/// Whether there is something to compare, if an option wants it.
-fn checkable(args: &SpendArgs, option: Option<&str>, has_config: bool) -> Result<()> {
-    let Some(option) = option else {
-        return Ok(());
-    };
-    if matches!(args.by, ByArg::Service) {
+/// Whether there is something to compare, as an option wants it.
+fn checkable(args: &SpendArgs, option: &str, has_config: bool) -> Result<()> {
+    if args.by == By::Service {
         return Err(Error::usage(format!(
             "{option} works for accounts only: services have no thresholds"
         )));
@@ -298,24 +288,15 @@ async fn tell(
         let above = history.measured?.verdict(limit, now).is_above();
         above.then_some(ToTell { account: *id, limit })
     });
-    context.listener.on(Event::Phase("telling the owners".to_owned()));
+    context.phase("telling the owners");
     let telling = apply::tell(&context.services, &naming, above.collect(), day_of(now), "tell");
     context.watched.sending("tell the owners", telling).await
-}
-
-/// What was read.
-struct Read {
-    histories: Vec<(Subject, SpendHistory)>,
-    window: Window,
-    missing: BTreeMap<AccountId, Missing>,
-    metrics: usize,
 }
 
 /// Which accounts are asked about.
 struct Scope {
     accounts: BTreeSet<AccountId>,
-    everything: bool,
-    /// What was asked for, in words, where that isn't everything.
+    /// What was asked for, in words, where that isn't all of them.
     said: Option<String>,
 }
 
@@ -324,7 +305,6 @@ impl Scope {
         if args.ous.is_empty() && args.accounts.is_empty() {
             return Ok(Self {
                 accounts: organization.accounts().map(|(account, _)| account.id).collect(),
-                everything: true,
                 said: None,
             });
         }
@@ -344,38 +324,29 @@ impl Scope {
         }
         Ok(Self {
             accounts,
-            everything: false,
             said: Some(said.join(", ")),
         })
     }
 
     /// The accounts that were asked for and have no data.
     fn without_data(&self, series: &[ChargeSeries], histories: &[(Subject, SpendHistory)]) -> Vec<AccountId> {
-        let by_service: BTreeSet<AccountId> = series
-            .iter()
-            .filter_map(|series| match series {
-                ChargeSeries::AccountService(account, _) => Some(*account),
-                ChargeSeries::Account(_) | ChargeSeries::Service(_) => None,
-            })
-            .collect();
-        let with_data: BTreeSet<AccountId> = histories
-            .iter()
-            .filter_map(|(subject, history)| match subject {
-                Subject::Account(account) if !history.is_empty() => Some(*account),
-                Subject::Account(_) | Subject::Service(_) => None,
-            })
-            .collect();
-        let asked = self.accounts.iter().copied();
-        asked
-            .filter(|id| !by_service.contains(id) && !with_data.contains(id))
-            .collect()
+        let by_service = series.iter().filter_map(|series| match series {
+            ChargeSeries::AccountService(account, _) => Some(*account),
+            ChargeSeries::Account(_) | ChargeSeries::Service(_) => None,
+        });
+        let in_all = histories.iter().filter_map(|(subject, history)| match subject {
+            Subject::Account(account) if !history.is_empty() => Some(*account),
+            Subject::Account(_) | Subject::Service(_) => None,
+        });
+        let with_data = by_service.chain(in_all).collect();
+        self.accounts.difference(&with_data).copied().collect()
     }
 
     async fn series(&self, args: &SpendArgs, context: &Context) -> Result<Vec<ChargeSeries>> {
         match args.by {
-            ByArg::Account | ByArg::Ou => Ok(self.accounts.iter().copied().map(ChargeSeries::Account).collect()),
-            ByArg::Service => {
-                let accounts = (!self.everything).then_some(&self.accounts);
+            By::Account | By::Ou => Ok(self.accounts.iter().copied().map(ChargeSeries::Account).collect()),
+            By::Service => {
+                let accounts = self.said.as_ref().map(|_| &self.accounts);
                 observe::service_series(&context.services, accounts).await
             }
         }
@@ -386,45 +357,37 @@ fn window(args: &SpendArgs, context: &Context) -> Window {
     let now = context.services.clock.now();
     // One day on top: the first difference needs a publication before it.
     let days = (usize::from(args.days) + 1).max(MIN_HISTORY);
-    let quarters = matches!(args.interval, IntervalArg::SixHours)
-        || Interval::of(context.config.alarm.measure) == Interval::SixHours;
+    let measure = context.config.alarm.measure;
+    let quarters = [args.interval, Interval::of(measure)].contains(&Interval::SixHours);
     Window {
         days: Grid::until(now, days, Interval::Day),
         quarters: quarters.then(|| Grid::until(now, days, Interval::SixHours)),
-        measure: context.config.alarm.measure,
+        measure,
         now,
     }
 }
 
 fn assemble(
     args: &SpendArgs,
-    context: &Context,
     organization: &Organization,
     limits: Option<&BTreeMap<AccountId, Usd>>,
-    read: Read,
+    histories: Vec<(Subject, SpendHistory)>,
+    window: &Window,
+    missing: BTreeMap<AccountId, Missing>,
+    metrics: usize,
 ) -> Report {
-    let Read {
-        histories,
-        window,
-        missing,
-        metrics,
-    } = read;
     let shown = match args.interval {
-        IntervalArg::Day => window.days,
-        IntervalArg::SixHours => window.quarters.unwrap_or(window.days),
+        Interval::Day => window.days,
+        Interval::SixHours => window.quarters.unwrap_or(window.days),
     };
     let threshold = |account: AccountId, _: &OuId| limits?.get(&account).copied();
     let mut report = report(ReportInput {
         organization,
         now: window.now,
-        by: match args.by {
-            ByArg::Account => By::Account,
-            ByArg::Ou => By::Ou,
-            ByArg::Service => By::Service,
-        },
+        by: args.by,
         days: window.days,
         shown: shown.last_days(usize::from(args.days)),
-        measure: context.config.alarm.measure,
+        measure: window.measure,
         histories,
         threshold: &threshold,
         missing,
@@ -434,7 +397,7 @@ fn assemble(
     if limits.is_none() {
         report.notes.push(Note::NoConfig);
     }
-    if matches!(args.by, ByArg::Service) {
+    if args.by == By::Service {
         if report.rows.is_empty() {
             report.notes.push(Note::NoServices);
         } else if args.ous.is_empty() && args.accounts.is_empty() {
@@ -465,10 +428,10 @@ async fn merge(
         render::file_diff(context.global.format, &name, &before, &merged.text)
     )?;
     if merged.kept > 0 {
-        context.listener.on(Event::Note(format!(
+        context.note(format!(
             "{} in {name} that nothing is proposed for: they stay, and win over less specific thresholds",
             plural(merged.kept, "threshold")
-        )));
+        ));
     }
     context
         .confirm(&format!("put these thresholds into {name}?"), true)
@@ -511,7 +474,7 @@ fn write(
     let put = |path: &Path, text: String| -> Result<()> {
         outputs.put(path, &text)?;
         if !Outputs::is_stdout(path) {
-            context.listener.on(Event::Note(format!("wrote {}", path.display())));
+            context.note(format!("wrote {}", path.display()));
         }
         Ok(())
     };
@@ -527,7 +490,7 @@ fn write(
     if let Some(path) = &args.openmetrics {
         put(path, render::spend_openmetrics(report))?;
     }
-    if !outputs.takes_stdout() {
+    if !outputs.takes_stdout {
         let text = render::spend(context.global.format, report, tellings, Outputs::width());
         Outputs::print(text + "\n")?;
     }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal as _;
 use std::num::NonZeroUsize;
 use std::pin::pin;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -20,7 +19,6 @@ use crate::plan::status::Status;
 use crate::render::{self, Shown};
 use crate::spend::Charges;
 use billctl_core::error::{Error, ErrorKind, Result};
-use billctl_core::event::Event;
 use billctl_core::model::AccountId;
 
 /// Arguments of `status`.
@@ -55,9 +53,10 @@ pub(super) struct StatusArgs {
         value_name = "N",
         num_args = 0..=1,
         require_equals = true,
-        default_missing_value = "all"
+        default_missing_value = "all",
+        value_parser = many
     )]
-    pub probe: Option<Many>,
+    pub probe: Option<usize>,
     /// Look again every so many seconds, until Ctrl-C.
     #[arg(
         long,
@@ -128,26 +127,14 @@ impl Only {
     }
 }
 
-/// How many accounts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Many {
-    /// All of them.
-    All,
-    /// At most so many.
-    Some(NonZeroUsize),
-}
-
-impl FromStr for Many {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
-        match text {
-            "all" => Ok(Self::All),
-            text => text
-                .parse()
-                .map(Self::Some)
-                .map_err(|_| "give a number of accounts, at least 1, or nothing for all"),
-        }
+/// How many accounts at most, of which there are never more than for `all`.
+fn many(text: &str) -> Result<usize, &'static str> {
+    match text {
+        "all" => Ok(usize::MAX),
+        text => text
+            .parse()
+            .map(NonZeroUsize::get)
+            .map_err(|_| "give a number of accounts, at least 1, or nothing for all"),
     }
 }
 
@@ -180,9 +167,7 @@ pub(super) async fn watch(args: &StatusArgs, context: &Context, seconds: u16) ->
             Outputs::print(CLEAR)?;
         }
         print(args, context, &status)?;
-        context
-            .listener
-            .on(Event::Phase(format!("looking again in {seconds} s; Ctrl-C ends it")));
+        context.phase(format!("looking again in {seconds} s; Ctrl-C ends it"));
         // Real time also in the sandbox: who watches doesn't move the world.
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(seconds.into())) => {}

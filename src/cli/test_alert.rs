@@ -1,6 +1,7 @@
 use clap::Args;
 use serde::Serialize;
 
+use super::context::interactive;
 use super::{Context, Format, accounts, complete};
 use crate::apply::test_alert as apply;
 use crate::config::is_address;
@@ -9,7 +10,6 @@ use crate::plan::test_alert::{Hop, Journey};
 use crate::render;
 use crate::resource::Facts;
 use billctl_core::error::{Error, Result, WhileTrying};
-use billctl_core::event::Event;
 use billctl_core::model::{Account, AccountId};
 use billctl_core::service::OrAbsent;
 use billctl_core::text;
@@ -39,31 +39,22 @@ pub(super) async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
     let naming = context.naming(&facts);
     let account = accounts::id_or_name(services, &args.account).await?;
     let found = in_organization(account, args.from_member, context, &facts).await?;
-    if args.to.is_none() && !args.from_member {
+    if args.from_member {
+        let question = format!(
+            "set alarm {} in account {account} to ALARM? CloudWatch puts it back within minutes; an owner above the \
+             limit gets the real mail",
+            context.config.alarm.name
+        );
+        context.confirm(&question, false).await?;
+    } else if args.to.is_none() {
         may_write(&found, context, &facts).await?;
     }
-    if args.from_member {
-        context
-            .confirm(
-                &format!(
-                    "set alarm {} in account {} to ALARM? CloudWatch puts it back within minutes; an owner above the limit \
-                     gets the real mail",
-                    context.config.alarm.name, account
-                ),
-                false,
-            )
-            .await?;
-    }
-    context.listener.on(Event::Phase(format!(
-        "{} account {} ...",
-        if args.from_member {
-            "setting off the alarm in"
-        } else {
-            "sending a test alarm about"
-        },
-        account
-    )));
-    let human = context.global.format == Format::Table;
+    context.phase(match args.from_member {
+        true => format!("setting off the alarm in account {account} ..."),
+        false => format!("sending a test alarm about account {account} ..."),
+    });
+    let format = context.global.format;
+    let human = format == Format::Table;
     let mut said = Ok(());
     let mut see = |hop: &Hop| {
         if human && said.is_ok() {
@@ -80,17 +71,28 @@ pub(super) async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
     let goes_on = format!("what was sent about account {account} is on its way, and a mail may still come of it");
     let journey = context.watched.beginning(goes_on, following).await?;
     said?;
-    if human {
-        for note in &journey.notes {
-            say!("note: {note}")?;
+    match format {
+        Format::Table => {
+            for note in &journey.notes {
+                say!("note: {note}")?;
+            }
         }
-    } else {
-        print(context.global.format, account, &journey)?;
+        Format::Markdown => say!("{}", render::journey(&journey))?,
+        Format::Json => {
+            let journey = &journey;
+            say!("{}", render::json("test-alert", &Answer { account, journey }))?;
+        }
     }
-    conclude(&journey)?;
+    if let Some(failed) = journey.failed() {
+        return Err(Error {
+            remedy: journey.remedy.clone(),
+            ..Error::failed(format!("the test stopped at {}", failed.name))
+        });
+    }
     if args.from_member {
         let next = "CloudWatch puts the alarm back within minutes; `billctl status` shows whom the notifier tells";
-        return context.conclude(&format!("the alarm in account {account} reached the notifier"), next);
+        let done = format!("the alarm in account {account} reached the notifier");
+        return context.global.conclude(&done, next);
     }
     let inbox = match &args.to {
         Some(to) => format!("the inbox of {to}"),
@@ -102,7 +104,8 @@ pub(super) async fn run(args: &TestAlertArgs, context: &Context) -> Result<()> {
         false => format!("; `billctl test-alert --account {account} --from-member` begins in the account itself"),
     };
     let next = format!("look into {inbox}{begin}");
-    context.conclude(&format!("a test about account {account} went all the way"), &next)
+    let done = format!("a test about account {account} went all the way");
+    context.global.conclude(&done, &next)
 }
 
 #[derive(Serialize, schemars::JsonSchema)]
@@ -110,15 +113,6 @@ pub(super) struct Answer<'a> {
     account: AccountId,
     #[serde(flatten)]
     journey: &'a Journey,
-}
-
-fn print(format: Format, account: AccountId, journey: &Journey) -> Result<()> {
-    let text = if format == Format::Json {
-        render::json("test-alert", &Answer { account, journey })
-    } else {
-        render::journey(journey)
-    };
-    say!("{text}")
 }
 
 /// Whether the account is in the organisation, before anything is sent.
@@ -129,14 +123,8 @@ async fn in_organization(account: AccountId, from_member: bool, context: &Contex
         .describe_account(account)
         .await
         .or_absent()
-        .while_trying(format!("find account {account}"))?;
-    let Some(found) = found else {
-        return Err(Error::usage(format!(
-            "account {account} isn't in the organisation {}",
-            facts.organization
-        ))
-        .remedy("`billctl spend` lists its accounts"));
-    };
+        .while_trying(format!("find account {account}"))?
+        .ok_or_else(|| accounts::stranger(account, &facts.organization))?;
     if from_member && account == facts.management_account {
         return Err(
             Error::usage("the management account is no member: its alarm is on the billing side")
@@ -151,7 +139,7 @@ async fn may_write(account: &Account, context: &Context, facts: &Facts) -> Resul
     if context.global.yes {
         return Ok(());
     }
-    if !context.interactive() {
+    if !interactive() {
         return Err(
             Error::usage(format!("a test would write to the owner of account {}", account.id))
                 .remedy("say who gets it with --to you@example.com, or pass --yes to write to the owner"),
@@ -177,16 +165,4 @@ pub(super) fn address(text: &str) -> std::result::Result<String, String> {
         true => Ok(text.to_owned()),
         false => Err("write a bare address such as you@example.com".to_owned()),
     }
-}
-
-/// A way without a hop that failed is success.
-fn conclude(journey: &Journey) -> Result<()> {
-    let Some(failed) = journey.failed() else {
-        return Ok(());
-    };
-    let error = Error::failed(format!("the test stopped at {}", failed.name));
-    Err(match &journey.remedy {
-        Some(remedy) => error.remedy(remedy.clone()),
-        None => error,
-    })
 }

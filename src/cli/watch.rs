@@ -57,7 +57,7 @@ impl Watched {
             ended = &mut work => return ended,
             _ = ctrl_c() => {}
         }
-        if self.is_sending() {
+        if matches!(*self.state.borrow(), State::Sending(_)) {
             let mut state = self.state.subscribe();
             // The state first: whoever sends step after step gives way between them, and must not begin another one.
             tokio::select! {
@@ -87,10 +87,6 @@ impl Watched {
         let done = work.await;
         self.state.send_replace(State::Idle(None));
         done
-    }
-
-    fn is_sending(&self) -> bool {
-        matches!(*self.state.borrow(), State::Sending(_))
     }
 }
 
@@ -146,18 +142,11 @@ mod tests {
         assert!(status.expect("kill").success());
     }
 
-    #[derive(Debug)]
-    struct Deaf;
-
-    impl Listener for Deaf {
-        fn on(&self, _: Event) {}
-    }
-
     #[tokio::test]
     async fn a_request_that_is_being_sent_is_waited_for_until_the_second_press() {
         // From here on the signal is this program's own.
         let mut presses = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt()).expect("a handler");
-        let watched = Watched::new(Arc::new(Deaf));
+        let watched = Watched::new(Arc::new(NullListener));
         watched.state.send_replace(State::Sending("create it".to_owned()));
         let mut run = Box::pin(watched.until_interrupted(std::future::pending::<Result<()>>()));
         assert!(futures::poll!(&mut run).is_pending());
@@ -174,7 +163,7 @@ mod tests {
     #[tokio::test]
     async fn the_step_that_is_being_sent_is_finished_and_no_other_is_begun() {
         let mut presses = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt()).expect("a handler");
-        let watched = Watched::new(Arc::new(Deaf));
+        let watched = Watched::new(Arc::new(NullListener));
         let (answer, answered) = tokio::sync::oneshot::channel::<()>();
         let begun = std::cell::Cell::new(0);
         let work = async {

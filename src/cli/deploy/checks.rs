@@ -1,12 +1,11 @@
 use super::DeployArgs;
 use super::parts::Part;
+use crate::cli::Context;
 use crate::config::Config;
 use crate::plan::rollout::targets;
 use crate::resource::stack_set;
 use billctl_core::error::{Error, Result};
-use billctl_core::event::{Event, Listener};
 use billctl_core::model::{AccountId, Organization, OuId};
-use billctl_core::service::Services;
 use billctl_core::service::cloudformation::{OrganizationsAccess, StackSet};
 
 /// That the accounts named on the command line are in the OUs of the run, and can have an instance.
@@ -32,12 +31,10 @@ pub(super) fn named_accounts<'a>(
         if reached.contains(account) {
             continue;
         }
-        let parent = organization
-            .account(*account)
-            .map(|(_, parent)| organization.path(parent));
+        let found = organization.account(*account);
+        let parent = found.map_or_else(String::new, |(_, parent)| organization.path(parent));
         return Err(Error::usage(format!(
-            "account {account} is outside the OUs of this deploy: it is in {}",
-            parent.unwrap_or_default()
+            "account {account} is outside the OUs of this deploy: it is in {parent}"
         ))
         .remedy("name its OU with --ou, or add it to [deploy] ous"));
     }
@@ -64,8 +61,7 @@ pub(super) fn outside_config(args: &DeployArgs, config: &Config, organization: &
 /// What becomes of an OU that config doesn't target.
 pub(super) fn not_in_config(path: &str, organization: &Organization) -> String {
     let ou = organization.ous().find(|ou| organization.path(&ou.id) == path);
-    let is_empty = ou.is_some_and(|ou| organization.accounts_below(std::slice::from_ref(&ou.id)).is_empty());
-    if is_empty {
+    if ou.is_some_and(|ou| organization.accounts_below(std::slice::from_ref(&ou.id)).is_empty()) {
         return format!(
             "config doesn't target {path}, which holds no account: it is a target all the same, so accounts that come to \
              it get the alarm until `deploy --prune` removes theirs; to keep them, add \"{path}\" to [deploy] ous"
@@ -82,11 +78,10 @@ pub(super) fn not_in_config(path: &str, organization: &Organization) -> String {
 /// # Errors
 /// It isn't.
 pub(super) fn ours(live: Option<&StackSet>) -> Result<()> {
-    let Some(live) = live else { return Ok(()) };
-    match stack_set::foreign(live) {
+    match live.and_then(|live| Some((&live.name, stack_set::foreign(live)?))) {
         None => Ok(()),
-        Some(why) => Err(
-            Error::failed(format!("there is a StackSet {} that isn't billctl's: {why}", live.name))
+        Some((name, why)) => Err(
+            Error::failed(format!("there is a StackSet {name} that isn't billctl's: {why}"))
                 .remedy("choose another name in [deploy] stack-set, or delete that StackSet"),
         ),
     }
@@ -96,8 +91,8 @@ pub(super) fn ours(live: Option<&StackSet>) -> Result<()> {
 /// reason enough to give up beforehand: StackSets can also have been let in by Organizations' own
 /// EnableAWSServiceAccess, and a delegated administrator need not see what the management account has switched on (both
 /// unverified on AWS: docs/aws-facts.md, "StackSets: setup").
-pub(super) async fn access(services: &Services, listener: &dyn Listener) -> Option<Error> {
-    match services.cloudformation.describe_organizations_access().await {
+pub(super) async fn access(context: &Context) -> Option<Error> {
+    match context.services.cloudformation.describe_organizations_access().await {
         Ok(OrganizationsAccess::Enabled) => None,
         Ok(OrganizationsAccess::Disabled) => Some(
             Error::failed("trusted access of StackSets to the organisation is off")
@@ -109,7 +104,7 @@ pub(super) async fn access(services: &Services, listener: &dyn Listener) -> Opti
         ),
         // Not every engine has this call; StackSets itself refuses where access is off.
         Err(error) => {
-            listener.on(Event::Warning(format!("trusted access could not be checked: {error}")));
+            context.warn(format!("trusted access could not be checked: {error}"));
             None
         }
     }

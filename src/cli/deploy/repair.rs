@@ -12,15 +12,8 @@ use billctl_core::text::plural;
 /// How many accounts are named.
 const NAMED: usize = 5;
 
-/// What `--repair` has to fix.
-pub(super) struct Found {
-    /// The accounts whose instances are removed and made anew.
-    pub broken: BTreeSet<AccountId>,
-    /// How far that can be relied on.
-    pub notes: Vec<String>,
-}
-
-/// Looks through the instances of the run for what no update fixes.
+/// Looks through the instances of the run for what no update fixes: the accounts whose instances are removed and made
+/// anew, and notes on how far that can be relied on.
 ///
 /// # Errors
 /// A selector that doesn't name exactly one OU.
@@ -30,15 +23,12 @@ pub(super) fn look(
     organization: &Organization,
     thresholds: &Thresholds,
     parts: &[Part],
-) -> Result<Found> {
-    let mut found = Found {
-        broken: BTreeSet::new(),
-        notes: Vec::new(),
-    };
+) -> Result<(BTreeSet<AccountId>, Vec<String>)> {
+    let (mut found, mut notes) = (BTreeSet::new(), Vec::new());
     let mut looked_at = BTreeSet::new();
     for part in parts {
         let desired = desired_of(context, organization, thresholds, part)?;
-        found.broken.extend(broken(&desired, observed));
+        found.extend(broken(&desired, observed));
         looked_at.extend(desired.accounts.into_keys());
     }
     // A run that ended between the two halves of a repair leaves such; nothing tells them from those that never had one.
@@ -48,17 +38,16 @@ pub(super) fn look(
         .map(ToString::to_string)
         .collect();
     if !absent.is_empty() {
-        let named = if absent.len() <= NAMED {
-            format!(": {}", absent.join(", "))
-        } else {
-            String::new()
+        let named = match absent.len() {
+            0..=NAMED => format!(": {}", absent.join(", ")),
+            _ => String::new(),
         };
-        found.notes.push(format!(
-            "{} no instance, and a repair makes none: `billctl deploy --account N` does, for N alone{named}",
-            match absent.len() {
-                1 => "1 account has".to_owned(),
-                some => format!("{some} accounts have"),
-            }
+        let have = match absent.len() {
+            1 => "1 account has".to_owned(),
+            some => format!("{some} accounts have"),
+        };
+        notes.push(format!(
+            "{have} no instance, and a repair makes none: `billctl deploy --account N` does, for N alone{named}"
         ));
     }
     let checked: Vec<_> = looked_at
@@ -69,15 +58,15 @@ pub(super) fn look(
     let never = checked.iter().filter(|checked| checked.is_none()).count();
     if let Some(oldest) = checked.iter().flatten().min() {
         let at = oldest.strftime("%Y-%m-%d %H:%M UTC");
-        found.notes.push(format!(
+        notes.push(format!(
             "drift was last looked for on {at}: `billctl status --drift` looks again"
         ));
     }
     if never > 0 {
         let instances = plural(never, "instance");
-        found.notes.push(format!(
+        notes.push(format!(
             "drift of {instances} was never looked for: `billctl status --drift` looks"
         ));
     }
-    Ok(found)
+    Ok((found, notes))
 }

@@ -3,7 +3,6 @@ use std::time::Duration;
 
 use super::parts::Part;
 use super::{DeployArgs, checks};
-use crate::apply::rollout::Report;
 use crate::apply::rollout_loop::RolloutLoop;
 use crate::apply::stack_set_queue::Wait;
 use crate::cli::output::Outputs;
@@ -15,7 +14,6 @@ use crate::plan::rollout::{Desired, Extent, Observed, Options, Rollout, Wave, Wa
 use crate::render::{self, Detail, RolloutResult};
 use crate::resource::stack_set::{self, FieldChange};
 use billctl_core::error::{Error, ErrorKind, Result};
-use billctl_core::event::{Event, Listener};
 use billctl_core::model::{AccountId, Organization};
 use billctl_core::service::cloudformation::{CallAs, OperationId};
 use billctl_core::text::plural;
@@ -30,7 +28,6 @@ const NEXT: &str = "`billctl status` shows where every account stands";
 pub(super) struct Deploy<'a> {
     pub args: &'a DeployArgs,
     pub context: &'a Context,
-    pub listener: &'a dyn Listener,
     pub organization: &'a Organization,
     pub thresholds: &'a Thresholds,
     pub parts: &'a [Part],
@@ -45,12 +42,21 @@ pub(super) struct Deploy<'a> {
 struct DeployResult {
     outcomes: Vec<Outcome>,
     detached: Option<OperationId>,
-    /// Why it ended before its last part.
-    failed: bool,
     /// Steps of that part that were not begun.
     steps_left: usize,
     /// The parts that were not begun, by name.
     parts_left: Vec<String>,
+}
+
+impl DeployResult {
+    /// Whether an operation failed beyond its tolerance, or was stopped: what comes after it isn't begun.
+    fn failed(&self) -> bool {
+        !self.outcomes.iter().all(Outcome::is_within_tolerance)
+    }
+
+    fn is_clean(&self) -> bool {
+        self.outcomes.iter().all(Outcome::is_clean)
+    }
 }
 
 impl Deploy<'_> {
@@ -70,61 +76,64 @@ impl Deploy<'_> {
     pub(super) async fn roll_out(&self) -> Result<()> {
         let services = &self.context.services;
         let stack_set = &self.context.config.deploy.stack_set;
-        let mut rolling = RolloutLoop::new(services, self.listener, stack_set, self.wait_mode());
+        let mut rolling = RolloutLoop::new(services, &*self.context.watched, stack_set, self.wait_mode());
         rolling.wait().await?;
         let observed = self.observe(&self.desired()?).await?;
         let waves = self.warned(self.plan(&observed)?).await;
         self.show_plan(&waves)?;
         self.summarize(&waves);
-        let mut result = DeployResult::default();
-        if !waves.is_empty() {
-            let no_access = match observed.stack_set {
-                None => checks::access(services, self.listener).await,
-                Some(_) => None,
-            };
-            let mut confirmed = Confirmed::default();
-            confirmed.ask(self, &waves).await?;
-            self.parts(&waves, observed, &mut rolling, &mut confirmed, &mut result)
-                .await
-                .map_err(|error| match (error.service(), no_access) {
-                    (Some(refusal), Some(why)) if refusal.operation.name == "CreateStackSet" => why,
-                    _ => error,
-                })?;
-        }
+        let no_access = match observed.stack_set {
+            None if !waves.is_empty() => checks::access(self.context).await,
+            _ => None,
+        };
+        let result = self.parts(&waves, observed, &mut rolling).await;
+        let result = result.map_err(|error| match (error.service(), no_access) {
+            (Some(refusal), Some(why)) if refusal.operation.name == "CreateStackSet" => why,
+            _ => error,
+        })?;
         self.conclude(&waves, &result)
     }
 
-    /// Each part as it was planned, or planned afresh if something has happened since.
-    async fn parts(
-        &self,
-        waves: &Waves,
-        observed: Observed,
-        rolling: &mut RolloutLoop<'_>,
-        confirmed: &mut Confirmed,
-        result: &mut DeployResult,
-    ) -> Result<()> {
+    /// Asks, then does each part as it was planned, or planned afresh if something has happened since, until nothing of
+    /// it is left or it failed.
+    async fn parts(&self, waves: &Waves, observed: Observed, rolling: &mut RolloutLoop<'_>) -> Result<DeployResult> {
+        let mut result = DeployResult::default();
+        if waves.is_empty() {
+            return Ok(result);
+        }
+        let mut confirmed = Confirmed::default();
+        confirmed.ask(self, waves).await?;
         let mut observed = Some(observed);
         for (index, (part, wave)) in self.parts.iter().zip(&waves.waves).enumerate() {
             if wave.rollout.is_empty() {
                 continue;
             }
             if let Some(name) = &part.name {
-                self.listener.on(Event::Phase(format!("wave {name}")));
+                self.context.phase(format!("wave {name}"));
             }
-            let first = observed.take().map(|observed| (observed, wave.rollout.clone()));
+            let desired = desired_of(self.context, self.organization, self.thresholds, part)?;
             let failures = result.outcomes.iter().flat_map(|outcome| outcome.failures.keys());
-            let given_up = failures.copied().collect();
-            let report = self.part(index, part, first, rolling, confirmed, &given_up).await?;
+            let options = self.options(index, failures.copied().collect());
+            let first = observed.take().map(|observed| (observed, wave.rollout.clone()));
+            let afresh = async || {
+                let observed = self.observe(std::slice::from_ref(&desired)).await?;
+                let rollout = plan(&desired, &observed, self.organization, &options);
+                Ok(Some((observed, rollout)))
+            };
+            let agree = async |rollout: &Rollout| {
+                let (name, rollout) = (part.name.clone(), rollout.clone());
+                confirmed.ask(self, &Waves::from(Wave { name, rollout })).await
+            };
+            let report = rolling.carry_out(&part.preferences, first, afresh, agree).await?;
             result.outcomes.extend(report.outcomes);
             result.detached = report.detached;
-            result.failed = result.outcomes.iter().any(|outcome| !outcome.is_within_tolerance());
-            if result.failed || result.detached.is_some() {
+            if result.failed() || result.detached.is_some() {
                 result.steps_left = report.not_reached;
                 result.parts_left = self.left_after(index, waves);
-                return Ok(());
+                break;
             }
         }
-        Ok(())
+        Ok(result)
     }
 
     /// The parts after this one that have something to do, by name.
@@ -138,32 +147,6 @@ impl Deploy<'_> {
             .collect()
     }
 
-    /// One part, until nothing of it is left or it failed.
-    async fn part(
-        &self,
-        index: usize,
-        part: &Part,
-        first: Option<(Observed, Rollout)>,
-        rolling: &mut RolloutLoop<'_>,
-        confirmed: &mut Confirmed,
-        given_up: &BTreeSet<AccountId>,
-    ) -> Result<Report> {
-        let desired = self.desired_of(part)?;
-        let afresh = async || {
-            let observed = self.observe(std::slice::from_ref(&desired)).await?;
-            let rollout = plan(&desired, &observed, self.organization, &self.options(index, given_up));
-            Ok(Some((observed, rollout)))
-        };
-        let agree = async |rollout: &Rollout| {
-            let wave = Wave {
-                name: part.name.clone(),
-                rollout: rollout.clone(),
-            };
-            confirmed.ask(self, &Waves::from(wave)).await
-        };
-        rolling.carry_out(&part.preferences, first, afresh, agree).await
-    }
-
     const fn wait_mode(&self) -> Wait {
         match (self.args.detach, self.args.no_wait) {
             (true, _) => Wait::Detach,
@@ -174,16 +157,13 @@ impl Deploy<'_> {
 
     /// What each part wants.
     fn desired(&self) -> Result<Vec<Desired>> {
-        self.parts.iter().map(|part| self.desired_of(part)).collect()
-    }
-
-    fn desired_of(&self, part: &Part) -> Result<Desired> {
-        desired_of(self.context, self.organization, self.thresholds, part)
+        let desired = |part| desired_of(self.context, self.organization, self.thresholds, part);
+        self.parts.iter().map(desired).collect()
     }
 
     /// Prune is about the whole organisation, and comes last. What failed in a part before, within its tolerance, isn't
     /// tried again in this run.
-    fn options(&self, index: usize, given_up: &BTreeSet<AccountId>) -> Options {
+    fn options(&self, index: usize, given_up: BTreeSet<AccountId>) -> Options {
         Options {
             prune: self.args.prune && index + 1 == self.parts.len(),
             recreate: self.recreate.clone(),
@@ -193,22 +173,18 @@ impl Deploy<'_> {
             },
             all_instances: self.args.all_instances,
             instances_only: self.args.instances_only,
-            given_up: given_up.clone(),
+            given_up,
         }
     }
 
     fn plan(&self, observed: &Observed) -> Result<Waves> {
         let mut observed = observed.clone();
         let mut waves = Vec::new();
-        for (index, desired) in self.desired()?.iter().enumerate() {
-            let rollout = plan(
-                desired,
-                &observed,
-                self.organization,
-                &self.options(index, &BTreeSet::new()),
-            );
+        for (index, (part, desired)) in self.parts.iter().zip(self.desired()?).enumerate() {
+            let options = self.options(index, BTreeSet::new());
+            let rollout = plan(&desired, &observed, self.organization, &options);
             observed = observed.after(&rollout);
-            let name = self.parts.get(index).and_then(|part| part.name.clone());
+            let name = part.name.clone();
             waves.push(Wave { name, rollout });
         }
         let mut notes = self.notes.clone();
@@ -252,12 +228,9 @@ impl Deploy<'_> {
         );
         let unread = match tokio::time::timeout(PATIENCE, reading).await {
             Ok(Ok(charges)) => {
-                let spent = charges.into_iter();
-                waves.warn_of(
-                    spent
-                        .filter_map(|(account, charges)| Some((account, charges.measured?.amount)))
-                        .collect(),
-                );
+                let charges = charges.into_iter();
+                let spent = charges.filter_map(|(account, charges)| Some((account, charges.measured?.amount)));
+                waves.warn_of(spent.collect());
                 return waves;
             }
             Ok(Err(error)) => error.to_string(),
@@ -314,11 +287,7 @@ impl Deploy<'_> {
 
     /// What the run amounts to: every failure listed, and the exit code.
     fn conclude(&self, waves: &Waves, result: &DeployResult) -> Result<()> {
-        let failures = result
-            .outcomes
-            .iter()
-            .any(|outcome| !outcome.is_clean())
-            .then(|| render::failures(&result.outcomes, self.organization));
+        let failures = (!result.is_clean()).then(|| render::failures(&result.outcomes, self.organization));
         if let Some(failures) = &failures {
             self.context.summarize(|| render::failures_summary(failures));
         }
@@ -330,17 +299,16 @@ impl Deploy<'_> {
             };
             self.print(waves, Some(&result))?;
         } else {
-            let clean = failures.is_none() && !result.failed;
             if let Some(failures) = failures {
                 say!("{failures}")?;
             }
             if let Some(id) = &result.detached {
-                self.context.conclude(
+                self.context.global.conclude(
                     &format!("operation {id} has started, and goes on in AWS"),
                     "run the same command again to follow it and do the rest, or `billctl deploy --stop` to stop it",
                 )?;
-            } else if clean {
-                self.context.conclude(&done(waves), NEXT)?;
+            } else if result.is_clean() {
+                self.context.global.conclude(&done(waves), NEXT)?;
             }
         }
         self.verdict(result)
@@ -351,24 +319,19 @@ impl Deploy<'_> {
         if result.steps_left > 0 {
             left.insert(0, plural(result.steps_left, "step"));
         }
-        if result.failed {
-            let stopped = result
-                .outcomes
-                .iter()
-                .all(|outcome| outcome.is_within_tolerance() || outcome.is_stopped());
-            let what = if stopped {
-                "the operation was stopped"
-            } else {
-                "the operation failed beyond its tolerance"
+        if result.failed() {
+            let mut outcomes = result.outcomes.iter();
+            let stopped = outcomes.all(|outcome| outcome.is_within_tolerance() || outcome.is_stopped());
+            let mut what = match stopped {
+                true => "the operation was stopped".to_owned(),
+                false => "the operation failed beyond its tolerance".to_owned(),
             };
-            let what = if left.is_empty() {
-                what.to_owned()
-            } else {
-                format!("{what}; not begun: {}", left.join("; "))
-            };
+            if !left.is_empty() {
+                what += &format!("; not begun: {}", left.join("; "));
+            }
             return Err(Error::failed(what).remedy("fix the accounts above and run deploy again: it takes up the rest"));
         }
-        if result.outcomes.iter().any(|outcome| !outcome.is_clean()) {
+        if !result.is_clean() {
             return Err(
                 Error::new(ErrorKind::Partial, "some accounts failed, within the tolerance")
                     .remedy("fix the accounts above and run deploy again: it takes up only those"),
@@ -380,10 +343,10 @@ impl Deploy<'_> {
 
 /// What was done, in a clause; empty where nothing was.
 fn done(waves: &Waves) -> String {
-    let counts = waves.counts();
     if waves.is_empty() {
         return String::new();
     }
+    let counts = waves.counts();
     format!(
         "{} created, {} changed, {} repaired, {} removed",
         counts.create, counts.change, counts.repair, counts.remove

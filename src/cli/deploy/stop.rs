@@ -21,24 +21,23 @@ pub(super) async fn run(context: &Context) -> Result<()> {
     if running.is_empty() {
         let none = format!("no operation is under way on StackSet {name}");
         context.global.notice(none)?;
-        return context.conclude("", NEXT);
+        return context.global.conclude("", NEXT);
     }
     // What waits first: else it would begin when the one before it is stopped.
     for operation in running.iter().rev() {
-        let stopped = services.cloudformation.stop_operation(name, &operation.id).await;
-        match stopped {
+        match services.cloudformation.stop_operation(name, &operation.id).await {
             // It has ended, or is being stopped, meanwhile.
             Err(error) if error.kind == Kind::Invalid => {}
             answer => answer.while_trying(format!("stop operation {}", operation.id))?,
         }
     }
     for operation in &running {
-        let outcome = follow(services, &*context.listener, name, &operation.id, None).await?;
+        let outcome = follow(services, &*context.watched, name, &operation.id, None).await?;
         let what = match outcome.status {
             OperationStatus::Stopped => "is stopped",
             _ => "ended before it could be stopped",
         };
         context.global.notice(format!("operation {} {what}", operation.id))?;
     }
-    context.conclude("", NEXT)
+    context.global.conclude("", NEXT)
 }

@@ -9,8 +9,7 @@ use crate::observe::charges::{self, ChargeSeries};
 use crate::observe::{self, precheck};
 use crate::plan::recipients::RecipientFrom;
 use billctl_core::error::{Error, Result, WhileTrying};
-use billctl_core::event::Event;
-use billctl_core::model::{Account, AccountId, Organization};
+use billctl_core::model::AccountId;
 use billctl_core::service::Services;
 use billctl_core::text;
 use billctl_sandbox::metrics::Published;
@@ -20,9 +19,7 @@ use billctl_sandbox::{MailKind, Subject, World};
 pub(super) async fn scene(wanted: &str, global: &GlobalArgs) -> Result<Scene> {
     let context = Context::open(global).await?;
     let services = &context.services;
-    context
-        .listener
-        .on(Event::Phase(format!("reading account {} ...", text::visible(wanted))));
+    context.phase(format!("reading account {} ...", text::visible(wanted)));
     let (info, tree) = precheck::checked(
         precheck::billing_account(services, &context.config),
         observe::tree(services),
@@ -35,7 +32,9 @@ pub(super) async fn scene(wanted: &str, global: &GlobalArgs) -> Result<Scene> {
         .ok_or_else(|| Error::failed(format!("account {account} couldn't be read")))?;
     let thresholds = context.thresholds(&organization)?;
     let threshold = thresholds.of(account, parent, &organization);
-    let management = management(&organization)?;
+    let (management, _) = organization
+        .account(organization.management_account)
+        .ok_or_else(|| Error::failed("the management account couldn't be read"))?;
     let root = organization
         .root()
         .ok_or_else(|| Error::failed("the organisation's root couldn't be read"))?;
@@ -53,39 +52,36 @@ pub(super) async fn scene(wanted: &str, global: &GlobalArgs) -> Result<Scene> {
     );
     let mut owners = owners.while_trying("find out who the owner is")?;
     if let Some(error) = &owners.no_contacts {
-        let note = format!("the billing contact can't be read, so it is left out: {error}");
-        context.listener.on(Event::Note(note));
+        context.note(format!("the billing contact can't be read, so it is left out: {error}"));
     }
-    let (tag, contact) = match owners.accounts.remove(&account) {
-        Some((tag, to)) => {
-            let contact = (to.from == RecipientFrom::BillingContact).then(|| to.addresses.join(" "));
-            (tag, contact)
-        }
-        None => (None, None),
-    };
+    let (tag, to) = owners.accounts.remove(&account).unzip();
+    let contact = to.filter(|to| to.from == RecipientFrom::BillingContact);
     let subject = Subject {
         account: found.clone(),
-        tags: tag.map(|tag| (mail.owner_tag.clone(), tag)).into_iter().collect(),
-        billing_contact: contact,
+        tags: tag
+            .flatten()
+            .map(|tag| (mail.owner_tag.clone(), tag))
+            .into_iter()
+            .collect(),
+        billing_contact: contact.map(|contact| contact.addresses.join(" ")),
         path,
         charges: charges?,
     };
     let now = services.clock.now();
-    let world = World::around(organization.id.clone(), root.id.clone(), management, subject, now);
+    let world = World::around(
+        organization.id.clone(),
+        root.id.clone(),
+        management.clone(),
+        subject,
+        now,
+    );
     Ok(Scene {
-        config: context.config.clone(),
+        config: context.config,
         world,
         account,
         threshold,
         kind: MailKind::First,
     })
-}
-
-fn management(organization: &Organization) -> Result<Account> {
-    organization
-        .account(organization.management_account)
-        .map(|(account, _)| account.clone())
-        .ok_or_else(|| Error::failed("the management account couldn't be read"))
 }
 
 /// The account's month to date as it was published, in all and by service, from the payer's series.

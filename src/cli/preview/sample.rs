@@ -8,8 +8,8 @@ use super::Scene;
 use crate::cli::GlobalArgs;
 use crate::config::{Config, Measure};
 use billctl_core::error::{Error, Result};
-use billctl_core::model::{AccountId, Usd};
-use billctl_sandbox::{MailKind, World, metrics, seed};
+use billctl_core::model::Usd;
+use billctl_sandbox::{MailKind, metrics, seed};
 
 /// What kind of mail.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -113,11 +113,8 @@ pub(super) fn scene(case: Case, global: &GlobalArgs) -> Result<Scene> {
         Case::Huge => metrics::add_once(&mut world, account, Usd::dollars(1_234_567)),
         Case::Hostile => {
             metrics::add_once(&mut world, account, Usd::dollars(187));
-            world = renamed(
-                &world,
-                account,
-                "<b>\"Zahlungen\" & 'Söhne'</b> {{subject}} \u{202e}txt.exe 支払い 🚀 of the whole wide world",
-            );
+            let name = "<b>\"Zahlungen\" & 'Söhne'</b> {{subject}} \u{202e}txt.exe 支払い 🚀 of the whole wide world";
+            world.organizations.rename_account(account, name);
         }
         Case::Recovery => {
             for _ in 0..2 {
@@ -142,11 +139,4 @@ pub(super) fn scene(case: Case, global: &GlobalArgs) -> Result<Scene> {
         threshold,
         kind,
     })
-}
-
-/// The same account with the same charges under another name.
-fn renamed(world: &World, account: AccountId, name: &str) -> World {
-    let mut renamed = world.clone();
-    renamed.organizations.rename_account(account, name);
-    renamed
 }

@@ -24,27 +24,28 @@ pub(super) struct Who {
 }
 
 impl Who {
-    /// The account that a text names.
-    pub(super) fn of(text: &str) -> Self {
-        Self {
-            account: text.to_owned(),
-        }
-    }
-
     /// The account's id, and its name to be shown.
     ///
     /// # Errors
     /// There is no such account, or there are several.
     pub(super) fn find(&self, world: &World) -> Result<(AccountId, String)> {
-        let organization = world.organizations.organization();
-        let id = account(&organization, &self.account)?;
-        let name = organization.account(id).map(|(account, _)| text::line(&account.name));
-        Ok((id, name.unwrap_or_default()))
+        find(&self.account, world)
     }
 }
 
+/// The same of a text that names an account.
+///
+/// # Errors
+/// There is no such account, or there are several.
+pub(super) fn find(text: &str, world: &World) -> Result<(AccountId, String)> {
+    let organization = world.organizations.organization();
+    let id = account(&organization, text)?;
+    let name = organization.account(id).map(|(account, _)| text::line(&account.name));
+    Ok((id, name.unwrap_or_default()))
+}
+
 /// A length of time: `50ms`, `6h`, `2d`, `1d 12h`.
-pub(super) fn duration(text: &str) -> std::result::Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let said = |why: &dyn std::fmt::Display| format!("{why}; write it as 50ms, 6h or 2d");
     let span: Span = text.parse().map_err(|error: jiff::Error| said(&error))?;
     span.to_duration(SpanRelativeTo::days_are_24_hours())
@@ -53,29 +54,25 @@ pub(super) fn duration(text: &str) -> std::result::Result<Duration, String> {
 }
 
 /// How long a call takes: `50ms`.
-pub(super) fn latency(text: &str) -> std::result::Result<Duration, String> {
-    let latency = duration(text)?;
-    if latency <= LONGEST_LATENCY {
-        Ok(latency)
-    } else {
-        Err(format!("an API call takes at most {} s", LONGEST_LATENCY.as_secs()))
+pub(super) fn latency(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        latency if latency <= LONGEST_LATENCY => Ok(latency),
+        _ => Err(format!("an API call takes at most {} s", LONGEST_LATENCY.as_secs())),
     }
 }
 
 /// How far time goes on at once: `6h`, `2d`.
-pub(super) fn advance(text: &str) -> std::result::Result<Duration, String> {
+pub(super) fn advance(text: &str) -> Result<Duration, String> {
     /// A year and what is left of its last month: more takes minutes, and nobody waits for it.
     const MOST_DAYS: u64 = 400;
-    let by = duration(text)?;
-    if by <= Duration::from_secs(MOST_DAYS * 86_400) {
-        Ok(by)
-    } else {
-        Err(format!("time goes on by at most {MOST_DAYS}d at once"))
+    match duration(text)? {
+        by if by <= Duration::from_secs(MOST_DAYS * 86_400) => Ok(by),
+        _ => Err(format!("time goes on by at most {MOST_DAYS}d at once")),
     }
 }
 
 /// A share of all calls: `30%`.
-pub(super) fn share(text: &str) -> std::result::Result<f64, String> {
+pub(super) fn share(text: &str) -> Result<f64, String> {
     text.strip_suffix('%')
         .unwrap_or(text)
         .trim()
@@ -87,25 +84,25 @@ pub(super) fn share(text: &str) -> std::result::Result<f64, String> {
 }
 
 /// A share of all publications: `10%`.
-pub(super) fn missing(text: &str) -> std::result::Result<f64, String> {
+pub(super) fn missing(text: &str) -> Result<f64, String> {
     let share = share(text).unwrap_or(f64::NAN);
     Publications::default().with_missing(share).map(|_| share)
 }
 
 /// How late the payer is: `2h`.
-pub(super) fn payer_late(text: &str) -> std::result::Result<Duration, String> {
+pub(super) fn payer_late(text: &str) -> Result<Duration, String> {
     let late = duration(text)?;
     Publications::default().with_payer_late(late).map(|_| late)
 }
 
 /// A time of the day, as hours that begin and end there: `13:30`.
-pub(super) fn time_of_day(text: &str) -> std::result::Result<Hours, String> {
+pub(super) fn time_of_day(text: &str) -> Result<Hours, String> {
     let at = seconds_of_day(text).ok_or_else(|| "write the time as 13:30".to_owned())?;
     Ok(Hours { from: at, to: at })
 }
 
 /// Hours of the day: `08:00-20:00`, and `22:00-06:00` over midnight.
-pub(super) fn hours(text: &str) -> std::result::Result<Hours, String> {
+pub(super) fn hours(text: &str) -> Result<Hours, String> {
     let found = text.split_once('-').and_then(|(from, to)| {
         Some(Hours {
             from: seconds_of_day(from)?,

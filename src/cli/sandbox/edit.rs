@@ -1,15 +1,103 @@
 //! What people do to the organisation and to its accounts.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Subcommand, ValueEnum};
 
 use super::arguments::Who;
+use super::fail::{self, FailCommand};
+use super::{SpendArgs, spend};
 use crate::cli::complete;
+use crate::cli::test_alert::address;
 use billctl_core::error::{Error, Result};
 use billctl_core::model::{AccountState, Arn, REGION, Usd};
 use billctl_core::service::Tags;
 use billctl_core::text;
-use billctl_sandbox::Sandbox;
+use billctl_sandbox::World;
 use billctl_sandbox::cloudformation::HandEdit;
+
+// No docs on the type itself: clap would take them for those of `sandbox`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Edit {
+    /// Change what an account spends.
+    Spend(SpendArgs),
+    /// Make something go wrong, or stop all of it.
+    #[command(subcommand)]
+    Fail(FailCommand),
+    /// Change a member account by hand, past CloudFormation.
+    #[command(subcommand)]
+    Break(BreakCommand),
+    /// Move an account to another OU.
+    Move {
+        #[command(flatten)]
+        who: Who,
+        /// The OU: a path, a name if it is unique, or an id.
+        #[arg(long, add = complete::ous())]
+        ou: String,
+    },
+    /// Add an account to an OU.
+    AddAccount {
+        /// The account's name.
+        #[arg(long)]
+        name: String,
+        /// The OU: a path, a name if it is unique, or an id.
+        #[arg(long, add = complete::ous())]
+        ou: String,
+        /// Who owns it: the value of its `owner` tag.
+        #[arg(long, value_name = "ADDRESS")]
+        owner: Option<String>,
+    },
+    /// Add an OU.
+    AddOu {
+        /// The OU's name.
+        #[arg(long)]
+        name: String,
+        /// The OU above it: a path, a name if it is unique, or an id.
+        #[arg(long, default_value = "Root", add = complete::ous())]
+        parent: String,
+    },
+    /// Suspend an account.
+    Suspend(Who),
+    /// Make a suspended account active again.
+    Reactivate(Who),
+    /// Close an account.
+    Close(Who),
+    /// Switch the payer's "receive billing alerts" on or off.
+    Alerts {
+        /// On or off.
+        #[arg(value_enum)]
+        state: Switch,
+    },
+    /// Give an account a billing contact (AWS's alternate contact BILLING), or take it away.
+    Contact {
+        #[command(flatten)]
+        who: Who,
+        /// The contact's address; without it, the account has none.
+        #[arg(value_parser = address)]
+        address: Option<String>,
+    },
+    /// Switch trusted access for Account Management on or off: whether the payer may read members' contacts.
+    Contacts {
+        /// On or off.
+        #[arg(value_enum)]
+        state: Switch,
+    },
+    /// Register an account as delegated administrator of StackSets.
+    Delegate(Who),
+    /// Call AWS with another account's credentials from now on.
+    Login(Who),
+    /// Make an SNS topic that a chat channel listens to, for `[[chat]]`.
+    AddTopic {
+        /// Its name.
+        #[arg(value_parser = topic_name)]
+        name: String,
+    },
+    /// Verify an SES identity, as its owner would by mail or DNS.
+    Verify {
+        /// The address or domain.
+        identity: String,
+    },
+    /// Start over with the organisation that `new` made.
+    Reset,
+}
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BreakCommand {
@@ -31,210 +119,142 @@ pub(super) enum BreakCommand {
     LeftoversDelete(Who),
 }
 
-#[derive(Debug, Args)]
-pub(super) struct MoveArgs {
-    #[command(flatten)]
-    who: Who,
-    /// The OU: a path, a name if it is unique, or an id.
-    #[arg(long, add = complete::ous())]
-    ou: String,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct AddAccountArgs {
-    /// The account's name.
-    #[arg(long)]
-    name: String,
-    /// The OU: a path, a name if it is unique, or an id.
-    #[arg(long, add = complete::ous())]
-    ou: String,
-    /// Who owns it: the value of its `owner` tag.
-    #[arg(long, value_name = "ADDRESS")]
-    owner: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct AddOuArgs {
-    /// The OU's name.
-    #[arg(long)]
-    name: String,
-    /// The OU above it: a path, a name if it is unique, or an id.
-    #[arg(long, default_value = "Root", add = complete::ous())]
-    parent: String,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Switch {
     On,
     Off,
 }
 
-pub(super) fn hand(sandbox: &Sandbox, command: &BreakCommand) -> Result<String> {
+impl Edit {
+    /// Does it to the world, and says what is so now.
+    ///
+    /// # Errors
+    /// What it names isn't there, or AWS would refuse it.
+    pub(super) fn make(&self, world: &mut World) -> Result<String> {
+        Ok(match self {
+            Self::Spend(args) => spend(world, args)?,
+            Self::Fail(command) => fail::run(world, command)?,
+            Self::Break(command) => hand(world, command)?,
+            Self::Move { who, ou } => {
+                let (id, name) = who.find(world)?;
+                let organization = world.organizations.organization();
+                let ou = organization.select(ou)?;
+                world.move_account(id, &ou.id)?;
+                format!("{name} ({id}) is in {} now.", text::line(&organization.path(&ou.id)))
+            }
+            Self::AddAccount { name, ou, owner } => {
+                if world.organizations.accounts().any(|(account, _)| account.name == *name) {
+                    // AWS allows it, but then no name could be given here.
+                    return Err(Error::usage(format!("there is an account named {name} already")));
+                }
+                let organization = world.organizations.organization();
+                let ou = organization.select(ou)?;
+                let tags: Tags = owner.iter().map(|owner| ("owner".to_owned(), owner.clone())).collect();
+                let id = world.add_account(name, &ou.id, tags)?;
+                let (name, ou) = (text::line(name), text::line(&organization.path(&ou.id)));
+                format!("{name} ({id}) is in {ou}.")
+            }
+            Self::AddOu { name, parent } => {
+                let organization = world.organizations.organization();
+                let parent = organization.select(parent)?;
+                let id = world.organizations.add_ou(&parent.id, name)?;
+                let path = format!("{}/{name}", organization.path(&parent.id));
+                format!("{} is {id}.", text::line(&path))
+            }
+            Self::Suspend(who) => set_state(world, who, AccountState::Suspended)?,
+            Self::Reactivate(who) => set_state(world, who, AccountState::Active)?,
+            Self::Close(who) => set_state(world, who, AccountState::Closed)?,
+            Self::Alerts { state } => {
+                world.billing_alerts = *state == Switch::On;
+                match state {
+                    Switch::On => "Members see their own charges from now on.".to_owned(),
+                    Switch::Off => "Members don't see their own charges any more.".to_owned(),
+                }
+            }
+            Self::Contact { who, address } => {
+                let (id, name) = who.find(world)?;
+                if let Some(address) = address {
+                    world.account.billing.insert(id, address.clone());
+                    format!("{name} ({id}) has the billing contact {}.", text::line(address))
+                } else {
+                    world.account.billing.remove(&id);
+                    format!("{name} ({id}) has no billing contact.")
+                }
+            }
+            Self::Contacts { state } => {
+                world.account.trusted = *state == Switch::On;
+                match state {
+                    Switch::On => "The payer may read members' contacts from now on.".to_owned(),
+                    Switch::Off => "The payer may not read members' contacts any more.".to_owned(),
+                }
+            }
+            Self::Delegate(who) => {
+                let (id, name) = who.find(world)?;
+                if id == world.management_account() {
+                    let why = "the management account can't be a delegated administrator";
+                    return Err(Error::usage(why));
+                }
+                world.organizations.stacksets_administrators.insert(id);
+                format!("{name} ({id}) administers StackSets now.")
+            }
+            Self::Login(who) => {
+                let (id, name) = who.find(world)?;
+                world.caller = id;
+                format!("Calls are made from {name} ({id}) now.")
+            }
+            Self::AddTopic { name } => {
+                let arn = Arn::new("sns", REGION, world.management_account(), name);
+                world.sns.add(&arn, None);
+                world.sns.add_channel(&arn);
+                format!("{arn} is there, and a chat channel listens to it.")
+            }
+            Self::Verify { identity } => {
+                world.sesv2.verify(identity, world.now);
+                // One click each on AWS; here it is one person who reads all mail.
+                let also = match world.sns.confirm(identity) {
+                    true => ", and its subscription is confirmed",
+                    false => "",
+                };
+                format!("{} is verified{also}.", text::line(identity))
+            }
+            Self::Reset => {
+                let mut fresh = world.origin.world();
+                fresh.latency = world.latency;
+                fresh.faults.seed = world.faults.seed;
+                fresh.publications = world.publications;
+                *world = fresh;
+                "The organisation is as `sandbox new` made it; nothing is set to go wrong.".to_owned()
+            }
+        })
+    }
+}
+
+fn hand(world: &mut World, command: &BreakCommand) -> Result<String> {
     let (who, edit, done) = match command {
         BreakCommand::AlarmDelete(who) => (who, HandEdit::DeleteAlarm, "has no alarm any more"),
-        BreakCommand::AlarmEdit { who, threshold } => (
-            who,
-            HandEdit::AlarmThreshold(threshold.to_f64()),
-            "has an alarm with another threshold",
-        ),
+        BreakCommand::AlarmEdit { who, threshold } => {
+            let edit = HandEdit::AlarmThreshold(threshold.to_f64());
+            (who, edit, "has an alarm with another threshold")
+        }
         BreakCommand::RoleDelete(who) => (who, HandEdit::DeleteRole, "has no role any more"),
         BreakCommand::RuleDisable(who) => (who, HandEdit::DisableRule, "has its rule switched off"),
         BreakCommand::LeftoversDelete(who) => (who, HandEdit::DeleteRetainedStacks, "has no stack left behind"),
     };
-    sandbox.change(|world| {
-        let (id, name) = who.find(world)?;
-        world.edit_member(id, &edit)?;
-        Ok(format!("{name} ({id}) {done}."))
-    })
+    let (id, name) = who.find(world)?;
+    world.edit_member(id, &edit)?;
+    Ok(format!("{name} ({id}) {done}."))
 }
 
-pub(super) fn relocate(sandbox: &Sandbox, args: &MoveArgs) -> Result<String> {
-    sandbox.change(|world| {
-        let (id, name) = args.who.find(world)?;
-        let organization = world.organizations.organization();
-        let ou = organization.select(&args.ou)?;
-        world.move_account(id, &ou.id)?;
-        Ok(format!(
-            "{name} ({id}) is in {} now.",
-            text::line(&organization.path(&ou.id))
-        ))
-    })
-}
-
-pub(super) fn add_account(sandbox: &Sandbox, args: &AddAccountArgs) -> Result<String> {
-    sandbox.change(|world| {
-        let taken = world
-            .organizations
-            .accounts()
-            .any(|(account, _)| account.name == args.name);
-        if taken {
-            // AWS allows it, but then no name could be given here.
-            return Err(Error::usage(format!("there is an account named {} already", args.name)));
-        }
-        let organization = world.organizations.organization();
-        let ou = organization.select(&args.ou)?;
-        let tags: Tags = args
-            .owner
-            .iter()
-            .map(|owner| ("owner".to_owned(), owner.clone()))
-            .collect();
-        let id = world.add_account(&args.name, &ou.id, tags)?;
-        let (name, ou) = (text::line(&args.name), text::line(&organization.path(&ou.id)));
-        Ok(format!("{name} ({id}) is in {ou}."))
-    })
-}
-
-pub(super) fn add_ou(sandbox: &Sandbox, args: &AddOuArgs) -> Result<String> {
-    sandbox.change(|world| {
-        let organization = world.organizations.organization();
-        let parent = organization.select(&args.parent)?;
-        let id = world.organizations.add_ou(&parent.id, &args.name)?;
-        let path = format!("{}/{}", organization.path(&parent.id), args.name);
-        Ok(format!("{} is {id}.", text::line(&path)))
-    })
-}
-
-fn set_state(sandbox: &Sandbox, who: &Who, state: AccountState) -> Result<String> {
-    sandbox.change(|world| {
-        let (id, name) = who.find(world)?;
-        world.set_account_state(id, state)?;
-        Ok(format!("{name} ({id}) is {state} now."))
-    })
-}
-
-pub(super) fn suspend(sandbox: &Sandbox, who: &Who) -> Result<String> {
-    set_state(sandbox, who, AccountState::Suspended)
-}
-
-pub(super) fn reactivate(sandbox: &Sandbox, who: &Who) -> Result<String> {
-    set_state(sandbox, who, AccountState::Active)
-}
-
-pub(super) fn close(sandbox: &Sandbox, who: &Who) -> Result<String> {
-    set_state(sandbox, who, AccountState::Closed)
-}
-
-pub(super) fn alerts(sandbox: &Sandbox, state: Switch) -> Result<String> {
-    sandbox.change(|world| {
-        world.billing_alerts = state == Switch::On;
-        Ok(match state {
-            Switch::On => "Members see their own charges from now on.".to_owned(),
-            Switch::Off => "Members don't see their own charges any more.".to_owned(),
-        })
-    })
-}
-
-pub(super) fn contact(sandbox: &Sandbox, who: &Who, address: Option<&str>) -> Result<String> {
-    sandbox.change(|world| {
-        let (id, name) = who.find(world)?;
-        Ok(if let Some(address) = address {
-            world.account.billing.insert(id, address.to_owned());
-            format!("{name} ({id}) has the billing contact {}.", text::line(address))
-        } else {
-            world.account.billing.remove(&id);
-            format!("{name} ({id}) has no billing contact.")
-        })
-    })
-}
-
-pub(super) fn contacts(sandbox: &Sandbox, state: Switch) -> Result<String> {
-    sandbox.change(|world| {
-        world.account.trusted = state == Switch::On;
-        Ok(match state {
-            Switch::On => "The payer may read members' contacts from now on.".to_owned(),
-            Switch::Off => "The payer may not read members' contacts any more.".to_owned(),
-        })
-    })
-}
-
-pub(super) fn delegate(sandbox: &Sandbox, who: &Who) -> Result<String> {
-    sandbox.change(|world| {
-        let (id, name) = who.find(world)?;
-        if id == world.management_account() {
-            return Err(Error::usage(
-                "the management account can't be a delegated administrator",
-            ));
-        }
-        world.organizations.stacksets_administrators.insert(id);
-        Ok(format!("{name} ({id}) administers StackSets now."))
-    })
-}
-
-pub(super) fn login(sandbox: &Sandbox, who: &Who) -> Result<String> {
-    sandbox.change(|world| {
-        let (id, name) = who.find(world)?;
-        world.caller = id;
-        Ok(format!("Calls are made from {name} ({id}) now."))
-    })
-}
-
-pub(super) fn verify(sandbox: &Sandbox, identity: &str) -> Result<String> {
-    sandbox.change(|world| {
-        let now = world.now;
-        world.sesv2.verify(identity, now);
-        // One click each on AWS; here it is one person who reads all mail.
-        let also = if world.sns.confirm(identity) {
-            ", and its subscription is confirmed"
-        } else {
-            ""
-        };
-        Ok(format!("{} is verified{also}.", text::line(identity)))
-    })
+fn set_state(world: &mut World, who: &Who, state: AccountState) -> Result<String> {
+    let (id, name) = who.find(world)?;
+    world.set_account_state(id, state)?;
+    Ok(format!("{name} ({id}) is {state} now."))
 }
 
 /// A topic's name (CreateTopic, API reference).
-pub(super) fn topic_name(text: &str) -> std::result::Result<String, String> {
+fn topic_name(text: &str) -> Result<String, String> {
     let usable = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     let fits = (1..=256).contains(&text.len()) && text.bytes().all(usable);
     let why = "a topic's name has letters, digits, - and _";
     fits.then(|| text.to_owned()).ok_or_else(|| why.to_owned())
-}
-
-pub(super) fn add_topic(sandbox: &Sandbox, name: &str) -> Result<String> {
-    sandbox.change(|world| {
-        let arn = Arn::new("sns", REGION, world.management_account(), name);
-        world.sns.add(&arn, None);
-        world.sns.add_channel(&arn);
-        Ok(format!("{arn} is there, and a chat channel listens to it."))
-    })
 }

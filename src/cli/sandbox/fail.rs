@@ -2,11 +2,11 @@
 
 use clap::{Args, Subcommand};
 
-use super::arguments::{Who, share};
+use super::arguments::{find, share};
 use super::show::faults;
 use crate::cli::complete;
 use billctl_core::error::Result;
-use billctl_sandbox::Sandbox;
+use billctl_sandbox::World;
 use billctl_sandbox::faults::{DESCRIBE_RATES, Die, Faults, MOST_LAG};
 
 #[derive(Debug, Subcommand)]
@@ -79,7 +79,7 @@ pub(super) struct Share {
     share: f64,
 }
 
-fn rate(text: &str) -> std::result::Result<f64, String> {
+fn rate(text: &str) -> Result<f64, String> {
     text.parse::<f64>()
         .ok()
         .filter(|rate| DESCRIBE_RATES.contains(rate))
@@ -90,46 +90,41 @@ fn rate(text: &str) -> std::result::Result<f64, String> {
 }
 
 /// Sets it, and says what goes wrong now.
-pub(super) fn run(sandbox: &Sandbox, command: &FailCommand) -> Result<String> {
-    sandbox.change(|world| {
-        let who = match command {
-            FailCommand::Account { account, .. } | FailCommand::Fix { account } => {
-                Some(Who::of(account).find(world)?.0)
-            }
-            _ => None,
-        };
-        let set = &mut world.faults;
-        match command {
-            FailCommand::Throttle(Share { share }) => set.throttle = *share,
-            FailCommand::ServerError(Share { share }) => set.server_error = *share,
-            FailCommand::Timeout(Share { share }) => set.timeout = *share,
-            FailCommand::Drop(Share { share }) => set.drop = *share,
-            FailCommand::Deny { action } => {
-                set.deny.insert(action.clone());
-            }
-            FailCommand::Account { reason, .. } => {
-                set.accounts.extend(who.map(|id| (id, reason.join(" "))));
-            }
-            FailCommand::Fix { .. } => {
-                set.accounts.retain(|id, _| Some(*id) != who);
-            }
-            FailCommand::DieAt { call, after } => {
-                set.die = Some(Die {
-                    at: *call,
-                    after: *after,
-                });
-            }
-            FailCommand::DescribeRate { rate } => set.describe_instance_rate = Some(*rate),
-            FailCommand::Lag { seconds } => set.lag = *seconds,
-            FailCommand::MemberMetric { off } => set.member_metric = !off,
-            FailCommand::MemberRole => set.no_member_role = true,
-            FailCommand::None => {
-                *set = Faults {
-                    seed: set.seed,
-                    ..Faults::default()
-                };
-            }
+///
+/// # Errors
+/// There is no such account, or there are several.
+pub(super) fn run(world: &mut World, command: &FailCommand) -> Result<String> {
+    let set = &mut world.faults;
+    match command {
+        FailCommand::Throttle(Share { share }) => set.throttle = *share,
+        FailCommand::ServerError(Share { share }) => set.server_error = *share,
+        FailCommand::Timeout(Share { share }) => set.timeout = *share,
+        FailCommand::Drop(Share { share }) => set.drop = *share,
+        FailCommand::Deny { action } => {
+            set.deny.insert(action.clone());
         }
-        Ok(faults(&world.faults))
-    })
+        FailCommand::Account { account, reason } => {
+            let (id, _) = find(account, world)?;
+            world.faults.accounts.insert(id, reason.join(" "));
+        }
+        FailCommand::Fix { account } => {
+            let (id, _) = find(account, world)?;
+            world.faults.accounts.remove(&id);
+        }
+        FailCommand::DieAt { call, after } => {
+            let (at, after) = (*call, *after);
+            set.die = Some(Die { at, after });
+        }
+        FailCommand::DescribeRate { rate } => set.describe_instance_rate = Some(*rate),
+        FailCommand::Lag { seconds } => set.lag = *seconds,
+        FailCommand::MemberMetric { off } => set.member_metric = !off,
+        FailCommand::MemberRole => set.no_member_role = true,
+        FailCommand::None => {
+            *set = Faults {
+                seed: set.seed,
+                ..Faults::default()
+            };
+        }
+    }
+    Ok(faults(&world.faults))
 }

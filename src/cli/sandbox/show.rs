@@ -154,14 +154,13 @@ fn drawn(organization: &Organization, picture: &Picture) -> String {
         ),
         String::new(),
     ];
-    let accounts: BTreeMap<AccountId, &AccountPicture> =
-        picture.accounts.iter().map(|account| (account.id, account)).collect();
-    let mut inside: BTreeMap<&OuId, Vec<AccountId>> = BTreeMap::new();
-    for (account, parent) in organization.accounts() {
-        inside.entry(parent).or_default().push(account.id);
+    let mut inside: BTreeMap<&OuId, Vec<&AccountPicture>> = BTreeMap::new();
+    for ((_, parent), account) in organization.accounts().zip(&picture.accounts) {
+        inside.entry(parent).or_default().push(account);
     }
     if let Some(root) = organization.root() {
-        branch(organization, &root.id, 0, &accounts, &inside, &mut lines);
+        let many = picture.accounts.len() > MANY;
+        branch(organization, &root.id, 0, many, &inside, &mut lines);
     }
     lines.push(String::new());
     for set in &picture.stack_sets {
@@ -208,23 +207,20 @@ fn branch(
     organization: &Organization,
     ou: &OuId,
     depth: usize,
-    accounts: &BTreeMap<AccountId, &AccountPicture>,
-    inside: &BTreeMap<&OuId, Vec<AccountId>>,
+    many: bool,
+    inside: &BTreeMap<&OuId, Vec<&AccountPicture>>,
     lines: &mut Vec<String>,
 ) {
     let indent = "  ".repeat(depth);
     let name = text::line(organization.ou(ou).map_or(ou.as_str(), |ou| ou.name.as_str()));
     let direct = inside.get(ou).map(Vec::as_slice).unwrap_or_default();
-    let counted = if accounts.len() > MANY && !direct.is_empty() {
-        format!(", {}", plural(direct.len(), "account"))
-    } else {
-        String::new()
+    let counted = match direct.len() {
+        count @ 1.. if many => format!(", {}", plural(count, "account")),
+        _ => String::new(),
     };
     lines.push(format!("{indent}{name} ({ou}{counted})"));
-    if accounts.len() <= MANY {
-        for account in direct.iter().filter_map(|id| accounts.get(id)) {
-            lines.push(format!("{indent}  {}", leaf(account)));
-        }
+    if !many {
+        lines.extend(direct.iter().map(|account| format!("{indent}  {}", leaf(account))));
     }
     let below: BTreeSet<(&str, &OuId)> = organization
         .ous()
@@ -232,7 +228,7 @@ fn branch(
         .map(|child| (child.name.as_str(), &child.id))
         .collect();
     for (_, child) in below {
-        branch(organization, child, depth + 1, accounts, inside, lines);
+        branch(organization, child, depth + 1, many, inside, lines);
     }
 }
 
@@ -255,9 +251,6 @@ fn leaf(account: &AccountPicture) -> String {
 
 /// What is set to go wrong.
 pub(super) fn faults(faults: &Faults) -> String {
-    if faults.is_none() && faults.describe_instance_rate.is_none() && faults.lag == 0 && !faults.member_metric {
-        return "Nothing is set to go wrong.".into();
-    }
     let mut lines = Vec::new();
     let mut share = |share: f64, what: &str| {
         if share > 0.0 {
@@ -268,30 +261,19 @@ pub(super) fn faults(faults: &Faults) -> String {
     share(faults.server_error, "get a 5xx");
     share(faults.timeout, "get no answer");
     share(faults.drop, "take effect, but their answer is lost");
-    lines.extend(
-        faults
-            .deny
-            .iter()
-            .map(|action| format!("{} is denied.", text::line(action))),
-    );
-    lines.extend(
-        faults
-            .accounts
-            .iter()
-            .map(|(id, reason)| format!("Stack operations in {id} fail: {}.", text::line(reason))),
-    );
-    lines.extend(faults.die.map(|die| {
-        format!(
-            "The next billctl dies {} its API call number {}.",
-            if die.after { "after" } else { "at" },
-            die.at
-        )
-    }));
-    lines.extend(
-        faults
-            .describe_instance_rate
-            .map(|rate| format!("DescribeStackInstance answers {rate} calls a second.")),
-    );
+    for action in &faults.deny {
+        lines.push(format!("{} is denied.", text::line(action)));
+    }
+    for (id, reason) in &faults.accounts {
+        lines.push(format!("Stack operations in {id} fail: {}.", text::line(reason)));
+    }
+    if let Some(die) = faults.die {
+        let when = if die.after { "after" } else { "at" };
+        lines.push(format!("The next billctl dies {when} its API call number {}.", die.at));
+    }
+    if let Some(rate) = faults.describe_instance_rate {
+        lines.push(format!("DescribeStackInstance answers {rate} calls a second."));
+    }
     if faults.no_member_role {
         lines.push("No member has the role that lets the management account in.".to_owned());
     }
@@ -300,6 +282,9 @@ pub(super) fn faults(faults: &Faults) -> String {
     }
     if faults.member_metric {
         lines.push("Members have no EstimatedCharges of their own.".into());
+    }
+    if lines.is_empty() {
+        return "Nothing is set to go wrong.".into();
     }
     lines.join("\n")
 }
@@ -325,10 +310,9 @@ fn time(at: Timestamp) -> String {
 /// The file of a mail to open: SNS's mails are text alone.
 fn readable(file: &Path) -> PathBuf {
     let html = file.with_extension("html");
-    if html.exists() {
-        html
-    } else {
-        file.with_extension("txt")
+    match html.exists() {
+        true => html,
+        false => file.with_extension("txt"),
     }
 }
 
@@ -349,11 +333,7 @@ impl Snapshot {
                 .filter_map(|id| Some((*id, world.member_alarm(*id)?.1.state)))
                 .collect(),
             last_mail: world.sesv2.mails().last().map_or(0, |mail| mail.number),
-            last_notification: world
-                .sns
-                .notifications()
-                .last()
-                .map_or(0, |notification| notification.number),
+            last_notification: world.sns.notifications().last().map_or(0, |last| last.number),
             undelivered: world.sqs.waiting(),
         }
     }
@@ -366,11 +346,8 @@ impl Snapshot {
             if self.alarms.get(id) == Some(state) {
                 continue;
             }
-            let name = world
-                .organizations
-                .account(*id)
-                .map(|account| text::line(&account.name))
-                .unwrap_or_default();
+            let account = world.organizations.account(*id);
+            let name = account.map_or_else(String::new, |account| text::line(&account.name));
             match state {
                 AlarmState::Alarm => lines.push(format!("The alarm of {name} ({id}) fired.")),
                 AlarmState::Ok if self.alarms.get(id) == Some(&AlarmState::Alarm) => {
@@ -380,27 +357,17 @@ impl Snapshot {
                 AlarmState::Ok | AlarmState::InsufficientData => {}
             }
         }
-        for mail in world.sesv2.mails() {
-            if mail.number > self.last_mail {
-                let file = mail.file.as_ref().map(|file| format!(": {}", readable(file).display()));
-                lines.push(format!(
-                    "Mail to {}, \"{}\"{}",
-                    text::line(&mail.to.join(", ")),
-                    text::line(&mail.subject),
-                    file.unwrap_or_default()
-                ));
-            }
+        let mails = world.sesv2.mails().iter();
+        for mail in mails.filter(|mail| mail.number > self.last_mail) {
+            let file = mail.file.as_ref().map(|file| format!(": {}", readable(file).display()));
+            let (to, subject) = (text::line(&mail.to.join(", ")), text::line(&mail.subject));
+            lines.push(format!("Mail to {to}, \"{subject}\"{}", file.unwrap_or_default()));
         }
-        for notification in world.sns.notifications() {
-            if let Some(title) = notification
-                .chat_title()
-                .filter(|_| notification.number > self.last_notification)
-            {
-                lines.push(format!(
-                    "Chat, by topic {}: \"{}\"",
-                    text::line(notification.topic.resource()),
-                    text::line(&title)
-                ));
+        let notifications = world.sns.notifications().iter();
+        for new in notifications.filter(|new| new.number > self.last_notification) {
+            if let Some(title) = new.chat_title() {
+                let (topic, title) = (text::line(new.topic.resource()), text::line(&title));
+                lines.push(format!("Chat, by topic {topic}: \"{title}\""));
             }
         }
         if now.undelivered > self.undelivered {

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{FutureExt as _, join, try_join};
 use jiff::Timestamp;
 
-use super::{Many, StatusArgs};
+use super::StatusArgs;
 use crate::apply::drift::detect;
 use crate::cli::Context;
-use crate::cli::accounts::account;
+use crate::cli::accounts::accounts;
 use crate::observe::charges::Absence;
 use crate::observe::reach::LOOKED_UP_WITHOUT_ASKING;
 use crate::observe::told::LOOKED_AT_WITHOUT_ASKING;
@@ -25,7 +25,6 @@ use crate::resource::mail_setup::MailSetup;
 use crate::resource::{self, Naming, stack_set};
 use crate::spend::Charges;
 use billctl_core::error::Result;
-use billctl_core::event::Event;
 use billctl_core::model::{Account, AccountId, AccountState, Organization, OuId};
 use billctl_core::service::cloudformation::{CallAs, InstanceStatus, StackInstance};
 use billctl_core::text::plural;
@@ -97,7 +96,7 @@ pub(in crate::cli) async fn look(
     }
     look_for_data(args, context, &organization, &observed, &mut findings).await;
     let probe = match args.probe {
-        Some(many) => Some(probe(context, &organization, &thresholds, &observed, many, scope.as_ref()).await),
+        Some(most) => Some(probe(context, &organization, &thresholds, &observed, most, scope.as_ref()).await),
         None => None,
     };
     let spec = stack_set::desired(config, organization.management_account);
@@ -143,15 +142,34 @@ pub(in crate::cli) async fn look(
         observe::told::owners(services, &desired, &members.above[..looked_at], now),
     );
     explain(&mut members, told, &billing, now);
-    let unreachable = reach(args, context, &organization, &members, &mut billing).await;
-    let selectors = args.ou.iter().chain(&args.account).cloned().collect();
-    let status = conclude(
-        context,
-        &organization,
-        selectors,
-        (members, probe, billing),
-        unreachable,
-    );
+    let reached = reach(args, context, &organization, &members, &mut billing).await;
+    if let Err(why) = &reached {
+        let note = format!("whether SES's sandbox lets mails through to the owners isn't known: {why}");
+        members.notes.push(note);
+    }
+    let looked = Looked {
+        now: services.clock.now(),
+        members: &members,
+        probe: probe.as_ref(),
+        billing: &billing,
+        reach_is_unknown: reached.is_err(),
+        own_alarm: &config.alarm.name,
+    };
+    let has_instances = members.accounts.iter().any(|account| account.instance.is_some());
+    let status = Status {
+        organization: organization.id.clone(),
+        generated_at: looked.now,
+        scope: args.ou.iter().chain(&args.account).cloned().collect(),
+        findings: looked.findings(),
+        not_looked_at: looked.not_looked_at(),
+        drift_looked: match has_instances {
+            true => looked.drift_looked(),
+            false => String::new(),
+        },
+        members,
+        probe,
+        billing,
+    };
     Ok((status, organization))
 }
 
@@ -160,27 +178,28 @@ fn scope(args: &StatusArgs, organization: &Organization) -> Result<Option<BTreeS
     if args.ou.is_empty() && args.account.is_empty() {
         return Ok(None);
     }
-    let ous = args.ou.iter().map(|ou| organization.select(ou).map(|ou| ou.id.clone()));
-    let mut accounts = organization.accounts_below(&ous.collect::<Result<Vec<_>, _>>()?);
-    for text in &args.account {
-        accounts.insert(account(organization, text)?);
-    }
-    Ok(Some(accounts))
+    let ous: Vec<OuId> = targets(&args.ou, organization)?.into_iter().collect();
+    let mut scope = organization.accounts_below(&ous);
+    scope.extend(accounts(organization, &args.account)?);
+    Ok(Some(scope))
 }
 
-/// In SES's sandbox: whom it doesn't let be written to; else None. What stands in the way of finding out is said.
+/// In SES's sandbox: whom it doesn't let be written to.
+///
+/// # Errors
+/// What stands in the way of finding out.
 async fn reach(
     args: &StatusArgs,
     context: &Context,
     organization: &Organization,
     members: &MembersStatus,
     billing: &mut BillingStatus,
-) -> Option<String> {
+) -> Result<()> {
     let BillingStatus::Read { mail, reach, .. } = billing else {
-        return None;
+        return Ok(());
     };
     if !mail.in_ses_sandbox {
-        return None;
+        return Ok(());
     }
     let watched = members.accounts.iter().filter(|one| one.instance.is_some());
     let active = watched.filter_map(|one| organization.account(one.account));
@@ -192,61 +211,10 @@ async fn reach(
         true => accounts.len(),
         false => LOOKED_UP_WITHOUT_ASKING,
     };
-    match observe::reach::reach(
-        &context.services,
-        &context.config.mail,
-        organization.management_account,
-        &accounts,
-        most,
-    )
-    .await
-    {
-        Ok(found) => *reach = Some(found),
-        Err(error) => return Some(error.to_string()),
-    }
-    None
-}
-
-/// Puts together what was looked at, with what isn't as it should be.
-fn conclude(
-    context: &Context,
-    organization: &Organization,
-    scope: Vec<String>,
-    (mut members, probe, billing): (MembersStatus, Option<Probes>, BillingStatus),
-    unreachable: Option<String>,
-) -> Status {
-    members.notes.extend(
-        unreachable
-            .as_ref()
-            .map(|why| format!("whether SES's sandbox lets mails through to the owners isn't known: {why}")),
-    );
-    let looked = Looked {
-        now: context.services.clock.now(),
-        members: &members,
-        probe: probe.as_ref(),
-        billing: &billing,
-        reach_is_unknown: unreachable.is_some(),
-        own_alarm: &context.config.alarm.name,
-    };
-    let has_instances = members.accounts.iter().any(|account| account.instance.is_some());
-    let (generated_at, findings) = (looked.now, looked.findings());
-    let drift_looked = if has_instances {
-        looked.drift_looked()
-    } else {
-        String::new()
-    };
-    let not_looked_at = looked.not_looked_at();
-    Status {
-        organization: organization.id.clone(),
-        generated_at,
-        scope,
-        findings,
-        not_looked_at,
-        drift_looked,
-        members,
-        probe,
-        billing,
-    }
+    let (services, mail) = (&context.services, &context.config.mail);
+    let own = organization.management_account;
+    *reach = Some(observe::reach::reach(services, mail, own, &accounts, most).await?);
+    Ok(())
 }
 
 /// The organisation's accounts, and what the billing account says about each, as soon as it is known which there are.
@@ -272,14 +240,11 @@ fn explain(
     billing: &BillingStatus,
     now: Timestamp,
 ) {
-    let mut told = match told {
-        Ok(told) => told,
-        Err(error) => {
-            let why = format!("whether owners were told isn't known: {error}");
-            members.failed_to_read("whether owners were told", why);
-            BTreeMap::new()
-        }
-    };
+    let mut told = told.unwrap_or_else(|error| {
+        let why = format!("whether owners were told isn't known: {error}");
+        members.failed_to_read("whether owners were told", why);
+        BTreeMap::new()
+    });
     let health = match billing {
         BillingStatus::Read { health, .. } => Some(&**health),
         BillingStatus::Unread { .. } | BillingStatus::NotHere => None,
@@ -317,16 +282,11 @@ fn explain(
 
 /// The OUs that should be covered: those of config, else those that the StackSet is deployed to.
 fn targeted(context: &Context, organization: &Organization, observed: &Observed) -> Result<BTreeSet<OuId>> {
-    let mut covered = targets(context.config.ous(), organization)?;
-    if covered.is_empty() {
-        covered.extend(
-            observed
-                .stack_set
-                .iter()
-                .flat_map(|live| live.organizational_units.iter().cloned()),
-        );
-    }
-    Ok(covered)
+    let configured = targets(context.config.ous(), organization)?;
+    Ok(match &observed.stack_set {
+        Some(live) if configured.is_empty() => live.organizational_units.iter().cloned().collect(),
+        _ => configured,
+    })
 }
 
 /// CloudFormation looks for drift, and what it finds is read. Where nobody `asked` for it, what stands in the way is
@@ -336,13 +296,8 @@ async fn look_for_drift(context: &Context, before: Observed, asked: bool, findin
         return Ok(before);
     }
     let deploy = &context.config.deploy;
-    let looking = detect(
-        &context.services,
-        &*context.listener,
-        &deploy.stack_set,
-        &before,
-        &deploy.preferences,
-    );
+    let (services, listener) = (&context.services, &*context.watched);
+    let looking = detect(services, listener, &deploy.stack_set, &before, &deploy.preferences);
     let found = match looking.await {
         Ok(found) => found,
         Err(error) if asked => return Err(error),
@@ -369,19 +324,13 @@ async fn probe(
     organization: &Organization,
     thresholds: &Thresholds,
     observed: &Observed,
-    many: Many,
+    most: usize,
     scope: Option<&BTreeSet<AccountId>>,
 ) -> Probes {
     let mut covered = watched(organization, observed);
     covered.retain(|account| scope.is_none_or(|scope| scope.contains(account)));
-    let chosen = match many {
-        Many::All => covered.clone(),
-        Many::Some(most) => probe::spread(organization, &covered, most.get()),
-    };
-    context.listener.on(Event::Phase(format!(
-        "looking into {} ...",
-        plural(chosen.len(), "account")
-    )));
+    let chosen = probe::spread(organization, &covered, most);
+    context.phase(format!("looking into {} ...", plural(chosen.len(), "account")));
     let looks = observe::probe::looks(&context.services, &context.config, chosen).await;
     probe::probes(&context.config, organization, thresholds, covered.len(), looks)
 }
