@@ -3,11 +3,21 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::watch::Change;
 use crate::World;
 use crate::eventbridge::seconds;
 use billctl_core::model::{AccountId, Arn, REGION};
-use billctl_core::service::cloudwatch::{Alarm, MetricQuery, QuerySource};
+use billctl_core::service::cloudwatch::{Alarm, AlarmState, MetricQuery, QuerySource};
+
+/// A change of an alarm's state.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Change {
+    pub(super) at: Timestamp,
+    pub(super) before: AlarmState,
+    pub(super) state: AlarmState,
+    pub(super) reason: String,
+    /// What `reasonData` holds, where datapoints decided.
+    pub(super) data: Option<Value>,
+}
 
 /// Times inside `detail` end in `+0000`.
 pub(super) fn detail_time(at: Timestamp) -> String {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::event::detail_time;
+use super::event::{Change, detail_time};
 use crate::World;
 use crate::cloudwatch::math::{self, Expr};
 use crate::cloudwatch::{Source, bucket, frame_values, periods_of, source};
@@ -19,17 +19,6 @@ use billctl_core::service::cloudwatch::{Alarm, AlarmState, Metric, QuerySource};
 /// looks back about three days (docs/aws-facts.md, "Alarms on charges").
 const EXTRA_PERIODS: u32 = 2;
 const MINUTE: i64 = 60;
-
-/// A change of an alarm's state.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Change {
-    pub(super) at: Timestamp,
-    pub(super) before: AlarmState,
-    pub(super) state: AlarmState,
-    pub(super) reason: String,
-    /// What `reasonData` holds, where datapoints decided.
-    pub(super) data: Option<Value>,
-}
 
 /// An alarm, ready to be evaluated.
 pub(super) struct Watch {
