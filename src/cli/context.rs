@@ -14,6 +14,7 @@ use super::{CONFIG_FILE, complete};
 #[cfg(feature = "sandbox")]
 use super::{SANDBOX_FILE, SANDBOX_VARIABLE};
 use crate::config::Config;
+use crate::observe::{self, precheck};
 use crate::plan::Thresholds;
 use crate::render::{self, Detail, Format, Progress};
 use crate::resource::{Facts, Naming};
@@ -22,6 +23,7 @@ use billctl_core::event::{Event, Listener};
 use billctl_core::model::Organization;
 use billctl_core::service::Services;
 use billctl_core::service::cloudformation::CallAs;
+use billctl_core::service::organizations::OrganizationInfo;
 #[cfg(feature = "sandbox")]
 use billctl_sandbox::Sandbox;
 
@@ -180,6 +182,15 @@ impl Context {
             config,
             services,
         })
+    }
+
+    /// The organisation as it is, if `check` of the credentials holds.
+    ///
+    /// # Errors
+    /// The check's, else AWS's answers.
+    pub async fn organization(&self, check: impl Future<Output = Result<OrganizationInfo>>) -> Result<Organization> {
+        let (info, tree) = precheck::checked(check, observe::tree(&self.services)).await?;
+        tree.organization(info)
     }
 
     /// The config's thresholds in this organisation.

@@ -38,9 +38,11 @@ enum Scene {
     Type(&'static [&'static str]),
     /// The newest mail, as its reader sees it.
     Mail,
+    /// What to try when the story is over: what it shows, and the command. `DIR` is the demo's folder.
+    Try(&'static str, &'static [&'static str]),
 }
 
-use Scene::{Mail, Say, Screen, Type};
+use Scene::{Mail, Say, Screen, Try, Type};
 
 /// The story. Everything but the narration is said by the commands themselves.
 const STORY: &[Scene] = &[
@@ -76,19 +78,15 @@ const STORY: &[Scene] = &[
     Type(&["spend", "--top", "5"]),
     Screen("Your turn"),
     Say("The organisation is still there, and every command above can be typed again. Three to try:"),
-];
-
-/// What to try when the story is over, and what it shows. `DIR` is the demo's folder.
-const NEXT: [(&str, &[&str]); 3] = [
-    (
+    Try(
         "four weeks pass and nobody stops it: the owner is reminded",
         &["sandbox", "advance", "28d"],
     ),
-    (
+    Try(
         "every account's spend as one page for a browser",
         &["spend", "--html", "DIR/report.html"],
     ),
-    (
+    Try(
         "what an alarm in one more OU would take; nothing is changed",
         &["deploy", "--ou", "Sandboxes", "--plan"],
     ),
@@ -105,7 +103,10 @@ pub(super) async fn run(args: &DemoArgs) -> Result<()> {
         format!("--sandbox={}", dir.join("sandbox.json").display()),
         format!("--config={}", dir.join("config.toml").display()),
     ];
-    let prompt = |words: &[String]| render::prompt(&invocation(), &global, words);
+    // How this program was called, so that a command that is shown can be pasted: `billctl` where the path finds it,
+    // `target/debug/billctl` after `cargo run`.
+    let called = std::env::args_os().next().unwrap_or_else(|| "billctl".into());
+    let prompt = |words: &[String]| render::prompt(&called.to_string_lossy(), &global, words);
     let mut pause = (!args.fast && std::io::stdin().is_terminal() && std::io::stdout().is_terminal()).then(Pause::new);
     let screens = STORY.iter().filter(|scene| matches!(scene, Screen(_))).count();
     let mut screen = 0;
@@ -132,12 +133,12 @@ pub(super) async fn run(args: &DemoArgs) -> Result<()> {
                 Box::pin(super::run(&cli)).await?;
             }
             Mail => mail(&dir.join("sandbox-outbox"))?,
+            Try(what, words) => {
+                let folder = dir.display().to_string();
+                let words: Vec<String> = words.iter().map(|word| word.replace("DIR", &folder)).collect();
+                say!("\n{}\n{}", render::comment(what), prompt(&words))?;
+            }
         }
-    }
-    for (what, words) in NEXT {
-        let folder = dir.display().to_string();
-        let words: Vec<String> = words.iter().map(|word| word.replace("DIR", &folder)).collect();
-        say!("\n{}\n{}", render::comment(what), prompt(&words))?;
     }
     Ok(())
 }
@@ -173,14 +174,6 @@ impl Pause {
         }
         Ok(())
     }
-}
-
-/// How this program was called, so that a command that is shown can be pasted: `billctl` where the path finds it,
-/// `target/debug/billctl` after `cargo run`.
-fn invocation() -> String {
-    std::env::args_os()
-        .next()
-        .map_or_else(|| "billctl".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Shows the newest mail: its text, and where the page is.

@@ -16,7 +16,6 @@ use super::{Context, Format, complete};
 use crate::config::Config;
 use crate::config::edit::with_ous;
 use crate::observe::{self, precheck};
-use crate::plan::Thresholds;
 use billctl_core::error::{Result, WhileTrying};
 use billctl_core::model::Organization;
 use billctl_core::service::cloudformation::CountOrPercent;
@@ -108,8 +107,11 @@ pub(super) async fn run(args: &DeployArgs, context: &Context) -> Result<()> {
     if args.stop {
         return stop::run(context).await;
     }
-    let (organization, thresholds) = read(context).await?;
     let config = &context.config;
+    context.phase("reading the organisation ...");
+    let administrator = precheck::administrator(&context.services, config);
+    let organization = context.organization(administrator).await?;
+    let thresholds = context.thresholds(&organization)?;
     let remade = accounts(&organization, &args.recreate)?;
     let mut named = accounts(&organization, &args.account)?;
     named.extend(&remade);
@@ -200,18 +202,4 @@ async fn offer(
     Outputs::new([("--config", path.as_path())])?.put(path, &edited)?;
     context.note(format!("wrote {name}; it keeps its comments"));
     Ok(Some(Config::load(path)?))
-}
-
-/// The organisation and its thresholds, once it is clear that this caller may act.
-async fn read(context: &Context) -> Result<(Organization, Thresholds)> {
-    context.phase("reading the organisation ...");
-    let services = &context.services;
-    let (info, tree) = precheck::checked(
-        precheck::administrator(services, &context.config),
-        observe::tree(services),
-    )
-    .await?;
-    let organization = tree.organization(info)?;
-    let thresholds = context.thresholds(&organization)?;
-    Ok((organization, thresholds))
 }

@@ -160,7 +160,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
     let text = error.render().ansi().to_string();
     if error.use_stderr() {
         render::aside(&text);
-    } else if let Err(error) = output::Outputs::print(&text) {
+    } else if let Err(error) = Outputs::print(&text) {
         aside!("{}", render::error(&error));
         return ExitCode::FAILURE;
     }

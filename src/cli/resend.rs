@@ -2,7 +2,7 @@ use clap::Args;
 
 use super::{Context, Format};
 use crate::apply::{resend as apply, tell};
-use crate::observe::{precheck, tree};
+use crate::observe::precheck;
 use crate::render::{self, Resend};
 use billctl_core::error::{Error, ErrorKind, Result};
 
@@ -28,8 +28,8 @@ pub(super) async fn run(args: &ResendArgs, context: &Context) -> Result<()> {
     let services = &context.services;
     let format = context.global.format;
     context.phase("looking for what ended undelivered");
-    let (info, tree) = precheck::checked(precheck::billing_account(services, &context.config), tree(services)).await?;
-    let organization = tree.organization(info)?;
+    let billing = precheck::billing_account(services, &context.config);
+    let organization = context.organization(billing).await?;
     let thresholds = context.thresholds(&organization)?;
     let facts = thresholds.facts(&organization);
     let naming = context.naming(&facts);

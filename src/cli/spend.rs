@@ -13,7 +13,7 @@ use crate::apply::tell as apply;
 use crate::config::Config;
 use crate::config::suggested::with_thresholds;
 use crate::observe::charges::{self as observe, ChargeSeries, Window};
-use crate::observe::{precheck, tree};
+use crate::observe::precheck;
 use crate::plan::tell::{Tellings, ToTell};
 use crate::render;
 use crate::resource::{Facts, day_of};
@@ -134,9 +134,8 @@ pub(super) async fn run(args: &SpendArgs, context: &Context) -> Result<()> {
         );
     }
     context.phase("reading the organisation");
-    let services = &context.services;
-    let (info, tree) = precheck::checked(precheck::billing_account(services, &context.config), tree(services)).await?;
-    let organization = tree.organization(info)?;
+    let billing = precheck::billing_account(&context.services, &context.config);
+    let organization = context.organization(billing).await?;
     let scope = Scope::of(args, &organization)?;
     let thresholds = has_config.then(|| context.thresholds(&organization)).transpose()?;
     let limits = match &thresholds {

@@ -38,6 +38,5 @@ pub(super) async fn run(args: &TemplateArgs, global: &GlobalArgs) -> Result<()> 
         }
     };
     let spec = stack_set::desired(&config, account);
-    let text = render::template(global.format, &spec);
-    Outputs::print(text)
+    Outputs::print(render::template(global.format, &spec))
 }

@@ -20,12 +20,8 @@ pub(super) async fn scene(wanted: &str, global: &GlobalArgs) -> Result<Scene> {
     let context = Context::open(global).await?;
     let services = &context.services;
     context.phase(format!("reading account {} ...", text::visible(wanted)));
-    let (info, tree) = precheck::checked(
-        precheck::billing_account(services, &context.config),
-        observe::tree(services),
-    )
-    .await?;
-    let organization = tree.organization(info)?;
+    let billing = precheck::billing_account(services, &context.config);
+    let organization = context.organization(billing).await?;
     let account = account(&organization, wanted)?;
     let (found, parent) = organization
         .account(account)

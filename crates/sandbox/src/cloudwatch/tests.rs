@@ -6,13 +6,21 @@ use billctl_core::model::AccountId;
 use billctl_core::service::cloudwatch::{GET_METRIC_DATA, LIST_METRICS};
 use billctl_core::service::{Services, all_pages};
 
-fn services() -> (Sandbox, Services) {
+/// The demo's organisation and its management account.
+fn services() -> (Sandbox, Services, AccountId) {
     let sandbox = Sandbox::in_memory(seed::demo());
     let services = sandbox.services();
-    (sandbox, services)
+    let account = sandbox.peek(World::management_account);
+    (sandbox, services, account)
 }
 
-fn series(id: &str, account: AccountId) -> MetricQuery {
+/// What these queries ask for, from so many days ago.
+fn request(queries: Vec<MetricQuery>, days: i64, end: Timestamp) -> DataRequest {
+    let start = end - SignedDuration::from_hours(days * 24);
+    DataRequest { queries, start, end }
+}
+
+fn series(id: &str, account: AccountId, period: u32) -> MetricQuery {
     MetricQuery {
         id: id.into(),
         source: QuerySource::Stat {
@@ -24,7 +32,7 @@ fn series(id: &str, account: AccountId) -> MetricQuery {
                     ("LinkedAccount".into(), account.to_string()),
                 ]),
             },
-            period: 3_600,
+            period,
             stat: "Maximum".into(),
         },
         return_data: true,
@@ -62,60 +70,37 @@ async fn every_account_and_service_has_a_metric_and_pages_hold_500() {
     }));
     let services = sandbox.services();
     let all = BTreeMap::from([("Currency".to_owned(), Some("USD".to_owned()))]);
-    let first = services
-        .cloudwatch
-        .list_metrics("AWS/Billing", "EstimatedCharges", &all, None)
-        .await
-        .unwrap();
-    assert_eq!(first.items.len(), 500);
-    let metrics = all_pages(LIST_METRICS, |token| {
-        services
-            .cloudwatch
-            .list_metrics("AWS/Billing", "EstimatedCharges", &all, token)
-    })
-    .await
-    .unwrap();
+    let cloudwatch = &services.cloudwatch;
+    let list = |token| cloudwatch.list_metrics("AWS/Billing", "EstimatedCharges", &all, token);
+    assert_eq!(list(None).await.unwrap().items.len(), 500);
+    let metrics = all_pages(LIST_METRICS, list).await.unwrap();
+    let has = |metric: &Metric, dimension: &str| metric.dimensions.contains_key(dimension);
     let accounts = metrics
         .iter()
-        .filter(|metric| {
-            metric.dimensions.contains_key("LinkedAccount") && !metric.dimensions.contains_key("ServiceName")
-        })
-        .count();
-    assert_eq!(accounts, 201);
+        .filter(|metric| has(metric, "LinkedAccount") && !has(metric, "ServiceName"));
+    assert_eq!(accounts.count(), 201);
     let distinct: BTreeSet<_> = metrics.iter().collect();
     assert_eq!(distinct.len(), metrics.len());
 }
 
 #[tokio::test]
 async fn the_end_is_exclusive_and_the_past_is_there_from_the_start() {
-    let (sandbox, services) = services();
-    let account = sandbox.peek(World::management_account);
-    let now = services.clock.now();
-    let ask = |end| DataRequest {
-        queries: vec![series("m1", account)],
-        start: now - SignedDuration::from_hours(60 * 24),
-        end,
-    };
-    let page = services.cloudwatch.get_metric_data(&ask(now), None).await.unwrap();
+    let (_, services, account) = services();
+    let mut request = request(vec![series("m1", account, 3_600)], 60, services.clock.now());
+    let page = services.cloudwatch.get_metric_data(&request, None).await.unwrap();
     let points = &page.items[0].points;
     assert!((235..=245).contains(&points.len()), "{}", points.len());
-    let last = points.last().unwrap().0;
-    // The bucket of the last publication begins at `last`: nothing of it is before its own start.
-    let page = services.cloudwatch.get_metric_data(&ask(last), None).await.unwrap();
+    // The bucket of the last publication begins there: nothing of it is before its own start.
+    request.end = points.last().unwrap().0;
+    let page = services.cloudwatch.get_metric_data(&request, None).await.unwrap();
     assert_eq!(page.items[0].points.len(), points.len() - 1);
 }
 
 #[tokio::test]
 async fn a_large_answer_comes_in_pages_and_loses_nothing() {
-    let (sandbox, services) = services();
-    let account = sandbox.peek(World::management_account);
-    let now = services.clock.now();
-    let queries: Vec<MetricQuery> = (0..200).map(|number| series(&format!("q{number}"), account)).collect();
-    let request = DataRequest {
-        queries,
-        start: now - SignedDuration::from_hours(200 * 24),
-        end: now,
-    };
+    let (_, services, account) = services();
+    let queries = (0..200).map(|number| series(&format!("q{number}"), account, 3_600));
+    let request = request(queries.collect(), 200, services.clock.now());
     let first = services.cloudwatch.get_metric_data(&request, None).await.unwrap();
     assert!(first.next.is_some());
     let all = all_pages(GET_METRIC_DATA, |token| {
@@ -134,55 +119,34 @@ async fn a_large_answer_comes_in_pages_and_loses_nothing() {
 
 #[tokio::test]
 async fn what_cloudwatch_refuses_is_refused() {
-    let (sandbox, services) = services();
-    let account = sandbox.peek(World::management_account);
-    let now = services.clock.now();
-    let mut request = DataRequest {
-        queries: vec![series("m1", account); 2],
-        start: now,
-        end: now,
-    };
-    for _ in 0..2 {
-        let answer = services.cloudwatch.get_metric_data(&request, None).await;
-        assert_eq!(code(answer), "ValidationError");
-        request.start = now - SignedDuration::from_hours(1);
+    let (_, services, account) = services();
+    let one = series("m1", account, 3_600);
+    let aws = &services.cloudwatch;
+    // Of no time, and of two with one id.
+    for (queries, days) in [(vec![one.clone()], 0), (vec![one.clone(); 2], 1)] {
+        let request = request(queries, days, services.clock.now());
+        assert_eq!(code(aws.get_metric_data(&request, None).await), "ValidationError");
     }
     let search = MetricQuery {
         source: QuerySource::Expression {
             expression: "SEARCH('x', 'Maximum')".into(),
         },
-        ..series("e", account)
+        ..series("e", account, 3_600)
     };
     let mut alarm = alarm(search, 1.0);
-    let answer = services.cloudwatch.put_metric_alarm(&alarm, &Tags::new()).await;
-    assert_eq!(code(answer), "ValidationError");
-    alarm.metrics = vec![series("m1", account)];
-    services
-        .cloudwatch
-        .put_metric_alarm(&alarm, &Tags::new())
-        .await
-        .unwrap();
+    let no_tags = Tags::new();
+    assert_eq!(code(aws.put_metric_alarm(&alarm, &no_tags).await), "ValidationError");
+    alarm.metrics = vec![one];
+    aws.put_metric_alarm(&alarm, &no_tags).await.unwrap();
     alarm.evaluation_periods = 1_000;
-    let answer = services.cloudwatch.put_metric_alarm(&alarm, &Tags::new()).await;
-    assert_eq!(code(answer), "ValidationError");
-    let answer = services.cloudwatch.delete_alarms(&["b".into()]).await;
-    assert_eq!(code(answer), "ResourceNotFound");
-    let answer = services.cloudwatch.get_dashboard("d").await;
-    assert_eq!(code(answer), "ResourceNotFound");
+    assert_eq!(code(aws.put_metric_alarm(&alarm, &no_tags).await), "ValidationError");
+    assert_eq!(code(aws.delete_alarms(&["b".into()]).await), "ResourceNotFound");
+    assert_eq!(code(aws.get_dashboard("d").await), "ResourceNotFound");
 }
 
 /// The times that a series of this period has over 80 days.
 async fn read(services: &Services, account: AccountId, period: u32) -> Vec<Timestamp> {
-    let mut query = series("m1", account);
-    if let QuerySource::Stat { period: of, .. } = &mut query.source {
-        *of = period;
-    }
-    let now = services.clock.now();
-    let request = DataRequest {
-        queries: vec![query],
-        start: now - SignedDuration::from_hours(80 * 24),
-        end: now,
-    };
+    let request = request(vec![series("m1", account, period)], 80, services.clock.now());
     let page = services.cloudwatch.get_metric_data(&request, None).await;
     let points = page.unwrap().items.remove(0).points;
     points.into_iter().map(|(at, _)| at).collect()
@@ -190,8 +154,7 @@ async fn read(services: &Services, account: AccountId, period: u32) -> Vec<Times
 
 #[tokio::test]
 async fn short_periods_are_kept_for_fewer_days() {
-    let (sandbox, services) = services();
-    let account = sandbox.peek(World::management_account);
+    let (_, services, account) = services();
     for (period, days) in [(3_600, 80), (7_200, 80), (300, 63), (900, 63), (60, 15)] {
         let times = read(&services, account, period).await;
         let oldest = services.clock.now().duration_since(times[0]).as_hours();
@@ -201,8 +164,7 @@ async fn short_periods_are_kept_for_fewer_days() {
 
 #[tokio::test]
 async fn the_payer_sees_publications_with_their_own_time_but_later() {
-    let (sandbox, services) = services();
-    let account = sandbox.peek(World::management_account);
+    let (sandbox, services, account) = services();
     let punctual = read(&services, account, 300).await;
     let late = std::time::Duration::from_secs(5 * 3_600);
     let set = |world: &mut World| {
@@ -232,8 +194,7 @@ async fn the_payer_sees_publications_with_their_own_time_but_later() {
 
 #[tokio::test]
 async fn the_payers_alarm_fires_when_the_payer_sees_the_publication() {
-    let (sandbox, services) = services();
-    let account = sandbox.peek(World::management_account);
+    let (sandbox, services, account) = services();
     let late = SignedDuration::from_hours(5);
     let now = services.clock.now();
     let published = sandbox
@@ -246,11 +207,7 @@ async fn the_payers_alarm_fires_when_the_payer_sees_the_publication() {
             Ok(world.publications.times(account, now, day)[0])
         })
         .unwrap();
-    let mut query = series("m1", account);
-    if let QuerySource::Stat { period, .. } = &mut query.source {
-        *period = 86_400;
-    }
-    let alarm = alarm(query, 5_000.0);
+    let alarm = alarm(series("m1", account, 86_400), 5_000.0);
     let aws = &services.cloudwatch;
     aws.put_metric_alarm(&alarm, &Tags::new()).await.unwrap();
     // In small steps, as commands make them.

@@ -9,6 +9,8 @@ use crate::iam::trusting;
 use crate::seed;
 use billctl_core::service::Services;
 
+const HOUR: u64 = 3_600;
+
 /// The demo organisation with one state machine, whose role may do nothing.
 struct Stage {
     sandbox: Sandbox,
@@ -20,18 +22,10 @@ impl Stage {
     async fn with(states: Value) -> Self {
         let sandbox = Sandbox::in_memory(seed::demo());
         let services = sandbox.services();
-        let role_arn = services.iam.create_role(&trusting(STATES_SERVICE)).await.unwrap();
+        let role = services.iam.create_role(&trusting(STATES_SERVICE)).await.unwrap();
         services.clock.sleep(Duration::from_secs(10)).await;
-        let machine = services
-            .sfn
-            .create_state_machine(&NewStateMachine {
-                name: "m".into(),
-                definition: json!({"QueryLanguage": "JSONata", "StartAt": "A", "States": states}),
-                role_arn,
-                tags: Tags::new(),
-            })
-            .await
-            .unwrap();
+        let new = new("m", machine(states), role);
+        let machine = services.sfn.create_state_machine(&new).await.unwrap();
         Self {
             sandbox,
             services,
@@ -41,15 +35,65 @@ impl Stage {
 
     /// Runs an execution and waits for a day.
     async fn run(&self, input: Value) -> Execution {
-        let arn = self.start(input);
-        self.services.clock.sleep(Duration::from_secs(86_400)).await;
-        self.services.sfn.describe_execution(&arn).await.unwrap()
+        let arn = self.start(None, input).unwrap();
+        self.pass(24 * HOUR).await;
+        self.look(&arn).await
     }
 
-    fn start(&self, input: Value) -> Arn {
+    fn start(&self, name: Option<&str>, input: Value) -> Answer<Arn> {
+        let name = name.map(str::to_owned);
         self.sandbox
-            .change(|world| Ok(start(world, &self.machine, None, input).unwrap()))
+            .change(|world| Ok(start(world, &self.machine, name, input)))
             .unwrap()
+    }
+
+    fn named(&self, name: &str, input: Value) -> Answer<Arn> {
+        self.start(Some(name), input)
+    }
+
+    async fn pass(&self, seconds: u64) {
+        self.services.clock.sleep(Duration::from_secs(seconds)).await;
+    }
+
+    async fn look(&self, arn: &Arn) -> Execution {
+        self.services.sfn.describe_execution(arn).await.unwrap()
+    }
+
+    async fn list(&self, machine: &Arn, status: Option<ExecutionStatus>) -> Vec<Execution> {
+        let page = self.services.sfn.list_executions(machine, status, None).await;
+        page.unwrap().items
+    }
+
+    async fn kinds(&self, arn: &Arn) -> Vec<String> {
+        let history = self.services.sfn.get_execution_history(arn, None).await;
+        let events = history.unwrap().items.into_iter();
+        events.map(|event| event.kind).collect()
+    }
+
+    /// How many events of this kind its history has.
+    async fn count(&self, arn: &Arn, kind: &str) -> usize {
+        self.kinds(arn).await.iter().filter(|one| *one == kind).count()
+    }
+
+    /// Lets the role do this.
+    async fn allow(&self, actions: &[&str]) {
+        let policy = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": actions, "Resource": "*"}
+        ]});
+        self.services.iam.put_role_policy("r", "may", &policy).await.unwrap();
+    }
+}
+
+fn machine(states: Value) -> Value {
+    json!({"QueryLanguage": "JSONata", "StartAt": "A", "States": states})
+}
+
+fn new(name: &str, definition: Value, role_arn: Arn) -> NewStateMachine {
+    NewStateMachine {
+        name: name.into(),
+        definition,
+        role_arn,
+        tags: Tags::new(),
     }
 }
 
@@ -141,23 +185,12 @@ async fn a_call_that_the_role_does_not_allow_is_retried_and_caught_as_the_state_
     .await;
     let account = stage.sandbox.peek(World::management_account);
     let execution = stage.run(json!(account)).await;
-    let why = execution.output.unwrap();
-    assert!(
-        why.as_str()
-            .unwrap()
-            .contains("not authorized to perform: organizations:DescribeAccount")
-    );
+    let why = execution.output.unwrap().to_string();
+    assert!(why.contains("not authorized to perform: organizations:DescribeAccount"));
     // 10, 20 and 40 seconds of pauses.
     let took = execution.stopped.unwrap().duration_since(execution.started);
     assert!((70..75).contains(&took.as_secs()), "{took:?}");
-    let history = stage
-        .services
-        .sfn
-        .get_execution_history(&execution.arn, None)
-        .await
-        .unwrap();
-    let failed = history.items.iter().filter(|event| event.kind == "TaskFailed");
-    assert_eq!(failed.count(), 4);
+    assert_eq!(stage.count(&execution.arn, "TaskFailed").await, 4);
 }
 
 #[tokio::test]
@@ -170,13 +203,12 @@ async fn an_execution_that_waits_is_running_until_its_time_has_come() {
         ]}
     }))
     .await;
-    let arn = stage.start(json!(3_600));
-    let look = || stage.services.sfn.describe_execution(&arn);
-    let execution = look().await.unwrap();
+    let arn = stage.start(None, json!(3_600)).unwrap();
+    let execution = stage.look(&arn).await;
     assert_eq!(execution.status, ExecutionStatus::Running);
     assert_eq!(execution.output, None);
-    stage.services.clock.sleep(Duration::from_secs(3_610)).await;
-    let execution = look().await.unwrap();
+    stage.pass(3_610).await;
+    let execution = stage.look(&arn).await;
     assert_eq!(execution.status, ExecutionStatus::Succeeded);
     assert_eq!(execution.output, Some(json!([1, 2])));
 }
@@ -184,24 +216,10 @@ async fn an_execution_that_waits_is_running_until_its_time_has_come() {
 #[tokio::test]
 async fn a_name_is_taken_once() {
     let stage = Stage::with(json!({"A": {"Type": "Succeed"}})).await;
-    let named = |input: Value| {
-        stage
-            .sandbox
-            .change(|world| Ok(start(world, &stage.machine, Some("n".into()), input)))
-            .unwrap()
-    };
-    named(json!(1)).unwrap();
-    stage.services.clock.sleep(Duration::from_secs(60)).await;
-    assert_eq!(named(json!(1)).unwrap_err().code, "ExecutionAlreadyExists");
-    assert_eq!(
-        stage
-            .services
-            .sfn
-            .list_executions(&stage.machine, Some(ExecutionStatus::Succeeded), None)
-            .await
-            .unwrap()
-            .items
-            .len(),
-        1
-    );
+    stage.named("n", json!(1)).unwrap();
+    stage.pass(60).await;
+    let again = stage.named("n", json!(1));
+    assert_eq!(again.unwrap_err().code, "ExecutionAlreadyExists");
+    let succeeded = stage.list(&stage.machine, Some(ExecutionStatus::Succeeded)).await;
+    assert_eq!(succeeded.len(), 1);
 }

@@ -6,8 +6,6 @@ use super::*;
 use billctl_core::model::AccountId;
 use billctl_core::service::Kind;
 
-const HOUR: u64 = 3_600;
-
 fn loop_of(seconds: u64) -> Value {
     json!({
         "A": {"Type": "Pass", "Assign": {"turns": 0, "seen": []}, "Next": "Turn"},
@@ -22,49 +20,14 @@ fn loop_of(seconds: u64) -> Value {
 }
 
 impl Stage {
-    fn named(&self, name: &str, input: Value) -> Answer<Arn> {
-        self.sandbox
-            .change(|world| Ok(start(world, &self.machine, Some(name.into()), input)))
-            .unwrap()
-    }
-
-    async fn pass(&self, seconds: u64) {
-        self.services.clock.sleep(Duration::from_secs(seconds)).await;
-    }
-
-    async fn look(&self, arn: &Arn) -> Execution {
-        self.services.sfn.describe_execution(arn).await.unwrap()
-    }
-
-    async fn kinds(&self, arn: &Arn) -> Vec<String> {
-        let history = self.services.sfn.get_execution_history(arn, None).await;
-        let events = history.unwrap().items.into_iter();
-        events.map(|event| event.kind).collect()
-    }
-
     /// Another machine with this role, and what the role may do.
     async fn another(&self, name: &str, definition: Value, may: &[&str]) -> Arn {
-        let role_arn = self.sandbox.peek(|world| {
-            let (_, machine) = world.sfn.machine(&self.machine).unwrap();
-            machine.role.clone()
-        });
-        let policy = json!({"Version": "2012-10-17", "Statement": [
-            {"Effect": "Allow", "Action": may, "Resource": "*"}
-        ]});
-        self.services.iam.put_role_policy("r", "may", &policy).await.unwrap();
+        let sfn = &self.services.sfn;
+        let role = sfn.describe_state_machine(&self.machine).await.unwrap().role_arn;
+        self.allow(may).await;
         self.pass(60).await;
-        let new = NewStateMachine {
-            name: name.into(),
-            definition,
-            role_arn,
-            tags: Tags::new(),
-        };
-        self.services.sfn.create_state_machine(&new).await.unwrap()
+        sfn.create_state_machine(&new(name, definition, role)).await.unwrap()
     }
-}
-
-fn machine(states: Value) -> Value {
-    json!({"QueryLanguage": "JSONata", "StartAt": "A", "States": states})
 }
 
 #[tokio::test]
@@ -76,8 +39,7 @@ async fn a_loop_of_waits_keeps_its_variables_and_its_times() {
     stage.pass(3_200).await;
     assert_eq!(stage.look(&arn).await.status, ExecutionStatus::Running);
     stage.pass(101).await;
-    let twice = stage.kinds(&arn).await;
-    assert_eq!(twice.iter().filter(|kind| *kind == "WaitStateEntered").count(), 2);
+    assert_eq!(stage.count(&arn, "WaitStateEntered").await, 2);
     stage.pass(24 * HOUR).await;
     let ended = stage.look(&arn).await;
     assert_eq!(ended.status, ExecutionStatus::Succeeded);
@@ -91,9 +53,8 @@ async fn a_loop_of_waits_keeps_its_variables_and_its_times() {
     let took = ended.stopped.unwrap().duration_since(began);
     assert!((13_200..13_202).contains(&took.as_secs()), "{took:?}");
     // The history goes on where it stopped.
-    let kinds = stage.kinds(&arn).await;
-    assert_eq!(kinds.iter().filter(|kind| *kind == "ExecutionStarted").count(), 1);
-    assert_eq!(kinds.iter().filter(|kind| *kind == "WaitStateExited").count(), 4);
+    assert_eq!(stage.count(&arn, "ExecutionStarted").await, 1);
+    assert_eq!(stage.count(&arn, "WaitStateExited").await, 4);
 }
 
 #[tokio::test]
@@ -127,12 +88,8 @@ async fn whoever_wakes_sees_what_was_published_by_then_and_the_worlds_time_is_ri
         )
         .await;
     let began = stage.services.clock.now();
-    let arn = stage
-        .services
-        .sfn
-        .start_execution(&watch, "w", &json!({}))
-        .await
-        .unwrap();
+    let sfn = &stage.services.sfn;
+    let arn = sfn.start_execution(&watch, "w", &json!({})).await.unwrap();
     stage.pass(24 * HOUR).await;
     let now = stage.services.clock.now();
     assert_eq!(now, began + SignedDuration::from_hours(24));
@@ -182,8 +139,7 @@ async fn executions_wake_in_the_order_of_their_times_and_start_others_then() {
         started.unwrap();
     }
     stage.pass(30 * HOUR).await;
-    let list = stage.services.sfn.list_executions(&chain, None, None).await;
-    let list = list.unwrap().items;
+    let list = stage.list(&chain, None).await;
     let hours: Vec<(String, f64)> = list
         .iter()
         .map(|one| {
@@ -231,8 +187,7 @@ async fn timeout_seconds_count_waits() {
     assert_eq!(ended.status, ExecutionStatus::TimedOut);
     assert_eq!(ended.stopped.unwrap().duration_since(ended.started).as_secs(), 7_200);
     assert_eq!(ended.error.as_deref(), Some("States.Timeout"));
-    let kinds = stage.kinds(&arn).await;
-    assert_eq!(kinds.last().unwrap(), "ExecutionTimedOut");
+    assert_eq!(stage.kinds(&arn).await.last().unwrap(), "ExecutionTimedOut");
 }
 
 #[tokio::test]
@@ -249,26 +204,21 @@ async fn a_long_pause_before_a_retry_is_a_wait_too() {
     }))
     .await;
     let account = stage.sandbox.peek(World::management_account);
-    let failed = |kinds: Vec<String>| kinds.iter().filter(|kind| *kind == "TaskFailed").count();
     let refused = stage.named("refused", json!(account)).unwrap();
     stage.pass(2 * HOUR + 10).await;
-    assert_eq!(failed(stage.kinds(&refused).await), 3);
+    assert_eq!(stage.count(&refused, "TaskFailed").await, 3);
     stage.pass(2 * HOUR).await;
     let ended = stage.look(&refused).await;
     assert_eq!(ended.output, Some(json!("caught")));
-    assert_eq!(failed(stage.kinds(&refused).await), 4);
+    assert_eq!(stage.count(&refused, "TaskFailed").await, 4);
     // What is fixed meanwhile works at the next try.
     let fixed = stage.named("fixed", json!(account)).unwrap();
     stage.pass(HOUR / 2).await;
-    let policy = json!({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Action": "organizations:DescribeAccount", "Resource": "*"}
-    ]});
-    let iam = &stage.services.iam;
-    iam.put_role_policy("r", "may", &policy).await.unwrap();
+    stage.allow(&["organizations:DescribeAccount"]).await;
     stage.pass(HOUR).await;
     let ended = stage.look(&fixed).await;
     assert_eq!(ended.status, ExecutionStatus::Succeeded);
-    assert_eq!(failed(stage.kinds(&fixed).await), 1);
+    assert_eq!(stage.count(&fixed, "TaskFailed").await, 1);
 }
 
 #[tokio::test]
@@ -338,49 +288,32 @@ async fn ten_thousand_executions_leave_names_lists_and_the_running_ones() {
         "C": {"Type": "Succeed"}
     }))
     .await;
+    let sandbox = &stage.sandbox;
+    let at_once = json!({"wait": false});
     let waits = stage.named("waits", json!({"wait": true})).unwrap();
-    stage
-        .sandbox
-        .change(|world| {
-            for number in 0..10_000 {
-                let input = json!({"wait": false});
-                start(world, &stage.machine, Some(format!("n{number}")), input).unwrap();
-            }
-            Ok(())
-        })
-        .unwrap();
+    for number in 0..10_000 {
+        stage.named(&format!("n{number}"), at_once.clone()).unwrap();
+    }
     stage.pass(HOUR).await;
-    assert_eq!(
-        stage.named("n0", json!({"wait": false})).unwrap_err().kind,
-        Kind::Exists
-    );
-    let running = stage
-        .services
-        .sfn
-        .list_executions(&stage.machine, Some(ExecutionStatus::Running), None)
-        .await
-        .unwrap();
-    assert_eq!(running.items.len(), 1);
+    assert_eq!(stage.named("n0", at_once.clone()).unwrap_err().kind, Kind::Exists);
+    let running = stage.list(&stage.machine, Some(ExecutionStatus::Running)).await;
+    assert_eq!(running.len(), 1);
     // What is kept on disk: it comes back whole, and small.
-    let text = stage.sandbox.peek(|world| serde_json::to_string(&world.sfn).unwrap());
+    let kept = || sandbox.peek(|world| serde_json::to_string(&world.sfn).unwrap());
+    let text = kept();
     assert!(text.len() < 6_000_000, "{}", text.len());
     let again: State = serde_json::from_str(&text).unwrap();
-    stage
-        .sandbox
-        .change(|world| {
-            world.sfn = again;
-            Ok(())
-        })
-        .unwrap();
-    let other = stage.sandbox.peek(|world| serde_json::to_string(&world.sfn).unwrap());
+    let put_back = sandbox.change(|world| {
+        world.sfn = again;
+        Ok(())
+    });
+    put_back.unwrap();
+    let other = kept();
     assert_eq!(text, other);
     assert!(stage.kinds(&waits).await.len() > 2);
     stage.pass(24 * HOUR).await;
     assert_eq!(stage.look(&waits).await.status, ExecutionStatus::Succeeded);
-    assert_eq!(
-        stage.named("n9", json!({"wait": false})).unwrap_err().kind,
-        Kind::Exists
-    );
+    assert_eq!(stage.named("n9", at_once).unwrap_err().kind, Kind::Exists);
 }
 
 #[tokio::test]
