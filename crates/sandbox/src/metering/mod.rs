@@ -13,7 +13,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use watch::{Change, Watch};
+use event::Change;
+use watch::Watch;
 
 use super::member::MemberAlarmState;
 use super::{World, eventbridge, sfn};
