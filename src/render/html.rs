@@ -9,7 +9,7 @@ use handlebars::Handlebars;
 use serde_json::{Value, json};
 
 use self::chart::{RowChart, RowScale, cents, day_chart, month_chart, to_cents};
-use super::spend::{NO_ALARM, cost_line, figures, has_thresholds, mark, minute, notes};
+use super::spend::{Mark, NO_ALARM, cost_line, figures, has_thresholds, minute, notes};
 use crate::resource::day_of;
 use crate::spend::{Amount, By, Figures, Interval, Key, Missing, Report, Row};
 use billctl_core::error::{Error, Result};
@@ -234,11 +234,11 @@ fn in_cents(figures: &Figures) -> Cents {
 
 /// A row's class, and the same in words for who doesn't see its mark.
 fn class(row: &Row) -> (&'static str, &'static str) {
-    match mark(row).0 {
-        "!" => ("over", "above the threshold"),
-        "▲" => ("odd", "well above its usual"),
-        "·" => ("near", "near the threshold"),
-        _ => ("", ""),
+    match Mark::of(row) {
+        Mark::Above => ("over", "above the threshold"),
+        Mark::StandsOut => ("odd", "well above its usual"),
+        Mark::Near => ("near", "near the threshold"),
+        Mark::NoData | Mark::Nothing => ("", ""),
     }
 }
 

@@ -282,7 +282,7 @@ fn span(report: &Report, fit: &Fit) -> String {
 }
 
 fn cells(format: Format, report: &Report, row: &Row, fit: &Fit) -> [String; COLUMNS] {
-    let (mark, style) = mark(row);
+    let (mark, style) = Mark::of(row).sign();
     let paint = |style, text: String| format.paint(style, text);
     let name = text::line(&row.name);
     let shown = |text: String| format.text(&text);
@@ -376,18 +376,39 @@ fn total_cells(format: Format, report: &Report, fit: &Fit) -> [String; COLUMNS] 
     cells
 }
 
-/// What a row's first cell says: above the threshold, standing out, near the threshold, no data.
-pub(super) fn mark(row: &Row) -> (&'static str, anstyle::Style) {
-    if row.missing.is_some() {
-        ("?", style::FAINT)
-    } else if row.over() || row.members_over > 0 {
-        ("!", style::BAD)
-    } else if row.stands_out.is_some() {
-        ("▲", style::WARN)
-    } else if row.percent().is_some_and(|percent| percent >= NEAR) {
-        ("·", style::WARN)
-    } else {
-        ("", style::FAINT)
+/// What a row's first cell says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    NoData,
+    Above,
+    StandsOut,
+    Near,
+    Nothing,
+}
+
+impl Mark {
+    pub(super) fn of(row: &Row) -> Self {
+        if row.missing.is_some() {
+            Self::NoData
+        } else if row.over() || row.members_over > 0 {
+            Self::Above
+        } else if row.stands_out.is_some() {
+            Self::StandsOut
+        } else if row.percent().is_some_and(|percent| percent >= NEAR) {
+            Self::Near
+        } else {
+            Self::Nothing
+        }
+    }
+
+    const fn sign(self) -> (&'static str, anstyle::Style) {
+        match self {
+            Self::NoData => ("?", style::FAINT),
+            Self::Above => ("!", style::BAD),
+            Self::StandsOut => ("▲", style::WARN),
+            Self::Near => ("·", style::WARN),
+            Self::Nothing => ("", style::FAINT),
+        }
     }
 }
 
@@ -435,14 +456,15 @@ fn sparkline(format: Format, row: &Row, most: usize) -> String {
 /// What the marks mean, for those that are there.
 fn legend(report: &Report) -> String {
     let marks = [
-        ("!", "! above the threshold   "),
-        ("▲", "▲ well above its own usual spend   "),
-        ("·", "· near the threshold   "),
+        (Mark::Above, "above the threshold"),
+        (Mark::StandsOut, "well above its own usual spend"),
+        (Mark::Near, "near the threshold"),
     ];
-    let shown = marks
-        .iter()
-        .filter(|(sign, _)| report.rows.iter().any(|row| mark(row).0 == *sign));
-    let shown: String = shown.map(|(_, means)| *means).collect();
+    let is_there = |mark: &Mark| report.rows.iter().any(|row| Mark::of(row) == *mark);
+    let shown = marks.into_iter().filter(|(mark, _)| is_there(mark));
+    let shown: String = shown
+        .map(|(mark, means)| format!("{} {means}   ", mark.sign().0))
+        .collect();
     let published = match report.published {
         Some(at) => format!("published until {}", minute(at)),
         None => "nothing published".to_owned(),

@@ -381,7 +381,7 @@ impl Confirmed {
     /// Asks, unless this was agreed to before: a plan that is made afresh may remove no more.
     async fn ask(&mut self, deploy: &Deploy<'_>, waves: &Waves) -> Result<()> {
         let context = deploy.context;
-        let removals: BTreeSet<AccountId> = waves.removed().collect();
+        let removals: BTreeSet<AccountId> = waves.removed_or_recreated().collect();
         let more = removals.difference(&self.removals).count();
         let counts = render::counts(waves.counts());
         if !self.asked {

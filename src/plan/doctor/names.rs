@@ -44,8 +44,10 @@ pub(super) fn collisions(config: &Config, things: &[(String, Result<Option<Resou
 /// That the organisation's OUs and accounts can be listed, which most of billctl's work begins with.
 pub(super) fn accounts(readings: &Readings) -> Check {
     match (&readings.tree, &readings.organization, readings.caller_to_the_end()) {
-        (Ok(tree), ..) => Check::ok(format!("{}, of which {} active members", tree.accounts().count(), active_members(tree).count()),
-        ),
+        (Ok(tree), ..) => {
+            let (all, active) = (tree.accounts().count(), active_members(tree).count());
+            Check::ok(format!("{all}, of which {active} active members"))
+        }
         (Err(_), Err(_), _) | (Err(_), _, Err(_)) => {
             Check::skipped("needs credentials of an account in an organisation")
         }

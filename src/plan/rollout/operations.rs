@@ -274,11 +274,7 @@ impl Builder<'_> {
             let fresh: BTreeSet<&OuId> = plain.values().filter(|ou| !started.contains(ou)).collect();
             let fresh: Vec<OuId> = fresh.into_iter().cloned().collect();
             for ous in fresh.chunks(MAX_OUS) {
-                let inside: BTreeSet<AccountId> = plain
-                    .iter()
-                    .filter(|(_, ou)| ous.contains(ou))
-                    .map(|(account, _)| *account)
-                    .collect();
+                let inside: BTreeSet<AccountId> = within(&plain, ous).collect();
                 let others = self.others(ous, &inside);
                 if others.len() > MAX_NAMED_ACCOUNTS {
                     // Too many to leave out by name: these accounts are named instead, below.
@@ -373,16 +369,19 @@ fn overrides(threshold: Option<Usd>) -> Parameters {
         .collect()
 }
 
+/// Those that are reached through one of these OUs.
+fn within(reached: &Reached, ous: &[OuId]) -> impl Iterator<Item = AccountId> {
+    let inside = reached.iter().filter(|(_, ou)| ous.contains(ou));
+    inside.map(|(account, _)| *account)
+}
+
 /// Exactly these accounts, in as many parts as they need.
 fn named(reached: &Reached) -> Vec<(Targets, Vec<AccountId>)> {
-    let ous: Vec<&OuId> = reached.values().collect::<BTreeSet<_>>().into_iter().collect();
+    let ous: BTreeSet<&OuId> = reached.values().collect();
+    let ous: Vec<OuId> = ous.into_iter().cloned().collect();
     let mut parts = Vec::new();
     for ous in ous.chunks(MAX_OUS) {
-        let accounts: Vec<AccountId> = reached
-            .iter()
-            .filter(|(_, ou)| ous.contains(ou))
-            .map(|(account, _)| *account)
-            .collect();
+        let accounts: Vec<AccountId> = within(reached, ous).collect();
         for accounts in accounts.chunks(MAX_NAMED_ACCOUNTS) {
             let named: BTreeSet<&OuId> = accounts.iter().filter_map(|account| reached.get(account)).collect();
             let targets = Targets {

@@ -134,7 +134,7 @@ impl Waves {
     }
 
     /// The accounts that lose their instance, for good or for a moment.
-    pub fn removed(&self) -> impl Iterator<Item = AccountId> + '_ {
+    pub fn removed_or_recreated(&self) -> impl Iterator<Item = AccountId> + '_ {
         self.waves.iter().flat_map(|wave| {
             let goes = |change: &_| matches!(change, AccountChange::Remove { .. } | AccountChange::Recreate { .. });
             wave.rollout.accounts_with(goes)
